@@ -1,0 +1,149 @@
+"""Template filters: money, dates, times and names, the way a person here reads and writes them.
+
+Pure functions over plain values; `register` hands them to Jinja. Language and zone are arguments with the
+defaults of this site, so that a later choice per team member changes no format.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from gettext import gettext as _
+from gettext import ngettext
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, get_currency_name, get_currency_symbol
+from flask import Flask
+
+LOCALE = "en"
+ZONE = ZoneInfo("Europe/Amsterdam")
+MINUS = "\N{MINUS SIGN}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+NAME_LENGTH = 140
+DAY_PATTERNS = {"long": "d MMMM y", "short": "d MMM y", "week": "EEEE d MMMM"}
+# Arabic, Hebrew and Persian words need these two joiners; any other invisible sign only misleads.
+JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+
+
+def money(amount: Decimal | None, currency: str, *, hide: bool = False, locale: str = LOCALE) -> str:
+    """An amount in its currency ("−€182.40"); with `hide`, the currency and three dots ("€•••").
+
+    Never rounds: digits beyond the usual two are shown, because bunq sent them.
+    """
+    symbol = get_currency_symbol(currency, locale)
+    apart = locale.startswith("nl") or symbol == currency
+    if hide:
+        return f"{symbol}{NO_BREAK if apart else ''}•••"
+    if amount is None:
+        return _("unknown")
+    text = format_currency(amount, currency, locale=locale, decimal_quantization=False)
+    if symbol == currency and not locale.startswith("nl"):
+        text = text.replace(symbol, symbol + NO_BREAK)
+    return text.replace("-", MINUS)
+
+
+def currency_name(currency: str, locale: str = LOCALE) -> str:
+    """The currency in words, as inside a sentence: "euro", "US dollar"."""
+    return get_currency_name(currency, count=1, locale=locale)
+
+
+def iban(raw: str) -> str:
+    """An IBAN in groups of four."""
+    packed = raw.replace(" ", "")
+    return " ".join(packed[start : start + 4] for start in range(0, len(packed), 4))
+
+
+def name(raw: str | None, length: int = NAME_LENGTH) -> str:
+    """A name that came from outside, safe to show: one line, at most `length` signs, nothing invisible.
+
+    Escaping is Jinja's job and isolation of direction is `<bdi>`'s; this removes what neither can: control
+    signs, direction overrides and line breaks.
+    """
+    kept = "".join(
+        " " if sign.isspace() else sign
+        for sign in raw or ""
+        if sign.isspace() or sign in JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs")
+    )
+    text = " ".join(kept.split())
+    if len(text) > length:
+        text = text[: length - 1].rstrip() + "…"
+    return text or _("(no name)")
+
+
+def initials(raw: str | None) -> str:
+    """Two letters for a person or a company: first of the first word, first of the last word."""
+    words = [word for word in (raw or "").split() if word[0].isalnum()]
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [word[0] for word in words]
+    return "".join(letters).upper()
+
+
+def day(moment: date | datetime, form: str = "long", locale: str = LOCALE) -> str:
+    """A date: "14 March 2026", `short` "14 Mar 2026", `week` "Saturday 14 March"."""
+    when = _local(moment).date() if isinstance(moment, datetime) else moment
+    return format_date(when, DAY_PATTERNS[form], locale=locale)
+
+
+def clock(moment: datetime, *, seconds: bool = False, locale: str = LOCALE) -> str:
+    """The time of day, 24 hours: "14:42", or "14:42:07"."""
+    return format_datetime(_local(moment), "HH:mm:ss" if seconds else "HH:mm", tzinfo=ZONE, locale=locale)
+
+
+def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False) -> str:
+    """A time; with its date unless that is today."""
+    time = clock(when, seconds=seconds)
+    return time if _local(when).date() == _local(_now(now)).date() else f"{day(when, 'short')} {time}"
+
+
+def exact(when: datetime) -> str:
+    """Date and time to the second, for a tooltip beside "2 min ago"."""
+    return f"{day(when, 'short')} {clock(when, seconds=True)}"
+
+
+def iso(when: datetime) -> str:
+    """The same moment for `<time datetime>`, always with its offset."""
+    return _local(when).isoformat(timespec="seconds")
+
+
+def ago(when: datetime, now: datetime | None = None) -> str:
+    """How long ago, roughly; beyond 24 hours the date."""
+    minutes = int((_now(now) - when).total_seconds() // 60)
+    if minutes < 1:
+        return _("just now")
+    if minutes < 60:
+        return ngettext("%(n)d min ago", "%(n)d min ago", minutes) % {"n": minutes}
+    if minutes < 24 * 60:
+        hours = minutes // 60
+        return ngettext("%(n)d hour ago", "%(n)d hours ago", hours) % {"n": hours}
+    return day(when, "short")
+
+
+def left(until: datetime, now: datetime | None = None) -> str:
+    """The time that is left: whole minutes, under one minute seconds; never negative."""
+    seconds = max(0, int((until - _now(now)).total_seconds()))
+    if seconds < 60:
+        return _("%(n)d s") % {"n": seconds}
+    return _("%(n)d min") % {"n": seconds // 60}
+
+
+def register(app: Flask) -> None:
+    """Give every template these filters, and translated text by `_` and `{% trans %}`."""
+    filters: list[Callable[..., Any]] = [
+        money, currency_name, iban, name, initials, day, clock, moment, exact, iso, ago, left,
+    ]  # fmt: skip
+    app.jinja_env.filters.update({each.__name__: each for each in filters})
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    install: Callable[..., None] = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]
+    install(_, ngettext, newstyle=True)
+
+
+def _now(now: datetime | None) -> datetime:
+    return now or datetime.now(UTC)
+
+
+def _local(when: datetime) -> datetime:
+    if when.tzinfo is None:
+        raise ValueError("a moment without a zone could be any of several moments")
+    return when.astimezone(ZONE)

@@ -1,0 +1,299 @@
+"""What the pages show: view models, and the words for what bunq calls by a code.
+
+The models are frozen and hold plain values, so a template cannot reach the database, and a page shows exactly
+what its view chose to hand over. https://doc.bunq.com/#/monetary-account
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from gettext import gettext as _
+from gettext import ngettext
+from typing import Literal, NamedTuple
+
+import qrcode
+from markupsafe import Markup
+
+from bunqflask.web.formats import currency_name, name
+from bunqflask.web.problems import Problem
+
+Icon = Literal["bank", "joint", "savings", "external", "card", "investment", "unknown"]
+PillKind = Literal["ok", "warn", "bad", "neutral"]
+Place = Literal["open", "apart", "closed"]
+Sharing = Literal["private", "members", "team", "team_guest"]
+Step = Literal[
+    "waiting",
+    "connecting",
+    "confirm",
+    "connected",
+    "denied",
+    "expired",
+    "failed",
+    "cancelled",
+    "discarded",
+    "elsewhere",
+]
+
+HOME_CURRENCY = "EUR"
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+QUIET_ZONE = 4
+ICONS: dict[str, Icon] = {
+    "MonetaryAccountBank": "bank",
+    "MonetaryAccountLight": "bank",
+    "MonetaryAccountSwitchService": "bank",
+    "MonetaryAccountJoint": "joint",
+    "MonetaryAccountSavings": "savings",
+    "MonetaryAccountExternalSavings": "savings",
+    "MonetaryAccountExternal": "external",
+    "MonetaryAccountCard": "card",
+    "MonetaryAccountInvestment": "investment",
+}
+
+
+class Pill(NamedTuple):
+    """The state of one account in one or two words."""
+
+    kind: PillKind
+    text: str
+
+
+class Goal(NamedTuple):
+    """How far a savings account is; `percent` from 0 to 100."""
+
+    reached: Decimal
+    target: Decimal
+    percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurrencyTotal:
+    """A sum in one currency, and of how many accounts it is."""
+
+    currency: str
+    amount: Decimal
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountRow:
+    """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing."""
+
+    monetary_account_id: int
+    name: str
+    type_label: str
+    icon: Icon
+    iban: str | None
+    amount: Decimal | None
+    currency: str
+    color: str | None = None
+    pill: Pill | None = None
+    goal: Goal | None = None
+    closed_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionCard:
+    """One connection with its accounts, as the reader may see it.
+
+    `sharing` is `team_guest` for who reads it because a member shared it; both moments are UTC.
+    """
+
+    id: int
+    name: str
+    kind: Literal["person", "company", "unknown"]
+    state: Literal["active", "lost", "disconnected"]
+    sharing: Sharing
+    may_act: bool
+    seen_by: list[str] = field(default_factory=list)
+    sums: list[CurrencyTotal] = field(default_factory=list)
+    open: list[AccountRow] = field(default_factory=list)
+    apart: list[AccountRow] = field(default_factory=list)
+    closed: list[AccountRow] = field(default_factory=list)
+    updated_at: datetime | None = None
+    updating: bool = False
+    next_try_at: datetime | None = None
+    trouble: Problem | None = None
+    polling: bool = False
+    polling_trigger: str = "every 2s"
+    focus: bool = False
+    notice: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingAttempt:
+    """A consent under way: where it goes on, and which one it is."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What a renewed permission covers, compared with the connection before it."""
+
+    new: list[AccountRow] = field(default_factory=list)
+    gone: list[AccountRow] = field(default_factory=list)
+    stays: list[AccountRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptView:
+    """One attempt at consent, at the step where it is now; all moments are UTC."""
+
+    id: str
+    step: Step
+    link: str = ""
+    qr_svg: Markup | None = None
+    expires_at: datetime | None = None
+    approved_at: datetime | None = None
+    next_try_at: datetime | None = None
+    give_up_at: datetime | None = None
+    person: str | None = None
+    person_kind: Literal["person", "company", "unknown"] = "unknown"
+    connected_since: datetime | None = None
+    changes: Changes | None = None
+    other_person: bool = False
+    renews_name: str | None = None
+    card: ConnectionCard | None = None
+    problem: Problem | None = None
+    polling: bool = False
+
+
+def type_label(wrapper: str, currency: str, co_owners: Sequence[str] = ()) -> str:
+    """The kind of account in words, from the key bunq wraps it in; an unknown kind keeps bunq's own name."""
+    labels = {
+        "MonetaryAccountBank": _("Bank account"),
+        "MonetaryAccountJoint": _joint_label(co_owners),
+        "MonetaryAccountSavings": _("Savings account"),
+        "MonetaryAccountExternal": _("At another bank"),
+        "MonetaryAccountExternalSavings": _("Savings at another bank"),
+        "MonetaryAccountCard": _("Card"),
+        "MonetaryAccountInvestment": _("Investment"),
+        "MonetaryAccountLight": _("Light account"),
+        "MonetaryAccountSwitchService": _("Account moved from another bank"),
+    }
+    label = labels.get(wrapper) or _("Unknown type: %(type)s") % {
+        "type": name(wrapper.removeprefix("MonetaryAccount"), 40)
+    }
+    if currency == HOME_CURRENCY:
+        return label
+    return _("%(type)s, %(currency)s") % {"type": label, "currency": currency_name(currency)}
+
+
+def icon(wrapper: str) -> Icon:
+    """The drawing that goes with the kind of account."""
+    return ICONS.get(wrapper, "unknown")
+
+
+def color(value: object) -> str | None:
+    """bunq's colour of an account if it is six hexadecimal digits; anything else becomes nothing."""
+    return value if isinstance(value, str) and COLOR.fullmatch(value) else None
+
+
+def place(status: str, *, shared: bool = True) -> Place:
+    """Where an account stands in the list: with the others, apart from them, or folded away."""
+    if status == "CANCELLED":
+        return "closed"
+    return "apart" if status in ("BLOCKED", "FROZEN") or not shared else "open"
+
+
+def pill(
+    status: str,
+    sub_status: str = "NONE",
+    *,
+    amount: Decimal | None = None,
+    shared: bool = True,
+    waiting_for: Sequence[str] = (),
+) -> Pill | None:
+    """What is special about an account, most important first; nothing for an account like any other.
+
+    :param waiting_for: names of the co-owners who have not yet accepted.
+    """
+    if not shared:
+        return Pill("warn", _("No longer shared"))
+    if status == "PENDING_ACCEPTANCE":
+        return Pill("neutral", _waiting_text(waiting_for))
+    words = {
+        "BLOCKED": _("Only incoming") if sub_status == "ONLY_ACCEPTING_INCOMING" else _("Blocked"),
+        "FROZEN": _("Frozen"),
+        "PENDING_CLOSURE": _("Closing"),
+        "PENDING_REOPEN": _("Reopening"),
+    }
+    if status in words:
+        return Pill("neutral", words[status])
+    if status not in ("ACTIVE", "CANCELLED"):
+        return Pill("neutral", _("Unknown state: %(state)s") % {"state": name(status, 30)})
+    return Pill("bad", _("Overdrawn")) if amount is not None and amount < 0 else None
+
+
+def goal(reached: Decimal | None, target: Decimal | None) -> Goal | None:
+    """The progress towards a savings goal; nothing where no goal above zero is set."""
+    if reached is None or target is None or target <= 0:
+        return None
+    percent = int(min(max(reached / target, Decimal(0)), Decimal(1)) * 100)
+    return Goal(reached, target, percent)
+
+
+def totals(rows: Iterable[AccountRow]) -> list[CurrencyTotal]:
+    """One exact sum per currency, the home currency first; currencies are never added up."""
+    sums: dict[str, Decimal] = {}
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row.amount is not None:
+            sums[row.currency] = sums.get(row.currency, Decimal(0)) + row.amount
+            counts[row.currency] += 1
+    ordered = sorted(sums, key=lambda currency: (currency != HOME_CURRENCY, currency))
+    return [CurrencyTotal(currency=each, amount=sums[each], count=counts[each]) for each in ordered]
+
+
+def qr_svg(url: str, label: str | None = None) -> Markup:
+    """A QR code of an address as inline SVG: black on white in any theme, four modules of quiet zone.
+
+    One path with presentation attributes only, so a strict content security policy lets it pass.
+    """
+    code = qrcode.QRCode(border=QUIET_ZONE)
+    code.add_data(url)
+    code.make(fit=True)
+    matrix = code.get_matrix()
+    path = "".join(_row_path(y, line) for y, line in enumerate(matrix))
+    return Markup(
+        '<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" shape-rendering="crispEdges">'
+        '<path fill="#fff" d="M0 0h{size}v{size}H0z"/><path fill="#000" d="{path}"/></svg>'
+    ).format(size=len(matrix), path=path, label=label or _("QR code with the link of this attempt"))
+
+
+def _row_path(y: int, line: Sequence[bool]) -> str:
+    """The dark runs of one line of modules."""
+    runs, x = [], 0
+    while x < len(line):
+        start = x
+        while x < len(line) and line[x]:
+            x += 1
+        if x > start:
+            runs.append(f"M{start} {y}h{x - start}v1H{start}z")
+        x += 1
+    return "".join(runs)
+
+
+def _joint_label(co_owners: Sequence[str]) -> str:
+    names = [name(each, 60) for each in co_owners]
+    if not names:
+        return _("Joint account")
+    if len(names) == 1:
+        return _("Joint with %(name)s") % {"name": names[0]}
+    if len(names) == 2:
+        return _("Joint with %(first)s and %(second)s") % {"first": names[0], "second": names[1]}
+    others = len(names) - 1
+    return ngettext("Joint with %(name)s and %(n)d other", "Joint with %(name)s and %(n)d others", others) % {
+        "name": names[0],
+        "n": others,
+    }
+
+
+def _waiting_text(waiting_for: Sequence[str]) -> str:
+    if len(waiting_for) == 1:
+        return _("Waiting for co-owner %(name)s") % {"name": name(waiting_for[0], 40)}
+    return _("Waiting for co-owners") if waiting_for else _("Waiting for acceptance")
