@@ -1,0 +1,269 @@
+"""Every setting of the app: read once from the environment and `.env`, typed, complete or refused.
+
+The only module that reads the process environment.
+"""
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from dotenv.parser import parse_stream
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+Environment = Literal["local", "sandbox", "production"]
+TokenStyle = Literal["query", "form"]
+
+ROOT = Path(__file__).resolve().parent.parent
+CALLBACK_PATH = "/oauth/callback"
+KEY_BYTES = 32
+_SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+# https://doc.bunq.com/basics/ names the hosts; the token endpoint is the one on the API host,
+# with its parameters in the query string, which every working client uses.
+_BUNQ_URLS: dict[str, dict[str, str]] = {
+    "sandbox": {
+        "api": "https://public-api.sandbox.bunq.com/v1/",
+        "authorize": "https://oauth.sandbox.bunq.com/auth",
+        "token": "https://api-oauth.sandbox.bunq.com/v1/token",
+    },
+    "production": {
+        "api": "https://api.bunq.com/v1/",
+        "authorize": "https://oauth.bunq.com/auth",
+        "token": "https://api.oauth.bunq.com/v1/token",
+    },
+}
+LOCAL_API_URL = "http://127.0.0.1:5001/v1/"
+
+
+class ConfigError(Exception):
+    """Settings are missing or malformed; the text names all of them at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The settings of one app; upper case, so that Flask takes the object as it stands."""
+
+    SECRET_KEY: str = field(repr=False)
+    ENCRYPTION_KEYS: tuple[tuple[str, bytes], ...] = field(repr=False)
+    DATABASE_URL: str = field(repr=False)
+    PUBLIC_URL: str = "http://localhost:5000"
+    TRUSTED_PROXY_HOPS: int = 0
+    BUNQ_ENVIRONMENT: Environment = "local"
+    BUNQ_API_URL: str = LOCAL_API_URL
+    BUNQ_OAUTH_AUTHORIZE_URL: str = "http://127.0.0.1:5001/auth"
+    BUNQ_OAUTH_TOKEN_URL: str = "http://127.0.0.1:5001/v1/token"  # noqa: S105 - an address, not a secret
+    BUNQ_OAUTH_TOKEN_STYLE: TokenStyle = "query"  # noqa: S105 - a name, not a secret
+    BUNQ_CALL_LIMITS: Literal["classic", "off"] = "classic"
+
+    @property
+    def SQLALCHEMY_DATABASE_URI(self) -> str:
+        return self.DATABASE_URL
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where bunq sends the consenting person back; compared letter for letter by bunq."""
+        return self.PUBLIC_URL + CALLBACK_PATH
+
+    @property
+    def is_https(self) -> bool:
+        return self.PUBLIC_URL.startswith("https://")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the environment on top of the `.env` file that `ENV_FILE` names.
+
+        :raises ConfigError: naming every missing or malformed setting at once.
+        """
+        return cls.from_env(settings(environ))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Build the configuration from plain names and texts.
+
+        :raises ConfigError: naming every missing or malformed setting at once.
+        """
+        reader = _Reader(environ)
+        values = _read_values(reader)
+        if reader.problems:
+            raise ConfigError("Settings to correct before starting: " + "; ".join(reader.problems))
+        return cls(**values)
+
+
+def settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return all settings as text: `.env` first, the process environment on top.
+
+    :raises ConfigError: when the `.env` file has a line that cannot be read.
+    """
+    given = dict(os.environ if environ is None else environ)
+    path = given.get("ENV_FILE", str(ROOT / ".env"))
+    return {**(_read_env_file(Path(path)) if path else {}), **given}
+
+
+def api_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the bunq API key given for setup by `BUNQ_API_KEY` or `BUNQ_API_KEY_FILE`, if any.
+
+    Apart from `Config`, because the serving app has no business holding it.
+
+    :raises ConfigError: when the named file cannot be read.
+    """
+    reader = _Reader(settings(environ))
+    key = reader.get("BUNQ_API_KEY")
+    if reader.problems:
+        raise ConfigError("; ".join(reader.problems))
+    return key or None
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bindings = list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    broken = [binding.original.line for binding in bindings if binding.error]
+    if broken:
+        # The line itself may hold a secret: only its number is told.
+        raise ConfigError(f"{path} has a line that cannot be read: line {broken[0]}")
+    return {binding.key: binding.value or "" for binding in bindings if binding.key}
+
+
+class _Reader:
+    """Reads settings one by one and collects what is wrong, so that all of it is told at once."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def get(self, name: str, default: str = "") -> str:
+        value = self._environ.get(name, "")
+        file_name = self._environ.get(f"{name}_FILE", "") if name in _SECRET_NAMES else ""
+        if value and file_name:
+            self.problems.append(f"{name} and {name}_FILE are both set; keep one")
+        if file_name and not value:
+            try:
+                value = Path(file_name).read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                self.problems.append(f"{name}_FILE cannot be read ({type(error).__name__})")
+        return value.strip() or default
+
+    def one_of(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.get(name, default)
+        if value not in choices:
+            self.problems.append(f"{name} must be one of {', '.join(choices)}")
+            return default
+        return value
+
+    def url(self, name: str, default: str) -> str:
+        value = self.get(name, default)
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+        except ValueError:
+            usable = False
+        if not usable or parts.query or parts.fragment or parts.username:
+            self.problems.append(f"{name} must be a plain http(s) address such as {default}")
+            return default
+        return value
+
+
+def _read_values(reader: _Reader) -> dict[str, Any]:
+    environment = reader.one_of("BUNQ_ENVIRONMENT", ("local", "sandbox", "production"), "local")
+    values: dict[str, Any] = {
+        "SECRET_KEY": _secret_key(reader),
+        "ENCRYPTION_KEYS": _encryption_keys(reader),
+        "DATABASE_URL": _database_url(reader),
+        "PUBLIC_URL": reader.url("PUBLIC_URL", "http://localhost:5000").rstrip("/"),
+        "TRUSTED_PROXY_HOPS": _proxy_hops(reader),
+        "BUNQ_ENVIRONMENT": cast(Environment, environment),
+        "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
+        "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
+        **_bunq_urls(reader, environment),
+    }
+    if environment == "production":
+        _check_production(reader, values)
+    return values
+
+
+def _secret_key(reader: _Reader) -> str:
+    key = reader.get("SECRET_KEY")
+    if not key:
+        reader.problems.append("SECRET_KEY is missing")
+    elif len(key) < 16:
+        reader.problems.append("SECRET_KEY is too short (32 characters or more)")
+    return key
+
+
+def _encryption_keys(reader: _Reader) -> tuple[tuple[str, bytes], ...]:
+    text = reader.get("ENCRYPTION_KEYS")
+    if not text:
+        reader.problems.append("ENCRYPTION_KEYS is missing")
+        return ()
+    keys: list[tuple[str, bytes]] = []
+    for number, entry in enumerate((part.strip() for part in text.split(",")), start=1):
+        key_id, colon, encoded = entry.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error:
+            key = b""
+        if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(key) != KEY_BYTES:
+            reader.problems.append(f"ENCRYPTION_KEYS entry {number} must be id:base64 of {KEY_BYTES} bytes")
+            return ()
+        keys.append((key_id, key))
+    if len({key_id for key_id, _ in keys}) != len(keys):
+        reader.problems.append("ENCRYPTION_KEYS names one id twice")
+    return tuple(keys)
+
+
+def _database_url(reader: _Reader) -> str:
+    text = reader.get("DATABASE_URL", f"sqlite:///{ROOT / 'instance' / 'bunqflask.sqlite3'}")
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        reader.problems.append("DATABASE_URL is not a database address")
+        return text
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        reader.problems.append("DATABASE_URL must begin with sqlite:// or postgresql://")
+    return text
+
+
+def _proxy_hops(reader: _Reader) -> int:
+    text = reader.get("TRUSTED_PROXY_HOPS", "0")
+    if not re.fullmatch(r"[0-9]", text):
+        reader.problems.append("TRUSTED_PROXY_HOPS must be a number from 0 to 9")
+        return 0
+    return int(text)
+
+
+def _bunq_urls(reader: _Reader, environment: str) -> dict[str, str]:
+    api = reader.url("BUNQ_API_URL", _BUNQ_URLS.get(environment, {}).get("api", LOCAL_API_URL))
+    # The stand-in serves all three addresses on one port: naming its API address is enough.
+    origin = urlunsplit((*urlsplit(api)[:2], "", "", ""))
+    urls = _BUNQ_URLS.get(environment, {"authorize": origin + "/auth", "token": origin + "/v1/token"})
+    return {
+        "BUNQ_API_URL": api.rstrip("/") + "/",
+        "BUNQ_OAUTH_AUTHORIZE_URL": reader.url("BUNQ_OAUTH_AUTHORIZE_URL", urls["authorize"]),
+        "BUNQ_OAUTH_TOKEN_URL": reader.url("BUNQ_OAUTH_TOKEN_URL", urls["token"]),
+    }
+
+
+def _check_production(reader: _Reader, values: dict[str, Any]) -> None:
+    if not values["PUBLIC_URL"].startswith("https://"):
+        reader.problems.append("PUBLIC_URL must be https in production")
+    key = values["SECRET_KEY"]
+    if key and (len(key) < 32 or len(set(key)) < 8):
+        reader.problems.append("SECRET_KEY is too weak for production (32 random characters or more)")
+    if any(len(set(raw)) < 8 for _, raw in values["ENCRYPTION_KEYS"]):
+        reader.problems.append("ENCRYPTION_KEYS holds a weak key; make one from 32 random bytes")
+    for name in ("BUNQ_API_URL", "BUNQ_OAUTH_AUTHORIZE_URL", "BUNQ_OAUTH_TOKEN_URL"):
+        parts = urlsplit(values[name])
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            reader.problems.append(f"{name} must be https in production")

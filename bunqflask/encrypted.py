@@ -1,0 +1,104 @@
+"""Secrets at rest: AES-256-GCM for each value, bound to its table, column and row.
+
+A stored value is `length of key id | key id | nonce | ciphertext and tag`. The associated data names
+the table, the column and the row, so a value moved to another place in the database no longer opens.
+"""
+
+import os
+import uuid
+from typing import Any, Self, overload
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import Flask, current_app
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+_NONCE_BYTES = 12
+
+
+class SecretUnreadable(Exception):
+    """A stored secret cannot be opened: its key is gone from the ring, or the value was moved or changed."""
+
+
+class KeyRing:
+    """The keys that protect secrets: the first encrypts, all of them decrypt."""
+
+    def __init__(self, keys: tuple[tuple[str, bytes], ...]) -> None:
+        self._first_id = keys[0][0]
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
+
+    def seal(self, text: str, place: str) -> bytes:
+        """Encrypt a text for one place in the database."""
+        key_id, nonce = self._first_id.encode(), os.urandom(_NONCE_BYTES)
+        sealed = self._ciphers[self._first_id].encrypt(nonce, text.encode(), place.encode())
+        return bytes([len(key_id)]) + key_id + nonce + sealed
+
+    def open(self, stored: bytes, place: str) -> str:
+        """Decrypt what was sealed for this very place.
+
+        :raises SecretUnreadable: when no key of the ring opens it here.
+        """
+        start = 1 + stored[0]
+        key_id = stored[1:start].decode("ascii", "replace")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SecretUnreadable(f"no key {key_id!r} in ENCRYPTION_KEYS for {place.rsplit(':', 1)[0]}")
+        nonce, sealed = stored[start : start + _NONCE_BYTES], stored[start + _NONCE_BYTES :]
+        try:
+            return cipher.decrypt(nonce, sealed, place.encode()).decode()
+        except InvalidTag as error:
+            raise SecretUnreadable(f"{place.rsplit(':', 1)[0]} does not open with key {key_id!r}") from error
+
+
+def init_app(app: Flask, keys: tuple[tuple[str, bytes], ...]) -> None:
+    """Give the app its ring of keys."""
+    app.extensions["bunqflask.keyring"] = KeyRing(keys)
+
+
+class Sealed:
+    """A mixin for tables that hold secrets: a random id of the row, known before it is stored."""
+
+    seal_id: Mapped[str] = mapped_column(String(32), unique=True)
+
+    def __init__(self, **values: Any) -> None:
+        self.seal_id = uuid.uuid4().hex
+        super().__init__(**values)
+
+    def reseal(self) -> int:
+        """Encrypt every secret of this row anew under the first key; return how many there were."""
+        count = 0
+        for name, attribute in vars(type(self)).items():
+            if isinstance(attribute, Secret) and (text := getattr(self, name)) is not None:
+                setattr(self, name, text)
+                count += 1
+        return count
+
+
+class Secret:
+    """A text attribute kept encrypted in the column `<name>_sealed` of the same row."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self._column = f"{name}_sealed"
+
+    @overload
+    def __get__(self, row: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, row: Sealed, owner: type) -> str | None: ...
+    def __get__(self, row: Sealed | None, owner: type) -> Self | str | None:
+        if row is None:
+            return self
+        stored: bytes | None = getattr(row, self._column)
+        return None if stored is None else _ring().open(stored, self._place(row))
+
+    def __set__(self, row: Sealed, text: str | None) -> None:
+        setattr(row, self._column, None if text is None else _ring().seal(text, self._place(row)))
+
+    def _place(self, row: Sealed) -> str:
+        return f"{type(row).__tablename__}:{self._name}:{row.seal_id}"  # type: ignore[attr-defined]
+
+
+def _ring() -> KeyRing:
+    ring: KeyRing = current_app.extensions["bunqflask.keyring"]
+    return ring

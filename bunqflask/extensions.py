@@ -1,0 +1,74 @@
+"""The parts that Flask plugs in, unbound: the database, its migrations and the CSRF guard."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, g, has_app_context
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Connection, MetaData, event
+from sqlalchemy.orm import DeclarativeBase, Session
+
+
+class Base(DeclarativeBase):
+    """The base of every table; constraints are named so that SQLite can be migrated too."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+csrf = CSRFProtect()
+
+
+def init_database(app: Flask) -> None:
+    """Bind the database to the app; on SQLite, make its transactions safe for several workers."""
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def read_only() -> None:
+    """Begin the transactions of this request without the write lock, until `writable` is called."""
+    g.read_only = True
+
+
+def writable() -> None:
+    """From here on, this request may write: end the reading transaction, take the lock with the next one."""
+    if has_app_context() and g.pop("read_only", False):
+        db.session.rollback()
+
+
+def _is_read_only() -> bool:
+    return has_app_context() and bool(g.get("read_only", False))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+    # The driver would begin transactions by itself, and late: a read-then-write would then lose updates.
+    connection.isolation_level = None
+    for pragma in ("foreign_keys=ON", "journal_mode=WAL", "busy_timeout=10000", "synchronous=NORMAL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN" if _is_read_only() else "BEGIN IMMEDIATE")
+
+
+@event.listens_for(Session, "before_flush")
+def _refuse_late_write(session: Session, *_: Callable[..., Any]) -> None:
+    # Writing inside a transaction that began as a reading one is how SQLite loses updates.
+    if _is_read_only() and (session.dirty or session.new or session.deleted):
+        raise RuntimeError("a read-only request tried to write; call extensions.writable() first")

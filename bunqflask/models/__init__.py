@@ -1,0 +1,25 @@
+"""The tables, one module for each area."""
+
+from bunqflask.models.bunq import BunqSession, CallBudget, Installation
+from bunqflask.models.connections import (
+    Connection,
+    ConnectionMember,
+    ConsentAttempt,
+    ConsentState,
+    MonetaryAccount,
+)
+from bunqflask.models.team import Login, LoginThrottle, TeamMember
+
+__all__ = [
+    "BunqSession",
+    "CallBudget",
+    "Connection",
+    "ConnectionMember",
+    "ConsentAttempt",
+    "ConsentState",
+    "Installation",
+    "Login",
+    "LoginThrottle",
+    "MonetaryAccount",
+    "TeamMember",
+]

@@ -1,0 +1,95 @@
+"""What this server is to bunq: its installation, its sessions and the calls it has spent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bunqflask.encrypted import Sealed, Secret
+from bunqflask.extensions import Base
+from bunqflask.models.types import UtcMoment
+
+
+class BunqSession(Sealed, Base):
+    """One session with bunq, shared by all workers; only the holder of its lease may open it anew."""
+
+    __tablename__ = "bunq_session"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="CASCADE"))
+    token = Secret()
+    token_sealed: Mapped[bytes | None]
+    # Counts the tokens this row has held: who saw a dead token learns whether another worker replaced it.
+    generation: Mapped[int] = mapped_column(default=0)
+    path_user_id: Mapped[int | None] = mapped_column(BigInteger)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    lease_holder: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)
+
+
+class Installation(Sealed, Base):
+    """Our key pair made known to one bunq environment, and all that setup made with it, step by step."""
+
+    __tablename__ = "installation"
+    __table_args__ = (
+        Index(
+            "uq_installation_current",
+            "environment",
+            unique=True,
+            sqlite_where=text("is_current"),
+            postgresql_where=text("is_current"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(String(20))
+    is_current: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+
+    private_key = Secret()
+    private_key_sealed: Mapped[bytes | None]
+    # bunq's answer to POST installation
+    bunq_installation_id: Mapped[int | None] = mapped_column(BigInteger)
+    token = Secret()
+    token_sealed: Mapped[bytes | None]
+    server_public_key: Mapped[str | None] = mapped_column(Text)
+    # the API key, or the token_value of a PSD2 credential
+    api_key = Secret()
+    api_key_sealed: Mapped[bytes | None]
+    device_id: Mapped[int | None] = mapped_column(BigInteger)
+    device_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # who we are at bunq, from the first session
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    user_type: Mapped[str | None] = mapped_column(String(40))
+    user_name: Mapped[str | None] = mapped_column(String(200))
+    # the OAuth client; bunq's numeric id goes into paths, the client_id into OAuth
+    oauth_client_id: Mapped[int | None] = mapped_column(BigInteger)
+    client_id: Mapped[str | None] = mapped_column(String(200))
+    client_secret = Secret()
+    client_secret_sealed: Mapped[bytes | None]
+    redirect_uris: Mapped[list[str]] = mapped_column(JSON, default=list)
+    # a licensed party's certificate
+    psd2_certificate: Mapped[str | None] = mapped_column(Text)
+    psd2_chain: Mapped[str | None] = mapped_column(Text)
+    psd2_private_key = Secret()
+    psd2_private_key_sealed: Mapped[bytes | None]
+    psd2_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+
+    session_id: Mapped[int | None] = mapped_column(
+        ForeignKey("bunq_session.id", ondelete="SET NULL", use_alter=True)
+    )
+    session: Mapped[BunqSession | None] = relationship(foreign_keys=[session_id], post_update=True)
+
+
+class CallBudget(Base):
+    """The calls spent lately on one endpoint and method, so that all workers together keep bunq's limit."""
+
+    __tablename__ = "call_budget"
+
+    endpoint: Mapped[str] = mapped_column(String(200), primary_key=True)
+    spent: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    closed_until: Mapped[datetime | None] = mapped_column(UtcMoment)

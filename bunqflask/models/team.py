@@ -1,0 +1,49 @@
+"""The people with a login here, and where they are logged in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bunqflask.extensions import Base
+from bunqflask.models.types import UtcMoment
+
+
+class TeamMember(Base):
+    """A person with a login here. bunq's own users are never called that."""
+
+    __tablename__ = "team_member"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+
+
+class Login(Base):
+    """One browser in which a team member is logged in; the cookie's token is stored as its hash only."""
+
+    __tablename__ = "login"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(String(64))
+    user_agent: Mapped[str] = mapped_column(String(300))
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcMoment)
+
+    member: Mapped[TeamMember] = relationship(lazy="joined")
+
+
+class LoginThrottle(Base):
+    """Failed logins of one account or one network address within a window, shared by all workers."""
+
+    __tablename__ = "login_throttle"
+
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    window_ends_at: Mapped[datetime] = mapped_column(UtcMoment)

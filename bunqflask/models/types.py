@@ -1,0 +1,50 @@
+"""Column types: moments are aware and UTC, amounts are exact."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect
+from sqlalchemy.types import TypeDecorator
+
+# ISO 4217 knows currencies of up to four decimals; bunq's own answers carry two.
+AMOUNT_DECIMALS = 4
+_SCALE = Decimal(10) ** AMOUNT_DECIMALS
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """An aware moment; SQLite would hand it back without its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class ExactAmount(TypeDecorator[Decimal]):
+    """An amount of money as a whole number of ten-thousandths: exact, and summed exactly by the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        if value is None:
+            return None
+        scaled = value * _SCALE
+        if scaled != scaled.to_integral_value():
+            raise ValueError(f"an amount has more than {AMOUNT_DECIMALS} decimals")
+        return int(scaled)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
+        return None if value is None else Decimal(int(value)) / _SCALE
