@@ -1,0 +1,49 @@
+# Two commands: `make run` and `make test`. `make help` lists the rest.
+# Each sets up what it needs; nothing but make and Python 3.11 or newer has to be there before.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run sandbox test check bench
+
+help: ## Say what each word does
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+run: $(VENV)/.runtime ## Start the app and its local bunq, ready to sign in
+	@exec $(PY) -m bunqflask.local
+
+sandbox: $(VENV)/.runtime ## Start the local bunq alone, for any client
+	@exec $(PY) -m bunqflask.local --only-sandbox
+
+test: $(VENV)/.dev ## Run every test: unit, protocol, browser
+	@sh tests/support/prepare.sh
+	@exec $(PY) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Style, types, templates, and migrations against models
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m djlint --quiet --lint templates bunqflask/sandbox/templates
+	$(PY) -m tests.support.migrations
+
+bench: $(VENV)/.dev ## Measure calls, speed, memory and start; prints one table
+	@exec $(PY) -m tests.bench
+
+# A stamp is older than the requirements it stands for only when they changed since.
+$(VENV)/.runtime: requirements.txt requirements-assets.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@$(PY) -c "" 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing what requirements.txt lists into $(VENV) ..."
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --require-hashes -r requirements-assets.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt requirements-postgres.txt
+	@echo "Installing what requirements-dev.txt lists into $(VENV) ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,126 @@
+"""A throw-away PostgreSQL server for one test run, started as root too."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+START_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running server, reached over a socket in its own folder and over one loopback port."""
+
+    port: int
+
+    def url(self, database: str) -> str:
+        return f"postgresql://tester@127.0.0.1:{self.port}/{database}"
+
+    def create(self, database: str, *, template: str = "template0") -> str:
+        """Create a database, as a copy of `template`, and return its URL."""
+        self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        """Drop a database with whoever is still connected to it."""
+        self._run(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def server_binaries() -> Path | None:
+    """Return the folder that holds a PostgreSQL server's binaries, the newest where there are several."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3].split(".")[0])
+    )
+    return found[-1].parent if found else None
+
+
+@contextmanager
+def running(binaries: Path) -> Iterator[Cluster]:
+    """Start a fresh cluster; it and its files are gone afterwards.
+
+    Its writes are not flushed to disk: a power cut may take it, a test run ends quicker.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bunqflask-postgres-"))
+    process: subprocess.Popen[bytes] | None = None
+    try:
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+        data, log = folder / "data", folder / "log"
+        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8"]
+        subprocess.run([*_unprivileged(), *initdb, "--no-sync"], cwd=folder, check=True, capture_output=True)
+        cluster = Cluster(port=_free_port())
+        process = _start(binaries, data, log, cluster.port)
+        _wait_until_ready(cluster, process, log)
+        yield cluster
+    finally:
+        if process is not None:
+            process.send_signal(signal.SIGINT)  # a fast shutdown: clients still connected are let go
+            process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged() -> list[str]:
+    """Return what to put before a command so that it does not run as root, which PostgreSQL refuses."""
+    if os.geteuid() != 0:
+        return []
+    owner = pwd.getpwnam("postgres")
+    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+
+
+def _start(binaries: Path, data: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(data.parent),
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "shared_buffers": "32MB",
+        "max_connections": "200",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*_unprivileged(), str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options],
+            cwd=data.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+
+def _wait_until_ready(cluster: Cluster, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            psycopg.connect(cluster.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()}") from error
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

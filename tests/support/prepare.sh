@@ -1,0 +1,30 @@
+#!/bin/sh
+# What the tests use from outside Python: a Chromium, a PostgreSQL server, Node for a foreign client.
+# Debian's packages are installed where we are root there; everywhere else the tests skip what is missing and say so.
+# With CI=true nothing may be missing, so PostgreSQL and Node are installed too (and the tests fail without them).
+set -eu
+
+have() { command -v "$1" >/dev/null 2>&1; }
+have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+
+wanted=""
+have chromium || have chromium-browser || have google-chrome || wanted="$wanted chromium"
+if [ "${CI:-}" = "true" ]; then
+    have_postgres || wanted="$wanted postgresql"
+    have node && have npm || wanted="$wanted nodejs npm"
+fi
+[ -n "$wanted" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
+    echo "NOT INSTALLED:$wanted - the tests that need it are skipped" >&2
+    exit 0
+fi
+echo "Installing$wanted ..."
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# shellcheck disable=SC2086 # a list of package names
+if ! { apt-get update && apt-get install -y --no-install-recommends $wanted; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "NOT INSTALLED:$wanted - apt-get failed, its last lines stand above" >&2
+fi
+rm -f "$log"
