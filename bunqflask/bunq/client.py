@@ -1,0 +1,237 @@
+"""BunqClient: one method for each bunq call that we use."""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from bunqflask.bunq import errors, protocol
+from bunqflask.bunq.limits import Gate, limit_for
+from bunqflask.bunq.resources import (
+    InstallationAnswer,
+    MonetaryAccount,
+    OauthClient,
+    SessionAnswer,
+    callback_url,
+    created_id,
+    one,
+)
+from bunqflask.bunq.transport import Transport
+
+PAGE_SIZE = 200
+_MAX_PAGES = 1_000
+_TRIES = 3
+_FIRST_PAUSE_S = 0.5
+_DEVICE_EXISTS = "a device already exists"
+_CLIENT_EXISTS = "you can only have one active oauth client"
+_URL_EXISTS = "the callback url has already been registered"
+
+Objects = list[dict[str, Any]]
+
+
+class BunqClient:
+    """Speaks to one bunq environment with one installation's keys.
+
+    Every call may raise a `BunqError`; a method names only what it adds to that.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        gate: Gate,
+        transport: Transport,
+        key: rsa.RSAPrivateKey | None = None,
+        server_key: rsa.RSAPublicKey | None = None,
+    ) -> None:
+        self._base_url = base_url
+        self._gate = gate
+        self._transport = transport
+        self._key = key
+        self._server_key = server_key
+
+    def create_sandbox_user(self, kind: str) -> str:
+        """Make an invented person or company in a sandbox; return its API key.
+
+        https://doc.bunq.com/basics/sandbox
+        """
+        objects, _ = self._call("POST", f"sandbox-user-{kind}", verified=False)
+        key = one(objects, "ApiKey").get("api_key")
+        if not isinstance(key, str) or not key:
+            raise errors.ResponseNotUnderstood("the sandbox user has no API key")
+        return key
+
+    def create_installation(self, client_public_key: str) -> InstallationAnswer:
+        """Make a key pair known to bunq. Not idempotent: each call creates another installation.
+
+        https://doc.bunq.com/basics/authentication/installation
+        """
+        # This answer brings the key that later ones are verified with, so it cannot be verified itself.
+        objects, _ = self._call(
+            "POST", "installation", payload={"client_public_key": client_public_key}, verified=False
+        )
+        return InstallationAnswer.from_objects(objects)
+
+    def register_psd2_credential(self, token: str, certificate: str, chain: str, signature: str) -> str:
+        """Register a payment service provider's certificate; return the secret for its device.
+
+        https://doc.bunq.com/psd2/register-as-a-tpp
+        """
+        payload = {
+            "client_payment_service_provider_certificate": certificate,
+            "client_payment_service_provider_certificate_chain": chain,
+            "client_public_key_signature": signature,
+        }
+        objects, _ = self._call("POST", "payment-service-provider-credential", token=token, payload=payload)
+        secret = one(objects, "CredentialPasswordIp").get("token_value")
+        if not isinstance(secret, str) or not secret:
+            raise errors.ResponseNotUnderstood("the credential has no token_value")
+        return secret
+
+    def register_device(self, token: str, description: str, secret: str) -> int | None:
+        """Bind a secret to the installation; None when its device exists already.
+
+        https://doc.bunq.com/basics/authentication/device-registration
+        """
+        try:
+            objects, _ = self._call(
+                "POST", "device-server", token=token, payload={"description": description, "secret": secret}
+            )
+        except errors.RequestRefused as refused:
+            if _says(refused, _DEVICE_EXISTS):
+                return None
+            raise
+        return created_id(objects)
+
+    def open_session(self, token: str, secret: str) -> SessionAnswer:
+        """Open a session with an API key, a PSD2 secret or a grant's access token.
+
+        :raises SecretRefused: bunq does not accept the secret, or not from this address.
+        :raises CredentialsRejected: the installation itself is not accepted any more.
+
+        https://doc.bunq.com/basics/authentication/session
+        """
+        objects, _ = self._call("POST", "session-server", token=token, payload={"secret": secret})
+        return SessionAnswer.from_objects(objects)
+
+    def close_session(self, token: str) -> None:
+        """End the session of this token; the id in the path does not matter.
+
+        https://doc.bunq.com/api-reference/session
+        """
+        self._call("DELETE", "session/0", token=token)
+
+    def list_oauth_clients(self, token: str, user_id: int) -> list[OauthClient]:
+        """List the OAuth clients of the session's own user.
+
+        https://doc.bunq.com/oauth
+        """
+        items = self._list(f"user/{user_id}/oauth-client", token=token)
+        return [OauthClient.from_json(item["OauthClient"]) for item in items if "OauthClient" in item]
+
+    def create_oauth_client(self, token: str, user_id: int) -> bool:
+        """Create the OAuth client; False when there is one already. Read it with `list_oauth_clients`.
+
+        https://doc.bunq.com/oauth
+        """
+        path, payload = f"user/{user_id}/oauth-client", {"status": "ACTIVE"}
+        return self._create_unless(_CLIENT_EXISTS, path, token, payload)
+
+    def list_redirect_urls(self, token: str, user_id: int, oauth_client_id: int) -> list[str]:
+        """List the addresses to which bunq may send a consenting person back.
+
+        https://doc.bunq.com/api-reference/callback-url-oauth
+        """
+        items = self._list(f"user/{user_id}/oauth-client/{oauth_client_id}/callback-url", token=token)
+        return [url for item in items if (url := callback_url(item))]
+
+    def add_redirect_url(self, token: str, user_id: int, oauth_client_id: int, url: str) -> bool:
+        """Register such an address; False when bunq knows it already.
+
+        https://doc.bunq.com/api-reference/callback-url-oauth
+        """
+        path = f"user/{user_id}/oauth-client/{oauth_client_id}/callback-url"
+        return self._create_unless(_URL_EXISTS, path, token, {"url": url})
+
+    def list_monetary_accounts(self, token: str, path_user_id: int) -> list[MonetaryAccount]:
+        """List all monetary accounts that the session may see, of every type.
+
+        https://doc.bunq.com/api-reference/monetary-account
+        """
+        items = self._list(f"user/{path_user_id}/monetary-account", token=token)
+        accounts = [account for item in items if (account := MonetaryAccount.from_item(item))]
+        return list({account.monetary_account_id: account for account in accounts}.values())
+
+    def _create_unless(self, already: str, path: str, token: str, payload: Any) -> bool:
+        try:
+            self._call("POST", path, token=token, payload=payload)
+        except errors.RequestRefused as refused:
+            if _says(refused, already):
+                return False
+            raise
+        return True
+
+    def _list(self, path: str, *, token: str) -> Objects:
+        """Follow `older_url` to the end; it may lead to an empty page, or, in bad answers, in a circle."""
+        found: Objects = []
+        url = protocol.list_url(self._base_url, path, count=PAGE_SIZE)
+        seen = {url}
+        for _ in range(_MAX_PAGES):
+            objects, pagination = self._call("GET", path, token=token, url=url)
+            found += objects
+            older = pagination.get("older_url")
+            if not objects or not isinstance(older, str) or not older:
+                break
+            url = protocol.page_url(self._base_url, older)
+            if url in seen:
+                break
+            seen.add(url)
+        return found
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        payload: Any = None,
+        url: str | None = None,
+        verified: bool = True,
+    ) -> tuple[Objects, dict[str, Any]]:
+        """Make one call; try again only where that cannot do anything twice."""
+        endpoint = f"{method} {re.sub(r'/[0-9]+', '/#', path)}"
+        if verified and self._server_key is None:
+            raise ValueError("answers cannot be verified without bunq's server key")
+        for tries_left in range(_TRIES - 1, -1, -1):
+            self._gate.enter(endpoint)
+            request = protocol.build_request(
+                method,
+                url or self._base_url + path,
+                request_id=str(uuid.uuid4()),
+                token=token,
+                payload=payload,
+                key=self._key,
+            )
+            try:
+                response = self._transport.send(request)
+                return protocol.read_response(response, server_key=self._server_key if verified else None)
+            except errors.RateLimited as limited:
+                # Refused means not done: safe to try again, once the endpoint is open. The gate knows when.
+                self._gate.close(endpoint, limited.wait_s or limit_for(endpoint).period_s)
+                if not tries_left:
+                    raise
+            except (errors.BunqUnavailable, errors.TransportFailed) as failed:
+                harmless = method == "GET" or isinstance(failed, errors.RequestNotSent)
+                pause_s = _FIRST_PAUSE_S * 2 ** (_TRIES - 1 - tries_left)
+                jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, protects nothing
+                if not tries_left or not harmless or not self._gate.pause(pause_s * jitter):
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _says(refused: errors.RequestRefused, words: str) -> bool:
+    return any(words in sentence.casefold() for sentence in refused.descriptions)

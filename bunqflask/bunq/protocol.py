@@ -1,0 +1,318 @@
+"""Pure protocol: builds and signs a request, verifies and reads a response. No I/O, no clock.
+
+https://doc.bunq.com/basics/authentication/signing
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bunqflask.bunq import errors
+
+USER_AGENT = "bunqflask/1.0"
+_KEY_BITS = 2048
+_DEAD_SESSION = (
+    "insufficient authentication",
+    "insufficient authorisation",
+    "onvoldoende autorisatie",
+    "onvoldoende authenticatie",
+)
+_SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's words, not a secret
+_LIMIT_WORDS = re.compile(r"maximum of (\d+) calls? per (\d+) second", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class BunqRequest:
+    """A request, ready to be sent as it stands."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+    def __repr__(self) -> str:
+        return f"BunqRequest({self.method} {self.url})"
+
+
+@dataclass(frozen=True)
+class BunqResponse:
+    """A response as received: header names in lower case, the body untouched."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def response_id(self) -> str | None:
+        """bunq's own reference, which its support asks for."""
+        return self.headers.get("x-bunq-client-response-id")
+
+    def __repr__(self) -> str:
+        return f"BunqResponse({self.status}, {self.response_id})"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A list answer: its objects, and where the next older ones are (None at the end of history)."""
+
+    objects: list[dict[str, Any]]
+    older_url: str | None
+
+
+def new_private_key() -> str:
+    """Make the RSA 2048 key pair of an installation; return the private half as PEM (PKCS#8)."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def load_private_key(pem: str) -> rsa.RSAPrivateKey:
+    """Read a private RSA key from PEM.
+
+    :raises ValueError: when it is not one.
+    """
+    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError("not an RSA key")
+    return key
+
+
+def load_server_key(pem: str) -> rsa.RSAPublicKey:
+    """Read bunq's public key from PEM.
+
+    :raises ResponseNotUnderstood: when it is not an RSA key.
+    """
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except ValueError as error:
+        raise errors.ResponseNotUnderstood("bunq's server key is not a public key") from error
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise errors.ResponseNotUnderstood("bunq's server key is not an RSA key")
+    return key
+
+
+def public_pem(key: rsa.RSAPrivateKey) -> str:
+    """Return the public half as PEM (SubjectPublicKeyInfo), ending in exactly one newline."""
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def sign(key: rsa.RSAPrivateKey, data: bytes) -> str:
+    """Sign bytes with RSASSA-PKCS1-v1_5 and SHA-256; base64 without line breaks."""
+    return base64.b64encode(key.sign(data, padding.PKCS1v15(), hashes.SHA256())).decode()
+
+
+def build_request(
+    method: str,
+    url: str,
+    *,
+    request_id: str,
+    token: str | None = None,
+    payload: Any = None,
+    key: rsa.RSAPrivateKey | None = None,
+) -> BunqRequest:
+    """Build a request with all documented headers; its body is serialised once, and those bytes signed.
+
+    https://doc.bunq.com/basics/headers
+    """
+    headers = {
+        "Cache-Control": "no-cache",
+        "User-Agent": USER_AGENT,
+        "X-Bunq-Language": "en_US",
+        "X-Bunq-Region": "nl_NL",
+        "X-Bunq-Geolocation": "0 0 0 0 000",
+        "X-Bunq-Client-Request-Id": request_id,
+    }
+    body = None
+    if token is not None:
+        headers["X-Bunq-Client-Authentication"] = token
+    if payload is not None:
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        headers["Content-Type"] = "application/json"
+        if key is not None:
+            headers["X-Bunq-Client-Signature"] = sign(key, body)
+    return BunqRequest(method, url, headers, body)
+
+
+def list_url(base_url: str, path: str, **query: int) -> str:
+    """Join a path to the API's base, with paging parameters."""
+    return base_url + path + (f"?{urlencode(query)}" if query else "")
+
+
+def page_url(base_url: str, older_url: str) -> str:
+    """Join a paging URL, which begins with /v1, to the API's host; a foreign host is refused.
+
+    :raises ResponseNotUnderstood: when it leads away from the API.
+    """
+    url = urljoin(base_url, older_url)
+    if url.split("/")[:3] != base_url.split("/")[:3]:
+        raise errors.ResponseNotUnderstood("a paging address leads to another host")
+    return url
+
+
+def verify(response: BunqResponse, server_key: rsa.RSAPublicKey) -> None:
+    """Check bunq's signature over the exact bytes of a response.
+
+    :raises ResponseNotTrusted: when it is missing or not bunq's.
+    """
+    given = response.headers.get("x-bunq-server-signature")
+    if not given:
+        raise errors.ResponseNotTrusted("bunq's answer carries no signature", response.response_id)
+    try:
+        signature = base64.b64decode("".join(given.split()), validate=True)
+        server_key.verify(signature, response.body, padding.PKCS1v15(), hashes.SHA256())
+    except (binascii.Error, InvalidSignature) as error:
+        raise errors.ResponseNotTrusted(
+            "bunq's answer carries a wrong signature", response.response_id
+        ) from error
+
+
+def read_response(
+    response: BunqResponse, *, server_key: rsa.RSAPublicKey | None
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the objects under "Response", in bunq's order, and the "Pagination" members.
+
+    Without `server_key` nothing is verified: only the answer to `POST installation`, which brings that
+    key, and to the making of a sandbox user, which comes before it, are read so.
+
+    :raises ResponseNotTrusted: a success without bunq's signature over these exact bytes.
+    :raises ResponseNotUnderstood: a success of another shape.
+    :raises RequestRefused: any other status; the subclass says which.
+    """
+    if not 200 <= response.status < 300:
+        raise refusal(response)
+    if server_key is not None:
+        verify(response, server_key)
+    data = _json(response)
+    objects = data.get("Response") if isinstance(data, dict) else None
+    if not isinstance(objects, list):
+        raise _not_understood("bunq's answer has no Response", response)
+    pagination = data.get("Pagination")
+    return (
+        [item for item in objects if isinstance(item, dict)],
+        pagination if isinstance(pagination, dict) else {},
+    )
+
+
+def read_token(response: BunqResponse, *, state: str) -> str:
+    """Return the access token from the token endpoint's answer, which is neither wrapped nor signed.
+
+    :raises CodeRefused: the exchange was refused, in OAuth's shape of error or bunq's.
+    :raises ResponseNotUnderstood: no token in it, or the state of another consent.
+    :raises RequestRefused: limited or out of order.
+
+    https://doc.bunq.com/oauth/handle-the-authorization-code
+    """
+    if not 200 <= response.status < 300:
+        refused = refusal(response)
+        if type(refused) in (errors.RateLimited, errors.BunqUnavailable):
+            raise refused
+        raise _code_refused(response, refused.descriptions)
+    data = _json(response)
+    if not isinstance(data, dict):
+        data = {}
+    if "error" in data or "Error" in data:
+        raise _code_refused(response, _descriptions(response))
+    token = data.get("access_token")
+    if not isinstance(token, str) or not token:
+        raise errors.ResponseNotUnderstood(
+            "the token endpoint sent no access token",
+            status=response.status,
+            response_id=response.response_id,
+        )
+    if data.get("state") not in (None, "", state):
+        raise errors.ResponseNotUnderstood(
+            "the token belongs to another consent", status=response.status, response_id=response.response_id
+        )
+    return token
+
+
+def refusal(response: BunqResponse) -> errors.RequestRefused:
+    """Name what an error answer means, by its status first and bunq's words second."""
+    words = _descriptions(response)
+    kind = _refusal_kind(response.status, " ".join(words).casefold())
+    refused = kind(response.status, words, response.response_id)
+    if isinstance(refused, errors.RateLimited):
+        refused.wait_s = _wait(words)
+    return refused
+
+
+def _refusal_kind(status: int, words: str) -> type[errors.RequestRefused]:
+    if status == 401 or (status == 403 and any(text in words for text in _DEAD_SESSION)):
+        return errors.CredentialsRejected
+    if status == 403:
+        return errors.PermissionRefused
+    if status == 404:
+        return errors.ObjectNotFound
+    if status in (429, 409):
+        return errors.RateLimited
+    if status == 491 or status >= 500:
+        return errors.BunqUnavailable
+    if status in (400, 490) and _SECRET_REFUSED in words:
+        return errors.SecretRefused
+    return errors.RequestRefused
+
+
+def _wait(words: list[str]) -> float:
+    for sentence in words:
+        if found := _LIMIT_WORDS.search(sentence):
+            return float(found[2])
+    return 0.0
+
+
+def _code_refused(response: BunqResponse, words: list[str]) -> errors.CodeRefused:
+    refused = errors.CodeRefused(response.status, words, response.response_id)
+    try:
+        data = json.loads(response.body)
+    except ValueError:
+        data = None
+    if isinstance(data, dict) and isinstance(data.get("error"), str):
+        refused.error = data["error"][:60]
+    return refused
+
+
+def _descriptions(response: BunqResponse) -> list[str]:
+    """Read bunq's words from both shapes of error; a page of HTML has none."""
+    try:
+        data = json.loads(response.body)
+    except ValueError:
+        return []
+    if not isinstance(data, dict):
+        return []
+    items = data.get("Error")
+    words = [
+        item[name]
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+        for name in ("error_description", "error_description_translated")
+        if isinstance(item.get(name), str)
+    ]
+    words += [data[name] for name in ("error", "error_description") if isinstance(data.get(name), str)]
+    # The translation often repeats the words; each sentence once, none of them long.
+    return list(dict.fromkeys(sentence[:300] for sentence in words))
+
+
+def _json(response: BunqResponse) -> Any:
+    try:
+        return json.loads(response.body)
+    except ValueError as error:
+        raise _not_understood("bunq's answer is not JSON", response) from error
+
+
+def _not_understood(text: str, response: BunqResponse) -> errors.ResponseNotUnderstood:
+    return errors.ResponseNotUnderstood(text, status=response.status, response_id=response.response_id)

@@ -1,0 +1,294 @@
+"""bunq's JSON, given types. Unknown members are ignored, absent and null mean the same.
+
+https://doc.bunq.com/api-reference/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from bunqflask.bunq.errors import ResponseNotUnderstood
+
+Json = Mapping[str, Any]
+
+SECONDS_PER_WEEK = 604_800
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An exact amount in one currency."""
+
+    currency: str
+    value: Decimal
+
+    @classmethod
+    def from_json(cls, data: Any) -> Amount | None:
+        """Read `{"currency": …, "value": …}`; None when it is absent or not an amount."""
+        if not isinstance(data, Mapping):
+            return None
+        currency, value = data.get("currency"), data.get("value")
+        if not isinstance(currency, str) or not isinstance(value, str | int):
+            return None
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            return None
+        return cls(currency, number) if number.is_finite() else None
+
+
+@dataclass(frozen=True)
+class InstallationAnswer:
+    """What `POST installation` yields.
+
+    https://doc.bunq.com/basics/authentication/installation
+    """
+
+    installation_id: int
+    token: str
+    server_public_key: str
+
+    @classmethod
+    def from_objects(cls, objects: Sequence[Json]) -> InstallationAnswer:
+        """Pick the three objects by name; bunq does not promise their order.
+
+        :raises ResponseNotUnderstood: when one is missing.
+        """
+        token = one(objects, "Token").get("token")
+        key = one(objects, "ServerPublicKey").get("server_public_key")
+        if not isinstance(token, str) or not isinstance(key, str):
+            raise ResponseNotUnderstood("the installation has no token or no server key")
+        return cls(number(one(objects, "Id"), "id"), token, key)
+
+
+@dataclass(frozen=True)
+class BunqUser:
+    """A bunq user as a session shows it: a person, a company, a payment service provider."""
+
+    user_id: int | None
+    user_type: str
+    display_name: str
+
+
+@dataclass(frozen=True)
+class SessionAnswer:
+    """What `POST session-server` yields: a token, how long it lives, and for whom it works.
+
+    `path_user_id` goes into paths: in an OAuth session that is the UserApiKey's id. `holder` is the
+    person or company whose accounts are meant: the granting user in an OAuth session.
+    """
+
+    token: str
+    timeout_s: int
+    path_user_id: int
+    holder: BunqUser
+    is_grant: bool
+
+    @classmethod
+    def from_objects(cls, objects: Sequence[Json]) -> SessionAnswer:
+        """Pick token and user by name, never by place.
+
+        :raises ResponseNotUnderstood: when one of them is missing.
+
+        https://doc.bunq.com/basics/authentication/session
+        """
+        token = one(objects, "Token").get("token")
+        if not isinstance(token, str) or not token:
+            raise ResponseNotUnderstood("the session has no token")
+        for item in objects:
+            for wrapper, user in item.items():
+                if wrapper == "UserApiKey" and isinstance(user, Mapping):
+                    return cls._of_grant(token, user)
+                if wrapper.startswith("User") and isinstance(user, Mapping):
+                    holder = BunqUser(number(user, "id"), wrapper, _name(user))
+                    return cls(token, _shortest([user]), number(user, "id"), holder, is_grant=False)
+        raise ResponseNotUnderstood("the session names no user")
+
+    @classmethod
+    def _of_grant(cls, token: str, user: Json) -> SessionAnswer:
+        granted_wrapper, granted = _wrapped_user(user.get("granted_by_user"))
+        _, requested = _wrapped_user(user.get("requested_by_user"))
+        # Sources disagree on whose auto-logout time counts in an OAuth session: the shorter one is safe.
+        timeout_s = _shortest([granted, requested])
+        inner_id = granted.get("id")
+        holder = BunqUser(inner_id if isinstance(inner_id, int) else None, granted_wrapper, _name(granted))
+        return cls(token, timeout_s, number(user, "id"), holder, is_grant=True)
+
+
+@dataclass(frozen=True)
+class OauthClient:
+    """Our OAuth client at bunq: the numeric id goes into paths, `client_id` and `secret` into OAuth.
+
+    https://doc.bunq.com/oauth
+    """
+
+    id: int
+    status: str
+    client_id: str
+    secret: str
+    redirect_uris: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, data: Json) -> OauthClient:
+        """:raises ResponseNotUnderstood: without the id, the client_id or the secret."""
+        client_id, secret = data.get("client_id"), data.get("secret")
+        if not isinstance(client_id, str) or not isinstance(secret, str):
+            raise ResponseNotUnderstood("the OAuth client has no client_id or no secret")
+        listed = data.get("callback_url") or []
+        urls = tuple(url for item in listed if isinstance(item, Mapping) and (url := callback_url(item)))
+        return cls(number(data, "id"), str(data.get("status") or ""), client_id, secret, urls)
+
+    def __repr__(self) -> str:
+        return f"OauthClient(id={self.id}, status={self.status!r})"
+
+
+@dataclass(frozen=True)
+class MonetaryAccount:
+    """One monetary account; `wrapper` keeps bunq's type name, known to us or not, and `raw` all it said.
+
+    `balance` is None where bunq gave none or one that is not an amount.
+    """
+
+    monetary_account_id: int
+    wrapper: str
+    description: str
+    iban: str | None
+    currency: str
+    balance: Amount | None
+    status: str
+    sub_status: str
+    color: str | None
+    savings_goal: Amount | None
+    updated_at: datetime | None
+    user_id: int | None
+    raw: Json
+
+    @classmethod
+    def from_item(cls, item: Json) -> MonetaryAccount | None:
+        """Read one list item `{"MonetaryAccountX": {…}}`; None when it holds no account.
+
+        New account types appear without notice, so any wrapper of that name family is taken.
+
+        https://doc.bunq.com/api-reference/monetary-account
+        """
+        for wrapper, data in item.items():
+            if wrapper.startswith("MonetaryAccount") and isinstance(data, Mapping):
+                return cls._from_json(wrapper, data)
+        return None
+
+    @classmethod
+    def _from_json(cls, wrapper: str, data: Json) -> MonetaryAccount:
+        balance = Amount.from_json(data.get("balance"))
+        currency = data.get("currency")
+        if not isinstance(currency, str) or not currency:
+            currency = balance.currency if balance else ""
+        setting = data.get("setting")
+        user_id = data.get("user_id")
+        return cls(
+            monetary_account_id=number(data, "id"),
+            wrapper=wrapper,
+            description=text(data.get("description")) or text(data.get("display_name")),
+            iban=_iban(data.get("alias")),
+            currency=balance.currency if balance else currency,
+            balance=balance,
+            status=text(data.get("status")),
+            sub_status=text(data.get("sub_status")),
+            color=_color(setting.get("color")) if isinstance(setting, Mapping) else None,
+            savings_goal=Amount.from_json(data.get("savings_goal")),
+            updated_at=moment(data.get("updated")),
+            user_id=user_id if isinstance(user_id, int) else None,
+            raw=data,
+        )
+
+
+def one(objects: Sequence[Json], wrapper: str) -> Json:
+    """Return the object of that name from bunq's list of one-key objects.
+
+    :raises ResponseNotUnderstood: when there is none.
+    """
+    for item in objects:
+        data = item.get(wrapper)
+        if isinstance(data, Mapping):
+            return data
+    raise ResponseNotUnderstood(f"no {wrapper} in bunq's answer")
+
+
+def created_id(objects: Sequence[Json]) -> int:
+    """Return the id that a create or an update answers.
+
+    :raises ResponseNotUnderstood: when there is none.
+    """
+    return number(one(objects, "Id"), "id")
+
+
+def number(data: Json, name: str) -> int:
+    """Return a whole number that must be there; bunq types some ids as text.
+
+    :raises ResponseNotUnderstood: when it is missing or not a whole number.
+    """
+    value = data.get(name)
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ResponseNotUnderstood(f"{name} is not a number in bunq's answer")
+    return value
+
+
+def text(value: Any) -> str:
+    """Return a text, or the empty one for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def moment(value: Any) -> datetime | None:
+    """Read bunq's timestamp: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC without saying so, sometimes fewer digits."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def callback_url(item: Json) -> str | None:
+    """Return the URL of a redirect URL object, wrapped or bare."""
+    inner = item.get("OauthCallbackUrl", item)
+    url = inner.get("url") if isinstance(inner, Mapping) else None
+    return url if isinstance(url, str) else None
+
+
+def _wrapped_user(data: Any) -> tuple[str, Json]:
+    if isinstance(data, Mapping):
+        for wrapper, user in data.items():
+            if isinstance(user, Mapping):
+                return str(wrapper), user
+    return "", {}
+
+
+def _name(user: Json) -> str:
+    for name in ("display_name", "public_nick_name", "name", "legal_name"):
+        if shown := text(user.get(name)).strip():
+            return shown
+    return ""
+
+
+def _shortest(users: Sequence[Json]) -> int:
+    timeouts = [
+        value for user in users if isinstance(value := user.get("session_timeout"), int) and value > 0
+    ]
+    return min(timeouts, default=SECONDS_PER_WEEK)
+
+
+def _iban(aliases: Any) -> str | None:
+    for alias in aliases if isinstance(aliases, list) else []:
+        if isinstance(alias, Mapping) and alias.get("type") == "IBAN" and text(alias.get("value")):
+            return re.sub(r"\s", "", text(alias["value"])).upper()[:40]
+    return None
+
+
+def _color(value: Any) -> str | None:
+    return value if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value) else None

@@ -1,0 +1,1 @@
+"""What a person can ask for. Only the modules here decide, write rows and commit."""

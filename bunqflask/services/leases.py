@@ -1,0 +1,54 @@
+"""A lease on a row: one worker at a time does a piece of work, and a crashed one holds it up only so long."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, CursorResult, or_, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from bunqflask import clock
+from bunqflask.bunq.transport import LONGEST_CALL_S
+from bunqflask.extensions import db, writable
+
+# Longer than the longest call to bunq: a lease never ends under somebody who is still waiting for bunq.
+LEASE = timedelta(seconds=LONGEST_CALL_S + 5)
+
+
+class Leasable(Protocol):
+    """A row with the two columns of a lease."""
+
+    id: object
+    lease_holder: str | None
+    lease_until: object
+
+
+def take(row: Leasable, *conditions: ColumnElement[bool], lasts: timedelta = LEASE) -> str | None:
+    """Take the lease if it is free and the conditions hold; return the holder's name, or None."""
+    writable()
+    table, holder, now = type(row), uuid.uuid4().hex, clock.now()
+    until: InstrumentedAttribute[object] = table.lease_until  # type: ignore[assignment]
+    query = (
+        update(table)
+        .where(table.id == row.id, or_(until.is_(None), until < now), *conditions)  # type: ignore[arg-type]
+        .values(lease_holder=holder, lease_until=now + lasts)
+        .execution_options(synchronize_session=False)
+    )
+    result = db.session.execute(query)
+    db.session.commit()
+    return holder if isinstance(result, CursorResult) and result.rowcount == 1 else None
+
+
+def held(row: Leasable, holder: str) -> bool:
+    """Lock the row for this transaction and tell whether the lease is still ours."""
+    db.session.refresh(row, with_for_update=True)
+    return row.lease_holder == holder
+
+
+def give_back(row: Leasable, holder: str) -> None:
+    """Let go of the lease, unless somebody else holds it by now."""
+    if held(row, holder):
+        row.lease_holder = row.lease_until = None
+    db.session.commit()
