@@ -1,0 +1,211 @@
+"""The app under test: its settings, and three ways to run it (called, on a thread, under gunicorn)."""
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import flask_migrate
+import requests
+from flask import Flask
+from werkzeug.serving import make_server
+
+from bunqflask import create_app
+from bunqflask.config import ROOT, Config
+from bunqflask.extensions import db
+from tests.support.bank import Bank
+from tests.support.browser import Browser
+
+START_TIMEOUT_S = 30
+ENCRYPTION_KEY = bytes(range(32))
+SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnop"
+PASSWORD = "correct horse battery staple"
+
+
+def environ_for(bank: Bank, database_url: str, **overrides: str) -> dict[str, str]:
+    """Return the whole environment of an app that speaks to `bank`; it reads no `.env`."""
+    return {
+        "ENV_FILE": "",
+        "SECRET_KEY": SECRET_KEY,
+        "ENCRYPTION_KEYS": "k1:" + base64.b64encode(ENCRYPTION_KEY).decode(),
+        "DATABASE_URL": database_url,
+        "BUNQ_ENVIRONMENT": "local",
+        "BUNQ_API_URL": bank.api_url,
+        "BUNQ_CALL_LIMITS": "off",
+        **overrides,
+    }
+
+
+def config_for(bank: Bank, database_url: str, **overrides: str) -> Config:
+    """Return the settings of an app that speaks to `bank`."""
+    return Config.from_env(environ_for(bank, database_url, **overrides))
+
+
+def migrate(database_url: str) -> None:
+    """Bring a database to the newest schema, by the migrations themselves."""
+    environ = {
+        "SECRET_KEY": SECRET_KEY,
+        "ENCRYPTION_KEYS": "k1:" + base64.b64encode(ENCRYPTION_KEY).decode(),
+        "DATABASE_URL": database_url,
+    }
+    app = create_app(Config.from_env(environ))
+    with app.app_context():
+        flask_migrate.upgrade()
+    let_go(app)
+
+
+def let_go(app: Flask) -> None:
+    """Close every database connection of an app."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+class Site:
+    """A running app, as seen from outside; people come to it with browsers."""
+
+    def __init__(self, url: str, environ: Mapping[str, str]) -> None:
+        self.url = url
+        self.environ = environ
+        self.config = Config.from_env(environ)
+        self._browsers: list[Browser] = []
+
+    def browser(self, user_agent: str = "Mozilla/5.0 (test; no JavaScript)") -> Browser:
+        """Return a new browser, with no cookies."""
+        browser = Browser(self.url, user_agent=user_agent)
+        self._browsers.append(browser)
+        return browser
+
+    def flask(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one of the app's commands as an operator does, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=ROOT,
+            env=child_environ(self.environ),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"flask {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def close(self) -> None:
+        """Close the browsers."""
+        for browser in self._browsers:
+            browser.close()
+
+
+class ThreadSite(Site):
+    """The app on a thread of this process: quick, and `app` is at hand to look behind the pages."""
+
+    def __init__(self, url: str, environ: Mapping[str, str], app: Flask) -> None:
+        super().__init__(url, environ)
+        self.app = app
+
+
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process of the app: this one's, less its own settings of the app."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    return {**kept, "FLASK_SKIP_DOTENV": "1", "PYTHONUNBUFFERED": "1", **environ}
+
+
+def reserve_port() -> socket.socket:
+    """Take a free loopback port, so that the app can be told its address before it is served there."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@contextmanager
+def served(app: Flask, listener: socket.socket, environ: Mapping[str, str]) -> Iterator[ThreadSite]:
+    """Serve an app on a thread at a reserved port."""
+    host, port = listener.getsockname()
+    server = make_server(host, port, app, threaded=True, fd=listener.fileno())
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="app under test"
+    )
+    thread.start()
+    site = ThreadSite(environ["PUBLIC_URL"], environ, app)
+    try:
+        yield site
+    finally:
+        site.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class GunicornSite(Site):
+    """The app under a real gunicorn, which can be killed and started again."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+        super().__init__(environ["PUBLIC_URL"], environ)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """All that its processes wrote so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
+
+    def start(self, *, workers: int = 2, threads: int = 8) -> None:
+        """Start it and return once it is ready to serve."""
+        port = self.url.rpartition(":")[2]
+        gunicorn = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread"]
+        size = ["--workers", str(workers), "--threads", str(threads), "--graceful-timeout", "5"]
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", "wsgi:app"],
+                cwd=ROOT,
+                env=child_environ(self.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the app did not start:\n{self.log}")
+            time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        """The process id of gunicorn's arbiter, the parent of the workers."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Stop it as an operator does; what is under way is finished."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.kill()
+            self._process = None
+
+    def kill(self) -> None:
+        """End all its processes at once, as a power cut does."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+
+def set_up(app: Flask) -> None:
+    """Register the app with its bank, as `flask setup --new-sandbox-user company` does."""

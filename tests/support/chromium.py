@@ -1,0 +1,90 @@
+"""A real Chromium, driven without a plugin: one browser for a run, a fresh profile for each test."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+TIMEOUT_MS = 10_000
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",  # our own pages only; as root Chromium does not start with its sandbox
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def executable() -> str | None:
+    """Return the Chromium on PATH, if there is one."""
+    return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@contextmanager
+def running(path: str) -> Iterator[Browser]:
+    """Start Chromium, for as many profiles as are wanted."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Profiles:
+    """The browser profiles of one test, and what went wrong in them."""
+
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+    """Script errors, console errors and violations of the page's own security policy."""
+    expected_statuses: set[int] = field(default_factory=set)
+    """Statuses of 400 and above that the test is after; Chromium logs each as a console error."""
+    _contexts: list[BrowserContext] = field(default_factory=list)
+
+    def new_page(self, home: str, **options: Any) -> Page:
+        """Return the first page of a new profile: a person at another device. Options are Playwright's.
+
+        `home` is the address that paths are relative to.
+        """
+        defaults = {
+            "viewport": {"width": 1280, "height": 900},
+            "locale": "en-GB",
+            "timezone_id": "Europe/Amsterdam",
+        }
+        context = self.browser.new_context(base_url=home, **{**defaults, **options})
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("console", self._listen)
+        context.on("weberror", lambda error: self.complaints.append(f"script error: {error.error}"))
+        self._contexts.append(context)
+        return context.new_page()
+
+    def take_pictures(self, folder: Path, name: str) -> list[Path]:
+        """Save what every open page shows, and return the pictures' paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        pages = [page for context in self._contexts for page in context.pages]
+        for number, page in enumerate(pages, start=1):
+            path = folder / f"{name}-{number}.png"
+            page.screenshot(path=path, full_page=True)
+            paths.append(path)
+        return paths
+
+    def close(self) -> None:
+        """Close every profile."""
+        for context in self._contexts:
+            context.close()
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if any(f"status of {status} " in message.text for status in self.expected_statuses):
+            return
+        self.complaints.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
