@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import flask_migrate
 import requests
@@ -20,6 +21,7 @@ from werkzeug.serving import make_server
 from bunqflask import create_app
 from bunqflask.config import ROOT, Config
 from bunqflask.extensions import db
+from bunqflask.services import setup, team
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 
@@ -29,13 +31,20 @@ SECRET_KEY = "only-for-tests-0123456789-abcdefghijklmnop"
 PASSWORD = "correct horse battery staple"
 
 
-def environ_for(bank: Bank, database_url: str, **overrides: str) -> dict[str, str]:
-    """Return the whole environment of an app that speaks to `bank`; it reads no `.env`."""
+def bare_environ(database_url: str) -> dict[str, str]:
+    """Return the settings without which no app starts; it reads no `.env`."""
     return {
         "ENV_FILE": "",
         "SECRET_KEY": SECRET_KEY,
         "ENCRYPTION_KEYS": "k1:" + base64.b64encode(ENCRYPTION_KEY).decode(),
         "DATABASE_URL": database_url,
+    }
+
+
+def environ_for(bank: Bank, database_url: str, **overrides: str) -> dict[str, str]:
+    """Return the whole environment of an app that speaks to `bank`."""
+    return {
+        **bare_environ(database_url),
         "BUNQ_ENVIRONMENT": "local",
         "BUNQ_API_URL": bank.api_url,
         "BUNQ_CALL_LIMITS": "off",
@@ -50,12 +59,7 @@ def config_for(bank: Bank, database_url: str, **overrides: str) -> Config:
 
 def migrate(database_url: str) -> None:
     """Bring a database to the newest schema, by the migrations themselves."""
-    environ = {
-        "SECRET_KEY": SECRET_KEY,
-        "ENCRYPTION_KEYS": "k1:" + base64.b64encode(ENCRYPTION_KEY).decode(),
-        "DATABASE_URL": database_url,
-    }
-    app = create_app(Config.from_env(environ))
+    app = create_app(Config.from_env(bare_environ(database_url)))
     with app.app_context():
         flask_migrate.upgrade()
     let_go(app)
@@ -129,9 +133,7 @@ def served(app: Flask, listener: socket.socket, environ: Mapping[str, str]) -> I
     """Serve an app on a thread at a reserved port."""
     host, port = listener.getsockname()
     server = make_server(host, port, app, threaded=True, fd=listener.fileno())
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="app under test"
-    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="app under test")
     thread.start()
     site = ThreadSite(environ["PUBLIC_URL"], environ, app)
     try:
@@ -209,3 +211,31 @@ class GunicornSite(Site):
 
 def set_up(app: Flask) -> None:
     """Register the app with its bank, as `flask setup --new-sandbox-user company` does."""
+    with app.app_context():
+        for _ in setup.run(setup.Wishes(new_sandbox_user="company")):
+            pass
+        db.session.remove()
+
+
+def add_member(app: Flask, email: str, name: str = "", password: str = PASSWORD) -> int:
+    """Give a person a login, as `flask team add` does; returns the team member's id."""
+    with app.app_context():
+        member_id = team.add(email, name, password).id
+        db.session.remove()
+    return member_id
+
+
+def sign_in(site: Site, email: str, password: str = PASSWORD) -> Browser:
+    """Return a new browser in which this team member is logged in; on a thread, with a login made if need be."""
+    if isinstance(site, ThreadSite):
+        with site.app.app_context():
+            known = team.find(email) is not None
+            db.session.remove()
+        if not known:
+            add_member(site.app, email, password=password)
+    browser = site.browser()
+    browser.get("/login")
+    page = browser.submit(action="/login", email=email, password=password)
+    if urlsplit(page.url).path == "/login":
+        raise AssertionError(f"{email} could not log in: {page.status} {page.text}")
+    return browser

@@ -56,9 +56,7 @@ class Page:
                 if button.lower() in each.text.lower():
                     return form, each
         seen = [(form.action, [each.text for each in form.buttons]) for form in self.forms]
-        raise AssertionError(
-            f"no form with {button=} {action=} on {self.url} ({self.status}); there are: {seen}"
-        )
+        raise AssertionError(f"no form with {button=} {action=} on {self.url} ({self.status}); there are: {seen}")
 
     def link(self, text: str) -> str:
         """Return the address of the link that says `text`, or contains it."""
@@ -82,9 +80,7 @@ class Browser:
         """Open an address: a path of this site or a whole URL."""
         return self._go("GET", self._absolute(address), {}, headers or {})
 
-    def submit(
-        self, *, button: str | None = None, action: str | None = None, **fields: str | list[str]
-    ) -> Page:
+    def submit(self, *, button: str | None = None, action: str | None = None, **fields: str | list[str]) -> Page:
         """Fill in and send a form of the page at hand; hidden fields go along as they stand."""
         form, pressed = self.page.form(button=button, action=action)
         data = [(name, value) for name, value in form.fields if name not in fields]

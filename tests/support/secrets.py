@@ -64,9 +64,7 @@ class SecretsSeen:
         """Look at every request that `requests` sends from this process; nothing about it changes."""
         send = HTTPAdapter.send
 
-        def watched(
-            adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any
-        ) -> requests.Response:
+        def watched(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
             self._read_request(request)
             response = send(adapter, request, **options)
             self._read_response(response, with_body=not options.get("stream"))
@@ -99,9 +97,7 @@ class SecretsSeen:
     def _read_json(self, value: Any) -> None:
         if isinstance(value, Mapping):
             self._read_pairs((name, each) for name, each in value.items() if isinstance(each, str))
-        for each in (
-            value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-        ):
+        for each in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
             self._read_json(each)
 
     def _read_pairs(self, pairs: Iterable[tuple[str, str]]) -> None:
