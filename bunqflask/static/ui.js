@@ -1,67 +1,69 @@
 /* Handy things only: every page works without this file. */
 (() => {
-  const $ = (selector, root = document) => root.querySelector(selector);
-  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const $ = (what, root = document) => root.querySelector(what);
+  const all = (what) => document.querySelectorAll(what);
+  const on = (event, act, early) => document.addEventListener(event, act, early);
   const opened = new Map();
-  const say = (text) => { const line = $("#say"); if (line) line.textContent = text; };
-  const show = (dialog) => dialog && !dialog.open && dialog.showModal();
-  const keysOn = () => { try { return localStorage.getItem("keys") !== "off"; } catch { return true; } };
-  const ready = () => all("[data-copy][hidden], [data-dialog][hidden]").forEach((button) => { button.hidden = false; });
+  const say = (text) => { $("#say").textContent = text; };
+  const show = (dialog) => dialog.open || dialog.showModal();
+  const keys = $("#keys-on");
+  const ready = () => all("button[hidden]").forEach((button) => { button.hidden = false; });
 
   const copy = async (button) => {
-    const field = document.getElementById(button.dataset.copy);
+    const field = $("#" + button.dataset.copy);
     field.select();
     try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
     const word = $("span", button), before = word.textContent;
     say(word.textContent = button.dataset.done);
-    button.disabled = true;
-    setTimeout(() => { word.textContent = before; button.disabled = false; }, 2000);
+    setTimeout(() => { word.textContent = before; }, 2000);
   };
 
-  document.addEventListener("click", (event) => {
-    const at = (selector) => event.target.closest(selector);
+  on("click", (event) => {
+    const at = (what) => event.target.closest(what);
     if (at("[data-copy]")) copy(at("[data-copy]"));
-    if (at("[data-dialog]")) { $("#menu")?.hidePopover?.(); show($("#" + at("[data-dialog]").dataset.dialog)); }
+    if (at("[data-dialog]")) show($("#" + at("[data-dialog]").dataset.dialog));
     if (at("dialog [data-close]")) { event.preventDefault(); at("dialog").close(); }
   });
 
-  document.addEventListener("copy", (event) => {
-    const from = getSelection().anchorNode?.parentElement?.closest(".iban");
-    if (!from?.contains(getSelection().focusNode)) return;
-    event.clipboardData.setData("text/plain", String(getSelection()).replace(/\s/g, ""));
+  // An IBAN is shown in fours and copied without the spaces.
+  on("copy", (event) => {
+    const chosen = getSelection(), iban = chosen.anchorNode?.parentElement?.closest(".iban");
+    if (!iban?.contains(chosen.focusNode)) return;
+    event.clipboardData.setData("text/plain", `${chosen}`.replace(/\s/g, ""));
     event.preventDefault();
   });
 
   setInterval(() => all("[data-countdown]").forEach((timer) => {
-    const left = Math.max(0, Math.floor((new Date(timer.dataset.countdown) - Date.now()) / 1000));
-    timer.textContent = left < 60 ? `${left} ${timer.dataset.seconds}` : `${Math.floor(left / 60)} ${timer.dataset.minutes}`;
+    const { countdown, minutes, seconds } = timer.dataset;
+    const left = Math.max(0, (new Date(countdown) - Date.now()) / 1000 | 0);
+    timer.textContent = left < 60 ? `${left} ${seconds}` : `${left / 60 | 0} ${minutes}`;
   }), 1000);
 
-  document.addEventListener("toggle", ({ target }) => target.id && opened.set(target.id, target.open), true);
-  document.addEventListener("htmx:afterSettle", ({ target }) => {
+  // What a person opened stays open when the part around it is replaced.
+  on("toggle", ({ target }) => opened.set(target.id, target.open), true);
+  on("htmx:afterSettle", ({ target }) => {
     ready();
-    opened.forEach((open, id) => { const part = document.getElementById(id); if (open && part?.matches("details")) part.open = true; });
-    if (target.matches("dialog")) { show(target); $("[data-close]", target)?.focus(); return; }
-    const line = $("[data-say]", target);
-    if (line) say(line.textContent.trim());
-    (target.matches("[data-focus]") ? target : $("[data-focus]", target))?.focus();
+    all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
+    const dialog = target.closest("dialog"), line = $("[data-say]", target);
+    if (dialog) show(dialog);
+    if (line) say(line.textContent);
+    $(dialog ? "[data-close]" : "[data-focus]", target)?.focus();
   });
 
   let last = "";
-  document.addEventListener("keydown", (event) => {
-    const key = event.key, after = last;
+  on("keydown", (event) => {
+    const { key } = event, pair = last + key;
     last = key;
-    if (!keysOn() || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-    if (after === "g" && key === "a") location.assign($(".brand").href);
-    if (key === "r") all("[data-refresh]").slice(0, window.htmx ? 99 : 1).forEach((button) => button.click());
+    if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, dialog")) return;
+    if (pair === "ga") $(".brand").click();
+    if (key === "r") for (const button of all("[data-refresh]")) { button.click(); if (!window.htmx) break; }
     if (key === "?") show($("#keys"));
-    if (key === "h" && $("#look")) { const box = $("#look [name=hide_amounts]"); box.checked = !box.checked; $("#look").requestSubmit(); }
+    if (key === "h") { $("#look [name=hide_amounts]").click(); $("#look").requestSubmit(); }
   });
 
-  const box = $("#keys-on");
-  if (box) {
-    box.checked = keysOn();
-    box.addEventListener("change", () => localStorage.setItem("keys", box.checked ? "on" : "off"));
-  }
   ready();
+  if (keys) {
+    keys.checked = !localStorage.noKeys;
+    keys.onchange = () => { localStorage.noKeys = keys.checked ? "" : "1"; };
+  }
 })();
