@@ -1,6 +1,6 @@
 """The stand-in as tests use it: told over HTTP what to do next, its consent page answered by a person."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,11 +8,14 @@ import requests
 
 from bunqflask.sandbox.server import serve
 from bunqflask.sandbox.settings import Settings
+from tests.support.browser import Browser, Page
 
 TIMEOUT_S = 30
 
 JODI = 1864430
-"""bunq's user id of the seeded person."""
+"""bunq's user id of the seeded person, Jodi Walker, who has four accounts."""
+WALKER_STUDIO = 1864512
+"""bunq's user id of the seeded company, which has an account of every type."""
 
 
 class Bank:
@@ -23,6 +26,31 @@ class Bank:
         self.api_url = origin + "/v1/"
         self.authorize_url = origin + "/auth"
         self.token_url = origin + "/v1/token"
+
+    def approve(self, authorize_url: str, *, person: int = JODI, accounts: Sequence[int] | None = None) -> str:
+        """Be the person who opens bunq's consent page and accepts; all accounts are shared unless named.
+
+        Returns where bunq sends the browser then; nobody has gone there yet.
+        """
+        chosen = self.account_ids(person) if accounts is None else accounts
+        answered = self._answer(
+            authorize_url, person=str(person), account=[str(each) for each in chosen], answer="accept"
+        )
+        if answered.leaves_for is None:
+            raise AssertionError(f"the consent was not accepted: {answered.status} {answered.text}")
+        return answered.leaves_for
+
+    def deny(self, authorize_url: str) -> str | None:
+        """Be the person who opens bunq's consent page and denies; returns where bunq sends the browser, if anywhere."""
+        return self._answer(authorize_url, answer="deny").leaves_for
+
+    def _answer(self, authorize_url: str, **fields: str | list[str]) -> Page:
+        browser = Browser(self.origin)
+        try:
+            browser.get(authorize_url)
+            return browser.submit(button=None, action="/phone", **fields)
+        finally:
+            browser.close()
 
     def switch(self, **switches: str | int | bool) -> None:
         """Change how it behaves, for example `switch(maintenance=True)`."""
@@ -48,15 +76,15 @@ class Bank:
         """Return what it holds: people, grants, sessions; no secret among it."""
         return self._control("GET", "state")
 
-    def calls(self, method: str | None = None, path: str | None = None) -> list[dict[str, Any]]:
-        """Return the calls it was sent, oldest first; `path` is a part of the path pattern."""
-        answer = self._control("GET", "calls")
-        calls: list[dict[str, Any]] = answer["calls"] if isinstance(answer, dict) else answer
-        return [
-            call
-            for call in calls
-            if (method is None or call["method"] == method) and (path is None or path in call["path"])
-        ]
+    def account_ids(self, person: int) -> list[int]:
+        """Return the ids of a bunq user's monetary accounts."""
+        users = [user for user in self.state()["users"] if user["id"] == person]
+        return [account["id"] for user in users for account in user["accounts"]]
+
+    def calls(self, method: str | None = None, path: str = "") -> list[dict[str, Any]]:
+        """Return the calls it was sent, oldest first; `path` is a part of the path."""
+        calls: list[dict[str, Any]] = self._control("GET", "calls")["calls"]
+        return [call for call in calls if method in (None, call["method"]) and path in call["path"]]
 
     def forget_calls(self) -> None:
         """Count the calls from here on."""

@@ -1,0 +1,198 @@
+"""`make run` as a newcomer meets it: in a fresh copy of the repository, on ports of its own."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.apps import reserve_port
+from tests.support.bank import Bank
+from tests.support.browser import Browser
+
+ROOT = Path(__file__).resolve().parents[2]
+START_TIMEOUT_S = 60
+
+
+class Launcher:
+    """`make run` in one folder; a second start there finds what the first one left."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with reserve_port() as app, reserve_port() as bank:
+            self.app_port, self.bank_port = app.getsockname()[1], bank.getsockname()[1]
+        self.url = f"http://localhost:{self.app_port}"
+        self.bank = Bank(f"http://127.0.0.1:{self.bank_port}")
+        self.log = folder / "launcher.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Start and return once it says where to go."""
+        self.launch()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "Ctrl-C stops everything" not in self.output:
+            assert self.process is not None
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"it did not start:\n{self.output}")
+            time.sleep(0.1)
+
+    def launch(self) -> None:
+        """Start and return at once."""
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bunqflask.local"],
+                cwd=self.folder,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": os.environ.get("HOME", ""),
+                    "PUBLIC_URL": self.url,
+                    "BUNQ_API_URL": self.bank.api_url,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        return self.process.wait(30)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself and return the exit status."""
+        assert self.process is not None
+        return self.process.wait(START_TIMEOUT_S)
+
+    def sign_in(self) -> Browser:
+        """Log in with what it printed."""
+        told = re.search(r"Email +(\S+)\s+Password +(\S+)\n", self.output)
+        assert told, self.output
+        browser = Browser(self.url)
+        browser.get("/login")
+        browser.submit(action="/login", email=told.group(1), password=told.group(2))
+        return browser
+
+    def assert_nothing_listens(self) -> None:
+        """Both ports are free again, at once or very soon."""
+        deadline = time.monotonic() + 10
+        while any(_listens(port) for port in (self.app_port, self.bank_port)):
+            assert time.monotonic() < deadline, "a server is still there"
+            time.sleep(0.1)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def process_id_on(launcher: Launcher, name: str) -> int:
+    """Return the process id of a server, from its gunicorn's first log line."""
+    log = (launcher.folder / "instance" / f"{name}.log").read_text(encoding="utf-8")
+    told = re.search(r"\[(\d+)\] \[INFO\] Starting gunicorn", log)
+    assert told, log
+    return int(told.group(1))
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for name in ("bunqflask", "templates", "migrations"):
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    shutil.copy(ROOT / "wsgi.py", folder)
+    launcher = Launcher(folder)
+    yield launcher
+    if launcher.process is not None and launcher.process.poll() is None:
+        launcher.end(signal.SIGTERM)
+
+
+def what_the_bank_holds(launcher: Launcher) -> dict[str, Any]:
+    state = launcher.bank.state()
+    return {name: state[name] for name in ("installations", "devices", "oauth_clients")}
+
+
+def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: Launcher) -> None:
+    launcher.start()
+    env_file = launcher.folder / ".env"
+    assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
+    written, first_output = env_file.read_text(), launcher.output
+    assert urlpath(launcher.sign_in()) == "/"
+    registered = what_the_bank_holds(launcher)
+    assert registered["installations"] == 1
+    assert launcher.end(signal.SIGINT) == 0
+    launcher.assert_nothing_listens()
+
+    launcher.start()
+    assert env_file.read_text() == written
+    assert sign_in_lines(launcher.output) == sign_in_lines(first_output)
+    assert urlpath(launcher.sign_in()) == "/"
+    assert what_the_bank_holds(launcher) == registered
+
+    # Killed outright, it has no time to stop its servers; they stop all the same.
+    launcher.end(signal.SIGKILL)
+    launcher.assert_nothing_listens()
+
+
+def urlpath(browser: Browser) -> str:
+    browser.close()
+    return urlsplit(browser.page.url).path
+
+
+def sign_in_lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.strip().startswith(("Email", "Password"))]
+
+
+@pytest.mark.parametrize(("ended", "other"), [("sandbox", "app"), ("app", "sandbox")])
+def test_when_one_server_ends_the_other_stops_and_its_last_lines_are_shown(
+    launcher: Launcher, ended: str, other: str
+) -> None:
+    launcher.start()
+    os.kill(process_id_on(launcher, ended), signal.SIGKILL)
+    assert launcher.wait() == 2
+    assert f"{ended} has stopped by itself" in launcher.output
+    assert "Starting gunicorn" in launcher.output
+    launcher.assert_nothing_listens()
+
+
+@pytest.mark.parametrize("setting", ["PUBLIC_URL", "BUNQ_API_URL"])
+def test_a_busy_port_gets_one_clear_line(launcher: Launcher, setting: str) -> None:
+    port = launcher.app_port if setting == "PUBLIC_URL" else launcher.bank_port
+    with socket.create_server(("127.0.0.1", port)):
+        launcher.launch()
+        assert launcher.wait() == 2
+    told = launcher.output.splitlines()[-1]
+    assert f"Port {port} is taken" in told
+    assert f"{setting}=http" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('SECRET_KEY="unfinished\n', "line 1"),
+        ("SECRET_KEY=0123456789012345678901234567890123456789\n", "ENCRYPTION_KEYS is missing"),
+    ],
+)
+def test_a_broken_env_file_gets_one_clear_line_and_is_left_alone(launcher: Launcher, text: str, told: str) -> None:
+    env_file = launcher.folder / ".env"
+    env_file.write_text(text)
+    launcher.launch()
+    assert launcher.wait() == 2
+    assert len(launcher.output.splitlines()) == 1
+    assert told in launcher.output
+    assert env_file.read_text() == text
