@@ -46,8 +46,8 @@
     all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
     const dialog = target.closest("dialog"), line = $("[data-say]", target);
     if (dialog) show(dialog);
-    if (line) say(line.textContent);
-    $(dialog ? "[data-close]" : "[data-focus]", target)?.focus();
+    const next = $(dialog ? "[data-close]" : "[data-focus]", target);
+    if (next) next.focus(); else if (line) say(line.textContent);
   });
 
   let last = "";
@@ -56,7 +56,7 @@
     last = key;
     if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, dialog")) return;
     if (pair === "ga") $(".brand").click();
-    if (key === "r") for (const button of all("[data-refresh]")) { button.click(); if (!window.htmx) break; }
+    if (key === "r") all("[data-refresh]").forEach((button, n) => { if (!n || window.htmx) button.click(); });
     if (key === "?") show($("#keys"));
     if (key === "h") { $("#look [name=hide_amounts]").click(); $("#look").requestSubmit(); }
   });

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from gettext import gettext as _
 from gettext import ngettext
 from typing import Any
@@ -132,6 +133,7 @@ def register(app: Flask) -> None:
     filters: list[Callable[..., Any]] = [
         money, currency_name, iban, name, initials, day, clock, moment, exact, iso, ago, left,
     ]  # fmt: skip
+    app.jinja_env.globals["now"] = partial(datetime.now, UTC)
     app.jinja_env.filters.update({each.__name__: each for each in filters})
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.policies["ext.i18n.trimmed"] = True
