@@ -1,5 +1,166 @@
-"""What every test can ask for."""
+"""What every test can ask for: a bank, a database, the app, and what went over the wire."""
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from flask import Flask
+
+from bunqflask import create_app
+from bunqflask.config import Config
+from tests.support import bank as banks
+from tests.support import chromium, postgres
+from tests.support.apps import (
+    GunicornSite,
+    ThreadSite,
+    environ_for,
+    let_go,
+    reserve_port,
+    served,
+    set_up,
+)
+from tests.support.bank import Bank
+from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.support.network import stay_on_loopback
+from tests.support.postgres import Cluster
+from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what touches the database on SQLite and again on PostgreSQL; in the browser SQLite is enough."""
+    if "database_kind" in metafunc.fixturenames:
+        once = "browser" in metafunc.definition.path.parts or metafunc.definition.get_closest_marker("sqlite_only")
+        metafunc.parametrize("database_kind", ["sqlite"] if once else ["sqlite", "postgresql"], indirect=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what this machine lacks."""
+    if chromium.executable() is None:
+        terminalreporter.write_line("NO CHROMIUM FOUND ON PATH: THE BROWSER TESTS DID NOT RUN", red=True, bold=True)
+    if postgres.server_binaries() is None:
+        terminalreporter.write_line("NO POSTGRESQL SERVER FOUND: ITS TESTS DID NOT RUN", red=True, bold=True)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip a test for what this machine lacks; where CI=true nothing may be lacking."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI has to run every test")
+    pytest.skip(f"{what} is not on this machine")
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of this run."""
+    binaries = postgres.server_binaries()
+    if binaries is None:
+        missing("a PostgreSQL server")
+    with postgres.running(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_cluster: Cluster) -> PostgresDatabases:
+    return PostgresDatabases(postgres_cluster)
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """`sqlite` or `postgresql`; a test marked `sqlite_only` runs on the first alone."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, database_kind: str) -> Databases:
+    """The place where databases of this kind are made."""
+    place: Databases = request.getfixturevalue(
+        "sqlite_databases" if database_kind == "sqlite" else "postgres_databases"
+    )
+    return place
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> Iterator[str]:
+    """A database with all tables and no row."""
+    url = databases.migrated()
+    yield url
+    databases.forget(url)
+
+
+@pytest.fixture
+def empty_database_url(databases: Databases) -> Iterator[str]:
+    """A database with nothing in it, for tests of the migrations."""
+    url = databases.empty()
+    yield url
+    databases.forget(url)
+
+
+@pytest.fixture
+def bank(request: pytest.FixtureRequest) -> Iterator[Bank]:
+    """The stand-in, fresh; `@pytest.mark.bank(token_style="query")` sets its switches before it starts."""
+    marker = request.node.get_closest_marker("bank")
+    with banks.running(**(marker.kwargs if marker else {})) as bank:
+        yield bank
+
+
+@pytest.fixture
+def overrides(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The app's settings that `@pytest.mark.settings(NAME="text")` changes."""
+    marker = request.node.get_closest_marker("settings")
+    return dict(marker.kwargs) if marker else {}
+
+
+@pytest.fixture
+def app(bank: Bank, database_url: str, overrides: dict[str, str]) -> Iterator[Flask]:
+    """The app, not served: for services and commands."""
+    app = create_app(Config.from_env(environ_for(bank, database_url, **overrides)))
+    yield app
+    let_go(app)
+
+
+@pytest.fixture
+def live_app(bank: Bank, database_url: str, overrides: dict[str, str]) -> Iterator[ThreadSite]:
+    """The app on a thread of this process, reached over real HTTP; not yet set up with the bank."""
+    with reserve_port() as listener:
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        environ = environ_for(bank, database_url, **{"PUBLIC_URL": url, **overrides})
+        app = create_app(Config.from_env(environ))
+        with served(app, listener, environ) as site:
+            yield site
+        let_go(app)
+
+
+@pytest.fixture
+def site(live_app: ThreadSite) -> ThreadSite:
+    """The app on a thread, set up with the bank: what most tests of consent begin with."""
+    set_up(live_app.app)
+    return live_app
+
+
+@pytest.fixture
+def gunicorn_app(bank: Bank, database_url: str, overrides: dict[str, str], tmp_path: Path) -> Iterator[GunicornSite]:
+    """The app for a real gunicorn with two workers, not started yet; not set up with the bank."""
+    with reserve_port() as listener:
+        port = listener.getsockname()[1]
+    environ = environ_for(bank, database_url, **{"PUBLIC_URL": f"http://localhost:{port}", **overrides})
+    site = GunicornSite(environ, tmp_path / "gunicorn.log")
+    yield site
+    site.close()
+    site.kill()
+
+
+@pytest.fixture
+def secrets_seen(monkeypatch: pytest.MonkeyPatch) -> SecretsSeen:
+    """Every secret that goes over the wire in this process from here on."""
+    seen = SecretsSeen()
+    seen.watch(monkeypatch)
+    return seen

@@ -78,7 +78,6 @@ class Site:
     def __init__(self, url: str, environ: Mapping[str, str]) -> None:
         self.url = url
         self.environ = environ
-        self.config = Config.from_env(environ)
         self._browsers: list[Browser] = []
 
     def browser(self, user_agent: str = "Mozilla/5.0 (test; no JavaScript)") -> Browser:
@@ -148,9 +147,10 @@ def served(app: Flask, listener: socket.socket, environ: Mapping[str, str]) -> I
 class GunicornSite(Site):
     """The app under a real gunicorn, which can be killed and started again."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path, *, application: str = "wsgi:app") -> None:
         super().__init__(environ["PUBLIC_URL"], environ)
         self._log = log
+        self._application = application
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -165,7 +165,7 @@ class GunicornSite(Site):
         size = ["--workers", str(workers), "--threads", str(threads), "--graceful-timeout", "5"]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", "wsgi:app"],
+                [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", self._application],
                 cwd=ROOT,
                 env=child_environ(self.environ),
                 stdin=subprocess.DEVNULL,

@@ -23,8 +23,9 @@ class SqliteDatabases:
     def migrated(self) -> str:
         """Return the URL of a database with all tables and no row."""
         if self._migrated is None:
-            self._migrated = self._new_path()
-            migrate(f"sqlite:///{self._migrated}")
+            migrated = self._new_path()
+            migrate(f"sqlite:///{migrated}")
+            self._migrated = migrated
         path = self._new_path()
         shutil.copy(self._migrated, path)
         return f"sqlite:///{path}"
@@ -54,8 +55,9 @@ class PostgresDatabases:
     def migrated(self) -> str:
         """Return the URL of a database with all tables and no row."""
         if self._migrated is None:
-            self._migrated = self._new_name()
-            migrate(self._cluster.create(self._migrated))
+            migrated = self._new_name()
+            migrate(self._cluster.create(migrated))
+            self._migrated = migrated
         return self._cluster.create(self._new_name(), template=self._migrated)
 
     def forget(self, url: str) -> None:

@@ -19,7 +19,7 @@ ARROWS = {
     "bunq": set[str](),
     "services": {"models", "bunq", "config", "extensions", "encrypted", "clock"},
     "web": {"services", "models", "config", "extensions", "clock", "bunq.errors", "bunq.resources"},
-    "cli": {"services", "models", "config", "extensions", "clock", "bunq.errors"},
+    "cli": {"services", "config", "encrypted", "bunq.errors"},
     "sandbox": set[str](),
     "local": {"bunqflask", "config", "services", "extensions"},
 }

@@ -1,0 +1,57 @@
+"""Chromium for the journeys; a test fails when its pages complained, whatever else it looked at."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.conftest import missing
+from tests.support import chromium
+from tests.support.apps import ThreadSite
+from tests.support.chromium import Profiles
+
+PICTURES = Path("test-pictures")
+
+
+@pytest.fixture(scope="session")
+def chromium_browser() -> Iterator[Browser]:
+    """One running Chromium."""
+    path = chromium.executable()
+    if path is None:
+        missing("Chromium")
+    with chromium.running(path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def profiles(chromium_browser: Browser, request: pytest.FixtureRequest) -> Iterator[Profiles]:
+    """New profiles on demand; `expected_statuses` names the error statuses that the test is after."""
+    profiles = Profiles(chromium_browser)
+    yield profiles
+    report = request.node.stash.get(_REPORT, None)
+    if report is not None and report.failed:
+        for picture in profiles.take_pictures(PICTURES, request.node.name):
+            request.node.add_report_section("call", "picture", str(picture))
+    profiles.close()
+    assert profiles.complaints == []
+
+
+@pytest.fixture
+def page(profiles: Profiles, site: ThreadSite) -> Page:
+    """A person's desktop browser in front of the app."""
+    return profiles.new_page(site.url)
+
+
+_REPORT = pytest.StashKey[pytest.TestReport]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the report of the test itself, for the fixtures that tidy up after it."""
+    report = yield
+    if report.when == "call":
+        item.stash[_REPORT] = report
+    return report
