@@ -1,0 +1,82 @@
+"""A local stand-in for bunq: its protocol, its consent page and a simulated phone, with faults on switches.
+
+It shares no code with the app beside it, so that the two can disagree.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import click
+from flask import Flask, Response, request
+
+from . import consent, control, seed, token_endpoint, wire
+from .api import mount
+from .bank import Bank
+from .resources import RESOURCES
+from .settings import Settings
+
+__all__ = ["Settings", "create_app"]
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the sandbox as a WSGI application; settings come from the environment unless given."""
+    bank = Bank(settings or Settings.from_env())
+    app = Flask(__name__)
+    app.url_map.strict_slashes = False
+    app.extensions["bank"] = bank
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    mount(app, bank, RESOURCES)
+    app.register_blueprint(token_endpoint.blueprint(bank))
+    app.register_blueprint(consent.blueprint(bank))
+    app.register_blueprint(control.blueprint(bank))
+    _add_errors(app)
+    _add_commands(app, bank)
+    logging.getLogger("werkzeug").addFilter(_without_secrets)
+    seed.ensure(bank)
+    return app
+
+
+_SECRET = re.compile(r"((?:client_secret|code|access_token|token)=)[^&\s\"]+")
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    """Blank out secrets in the development server's request lines."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(_SECRET.sub(r"\1***", each) if isinstance(each, str) else each for each in record.args)
+    return True
+
+
+def _add_errors(app: Flask) -> None:
+    """Answer in bunq's shape where nothing else does."""
+
+    @app.errorhandler(404)
+    def nothing_here(_error: Exception) -> Response:
+        return _refuse(404, "The item you requested could not be found")
+
+    @app.errorhandler(405)
+    def wrong_method(_error: Exception) -> Response:
+        return _refuse(405, "Method not allowed.")  # invented text
+
+    @app.errorhandler(500)
+    def failed(_error: Exception) -> Response:
+        return _refuse(500, "Internal server error.")  # invented text
+
+    def _refuse(status: int, text: str) -> Response:
+        language = request.headers.get("X-Bunq-Language", "en_US")
+        body = wire.to_bytes(wire.error_body(text, language=language))
+        return Response(body, status, content_type="application/json")
+
+
+def _add_commands(app: Flask, bank: Bank) -> None:
+    @app.cli.command("reset")
+    def reset() -> None:
+        """Forget everything and start again with the seeded people."""
+        seed.reset(bank)
+        click.echo("The simulated bank is as new.")
+
+    @app.cli.command("seed")
+    def seed_command() -> None:
+        """Add the seeded people if they are not there yet."""
+        click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")

@@ -1,0 +1,193 @@
+"""Monetary accounts: opening one, and how bunq writes it.
+
+https://doc.bunq.com/api-reference/monetary-account
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from . import ledger, people
+from .store import Item, Json, Store
+from .wire import amount
+
+BANK = "MonetaryAccountBank"
+SAVINGS = "MonetaryAccountSavings"
+JOINT = "MonetaryAccountJoint"
+EXTERNAL = "MonetaryAccountExternal"
+EXTERNAL_SAVINGS = "MonetaryAccountExternalSavings"
+CARD = "MonetaryAccountCard"
+
+
+def iban_for(number: int, bank: str = "BUNQ") -> str:
+    """Return the Dutch IBAN of an account number of up to ten digits."""
+    basic = f"{bank}{number:010d}"
+    digits = "".join(str(int(sign, 36)) for sign in basic + "NL00")
+    return f"NL{98 - int(digits) % 97:02d}{basic}"
+
+
+def is_iban(text: str) -> bool:
+    """Tell whether a text is an IBAN with the right check digits."""
+    if not (15 <= len(text) <= 34 and text.isascii() and text.isalnum() and text[:2].isalpha() and text[2:4].isdigit()):
+        return False
+    return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
+
+
+def add(
+    store: Store,
+    user: Item,
+    description: str,
+    *,
+    wrapper: str = BANK,
+    id: int | None = None,
+    iban: str | None = "",
+    currency: str = "EUR",
+    status: str = "ACTIVE",
+    sub_status: str = "NONE",
+    color: str = "#FF7819",
+    icon: str | None = None,
+    overdraft: int | None = 0,
+    created: str | None = None,
+    updated: str | None = None,
+    **more: object,
+) -> Item:
+    """Open a monetary account at zero. An `iban` of "" makes one up; None is an account without IBAN.
+
+    The first account of a user also carries the user's phone and e-mail.
+    """
+    with store.transaction():
+        first = not store.select("monetary_account", owner=user.id, limit=1)
+        id = store.next_id() if id is None else id
+        if iban == "":
+            iban = iban_for(2_090_000_000 + id % 1_000_000_000)
+        body: Json = {
+            "wrapper": wrapper,
+            "description": description,
+            "iban": iban,
+            "first": first,
+            "currency": currency,
+            "status": status,
+            "sub_status": sub_status,
+            "public_uuid": people.stable_uuid(f"account {id}") if created else str(uuid.uuid4()),
+            "daily_limit": 500000,
+            "color": color,
+            "icon": icon,
+            "access_id": store.next_id(),
+            **more,
+        }
+        item = store.insert("monetary_account", body, id=id, owner=user.id, name=iban, created=created, updated=updated)
+        ledger.open_account(store, id, currency, overdraft=overdraft)
+        if iban is not None:
+            store.insert("alias", {}, owner=user.id, account=id, name=f"IBAN:{iban}")
+        if first:
+            for pointer in people.pointers(user):
+                store.insert("alias", {}, owner=user.id, account=id, name=f"{pointer['type']}:{pointer['value']}")
+    return item
+
+
+def of_user(store: Store, user_id: int) -> list[Item]:
+    """Return all monetary accounts of a user, ascending by id."""
+    return store.select("monetary_account", owner=user_id)[::-1]
+
+
+def find(store: Store, pointer_type: str, value: str) -> Item | None:
+    """Return the account that an IBAN, e-mail address or phone number leads to, or None."""
+    alias = store.named("alias", f"{pointer_type}:{value}")
+    if alias is None or alias.account is None:
+        return None
+    return store.get("monetary_account", alias.account)
+
+
+def display_name(user: Item) -> str:
+    """Return the name on a user's accounts: shortened for persons, in full for companies."""
+    return str(user.body["display_name"])
+
+
+def label(store: Store, account: Item) -> Json:
+    """Write an account as LabelMonetaryAccount."""
+    user = people.by_id(store, account.owner or 0)
+    return {
+        "iban": account.body["iban"],
+        "is_light": False,
+        "display_name": display_name(user),
+        "avatar": picture(account),
+        "label_user": people.label(user),
+        "country": "NL",
+    }
+
+
+def picture(account: Item) -> Json:
+    """Return the account's picture: the chosen one, or one made up from its icon."""
+    chosen: Json | None = account.body.get("avatar")
+    return chosen or people.avatar(account.body["public_uuid"])
+
+
+def wire(store: Store, account: Item) -> Json:
+    """Write an account as bunq does, under the name of its type."""
+    body = account.body
+    user = people.by_id(store, account.owner or 0)
+    balance, currency = ledger.balance(store, account.id)
+    alias = people.pointers(user) if body["first"] else []
+    if body["iban"] is not None:
+        alias = [*alias, {"type": "IBAN", "value": body["iban"], "name": user.body["legal_name"]}]
+    setting = {
+        "color": body["color"],
+        "icon": body["icon"],
+        "default_avatar_status": "AVATAR_ICON" if body["icon"] else "AVATAR_DEFAULT",
+        "restriction_chat": "ALLOW_INCOMING",
+        "sdd_expiration_action": "AUTO_ACCEPT",
+        **body.get("setting", {}),
+    }
+    access = {
+        "id": body["access_id"],
+        "created": account.created,
+        "updated": account.created,
+        "access_type": "FULL_PERMANENT",
+    }
+    shape: Json = {
+        "id": account.id,
+        "created": account.created,
+        "updated": account.updated,
+        "alias": alias,
+        "avatar": picture(account),
+        "balance": amount(balance, currency),
+        "country": "NL",
+        "currency": currency,
+        "display_name": display_name(user),
+        "daily_limit": amount(body["daily_limit"], currency),
+        "description": body["description"],
+        "public_uuid": body["public_uuid"],
+        "status": body["status"],
+        "sub_status": body["sub_status"],
+        "timezone": "europe/amsterdam",
+        "user_id": account.owner,
+        "monetary_account_profile": None,
+        "setting": setting,
+        "connected_cards": [],
+        "budget": [],
+        "all_access": [{"MonetaryAccountAccess": access}],
+        "overdraft_limit": amount(ledger.overdraft(store, account.id), currency),
+        "all_auto_save_id": [],
+    }
+    if body.get("reason") is not None:
+        shape |= {"reason": body["reason"], "reason_description": body.get("reason_description")}
+    wrapper = body["wrapper"]
+    if wrapper == SAVINGS:
+        shape |= _goal(body, balance, currency)
+    if wrapper in (JOINT, SAVINGS):
+        shape["all_co_owner"] = body.get("all_co_owner", [])
+    if wrapper in (EXTERNAL, EXTERNAL_SAVINGS):
+        shape |= {
+            "service": body.get("service", "OPEN_BANKING"),
+            "open_banking_account": body.get("open_banking_account"),
+        }
+    return {wrapper: shape}
+
+
+def _goal(body: Json, balance: int, currency: str) -> Json:
+    goal = body.get("savings_goal")
+    return {
+        "savings_goal": None if goal is None else amount(goal, currency),
+        "savings_goal_progress": None if not goal else max(0, balance * 100 // goal),
+        "number_of_payment_remaining": None,
+    }

@@ -1,0 +1,113 @@
+"""One simulated bank: its state, its clock, its switches and what it is told to do wrong."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import cast
+
+from .calls import CallLog
+from .faults import Faults
+from .limits import Limiter
+from .settings import Settings, SwitchValue, check_switch
+from .store import Json, Store
+
+# Work that falls due later: gets the bank, the moment it was due (seconds since 1970) and what it was given.
+Job = Callable[["Bank", float, Json], None]
+
+JOBS: dict[str, Job] = {}
+
+
+def job(kind: str) -> Callable[[Job], Job]:
+    """Register the function that does scheduled work of this kind."""
+
+    def register(function: Job) -> Job:
+        JOBS[kind] = function
+        return function
+
+    return register
+
+
+class Bank:
+    """Everything that belongs to one running sandbox."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings.database)
+        self.limiter = Limiter()
+        self.calls = CallLog()
+        self.faults = Faults()
+        self.closing = threading.Event()
+        self._request_ids: dict[int, OrderedDict[str, None]] = {}
+        self._switches = self._read_switches()
+
+    def close(self) -> None:
+        """End waiting answers and close the database."""
+        self.closing.set()
+        self.store.close()
+
+    # Switches: the settings' values until somebody changes one; a change is kept over a restart.
+
+    def _read_switches(self) -> dict[str, SwitchValue]:
+        changed: dict[str, SwitchValue] = json.loads(self.store.read_meta("switches") or "{}")
+        return {**self.settings.switches(), **changed}
+
+    @property
+    def switches(self) -> dict[str, SwitchValue]:
+        """Return every switch by name."""
+        return dict(self._switches)
+
+    def set_switches(self, changes: dict[str, object]) -> None:
+        """Change some switches, all or none.
+
+        :raises ValueError: an unknown name or value.
+        """
+        checked = {name: check_switch(name, value) for name, value in changes.items()}
+        with self.store.transaction():
+            kept = json.loads(self.store.read_meta("switches") or "{}")
+            self.store.write_meta("switches", json.dumps({**kept, **checked}))
+        self._switches.update(checked)
+
+    def seconds(self, name: str) -> int:
+        """Return a switch that is a number of seconds."""
+        return cast(int, self._switches[name])
+
+    def word(self, name: str) -> str:
+        """Return a switch that is one of some words."""
+        return cast(str, self._switches[name])
+
+    def is_on(self, name: str) -> bool:
+        """Return a switch that is on or off."""
+        return bool(self._switches[name])
+
+    # Work that time brings.
+
+    def work_due(self) -> int:
+        """Do what the clock says is due, in order; return how much was done."""
+        done = 0
+        with self.store.transaction():
+            while due := self.store.take_due():
+                kind, moment, body = due
+                JOBS[kind](self, moment, body)
+                done += 1
+        return done
+
+    def forget_runtime(self) -> None:
+        """Forget what is not kept in the database: counters, faults, log."""
+        self.limiter.clear()
+        self.faults.clear()
+        self.calls.clear()
+        self._request_ids.clear()
+        self._switches = self._read_switches()
+
+    def is_repeated_request(self, installation_id: int, request_id: str) -> bool:
+        """Remember a X-Bunq-Client-Request-Id and tell whether this installation used it before."""
+        seen = self._request_ids.setdefault(installation_id, OrderedDict())
+        if request_id in seen:
+            return True
+        seen[request_id] = None
+        if len(seen) > 10_000:
+            seen.popitem(last=False)
+        return False

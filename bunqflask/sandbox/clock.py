@@ -1,0 +1,49 @@
+"""The sandbox's own clock: real time plus an offset that a test or a person may move forward."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Clock:
+    """Tells the time in aware UTC; moves forward only."""
+
+    def __init__(self, offset_s: float = 0.0) -> None:
+        self.offset_s = offset_s
+
+    def now(self) -> datetime:
+        """Return the sandbox's present moment."""
+        return datetime.now(UTC) + timedelta(seconds=self.offset_s)
+
+    def timestamp(self) -> float:
+        """Return the present moment in seconds since 1970."""
+        return time.time() + self.offset_s
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward.
+
+        :raises ValueError: `seconds` is negative; sessions and ids never run backwards.
+        """
+        if seconds < 0:
+            raise ValueError("the clock only moves forward")
+        self.offset_s += seconds
+
+
+def bunq_time(moment: datetime) -> str:
+    """Write a moment as bunq does: UTC, six digits, no zone.
+
+    https://doc.bunq.com/basics/pagination
+    """
+    return moment.astimezone(UTC).strftime(FORMAT)
+
+
+def parse_bunq_time(text: str) -> datetime:
+    """Read bunq's timestamp, or ISO 8601 with or without a zone, as aware UTC.
+
+    :raises ValueError: not a timestamp.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

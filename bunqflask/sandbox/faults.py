@@ -1,0 +1,405 @@
+"""Faults on a switch: which answers go wrong, how, and how often."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import itertools
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+
+from .limits import last_word
+from .store import Json
+from .wire import error_body, to_bytes
+
+# Kind -> what the panel calls it. Those in STATUS_TEXTS replace the answer by a refusal.
+KINDS = {
+    "400": "400 Bad request",
+    "400-credentials": "400 User credentials are incorrect",
+    "401": "401 Insufficient authorisation",
+    "401-authentication": "401 Insufficient authentication",
+    "403": "403 Insufficient authentication",
+    "403-authorisation": "403 Insufficient authorisation",
+    "403-permission": "403 Not allowed",
+    "404": "404 Not found",
+    "405": "405 Method not allowed",
+    "409": "409 Conflict, as the real sandbox throttles",
+    "429": "429 Too many requests",
+    "466": "466 Request signature required",
+    "490": "490 User error",
+    "491": "491 Maintenance",
+    "500": "500 Internal server error",
+    "html-502": "502 as an HTML page",
+    "html-503": "503 as an HTML page",
+    "timeout": "Nothing: time out",
+    "slow-drip": "The answer, one byte at a time",
+    "reset": "Connection reset",
+    "truncated": "Half of the body",
+    "invalid-json": "Invalid JSON, signed",
+    "empty": "An empty body, signed",
+    "bad-signature": "A wrong signature",
+    "missing-signature": "No signature",
+    "wrong-content-type": "Content type text/html",
+    "header-case": "Header names in lower case",
+    "reordered": "Items in another order",
+    "unknown-fields": "Unknown fields",
+    "unknown-types": "An item of an unknown type",
+    "null-members": "Null members",
+}
+
+# Texts that are not in the dossier's table of recorded ones are invented.
+STATUS_TEXTS = {
+    "400": (400, "The request is invalid."),
+    "400-credentials": (400, "User credentials are incorrect. Incorrect API key or IP address."),
+    "401": (401, "Insufficient authorisation."),
+    "401-authentication": (401, "Insufficient authentication."),
+    "403": (403, "Insufficient authentication."),
+    "403-authorisation": (403, "Insufficient authorisation."),
+    "403-permission": (403, "You are not allowed to perform this action."),
+    "404": (404, "The item you requested could not be found"),
+    "405": (405, "Method not allowed."),
+    "409": (409, "Conflict."),
+    "429": (429, "Too many requests. You can do a maximum of {calls} calls per {seconds} second to this endpoint."),
+    "466": (466, "Request signature required."),
+    "490": (490, "The request is invalid."),
+    "491": (491, "bunq is in maintenance."),
+    "500": (500, "Internal server error."),
+}
+UNSIGNED = {401, 403, 409, 429, 491, 500}
+
+# These change an answer that was really given, so the work is always done first.
+CHANGES = {
+    "truncated",
+    "slow-drip",
+    "invalid-json",
+    "empty",
+    "bad-signature",
+    "missing-signature",
+    "wrong-content-type",
+    "header-case",
+    "reordered",
+    "unknown-fields",
+    "unknown-types",
+    "null-members",
+}
+DEFAULT_SECONDS = {"timeout": 60.0, "slow-drip": 20.0}
+
+Sign = Callable[[bytes], str | None]
+
+
+@dataclass
+class Fault:
+    """One instruction. `times` left is None for "until removed"; `seconds` matters to waiting ones only."""
+
+    id: int
+    call: str
+    fault: str
+    when: str
+    times: int | None
+    seconds: float
+
+    def as_json(self) -> Json:
+        """Return the instruction as the control address shows it."""
+        return {
+            "id": self.id,
+            "call": self.call,
+            "fault": self.fault,
+            "when": self.when,
+            "times": self.times,
+            "seconds": self.seconds,
+        }
+
+    def matches(self, method: str, pattern: str, path: str) -> bool:
+        """Tell whether this fault is meant for the call."""
+        wanted_method, _, what = self.call.partition(" ")
+        if wanted_method not in ("ANY", method):
+            return False
+        if what == "*" or what == last_word(pattern):
+            return True
+        return what.startswith("/") and (fnmatch.fnmatchcase(path, what) or what == pattern)
+
+
+def read_fault(body: object, id: int) -> Fault:
+    """Read an instruction: `call`, `fault`, and optionally `times`, `when`, `seconds`.
+
+    `call` is a method (or ANY), a blank and either the last word of the path, as "POST session-server", or a path
+    with * as in "GET /v1/user/*/monetary-account", or * for everything.
+
+    :raises ValueError: something in it is not known; the text says what.
+    """
+    if not isinstance(body, dict):
+        raise ValueError("a fault is an object with call and fault")
+    unknown = set(body) - {"call", "fault", "times", "when", "seconds", "id"}
+    if unknown:
+        raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
+    call, kind = body.get("call", "ANY *"), body.get("fault")
+    if not isinstance(call, str):
+        raise ValueError("call is a text like 'POST session-server'")
+    if call in ("*", "Anything"):
+        call = "ANY *"
+    method, _, what = call.partition(" ")
+    if method not in ("ANY", "GET", "POST", "PUT", "DELETE") or not what:
+        raise ValueError("call is a text like 'POST session-server', 'GET /v1/user/*' or 'ANY *'")
+    if kind not in KINDS:
+        raise ValueError(f"fault is one of {', '.join(KINDS)}")
+    times = body.get("times", 1)
+    if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
+        raise ValueError("times is a number above 0, or null for until removed")
+    when = body.get("when", "before")
+    if when not in ("before", "after"):
+        raise ValueError("when is 'before' or 'after' the work is done")
+    seconds = body.get("seconds", DEFAULT_SECONDS.get(kind, 0.0))
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise ValueError("seconds is a number from 0")
+    return Fault(id, call, kind, "after" if kind in CHANGES else when, times, float(seconds))
+
+
+class Faults:
+    """The faults in force, in the order they were added; the first that matches is used."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._faults: list[Fault] = []
+
+    def clear(self) -> None:
+        """Remove all."""
+        with self._lock:
+            self._faults = []
+
+    def all(self) -> list[Fault]:
+        """Return all."""
+        with self._lock:
+            return list(self._faults)
+
+    def add(self, body: object) -> Fault:
+        """Add one.
+
+        :raises ValueError: not a fault.
+        """
+        fault = read_fault(body, next(self._ids))
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def replace(self, bodies: list[object]) -> None:
+        """Put these in the place of all others, or change nothing.
+
+        :raises ValueError: one of them is not a fault.
+        """
+        new = [read_fault(body, next(self._ids)) for body in bodies]
+        with self._lock:
+            self._faults = new
+
+    def remove(self, id: int) -> bool:
+        """Remove one; False if it is not there (any more)."""
+        with self._lock:
+            before = len(self._faults)
+            self._faults = [each for each in self._faults if each.id != id]
+            return len(self._faults) < before
+
+    def take(self, method: str, pattern: str, path: str) -> Fault | None:
+        """Use up one occurrence of the first fault meant for this call."""
+        with self._lock:
+            for fault in self._faults:
+                if not fault.matches(method, pattern, path):
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times == 0:
+                        self._faults.remove(fault)
+                return fault
+        return None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A fault and the answer it strikes. `sign` gives None where no key is known; `closing` ends waits early."""
+
+    fault: Fault
+    answer: Response
+    sign: Sign
+    closing: threading.Event
+
+
+def strike(fault: Fault, answer: Response, sign: Sign, closing: threading.Event) -> Response:
+    """Return what the client gets instead of `answer`, whose headers are already complete."""
+    hit = Hit(fault, answer, sign, closing)
+    return _refuse(hit) if fault.fault in STATUS_TEXTS else STRIKES[fault.fault](hit)
+
+
+def _with_body(hit: Hit, body: bytes) -> Response:
+    hit.answer.set_data(body)
+    if "X-Bunq-Server-Signature" in hit.answer.headers:
+        hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(body) or ""
+    return hit.answer
+
+
+def _refuse(hit: Hit) -> Response:
+    status, text = STATUS_TEXTS[hit.fault.fault]
+    session = last_word(request.path) == "session-server"
+    text = text.format(calls=1 if session else 3, seconds=30 if session else 3)
+    hit.answer.status_code = status
+    hit.answer.content_type = "application/json"
+    body = to_bytes(error_body(text))
+    hit.answer.set_data(body)
+    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
+    if status not in UNSIGNED and (signature := hit.sign(body)):
+        hit.answer.headers["X-Bunq-Server-Signature"] = signature
+    return hit.answer
+
+
+def _html(hit: Hit) -> Response:
+    status = int(hit.fault.fault.removeprefix("html-"))
+    name = {502: "Bad Gateway", 503: "Service Temporarily Unavailable"}[status]
+    page = f"<html>\r\n<head><title>{status} {name}</title></head>\r\n<body><h1>{status} {name}</h1></body>\r\n</html>"
+    return Response(page, status, content_type="text/html")
+
+
+def _reset(hit: Hit) -> Response:
+    """Break the connection: no byte is sent, and the socket closes with a reset."""
+    for name in ("werkzeug.socket", "gunicorn.socket"):
+        connection = request.environ.get(name)
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def nothing() -> Iterator[bytes]:
+        raise ConnectionResetError(errno.ECONNRESET, "fault: connection reset")
+        yield b""  # never reached: makes this a generator, so that it fails only when the server starts to send
+
+    return Response(nothing(), hit.answer.status_code)
+
+
+def _timeout(hit: Hit) -> Response:
+    hit.closing.wait(hit.fault.seconds)
+    return _reset(hit)
+
+
+def _truncated(hit: Hit) -> Response:
+    body = hit.answer.get_data()
+
+    def half() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        raise ConnectionResetError(errno.ECONNRESET, "fault: truncated body")
+
+    cut = Response(half(), hit.answer.status_code, dict(hit.answer.headers))
+    cut.headers["Content-Length"] = str(len(body))
+    return cut
+
+
+def _slow_drip(hit: Hit) -> Response:
+    body = hit.answer.get_data()
+    pause = hit.fault.seconds / max(len(body), 1)
+
+    def drip() -> Iterator[bytes]:
+        for position in range(len(body)):
+            hit.closing.wait(pause)
+            yield body[position : position + 1]
+
+    slow = Response(drip(), hit.answer.status_code, dict(hit.answer.headers))
+    slow.headers["Content-Length"] = str(len(body))
+    return slow
+
+
+def _invalid_json(hit: Hit) -> Response:
+    return _with_body(hit, hit.answer.get_data()[:-1] + b",")
+
+
+def _empty(hit: Hit) -> Response:
+    return _with_body(hit, b"")
+
+
+def _bad_signature(hit: Hit) -> Response:
+    hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(hit.answer.get_data() + b" ") or "bm90IGEgc2lnbmF0dXJl"
+    return hit.answer
+
+
+def _missing_signature(hit: Hit) -> Response:
+    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
+    return hit.answer
+
+
+def _content_type(hit: Hit) -> Response:
+    hit.answer.content_type = "text/html; charset=UTF-8"
+    return hit.answer
+
+
+def _header_case(hit: Hit) -> Response:
+    lower = [(name.lower(), value) for name, value in hit.answer.headers]
+    hit.answer.headers.clear()
+    for name, value in lower:
+        hit.answer.headers.add(name, value)
+    return hit.answer
+
+
+def _edit(change: Callable[[list[Json]], list[Json]]) -> Callable[[Hit], Response]:
+    def strike_items(hit: Hit) -> Response:
+        try:
+            envelope = json.loads(hit.answer.get_data())
+        except ValueError:
+            return hit.answer
+        if not isinstance(envelope.get("Response"), list):
+            return hit.answer
+        envelope["Response"] = change(envelope["Response"])
+        return _with_body(hit, to_bytes(envelope))
+
+    return strike_items
+
+
+def _unknown_fields(items: list[Json]) -> list[Json]:
+    for item in items:
+        for value in item.values():
+            if isinstance(value, dict):
+                value["field_of_tomorrow"] = {"kind": "NEW", "amount": {"currency": "EUR", "value": "1.00"}}
+                value["flag_of_tomorrow"] = True
+    return items
+
+
+def _unknown_types(items: list[Json]) -> list[Json]:
+    name = "MonetaryAccountOfTomorrow" if any("MonetaryAccount" in key for item in items for key in item) else "New"
+    return [{name: {"id": 1, "description": "A type nobody knows"}}, *items]
+
+
+def _null_members(items: list[Json]) -> list[Json]:
+    def without(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        essential = ("balance", "amount")
+        return {
+            name: None if isinstance(each, list | dict) and name not in essential else each
+            for name, each in value.items()
+        }
+
+    kept = ("Id", "Token", "ServerPublicKey", "UserApiKey")
+    return [
+        {**{name: each if name in kept else without(each) for name, each in item.items()}, "NothingHere": None}
+        for item in items
+    ]
+
+
+STRIKES: dict[str, Callable[[Hit], Response]] = {
+    "html-502": _html,
+    "html-503": _html,
+    "timeout": _timeout,
+    "slow-drip": _slow_drip,
+    "reset": _reset,
+    "truncated": _truncated,
+    "invalid-json": _invalid_json,
+    "empty": _empty,
+    "bad-signature": _bad_signature,
+    "missing-signature": _missing_signature,
+    "wrong-content-type": _content_type,
+    "header-case": _header_case,
+    "reordered": _edit(lambda items: items[::-1]),
+    "unknown-fields": _edit(_unknown_fields),
+    "unknown-types": _edit(_unknown_types),
+    "null-members": _edit(_null_members),
+}
+assert set(KINDS) == set(STATUS_TEXTS) | set(STRIKES)

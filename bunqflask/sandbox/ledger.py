@@ -1,0 +1,168 @@
+"""The ledger: double entry, and the only place where a balance changes.
+
+Each movement is a pair of entries of opposite amount. An account's balance is the sum of its entries, and each
+entry remembers the balance after it. Money that enters or leaves the bank comes from or goes to an account that
+stands for the outside world, one per currency, so that all balances together are always zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .clock import bunq_time
+from .store import Json, Store
+
+COLUMNS = "id, account, movement, amount, balance_after, created, type, sub_type, description, counterparty, extra"
+
+
+class InsufficientFunds(Exception):
+    """A movement would take an account below its overdraft limit."""
+
+
+class CurrencyMismatch(Exception):
+    """A movement between accounts of different currencies."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One side of a movement: what bunq shows as a payment. Amounts in cents."""
+
+    id: int
+    account: int
+    movement: int
+    amount: int
+    balance_after: int
+    created: str
+    type: str
+    sub_type: str
+    description: str
+    counterparty: Json
+    extra: Json
+
+
+def open_account(store: Store, account: int, currency: str, *, overdraft: int | None = 0) -> None:
+    """Open an account at zero. `overdraft` is in cents; None is without limit."""
+    with store.transaction():
+        store.db.execute("INSERT INTO ledger_account VALUES (?, ?, 0, ?)", (account, currency, overdraft))
+
+
+def outside(store: Store, currency: str) -> int:
+    """Return the account that stands for the outside world in a currency."""
+    with store.transaction():
+        row = store.db.execute("SELECT id FROM ledger_account WHERE id < 0 AND currency = ?", (currency,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        lowest = store.db.execute("SELECT MIN(id) FROM ledger_account").fetchone()[0] or 0
+        account = min(int(lowest), 0) - 1
+        open_account(store, account, currency, overdraft=None)
+    return account
+
+
+def balance(store: Store, account: int) -> tuple[int, str]:
+    """Return (cents, currency) of an account."""
+    with store.transaction():
+        row = store.db.execute("SELECT balance, currency FROM ledger_account WHERE id = ?", (account,)).fetchone()
+    return int(row[0]), str(row[1])
+
+
+def balances(store: Store, accounts: Iterable[int]) -> dict[int, int]:
+    """Return the balances in cents of many accounts."""
+    return {account: balance(store, account)[0] for account in accounts}
+
+
+def overdraft(store: Store, account: int) -> int:
+    """Return the overdraft limit in cents."""
+    with store.transaction():
+        row = store.db.execute("SELECT overdraft FROM ledger_account WHERE id = ?", (account,)).fetchone()
+    return int(row[0] or 0)
+
+
+def move(
+    store: Store,
+    *,
+    debit: int,
+    credit: int,
+    cents: int,
+    description: str,
+    debit_sees: Json,
+    credit_sees: Json,
+    type: str = "BUNQ",
+    sub_type: str = "PAYMENT",
+    created: str | None = None,
+    debit_extra: Json | None = None,
+    credit_extra: Json | None = None,
+) -> tuple[int, int]:
+    """Move money and return the ids of the two entries, debit first.
+
+    `debit_sees` and `credit_sees` say who the counterparty is for each side.
+
+    :raises InsufficientFunds: the debited account may not go that low.
+    :raises CurrencyMismatch: the accounts have different currencies.
+    """
+    assert cents > 0
+    assert debit != credit
+    with store.transaction():
+        low, low_currency = balance(store, debit)
+        high, high_currency = balance(store, credit)
+        if low_currency != high_currency:
+            raise CurrencyMismatch
+        limit = store.db.execute("SELECT overdraft FROM ledger_account WHERE id = ?", (debit,)).fetchone()[0]
+        if limit is not None and low - cents < -limit:
+            raise InsufficientFunds
+        first = store.next_id(2)
+        when = created or bunq_time(store.clock.now())
+        sides: tuple[tuple[int, int, int, int, Json, Json | None], ...] = (
+            (first, debit, -cents, low - cents, debit_sees, debit_extra),
+            (first + 1, credit, cents, high + cents, credit_sees, credit_extra),
+        )
+        for id, account, signed_cents, after, sees, extra in sides:
+            store.db.execute(
+                "INSERT INTO ledger_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    id,
+                    account,
+                    first,
+                    signed_cents,
+                    after,
+                    when,
+                    type,
+                    sub_type,
+                    description,
+                    json.dumps(sees, ensure_ascii=False),
+                    None if extra is None else json.dumps(extra, ensure_ascii=False),
+                ),
+            )
+            store.db.execute("UPDATE ledger_account SET balance = ? WHERE id = ?", (after, account))
+    return first, first + 1
+
+
+def entry(store: Store, account: int, id: int) -> Entry | None:
+    """Return one entry of an account, or None."""
+    found = _select(store, "account = ? AND id = ?", (account, id))
+    return found[0] if found else None
+
+
+def entries(store: Store, account: int, *, below: int | None, above: int | None, limit: int) -> list[Entry]:
+    """Return entries newest first: the newest, those below an id, or those directly above one."""
+    if above is not None:
+        return _select(store, "account = ? AND id > ? ORDER BY id ASC LIMIT ?", (account, above, limit))[::-1]
+    if below is not None:
+        return _select(store, "account = ? AND id < ? ORDER BY id DESC LIMIT ?", (account, below, limit))
+    return _select(store, "account = ? ORDER BY id DESC LIMIT ?", (account, limit))
+
+
+def between(store: Store, account: int, start: str, end: str) -> list[Entry]:
+    """Return the entries of an account created from `start` up to before `end` (bunq times), oldest first."""
+    return _select(store, "account = ? AND created >= ? AND created < ? ORDER BY id", (account, start, end))
+
+
+def _select(store: Store, where: str, values: tuple[Any, ...]) -> list[Entry]:
+    with store.transaction():
+        rows = store.db.execute(
+            f"SELECT {COLUMNS} FROM ledger_entry WHERE {where}",  # noqa: S608 - the texts above
+            values,
+        ).fetchall()
+    return [Entry(*row[:9], *(json.loads(each) if each else {} for each in row[9:])) for row in rows]

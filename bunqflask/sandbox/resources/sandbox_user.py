@@ -1,0 +1,30 @@
+"""`sandbox-user-person` and `sandbox-user-company`: a new user and the key to it.
+
+https://doc.bunq.com/basics/sandbox
+"""
+
+from __future__ import annotations
+
+from .. import accounts, people
+from ..api import Call, Resource
+from ..store import Item
+from ..wire import Answer
+
+resource = Resource()
+
+
+@resource.post("/sandbox-user-person", auth="none")
+def person(call: Call) -> Answer:
+    """Make a person with one empty account."""
+    return _answer(call, people.add_random_person(call.store))
+
+
+@resource.post("/sandbox-user-company", auth="none")
+def company(call: Call) -> Answer:
+    """Make a company with one empty account."""
+    return _answer(call, people.add_random_company(call.store))
+
+
+def _answer(call: Call, user: Item) -> Answer:
+    accounts.add(call.store, user, "Main")
+    return Answer([{"ApiKey": {"api_key": people.new_credential(call.store, user, "API_KEY").name}}], signed=False)

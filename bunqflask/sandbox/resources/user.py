@@ -1,0 +1,96 @@
+"""`user` and its typed forms.
+
+https://doc.bunq.com/api-reference/user
+"""
+
+from __future__ import annotations
+
+from .. import people, wire
+from ..api import Call, Resource
+from ..store import Item
+from ..wire import Answer, id_answer
+from .session import user_api_key
+
+resource = Resource()
+
+CHANGEABLE = ("public_nick_name", "language", "region", "address_main", "address_postal")
+
+
+def _shown(call: Call) -> Answer:
+    assert call.session is not None
+    return Answer([people.wire(call.caller, call.session.body["timeout_s"])])
+
+
+@resource.get("/user")
+def index(call: Call) -> Answer:
+    """List the session's user; in an OAuth session the UserApiKey object."""
+    assert call.session is not None
+    grant = call.grant
+    if grant is not None:
+        return Answer([user_api_key(call, grant, call.session.body["timeout_s"])])
+    return _shown(call)
+
+
+@resource.get("/user/<int:user_id>")
+def read(call: Call) -> Answer:
+    """Read the user, or in an OAuth session the UserApiKey object under that object's id."""
+    grant = call.grant
+    if grant is not None and call.path_id == grant.body["user_api_key_id"]:
+        return index(call)
+    return _shown(call)
+
+
+def _typed(call: Call, wrapper: str) -> Item:
+    user = call.user
+    if user.body["type"] != wrapper:
+        raise wire.not_found("User", user.id)
+    return user
+
+
+@resource.get("/user-person/<int:user_id>")
+def read_person(call: Call) -> Answer:
+    """Read a person."""
+    _typed(call, people.PERSON)
+    return _shown(call)
+
+
+@resource.get("/user-company/<int:user_id>")
+def read_company(call: Call) -> Answer:
+    """Read a company."""
+    _typed(call, people.COMPANY)
+    return _shown(call)
+
+
+@resource.get("/user-payment-service-provider/<int:user_id>")
+def read_provider(call: Call) -> Answer:
+    """Read a payment service provider."""
+    _typed(call, people.PROVIDER)
+    return _shown(call)
+
+
+@resource.put("/user-person/<int:user_id>", oauth=False)
+def update_person(call: Call) -> Answer:
+    """Change some of a person's data."""
+    return _update(call, _typed(call, people.PERSON))
+
+
+@resource.put("/user-company/<int:user_id>", oauth=False)
+def update_company(call: Call) -> Answer:
+    """Change some of a company's data."""
+    return _update(call, _typed(call, people.COMPANY))
+
+
+def _update(call: Call, user: Item) -> Answer:
+    for name in CHANGEABLE:
+        if name in call.json:
+            user.body[name] = call.json[name]
+    if "display_name" in call.json:
+        user.body["display_name"] = call.text("display_name", longest=140)
+    call.store.save(user)
+    return id_answer(user.id)
+
+
+@resource.get("/user-company/<int:user_id>/name")
+def company_name(call: Call) -> Answer:
+    """Read a company's name."""
+    return Answer([{"UserCompanyNameApi": {"name": _typed(call, people.COMPANY).body["legal_name"]}}])

@@ -1,0 +1,146 @@
+"""The people and accounts every sandbox starts with.
+
+Jodi Walker and her four accounts are those of bunq's own OAuth example: same ids, IBANs, names and balances.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import accounts, ledger, people
+from .bank import Bank
+from .store import Item, Store
+
+JODI, COMPANY, SUGAR_DADDY, BRAVO = 1864430, 1864512, 1800001, 1800002
+OPENED = "2025-04-14 09:12:06.578796"
+
+# Id, IBAN, name, balance in cents, colour, icon, created, updated (- for the same), id of the access right.
+JODIS_ACCOUNTS = """
+2083712 NL65BUNQ2090411945 Main 411800 #FF7819 - 2025-04-14_00:00:00.811318 - 2268800
+2083715 NL55BUNQ2090409118 Main 190000 #ff7819 FINANCE 2025-04-14_09:12:06.578796 2025-06-03_09:48:46.647401 2268802
+2083719 NL17BUNQ2090415428 Car 95400 #47bfff TRANSPORT 2025-04-14_09:12:58.553604 2025-04-14_09:14:06.776031 2268806
+2083721 NL09BUNQ2090405775 Medical 164300 #ff2d55 HEALTHCARE 2025-04-14_09:13:51.146459 - 2268808
+"""
+
+
+def ensure(bank: Bank) -> bool:
+    """Seed a new database; return whether there was anything to do."""
+    store = bank.store
+    with store.transaction():
+        if store.read_meta("seeded"):
+            return False
+        _jodi(store)
+        _company(store)
+        _helpers(store)
+        store.write_meta("seeded", "1")
+    return True
+
+
+def reset(bank: Bank) -> None:
+    """Forget everything, switches and clock too, and seed again."""
+    with bank.store.transaction():
+        bank.store.clear()
+        ensure(bank)
+    bank.forget_runtime()
+
+
+def deposit(store: Store, account: Item, cents: int, description: str, created: str) -> None:
+    """Bring money into the bank from outside."""
+    currency = account.body["currency"]
+    ledger.move(
+        store,
+        debit=ledger.outside(store, currency),
+        credit=account.id,
+        cents=cents,
+        description=description,
+        debit_sees={"account": account.id},
+        credit_sees={"iban": accounts.iban_for(417164300, "ABNA"), "name": "Opening balance"},
+        type="EBA_SCT",
+        sub_type="SCT",
+        created=created,
+    )
+
+
+def _jodi(store: Store) -> None:
+    jodi = people.add_person(
+        store,
+        "Jodi",
+        "Walker",
+        id=JODI,
+        email="testers+1744621019@bunq.com",
+        phone="+31611019364",
+        created="2025-04-14 00:00:00.311318",
+    )
+    for line in JODIS_ACCOUNTS.strip().splitlines():
+        id, iban, name, cents, color, icon, created, updated, access_id = line.split()
+        account = accounts.add(
+            store,
+            jodi,
+            name,
+            id=int(id),
+            iban=iban,
+            color=color,
+            icon=None if icon == "-" else icon,
+            created=created.replace("_", " "),
+            updated=None if updated == "-" else updated.replace("_", " "),
+            access_id=int(access_id),
+        )
+        deposit(store, account, int(cents), "Opening balance", account.created)
+
+
+def _company(store: Store) -> None:
+    studio = people.add_company(
+        store,
+        "Walker Studio B.V.",
+        director="Jodi Walker",
+        id=COMPANY,
+        email="hello@walker-studio.example",
+        phone="+31611019365",
+        created=OPENED,
+    )
+    partner = {"uuid": people.stable_uuid("Sam Okafor"), "display_name": "S. Okafor", "country": "NL"}
+    partner |= {"public_nick_name": "Sam", "type": "PERSON"}
+    owners = [
+        {"alias": people.label(studio), "status": "ACCEPTED"},
+        {"alias": {**partner, "avatar": None}, "status": "ACCEPTED"},
+    ]
+
+    def add(id: int, name: str, cents: int, wrapper: str = accounts.BANK, **more: Any) -> None:
+        more.setdefault("iban", accounts.iban_for(2_090_411_000 + id % 1000))
+        account = accounts.add(store, studio, name, id=id, wrapper=wrapper, created=OPENED, updated=OPENED, **more)
+        if cents:
+            deposit(store, account, cents, "Opening balance", OPENED)
+
+    add(2083801, "Business", 1248037, color="#009CDE", icon="FINANCE")
+    add(2083802, "VAT and taxes", 625000, accounts.SAVINGS, color="#2E8540", savings_goal=1000000)
+    add(2083803, "Studio rent", 180000, accounts.JOINT, color="#8E44AD", all_co_owner=owners)
+    add(2083804, "Account at another bank", 341299, accounts.EXTERNAL, iban=None, color="#7F8C8D")
+    add(
+        2083805,
+        "Old project",
+        0,
+        color="#C0392B",
+        status="CANCELLED",
+        sub_status="REDEMPTION_VOLUNTARY",
+        reason="OTHER",
+        reason_description="The project has ended.",
+    )
+    # A type that no client knows, because bunq adds types without notice.
+    add(2083806, "Pension", 2210050, "MonetaryAccountPension", color="#16A085")
+
+
+def _helpers(store: Store) -> None:
+    """Add those who answer: the sugar daddy, who grants requests by himself, and the customary second party."""
+    daddy = people.add_person(
+        store, "Sugar", "Daddy", id=SUGAR_DADDY, email="sugardaddy@bunq.com", phone="+31600000001", created=OPENED
+    )
+    daddy.body |= {"display_name": "S. Daddy", "helper": True}
+    store.save(daddy, touch=False)
+    # His purse has no bottom: requests must never fail for want of money.
+    accounts.add(store, daddy, "Main", id=2000001, created=OPENED, overdraft=None)
+    bravo = people.add_person(
+        store, "Bravo", "Tester", id=BRAVO, email="bravo@bunq.com", phone="+31600000002", created=OPENED
+    )
+    bravo.body["helper"] = True
+    store.save(bravo, touch=False)
+    accounts.add(store, bravo, "Main", id=2000002, created=OPENED)

@@ -1,0 +1,71 @@
+"""The sandbox on a thread, for tests: `with serve(Settings()) as bank: … bank.api_url …`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from . import create_app
+from .settings import Settings
+
+
+class _Quiet(WSGIRequestHandler):
+    """Prints nothing: an address can hold a secret, as the token call's does."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Drop the line."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running sandbox, seen from outside. `api_url` ends in a slash."""
+
+    app: Flask
+    origin: str
+
+    @property
+    def api_url(self) -> str:
+        """Return the base of bunq's API."""
+        return f"{self.origin}/v1/"
+
+    @property
+    def authorize_url(self) -> str:
+        """Return the consent page."""
+        return f"{self.origin}/auth"
+
+    @property
+    def token_url(self) -> str:
+        """Return the token endpoint."""
+        return f"{self.origin}/v1/token"
+
+    @property
+    def control_url(self) -> str:
+        """Return the base of the control addresses."""
+        return f"{self.origin}/__sandbox"
+
+
+@contextmanager
+def serve(settings: Settings | None = None, *, port: int = 0) -> Iterator[Served]:
+    """Run a sandbox on 127.0.0.1 until the block ends; port 0 takes a free one.
+
+    Without settings it lives in memory.
+    """
+    app = create_app(settings or Settings())
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield Served(app, f"http://127.0.0.1:{server.port}")
+    finally:
+        bank = app.extensions["bank"]
+        bank.closing.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        bank.close()

@@ -1,0 +1,109 @@
+"""What a sandbox is started with, and the switches that change how it behaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+SwitchValue = str | int | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that is fixed when the sandbox starts, and the switches' first values.
+
+    `database` is a path or ":memory:". `token` opens the control pages to other machines; without it they
+    answer on loopback only. Times ending in `_s` are seconds.
+    """
+
+    database: str = ":memory:"
+    token: str | None = field(default=None, repr=False)
+
+    rate_limits: Literal["classic", "new", "off"] = "classic"
+    token_style: Literal["both", "query", "form"] = "both"  # noqa: S105 - not a password
+    oauth_variant: Literal["both", "A", "B"] = "both"
+    denial: Literal["redirect", "stay"] = "redirect"
+    permitted_ips_enforced: bool = False
+    session_timeout_s: int = 604800
+    code_lifetime_s: int = 600
+    reconsent_invalidates: bool = True
+    maintenance: bool = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN` and `SANDBOX_<SWITCH>`.
+
+        :raises ValueError: a switch has a value it does not know.
+        """
+        given: dict[str, Any] = {
+            "database": environ.get("SANDBOX_DATABASE") or "instance/sandbox.sqlite3",
+            "token": environ.get("SANDBOX_TOKEN") or None,
+        }
+        for name in SWITCHES:
+            text = environ.get(f"SANDBOX_{name.upper()}")
+            if text:
+                given[name] = check_switch(name, _from_text(name, text))
+        return cls(**given)
+
+    def switches(self) -> dict[str, SwitchValue]:
+        """Return the first value of every switch by name."""
+        return {name: getattr(self, name) for name in SWITCHES}
+
+
+# What each switch accepts: a tuple of words, or a type.
+SWITCHES: dict[str, tuple[str, ...] | type[bool] | type[int]] = {
+    "rate_limits": ("classic", "new", "off"),
+    "token_style": ("both", "query", "form"),
+    "oauth_variant": ("both", "A", "B"),
+    "denial": ("redirect", "stay"),
+    "permitted_ips_enforced": bool,
+    "session_timeout_s": int,
+    "code_lifetime_s": int,
+    "reconsent_invalidates": bool,
+    "maintenance": bool,
+}
+assert set(SWITCHES) <= {each.name for each in fields(Settings)}
+
+
+def check_switch(name: str, value: object) -> SwitchValue:
+    """Return `value` if the switch `name` accepts it.
+
+    :raises ValueError: no such switch, or not a value of it; the text says what is accepted.
+    """
+    accepted = SWITCHES.get(name)
+    if accepted is None:
+        raise ValueError(f"no switch is called {name!r}; there are: {', '.join(SWITCHES)}")
+    if accepted is bool:
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{name} is true or false, not {value!r}")
+    if accepted is int:
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+        raise ValueError(f"{name} is a whole number of seconds above 0, not {value!r}")
+    assert isinstance(accepted, tuple)
+    if isinstance(value, str) and value in accepted:
+        return value
+    raise ValueError(f"{name} is one of {', '.join(accepted)}, not {value!r}")
+
+
+def _from_text(name: str, text: str) -> SwitchValue:
+    """Return the value that `text` spells in an environment variable or a form."""
+    accepted = SWITCHES[name]
+    if accepted is bool:
+        return {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}.get(text.lower(), text)
+    if accepted is int and text.isdecimal():
+        return int(text)
+    return text
+
+
+def switch_from_text(name: str, text: str) -> SwitchValue:
+    """Return the checked value that `text` spells for the switch `name`.
+
+    :raises ValueError: no such switch, or not a value of it.
+    """
+    if name not in SWITCHES:
+        return check_switch(name, text)
+    return check_switch(name, _from_text(name, text))

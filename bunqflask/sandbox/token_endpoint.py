@@ -1,0 +1,86 @@
+"""The token endpoint: an authorization code in, an access token out.
+
+It is not part of bunq's own API: its answers are neither wrapped nor signed.
+
+https://doc.bunq.com/oauth/handle-the-authorization-code
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+
+from . import wire
+from .bank import Bank
+from .faults import strike
+from .oauth import TokenRefused, TokenRequest, exchange
+from .people import now_text
+from .wire import Refusal
+
+PATTERN = "/v1/token"
+
+
+def blueprint(bank: Bank) -> Blueprint:
+    """Return the endpoint, under both addresses that bunq's pages name."""
+    bp = Blueprint("token", __name__)
+
+    @bp.post("/v1/token", endpoint="api_host")
+    @bp.post("/token", endpoint="oauth_host")
+    def token() -> Response:
+        started = time.perf_counter()
+        verdicts: dict[str, str] = {}
+        fault = bank.faults.take("POST", PATTERN, request.path)
+        if fault is not None and fault.when == "before":
+            answer = Response(b"", content_type="application/json")
+        else:
+            answer = _exchange(bank, verdicts)
+        if fault is not None:
+            verdicts["fault"] = fault.fault
+            answer = strike(fault, answer, lambda _body: None, bank.closing)
+        bank.calls.add(
+            at=now_text(bank.store),
+            method="POST",
+            pattern=PATTERN,
+            path=request.path,
+            status=answer.status_code,
+            response_id=str(uuid.uuid4()),
+            took_ms=round((time.perf_counter() - started) * 1000, 1),
+            verdicts=verdicts,
+        )
+        return answer
+
+    return bp
+
+
+def _exchange(bank: Bank, verdicts: dict[str, str]) -> Response:
+    try:
+        if bank.is_on("maintenance"):
+            raise Refusal(491, "bunq is in maintenance.")  # invented text
+        read, verdicts["parameters"] = _reader(bank.word("token_style"))
+        names = ("grant_type", "code", "redirect_uri", "client_id", "client_secret")
+        asked = TokenRequest(*(read(name) for name in names))
+        with bank.store.transaction():
+            answer = exchange(bank, asked)
+    except TokenRefused as refused:
+        verdicts["refused"] = refused.error
+        answer = {"error": refused.error, "error_description": refused.description}
+        return Response(wire.to_bytes(answer), 400, content_type="application/json")
+    except Refusal as refusal:
+        return Response(wire.to_bytes(wire.error_body(refusal.text)), refusal.status, content_type="application/json")
+    return Response(wire.to_bytes(answer), content_type="application/json")
+
+
+def _reader(style: str) -> tuple[Callable[[str], str | None], str]:
+    """Return how to read a parameter, and what to write down about how they came.
+
+    The switch `token_style` decides whether the address, the form body or either counts.
+    """
+    query = "in the address" if "grant_type" in request.args else "in the body" if request.form else "missing"
+    if style == "query":
+        return request.args.get, query
+    if style == "form":
+        return request.form.get, query
+    return request.values.get, query

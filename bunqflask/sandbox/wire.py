@@ -1,0 +1,214 @@
+"""bunq's JSON as bytes: the envelope, errors, amounts and paging.
+
+https://doc.bunq.com/basics/errors and https://doc.bunq.com/basics/pagination
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from .store import Json
+
+PAGE_DEFAULT = 10
+PAGE_MAXIMUM = 200
+
+
+def to_bytes(value: Any) -> bytes:
+    """Write JSON as PHP does by default: no blanks, slashes escaped, non-ASCII as \\uXXXX."""
+    # A slash occurs in JSON only inside strings, so replacing each is safe.
+    return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode("ascii")
+
+
+class Refusal(Exception):
+    """bunq says no: a status and a text for the client.
+
+    `signed` is False where bunq's own answer is known to come without a signature.
+    """
+
+    def __init__(self, status: int, text: str, *, signed: bool = True) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.signed = signed
+
+
+# Dutch wording where a recording has it; everything else is repeated in English.
+DUTCH = {
+    "Insufficient authorisation.": "Onvoldoende autorisatie.",
+    "Insufficient authentication.": "Onvoldoende authenticatie.",
+}
+
+
+def error_body(text: str, *, language: str = "en_US") -> Json:
+    """Return bunq's error envelope."""
+    translated = text
+    if language == "nl_NL":
+        account = re.fullmatch(r'Monetary account for id "(\d+)" not found\.', text)
+        translated = f'Rekening met id "{account[1]}" is niet gevonden.' if account else DUTCH.get(text, text)
+    return {"Error": [{"error_description": text, "error_description_translated": translated}]}
+
+
+# The refusals whose texts are recorded.
+
+
+def not_authorised() -> Refusal:
+    """Session expired, or a token nobody knows."""
+    return Refusal(401, "Insufficient authorisation.", signed=False)
+
+
+def not_authenticated() -> Refusal:
+    """The session's grant or key was withdrawn."""
+    return Refusal(403, "Insufficient authentication.", signed=False)
+
+
+def credentials_incorrect() -> Refusal:
+    """The key, access token or address is not accepted."""
+    return Refusal(400, "User credentials are incorrect. Incorrect API key or IP address.")
+
+
+def account_not_found(account_id: int) -> Refusal:
+    """No such monetary account, or it is not shared with this session."""
+    return Refusal(404, f'Monetary account for id "{account_id}" not found.')
+
+
+# The refusals whose texts bunq has not published and nobody recorded: invented here.
+
+
+def not_allowed() -> Refusal:
+    """A permission is missing (invented text)."""
+    return Refusal(403, "You are not allowed to perform this action.")
+
+
+def not_found(what: str, id: int | str) -> Refusal:
+    """No such object (text modelled on the one for monetary accounts)."""
+    return Refusal(404, f'{what} for id "{id}" not found.')
+
+
+def invalid(text: str) -> Refusal:
+    """A parameter is missing or wrong (invented text)."""
+    return Refusal(400, text)
+
+
+@dataclass
+class Answer:
+    """What a call answers: one-key objects under "Response", or raw bytes of a file."""
+
+    objects: list[Json] = field(default_factory=list)
+    pagination: Json | None = None
+    signed: bool = True
+    raw: tuple[str, bytes] | None = None
+
+    def to_bytes(self) -> bytes:
+        """Return the body."""
+        if self.raw is not None:
+            return self.raw[1]
+        envelope: Json = {"Response": self.objects}
+        if self.pagination is not None:
+            envelope["Pagination"] = self.pagination
+        return to_bytes(envelope)
+
+    @property
+    def content_type(self) -> str:
+        """Return the MIME type of the body."""
+        return "application/json" if self.raw is None else self.raw[0]
+
+
+def id_answer(id: int) -> Answer:
+    """Answer the id of what was created or changed."""
+    return Answer([{"Id": {"id": id}}])
+
+
+def amount(cents: int, currency: str = "EUR") -> Json:
+    """Write an amount as bunq does: currency first, two decimals, as text."""
+    sign = "-" if cents < 0 else ""
+    return {"currency": currency, "value": f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02d}"}
+
+
+def read_amount(value: object, field_name: str, *, zero_allowed: bool = False) -> tuple[int, str]:
+    """Return (cents, currency) of an amount in a request: a decimal text with at most two decimals.
+
+    :raises Refusal: 400, not an amount, or not above zero.
+    """
+    if not isinstance(value, dict):
+        raise invalid(f"The field {field_name} must be an amount with value and currency.")
+    text, currency = value.get("value"), value.get("currency")
+    match = re.fullmatch(r"(\d{1,12})(?:\.(\d{1,2}))?", text) if isinstance(text, str) else None
+    if match is None or not isinstance(currency, str) or not re.fullmatch(r"[A-Z]{3}", currency):
+        raise invalid(f"The field {field_name} must be an amount with value and currency.")
+    cents = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+    if cents == 0 and not zero_allowed:
+        raise invalid(f"The field {field_name} must be above zero.")
+    return cents, currency
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of a list a client asked for; ids are exclusive bounds."""
+
+    count: int
+    older_id: int | None
+    newer_id: int | None
+    path: str
+    extra: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_query(cls, path: str, query: Iterable[tuple[str, str]]) -> Window:
+        """Read `count`, `older_id` and `newer_id`; every other parameter is kept for the page addresses.
+
+        :raises Refusal: 400, not a number, above 200, or both ids at once.
+        """
+        known: dict[str, int] = {}
+        extra: list[tuple[str, str]] = []
+        for name, text in query:
+            if name not in ("count", "older_id", "newer_id"):
+                extra.append((name, text))
+            elif text.isdecimal():
+                known[name] = int(text)
+            elif text:
+                raise invalid(f"The parameter {name} must be a number.")
+        count = known.get("count", PAGE_DEFAULT)
+        if not 1 <= count <= PAGE_MAXIMUM:
+            raise invalid(f"The parameter count must be between 1 and {PAGE_MAXIMUM}.")
+        if "older_id" in known and "newer_id" in known:
+            raise invalid("The parameters older_id and newer_id cannot be used together.")
+        return cls(count, known.get("older_id"), known.get("newer_id"), path, tuple(extra))
+
+    def url(self, bound: str, id: int) -> str:
+        """Return the relative address of a neighbouring page."""
+        return f"{self.path}?{urlencode([*self.extra, ('count', self.count), (bound, id)])}"
+
+
+# Returns at most `limit` things newest first: below `below`, or the ones directly above `above`.
+Fetch = Callable[[int | None, int | None, int], list[Any]]
+
+
+def paged(window: Window, fetch: Fetch, id_of: Callable[[Any], int]) -> tuple[list[Any], Json]:
+    """Return one page, newest first, and its Pagination.
+
+    With `newer_id`, the page is the one directly newer than that id (bunq does not say which).
+    """
+    if window.newer_id is not None:
+        found = fetch(None, window.newer_id, window.count + 1)
+        more_newer = len(found) > window.count
+        page = found[1:] if more_newer else found
+        more_older = bool(page) and bool(fetch(id_of(page[-1]), None, 1))
+    else:
+        found = fetch(window.older_id, None, window.count + 1)
+        page, more_older = found[: window.count], len(found) > window.count
+        more_newer = bool(page) and window.older_id is not None and bool(fetch(None, id_of(page[0]), 1))
+    pagination: Json = {"future_url": None, "newer_url": None, "older_url": None}
+    if page:
+        if more_newer:
+            pagination["newer_url"] = window.url("newer_id", id_of(page[0]))
+        else:
+            pagination["future_url"] = window.url("newer_id", id_of(page[0]))
+        if more_older:
+            pagination["older_url"] = window.url("older_id", id_of(page[-1]))
+    elif window.newer_id is not None:
+        pagination["future_url"] = window.url("newer_id", window.newer_id)
+    return page, pagination

@@ -1,0 +1,1 @@
+"""The simulated bank over real HTTP, by a client that shares no code with the app."""

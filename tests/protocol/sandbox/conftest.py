@@ -1,0 +1,21 @@
+"""A simulated bank for each test, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bunqflask.sandbox import Settings
+from bunqflask.sandbox.server import Served, serve
+
+
+@pytest.fixture
+def bank(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """Serve a bank without rate limits; `@pytest.mark.bank(switch=value)` changes how it behaves."""
+    switches: dict[str, Any] = {"rate_limits": "off"}
+    for mark in request.node.iter_markers("bank"):
+        switches |= mark.kwargs
+    with serve(Settings(**switches)) as served:
+        yield served
