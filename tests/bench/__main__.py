@@ -18,7 +18,7 @@ from tests.support import bank as banks
 from tests.support.apps import PASSWORD, GunicornSite, environ_for, migrate, reserve_port, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.browser import Browser
-from tests.support.consents import ask, connect
+from tests.support.consents import ask, connect, start
 
 EMAIL = "bench@example.org"
 CONNECTIONS = 20
@@ -111,8 +111,8 @@ def _measure(folder: Path, bank: Bank, site: GunicornSite) -> list[Row]:
 
     accounts = urlsplit(pages[0]).path
     bench.compare("accounts page against a bare view", accounts, 0.5)
-    ask(browser)
-    bench.compare("poll against a bare view", f"{_newest_attempt(browser)}/status", 0.6)
+    waiting = urlsplit(start(browser).url).path
+    bench.compare("poll against a bare view", f"{waiting}/status", 0.6)
 
     sizes = _worker_sizes(site)
     bench.rows.append(Row("memory per worker", ", ".join(f"{size / 1024:.0f} MB" for size in sizes)))
@@ -133,12 +133,6 @@ def _new_people(bank: Bank, count: int) -> list[int]:
     for _ in range(count):
         requests.post(f"{bank.api_url}sandbox-user-person", json={}, timeout=30).raise_for_status()
     return [user["id"] for user in bank.state()["users"] if user["id"] not in known]
-
-
-def _newest_attempt(browser: Browser) -> str:
-    """Return the path of the attempt that waits for its consent."""
-    browser.get("/")
-    return urlsplit(browser.page.link("Waiting")).path
 
 
 def _rate(port: int, path: str, status: int, cookie: str = "") -> float:

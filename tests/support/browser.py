@@ -46,9 +46,9 @@ class Page:
     """The address on another site to which this answer sends the browser, which has stopped before it."""
 
     def form(self, *, button: str | None = None, action: str | None = None) -> tuple[Form, Button | None]:
-        """Find the form with that button (its text or a part of it) or that action (a part of its path)."""
+        """Find the form with that button (its text or a part of it) or that action (the end of its path)."""
         for form in self.forms:
-            if action is not None and action not in urlsplit(form.action).path:
+            if action is not None and not urlsplit(form.action).path.endswith(action):
                 continue
             if button is None:
                 return form, form.buttons[0] if form.buttons else None

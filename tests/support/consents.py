@@ -6,10 +6,15 @@ from tests.support.bank import JODI, Bank
 from tests.support.browser import Browser, Page
 
 
+def start(browser: Browser) -> Page:
+    """Start an attempt; returns the page on which it waits."""
+    browser.get("/")
+    return browser.submit(action="/connect")
+
+
 def ask(browser: Browser) -> str:
     """Start an attempt and go on to bunq in this browser; returns the address of bunq's consent page."""
-    browser.get("/")
-    browser.submit(action="/connect")
+    start(browser)
     page = browser.submit(action="/go")
     if page.leaves_for is None:
         raise AssertionError(f"the browser was not sent to bunq: {page.status} {page.text}")
