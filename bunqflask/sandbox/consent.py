@@ -122,8 +122,8 @@ def _go(target: str) -> ResponseReturnValue:
     return response
 
 
-def _page(template: str, status: int = 200, *form_targets: str, **values: object) -> Response:
-    return secure(Response(render_template(template, **values), status, content_type="text/html"), *form_targets)
+def _page(template: str, code: int = 200, /, *form_targets: str, **values: object) -> Response:
+    return secure(Response(render_template(template, **values), code, content_type="text/html"), *form_targets)
 
 
 def _waiting(bank: Bank, asked: Item, problem: str | None = None) -> Response:

@@ -178,7 +178,7 @@ class SourceAdapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Bind before connecting."""
-        super().init_poolmanager(*args, **kwargs, source_address=(self.address, 0))  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs, source_address=(self.address, 0))
 
 
 def new_api_key(bank: Served, kind: str = "person") -> str:

@@ -82,7 +82,7 @@ def test_session_id_and_token_id_are_the_same(bank: Served) -> None:
     client = Client(bank).install()
     client.register(key)
     items = client.ok("POST", "/session-server", {"secret": key})
-    assert [list(item)[0] for item in items] == ["Id", "Token", "UserPerson"]
+    assert [next(iter(item)) for item in items] == ["Id", "Token", "UserPerson"]
     assert items[0]["Id"]["id"] == items[1]["Token"]["id"]
 
 
