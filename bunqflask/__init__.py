@@ -1,0 +1,27 @@
+"""bunqflask: connects bunq accounts to a small team's own server."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from bunqflask.config import ROOT, Config
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Wire the parts together; decides nothing.
+
+    :raises ConfigError: settings are missing or malformed.
+    """
+    # Imported here, so that importing `bunqflask.sandbox` does not load the app.
+    from bunqflask import cli, encrypted, extensions, web
+
+    config = config or Config.load()
+    app = Flask(__name__, template_folder=str(ROOT / "templates"), instance_path=str(ROOT / "instance"))
+    app.config.from_object(config)
+    encrypted.init_app(app, config.ENCRYPTION_KEYS)
+    extensions.init_database(app)
+    extensions.migrate.init_app(app, extensions.db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    web.init_app(app, config)
+    cli.init_app(app)
+    if hops := config.TRUSTED_PROXY_HOPS:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]
+    return app

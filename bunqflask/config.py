@@ -68,7 +68,7 @@ class Config:
         return self.DATABASE_URL
 
     @property
-    def redirect_uri(self) -> str:
+    def REDIRECT_URI(self) -> str:
         """Where bunq sends the consenting person back; compared letter for letter by bunq."""
         return self.PUBLIC_URL + CALLBACK_PATH
 

@@ -10,25 +10,28 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bunqflask.encrypted import Sealed, Secret
 from bunqflask.extensions import Base
-from bunqflask.models.types import UtcMoment
+from bunqflask.models.types import Leased, UtcMoment
 
 
-class BunqSession(Sealed, Base):
+class BunqSession(Sealed, Leased, Base):
     """One session with bunq, shared by all workers; only the holder of its lease may open it anew."""
 
     __tablename__ = "bunq_session"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="CASCADE"))
+    # The installation that opened it; not a foreign key, because installations refer to sessions.
+    installation_id: Mapped[int | None]
     token = Secret()
     token_sealed: Mapped[bytes | None]
     # Counts the tokens this row has held: who saw a dead token learns whether another worker replaced it.
     generation: Mapped[int] = mapped_column(default=0)
     path_user_id: Mapped[int | None] = mapped_column(BigInteger)
+    # whose accounts the session is about: ourselves, or the granting person or company
+    holder_user_id: Mapped[int | None] = mapped_column(BigInteger)
+    holder_type: Mapped[str | None] = mapped_column(String(40))
+    holder_name: Mapped[str | None] = mapped_column(String(200))
     opened_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     expires_at: Mapped[datetime | None] = mapped_column(UtcMoment)
-    lease_holder: Mapped[str | None] = mapped_column(String(32))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)
 
 
 class Installation(Sealed, Base):
@@ -47,6 +50,7 @@ class Installation(Sealed, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     environment: Mapped[str] = mapped_column(String(20))
+    # False: superseded, or made for a single grant that bunq does not take on our own installation
     is_current: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UtcMoment)
 
@@ -62,10 +66,6 @@ class Installation(Sealed, Base):
     api_key_sealed: Mapped[bytes | None]
     device_id: Mapped[int | None] = mapped_column(BigInteger)
     device_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
-    # who we are at bunq, from the first session
-    user_id: Mapped[int | None] = mapped_column(BigInteger)
-    user_type: Mapped[str | None] = mapped_column(String(40))
-    user_name: Mapped[str | None] = mapped_column(String(200))
     # the OAuth client; bunq's numeric id goes into paths, the client_id into OAuth
     oauth_client_id: Mapped[int | None] = mapped_column(BigInteger)
     client_id: Mapped[str | None] = mapped_column(String(200))
@@ -79,9 +79,7 @@ class Installation(Sealed, Base):
     psd2_private_key_sealed: Mapped[bytes | None]
     psd2_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
-    session_id: Mapped[int | None] = mapped_column(
-        ForeignKey("bunq_session.id", ondelete="SET NULL", use_alter=True)
-    )
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL", use_alter=True))
     session: Mapped[BunqSession | None] = relationship(foreign_keys=[session_id], post_update=True)
 
 

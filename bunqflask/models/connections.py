@@ -11,12 +11,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bunqflask.encrypted import Sealed, Secret
 from bunqflask.extensions import Base
-from bunqflask.models.bunq import BunqSession
+from bunqflask.models.bunq import BunqSession, Installation
 from bunqflask.models.team import TeamMember
-from bunqflask.models.types import ExactAmount, UtcMoment
+from bunqflask.models.types import ExactAmount, Leased, UtcMoment
 
 
-class Connection(Sealed, Base):
+class Connection(Sealed, Leased, Base):
     """Our row for one grant of one bunq user, person or company; at most one for each."""
 
     __tablename__ = "connection"
@@ -35,6 +35,8 @@ class Connection(Sealed, Base):
     access_token = Secret()
     access_token_sealed: Mapped[bytes | None]
     session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
+    # set only where bunq wants an installation for each grant; otherwise sessions are opened on our own
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
 
     shared_by_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="SET NULL"))
     shared_at: Mapped[datetime | None] = mapped_column(UtcMoment)
@@ -47,10 +49,9 @@ class Connection(Sealed, Base):
     next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     # bunq refused the grant at this moment; lost only once our own session was proved to work later
     refused_at: Mapped[datetime | None] = mapped_column(UtcMoment)
-    lease_holder: Mapped[str | None] = mapped_column(String(32))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)
 
     session: Mapped[BunqSession | None] = relationship()
+    installation: Mapped[Installation | None] = relationship()
     members: Mapped[list[ConnectionMember]] = relationship(cascade="all, delete-orphan", passive_deletes=True)
     monetary_accounts: Mapped[list[MonetaryAccount]] = relationship(
         cascade="all, delete-orphan", passive_deletes=True, order_by="MonetaryAccount.monetary_account_id"
@@ -62,9 +63,7 @@ class ConnectionMember(Base):
 
     __tablename__ = "connection_member"
 
-    connection_id: Mapped[int] = mapped_column(
-        ForeignKey("connection.id", ondelete="CASCADE"), primary_key=True
-    )
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"), primary_key=True)
     member_id: Mapped[int] = mapped_column(
         ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True, index=True
     )
@@ -97,7 +96,7 @@ class MonetaryAccount(Base):
     raw: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
-class ConsentAttempt(Sealed, Base):
+class ConsentAttempt(Sealed, Leased, Base):
     """One try to obtain a consent, from the press on "Connect bunq" to its end."""
 
     __tablename__ = "consent_attempt"
@@ -122,6 +121,7 @@ class ConsentAttempt(Sealed, Base):
     access_token = Secret()
     access_token_sealed: Mapped[bytes | None]
     session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
     granted_user_id: Mapped[int | None] = mapped_column(BigInteger)
     granted_user_type: Mapped[str | None] = mapped_column(String(40))
     granted_user_name: Mapped[str | None] = mapped_column(String(200))
@@ -129,8 +129,6 @@ class ConsentAttempt(Sealed, Base):
 
     next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     tries: Mapped[int] = mapped_column(default=0)
-    lease_holder: Mapped[str | None] = mapped_column(String(32))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)
     trouble: Mapped[str | None] = mapped_column(String(40))
     trouble_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
@@ -139,6 +137,7 @@ class ConsentAttempt(Sealed, Base):
 
     member: Mapped[TeamMember] = relationship()
     session: Mapped[BunqSession | None] = relationship()
+    installation: Mapped[Installation | None] = relationship()
     connection: Mapped[Connection | None] = relationship(foreign_keys=[connection_id])
     renews_connection: Mapped[Connection | None] = relationship(foreign_keys=[renews_connection_id])
 

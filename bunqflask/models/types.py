@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect
+from sqlalchemy import BigInteger, DateTime, Dialect, String
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 # ISO 4217 knows currencies of up to four decimals; bunq's own answers carry two.
@@ -48,3 +49,11 @@ class ExactAmount(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         return None if value is None else Decimal(int(value)) / _SCALE
+
+
+class Leased:
+    """A mixin for rows on which one worker at a time works; see `services.leases`."""
+
+    id: Mapped[Any]
+    lease_holder: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)

@@ -45,9 +45,7 @@ class CallGate:
         with db.engine.begin() as connection:
             _row(connection, endpoint)
             until = clock.now() + timedelta(seconds=wait_s)
-            connection.execute(
-                update(CallBudget).where(CallBudget.endpoint == endpoint).values(closed_until=until)
-            )
+            connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(closed_until=until))
 
     def pause(self, wait_s: float) -> bool:
         """Wait, if the patience left allows it; False at once if it does not."""

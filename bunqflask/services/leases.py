@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Protocol
 
 from sqlalchemy import ColumnElement, CursorResult, or_, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.exc import InvalidRequestError
 
 from bunqflask import clock
 from bunqflask.bunq.transport import LONGEST_CALL_S
 from bunqflask.extensions import db, writable
+from bunqflask.models.types import Leased
 
 # Longer than the longest call to bunq: a lease never ends under somebody who is still waiting for bunq.
 LEASE = timedelta(seconds=LONGEST_CALL_S + 5)
 
 
-class Leasable(Protocol):
-    """A row with the two columns of a lease."""
-
-    id: object
-    lease_holder: str | None
-    lease_until: object
-
-
-def take(row: Leasable, *conditions: ColumnElement[bool], lasts: timedelta = LEASE) -> str | None:
+def take(row: Leased, *conditions: ColumnElement[bool], lasts: timedelta = LEASE) -> str | None:
     """Take the lease if it is free and the conditions hold; return the holder's name, or None."""
     writable()
     table, holder, now = type(row), uuid.uuid4().hex, clock.now()
-    until: InstrumentedAttribute[object] = table.lease_until  # type: ignore[assignment]
     query = (
         update(table)
-        .where(table.id == row.id, or_(until.is_(None), until < now), *conditions)  # type: ignore[arg-type]
+        .where(table.id == row.id, or_(table.lease_until.is_(None), table.lease_until < now), *conditions)
         .values(lease_holder=holder, lease_until=now + lasts)
         .execution_options(synchronize_session=False)
     )
@@ -41,13 +32,16 @@ def take(row: Leasable, *conditions: ColumnElement[bool], lasts: timedelta = LEA
     return holder if isinstance(result, CursorResult) and result.rowcount == 1 else None
 
 
-def held(row: Leasable, holder: str) -> bool:
+def held(row: Leased, holder: str) -> bool:
     """Lock the row for this transaction and tell whether the lease is still ours."""
-    db.session.refresh(row, with_for_update=True)
+    try:
+        db.session.refresh(row, with_for_update=True)
+    except InvalidRequestError:
+        return False  # the row was deleted meanwhile
     return row.lease_holder == holder
 
 
-def give_back(row: Leasable, holder: str) -> None:
+def give_back(row: Leased, holder: str) -> None:
     """Let go of the lease, unless somebody else holds it by now."""
     if held(row, holder):
         row.lease_holder = row.lease_until = None

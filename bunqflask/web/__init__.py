@@ -1,0 +1,40 @@
+"""HTTP in, HTML out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app, g, request
+
+from bunqflask.config import Config
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Register the views, the guards around them and what every template knows."""
+    from bunqflask.extensions import csrf
+    from bunqflask.web import accounts, auth, consent, errors, formats, health, htmx, security, settings
+
+    security.init_app(app, config)
+    csrf.init_app(app)
+    errors.init_app(app)
+    formats.register(app)
+    for area in (auth, accounts, consent, settings, health, htmx):
+        app.register_blueprint(area.bp)
+    app.context_processor(_known_to_templates)
+
+
+def _known_to_templates() -> dict[str, Any]:
+    from bunqflask.web import formats, htmx
+    from bunqflask.web.settings import THEMES
+
+    member = g.get("team_member")
+    theme = request.cookies.get("bunqflask_theme", "system")
+    return {
+        "bank": current_app.config["BUNQ_ENVIRONMENT"],
+        "theme": theme if theme in THEMES else "system",
+        "hide_amounts": request.cookies.get("bunqflask_hide_amounts") == "1",
+        "member": {"name": member.name, "email": member.email, "initials": formats.initials(member.name)}
+        if member
+        else None,
+        "htmx_url": htmx.script_url(),
+    }

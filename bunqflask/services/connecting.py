@@ -1,0 +1,221 @@
+"""From a stored access token to a connection: session, accounts, confirmation; tried again until it works.
+
+https://doc.bunq.com/oauth
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app
+
+from bunqflask import clock
+from bunqflask.bunq import errors, protocol, resources
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
+from bunqflask.services import accounts, connections, consents, leases, sessions, setup, troubles
+from bunqflask.services.calls import CallGate
+
+# Answers after which trying again by itself would change nothing.
+_FINAL = ("refused",)
+_CLOSING_PATIENCE_S = 1.0
+
+
+def is_due(attempt: ConsentAttempt) -> bool:
+    """Tell whether there is something to do for this attempt now."""
+    return attempt.step == "connecting" and (attempt.next_try_at is None or attempt.next_try_at <= clock.now())
+
+
+def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
+    """Bring an approved attempt as far as bunq allows now; one worker at a time.
+
+    Whatever goes wrong is noted on the attempt with the time of the next try; the approval is kept.
+    """
+    if not is_due(attempt):
+        return
+    holder = leases.take(attempt, ConsentAttempt.step == "connecting")
+    if holder is None:
+        return
+    gate = CallGate(patience_s)
+    try:
+        _go_on(attempt, gate)
+    except errors.BunqError as error:
+        _note(attempt, error)
+    except sessions.NotSetUp:
+        troubles.note_kind(attempt, "not_set_up")
+    except sessions.SessionGone:
+        return
+    finally:
+        leases.give_back(attempt, holder)
+
+
+def confirm(attempt: ConsentAttempt) -> bool:
+    """The member says that this is the right person: make the connection; False when it was answered already."""
+    return _connect(attempt, "confirm")
+
+
+def _go_on(attempt: ConsentAttempt, gate: CallGate) -> None:
+    token, session = attempt.access_token, attempt.session
+    if token is None:
+        return
+    if session is None:
+        attempt.session = session = BunqSession(generation=0)
+        db.session.commit()
+    try:
+        if attempt.trouble == "checking":
+            _find_out_who_is_refused(attempt, gate)
+            return
+        found = _read_accounts(attempt, session, token, gate)
+    except errors.SecretRefused as refused:
+        if attempt.installation is None:
+            found = _try_own_installation(attempt, session, token, gate)
+        else:
+            attempt.trouble_facts = troubles.facts_of(refused)
+            attempt.trouble = "checking"
+            db.session.commit()
+            _find_out_who_is_refused(attempt, gate)
+            return
+    _take_up(attempt, session, found)
+
+
+def _read_accounts(
+    attempt: ConsentAttempt, session: BunqSession, token: str, gate: CallGate
+) -> list[resources.MonetaryAccount]:
+    installation = attempt.installation or sessions.current_installation()
+    if attempt.installation is not None:
+        _complete(attempt.installation, token, gate)
+    return sessions.run(session, secret=token, installation=installation, gate=gate, work=accounts.fetch)
+
+
+def _try_own_installation(
+    attempt: ConsentAttempt, session: BunqSession, token: str, gate: CallGate
+) -> list[resources.MonetaryAccount]:
+    """Some sources say that bunq wants a key pair and a device for each access token: try that once.
+
+    Only for a token never used before, and after our own installation was refused with it.
+    """
+    own = Installation(environment=attempt.environment, is_current=False, created_at=clock.now())
+    own.redirect_uris = []
+    own.private_key = protocol.new_private_key()
+    attempt.installation = own
+    db.session.commit()
+    current_app.logger.info("attempt %s: trying an installation of its own", attempt.id)
+    return _read_accounts(attempt, session, token, gate)
+
+
+def _complete(installation: Installation, token: str, gate: CallGate) -> None:
+    """Do what is not done yet of a grant's own installation; resumable like setup itself."""
+    if installation.token_sealed is None:
+        setup.install(installation, gate)
+    if installation.device_registered_at is None:
+        with sessions.client_for(installation, gate) as client:
+            client.register_device(installation.token or "", setup.DEVICE_DESCRIPTION, token)
+        installation.device_registered_at = clock.now()
+        db.session.commit()
+
+
+def _find_out_who_is_refused(attempt: ConsentAttempt, gate: CallGate) -> None:
+    """bunq's words do not tell a refused grant from a refused server: our own session does."""
+    ours = sessions.current_installation()
+    works = sessions.own_session_works_since(ours, attempt.approved_at or attempt.created_at, gate)
+    if works:
+        if consents.claim(attempt, "connecting", "failed", trouble="secret_refused"):
+            db.session.commit()
+            consents.erase(attempt)
+        return
+    own = attempt.installation
+    attempt.installation = None
+    if own is not None:
+        db.session.delete(own)
+    troubles.note_kind(attempt, "server_refused")
+
+
+def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resources.MonetaryAccount]) -> None:
+    """The accounts are here: hold them until the member confirms, or connect at once."""
+    granted_user_id = session.holder_user_id
+    if granted_user_id is None:
+        # Older answers do not tell the granting user's id; the accounts name their owner.
+        granted_user_id = next((each.user_id for each in found if each.user_id is not None), None)
+    if granted_user_id is None:
+        raise errors.ResponseNotUnderstood("bunq does not say whose accounts these are")
+    attempt.granted_user_id = granted_user_id
+    attempt.granted_user_type = session.holder_type or "User"
+    attempt.granted_user_name = session.holder_name or f"bunq user {granted_user_id}"
+    attempt.accounts = [{account.wrapper: dict(account.raw)} for account in found]
+    troubles.clear(attempt)
+    if attempt.came_back_elsewhere or is_other_person(attempt):
+        consents.claim(attempt, "connecting", "confirm")
+        db.session.commit()
+    else:
+        db.session.commit()
+        _connect(attempt, "connecting")
+
+
+def is_other_person(attempt: ConsentAttempt) -> bool:
+    """Tell whether a renewal was approved by somebody else than the connection's holder."""
+    renewed = attempt.renews_connection
+    return renewed is not None and renewed.granted_user_id != attempt.granted_user_id
+
+
+def _connect(attempt: ConsentAttempt, step: str) -> bool:
+    """Make or renew the connection, in one transaction with the attempt's move."""
+    if not consents.claim(attempt, step, "connected"):
+        db.session.rollback()
+        return False
+    connection, is_new = connections.find_or_add(
+        attempt.environment,
+        attempt.granted_user_id or 0,
+        attempt.granted_user_type or "",
+        attempt.granted_user_name or "",
+    )
+    old_session, old_installation = connection.session, connection.installation
+    _hand_over(attempt, connection)
+    found = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
+    difference = accounts.store(connection, found)
+    connections.admit(connection, attempt.member_id)
+    attempt.connection_id = connection.id
+    attempt.changes = None if is_new else _as_json(difference)
+    attempt.accounts = None
+    db.session.commit()
+    db.session.refresh(attempt)
+    _leave_behind(old_session, old_installation)
+    return True
+
+
+def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
+    """Move the permission from the attempt to the connection: it exists once."""
+    connection.access_token, attempt.access_token = attempt.access_token, None
+    connection.session_id, attempt.session_id = attempt.session_id, None
+    connection.installation_id, attempt.installation_id = attempt.installation_id, None
+    connection.granted_user_type = attempt.granted_user_type or ""
+    connection.display_name = attempt.granted_user_name or ""
+    connection.consented_at = attempt.approved_at or clock.now()
+    connections.mark(connection, "active")
+
+
+def _leave_behind(session: BunqSession | None, installation: Installation | None) -> None:
+    """Close the session of the permission that was replaced; a failure there changes nothing here."""
+    if session is None:
+        return
+    signer = installation or sessions.find_installation()
+    if signer is not None:
+        sessions.close(session, signer, CallGate(_CLOSING_PATIENCE_S))
+    db.session.delete(session)
+    if installation is not None:
+        db.session.delete(installation)
+    db.session.commit()
+
+
+def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:
+    attempt.tries += 1
+    if attempt.trouble == "checking":
+        troubles.note_check_pending(attempt, error)
+        return
+    troubles.note(attempt, error)
+    if attempt.trouble in _FINAL and consents.claim(attempt, "connecting", "failed"):
+        db.session.commit()
+        consents.erase(attempt)
+
+
+def _as_json(difference: accounts.Difference) -> dict[str, Any]:
+    return {"new": difference.new, "gone": difference.gone, "stays": difference.stays}

@@ -1,0 +1,154 @@
+"""Connections: who may see one, sharing it with the team, and ending it."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, Installation, MonetaryAccount, TeamMember
+from bunqflask.services import sessions
+from bunqflask.services.calls import CallGate
+
+# A person waits for the page while the session is closed; bunq's limit may be worth a moment, not more.
+_CLOSING_PATIENCE_S = 2.0
+
+
+class NotFoundHere(Exception):
+    """There is no such row, or it is not this team member's to see: the two are told apart to nobody."""
+
+
+def get_for(member: TeamMember, connection_id: int) -> Connection:
+    """Return a connection that the member may see: their own, or one shared with the team.
+
+    :raises NotFoundHere: there is none.
+    """
+    query = _visible_to(member).where(Connection.id == connection_id)
+    found: Connection | None = db.session.scalars(query).unique().one_or_none()
+    if found is None:
+        raise NotFoundHere
+    return found
+
+
+def get_own(member: TeamMember, connection_id: int) -> Connection:
+    """Return a connection that belongs to the member, who may therefore change it.
+
+    :raises NotFoundHere: there is none, or the member only reads it because it is shared.
+    """
+    found = get_for(member, connection_id)
+    if not belongs_to(found, member):
+        raise NotFoundHere
+    return found
+
+
+def list_for(member: TeamMember) -> list[Connection]:
+    """Return all connections the member may see, the oldest first."""
+    return list(db.session.scalars(_visible_to(member).order_by(Connection.id)).unique())
+
+
+def belongs_to(connection: Connection, member: TeamMember) -> bool:
+    """Tell whether the member consented to it, or confirmed a consent to it."""
+    return any(each.member_id == member.id for each in connection.members)
+
+
+def share(connection: Connection, member: TeamMember) -> None:
+    """Let the whole team read a connection."""
+    connection.shared_by_id, connection.shared_at = member.id, clock.now()
+    db.session.commit()
+
+
+def unshare(connection: Connection) -> None:
+    """Keep a connection to the members it belongs to."""
+    connection.shared_by_id = connection.shared_at = None
+    db.session.commit()
+
+
+def disconnect(connection: Connection, *, erase: bool) -> None:
+    """End a connection: erase token and keys, close bunq's session, and keep or erase what was read.
+
+    The grant itself stays at bunq until its holder withdraws it in the bunq app: there is no call for that.
+    """
+    session, own_installation = connection.session, connection.installation
+    # What must not fail comes first: from here on, nothing of ours can use the grant.
+    connection.access_token = None
+    connection.session_id = None
+    connection.installation_id = None
+    mark(connection, "disconnected")
+    db.session.commit()
+    if session is not None:
+        installation = own_installation or sessions.find_installation()
+        if installation is not None:
+            sessions.close(session, installation, CallGate(_CLOSING_PATIENCE_S))
+        db.session.delete(session)
+    if own_installation is not None:
+        db.session.delete(own_installation)
+    if erase:
+        db.session.execute(
+            db.delete(ConsentAttempt).where(
+                or_(
+                    ConsentAttempt.connection_id == connection.id,
+                    ConsentAttempt.renews_connection_id == connection.id,
+                )
+            )
+        )
+        db.session.delete(connection)
+    db.session.commit()
+
+
+def mark(connection: Connection, status: str, reason: str | None = None) -> None:
+    """Note a connection's new state and since when; what troubled it before is over."""
+    connection.status, connection.status_reason, connection.status_since = status, reason, clock.now()
+    connection.trouble = connection.trouble_facts = connection.trouble_since = None
+    connection.next_try_at = connection.refused_at = None
+
+
+def find_or_add(environment: str, granted_user_id: int, granted_user_type: str, name: str) -> tuple[Connection, bool]:
+    """Return the one connection of a bunq user, locked, and whether it is new. Does not commit.
+
+    Two consents of one bunq user at the same time meet at the unique key: there is never a second row.
+    """
+    now = clock.now()
+    fresh = Connection(
+        environment=environment,
+        granted_user_id=granted_user_id,
+        granted_user_type=granted_user_type,
+        display_name=name,
+        status="active",
+        status_since=now,
+        consented_at=now,
+    )
+    values = {
+        column.key: getattr(fresh, column.key)
+        for column in Connection.__table__.columns
+        if getattr(fresh, column.key) is not None
+    }
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    added = db.session.execute(insert(Connection).values(**values).on_conflict_do_nothing().returning(Connection.id))
+    is_new = added.first() is not None
+    query = db.select(Connection).filter_by(environment=environment, granted_user_id=granted_user_id)
+    return db.session.scalars(query.with_for_update().execution_options(populate_existing=True)).one(), is_new
+
+
+def admit(connection: Connection, member_id: int) -> None:
+    """Let a connection belong to a team member as well. Does not commit."""
+    if all(each.member_id != member_id for each in connection.members):
+        connection.members.append(ConnectionMember(member_id=member_id, since=clock.now()))
+
+
+def secret_and_installation(connection: Connection) -> tuple[str, Installation]:
+    """Return what opens a session for a connection: its access token, and the installation that signs."""
+    token = connection.access_token
+    if token is None:
+        raise NotFoundHere
+    return token, connection.installation or sessions.current_installation()
+
+
+def accounts_of(connection: Connection) -> list[MonetaryAccount]:
+    """Return a connection's monetary accounts in bunq's order."""
+    return connection.monetary_accounts
+
+
+def _visible_to(member: TeamMember) -> db.Select[tuple[Connection]]:  # type: ignore[name-defined]
+    own = db.select(ConnectionMember.connection_id).filter_by(member_id=member.id)
+    return db.select(Connection).where(or_(Connection.id.in_(own), Connection.shared_at.is_not(None)))

@@ -1,0 +1,303 @@
+"""Consents on their way: from the press on "Connect bunq" to a connection, or to a reason why not.
+
+An attempt moves through its steps only by conditional updates, so that of any number of requests at the
+same time exactly one makes each move:
+
+    waiting → exchanging → connecting → connected
+       │           │            ├→ confirm → connected | discarded
+       ├→ denied   └→ failed    └→ failed
+       ├→ expired
+       └→ cancelled
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import CursorResult, or_, update
+
+from bunqflask import clock
+from bunqflask.bunq import errors
+from bunqflask.extensions import db, writable
+from bunqflask.models import Connection, ConsentAttempt, TeamMember
+from bunqflask.services import oauth, sessions, troubles
+from bunqflask.services.calls import CallGate
+from bunqflask.services.connections import NotFoundHere
+
+WINDOW = timedelta(minutes=10)
+HOLD = timedelta(minutes=15)
+KEEP_TRYING = timedelta(minutes=60)
+# The longest that an exchange can take; older ones were cut off by a crash.
+_EXCHANGE = timedelta(seconds=60)
+_OPEN_STEPS = ("waiting", "exchanging", "connecting", "confirm")
+_CLOSING_PATIENCE_S = 1.0
+
+
+class ConsentError(Exception):
+    """A consent cannot go on; nothing was stored."""
+
+    def __init__(self, attempt: ConsentAttempt | None = None) -> None:
+        super().__init__(type(self).__name__)
+        self.attempt = attempt
+
+
+class ConsentStateMismatch(ConsentError):
+    """The state is unknown, used already, expired, or another browser's."""
+
+
+class ConsentDenied(ConsentError):
+    """The holder said no at bunq."""
+
+
+class ConsentFailed(ConsentError):
+    """bunq sent the person back without a usable approval, or the approval could not be used."""
+
+
+class LinkUsed(ConsentError):
+    """The one-time link was taken by another browser, or its attempt is over."""
+
+
+def start(member: TeamMember, *, renews: Connection | None = None) -> ConsentAttempt:
+    """Begin an attempt to obtain a consent, or to renew one.
+
+    :raises NotSetUp: setup has not been run.
+    """
+    sessions.current_installation()
+    now, token = clock.now(), secrets.token_urlsafe(16)
+    attempt = ConsentAttempt(
+        id=uuid.uuid4().hex,
+        environment=current_app.config["BUNQ_ENVIRONMENT"],
+        member_id=member.id,
+        renews_connection_id=renews.id if renews else None,
+        step="waiting",
+        step_since=now,
+        created_at=now,
+        expires_at=now + WINDOW,
+        link_hash=_digest(token),
+        tries=0,
+        came_back_elsewhere=False,
+    )
+    attempt.link_token = token
+    db.session.add(attempt)
+    db.session.commit()
+    return attempt
+
+
+def get_for(member: TeamMember, attempt_id: str) -> ConsentAttempt:
+    """Return an attempt that this member started; what has run out meanwhile is ended.
+
+    :raises NotFoundHere: there is none.
+    """
+    attempt: ConsentAttempt | None = db.session.get(ConsentAttempt, attempt_id)
+    if attempt is None or attempt.member_id != member.id:
+        raise NotFoundHere
+    end_overdue(attempt)
+    return attempt
+
+
+def list_open(member: TeamMember) -> list[ConsentAttempt]:
+    """Return the member's attempts that wait for bunq or for an answer here."""
+    query = db.select(ConsentAttempt).where(
+        ConsentAttempt.member_id == member.id, ConsentAttempt.step.in_(["connecting", "confirm"])
+    )
+    attempts = list(db.session.scalars(query.order_by(ConsentAttempt.created_at)))
+    return [attempt for attempt in attempts if not _is_overdue(attempt)]
+
+
+def by_link(token: str) -> ConsentAttempt:
+    """Return the attempt of a one-time link.
+
+    :raises LinkUsed: there is no such link, or its attempt is over.
+    """
+    query = db.select(ConsentAttempt).filter_by(link_hash=_digest(token))
+    attempt: ConsentAttempt | None = db.session.scalars(query).one_or_none()
+    if attempt is None:
+        raise LinkUsed
+    end_overdue(attempt)
+    if attempt.step != "waiting":
+        raise LinkUsed(attempt)
+    return attempt
+
+
+def take_link(attempt: ConsentAttempt, browser: str) -> None:
+    """Bind a link to the browser in which it is pressed; the same browser may press again.
+
+    :raises LinkUsed: another browser was first.
+    """
+    taken_by = _digest(browser)
+    free_or_ours = or_(ConsentAttempt.link_browser_hash.is_(None), ConsentAttempt.link_browser_hash == taken_by)
+    if not _move(attempt, "waiting", "waiting", free_or_ours, link_browser_hash=taken_by):
+        raise LinkUsed(attempt)
+
+
+def begin(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+    """Return bunq's address for this attempt, its state tied to this browser.
+
+    :raises LinkUsed: the attempt is over.
+    :raises NotSetUp: setup is not complete.
+    """
+    if attempt.step != "waiting":
+        raise LinkUsed(attempt)
+    installation = sessions.current_installation()
+    if installation.client_id is None or installation.client_secret_sealed is None:
+        raise sessions.NotSetUp("run `flask --app wsgi setup` first")
+    return oauth.authorization_url(installation, attempt.id, browser_session)
+
+
+def come_back(
+    browser_session: oauth.BrowserSession,
+    *,
+    member: TeamMember | None,
+    state: str,
+    error: str | None,
+    code: str | None,
+) -> ConsentAttempt:
+    """Take up what bunq sent a browser back with: state first, then error, then code.
+
+    Ends with the access token stored, before anything else can fail. `connecting.advance` goes on from there,
+    at once or, should this worker get no further, with the next poll of the member's page.
+
+    :raises ConsentStateMismatch: the state does not fit; nothing was looked at.
+    :raises ConsentDenied: the holder said no.
+    :raises ConsentFailed: any other end; `attempt.trouble` says which.
+    """
+    writable()
+    taken = oauth.StateStore().take(browser_session, state)
+    attempt = db.session.get(ConsentAttempt, taken.attempt_id) if taken else None
+    if taken is None or attempt is None or not _move(attempt, "waiting", "exchanging"):
+        raise ConsentStateMismatch
+    if error is not None:
+        _end_without_code(attempt, error)
+    if not code:
+        raise _fail(attempt, "no_code")
+    try:
+        token = oauth.exchange(sessions.current_installation(), taken, code)
+    except errors.BunqError as failure:
+        attempt.trouble_facts = troubles.facts_of(failure)
+        raise _fail(attempt, _exchange_trouble(failure)) from failure
+    elsewhere = member is None or member.id != attempt.member_id
+    attempt.access_token = token
+    attempt.approved_at = clock.now()
+    attempt.came_back_elsewhere = elsewhere
+    if not _move(attempt, "exchanging", "connecting"):
+        erase(attempt)  # cancelled while bunq answered
+        raise ConsentStateMismatch(attempt)
+    return attempt
+
+
+def cancel(attempt: ConsentAttempt) -> None:
+    """End an attempt at the wish of the member who started it; what was obtained is erased."""
+    for step in ("waiting", "connecting"):
+        if attempt.step == step and _move(attempt, step, "cancelled"):
+            erase(attempt)
+            return
+
+
+def discard(attempt: ConsentAttempt) -> None:
+    """The member says that this is not the right person: erase the permission, close the session."""
+    if _move(attempt, "confirm", "discarded"):
+        erase(attempt)
+
+
+def erase(attempt: ConsentAttempt) -> None:
+    """Forget all that an attempt obtained, and close its session at bunq."""
+    session, own_installation = attempt.session, attempt.installation
+    attempt.access_token = None
+    attempt.accounts = None
+    attempt.session_id = attempt.installation_id = None
+    db.session.commit()
+    if session is not None:
+        installation = own_installation or sessions.find_installation()
+        if installation is not None:
+            sessions.close(session, installation, CallGate(_CLOSING_PATIENCE_S))
+        db.session.delete(session)
+    if own_installation is not None:
+        db.session.delete(own_installation)
+    db.session.commit()
+
+
+def end_overdue(attempt: ConsentAttempt) -> None:
+    """End an attempt whose time has run out."""
+    if not _is_overdue(attempt):
+        return
+    writable()
+    ends = {"waiting": "expired", "exchanging": "failed", "connecting": "failed", "confirm": "discarded"}
+    step = attempt.step
+    reason = {"exchanging": "interrupted", "connecting": "given_up"}.get(step)
+    if _move(attempt, step, ends[step], **({"trouble": reason} if reason else {})):
+        erase(attempt)
+
+
+def end_all_overdue() -> None:
+    """End every attempt whose time has run out, so that no permission is kept that nobody asks for."""
+    query = db.select(ConsentAttempt).where(
+        ConsentAttempt.step.in_(_OPEN_STEPS), ConsentAttempt.created_at < clock.now() - WINDOW
+    )
+    for attempt in list(db.session.scalars(query)):
+        end_overdue(attempt)
+
+
+def deadline(attempt: ConsentAttempt) -> Any:
+    """Return until when the attempt stays in its present step, or None at its end."""
+    lives = {"exchanging": _EXCHANGE, "connecting": KEEP_TRYING, "confirm": HOLD}
+    if attempt.step == "waiting":
+        return attempt.expires_at
+    return attempt.step_since + lives[attempt.step] if attempt.step in lives else None
+
+
+def _is_overdue(attempt: ConsentAttempt) -> bool:
+    until = deadline(attempt)
+    return until is not None and until < clock.now()
+
+
+def _end_without_code(attempt: ConsentAttempt, error: str) -> None:
+    if error == "access_denied":
+        _move(attempt, "exchanging", "denied")
+        raise ConsentDenied(attempt)
+    attempt.trouble_facts = {"words": error[:100]}
+    raise _fail(attempt, "bunq_error")
+
+
+def _fail(attempt: ConsentAttempt, reason: str) -> ConsentFailed:
+    _move(attempt, attempt.step, "failed", trouble=reason)
+    return ConsentFailed(attempt)
+
+
+def _exchange_trouble(failure: errors.BunqError) -> str:
+    if isinstance(failure, errors.CodeRefused):
+        return "code_refused"
+    return troubles.kind_of(failure)
+
+
+def _move(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:
+    moved = claim(attempt, old, new, *conditions, **values)
+    db.session.commit()
+    db.session.refresh(attempt)
+    return moved
+
+
+def claim(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:
+    """Move an attempt from one step to another, if it is still there; True for exactly one caller.
+
+    Does not commit, so that what belongs to the move can go into the same transaction.
+    """
+    db.session.flush()
+    if old != new:
+        values |= {"step": new, "step_since": clock.now()}
+    query = (
+        update(ConsentAttempt)
+        .where(ConsentAttempt.id == attempt.id, ConsentAttempt.step == old, *conditions)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    result = db.session.execute(query)
+    return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""Logging in and out: logins are rows here, so that they can be ended here."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bunqflask import clock
+from bunqflask.extensions import db, writable
+from bunqflask.models import Login, LoginThrottle, TeamMember
+from bunqflask.services import team
+
+IDLE = timedelta(minutes=30)
+ABSOLUTE = timedelta(hours=12)
+_TOUCH_EVERY = timedelta(minutes=1)
+_WINDOW = timedelta(minutes=15)
+_TRIES_PER_ACCOUNT = 10
+_TRIES_PER_ADDRESS = 30
+
+
+class LoginRefused(Exception):
+    """Email and password do not match; which of the two is not told."""
+
+
+class LoginThrottled(LoginRefused):
+    """Too many tries; the next one is possible at `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("too many tries")
+        self.until = until
+
+
+@dataclass(frozen=True)
+class NewLogin:
+    """A login just made, and its token, which only the browser keeps."""
+
+    login: Login
+    token: str = field(repr=False)
+
+
+def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLogin:
+    """Check email and password, and log the person in.
+
+    :raises LoginThrottled: too many tries for this account or from this address.
+    :raises LoginRefused: email and password do not match.
+    """
+    account_key = "account:" + _digest(email.strip().casefold())
+    address_key = "address:" + address[:64]
+    # Counted before the check, so that many tries at once are not all checked before one is counted.
+    _count_try(account_key, _TRIES_PER_ACCOUNT)
+    _count_try(address_key, _TRIES_PER_ADDRESS)
+    member = team.find(email)
+    db.session.commit()
+    if not team.password_matches(member, password) or member is None:
+        raise LoginRefused
+    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key.in_([account_key, address_key])))
+    token, now = secrets.token_urlsafe(32), clock.now()
+    login = Login(
+        token_hash=_digest(token),
+        member_id=member.id,
+        address=address[:64],
+        user_agent=user_agent[:300],
+        created_at=now,
+        last_seen_at=now,
+    )
+    db.session.execute(db.delete(Login).where(Login.created_at < now - ABSOLUTE))
+    db.session.add(login)
+    db.session.commit()
+    return NewLogin(login, token)
+
+
+def find(token: str) -> Login | None:
+    """Return the login of this token, if it is neither idle for too long nor too old; note that it was used."""
+    query = db.select(Login).filter_by(token_hash=_digest(token))
+    login: Login | None = db.session.scalars(query).one_or_none()
+    now = clock.now()
+    if login is None or login.last_seen_at < now - IDLE or login.created_at < now - ABSOLUTE:
+        return None
+    if login.last_seen_at < now - _TOUCH_EVERY:
+        writable()
+        # By its key and only if it still exists: it may have been ended a moment ago.
+        db.session.execute(update(Login).where(Login.token_hash == _digest(token)).values(last_seen_at=now))
+        db.session.commit()
+        login = db.session.scalars(query).one_or_none()
+    return login
+
+
+def list_for(member: TeamMember) -> list[Login]:
+    """Return where a team member is logged in, latest use first."""
+    oldest = clock.now() - IDLE
+    query = db.select(Login).where(Login.member_id == member.id, Login.last_seen_at >= oldest)
+    return list(db.session.scalars(query.order_by(Login.last_seen_at.desc())))
+
+
+def end(member: TeamMember, login_id: int) -> None:
+    """End one of the member's own logins; ending none is no error."""
+    db.session.execute(db.delete(Login).where(Login.id == login_id, Login.member_id == member.id))
+    db.session.commit()
+
+
+def _count_try(key: str, allowed: int) -> None:
+    now = clock.now()
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    fresh = {"failures": 0, "window_ends_at": now + _WINDOW}
+    db.session.execute(insert(LoginThrottle).values(key=key, **fresh).on_conflict_do_nothing())
+    row = db.session.scalars(db.select(LoginThrottle).filter_by(key=key).with_for_update()).one()
+    if row.window_ends_at <= now:
+        row.failures, row.window_ends_at = 0, now + _WINDOW
+    if row.failures >= allowed:
+        until = row.window_ends_at
+        db.session.commit()
+        raise LoginThrottled(until)
+    row.failures += 1
+    db.session.commit()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

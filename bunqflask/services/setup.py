@@ -1,0 +1,283 @@
+"""Making this server known to bunq, once: idempotent, and resumable wherever it was cut off.
+
+Each step is committed before the next begins, so that nothing which bunq shows only once is lost.
+
+https://doc.bunq.com/basics/authentication
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from flask import current_app
+
+from bunqflask import clock
+from bunqflask.bunq import errors, protocol
+from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.resources import OauthClient
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, Installation
+from bunqflask.services import psd2, sessions
+from bunqflask.services.calls import CallGate
+
+# Nobody else waits for a setup: it may sit out bunq's slowest limit several times.
+PATIENCE_S = 120.0
+DEVICE_DESCRIPTION = "bunqflask"
+
+
+class SetupRefused(Exception):
+    """Setup cannot go on; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One finished step: which of how many, what came of it, and the seconds it took."""
+
+    number: int
+    total: int
+    name: str
+    result: str
+    took_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What the person who runs setup asks for. `ask_api_key` is called only when a key is needed."""
+
+    api_key: str | None = field(default=None, repr=False)
+    ask_api_key: Callable[[], str] | None = field(default=None, repr=False)
+    new_installation: bool = False
+    new_sandbox_user: Literal["person", "company"] | None = None
+    psd2: psd2.Identity | None = None
+
+
+Step = tuple[str, Callable[[Installation, CallGate, Wishes], str]]
+
+
+def run(wishes: Wishes) -> Iterator[StepDone]:
+    """Do what is not done yet, step by step.
+
+    :raises SetupRefused: when a person has to do something first.
+    :raises BunqError: when bunq gives no usable answer; run it again later.
+    """
+    if wishes.new_sandbox_user and current_app.config["BUNQ_ENVIRONMENT"] == "production":
+        raise SetupRefused("Invented users exist only in a sandbox, not in production.")
+    installation = _installation(wishes)
+    steps = _steps(with_psd2=installation.psd2_certificate is not None)
+    for number, (name, step) in enumerate(steps, start=1):
+        started = time.monotonic()
+        result = step(installation, CallGate(PATIENCE_S), wishes)
+        db.session.commit()
+        yield StepDone(number, len(steps), name, result, time.monotonic() - started)
+
+
+def _steps(*, with_psd2: bool) -> list[Step]:
+    psd2_step: list[Step] = [("PSD2 credential", _register_psd2)] if with_psd2 else []
+    return [
+        ("key pair", _make_key_pair),
+        ("installation", _install),
+        *psd2_step,
+        ("device", _register_device),
+        ("first session", _open_session),
+        ("OAuth client", _find_or_create_oauth_client),
+        ("redirect URL", _add_redirect_url),
+    ]
+
+
+def _installation(wishes: Wishes) -> Installation:
+    """Return the current installation, or a new row that takes over what outlives an installation."""
+    old = sessions.find_installation()
+    if old is not None and not wishes.new_installation:
+        _take_identity(old, wishes)
+        db.session.commit()
+        return old
+    new = Installation(environment=current_app.config["BUNQ_ENVIRONMENT"], created_at=clock.now())
+    new.redirect_uris = []
+    if old is not None:
+        old.is_current = False
+        if old.psd2_certificate is None and wishes.psd2 is None:
+            new.api_key = old.api_key
+        new.psd2_certificate, new.psd2_chain = old.psd2_certificate, old.psd2_chain
+        new.psd2_private_key = old.psd2_private_key
+        db.session.flush()
+    db.session.add(new)
+    _take_identity(new, wishes)
+    db.session.commit()
+    return new
+
+
+def _take_identity(installation: Installation, wishes: Wishes) -> None:
+    identity = wishes.psd2
+    if identity is None:
+        return
+    if installation.device_registered_at is not None or installation.api_key_sealed is not None:
+        if installation.psd2_certificate == identity.certificate:
+            return
+        raise SetupRefused(
+            "This installation already has its secret. To use another certificate, add --new-installation."
+        )
+    installation.psd2_certificate, installation.psd2_chain = identity.certificate, identity.chain
+    installation.psd2_private_key = identity.private_key
+
+
+def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    if installation.private_key_sealed is not None:
+        return "kept"
+    installation.private_key = protocol.new_private_key()
+    return "made"
+
+
+def _install(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    if installation.token_sealed is not None:
+        return f"kept, number {installation.bunq_installation_id}"
+    install(installation, gate)
+    return f"made, number {installation.bunq_installation_id}"
+
+
+def install(installation: Installation, gate: CallGate) -> None:
+    """Make an installation's key known to bunq, and keep the token and bunq's own key."""
+    key = protocol.load_private_key(installation.private_key or "")
+    with sessions.client_for(None, gate) as client:
+        answer = client.create_installation(protocol.public_pem(key))
+    protocol.load_server_key(answer.server_public_key)
+    installation.bunq_installation_id = answer.installation_id
+    installation.token = answer.token
+    installation.server_public_key = answer.server_public_key
+    db.session.commit()
+
+
+def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    if installation.api_key_sealed is not None:
+        return "kept"
+    token = installation.token or ""
+    certificate, chain = installation.psd2_certificate or "", installation.psd2_chain or ""
+    signature = psd2.proof(
+        certificate_key=installation.psd2_private_key or "",
+        installation_key=installation.private_key or "",
+        installation_token=token,
+    )
+    with sessions.client_for(installation, gate) as client:
+        installation.api_key = client.register_psd2_credential(token, certificate, chain, signature)
+    installation.psd2_registered_at = clock.now()
+    return "registered"
+
+
+def _register_device(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+    if installation.device_registered_at is not None:
+        if wishes.api_key and wishes.api_key != installation.api_key:
+            raise SetupRefused(
+                "This installation is bound to another API key. To use the new one, add --new-installation."
+            )
+        return "kept"
+    secret = _secret(installation, gate, wishes)
+    return register_device(installation, secret, gate)
+
+
+def register_device(installation: Installation, secret: str, gate: CallGate) -> str:
+    """Bind a secret to an installation; a device that exists already is as good.
+
+    :raises SetupRefused: bunq does not accept the secret.
+    """
+    token = installation.token or ""
+    try:
+        with sessions.client_for(installation, gate) as client:
+            installation.device_id = client.register_device(token, DEVICE_DESCRIPTION, secret)
+    except errors.SecretRefused as error:
+        raise SetupRefused(
+            "bunq does not accept this API key. A new key must be used within an hour of its making, and only "
+            "from the addresses it allows. Make a new one in the bunq app and run setup again."
+        ) from error
+    installation.device_registered_at = clock.now()
+    db.session.commit()
+    return "registered" if installation.device_id is not None else "was registered already"
+
+
+def _secret(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+    """Find the API key to bind, and keep it before it is used: some are shown only once."""
+    secret = wishes.api_key or installation.api_key
+    if secret is None and wishes.new_sandbox_user:
+        with sessions.client_for(None, gate) as client:
+            secret = client.create_sandbox_user(wishes.new_sandbox_user)
+    if secret is None and wishes.ask_api_key is not None:
+        secret = wishes.ask_api_key().strip()
+    if not secret:
+        raise SetupRefused(
+            "An API key is needed: set BUNQ_API_KEY or BUNQ_API_KEY_FILE, or type it at the prompt. "
+            "In a sandbox, --new-sandbox-user company makes one."
+        )
+    installation.api_key = secret
+    db.session.commit()
+    return secret
+
+
+def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    session = installation.session
+    if session is None:
+        installation.session = session = BunqSession(generation=0)
+        db.session.commit()
+    before = session.generation
+    try:
+        sessions.ensure_open(session, secret=installation.api_key or "", installation=installation, gate=gate)
+    except (errors.SecretRefused, errors.CredentialsRejected) as error:
+        raise SetupRefused(
+            "bunq refuses our session. Either this server's address has changed (allow the new one in the bunq "
+            "app, under the API key), or the key was withdrawn or the sandbox was reset (then run setup again "
+            "with --new-installation)."
+        ) from error
+    verb = "opened" if session.generation != before else "still open"
+    return f"{verb}, as {session.holder_name or session.holder_type}"
+
+
+def _find_or_create_oauth_client(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    found = _active_client(installation, gate)
+    verb = "found"
+    if found is None:
+        _in_own_session(installation, gate, lambda client, token, user_id: client.create_oauth_client(token, user_id))
+        found = _active_client(installation, gate)
+        verb = "made"
+    if found is None:
+        raise SetupRefused("bunq made no OAuth client. Look in the bunq app, under Developers, and run setup again.")
+    installation.oauth_client_id, installation.client_id = found.id, found.client_id
+    installation.client_secret = found.secret
+    installation.redirect_uris = list(found.redirect_uris)
+    return f"{verb}, number {found.id}"
+
+
+def _active_client(installation: Installation, gate: CallGate) -> OauthClient | None:
+    clients = _in_own_session(
+        installation, gate, lambda client, token, user_id: client.list_oauth_clients(token, user_id)
+    )
+    active = [client for client in clients if client.status in ("ACTIVE", "")]
+    known = [client for client in active if client.id == installation.oauth_client_id]
+    return next(iter(known or active), None)
+
+
+def _add_redirect_url(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    number, ours = installation.oauth_client_id or 0, current_app.config["REDIRECT_URI"]
+    if ours not in installation.redirect_uris:
+        # The list inside the client object may be short; the one of its own is complete.
+        installation.redirect_uris = _in_own_session(
+            installation, gate, lambda client, token, user: client.list_redirect_urls(token, user, number)
+        )
+    if ours in installation.redirect_uris:
+        return f"known to bunq, {ours}"
+    added = _in_own_session(
+        installation, gate, lambda client, token, user: client.add_redirect_url(token, user, number, ours)
+    )
+    installation.redirect_uris = [*installation.redirect_uris, ours]
+    return f"{'added' if added else 'known to bunq'}, {ours}"
+
+
+def _in_own_session(
+    installation: Installation,
+    gate: CallGate,
+    work: Callable[[BunqClient, str, int], sessions.Result],
+) -> sessions.Result:
+    session = installation.session
+    if session is None:
+        raise sessions.NotSetUp("run `flask --app wsgi setup` first")
+    secret = installation.api_key or ""
+    return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)

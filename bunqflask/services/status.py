@@ -1,0 +1,104 @@
+"""How this server stands with bunq: what is set up, which connections work, what needs a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Connection, Installation
+from bunqflask.services import sessions
+
+_RUN_SETUP = "run `flask --app wsgi setup`"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at, and what a person has to do about it (empty: nothing)."""
+
+    name: str
+    found: str
+    to_do: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All lines; it needs a person when one of them does."""
+
+    lines: list[Line]
+
+    @property
+    def needs_a_person(self) -> bool:
+        return any(line.to_do for line in self.lines)
+
+
+def report() -> Report:
+    """Look at what is stored; no call to bunq is made."""
+    environment = current_app.config["BUNQ_ENVIRONMENT"]
+    lines = [Line("environment", f"{environment}, {current_app.config['BUNQ_API_URL']}")]
+    installation = sessions.find_installation()
+    if installation is None:
+        lines.append(Line("installation", "none", _RUN_SETUP))
+    else:
+        lines += _installation_lines(installation)
+    connections = db.session.scalars(
+        db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
+    ).all()
+    if not connections:
+        lines.append(Line("connections", "none yet"))
+    return Report(lines + [_connection_line(connection) for connection in connections])
+
+
+def _installation_lines(installation: Installation) -> list[Line]:
+    return [
+        _step("installation", installation.token_sealed, f"number {installation.bunq_installation_id}"),
+        *([_psd2_line(installation)] if installation.psd2_certificate else []),
+        _step(
+            "device",
+            installation.device_registered_at,
+            f"registered {installation.device_registered_at:%Y-%m-%d}" if installation.device_registered_at else "",
+        ),
+        _session_line(installation),
+        _step("OAuth client", installation.client_id, f"number {installation.oauth_client_id}"),
+        _redirect_line(installation),
+    ]
+
+
+def _step(name: str, done: object, found: str) -> Line:
+    return Line(name, found) if done else Line(name, "not yet", _RUN_SETUP)
+
+
+def _psd2_line(installation: Installation) -> Line:
+    return _step("PSD2 credential", installation.psd2_registered_at, "registered")
+
+
+def _session_line(installation: Installation) -> Line:
+    session = installation.session
+    if session is None or session.expires_at is None:
+        return Line("session", "none", _RUN_SETUP)
+    who = session.holder_name or session.holder_type or "unknown"
+    if session.expires_at <= clock.now():
+        return Line("session", f"as {who}, over; a new one is opened when it is needed")
+    return Line("session", f"as {who}, open until {session.expires_at:%Y-%m-%d %H:%M} UTC")
+
+
+def _redirect_line(installation: Installation) -> Line:
+    ours, known = current_app.config["REDIRECT_URI"], installation.redirect_uris
+    shown = ", ".join(known) or "none"
+    if ours in known:
+        return Line("redirect URLs", f"{shown} (ours is among them)")
+    return Line("redirect URLs", f"{shown} (ours, {ours}, is not among them)", _RUN_SETUP)
+
+
+def _connection_line(connection: Connection) -> Line:
+    read_at = connection.accounts_read_at
+    last = f"accounts read {read_at:%Y-%m-%d %H:%M} UTC" if read_at else "accounts never read"
+    name = f"connection {connection.id}"
+    found = f"{connection.display_name}, {connection.status}, {last}"
+    if connection.status == "lost":
+        return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
+    if connection.trouble == "server_refused":
+        return Line(name, found, "bunq refuses this server: allow its address in the bunq app, or run setup")
+    return Line(name, found)

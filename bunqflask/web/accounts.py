@@ -1,0 +1,99 @@
+"""Connections and their accounts. Pages are rendered from what is stored; htmx brings them up to date."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.extensions import writable
+from bunqflask.services import accounts, connections, consents
+from bunqflask.web import cards, formats
+from bunqflask.web.htmx import render, wants_fragment
+from bunqflask.web.presenters import totals
+
+bp = Blueprint("accounts", __name__)
+
+# How long a page may wait for bunq's turn: a poll comes again soon, a person who pressed a button looks on.
+_POLL_PATIENCE_S = 0.5
+_PRESS_PATIENCE_S = 3.0
+
+
+@bp.get("/")
+def home() -> ResponseReturnValue:
+    """All connections that this team member sees."""
+    shown = [cards.card(connection, g.team_member) for connection in connections.list_for(g.team_member)]
+    return render_template(
+        "accounts/index.html",
+        cards=shown,
+        totals=totals(row for card in shown for row in card.open),
+        pending=[cards.pending(attempt) for attempt in consents.list_open(g.team_member)],
+    )
+
+
+@bp.get("/connections/<int:connection_id>/accounts")
+def index(connection_id: int) -> ResponseReturnValue:
+    """One connection. Asked for as a fragment, a stale list is read from bunq first."""
+    connection = connections.get_for(g.team_member, connection_id)
+    if wants_fragment() and accounts.is_stale(connection) and accounts.is_due(connection):
+        writable()
+        accounts.refresh(connections.get_for(g.team_member, connection_id), patience_s=_POLL_PATIENCE_S)
+        connection = connections.get_for(g.team_member, connection_id)
+    return render("accounts/connection.html", "accounts/_connection.html", card=cards.card(connection, g.team_member))
+
+
+@bp.post("/connections/<int:connection_id>/refresh")
+def refresh(connection_id: int) -> ResponseReturnValue:
+    """Read the accounts from bunq now."""
+    connection = connections.get_own(g.team_member, connection_id)
+    accounts.refresh(connection, patience_s=_PRESS_PATIENCE_S)
+    if wants_fragment():
+        connection = connections.get_own(g.team_member, connection_id)
+        return render_template("accounts/_connection.html", card=cards.card(connection, g.team_member, focus=True))
+    return redirect(url_for("accounts.index", connection_id=connection_id))
+
+
+@bp.post("/connections/<int:connection_id>/share")
+def share(connection_id: int) -> ResponseReturnValue:
+    """Let the whole team read this connection."""
+    connection = connections.get_own(g.team_member, connection_id)
+    connections.share(connection, g.team_member)
+    flash(_("The team can now read the accounts of %(name)s.") % {"name": formats.name(connection.display_name)})
+    return redirect(url_for("accounts.index", connection_id=connection_id))
+
+
+@bp.post("/connections/<int:connection_id>/unshare")
+def unshare(connection_id: int) -> ResponseReturnValue:
+    """Keep this connection to the members it belongs to."""
+    connection = connections.get_own(g.team_member, connection_id)
+    connections.unshare(connection)
+    flash(_("The accounts of %(name)s are private again.") % {"name": formats.name(connection.display_name)})
+    return redirect(url_for("accounts.index", connection_id=connection_id))
+
+
+@bp.route("/connections/<int:connection_id>/disconnect", methods=["GET", "POST"])
+def disconnect(connection_id: int) -> ResponseReturnValue:
+    """Ask first, then end the connection, and keep or erase what was read."""
+    connection = connections.get_own(g.team_member, connection_id)
+    if request.method == "GET":
+        return render_template("accounts/disconnect.html", card=cards.card(connection, g.team_member))
+    name = formats.name(connection.display_name)
+    erase = request.form.get("data") == "erase"
+    connections.disconnect(connection, erase=erase)
+    flash(
+        _(
+            "Disconnected %(name)s. The permission itself can only be withdrawn in the bunq app: "
+            "Profile › Security › App connections."
+        )
+        % {"name": name}
+    )
+    return redirect(url_for("accounts.home"))
+
+
+@bp.post("/connections/<int:connection_id>/reconnect")
+def reconnect(connection_id: int) -> ResponseReturnValue:
+    """Begin a consent that renews this connection."""
+    connection = connections.get_own(g.team_member, connection_id)
+    attempt = consents.start(g.team_member, renews=connection)
+    return redirect(url_for("consent.show", attempt_id=attempt.id))

@@ -1,0 +1,57 @@
+"""Logging in and out."""
+
+from gettext import gettext as _
+
+from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.services import logins
+from bunqflask.web import formats
+from bunqflask.web.security import keep_login, own_path, public
+
+bp = Blueprint("auth", __name__)
+
+
+@bp.route("/login", methods=["GET", "POST"])
+@public
+def login() -> ResponseReturnValue:
+    """Ask for email and password; a person who is logged in is sent on."""
+    next_path = own_path(request.values.get("next", ""))
+    if request.method == "GET":
+        if g.team_member is not None:
+            return redirect(request.script_root + next_path)
+        return _form(next_path, reason=request.args.get("reason"))
+    email = request.form.get("email", "")
+    try:
+        new = logins.log_in(
+            email,
+            request.form.get("password", ""),
+            address=request.remote_addr or "",
+            user_agent=request.user_agent.string,
+        )
+    except logins.LoginThrottled as throttled:
+        error = _("Too many tries. Next try possible at %(time)s.") % {"time": formats.clock(throttled.until)}
+        return _form(next_path, email=email, error=error), 429
+    except logins.LoginRefused:
+        return _form(next_path, email=email, error=_("That email and password do not match.")), 403
+    if g.login is not None:
+        logins.end(g.team_member, g.login.id)
+    # Whatever this browser held before was not this person's.
+    session.clear()
+    response = redirect(request.script_root + next_path)
+    keep_login(response, new.token)
+    return response
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """End this login."""
+    logins.end(g.team_member, g.login.id)
+    session.clear()
+    response = redirect(url_for("auth.login"))
+    keep_login(response, None)
+    return response
+
+
+def _form(next_path: str, *, email: str = "", error: str | None = None, reason: str | None = None) -> str:
+    return render_template("auth/login.html", next=next_path, email=email, error=error, reason=reason)

@@ -1,0 +1,133 @@
+"""Consent in the browser: the waiting page, the link for another device, the way back from bunq."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from bunqflask.extensions import writable
+from bunqflask.models import ConsentAttempt
+from bunqflask.services import connecting, consents
+from bunqflask.web import cards
+from bunqflask.web.security import public
+
+bp = Blueprint("consent", __name__)
+
+# How long a page may wait for bunq's turn before it says when the next try is.
+_BACK_PATIENCE_S = 2.0
+_POLL_PATIENCE_S = 0.5
+# What tells htmx to stop polling.
+_STOP_POLLING = 286
+
+
+@bp.post("/connect")
+def start() -> ResponseReturnValue:
+    """Begin an attempt to obtain a consent."""
+    consents.end_all_overdue()
+    attempt = consents.start(g.team_member)
+    return redirect(url_for("consent.show", attempt_id=attempt.id))
+
+
+@bp.get("/connect/<attempt_id>")
+def show(attempt_id: str) -> ResponseReturnValue:
+    """The attempt at the step where it is; without script, asking for it again moves it on."""
+    attempt = _advanced(attempt_id)
+    return render_template("consent/show.html", attempt=cards.attempt_view(attempt, g.team_member))
+
+
+@bp.get("/connect/<attempt_id>/status")
+def status(attempt_id: str) -> ResponseReturnValue:
+    """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
+    attempt = _advanced(attempt_id)
+    view = cards.attempt_view(attempt, g.team_member)
+    if view.polling and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt):
+        return Response(status=204)
+    body = render_template("consent/_attempt.html", attempt=view)
+    return make_response(body, 200 if view.polling else _STOP_POLLING)
+
+
+@bp.post("/connect/<attempt_id>/go")
+def go(attempt_id: str) -> ResponseReturnValue:
+    """On to bunq in this browser."""
+    attempt = consents.get_for(g.team_member, attempt_id)
+    return redirect(consents.begin(attempt, session))
+
+
+@bp.post("/connect/<attempt_id>/confirm")
+def confirm(attempt_id: str) -> ResponseReturnValue:
+    """Take or discard what was approved on another device, or by another person."""
+    attempt = consents.get_for(g.team_member, attempt_id)
+    if request.form.get("answer") == "yes":
+        connecting.confirm(attempt)
+    else:
+        consents.discard(attempt)
+    return redirect(url_for("consent.show", attempt_id=attempt_id))
+
+
+@bp.post("/connect/<attempt_id>/cancel")
+def cancel(attempt_id: str) -> ResponseReturnValue:
+    """Give an attempt up."""
+    consents.cancel(consents.get_for(g.team_member, attempt_id))
+    return redirect(url_for("consent.show", attempt_id=attempt_id))
+
+
+@bp.route("/c/<token>", methods=["GET", "POST"])
+@public
+def link(token: str) -> ResponseReturnValue:
+    """The one-time link on another device: says who asks; only the press goes on to bunq."""
+    attempt = consents.by_link(token)
+    if request.method == "GET":
+        site = urlsplit(current_app.config["PUBLIC_URL"])
+        return render_template(
+            "consent/link.html",
+            asker=attempt.member.name,
+            site=site.netloc + site.path,
+            expires_at=attempt.expires_at,
+            token=token,
+        )
+    browser: str = session.setdefault("browser", secrets.token_urlsafe(16))
+    consents.take_link(attempt, browser)
+    return redirect(consents.begin(attempt, session))
+
+
+@bp.get("/oauth/callback")
+@public
+def callback() -> ResponseReturnValue:
+    """The way back from bunq."""
+    writable()
+    attempt = consents.come_back(
+        session,
+        member=g.team_member,
+        state=request.args.get("state", ""),
+        error=request.args.get("error"),
+        code=request.args.get("code"),
+    )
+    # Read before the slow part: by then the attempt may be another member's page to show.
+    is_own = g.team_member is not None and g.team_member.id == attempt.member_id
+    connecting.advance(attempt, patience_s=_BACK_PATIENCE_S)
+    if is_own:
+        return redirect(url_for("consent.show", attempt_id=attempt.id))
+    return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
+
+
+def _advanced(attempt_id: str) -> ConsentAttempt:
+    attempt = consents.get_for(g.team_member, attempt_id)
+    if connecting.is_due(attempt):
+        writable()
+        attempt = consents.get_for(g.team_member, attempt_id)
+        connecting.advance(attempt, patience_s=_POLL_PATIENCE_S)
+    return attempt

@@ -1,0 +1,413 @@
+"""The one table from what went wrong to what a person reads: what happened, what to do, who can do it."""
+
+from __future__ import annotations
+
+import secrets
+from gettext import gettext as _
+from typing import Any
+
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from bunqflask import clock
+from bunqflask.bunq.errors import BunqError
+from bunqflask.encrypted import SecretUnreadable
+from bunqflask.extensions import db
+from bunqflask.models import Connection, ConsentAttempt
+from bunqflask.services import consents, sessions, troubles
+from bunqflask.services.connections import NotFoundHere
+from bunqflask.web import formats
+from bunqflask.web.problems import Problem, Way
+
+
+class OriginRefused(Exception):
+    """A form came from another site, or from another address of this one; `ours` is the right address."""
+
+    def __init__(self, ours: str) -> None:
+        super().__init__("a form from another origin")
+        self.ours = ours
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error with a page a person can use."""
+    app.register_error_handler(BunqError, _bunq_error)
+    app.register_error_handler(consents.ConsentError, _consent_error)
+    app.register_error_handler(NotFoundHere, lambda _error: _page(_not_found()))
+    app.register_error_handler(sessions.NotSetUp, lambda _error: _page(_not_set_up()))
+    app.register_error_handler(OriginRefused, _origin_refused)
+    app.register_error_handler(CSRFError, lambda _error: _page(_form_too_old()))
+    app.register_error_handler(SecretUnreadable, _secret_unreadable)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def new_reference() -> str:
+    """Return a reference that stands on the page and in the log: `BF-date-time-4 signs`."""
+    return f"BF-{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2).upper()}"
+
+
+def connection_trouble(connection: Connection) -> Problem | None:
+    """What to say on a connection's card; waiting for bunq's turn is no trouble."""
+    if connection.status == "lost":
+        return Problem(
+            title=_("%(name)s needs to approve again") % {"name": formats.name(connection.display_name)},
+            lead=_("bunq refused our permission on %(when)s. What is stored stays readable.")
+            % {"when": formats.moment(connection.status_since)},
+            status=200,
+            facts=_facts(connection.trouble_facts),
+        )
+    if connection.status != "active" or connection.trouble in (None, "waiting"):
+        return None
+    title, lead, todo, _who, _status = _trouble_words(connection.trouble or "")
+    return Problem(title=title, lead=lead, todo=todo, status=200, facts=_facts(connection.trouble_facts))
+
+
+def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
+    """What to say on an attempt's page when something is in its way, or has ended it."""
+    if attempt.trouble is None or attempt.step not in ("connecting", "exchanging", "failed"):
+        return None
+    if attempt.step == "failed":
+        title, happened, who, status = _failure_words(attempt.trouble)
+        return Problem(
+            title=title,
+            lead=_("Nothing was stored. Please start once more."),
+            happened=happened,
+            who=who,
+            status=status,
+            facts=_facts(attempt.trouble_facts),
+        )
+    if attempt.trouble == "waiting":
+        return Problem(
+            title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
+        )
+    title, lead, todo, who, status = _trouble_words(attempt.trouble)
+    return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=_facts(attempt.trouble_facts))
+
+
+def _trouble_words(kind: str) -> tuple[str, str, list[str], str, int]:
+    """Title, lead, what to do, who, HTTP status, for a trouble that is tried again by itself."""
+    admin = _("The person who runs this site")
+    nobody = _("Nobody: it heals by itself")
+    table: dict[str, tuple[str, str, list[str], str, int]] = {
+        "unavailable": (
+            _("bunq does not answer right now"),
+            _("bunq is away or in maintenance. What is stored stays readable; we try again by ourselves."),
+            [],
+            nobody,
+            503,
+        ),
+        "no_answer": (
+            _("bunq does not answer right now"),
+            _("We could not reach bunq. What is stored stays readable; we try again by ourselves."),
+            [],
+            nobody,
+            503,
+        ),
+        "checking": (
+            _("bunq refused us; we are finding out why"),
+            _("It may be the permission, or this server's address. We ask bunq once more to know which."),
+            [],
+            nobody,
+            503,
+        ),
+        "server_refused": (
+            _("bunq does not accept this server’s address or key"),
+            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
+            [
+                _(
+                    "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
+                    "address of this server; or make a new key and run setup again. Nobody needs to approve again."
+                )
+            ],
+            admin,
+            503,
+        ),
+        "installation_refused": (
+            _("bunq no longer knows this server"),
+            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
+            [_("Run setup with --new-installation on the server. Nobody needs to approve again.")],
+            admin,
+            503,
+        ),
+        "not_trusted": (
+            _("We did not trust bunq’s answer"),
+            _("It did not carry bunq's valid signature, so nothing of it was stored. We try again by ourselves."),
+            [],
+            admin,
+            502,
+        ),
+        "not_understood": (
+            _("We did not understand bunq’s answer"),
+            _("Nothing of it was stored. We try again by ourselves."),
+            [],
+            admin,
+            502,
+        ),
+        "refused": (
+            _("bunq refused what we asked"),
+            _("What is stored stays readable. We try again by ourselves."),
+            [],
+            admin,
+            502,
+        ),
+        "not_set_up": (
+            _("This server is not set up with bunq yet"),
+            _("What is stored stays readable."),
+            [_("Run setup on the server.")],
+            admin,
+            503,
+        ),
+    }
+    return table.get(kind, table["refused"])
+
+
+def _failure_words(kind: str) -> tuple[str, str, str, int]:
+    """Title, what happened, who, HTTP status, for an attempt that has ended without a connection."""
+    holder, admin, you = (
+        _("The account holder, by approving once more"),
+        _("The person who runs this site, with the reference below"),
+        _("You, by starting again"),
+    )
+    spent = _("Something went wrong after you approved")
+    table: dict[str, tuple[str, str, str, int]] = {
+        "no_code": (_("bunq sent no approval along"), _("bunq sent you back without an approval."), you, 400),
+        "bunq_error": (
+            _("bunq could not complete the approval"),
+            _("bunq sent you back with an error instead of an approval."),
+            you,
+            502,
+        ),
+        "code_refused": (
+            spent,
+            _("bunq did not accept its own approval: it was used already, or it is too old."),
+            holder,
+            400,
+        ),
+        "waiting": (spent, _("bunq had no time for us, and the approval works only once."), holder, 503),
+        "unavailable": (spent, _("bunq was away just when we used the approval, which works once."), holder, 503),
+        "no_answer": (
+            spent,
+            _("bunq did not answer in time when we used the approval, which works once."),
+            holder,
+            504,
+        ),
+        "not_understood": (spent, _("bunq answered something that is not a permission."), admin, 502),
+        "interrupted": (spent, _("This server was interrupted just when it used the approval."), holder, 500),
+        "given_up": (
+            spent,
+            _("bunq did not let us fetch the accounts for an hour, so the permission is erased here."),
+            holder,
+            503,
+        ),
+        "secret_refused": (
+            spent,
+            _("bunq refused the permission it had just given. Perhaps it was withdrawn in the bunq app."),
+            holder,
+            502,
+        ),
+        "refused": (spent, _("bunq refused to show the accounts of this permission."), holder, 502),
+    }
+    return table.get(kind, (spent, _("The approval could not be used."), holder, 502))
+
+
+def _consent_error(error: consents.ConsentError) -> ResponseReturnValue:
+    attempt = error.attempt
+    if isinstance(error, consents.ConsentDenied):
+        problem = Problem(
+            title=_("Not approved"),
+            lead=_("Access was refused at bunq. Nothing was stored."),
+            who=_("The account holder, by approving in the bunq app"),
+            todo=[_("If this was a mistake, start again and accept in the bunq app.")],
+            status=403,
+            ways=_start_again(),
+        )
+    elif isinstance(error, consents.ConsentFailed) and attempt is not None:
+        title, happened, who, status = _failure_words(attempt.trouble or "")
+        problem = Problem(
+            title=title,
+            lead=_("The approval could not be used and is erased here. Please approve once more."),
+            happened=happened,
+            todo=[_("Start again, and approve once more in the bunq app.")],
+            who=who,
+            reference=_logged(f"consent {attempt.id} failed: {attempt.trouble} {attempt.trouble_facts}"),
+            facts=_facts(attempt.trouble_facts),
+            status=status,
+            ways=_start_again(),
+        )
+    elif attempt is not None and attempt.step == "expired":
+        problem = Problem(
+            title=_("The code is no longer valid"),
+            lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
+            % {"time": formats.clock(attempt.expires_at)},
+            todo=[_("Ask the person who sent it for a new one.")],
+            who=formats.name(attempt.member.name),
+            status=410,
+            ways=_start_again(),
+        )
+    else:
+        problem = Problem(
+            title=_("This link was already used, or belongs to another browser"),
+            lead=_("Nothing has changed."),
+            happened=_(
+                "Each approval has its own address, which works once, for ten minutes, and only in the browser "
+                "in which it began."
+            ),
+            todo=[_("Start again in this browser, or look at your accounts: perhaps all went well already.")],
+            who=_("You, or the person who sent you the link"),
+            status=410 if isinstance(error, consents.LinkUsed) else 400,
+            ways=_start_again(),
+        )
+    return _page(problem, template="errors/consent.html")
+
+
+def _bunq_error(error: BunqError) -> ResponseReturnValue:
+    kind = troubles.kind_of(error)
+    if kind == "waiting":
+        title, lead = _("bunq asks us to wait"), _("Nothing is lost. Please try again in a moment.")
+        who, status = _("Nobody: it heals by itself"), 503
+        todo: list[str] = []
+    else:
+        title, lead, todo, who, status = _trouble_words(kind)
+    problem = Problem(
+        title=title,
+        lead=lead,
+        todo=todo,
+        who=who,
+        status=status,
+        reference=_logged(f"bunq: {error}"),
+        facts=_facts(troubles.facts_of(error)),
+        ways=_back(),
+    )
+    return _page(problem)
+
+
+def _origin_refused(error: OriginRefused) -> ResponseReturnValue:
+    problem = Problem(
+        title=_("This form came from another address"),
+        lead=_("Nothing was changed."),
+        happened=_("This site takes forms only from its own pages at %(address)s.") % {"address": error.ours},
+        todo=[_("Open %(address)s and try again there.") % {"address": error.ours}],
+        who=_("You; if that is the address you use, the person who runs this site, by setting PUBLIC_URL"),
+        status=403,
+    )
+    return _page(problem)
+
+
+def _secret_unreadable(error: SecretUnreadable) -> ResponseReturnValue:
+    problem = Problem(
+        title=_("A stored secret cannot be opened"),
+        lead=_("Nothing was changed and nothing is lost, as long as the key is kept."),
+        happened=_("A key that protects what is stored is missing from ENCRYPTION_KEYS."),
+        todo=[_("Put the old key back into ENCRYPTION_KEYS, behind the first one, and restart.")],
+        who=_("The person who runs this site"),
+        reference=_logged(str(error)),
+        status=500,
+        ways=_back(),
+    )
+    return _page(problem)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    if error.code == 404:
+        return _page(_not_found())
+    words = {
+        400: _("The request could not be read"),
+        405: _("This address takes no such request"),
+        413: _("That is too much at once"),
+    }
+    problem = Problem(
+        title=words.get(error.code, _("This did not work")),
+        lead=_("Nothing was changed."),
+        todo=[_("Go back and try again.")],
+        who=_("You"),
+        status=error.code,
+        ways=_back(),
+    )
+    response = _page(problem)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    db.session.rollback()
+    reference = new_reference()
+    current_app.logger.error("%s: unexpected error", reference, exc_info=error)
+    problem = Problem(
+        title=_("Something went wrong here"),
+        lead=_("What was stored before is safe."),
+        happened=_("This is a mistake in bunqflask, not yours."),
+        todo=[_("Try again. If it happens again, tell the person who runs this site, with the reference.")],
+        who=_("The person who runs this site"),
+        reference=reference,
+        status=500,
+        ways=_back(),
+    )
+    return _page(problem)
+
+
+def _not_found() -> Problem:
+    return Problem(
+        title=_("Not found, or not shared with you"),
+        lead=_("There is nothing here that you can see."),
+        todo=[_("If a colleague sent you this address, ask them to share the connection with the team.")],
+        who=_("The team member it belongs to"),
+        status=404,
+        ways=_back(),
+    )
+
+
+def _not_set_up() -> Problem:
+    title, lead, todo, who, status = _trouble_words("not_set_up")
+    return Problem(title=title, lead=lead, todo=todo, who=who, status=status, ways=_back())
+
+
+def _form_too_old() -> Problem:
+    return Problem(
+        title=_("This page was open for too long"),
+        lead=_("Nothing was changed."),
+        happened=_("You logged in or out since it was opened, or this browser keeps no cookies for this site."),
+        todo=[_("Open the page again and repeat what you did.")],
+        who=_("You"),
+        status=400,
+        ways=_back(),
+    )
+
+
+def _back() -> list[Way]:
+    return (
+        [Way(label=_("Back to accounts"), url=url_for("accounts.home"), primary=True)] if g.get("team_member") else []
+    )
+
+
+def _start_again() -> list[Way]:
+    if g.get("team_member") is None:
+        return []
+    return [
+        Way(label=_("Start again"), url=url_for("consent.start"), method="post", primary=True),
+        Way(label=_("Back to accounts"), url=url_for("accounts.home")),
+    ]
+
+
+def _facts(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
+    labels = {"status": _("bunq’s status"), "words": _("bunq’s words"), "response_id": _("bunq’s response id")}
+    return [(label, str(facts[name])) for name, label in labels.items() if name in facts] if facts else []
+
+
+def _logged(text: str) -> str:
+    reference = new_reference()
+    current_app.logger.warning("%s: %s", reference, text)
+    return reference
+
+
+def _page(problem: Problem, template: str = "errors/error.html") -> Response:
+    g.setdefault("team_member", None)
+    if "HX-Request" in request.headers and problem.status in (403, 404) and request.method == "GET":
+        # A fragment that is gone: the page around it is asked for again, and says what happened.
+        return Response(status=204, headers={"HX-Refresh": "true"})
+    return make_response(render_template(template, problem=problem), problem.status)

@@ -1,0 +1,90 @@
+"""A team member's own settings: how pages look, where they are logged in, the password."""
+
+from __future__ import annotations
+
+from gettext import gettext as _
+
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from bunqflask.services import logins, team
+from bunqflask.web.security import own_path
+
+bp = Blueprint("settings", __name__, url_prefix="/settings")
+
+THEMES = ("system", "light", "dark")
+_A_YEAR_S = 365 * 24 * 3600
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Show the settings."""
+    return _page({})
+
+
+@bp.post("/look")
+def look() -> ResponseReturnValue:
+    """Keep theme and hidden amounts in this browser."""
+    theme = request.form.get("theme", "system")
+    response = redirect(request.script_root + own_path(request.form.get("next", "")))
+    _keep(response, "theme", theme if theme in THEMES else "system")
+    _keep(response, "hide_amounts", "1" if request.form.get("hide_amounts") else "")
+    return response
+
+
+@bp.post("/logins/<int:login_id>/end")
+def end_login(login_id: int) -> ResponseReturnValue:
+    """Log out in another place."""
+    logins.end(g.team_member, login_id)
+    return redirect(url_for("settings.index"))
+
+
+@bp.post("/password")
+def password() -> ResponseReturnValue:
+    """Change the password; every other login ends."""
+    if not team.password_matches(g.team_member, request.form.get("current", "")):
+        return _page({"current": _("That is not your present password.")}), 422
+    try:
+        team.set_password(g.team_member, request.form.get("new", ""), keep_login=g.login.id)
+    except team.TeamRefused as refused:
+        return _page({"new": str(refused)}), 422
+    return redirect(url_for("settings.index"))
+
+
+def _page(errors: dict[str, str]) -> str:
+    places = [
+        {
+            "id": login.id,
+            "device": _device(login.user_agent),
+            "address": login.address,
+            "since": login.created_at,
+            "last_seen_at": login.last_seen_at,
+            "current": login.id == g.login.id,
+        }
+        for login in logins.list_for(g.team_member)
+    ]
+    return render_template("settings/index.html", logins=places, errors=errors)
+
+
+def _device(user_agent: str) -> str:
+    systems = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "Linux")
+    browsers = ("Firefox", "Edg", "Chrome", "Safari", "curl")
+    system = next((name for name in systems if name in user_agent), "")
+    browser = next((name for name in browsers if name in user_agent), "")
+    names = {"Macintosh": "Mac", "Edg": "Edge"}
+    shown = [names.get(name, name) for name in (browser, system) if name]
+    return _(" on ").join(shown) if shown else _("Unknown browser")
+
+
+def _keep(response: Response, name: str, value: str) -> None:
+    config = current_app.config
+    response.set_cookie(
+        f"bunqflask_{name}",
+        value,
+        max_age=_A_YEAR_S if value else 0,
+        path=config["SESSION_COOKIE_PATH"],
+        secure=config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,47 @@
+"""Runs the migrations on the database of the app that calls them."""
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from flask import current_app
+from sqlalchemy import Engine
+
+from bunqflask import models  # noqa: F401 - makes the tables known
+from bunqflask.models.types import ExactAmount, UtcMoment
+
+
+def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
+    """Name our column types by their class, with the import that a migration needs for it."""
+    if kind == "type" and isinstance(item, UtcMoment | ExactAmount):
+        autogen.imports.add("from bunqflask.models import types")
+        return f"types.{type(item).__name__}()"
+    return False
+
+
+def _migrate(engine: Engine) -> None:
+    is_sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        if is_sqlite:
+            # SQLite changes a table by making it anew; with foreign keys on, dropping the old one would delete
+            # every row that depends on it. Inside a transaction this setting would be ignored.
+            driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            context.configure(
+                connection=connection,
+                target_metadata=current_app.extensions["migrate"].db.metadata,
+                render_as_batch=True,
+                render_item=_render_item,
+                compare_type=True,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+            if is_sqlite:
+                broken = driver.execute("PRAGMA foreign_key_check").fetchall()
+                if broken:
+                    raise RuntimeError(f"{len(broken)} rows point to rows that do not exist")
+        finally:
+            if is_sqlite:
+                driver.execute("PRAGMA foreign_keys=ON")
+
+
+_migrate(current_app.extensions["migrate"].db.engine)

@@ -1,0 +1,13 @@
+"""The app, where `flask --app wsgi` and every WSGI server look for it."""
+
+import sys
+
+from bunqflask import create_app
+from bunqflask.config import ConfigError
+
+try:
+    app = create_app()
+except ConfigError as error:
+    # One clear line instead of a stack trace: whoever starts the app is the one who can correct it.
+    print(error, file=sys.stderr)  # noqa: T201
+    sys.exit(2)
