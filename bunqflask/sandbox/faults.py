@@ -264,13 +264,14 @@ def _html(hit: Hit) -> Response:
 
 
 def _reset(hit: Hit) -> Response:
-    """Break the connection: no byte is sent, and the socket closes with a reset."""
-    for name in ("werkzeug.socket", "gunicorn.socket"):
-        connection = request.environ.get(name)
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    """Break the connection without sending a byte."""
+    sockets = [request.environ.get(name) for name in ("werkzeug.socket", "gunicorn.socket")]
 
     def nothing() -> Iterator[bytes]:
+        for connection in filter(None, sockets):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Without this the server would keep the connection and wait for the next request on it.
+            connection.shutdown(socket.SHUT_RDWR)
         raise ConnectionResetError(errno.ECONNRESET, "fault: connection reset")
         yield b""  # never reached: makes this a generator, so that it fails only when the server starts to send
 

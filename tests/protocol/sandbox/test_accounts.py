@@ -9,31 +9,11 @@ from bunqflask.sandbox.server import Served
 from .client import COMPANY, JODI, MAIN, session_of
 
 # Every member that bunq's own example of this account has, in its order.
-MEMBERS = [
-    "id",
-    "created",
-    "updated",
-    "alias",
-    "avatar",
-    "balance",
-    "country",
-    "currency",
-    "display_name",
-    "daily_limit",
-    "description",
-    "public_uuid",
-    "status",
-    "sub_status",
-    "timezone",
-    "user_id",
-    "monetary_account_profile",
-    "setting",
-    "connected_cards",
-    "budget",
-    "all_access",
-    "overdraft_limit",
-    "all_auto_save_id",
-]
+MEMBERS = (
+    *("id", "created", "updated", "alias", "avatar", "balance", "country", "currency", "display_name", "daily_limit"),
+    *("description", "public_uuid", "status", "sub_status", "timezone", "user_id", "monetary_account_profile"),
+    *("setting", "connected_cards", "budget", "all_access", "overdraft_limit", "all_auto_save_id"),
+)
 
 EXPECTED = [
     (2083712, "Main", "NL65BUNQ2090411945", "4118.00", "2025-04-14 00:00:00.811318"),
@@ -54,7 +34,7 @@ def test_jodis_accounts_are_those_of_bunqs_example(bank: Served) -> None:
     assert found == EXPECTED
     assert answer["Pagination"] == {"future_url": None, "newer_url": None, "older_url": None}
     for each in accounts:
-        assert list(each) == MEMBERS
+        assert tuple(each) == MEMBERS
         assert each["alias"][-1] == {"type": "IBAN", "value": each["alias"][-1]["value"], "name": "Jodi Walker"}
         assert list(each["balance"]) == ["currency", "value"]
     assert [pointer["value"] for pointer in accounts[0]["alias"][:2]] == ["+31611019364", "testers+1744621019@bunq.com"]
