@@ -79,8 +79,8 @@ class Installation(Sealed, Base):
     psd2_private_key_sealed: Mapped[bytes | None]
     psd2_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
-    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL", use_alter=True))
-    session: Mapped[BunqSession | None] = relationship(foreign_keys=[session_id], post_update=True)
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
+    session: Mapped[BunqSession | None] = relationship()
 
 
 class CallBudget(Base):

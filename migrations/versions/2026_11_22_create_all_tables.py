@@ -38,6 +38,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("endpoint", name=op.f("pk_call_budget")),
     )
     op.create_table(
+        "login_throttle",
+        sa.Column("key", sa.String(length=80), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("window_ends_at", types.UtcMoment(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_login_throttle")),
+    )
+    op.create_table(
+        "team_member",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=False),
+        sa.Column("created_at", types.UtcMoment(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team_member")),
+        sa.UniqueConstraint("email", name=op.f("uq_team_member_email")),
+    )
+    op.create_table(
         "installation",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("environment", sa.String(length=20), nullable=False),
@@ -65,7 +82,6 @@ def upgrade() -> None:
             ["bunq_session.id"],
             name=op.f("fk_installation_session_id_bunq_session"),
             ondelete="SET NULL",
-            use_alter=True,
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_installation")),
         sa.UniqueConstraint("seal_id", name=op.f("uq_installation_seal_id")),
@@ -80,22 +96,23 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "login_throttle",
-        sa.Column("key", sa.String(length=80), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("window_ends_at", types.UtcMoment(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_login_throttle")),
-    )
-    op.create_table(
-        "team_member",
+        "login",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("email", sa.String(length=254), nullable=False),
-        sa.Column("name", sa.String(length=120), nullable=False),
-        sa.Column("password_hash", sa.String(length=200), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=False),
         sa.Column("created_at", types.UtcMoment(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_team_member")),
-        sa.UniqueConstraint("email", name=op.f("uq_team_member_email")),
+        sa.Column("last_seen_at", types.UtcMoment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_login_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_login_token_hash")),
     )
+    with op.batch_alter_table("login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_member_id"), ["member_id"], unique=False)
+
     op.create_table(
         "connection",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -140,24 +157,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("environment", "granted_user_id", name=op.f("uq_connection_environment_granted_user_id")),
         sa.UniqueConstraint("seal_id", name=op.f("uq_connection_seal_id")),
     )
-    op.create_table(
-        "login",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("token_hash", sa.String(length=64), nullable=False),
-        sa.Column("member_id", sa.Integer(), nullable=False),
-        sa.Column("address", sa.String(length=64), nullable=False),
-        sa.Column("user_agent", sa.String(length=300), nullable=False),
-        sa.Column("created_at", types.UtcMoment(), nullable=False),
-        sa.Column("last_seen_at", types.UtcMoment(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["member_id"], ["team_member.id"], name=op.f("fk_login_member_id_team_member"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_login")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_login_token_hash")),
-    )
-    with op.batch_alter_table("login", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_login_member_id"), ["member_id"], unique=False)
-
     op.create_table(
         "connection_member",
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -304,18 +303,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_connection_member_member_id"))
 
     op.drop_table("connection_member")
+    op.drop_table("connection")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
 
     op.drop_table("login")
-    op.drop_table("connection")
-    op.drop_table("team_member")
-    op.drop_table("login_throttle")
     with op.batch_alter_table("installation", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_installation_current", sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current")
         )
 
     op.drop_table("installation")
+    op.drop_table("team_member")
+    op.drop_table("login_throttle")
     op.drop_table("call_budget")
     op.drop_table("bunq_session")
