@@ -1,0 +1,222 @@
+"""What every page keeps to: no inline script or style, escaped names, no amount where amounts are hidden."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from flask import Flask, render_template
+from jinja2 import StrictUndefined
+
+from bunqflask.web import formats, presenters
+from bunqflask.web.presenters import AccountRow, AttemptView, Changes, ConnectionCard, PendingAttempt
+from bunqflask.web.problems import Problem, Way
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+NAME = "<script>alert(1)</script>\u202e" + "x" * 200
+NOW = datetime.now(UTC)
+PROBLEM = Problem(
+    title="bunq is away",
+    lead="Stored data stays readable.",
+    status=503,
+    happened="bunq gave no answer.",
+    todo=["Wait.", "Try again."],
+    who="Nobody: it heals.",
+    reference="BF-1",
+    facts=[("bunq’s answer", "<b>\u202e400")],
+    ways=[Way(label="Try now", url="/try", method="post", primary=True), Way(label="Back", url="/")],
+)
+
+
+def a_row(number: int, **more: Any) -> AccountRow:
+    plain: dict[str, Any] = {
+        "monetary_account_id": number,
+        "name": NAME,
+        "type_label": presenters.type_label("MonetaryAccountJoint", "EUR", [NAME]),
+        "icon": "joint",
+        "iban": "NL65BUNQ2090411945",
+        "amount": Decimal("-8642.75"),
+        "currency": "EUR",
+        "color": "#FF7819",
+        "pill": presenters.Pill("bad", "Overdrawn"),
+        "goal": presenters.goal(Decimal("8642.75"), Decimal("97531.25")),
+    }
+    return AccountRow(**(plain | more))
+
+
+def a_card(**more: Any) -> ConnectionCard:
+    rows = [a_row(1), a_row(2, iban=None, icon="unknown", pill=None, goal=None, color=None)]
+    plain: dict[str, Any] = {
+        "id": 7,
+        "name": NAME,
+        "kind": "person",
+        "state": "active",
+        "sharing": "private",
+        "may_act": True,
+        "seen_by": [NAME],
+        "sums": presenters.totals(rows),
+        "open": rows,
+        "apart": [a_row(3)],
+        "closed": [a_row(4, closed_on=NOW.date())],
+        "updated_at": NOW - timedelta(minutes=2),
+        "next_try_at": NOW + timedelta(minutes=2),
+    }
+    return ConnectionCard(**(plain | more))
+
+
+CARDS = {
+    "plain": a_card(),
+    "polled": a_card(polling=True, polling_trigger="load delay:100ms", updating=True, kind="company"),
+    "troubled": a_card(trouble=PROBLEM, sharing="members", notice="1 is new", focus=True),
+    "lost": a_card(state="lost", sharing="team", kind="unknown"),
+    "disconnected": a_card(state="disconnected", sharing="team_guest", may_act=False, updated_at=None),
+    "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),
+}
+
+
+def an_attempt(step: Any, *, full: bool) -> AttemptView:
+    if not full:
+        return AttemptView(id="a1", step=step, person=NAME, renews_name=NAME)
+    return AttemptView(
+        id="a1",
+        step=step,
+        link="http://localhost:5000/c/one-time",
+        qr_svg=presenters.qr_svg("http://localhost:5000/c/one-time"),
+        expires_at=NOW + timedelta(minutes=9),
+        approved_at=NOW,
+        next_try_at=NOW,
+        give_up_at=NOW + timedelta(hours=1),
+        person=NAME,
+        person_kind="company",
+        connected_since=NOW - timedelta(days=80),
+        changes=Changes(new=[a_row(1)], gone=[a_row(2)], stays=[a_row(3)]),
+        other_person=True,
+        renews_name=NAME,
+        card=a_card(),
+        problem=PROBLEM,
+        polling=True,
+    )
+
+
+LOGIN = {
+    "id": 1,
+    "device": NAME,
+    "address": "::1",
+    "since": NOW,
+    "last_seen_at": NOW,
+    "current": False,
+}
+PAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "home": (
+        "accounts/index.html",
+        {
+            "cards": list(CARDS.values()),
+            "totals": presenters.totals([a_row(1)]),
+            "pending": [PendingAttempt(url="/connect/a1", text="Waiting")],
+        },
+    ),
+    "empty home": ("accounts/index.html", {"cards": [], "totals": [], "pending": []}),
+    "error": ("errors/error.html", {"problem": PROBLEM}),
+    "consent error": ("errors/consent.html", {"problem": PROBLEM, "member": None}),
+    "link": ("consent/link.html", {"asker": NAME, "site": "geld.example.org", "expires_at": NOW, "member": None}),
+    "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
+    "login": (
+        "auth/login.html",
+        {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "member": None},
+    ),
+    "idle": ("auth/login.html", {"email": "", "next": "/", "error": None, "reason": "idle", "member": None}),
+    "settings": ("settings/index.html", {"logins": [LOGIN, LOGIN | {"current": True}], "errors": {}}),
+    "refused": ("settings/index.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
+}
+PAGES |= {f"card {key}": ("accounts/connection.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {f"disconnect {key}": ("accounts/disconnect.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {
+    f"{step} {'full' if full else 'bare'}": ("consent/show.html", {"attempt": an_attempt(step, full=full)})
+    for step in get_args(presenters.Step)
+    for full in (True, False)
+}
+
+
+@cache
+def an_app() -> Flask:
+    app = Flask("pages", template_folder=str(TEMPLATES))
+    app.secret_key = "only here"
+    app.jinja_env.undefined = StrictUndefined
+    formats.register(app)
+    return app
+
+
+def render(name: str, **more: Any) -> str:
+    template, context = PAGES[name]
+    known: dict[str, Any] = {
+        "bank": "local",
+        "theme": "system",
+        "hide_amounts": False,
+        "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
+        "csrf_token": lambda: "token",
+        "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
+        "htmx_url": "/assets/htmx.min.js",
+    }
+    with an_app().test_request_context("/"):
+        return render_template(template, **(known | context | more))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_stands_under_the_strict_policy(name: str) -> None:
+    page = render(name)
+    assert not re.findall(r"<[^>]*\s(?:style|on\w+|hx-on[\w:-]*)=", page)
+    assert not re.findall(r"<style|<script(?![^>]*\ssrc=)|javascript:|js:", page)
+    assert not re.findall(r'hx-trigger="[^"]*\[', page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_foreign_names_are_escaped_and_cut(name: str) -> None:
+    page = render(name)
+    assert "<script>alert" not in page
+    assert "\u202e" not in page
+    assert "x" * 140 not in page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_hidden_amounts_are_not_in_the_page(name: str) -> None:
+    page = render(name, hide_amounts=True)
+    assert not re.findall(r"8,?642|97,?531|<progress", page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_form_that_changes_something_carries_the_token(name: str) -> None:
+    for form in re.findall(r'<form[^>]*method="post".*?</form>', render(name), re.DOTALL):
+        assert form.count('name="csrf_token" value="token"') == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_one_heading_and_no_id_twice(name: str) -> None:
+    page = render(name)
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    if name != "home":  # there every card is the same connection
+        assert len(ids) == len(set(ids))
+    assert page.count("<h1") == 1
+
+
+@pytest.mark.parametrize(
+    ("bank", "banner", "title"),
+    [("local", "SIMULATED BANK", "[SIMULATED] "), ("sandbox", "TEST BANK – bunq sandbox", ""), ("production", "", "")],
+)
+def test_nobody_mistakes_the_simulated_bank(bank: str, banner: str, title: str) -> None:
+    page = render("home", bank=bank)
+    assert f"<title>{title}Accounts – bunqflask</title>" in page
+    assert ('class="sim"' in page) == bool(banner)
+    assert banner in page
+
+
+def test_without_htmx_no_page_promises_to_move_on_by_itself() -> None:
+    assert "by itself" in render("waiting full")
+    assert "by itself" not in render("waiting full", htmx_url=None)
+
+
+def test_templates_never_switch_escaping_off() -> None:
+    for template in TEMPLATES.rglob("*.html"):
+        assert not re.findall(r"\|\s*safe|autoescape", template.read_text()), template.name
