@@ -27,6 +27,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.extensions["bank"] = bank
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    # Commands make an app too; only one that answers requests needs a worker.
+    app.before_request(bank.start_worker)
     mount(app, bank, RESOURCES)
     app.register_blueprint(token_endpoint.blueprint(bank))
     app.register_blueprint(consent.blueprint(bank))

@@ -194,6 +194,41 @@ class Call:
             return None
         return set(grant.body["accounts"])
 
+    def page(self, kind: str, shape: Callable[[Item], Json], **bounds: int) -> Answer:
+        """Answer one page of the items of a kind, newest first; `bounds` as in `Store.select`."""
+
+        def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
+            return self.store.select(kind, below=below, above=above, limit=limit, **bounds)
+
+        items, pagination = wire.paged(self.window, fetch, lambda item: item.id)
+        return Answer([shape(item) for item in items], pagination)
+
+    def load(self, kind: str, id: int, what: str, **bounds: int) -> Item:
+        """Return the item, if it belongs where the path says.
+
+        :raises Refusal: 404.
+        """
+        item = self.store.get(kind, id)
+        if item is None or any(getattr(item, name) != value for name, value in bounds.items()):
+            raise wire.not_found(what, id)
+        return item
+
+    def require_role(self, role: str) -> None:
+        """Refuse an app of a PSD2 party that lacks the role; other apps and users have no roles to lack.
+
+        :raises Refusal: 403.
+        """
+        owner = self.app_owner
+        if owner is not None and owner.body["type"] == people.PROVIDER and role not in owner.body["roles"]:
+            raise wire.not_allowed()
+
+    @property
+    def app_owner(self) -> Item | None:
+        """Return the user who owns the app that acts here, None in a user's own session."""
+        grant = self.grant
+        client = None if grant is None else self.store.get("oauth_client", grant.parent or 0)
+        return None if client is None else people.by_id(self.store, client.owner or 0)
+
     # The checks on the way in.
 
     def admit(self, ids: dict[str, Any]) -> dict[str, Any]:

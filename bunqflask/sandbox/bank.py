@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -40,12 +42,18 @@ class Bank:
         self.calls = CallLog()
         self.faults = Faults()
         self.closing = threading.Event()
+        self._wake = threading.Event()
+        self._worker: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._request_ids: dict[int, OrderedDict[str, None]] = {}
         self._switches = self._read_switches()
 
     def close(self) -> None:
-        """End waiting answers and close the database."""
+        """End waiting answers and the worker, and close the database."""
         self.closing.set()
+        self._wake.set()
+        if self._worker is not None:
+            self._worker.join()
         self.store.close()
 
     # Switches: the settings' values until somebody changes one; a change is kept over a restart.
@@ -93,6 +101,35 @@ class Bank:
                 JOBS[kind](self, moment, body)
                 done += 1
         return done
+
+    def start_worker(self) -> None:
+        """Start the thread that does work by itself as time passes; more than once does nothing."""
+        if self._worker is None and not self.closing.is_set():
+            with self._starting:
+                if self._worker is None:
+                    self._worker = threading.Thread(target=self._work_on, name="bank", daemon=True)
+                    self._worker.start()
+
+    def wake(self) -> None:
+        """Let the worker look at once."""
+        self._wake.set()
+
+    def _work_on(self) -> None:
+        while not self.closing.is_set():
+            self._wake.clear()
+            next_due: float | None = None
+            with contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed under a waiting worker
+                self.work_due()
+                while not self.closing.is_set() and (due := self.store.take_due(webhooks=True)):
+                    JOBS["webhook"](self, due[1], due[2])
+                next_due = self.store.next_due()
+            pause = 60.0 if next_due is None else max(0.02, next_due - self.store.clock.timestamp())
+            self._wake.wait(min(pause, 60.0))
+
+    def later(self, kind: str, seconds: float, body: Json) -> None:
+        """Do work of this kind in some seconds of the sandbox's clock, if what happens now is kept."""
+        self.store.schedule(kind, self.store.clock.timestamp() + seconds, body)
+        self.store.after_commit(self.wake)
 
     def forget_runtime(self) -> None:
         """Forget what is not kept in the database: counters, faults, log."""

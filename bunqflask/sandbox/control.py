@@ -120,6 +120,7 @@ def blueprint(bank: Bank) -> Blueprint:
             raise ValueError("advance_s is a number of seconds")
         bank.store.advance_clock(float(seconds))
         done = bank.work_due()
+        bank.wake()
         return jsonify({"now": bunq_time(bank.store.clock.now()), "work_done": done})
 
     @bp.post("/grants/revoke")

@@ -303,12 +303,24 @@ class Store:
         with self.transaction():
             self.db.execute("INSERT INTO job (due, kind, body) VALUES (?, ?, ?)", (due, kind, json.dumps(body)))
 
-    def take_due(self) -> tuple[str, float, Json] | None:
-        """Remove and return the earliest work that is due, or None."""
+    def take_due(self, *, webhooks: bool = False) -> tuple[str, float, Json] | None:
+        """Remove and return the earliest work that is due, or None: webhooks, or everything else."""
+        sign = "=" if webhooks else "<>"
         with self.transaction():
             row = self.db.execute(
-                "DELETE FROM job WHERE id = (SELECT id FROM job WHERE due <= ? ORDER BY due, id LIMIT 1)"
-                " RETURNING kind, due, body",
+                f"DELETE FROM job WHERE id = (SELECT id FROM job WHERE due <= ? AND kind {sign} 'webhook'"  # noqa: S608
+                " ORDER BY due, id LIMIT 1) RETURNING kind, due, body",
                 (self.clock.timestamp(),),
             ).fetchone()
         return None if row is None else (str(row[0]), float(row[1]), json.loads(row[2]))
+
+    def next_due(self) -> float | None:
+        """Return when the earliest work falls due, in seconds since 1970, or None."""
+        with self._lock:
+            row = self.db.execute("SELECT MIN(due) FROM job").fetchone()
+        return None if row[0] is None else float(row[0])
+
+    def is_scheduled(self, kind: str) -> bool:
+        """Tell whether work of this kind waits."""
+        with self._lock:
+            return self.db.execute("SELECT 1 FROM job WHERE kind = ? LIMIT 1", (kind,)).fetchone() is not None

@@ -5,6 +5,7 @@ from . import (
     installation,
     monetary_account,
     oauth_client,
+    payment,
     provider_credential,
     sandbox_user,
     session,
@@ -20,4 +21,5 @@ RESOURCES = [
     user.resource,
     oauth_client.resource,
     monetary_account.resource,
+    payment.resource,
 ]

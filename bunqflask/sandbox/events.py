@@ -1,0 +1,96 @@
+"""What happens in the bank: each event is kept for reading and told to those who asked for it by webhook.
+
+https://doc.bunq.com/basics/callbacks-webhooks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import requests
+
+from .bank import Bank, job
+from .store import Item, Json
+from .wire import to_bytes
+
+TRIES = 6
+BETWEEN_TRIES_S = 60
+ANSWER_WITHIN_S = 5
+
+
+def happened(
+    bank: Bank,
+    *,
+    user_id: int,
+    account_id: int | None,
+    thing: Json,
+    notify: Iterable[tuple[str, str]],
+    action: str = "CREATE",
+    status: str = "FINALIZED",
+    kept: bool = True,
+) -> None:
+    """Write an event down and send it to every webhook that wants one of the categories.
+
+    `thing` is the object under its wrapper; `notify` pairs a category with an event type.
+    """
+    store = bank.store
+    if kept:
+        store.insert(
+            "event",
+            {"action": action, "status": status, "object": thing},
+            owner=user_id,
+            account=account_id,
+        )
+    filters = [
+        each
+        for each in store.select("notification_filter_url", owner=user_id)[::-1]
+        if each.account in (None, account_id)
+    ]
+    for category, event_type in notify:
+        for each in filters:
+            if each.body["category"] == category:
+                _send(bank, each, category, event_type, thing)
+
+
+def _send(bank: Bank, target: Item, category: str, event_type: str, thing: Json) -> None:
+    payload = {
+        "NotificationUrl": {
+            "target_url": target.body["notification_target"],
+            "category": category,
+            "event_type": event_type,
+            "object": thing,
+        }
+    }
+    bank.later("webhook", 0, {"owner": target.owner, "payload": payload, "tries": 0})
+
+
+@job("webhook")
+def deliver(bank: Bank, moment: float, body: Json) -> None:
+    """Try to deliver; anything but a 2xx answer is tried again, five times at most."""
+    note = body["payload"]["NotificationUrl"]
+    code, problem = 0, ""
+    try:
+        # Unsigned: bunq documents no signature on callbacks.
+        answer = requests.post(
+            note["target_url"],
+            data=to_bytes(body["payload"]),
+            headers={"Content-Type": "application/json", "User-Agent": "bunq-api-server/1.0"},
+            timeout=ANSWER_WITHIN_S,
+            allow_redirects=False,
+        )
+        code = answer.status_code
+        if 200 <= code < 300:
+            return
+        problem = f"answered {code}"
+    except requests.RequestException as error:
+        problem = type(error).__name__
+    body["tries"] += 1
+    with bank.store.transaction():
+        if body["tries"] < TRIES:
+            bank.store.schedule("webhook", moment + BETWEEN_TRIES_S, body)
+            return
+        bank.store.insert(
+            "notification_failure",
+            {"payload": body["payload"], "exception_message": problem, "response_code": code},
+            owner=body["owner"],
+        )

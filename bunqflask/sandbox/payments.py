@@ -1,0 +1,272 @@
+"""Payments: who they go to, how they are made, and how bunq writes them.
+
+https://doc.bunq.com/api-reference/payment
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from . import accounts, events, ledger, people, wire
+from .bank import Bank
+from .store import Item, Json, Store
+from .wire import Refusal, amount
+
+EXTERNAL_TEXT, INTERNAL_TEXT = 140, 9000
+
+
+@dataclass(frozen=True)
+class Party:
+    """The other side: an account of this bank, or somebody elsewhere as the ledger remembers him."""
+
+    account: Item | None
+    sees: Json
+
+
+def read_pointer(value: object, field_name: str = "counterparty_alias") -> tuple[str, str, str | None]:
+    """Return (type, value, name) of a pointer in a request.
+
+    :raises Refusal: 400, not a pointer, wrong IBAN, or an IBAN without a name.
+    """
+    if not isinstance(value, dict):
+        raise wire.invalid(f"The field {field_name} must be a pointer with type and value.")
+    kind, text, name = value.get("type"), value.get("value"), value.get("name")
+    if kind not in ("IBAN", "EMAIL", "PHONE_NUMBER", "URL") or not isinstance(text, str) or not text:
+        raise wire.invalid(f"The field {field_name} must be a pointer with type and value.")
+    if name is not None and not isinstance(name, str):
+        raise wire.invalid(f"The name in {field_name} must be a text.")
+    if kind == "IBAN":
+        text = re.sub(r"\s", "", text).upper()
+        if not accounts.is_iban(text):
+            raise wire.invalid(f'The IBAN "{text}" is not valid.')
+        if not name:
+            raise wire.invalid(f"The field {field_name} needs a name with an IBAN.")
+    return kind, text, name
+
+
+def find_party(store: Store, value: object, field_name: str = "counterparty_alias") -> Party:
+    """Return whom a pointer means.
+
+    :raises Refusal: 400, not a pointer, or nobody is known by it (invented text).
+    """
+    kind, text, name = read_pointer(value, field_name)
+    account = accounts.find(store, kind, text)
+    if account is not None:
+        return Party(account, {"account": account.id})
+    if kind != "IBAN":
+        raise wire.invalid(f'No bunq user is known by "{text}".')
+    return Party(None, {"iban": text, "name": name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A payment that was asked for and is in order. Cents; the account pays."""
+
+    party: Party
+    cents: int
+    currency: str
+    description: str
+    attachments: tuple[int, ...] = ()
+    merchant_reference: str | None = None
+
+
+def read_order(store: Store, account: Item, body: object) -> Order:
+    """Read the fields of a payment in a request.
+
+    :raises Refusal: 400, something is missing or wrong.
+    """
+    if not isinstance(body, dict):
+        raise wire.invalid("A payment must be an object.")
+    cents, currency = wire.read_amount(body.get("amount"), "amount")
+    party = find_party(store, body.get("counterparty_alias"))
+    description = body.get("description")
+    longest = INTERNAL_TEXT if party.account else EXTERNAL_TEXT
+    if not isinstance(description, str) or len(description) > longest:
+        raise wire.invalid(f"The field description is required and has at most {longest} characters.")
+    reference = body.get("merchant_reference")
+    return Order(
+        party=party,
+        cents=cents,
+        currency=currency,
+        description=description,
+        attachments=_attachments(store, account, body.get("attachment")),
+        merchant_reference=reference if isinstance(reference, str) else None,
+    )
+
+
+def _attachments(store: Store, account: Item, value: object) -> tuple[int, ...]:
+    ids = []
+    for each in value if isinstance(value, list) else []:
+        id = each.get("id") if isinstance(each, dict) else None
+        found = store.get("attachment", id) if isinstance(id, int) else None
+        if found is None or found.owner != account.owner:
+            raise wire.not_found("Attachment", str(id))
+        ids.append(found.id)
+    return tuple(ids)
+
+
+def check_active(account: Item) -> None:
+    """Refuse an account that is closed or blocked.
+
+    :raises Refusal: 400 (invented text).
+    """
+    if account.body["status"] != "ACTIVE":
+        raise wire.invalid(f"Monetary account {account.id} is not active.")
+
+
+def pay(
+    bank: Bank,
+    account: Item,
+    order: Order,
+    *,
+    sub_type: str = "PAYMENT",
+    type: str | None = None,
+    **references: Any,
+) -> tuple[int, int | None]:
+    """Make a payment; return (id for the payer, id for the receiver if it is an account of this bank).
+
+    `references` are members of Payment that say what it belongs to, as batch_id or scheduled_id.
+
+    :raises Refusal: 400, no money, another currency, or an account that is not active (invented texts).
+    """
+    store, party = bank.store, order.party
+    check_active(account)
+    if party.account is not None:
+        check_active(party.account)
+        if party.account.id == account.id:
+            raise wire.invalid("A payment needs two different accounts.")
+    target = party.account.id if party.account else ledger.outside(store, account.body["currency"])
+    extra: Json = {name: value for name, value in references.items() if value is not None}
+    if order.merchant_reference:
+        extra["merchant_reference"] = order.merchant_reference
+    if order.attachments:
+        extra["attachment"] = list(order.attachments)
+    if order.currency != account.body["currency"]:
+        raise wire.invalid("The amount is not in the currency of the account.")
+    external = party.account is None
+    try:
+        debit, credit = ledger.move(
+            store,
+            debit=account.id,
+            credit=target,
+            cents=order.cents,
+            description=order.description,
+            debit_sees=party.sees,
+            credit_sees={"account": account.id},
+            type=type or ("EBA_SCT" if external else "BUNQ"),
+            sub_type="SCT" if external and sub_type == "PAYMENT" else sub_type,
+            debit_extra=extra or None,
+            credit_extra={name: value for name, value in extra.items() if name == "attachment"} or None,
+        )
+    except ledger.InsufficientFunds:
+        raise Refusal(400, "Insufficient balance.") from None
+    except ledger.CurrencyMismatch:
+        raise wire.invalid("The accounts have different currencies.") from None
+    tell(bank, account, debit, sub_type)
+    if external:
+        return debit, None
+    assert party.account is not None
+    tell(bank, party.account, credit, sub_type)
+    return debit, credit
+
+
+def tell(bank: Bank, account: Item, payment_id: int, sub_type: str) -> None:
+    """Tell the owner of an account about a payment: any change as MUTATION, plain payments as PAYMENT too."""
+    entry = ledger.entry(bank.store, account.id, payment_id)
+    assert entry is not None
+    way = "CREATED" if entry.amount < 0 else "RECEIVED"
+    notify = [("MUTATION", f"MUTATION_{way}")]
+    if sub_type in ("PAYMENT", "SCT"):
+        notify.append(("PAYMENT", f"PAYMENT_{way}"))
+    thing = shapes(bank.store, account, [entry])[0]
+    events.happened(bank, user_id=account.owner or 0, account_id=account.id, thing=thing, notify=notify)
+
+
+def counterparty(store: Store, sees: Json) -> Json:
+    """Write the other side of an entry as LabelMonetaryAccount."""
+    if "account" in sees:
+        account = store.get("monetary_account", sees["account"])
+        if account is not None:
+            return accounts.label(store, account)
+    name = sees.get("name", "")
+    country = sees.get("country") or (sees["iban"][:2] if sees.get("iban") else "NL")
+    label: Json = {
+        "iban": sees.get("iban"),
+        # Merchants have neither.
+        "is_light": None if sees.get("iban") is None else False,
+        "display_name": name,
+        "avatar": None,
+        "label_user": {
+            "uuid": None,
+            "display_name": name,
+            "country": country,
+            "avatar": None,
+            "public_nick_name": name,
+        },
+        "country": country,
+    }
+    if sees.get("mcc"):
+        label["merchant_category_code"] = sees["mcc"]
+    return label
+
+
+def shapes(store: Store, account: Item, found: list[ledger.Entry]) -> list[Json]:
+    """Write entries of one account as bunq's payments."""
+    own = accounts.label(store, account)
+    labels: dict[str, Json] = {}
+    currency = account.body["currency"]
+    written = []
+    for entry in found:
+        key = repr(entry.counterparty)
+        if key not in labels:
+            labels[key] = counterparty(store, entry.counterparty)
+        extra = entry.extra
+        written.append(
+            {
+                "Payment": {
+                    "id": entry.id,
+                    "created": entry.created,
+                    "updated": extra.get("updated", entry.created),
+                    "monetary_account_id": account.id,
+                    "amount": amount(entry.amount, currency),
+                    "description": entry.description,
+                    "type": entry.type,
+                    "sub_type": entry.sub_type,
+                    "merchant_reference": extra.get("merchant_reference"),
+                    "alias": own,
+                    "counterparty_alias": labels[key],
+                    "attachment": [
+                        {"id": each, "monetary_account_id": account.id} for each in extra.get("attachment", [])
+                    ],
+                    "geolocation": extra.get("geolocation"),
+                    "batch_id": extra.get("batch_id"),
+                    "allow_chat": True,
+                    "scheduled_id": extra.get("scheduled_id"),
+                    "address_billing": None,
+                    "address_shipping": None,
+                    "request_reference_split_the_bill": [],
+                    "balance_after_mutation": amount(entry.balance_after, currency),
+                    "payment_auto_allocate_instance": None,
+                    "payment_suspended_outgoing": None,
+                }
+            }
+        )
+    return written
+
+
+def shape(store: Store, account: Item, payment_id: int) -> Json:
+    """Write one payment.
+
+    :raises Refusal: 404.
+    """
+    entry = ledger.entry(store, account.id, payment_id)
+    if entry is None:
+        raise wire.not_found("Payment", payment_id)
+    return shapes(store, account, [entry])[0]
+
+
+def own_label(store: Store, account: Item) -> Json:
+    """Write the account's owner as LabelUser."""
+    return people.label(people.by_id(store, account.owner or 0))

@@ -1,0 +1,110 @@
+"""`payment` and `payment-batch`.
+
+https://doc.bunq.com/api-reference/payment
+"""
+
+from __future__ import annotations
+
+from .. import ledger, payments, people, wire
+from ..api import A, Call, Resource
+from ..store import Item, Json
+from ..wire import Answer, id_answer
+
+resource = Resource()
+
+BATCH_MAXIMUM = 350
+
+
+def check_may_pay(call: Call, order: payments.Order) -> None:
+    """Let an app move money between accounts of the same user only, and a PSD2 party not at all.
+
+    :raises Refusal: 403.
+    """
+    owner = call.app_owner
+    if owner is None:
+        return
+    target = order.party.account
+    if owner.body["type"] == people.PROVIDER or target is None or target.owner != call.user.id:
+        raise wire.not_allowed()
+
+
+@resource.post(A + "/payment", signed=True)
+def create(call: Call) -> Answer:
+    """Pay."""
+    order = payments.read_order(call.store, call.account, call.json)
+    check_may_pay(call, order)
+    return id_answer(payments.pay(call.bank, call.account, order)[0])
+
+
+@resource.get(A + "/payment")
+def index(call: Call) -> Answer:
+    """List payments, newest first."""
+    call.require_role("AISP")
+    account = call.account
+
+    def fetch(below: int | None, above: int | None, limit: int) -> list[ledger.Entry]:
+        return ledger.entries(call.store, account.id, below=below, above=above, limit=limit)
+
+    page, pagination = wire.paged(call.window, fetch, lambda entry: entry.id)
+    return Answer(payments.shapes(call.store, account, page), pagination)
+
+
+@resource.get(A + "/payment/<int:payment_id>")
+def read(call: Call, payment_id: int) -> Answer:
+    """Read one payment."""
+    call.require_role("AISP")
+    return Answer([payments.shape(call.store, call.account, payment_id)])
+
+
+@resource.post(A + "/payment-batch", signed=True)
+def create_batch(call: Call) -> Answer:
+    """Pay several at once: all of them or none."""
+    wanted = call.json.get("payments")
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= BATCH_MAXIMUM:
+        raise wire.invalid(f"The field payments must hold 1 to {BATCH_MAXIMUM} payments.")
+    orders = [payments.read_order(call.store, call.account, each) for each in wanted]
+    for order in orders:
+        check_may_pay(call, order)
+    return id_answer(make_batch(call, call.account, orders).id)
+
+
+def make_batch(call: Call, account: Item, orders: list[payments.Order]) -> Item:
+    """Make the payments of a batch and keep it."""
+    batch = call.store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
+    batch.body["payments"] = [payments.pay(call.bank, account, order, batch_id=batch.id)[0] for order in orders]
+    call.store.save(batch, touch=False)
+    return batch
+
+
+def batch_shape(call: Call, account: Item, batch: Item) -> Json:
+    """Write a batch. The payments are wrapped once more, as the OpenAPI and the SDKs have it."""
+    made = [payments.shape(call.store, account, each)["Payment"] for each in batch.body["payments"]]
+    return {
+        "PaymentBatch": {
+            "id": batch.id,
+            "created": batch.created,
+            "updated": batch.updated,
+            "payments": {"Payment": made},
+        }
+    }
+
+
+@resource.get(A + "/payment-batch")
+def list_batches(call: Call) -> Answer:
+    """List batches."""
+    call.require_role("AISP")
+    return call.page("payment_batch", lambda item: batch_shape(call, call.account, item), account=call.account.id)
+
+
+@resource.get(A + "/payment-batch/<int:batch_id>")
+def read_batch(call: Call, batch_id: int) -> Answer:
+    """Read one batch."""
+    call.require_role("AISP")
+    batch = call.load("payment_batch", batch_id, "Payment batch", account=call.account.id)
+    return Answer([batch_shape(call, call.account, batch)])
+
+
+@resource.put(A + "/payment-batch/<int:batch_id>")
+def update_batch(call: Call, batch_id: int) -> Answer:
+    """Take note: a batch that is done has nothing left to change."""
+    return id_answer(call.load("payment_batch", batch_id, "Payment batch", account=call.account.id).id)
