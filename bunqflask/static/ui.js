@@ -33,7 +33,7 @@ on("copy", (event) => {
 
 setInterval(() => all("[data-countdown]").forEach((timer) => {
   const { countdown, minutes, seconds } = timer.dataset;
-  const left = Math.max(0, (new Date(countdown) - Date.now()) / 1000 | 0);
+  const left = Math.max(0, (new Date(countdown) - new Date()) / 1000 | 0);
   timer.textContent = left < 60 ? `${left} ${seconds}` : `${left / 60 | 0} ${minutes}`;
 }), 1000);
 
@@ -42,18 +42,18 @@ on("toggle", ({ target }) => opened.set(target.id, target.open), true);
 on("htmx:afterSettle", ({ target }) => {
   ready();
   all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
-  const dialog = target.closest("dialog"), line = $("[data-say]", target);
+  const dialog = target.closest("dialog"), line = $("[data-say]", target), next = $("[data-close], [data-focus]", target);
   dialog?.showModal();
-  const next = $(dialog ? "[data-close]" : "[data-focus]", target);
-  if (next) next.focus(); else if (line) say(line.textContent);
+  if (next && (next.dataset.focus !== "lost" || document.activeElement === document.body)) next.focus();
+  else if (line) say(line.textContent);
 });
-// A refused press is made again without htmx: that page says why.
-on("htmx:responseError", ({ target }) => { if (target.matches("form, a")) target.submit ? target.submit() : location.assign(target.href); });
+// A refused press is repeated without htmx: that page says why.
+on("htmx:responseError", ({ target }) => { if (target.matches("form, a")) target.submit ? target.submit() : location = target.href; });
 
 on("keydown", (event) => {
   const { key } = event, before = last;
   last = key;
-  if (event.ctrlKey || event.metaKey || event.altKey || !keys?.checked || event.target.closest("input, dialog")) return;
+  if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, dialog")) return;
   if (before + key === "ga") $(".brand").click();
   if (key === "r") all("[data-refresh]").forEach((button, n) => { if (!n || window.htmx) button.click(); });
   if (key === "?") $("#keys").showModal();

@@ -141,10 +141,14 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptView:
-    """One attempt at consent, at the step where it is now; all moments are UTC."""
+    """One attempt at consent, at the step where it is now; all moments are UTC.
+
+    `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
+    """
 
     id: str
     step: Step
+    seen: str = ""
     link: str = ""
     qr_svg: Markup | None = None
     expires_at: datetime | None = None
