@@ -177,9 +177,7 @@ def verify(response: BunqResponse, server_key: rsa.RSAPublicKey) -> None:
         signature = base64.b64decode("".join(given.split()), validate=True)
         server_key.verify(signature, response.body, padding.PKCS1v15(), hashes.SHA256())
     except (binascii.Error, InvalidSignature) as error:
-        raise errors.ResponseNotTrusted(
-            "bunq's answer carries a wrong signature", response.response_id
-        ) from error
+        raise errors.ResponseNotTrusted("bunq's answer carries a wrong signature", response.response_id) from error
 
 
 def read_response(

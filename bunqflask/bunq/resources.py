@@ -277,9 +277,7 @@ def _name(user: Json) -> str:
 
 
 def _shortest(users: Sequence[Json]) -> int:
-    timeouts = [
-        value for user in users if isinstance(value := user.get("session_timeout"), int) and value > 0
-    ]
+    timeouts = [value for user in users if isinstance(value := user.get("session_timeout"), int) and value > 0]
     return min(timeouts, default=SECONDS_PER_WEEK)
 
 

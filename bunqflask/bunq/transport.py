@@ -58,11 +58,7 @@ class BoundedAdapter(HTTPAdapter):
         finally:
             response.close()
         declared = response.headers.get("Content-Length", "")
-        if (
-            not response.headers.get("Content-Encoding")
-            and declared.isdecimal()
-            and len(body) < int(declared)
-        ):
+        if not response.headers.get("Content-Encoding") and declared.isdecimal() and len(body) < int(declared):
             raise requests.ConnectionError("the answer was cut off")
         response._content = bytes(body)
         return response

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
-
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.extensions import writable
 from bunqflask.services import accounts, connections, consents
+from bunqflask.texts import gettext as _
 from bunqflask.web import cards, formats
 from bunqflask.web.htmx import render, wants_fragment
 from bunqflask.web.presenters import totals

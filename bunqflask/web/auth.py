@@ -1,11 +1,10 @@
 """Logging in and out."""
 
-from gettext import gettext as _
-
 from flask import Blueprint, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.services import logins
+from bunqflask.texts import gettext as _
 from bunqflask.web import formats
 from bunqflask.web.security import keep_login, own_path, public
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from gettext import gettext as _
 from typing import Any, Literal, cast
 
 from flask import current_app, url_for
 
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount, TeamMember
 from bunqflask.services import accounts, connecting, connections, consents
+from bunqflask.texts import gettext as _
 from bunqflask.web import errors
 from bunqflask.web.presenters import (
     AccountRow,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from gettext import gettext as _
 from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
@@ -18,6 +17,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Connection, ConsentAttempt
 from bunqflask.services import consents, sessions, troubles
 from bunqflask.services.connections import NotFoundHere
+from bunqflask.texts import gettext as _
 from bunqflask.web import formats
 from bunqflask.web.problems import Problem, Way
 

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
-from gettext import gettext as _
-from gettext import ngettext
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, get_currency_name, get_currency_symbol
 from flask import Flask
+
+from bunqflask.texts import gettext as _
+from bunqflask.texts import ngettext
 
 LOCALE = "en"
 ZONE = ZoneInfo("Europe/Amsterdam")

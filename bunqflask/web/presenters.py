@@ -10,13 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from gettext import gettext as _
-from gettext import ngettext
 from typing import Literal, NamedTuple
 
 import qrcode
 from markupsafe import Markup
 
+from bunqflask.texts import gettext as _
+from bunqflask.texts import ngettext
 from bunqflask.web.formats import currency_name, name
 from bunqflask.web.problems import Problem
 

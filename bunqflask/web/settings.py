@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
-
 from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from bunqflask.services import logins, team
+from bunqflask.texts import gettext as _
 from bunqflask.web.security import own_path
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
