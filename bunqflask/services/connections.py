@@ -7,9 +7,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, Installation, MonetaryAccount, TeamMember
+from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, Installation, MonetaryAccount
 from bunqflask.services import sessions
 from bunqflask.services.calls import CallGate
+from bunqflask.services.team import Member
 
 # A person waits for the page while the session is closed; bunq's limit may be worth a moment, not more.
 _CLOSING_PATIENCE_S = 2.0
@@ -19,7 +20,7 @@ class NotFoundHere(Exception):
     """There is no such row, or it is not this team member's to see: the two are told apart to nobody."""
 
 
-def get_for(member: TeamMember, connection_id: int) -> Connection:
+def get_for(member: Member, connection_id: int) -> Connection:
     """Return a connection that the member may see: their own, or one shared with the team.
 
     :raises NotFoundHere: there is none.
@@ -31,7 +32,7 @@ def get_for(member: TeamMember, connection_id: int) -> Connection:
     return found
 
 
-def get_own(member: TeamMember, connection_id: int) -> Connection:
+def get_own(member: Member, connection_id: int) -> Connection:
     """Return a connection that belongs to the member, who may therefore change it.
 
     :raises NotFoundHere: there is none, or the member only reads it because it is shared.
@@ -42,17 +43,17 @@ def get_own(member: TeamMember, connection_id: int) -> Connection:
     return found
 
 
-def list_for(member: TeamMember) -> list[Connection]:
+def list_for(member: Member) -> list[Connection]:
     """Return all connections the member may see, the oldest first."""
     return list(db.session.scalars(_visible_to(member).order_by(Connection.id)).unique())
 
 
-def belongs_to(connection: Connection, member: TeamMember) -> bool:
+def belongs_to(connection: Connection, member: Member) -> bool:
     """Tell whether the member consented to it, or confirmed a consent to it."""
     return any(each.member_id == member.id for each in connection.members)
 
 
-def share(connection: Connection, member: TeamMember) -> None:
+def share(connection: Connection, member: Member) -> None:
     """Let the whole team read a connection."""
     connection.shared_by_id, connection.shared_at = member.id, clock.now()
     db.session.commit()
@@ -149,6 +150,6 @@ def accounts_of(connection: Connection) -> list[MonetaryAccount]:
     return connection.monetary_accounts
 
 
-def _visible_to(member: TeamMember) -> db.Select[tuple[Connection]]:  # type: ignore[name-defined]
+def _visible_to(member: Member) -> db.Select[tuple[Connection]]:  # type: ignore[name-defined]
     own = db.select(ConnectionMember.connection_id).filter_by(member_id=member.id)
     return db.select(Connection).where(or_(Connection.id.in_(own), Connection.shared_at.is_not(None)))

@@ -24,10 +24,11 @@ from sqlalchemy import CursorResult, or_, update
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.extensions import db, writable
-from bunqflask.models import Connection, ConsentAttempt, TeamMember
+from bunqflask.models import Connection, ConsentAttempt
 from bunqflask.services import oauth, sessions, troubles
 from bunqflask.services.calls import CallGate
 from bunqflask.services.connections import NotFoundHere
+from bunqflask.services.team import Member
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
@@ -62,7 +63,7 @@ class LinkUsed(ConsentError):
     """The one-time link was taken by another browser, or its attempt is over."""
 
 
-def start(member: TeamMember, *, renews: Connection | None = None) -> ConsentAttempt:
+def start(member: Member, *, renews: Connection | None = None) -> ConsentAttempt:
     """Begin an attempt to obtain a consent, or to renew one.
 
     :raises NotSetUp: setup has not been run.
@@ -88,7 +89,7 @@ def start(member: TeamMember, *, renews: Connection | None = None) -> ConsentAtt
     return attempt
 
 
-def get_for(member: TeamMember, attempt_id: str) -> ConsentAttempt:
+def get_for(member: Member, attempt_id: str) -> ConsentAttempt:
     """Return an attempt that this member started; what has run out meanwhile is ended.
 
     :raises NotFoundHere: there is none.
@@ -100,7 +101,7 @@ def get_for(member: TeamMember, attempt_id: str) -> ConsentAttempt:
     return attempt
 
 
-def list_open(member: TeamMember) -> list[ConsentAttempt]:
+def list_open(member: Member) -> list[ConsentAttempt]:
     """Return the member's attempts that wait for bunq or for an answer here."""
     query = db.select(ConsentAttempt).where(
         ConsentAttempt.member_id == member.id, ConsentAttempt.step.in_(["connecting", "confirm"])
@@ -152,7 +153,7 @@ def begin(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str
 def come_back(
     browser_session: oauth.BrowserSession,
     *,
-    member: TeamMember | None,
+    member: Member | None,
     state: str,
     error: str | None,
     code: str | None,

@@ -7,13 +7,14 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
 from bunqflask.extensions import db, writable
 from bunqflask.models import Login, LoginThrottle, TeamMember
 from bunqflask.services import team
+from bunqflask.services.team import Member
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -21,6 +22,12 @@ _TOUCH_EVERY = timedelta(minutes=1)
 _WINDOW = timedelta(minutes=15)
 _TRIES_PER_ACCOUNT = 10
 _TRIES_PER_ADDRESS = 30
+# Asked at every request, so only for what every request needs.
+_FIND = (
+    select(Login.id, Login.member_id, Login.created_at, Login.last_seen_at, TeamMember.email, TeamMember.name)
+    .join(TeamMember, TeamMember.id == Login.member_id)
+    .where(Login.token_hash == bindparam("token_hash"))
+)
 
 
 class LoginRefused(Exception):
@@ -33,6 +40,23 @@ class LoginThrottled(LoginRefused):
     def __init__(self, until: datetime) -> None:
         super().__init__("too many tries")
         self.until = until
+
+
+@dataclass(frozen=True)
+class CurrentMember:
+    """The team member who makes a request."""
+
+    id: int
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
+class CurrentLogin:
+    """The login by which a request is made."""
+
+    id: int
+    member: CurrentMember
 
 
 @dataclass(frozen=True)
@@ -74,30 +98,29 @@ def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLo
     return NewLogin(login, token)
 
 
-def find(token: str) -> Login | None:
+def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old; note that it was used."""
-    query = db.select(Login).filter_by(token_hash=_digest(token))
-    login: Login | None = db.session.scalars(query).one_or_none()
+    token_hash = _digest(token)
+    row = db.session.execute(_FIND, {"token_hash": token_hash}).one_or_none()
     now = clock.now()
-    if login is None or login.last_seen_at < now - IDLE or login.created_at < now - ABSOLUTE:
+    if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
-    if login.last_seen_at < now - _TOUCH_EVERY:
+    if row.last_seen_at < now - _TOUCH_EVERY:
         writable()
         # By its key and only if it still exists: it may have been ended a moment ago.
-        db.session.execute(update(Login).where(Login.token_hash == _digest(token)).values(last_seen_at=now))
+        db.session.execute(update(Login).where(Login.token_hash == token_hash).values(last_seen_at=now))
         db.session.commit()
-        login = db.session.scalars(query).one_or_none()
-    return login
+    return CurrentLogin(row.id, CurrentMember(row.member_id, row.email, row.name))
 
 
-def list_for(member: TeamMember) -> list[Login]:
+def list_for(member: Member) -> list[Login]:
     """Return where a team member is logged in, latest use first."""
     oldest = clock.now() - IDLE
     query = db.select(Login).where(Login.member_id == member.id, Login.last_seen_at >= oldest)
     return list(db.session.scalars(query.order_by(Login.last_seen_at.desc())))
 
 
-def end(member: TeamMember, login_id: int) -> None:
+def end(member: Member, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     db.session.execute(db.delete(Login).where(Login.id == login_id, Login.member_id == member.id))
     db.session.commit()

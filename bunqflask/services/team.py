@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from typing import Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -22,6 +23,17 @@ _hasher = PasswordHasher()
 _few_at_a_time = threading.BoundedSemaphore(2)
 # What an unknown email is checked against, so that the answer takes as long as for a known one.
 _nobody_hash = _hasher.hash(secrets.token_urlsafe(16))
+
+
+class Member(Protocol):
+    """A team member as far as pages and other services need to know one: not the password."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def name(self) -> str: ...
 
 
 class TeamRefused(Exception):

@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 
 from flask import current_app, url_for
 
-from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount, TeamMember
+from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
 from bunqflask.services import accounts, connecting, connections, consents
+from bunqflask.services.team import Member
 from bunqflask.texts import gettext as _
 from bunqflask.web import errors
 from bunqflask.web.presenters import (
@@ -33,9 +34,7 @@ _SOON_MS = 100
 Kind = Literal["person", "company", "unknown"]
 
 
-def card(
-    connection: Connection, member: TeamMember, *, focus: bool = False, notice: str | None = None
-) -> ConnectionCard:
+def card(connection: Connection, member: Member, *, focus: bool = False, notice: str | None = None) -> ConnectionCard:
     """Show a connection as this member may see it."""
     rows: dict[str, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     for account in connections.accounts_of(connection):
@@ -94,7 +93,7 @@ def account_row(account: MonetaryAccount) -> AccountRow:
     )
 
 
-def attempt_view(attempt: ConsentAttempt, member: TeamMember) -> AttemptView:
+def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
     """Show an attempt to the member who started it."""
     # While the code is exchanged the person still sees a page that waits.
     step = "connecting" if attempt.step == "exchanging" else attempt.step
@@ -148,7 +147,7 @@ def kind(user_type: str) -> Kind:
     return kinds.get(user_type, "unknown")
 
 
-def _known(attempt: ConsentAttempt, member: TeamMember) -> Connection | None:
+def _known(attempt: ConsentAttempt, member: Member) -> Connection | None:
     """The connection that an attempt waiting for an answer would renew, if the member sees it already."""
     if attempt.step != "confirm" or attempt.granted_user_id is None:
         return None

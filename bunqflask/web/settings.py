@@ -42,10 +42,11 @@ def end_login(login_id: int) -> ResponseReturnValue:
 @bp.post("/password")
 def password() -> ResponseReturnValue:
     """Change the password; every other login ends."""
-    if not team.password_matches(g.team_member, request.form.get("current", "")):
+    member = team.find(g.team_member.email)
+    if member is None or not team.password_matches(member, request.form.get("current", "")):
         return _page({"current": _("That is not your present password.")}), 422
     try:
-        team.set_password(g.team_member, request.form.get("new", ""), keep_login=g.login.id)
+        team.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
     except team.TeamRefused as refused:
         return _page({"new": str(refused)}), 422
     return redirect(url_for("settings.index"))
