@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from bunqflask import create_app
@@ -137,6 +138,7 @@ class Servers:
 
 def main(arguments: list[str]) -> int:
     """Start everything and stay until it ends; returns the exit status."""
+    os.umask(0o077)  # what we and the servers write is for this user alone
     # The app reads `.env` by itself; Flask's own reading would put its secrets in the process environment.
     os.environ["FLASK_SKIP_DOTENV"] = "1"
     for ending in (signal.SIGTERM, signal.SIGHUP):
@@ -160,7 +162,7 @@ def _run(config: Config) -> None:
     simulated = config.BUNQ_ENVIRONMENT == "local"
     sandbox_binds = _addresses("BUNQ_API_URL", config.BUNQ_API_URL) if simulated else []
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
-    _bring_database_up_to_date()
+    _bring_database_up_to_date(config)
     with _servers() as servers:
         if simulated:
             servers.start("sandbox", _sandbox_command(sandbox_binds), answers_at=config.BUNQ_API_URL)
@@ -172,9 +174,13 @@ def _run(config: Config) -> None:
 
 
 def _write_env_file() -> None:
-    path = settings().get("ENV_FILE", str(ROOT / ".env"))
-    if not path:
+    given = settings()
+    path = given.get("ENV_FILE", str(ROOT / ".env"))
+    if not path or Path(path).exists():
         return
+    database = INSTANCE / "bunqflask.sqlite3"
+    if database.exists() and "ENCRYPTION_KEYS" not in given:
+        raise StartRefused(f"{path} is gone, and with it the keys to {database}. Put it back, or move that away too.")
     text = _ENV_TEMPLATE.format(
         secret_key=secrets.token_urlsafe(48),
         encryption_key=base64.b64encode(secrets.token_bytes(32)).decode(),
@@ -294,7 +300,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _bring_database_up_to_date() -> None:
+def _bring_database_up_to_date(config: Config) -> None:
+    if config.DATABASE_URL.startswith("postgresql") and find_spec("psycopg") is None:
+        raise StartRefused(
+            f"PostgreSQL needs one more step: {sys.executable} -m pip install -r requirements-postgres.txt"
+        )
     done = subprocess.run(  # noqa: S603 - our own command, no shell
         _flask("db", "upgrade"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

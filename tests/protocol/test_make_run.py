@@ -158,16 +158,23 @@ def sign_in_lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.strip().startswith(("Email", "Password"))]
 
 
-@pytest.mark.parametrize(("ended", "other"), [("sandbox", "app"), ("app", "sandbox")])
-def test_when_one_server_ends_the_other_stops_and_its_last_lines_are_shown(
-    launcher: Launcher, ended: str, other: str
-) -> None:
+@pytest.mark.parametrize("ended", ["sandbox", "app"])
+def test_when_one_server_ends_the_other_stops_and_its_last_lines_are_shown(launcher: Launcher, ended: str) -> None:
     launcher.start()
     os.kill(process_id_on(launcher, ended), signal.SIGKILL)
     assert launcher.wait() == 2
     assert f"{ended} has stopped by itself" in launcher.output
     assert "Starting gunicorn" in launcher.output
     launcher.assert_nothing_listens()
+
+
+def test_a_lost_env_file_is_not_replaced_when_a_database_needs_its_keys(launcher: Launcher) -> None:
+    (launcher.folder / "instance").mkdir()
+    (launcher.folder / "instance" / "bunqflask.sqlite3").touch()
+    launcher.launch()
+    assert launcher.wait() == 2
+    assert "is gone, and with it the keys" in launcher.output
+    assert not (launcher.folder / ".env").exists()
 
 
 @pytest.mark.parametrize("setting", ["PUBLIC_URL", "BUNQ_API_URL"])
