@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_
+from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
@@ -14,6 +14,40 @@ from bunqflask.services.team import Member
 
 # A person waits for the page while the session is closed; bunq's limit may be worth a moment, not more.
 _CLOSING_PATIENCE_S = 2.0
+
+
+_members = (
+    select(func.count(), func.max(ConnectionMember.member_id))
+    .where(ConnectionMember.connection_id == Connection.id)
+    .correlate(Connection)
+)
+_STAMPS = select(
+    Connection.id,
+    # As the driver gives them: they are only compared.
+    *(
+        type_coerce(getattr(Connection, name), String)
+        for name in (
+            "status",
+            "status_since",
+            "accounts_read_at",
+            "trouble",
+            "trouble_since",
+            "next_try_at",
+            "lease_until",
+            "shared_at",
+            "consented_at",
+        )
+    ),
+    _members.with_only_columns(func.count()).scalar_subquery(),
+    _members.with_only_columns(func.max(ConnectionMember.member_id)).scalar_subquery(),
+).where(
+    or_(
+        Connection.shared_at.is_not(None),
+        Connection.id.in_(
+            select(ConnectionMember.connection_id).where(ConnectionMember.member_id == bindparam("member_id"))
+        ),
+    )
+)
 
 
 class NotFoundHere(Exception):
@@ -46,6 +80,20 @@ def get_own(member: Member, connection_id: int) -> Connection:
 def list_for(member: Member) -> list[Connection]:
     """Return all connections the member may see, the oldest first."""
     return list(db.session.scalars(_visible_to(member).order_by(Connection.id)).unique())
+
+
+def stamp(member: Member, connection_id: int | None = None) -> tuple[tuple[object, ...], ...]:
+    """Return what changes whenever a page about these connections would: one short question to the database.
+
+    Accounts are only ever stored together with `accounts_read_at`, so their rows need not be asked.
+
+    :raises NotFoundHere: the connection asked for is not there for this member.
+    """
+    found = db.session.execute(_STAMPS, {"member_id": member.id}).all()
+    stamps = tuple(tuple(row) for row in found if connection_id in (None, row.id))
+    if connection_id is not None and not stamps:
+        raise NotFoundHere
+    return stamps
 
 
 def belongs_to(connection: Connection, member: Member) -> bool:

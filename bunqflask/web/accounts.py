@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.extensions import writable
 from bunqflask.services import accounts, connections, consents
 from bunqflask.texts import gettext as _
-from bunqflask.web import cards, formats
-from bunqflask.web.htmx import render, wants_fragment
+from bunqflask.web import cards, formats, kept
+from bunqflask.web.htmx import wants_fragment
 from bunqflask.web.presenters import totals
 
 bp = Blueprint("accounts", __name__)
@@ -22,24 +22,42 @@ _PRESS_PATIENCE_S = 3.0
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
-    shown = [cards.card(connection, g.team_member) for connection in connections.list_for(g.team_member)]
-    return render_template(
-        "accounts/index.html",
-        cards=shown,
-        totals=totals(row for card in shown for row in card.open),
-        pending=[cards.pending(attempt) for attempt in consents.list_open(g.team_member)],
-    )
+    open_attempts = consents.list_open(g.team_member)
+
+    def make() -> str:
+        shown = [cards.card(connection, g.team_member) for connection in connections.list_for(g.team_member)]
+        return render_template(
+            "accounts/index.html",
+            cards=shown,
+            totals=totals(row for card in shown for row in card.open),
+            pending=[cards.pending(attempt) for attempt in open_attempts],
+        )
+
+    stamp = (connections.stamp(g.team_member), tuple((attempt.id, attempt.step) for attempt in open_attempts))
+    return kept.page(stamp, make)
 
 
 @bp.get("/connections/<int:connection_id>/accounts")
 def index(connection_id: int) -> ResponseReturnValue:
     """One connection. Asked for as a fragment, a stale list is read from bunq first."""
+    if not wants_fragment():
+        page = kept.page(connections.stamp(g.team_member, connection_id), lambda: _page(connection_id))
+        response = make_response(page)
+        response.vary.add("HX-Request")
+        return response
     connection = connections.get_for(g.team_member, connection_id)
-    if wants_fragment() and accounts.is_stale(connection) and accounts.is_due(connection):
+    if accounts.is_stale(connection) and accounts.is_due(connection):
         writable()
         accounts.refresh(connections.get_for(g.team_member, connection_id), patience_s=_POLL_PATIENCE_S)
         connection = connections.get_for(g.team_member, connection_id)
-    return render("accounts/connection.html", "accounts/_connection.html", card=cards.card(connection, g.team_member))
+    response = make_response(render_template("accounts/_connection.html", card=cards.card(connection, g.team_member)))
+    response.vary.add("HX-Request")
+    return response
+
+
+def _page(connection_id: int) -> str:
+    connection = connections.get_for(g.team_member, connection_id)
+    return render_template("accounts/connection.html", card=cards.card(connection, g.team_member))
 
 
 @bp.post("/connections/<int:connection_id>/refresh")

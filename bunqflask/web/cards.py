@@ -120,7 +120,7 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
         renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
         card=card(shown, member, focus=True) if shown else None,
         problem=errors.attempt_problem(attempt),
-        polling=step in ("waiting", "connecting"),
+        polling=is_polled(attempt),
     )
 
 
@@ -133,6 +133,11 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
     else:
         text = _("A permission was given; the accounts are still to be fetched.")
     return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
+
+
+def is_polled(attempt: ConsentAttempt) -> bool:
+    """Tell whether the page of an attempt asks again by itself whether anything has changed."""
+    return attempt.step in ("waiting", "exchanging", "connecting")
 
 
 def seen(attempt: ConsentAttempt) -> str:

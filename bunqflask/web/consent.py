@@ -53,9 +53,10 @@ def show(attempt_id: str) -> ResponseReturnValue:
 def status(attempt_id: str) -> ResponseReturnValue:
     """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
     attempt = _advanced(attempt_id)
-    view = cards.attempt_view(attempt, g.team_member)
-    if view.polling and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt):
+    # Most polls end here: what a page would show is made only when it is shown.
+    if cards.is_polled(attempt) and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt):
         return Response(status=204)
+    view = cards.attempt_view(attempt, g.team_member)
     body = render_template("consent/_attempt.html", attempt=view)
     return make_response(body, 200 if view.polling else _STOP_POLLING)
 
