@@ -1,25 +1,40 @@
-"""What the bank offers: one module per resource, one line here per module."""
+"""What the bank offers: one module per resource, one word here per module."""
 
 from . import (
+    attachment,
+    avatar,
     device_server,
+    draft_payment,
+    event,
     installation,
     monetary_account,
+    notification,
     oauth_client,
     payment,
     provider_credential,
+    request,
     sandbox_user,
     session,
     user,
 )
 
 RESOURCES = [
-    installation.resource,
-    device_server.resource,
-    session.resource,
-    sandbox_user.resource,
-    provider_credential.resource,
-    user.resource,
-    oauth_client.resource,
-    monetary_account.resource,
-    payment.resource,
+    module.resource
+    for module in (
+        installation,
+        device_server,
+        session,
+        sandbox_user,
+        provider_credential,
+        user,
+        oauth_client,
+        monetary_account,
+        payment,
+        draft_payment,
+        request,
+        notification,
+        event,
+        attachment,
+        avatar,
+    )
 ]

@@ -1,0 +1,270 @@
+"""Asking for money and being asked: one request is an inquiry on one side and a response on the other.
+
+https://doc.bunq.com/api-reference/request
+"""
+
+from __future__ import annotations
+
+from . import accounts, events, payments, people, wire
+from .bank import Bank, job
+from .clock import bunq_time
+from .store import Item, Json, Store
+from .wire import Refusal, amount
+
+# The sugar daddy pays up to this many cents, shortly after he is asked.
+SUGAR_LIMIT = 50000
+SUGAR_DELAY_S = 0.2
+SUGAR_EMAIL = "sugardaddy@bunq.com"
+
+# bunq names no lifetime of requests; this one is invented, after that of payment links.
+LIFETIME_S = 30 * 86400
+
+
+def ask(bank: Bank, account: Item, body: Json, *, batch_id: int | None = None) -> Item:
+    """Ask somebody for money; return the inquiry.
+
+    :raises Refusal: 400, something is missing or wrong.
+    """
+    store = bank.store
+    cents, currency = wire.read_amount(body.get("amount_inquired"), "amount_inquired")
+    if currency != account.body["currency"]:
+        raise wire.invalid("The amount is not in the currency of the account.")
+    description = body.get("description")
+    if not isinstance(description, str) or len(description) > payments.INTERNAL_TEXT:
+        raise wire.invalid("The field description is required.")
+    if not isinstance(body.get("allow_bunqme"), bool):
+        raise wire.invalid("The field allow_bunqme is required and must be true or false.")
+    kind, value, name = payments.read_pointer(body.get("counterparty_alias"))
+    other = accounts.find(store, kind, value)
+    if other is not None and other.owner == account.owner:
+        raise wire.invalid("Nobody can ask himself.")
+    sees: Json = {"account": other.id} if other else {"iban": value if kind == "IBAN" else None, "name": name or value}
+    inquiry = store.insert(
+        "request_inquiry",
+        {
+            "cents": cents,
+            "currency": currency,
+            "responded": None,
+            "status": "PENDING",
+            "description": description,
+            "sees": sees,
+            "time_responded": None,
+            "merchant_reference": body.get("merchant_reference"),
+            "minimum_age": body.get("minimum_age"),
+            "require_address": body.get("require_address"),
+            "redirect_url": body.get("redirect_url"),
+            "batch_id": batch_id,
+            "allow_bunqme": body["allow_bunqme"],
+            "share_uuid": people.stable_uuid(f"request {description} {value} {bunq_time(store.clock.now())}"),
+            "response_id": None,
+        },
+        owner=account.owner,
+        account=account.id,
+    )
+    _tell(bank, inquiry, "REQUEST_INQUIRY_CREATED")
+    if other is not None:
+        response = store.insert("request_response", {"inquiry_id": inquiry.id}, owner=other.owner, account=other.id)
+        inquiry.body["response_id"] = response.id
+        store.save(inquiry, touch=False)
+        _tell_response(bank, response, "REQUEST_RESPONSE_CREATED", action="CREATE")
+        if people.by_id(store, other.owner or 0).body["email"] == SUGAR_EMAIL:
+            bank.later("sugar_daddy", SUGAR_DELAY_S, {"response_id": response.id})
+    bank.later("request_expires", LIFETIME_S, {"inquiry_id": inquiry.id})
+    return inquiry
+
+
+def inquiry_of(store: Store, response: Item) -> Item:
+    """Return the other side of a response."""
+    inquiry = store.get("request_inquiry", response.body["inquiry_id"])
+    assert inquiry is not None
+    return inquiry
+
+
+def accept(bank: Bank, response: Item, cents: int | None = None) -> int:
+    """Pay what was asked, or another amount; return the id of the payment.
+
+    :raises Refusal: 400, already answered, or no money.
+    """
+    store = bank.store
+    inquiry = inquiry_of(store, response)
+    _check_pending(inquiry)
+    payer = store.get("monetary_account", response.account or 0)
+    receiver = store.get("monetary_account", inquiry.account or 0)
+    assert payer is not None
+    assert receiver is not None
+    order = payments.Order(
+        party=payments.Party(receiver, {"account": receiver.id}),
+        cents=cents or inquiry.body["cents"],
+        currency=inquiry.body["currency"],
+        description=inquiry.body["description"],
+    )
+    paid, _received = payments.pay(bank, payer, order, sub_type="REQUEST")
+    inquiry.body["responded"] = order.cents
+    _finish(bank, inquiry, "ACCEPTED")
+    return paid
+
+
+def reject(bank: Bank, response: Item) -> None:
+    """Refuse to pay.
+
+    :raises Refusal: 400, already answered.
+    """
+    inquiry = inquiry_of(bank.store, response)
+    _check_pending(inquiry)
+    _finish(bank, inquiry, "REJECTED")
+
+
+def revoke(bank: Bank, inquiry: Item) -> None:
+    """Take the question back.
+
+    :raises Refusal: 400, already answered.
+    """
+    _check_pending(inquiry)
+    _finish(bank, inquiry, "REVOKED")
+
+
+def _check_pending(inquiry: Item) -> None:
+    if inquiry.body["status"] != "PENDING":
+        raise Refusal(400, f"The request is already {inquiry.body['status'].lower()}.")
+
+
+def _finish(bank: Bank, inquiry: Item, status: str) -> None:
+    store = bank.store
+    inquiry.body["status"] = status
+    if status in ("ACCEPTED", "REJECTED"):
+        inquiry.body["time_responded"] = bunq_time(store.clock.now())
+    store.save(inquiry)
+    _tell(bank, inquiry, f"REQUEST_INQUIRY_{status}", action="UPDATE")
+    response = store.get("request_response", inquiry.body["response_id"] or 0)
+    if response is not None:
+        store.save(response)
+        _tell_response(bank, response, f"REQUEST_RESPONSE_{status}", action="UPDATE")
+
+
+@job("sugar_daddy")
+def _sugar_daddy(bank: Bank, _moment: float, body: Json) -> None:
+    response = bank.store.get("request_response", body["response_id"])
+    if response is None or inquiry_of(bank.store, response).body["status"] != "PENDING":
+        return
+    if inquiry_of(bank.store, response).body["cents"] <= SUGAR_LIMIT:
+        accept(bank, response)
+    else:
+        reject(bank, response)
+
+
+@job("request_expires")
+def _expire(bank: Bank, _moment: float, body: Json) -> None:
+    inquiry = bank.store.get("request_inquiry", body["inquiry_id"])
+    if inquiry is not None and inquiry.body["status"] == "PENDING":
+        _finish(bank, inquiry, "EXPIRED")
+
+
+def _tell(bank: Bank, inquiry: Item, event_type: str, action: str = "CREATE") -> None:
+    events.happened(
+        bank,
+        user_id=inquiry.owner or 0,
+        account_id=inquiry.account,
+        thing=inquiry_shape(bank.store, inquiry),
+        notify=[("REQUEST", event_type)],
+        action=action,
+        status="AWAITING_REPLY" if inquiry.body["status"] == "PENDING" else "FINALIZED",
+    )
+
+
+def _tell_response(bank: Bank, response: Item, event_type: str, action: str) -> None:
+    pending = inquiry_of(bank.store, response).body["status"] == "PENDING"
+    events.happened(
+        bank,
+        user_id=response.owner or 0,
+        account_id=response.account,
+        thing=response_shape(bank.store, response),
+        notify=[("REQUEST", event_type)],
+        action=action,
+        status="AWAITING_REPLY" if pending else "FINALIZED",
+    )
+
+
+def _attached(store: Store, account_id: int | None) -> Item:
+    account = store.get("monetary_account", account_id or 0)
+    assert account is not None
+    return account
+
+
+def inquiry_shape(store: Store, inquiry: Item) -> Json:
+    """Write the side of the one who asks."""
+    body = inquiry.body
+    account = _attached(store, inquiry.account)
+    responded = body["responded"]
+    # Somebody outside bunq pays through a link.
+    shared = body["allow_bunqme"] and "account" not in body["sees"]
+    return {
+        "RequestInquiry": {
+            "id": inquiry.id,
+            "created": inquiry.created,
+            "updated": inquiry.updated,
+            "time_responded": body["time_responded"],
+            "time_expiry": None,
+            "monetary_account_id": inquiry.account,
+            "amount_inquired": amount(body["cents"], body["currency"]),
+            "amount_responded": None if responded is None else amount(responded, body["currency"]),
+            "status": body["status"],
+            "description": body["description"],
+            "merchant_reference": body["merchant_reference"],
+            "user_alias_created": payments.own_label(store, account),
+            "user_alias_revoked": payments.own_label(store, account) if body["status"] == "REVOKED" else None,
+            "counterparty_alias": payments.counterparty(store, body["sees"]),
+            "attachment": [],
+            "minimum_age": body["minimum_age"],
+            "require_address": body["require_address"],
+            "geolocation": None,
+            "type": "INTERNAL",
+            "sub_type": "NONE",
+            "bunqme_share_url": f"https://bunq.me/t/{body['share_uuid']}" if shared else None,
+            "redirect_url": body["redirect_url"],
+            "batch_id": body["batch_id"],
+            "scheduled_id": None,
+            "address_billing": None,
+            "address_shipping": None,
+            "reference_split_the_bill": None,
+        }
+    }
+
+
+def response_shape(store: Store, response: Item) -> Json:
+    """Write the side of the one who is asked."""
+    inquiry = inquiry_of(store, response)
+    body = inquiry.body
+    asked, asking = _attached(store, response.account), _attached(store, inquiry.account)
+    responded = body["responded"]
+    return {
+        "RequestResponse": {
+            "id": response.id,
+            "created": response.created,
+            "updated": response.updated,
+            "time_responded": body["time_responded"],
+            "time_expiry": None,
+            "time_refund_requested": None,
+            "time_refunded": None,
+            "monetary_account_id": response.account,
+            "amount_inquired": amount(body["cents"], body["currency"]),
+            "amount_responded": None if responded is None else amount(responded, body["currency"]),
+            "status": body["status"],
+            "description": body["description"],
+            "alias": accounts.label(store, asked),
+            "counterparty_alias": accounts.label(store, asking),
+            "attachment": [],
+            "minimum_age": body["minimum_age"],
+            "require_address": body["require_address"],
+            "geolocation": None,
+            "type": "INTERNAL",
+            "sub_type": "NONE",
+            "redirect_url": body["redirect_url"],
+            "credit_scheme_identifier": None,
+            "mandate_identifier": None,
+            "eligible_whitelist_id": None,
+            "address_billing": None,
+            "address_shipping": None,
+            "request_reference_split_the_bill": [],
+            "event_id": None,
+        }
+    }

@@ -1,0 +1,183 @@
+"""Draft payments: prepared by an app, decided by the account holder.
+
+https://doc.bunq.com/api-reference/draft-payment
+"""
+
+from __future__ import annotations
+
+from . import accounts, events, ledger, payments, wire
+from .bank import Bank
+from .store import Item, Json, Store
+from .wire import Refusal, amount
+
+ENTRIES_MAXIMUM = 350
+
+
+def prepare(bank: Bank, account: Item, body: Json) -> Item:
+    """Keep a draft.
+
+    :raises Refusal: 400, something is missing or wrong.
+    """
+    store = bank.store
+    wanted = body.get("entries")
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= ENTRIES_MAXIMUM:
+        raise wire.invalid(f"The field entries must hold 1 to {ENTRIES_MAXIMUM} payments.")
+    if body.get("number_of_required_accepts") != 1:
+        raise wire.invalid("The field number_of_required_accepts is required and must be 1.")
+    if body.get("status", "PENDING") not in ("PENDING", "ACTIVE"):
+        raise wire.invalid("The field status must be PENDING.")
+    entries = []
+    for each in wanted:
+        order = payments.read_order(store, account, each)
+        if order.currency != account.body["currency"]:
+            raise wire.invalid("The amount is not in the currency of the account.")
+        entries.append(
+            {
+                "id": store.next_id(),
+                "cents": order.cents,
+                "pointer": each["counterparty_alias"],
+                "sees": order.party.sees,
+                "description": order.description,
+                "attachment": list(order.attachments),
+                "merchant_reference": order.merchant_reference,
+            }
+        )
+    draft = store.insert(
+        "draft_payment",
+        {"status": "PENDING", "entries": entries, "responses": None, "payment_id": None, "batch_id": None},
+        owner=account.owner,
+        account=account.id,
+    )
+    _tell(bank, draft, "DRAFT_PAYMENT_CREATED", action="CREATE")
+    return draft
+
+
+def check_pending(draft: Item) -> None:
+    """Refuse a draft that was decided before.
+
+    :raises Refusal: 400 (invented text).
+    """
+    if draft.body["status"] != "PENDING":
+        raise Refusal(400, f"The draft payment is already {draft.body['status'].lower()}.")
+
+
+def accept(bank: Bank, account: Item, draft: Item) -> None:
+    """Pay all entries: one as a payment, several as a batch.
+
+    :raises Refusal: 400, decided before, or no money.
+    """
+    check_pending(draft)
+    orders = [_order(bank.store, each, account) for each in draft.body["entries"]]
+    if len(orders) == 1:
+        draft.body["payment_id"] = payments.pay(bank, account, orders[0])[0]
+    else:
+        batch = bank.store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
+        batch.body["payments"] = [payments.pay(bank, account, each, batch_id=batch.id)[0] for each in orders]
+        bank.store.save(batch, touch=False)
+        draft.body["batch_id"] = batch.id
+    _decide(bank, draft, "ACCEPTED")
+
+
+def _order(store: Store, entry: Json, account: Item) -> payments.Order:
+    return payments.Order(
+        party=payments.find_party(store, entry["pointer"]),
+        cents=entry["cents"],
+        currency=account.body["currency"],
+        description=entry["description"],
+        attachments=tuple(entry["attachment"]),
+        merchant_reference=entry["merchant_reference"],
+    )
+
+
+def reject(bank: Bank, draft: Item) -> None:
+    """Refuse the draft.
+
+    :raises Refusal: 400, decided before.
+    """
+    check_pending(draft)
+    _decide(bank, draft, "REJECTED")
+
+
+def cancel(bank: Bank, draft: Item) -> None:
+    """Take the draft back.
+
+    :raises Refusal: 400, decided before.
+    """
+    check_pending(draft)
+    _decide(bank, draft, "CANCELLED")
+
+
+def _decide(bank: Bank, draft: Item, status: str) -> None:
+    draft.body["status"] = status
+    if status != "CANCELLED":
+        draft.body["responses"] = [status]
+    bank.store.save(draft)
+    _tell(bank, draft, f"DRAFT_PAYMENT_{status}", action="UPDATE")
+
+
+def _tell(bank: Bank, draft: Item, event_type: str, action: str) -> None:
+    events.happened(
+        bank,
+        user_id=draft.owner or 0,
+        account_id=draft.account,
+        thing=shape(bank.store, draft),
+        notify=[("DRAFT_PAYMENT", event_type)],
+        action=action,
+        status="AWAITING_REPLY" if draft.body["status"] == "PENDING" else "FINALIZED",
+    )
+
+
+def shape(store: Store, draft: Item) -> Json:
+    """Write a draft. Amounts of entries are positive."""
+    body = draft.body
+    account = store.get("monetary_account", draft.account or 0)
+    assert account is not None
+    own = payments.own_label(store, account)
+    responses = body["responses"]
+    return {
+        "DraftPayment": {
+            "id": draft.id,
+            "created": draft.created,
+            "updated": draft.updated,
+            "monetary_account_id": draft.account,
+            "status": body["status"],
+            "type": "BUNQ",
+            "user_alias_created": own,
+            "responses": responses and [{"status": each, "user_alias_created": own} for each in responses],
+            "entries": [_entry_shape(store, account, each) for each in body["entries"]],
+            "object": _made(store, account, body),
+            "schedule": None,
+            "request_reference_split_the_bill": [],
+        }
+    }
+
+
+def _entry_shape(store: Store, account: Item, entry: Json) -> Json:
+    return {
+        "id": entry["id"],
+        "amount": amount(entry["cents"], account.body["currency"]),
+        "alias": accounts.label(store, account),
+        "counterparty_alias": payments.counterparty(store, entry["sees"]),
+        "description": entry["description"],
+        "type": "BUNQ",
+        "attachment": [{"id": each, "monetary_account_id": account.id} for each in entry["attachment"]],
+        "merchant_reference": entry["merchant_reference"],
+    }
+
+
+def _made(store: Store, account: Item, body: Json) -> Json | None:
+    if body["payment_id"]:
+        return payments.shape(store, account, body["payment_id"])
+    batch = store.get("payment_batch", body["batch_id"] or 0)
+    if batch is None:
+        return None
+    entries = [ledger.entry(store, account.id, each) for each in batch.body["payments"]]
+    made = payments.shapes(store, account, [each for each in entries if each is not None])
+    return {
+        "PaymentBatch": {
+            "id": batch.id,
+            "created": batch.created,
+            "updated": batch.updated,
+            "payments": {"Payment": [each["Payment"] for each in made]},
+        }
+    }

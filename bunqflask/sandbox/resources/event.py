@@ -1,0 +1,69 @@
+"""`event`: what happened to a user, newest first.
+
+https://doc.bunq.com/api-reference/event
+"""
+
+from __future__ import annotations
+
+from .. import wire
+from ..api import Call, Resource, U
+from ..store import Item, Json
+from ..wire import Answer
+
+resource = Resource()
+
+
+def shape(item: Item) -> Json:
+    """Write an event; its ids of user and account are texts in bunq's specification."""
+    return {
+        "Event": {
+            "id": item.id,
+            "created": item.created,
+            "updated": item.updated,
+            "action": item.body["action"],
+            "user_id": str(item.owner),
+            "monetary_account_id": None if item.account is None else str(item.account),
+            "object": item.body["object"],
+            "status": item.body["status"],
+        }
+    }
+
+
+@resource.get(U + "/event")
+def index(call: Call) -> Answer:
+    """List events, of some accounts or of a status where the parameters say so."""
+    call.require_role("AISP")
+    status = call.query.get("status")
+    if status not in (None, "AWAITING_REPLY", "FINALIZED"):
+        raise wire.invalid("The parameter status must be AWAITING_REPLY or FINALIZED.")
+    text = call.query.get("monetary_account_id", "")
+    wanted = {int(each) for each in text.split(",") if each.strip().isdecimal()}
+    visible = call.visible_accounts(call.user)
+
+    def is_meant(item: Item) -> bool:
+        if wanted and item.account not in wanted:
+            return False
+        if visible is not None and item.account is not None and item.account not in visible:
+            return False
+        return status is None or item.body["status"] == status
+
+    shown = [each for each in call.store.select("event", owner=call.user.id) if is_meant(each)]
+
+    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
+        if above is not None:
+            return [item for item in shown if item.id > above][-limit:]
+        return [item for item in shown if below is None or item.id < below][:limit]
+
+    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    return Answer([shape(item) for item in page], pagination)
+
+
+@resource.get(U + "/event/<int:event_id>")
+def read(call: Call, event_id: int) -> Answer:
+    """Read one event."""
+    call.require_role("AISP")
+    item = call.load("event", event_id, "Event", owner=call.user.id)
+    visible = call.visible_accounts(call.user)
+    if visible is not None and item.account is not None and item.account not in visible:
+        raise wire.not_found("Event", event_id)
+    return Answer([shape(item)])

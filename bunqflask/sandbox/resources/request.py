@@ -1,0 +1,140 @@
+"""`request-inquiry`, its batch, and `request-response`.
+
+https://doc.bunq.com/api-reference/request
+"""
+
+from __future__ import annotations
+
+from .. import asking, wire
+from ..api import A, Call, Resource
+from ..store import Item, Json
+from ..wire import Answer, id_answer
+
+resource = Resource()
+
+
+def _accepts(body: Json) -> bool:
+    return body.get("status") == "ACCEPTED"
+
+
+@resource.post(A + "/request-inquiry")
+def create(call: Call) -> Answer:
+    """Ask for money."""
+    return id_answer(asking.ask(call.bank, call.account, call.json).id)
+
+
+@resource.get(A + "/request-inquiry")
+def index(call: Call) -> Answer:
+    """List what was asked for."""
+    return call.page("request_inquiry", lambda item: asking.inquiry_shape(call.store, item), account=call.account.id)
+
+
+def _inquiry(call: Call, inquiry_id: int) -> Item:
+    return call.load("request_inquiry", inquiry_id, "Request inquiry", account=call.account.id)
+
+
+@resource.get(A + "/request-inquiry/<int:inquiry_id>")
+def read(call: Call, inquiry_id: int) -> Answer:
+    """Read one."""
+    return Answer([asking.inquiry_shape(call.store, _inquiry(call, inquiry_id))])
+
+
+@resource.put(A + "/request-inquiry/<int:inquiry_id>")
+def update(call: Call, inquiry_id: int) -> Answer:
+    """Take it back. The answer is the whole object, not its id."""
+    inquiry = _inquiry(call, inquiry_id)
+    if call.json.get("status") != "REVOKED":
+        raise wire.invalid("The field status must be REVOKED.")
+    asking.revoke(call.bank, inquiry)
+    return Answer([asking.inquiry_shape(call.store, inquiry)])
+
+
+@resource.post(A + "/request-inquiry-batch")
+def create_batch(call: Call) -> Answer:
+    """Ask several at once."""
+    wanted = call.json.get("request_inquiries")
+    if not isinstance(wanted, list) or not wanted or not all(isinstance(each, dict) for each in wanted):
+        raise wire.invalid("The field request_inquiries must hold at least one request.")
+    total, _currency = wire.read_amount(call.json.get("total_amount_inquired"), "total_amount_inquired")
+    batch = call.store.insert(
+        "request_inquiry_batch", {"inquiries": [], "total": total}, owner=call.user.id, account=call.account.id
+    )
+    made = [asking.ask(call.bank, call.account, each, batch_id=batch.id) for each in wanted]
+    batch.body["inquiries"] = [each.id for each in made]
+    call.store.save(batch, touch=False)
+    return id_answer(batch.id)
+
+
+def _batch_shape(call: Call, batch: Item) -> Json:
+    found = (call.store.get("request_inquiry", each) for each in batch.body["inquiries"])
+    return {
+        "RequestInquiryBatch": {
+            "id": batch.id,
+            "created": batch.created,
+            "updated": batch.updated,
+            "request_inquiries": [
+                asking.inquiry_shape(call.store, each)["RequestInquiry"] for each in found if each is not None
+            ],
+            "total_amount_inquired": wire.amount(batch.body["total"], call.account.body["currency"]),
+            "reference_split_the_bill": None,
+        }
+    }
+
+
+@resource.get(A + "/request-inquiry-batch")
+def list_batches(call: Call) -> Answer:
+    """List batches."""
+    return call.page("request_inquiry_batch", lambda item: _batch_shape(call, item), account=call.account.id)
+
+
+@resource.get(A + "/request-inquiry-batch/<int:batch_id>")
+def read_batch(call: Call, batch_id: int) -> Answer:
+    """Read one batch."""
+    batch = call.load("request_inquiry_batch", batch_id, "Request inquiry batch", account=call.account.id)
+    return Answer([_batch_shape(call, batch)])
+
+
+@resource.put(A + "/request-inquiry-batch/<int:batch_id>")
+def update_batch(call: Call, batch_id: int) -> Answer:
+    """Take back what is still open in a batch."""
+    batch = call.load("request_inquiry_batch", batch_id, "Request inquiry batch", account=call.account.id)
+    if call.json.get("status") != "REVOKED":
+        raise wire.invalid("The field status must be REVOKED.")
+    for each in batch.body["inquiries"]:
+        inquiry = call.store.get("request_inquiry", each)
+        if inquiry is not None and inquiry.body["status"] == "PENDING":
+            asking.revoke(call.bank, inquiry)
+    call.store.save(batch)
+    return id_answer(batch.id)
+
+
+@resource.get(A + "/request-response")
+def list_responses(call: Call) -> Answer:
+    """List what the user was asked for."""
+    return call.page("request_response", lambda item: asking.response_shape(call.store, item), account=call.account.id)
+
+
+def _response(call: Call, response_id: int) -> Item:
+    return call.load("request_response", response_id, "Request response", account=call.account.id)
+
+
+@resource.get(A + "/request-response/<int:response_id>")
+def read_response(call: Call, response_id: int) -> Answer:
+    """Read one."""
+    return Answer([asking.response_shape(call.store, _response(call, response_id))])
+
+
+@resource.put(A + "/request-response/<int:response_id>", signed=_accepts, oauth=False)
+def update_response(call: Call, response_id: int) -> Answer:
+    """Accept, which must be signed, or reject. The answer is the whole object. Not for apps."""
+    response = _response(call, response_id)
+    status = call.json.get("status")
+    if status == "ACCEPTED":
+        given = call.json.get("amount_responded")
+        cents = None if given is None else wire.read_amount(given, "amount_responded")[0]
+        asking.accept(call.bank, response, cents)
+    elif status == "REJECTED":
+        asking.reject(call.bank, response)
+    else:
+        raise wire.invalid("The field status must be ACCEPTED or REJECTED.")
+    return Answer([asking.response_shape(call.store, _response(call, response_id))])
