@@ -2,20 +2,29 @@
 
 from . import (
     attachment,
-    avatar,
+    certificate_pinned,
+    confirmation_of_funds,
+    credential_ip,
+    customer_statement,
     device_server,
     draft_payment,
     event,
+    export,
+    health,
+    insight,
     installation,
+    issuer_transaction,
     monetary_account,
     notification,
     oauth_client,
     payment,
     provider_credential,
+    provider_draft_payment,
     request,
     sandbox_user,
     session,
     user,
+    user_facts,
 )
 
 RESOURCES = [
@@ -35,6 +44,15 @@ RESOURCES = [
         notification,
         event,
         attachment,
-        avatar,
+        credential_ip,
+        certificate_pinned,
+        confirmation_of_funds,
+        issuer_transaction,
+        provider_draft_payment,
+        customer_statement,
+        export,
+        insight,
+        user_facts,
+        health,
     )
 ]
