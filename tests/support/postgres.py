@@ -60,7 +60,7 @@ def running(binaries: Path) -> Iterator[Cluster]:
     process: subprocess.Popen[bytes] | None = None
     try:
         if os.geteuid() == 0:
-            owner = pwd.getpwnam("postgres")
+            owner = _owner()
             os.chown(folder, owner.pw_uid, owner.pw_gid)
         data, log = folder / "data", folder / "log"
         initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "tester", "-A", "trust", "-E", "UTF8"]
@@ -80,8 +80,14 @@ def _unprivileged() -> list[str]:
     """Return what to put before a command so that it does not run as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return []
-    owner = pwd.getpwnam("postgres")
+    owner = _owner()
     return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+
+
+def _owner() -> pwd.struct_passwd:
+    """Return the account that the server runs under when we are root: Debian's package makes `postgres`."""
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return known.get("postgres") or known["nobody"]
 
 
 def _start(binaries: Path, data: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
