@@ -4,7 +4,6 @@ The only module that reads the process environment.
 """
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Mapping
@@ -125,10 +124,11 @@ def _read_env_file(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        with path.open(encoding="utf-8") as stream:
+        # Some editors begin a file with a mark of its encoding, which would become part of the first name.
+        with path.open(encoding="utf-8-sig") as stream:
             bindings = list(parse_stream(stream))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+        raise ConfigError(f"{path} cannot be read ({type(error).__name__})") from None
     broken = [binding.original.line for binding in bindings if binding.error]
     if broken:
         # The line itself may hold a secret: only its number is told.
@@ -169,7 +169,8 @@ class _Reader:
             usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
         except ValueError:
             usable = False
-        if not usable or parts.query or parts.fragment or parts.username:
+        # An address is printable throughout: Python's parser would silently leave out a line break.
+        if not usable or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#@\\]", value):
             self.problems.append(f"{name} must be a plain http(s) address such as {default}")
             return default
         return value
@@ -212,7 +213,7 @@ def _encryption_keys(reader: _Reader) -> tuple[tuple[str, bytes], ...]:
         key_id, colon, encoded = entry.partition(":")
         try:
             key = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:
             key = b""
         if not colon or not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key_id) or len(key) != KEY_BYTES:
             reader.problems.append(f"ENCRYPTION_KEYS entry {number} must be id:base64 of {KEY_BYTES} bytes")

@@ -39,7 +39,7 @@ class KeyRing:
 
         :raises SecretUnreadable: when no key of the ring opens it here.
         """
-        start = 1 + stored[0]
+        start = 1 + (stored[0] if stored else 0)
         key_id = stored[1:start].decode("ascii", "replace")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
@@ -47,7 +47,7 @@ class KeyRing:
         nonce, sealed = stored[start : start + _NONCE_BYTES], stored[start + _NONCE_BYTES :]
         try:
             return cipher.decrypt(nonce, sealed, place.encode()).decode()
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # a ValueError when part of it is missing
             raise SecretUnreadable(f"{place.rsplit(':', 1)[0]} does not open with key {key_id!r}") from error
 
 

@@ -20,6 +20,7 @@ from bunqflask.bunq.resources import (
     created_id,
     one,
 )
+from bunqflask.bunq.resources import secret as read_secret
 from bunqflask.bunq.transport import Transport
 
 PAGE_SIZE = 200
@@ -60,10 +61,7 @@ class BunqClient:
         https://doc.bunq.com/basics/sandbox
         """
         objects, _ = self._call("POST", f"sandbox-user-{kind}", verified=False)
-        key = one(objects, "ApiKey").get("api_key")
-        if not isinstance(key, str) or not key:
-            raise errors.ResponseNotUnderstood("the sandbox user has no API key")
-        return key
+        return read_secret(one(objects, "ApiKey"), "api_key")
 
     def create_installation(self, client_public_key: str) -> InstallationAnswer:
         """Make a key pair known to bunq. Not idempotent: each call creates another installation.
@@ -87,10 +85,7 @@ class BunqClient:
             "client_public_key_signature": signature,
         }
         objects, _ = self._call("POST", "payment-service-provider-credential", token=token, payload=payload)
-        secret = one(objects, "CredentialPasswordIp").get("token_value")
-        if not isinstance(secret, str) or not secret:
-            raise errors.ResponseNotUnderstood("the credential has no token_value")
-        return secret
+        return read_secret(one(objects, "CredentialPasswordIp"), "token_value")
 
     def register_device(self, token: str, description: str, secret: str) -> int | None:
         """Bind a secret to the installation; None when its device exists already.
@@ -126,12 +121,14 @@ class BunqClient:
         self._call("DELETE", "session/0", token=token)
 
     def list_oauth_clients(self, token: str, user_id: int) -> list[OauthClient]:
-        """List the OAuth clients of the session's own user.
+        """List the active OAuth clients of the session's own user.
 
         https://doc.bunq.com/oauth
         """
         items = self._list(f"user/{user_id}/oauth-client", token=token)
-        return [OauthClient.from_json(item["OauthClient"]) for item in items if "OauthClient" in item]
+        shown = [data for item in items if isinstance(data := item.get("OauthClient"), dict)]
+        # One that was cancelled may have lost what an active one must have.
+        return [OauthClient.from_json(data) for data in shown if data.get("status") in ("ACTIVE", "", None)]
 
     def create_oauth_client(self, token: str, user_id: int) -> bool:
         """Create the OAuth client; False when there is one already. Read it with `list_oauth_clients`.

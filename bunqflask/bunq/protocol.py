@@ -6,7 +6,6 @@ https://doc.bunq.com/basics/authentication/signing
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -14,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bunqflask.bunq import errors
+from bunqflask.bunq.untrusted import clean, read_json
 
 USER_AGENT = "bunqflask/1.0"
 _KEY_BITS = 2048
@@ -28,8 +28,15 @@ _DEAD_SESSION = (
     "onvoldoende autorisatie",
     "onvoldoende authenticatie",
 )
+_ADDRESS = re.compile(r"[!-~]{1,2000}")
+_TOKEN = re.compile(r"[!-~]{1,4000}")
 _SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's words, not a secret
-_LIMIT_WORDS = re.compile(r"maximum of (\d+) calls? per (\d+) second", re.IGNORECASE)
+_LONGEST_ID = 100
+_LONGEST_WORDS = 300
+_MOST_SENTENCES = 10
+# bunq's longest period is 30 seconds, and these words come unsigned.
+_LONGEST_WAIT_S = 60.0
+_LIMIT_WORDS = re.compile(r"maximum of (\d+) calls? per (\d{1,9}) second", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -56,18 +63,11 @@ class BunqResponse:
     @property
     def response_id(self) -> str | None:
         """bunq's own reference, which its support asks for."""
-        return self.headers.get("x-bunq-client-response-id")
+        given = self.headers.get("x-bunq-client-response-id")
+        return clean(given)[:_LONGEST_ID] if given else None
 
     def __repr__(self) -> str:
         return f"BunqResponse({self.status}, {self.response_id})"
-
-
-@dataclass(frozen=True)
-class Page:
-    """A list answer: its objects, and where the next older ones are (None at the end of history)."""
-
-    objects: list[dict[str, Any]]
-    older_url: str | None
 
 
 def new_private_key() -> str:
@@ -96,7 +96,7 @@ def load_server_key(pem: str) -> rsa.RSAPublicKey:
     """
     try:
         key = serialization.load_pem_public_key(pem.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise errors.ResponseNotUnderstood("bunq's server key is not a public key") from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise errors.ResponseNotUnderstood("bunq's server key is not an RSA key")
@@ -159,7 +159,12 @@ def page_url(base_url: str, older_url: str) -> str:
 
     :raises ResponseNotUnderstood: when it leads away from the API.
     """
-    url = urljoin(base_url, older_url)
+    try:
+        url = urljoin(base_url, older_url)
+    except ValueError as error:
+        raise errors.ResponseNotUnderstood("a paging address is not an address") from error
+    if not _ADDRESS.fullmatch(url):
+        raise errors.ResponseNotUnderstood("a paging address is not an address")
     if url.split("/")[:3] != base_url.split("/")[:3]:
         raise errors.ResponseNotUnderstood("a paging address leads to another host")
     return url
@@ -176,7 +181,7 @@ def verify(response: BunqResponse, server_key: rsa.RSAPublicKey) -> None:
     try:
         signature = base64.b64decode("".join(given.split()), validate=True)
         server_key.verify(signature, response.body, padding.PKCS1v15(), hashes.SHA256())
-    except (binascii.Error, InvalidSignature) as error:
+    except (ValueError, InvalidSignature) as error:
         raise errors.ResponseNotTrusted("bunq's answer carries a wrong signature", response.response_id) from error
 
 
@@ -227,7 +232,7 @@ def read_token(response: BunqResponse, *, state: str) -> str:
     if "error" in data or "Error" in data:
         raise _code_refused(response, _descriptions(response))
     token = data.get("access_token")
-    if not isinstance(token, str) or not token:
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise errors.ResponseNotUnderstood(
             "the token endpoint sent no access token",
             status=response.status,
@@ -269,25 +274,25 @@ def _refusal_kind(status: int, words: str) -> type[errors.RequestRefused]:
 def _wait(words: list[str]) -> float:
     for sentence in words:
         if found := _LIMIT_WORDS.search(sentence):
-            return float(found[2])
+            return min(float(found[2]), _LONGEST_WAIT_S)
     return 0.0
 
 
 def _code_refused(response: BunqResponse, words: list[str]) -> errors.CodeRefused:
     refused = errors.CodeRefused(response.status, words, response.response_id)
     try:
-        data = json.loads(response.body)
+        data = read_json(response.body)
     except ValueError:
         data = None
     if isinstance(data, dict) and isinstance(data.get("error"), str):
-        refused.error = data["error"][:60]
+        refused.error = clean(data["error"])[:60]
     return refused
 
 
 def _descriptions(response: BunqResponse) -> list[str]:
     """Read bunq's words from both shapes of error; a page of HTML has none."""
     try:
-        data = json.loads(response.body)
+        data = read_json(response.body)
     except ValueError:
         return []
     if not isinstance(data, dict):
@@ -302,12 +307,12 @@ def _descriptions(response: BunqResponse) -> list[str]:
     ]
     words += [data[name] for name in ("error", "error_description") if isinstance(data.get(name), str)]
     # The translation often repeats the words; each sentence once, none of them long.
-    return list(dict.fromkeys(sentence[:300] for sentence in words))
+    return list(dict.fromkeys(clean(sentence)[:_LONGEST_WORDS].strip() for sentence in words[:_MOST_SENTENCES]))
 
 
 def _json(response: BunqResponse) -> Any:
     try:
-        return json.loads(response.body)
+        return read_json(response.body)
     except ValueError as error:
         raise _not_understood("bunq's answer is not JSON", response) from error
 

@@ -9,14 +9,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.bunq.untrusted import clean
 
 Json = Mapping[str, Any]
 
 SECONDS_PER_WEEK = 604_800
+_SECONDS_PER_YEAR = 366 * 86_400
+_LARGEST_NUMBER = 2**63 - 1
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
+# A JSON number has passed through binary: up to this many digits that changes nothing.
+_EXACT_DIGITS = 15
+_TOKEN = re.compile(r"[!-~]{1,4000}")
 
 
 @dataclass(frozen=True)
@@ -31,14 +38,16 @@ class Amount:
         """Read `{"currency": …, "value": …}`; None when it is absent or not an amount."""
         if not isinstance(data, Mapping):
             return None
-        currency, value = data.get("currency"), data.get("value")
-        if not isinstance(currency, str) or not isinstance(value, str | int):
+        currency, value = text(data.get("currency")).strip(), data.get("value")
+        if not currency or not isinstance(value, str | int | float):
             return None
-        try:
-            number = Decimal(str(value))
-        except InvalidOperation:
+        written = str(value)
+        if not _AMOUNT.fullmatch(written):
             return None
-        return cls(currency, number) if number.is_finite() else None
+        exact = Decimal(written)
+        if isinstance(value, float) and len(exact.as_tuple().digits) > _EXACT_DIGITS:
+            return None
+        return cls(currency, exact)
 
 
 @dataclass(frozen=True)
@@ -58,11 +67,14 @@ class InstallationAnswer:
 
         :raises ResponseNotUnderstood: when one is missing.
         """
-        token = one(objects, "Token").get("token")
+        token = secret(one(objects, "Token"), "token")
         key = one(objects, "ServerPublicKey").get("server_public_key")
-        if not isinstance(token, str) or not isinstance(key, str):
-            raise ResponseNotUnderstood("the installation has no token or no server key")
+        if not isinstance(key, str):
+            raise ResponseNotUnderstood("the installation has no server key")
         return cls(number(one(objects, "Id"), "id"), token, key)
+
+    def __repr__(self) -> str:
+        return f"InstallationAnswer({self.installation_id})"
 
 
 @dataclass(frozen=True)
@@ -96,15 +108,13 @@ class SessionAnswer:
 
         https://doc.bunq.com/basics/authentication/session
         """
-        token = one(objects, "Token").get("token")
-        if not isinstance(token, str) or not token:
-            raise ResponseNotUnderstood("the session has no token")
+        token = secret(one(objects, "Token"), "token")
         for item in objects:
             for wrapper, user in item.items():
                 if wrapper == "UserApiKey" and isinstance(user, Mapping):
                     return cls._of_grant(token, user)
                 if wrapper.startswith("User") and isinstance(user, Mapping):
-                    holder = BunqUser(number(user, "id"), wrapper, _name(user))
+                    holder = BunqUser(number(user, "id"), text(wrapper)[:40], _name(user))
                     return cls(token, _shortest([user]), number(user, "id"), holder, is_grant=False)
         raise ResponseNotUnderstood("the session names no user")
 
@@ -114,9 +124,11 @@ class SessionAnswer:
         _, requested = _wrapped_user(user.get("requested_by_user"))
         # Sources disagree on whose auto-logout time counts in an OAuth session: the shorter one is safe.
         timeout_s = _shortest([granted, requested])
-        inner_id = granted.get("id")
-        holder = BunqUser(inner_id if isinstance(inner_id, int) else None, granted_wrapper, _name(granted))
+        holder = BunqUser(whole(granted.get("id")), granted_wrapper, _name(granted))
         return cls(token, timeout_s, number(user, "id"), holder, is_grant=True)
+
+    def __repr__(self) -> str:
+        return f"SessionAnswer({self.holder!r}, timeout_s={self.timeout_s})"
 
 
 @dataclass(frozen=True)
@@ -135,12 +147,11 @@ class OauthClient:
     @classmethod
     def from_json(cls, data: Json) -> OauthClient:
         """:raises ResponseNotUnderstood: without the id, the client_id or the secret."""
-        client_id, secret = data.get("client_id"), data.get("secret")
-        if not isinstance(client_id, str) or not isinstance(secret, str):
-            raise ResponseNotUnderstood("the OAuth client has no client_id or no secret")
-        listed = data.get("callback_url") or []
-        urls = tuple(url for item in listed if isinstance(item, Mapping) and (url := callback_url(item)))
-        return cls(number(data, "id"), str(data.get("status") or ""), client_id, secret, urls)
+        listed = data.get("callback_url")
+        items = listed if isinstance(listed, list) else []
+        urls = tuple(url for item in items if isinstance(item, Mapping) and (url := callback_url(item)))
+        client_id = secret(data, "client_id")[:200]
+        return cls(number(data, "id"), text(data.get("status")), client_id, secret(data, "secret"), urls)
 
     def __repr__(self) -> str:
         return f"OauthClient(id={self.id}, status={self.status!r})"
@@ -183,24 +194,20 @@ class MonetaryAccount:
     @classmethod
     def _from_json(cls, wrapper: str, data: Json) -> MonetaryAccount:
         balance = Amount.from_json(data.get("balance"))
-        currency = data.get("currency")
-        if not isinstance(currency, str) or not currency:
-            currency = balance.currency if balance else ""
         setting = data.get("setting")
-        user_id = data.get("user_id")
         return cls(
             monetary_account_id=number(data, "id"),
-            wrapper=wrapper,
+            wrapper=text(wrapper),
             description=text(data.get("description")) or text(data.get("display_name")),
             iban=_iban(data.get("alias")),
-            currency=balance.currency if balance else currency,
+            currency=balance.currency if balance else text(data.get("currency")),
             balance=balance,
             status=text(data.get("status")),
             sub_status=text(data.get("sub_status")),
             color=_color(setting.get("color")) if isinstance(setting, Mapping) else None,
             savings_goal=Amount.from_json(data.get("savings_goal")),
             updated_at=moment(data.get("updated")),
-            user_id=user_id if isinstance(user_id, int) else None,
+            user_id=whole(data.get("user_id")),
             raw=data,
         )
 
@@ -230,17 +237,35 @@ def number(data: Json, name: str) -> int:
 
     :raises ResponseNotUnderstood: when it is missing or not a whole number.
     """
-    value = data.get(name)
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+    value = whole(data.get(name))
+    if value is None:
         raise ResponseNotUnderstood(f"{name} is not a number in bunq's answer")
     return value
 
 
+def whole(value: Any) -> int | None:
+    """Return a whole number that a database can hold, written as one or as text; None for anything else."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST_NUMBER:
+        return None
+    return value
+
+
 def text(value: Any) -> str:
-    """Return a text, or the empty one for anything else."""
-    return value if isinstance(value, str) else ""
+    """Return a text without what is not for reading, or the empty one for anything else."""
+    return clean(value) if isinstance(value, str) else ""
+
+
+def secret(data: Json, name: str) -> str:
+    """Return a token or key, which will travel in headers and addresses; never shown.
+
+    :raises ResponseNotUnderstood: when it is missing or of characters that cannot travel so.
+    """
+    value = data.get(name)
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ResponseNotUnderstood(f"bunq's answer has no usable {name}")
+    return value
 
 
 def moment(value: Any) -> datetime | None:
@@ -249,23 +274,22 @@ def moment(value: Any) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def callback_url(item: Json) -> str | None:
     """Return the URL of a redirect URL object, wrapped or bare."""
     inner = item.get("OauthCallbackUrl", item)
-    url = inner.get("url") if isinstance(inner, Mapping) else None
-    return url if isinstance(url, str) else None
+    return text(inner.get("url")) or None if isinstance(inner, Mapping) else None
 
 
 def _wrapped_user(data: Any) -> tuple[str, Json]:
     if isinstance(data, Mapping):
         for wrapper, user in data.items():
             if isinstance(user, Mapping):
-                return str(wrapper), user
+                return text(wrapper)[:40], user
     return "", {}
 
 
@@ -277,8 +301,8 @@ def _name(user: Json) -> str:
 
 
 def _shortest(users: Sequence[Json]) -> int:
-    timeouts = [value for user in users if isinstance(value := user.get("session_timeout"), int) and value > 0]
-    return min(timeouts, default=SECONDS_PER_WEEK)
+    timeouts = [value for user in users if (value := whole(user.get("session_timeout")))]
+    return min([*timeouts, _SECONDS_PER_YEAR]) if timeouts else SECONDS_PER_WEEK
 
 
 def _iban(aliases: Any) -> str | None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from bunqflask.bunq import errors
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
@@ -20,7 +26,7 @@ READ_TIMEOUT_S = 10.0
 WHOLE_ANSWER_S = 15.0
 MAX_ANSWER_BYTES = 20 * 1024 * 1024
 # The longest that one call can take: what waits for it (a lease) must be willing to wait longer.
-LONGEST_CALL_S = CONNECT_TIMEOUT_S + READ_TIMEOUT_S + WHOLE_ANSWER_S
+LONGEST_CALL_S = CONNECT_TIMEOUT_S + 2 * WHOLE_ANSWER_S
 
 
 class _NoCredentials(AuthBase):
@@ -30,8 +36,53 @@ class _NoCredentials(AuthBase):
         return request
 
 
+@contextmanager
+def _cut_when_late(connection: HTTPConnection) -> Iterator[None]:
+    """Break the connection if the head of an answer takes too long.
+
+    The socket's own time limit begins anew with every byte: a head that drips in would last for hours.
+    """
+    cutter = threading.Timer(WHOLE_ANSWER_S, _cut, [connection.sock])
+    cutter.daemon = True
+    cutter.start()
+    try:
+        yield
+    finally:
+        cutter.cancel()
+
+
+def _cut(open_socket: socket.socket) -> None:
+    with suppress(OSError):
+        open_socket.shutdown(socket.SHUT_RDWR)
+
+
+class _PlainConnection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        with _cut_when_late(self):
+            return super().getresponse()
+
+
+class _TlsConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        with _cut_when_late(self):
+            return super().getresponse()
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
 class BoundedAdapter(HTTPAdapter):
-    """Reads an answer within a time and a size, however slowly it drips in."""
+    """Reads an answer within a time and a size, however slowly it drips in; follows it nowhere."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pool of connections, of our own kind."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request and read its whole answer.
@@ -61,13 +112,14 @@ class BoundedAdapter(HTTPAdapter):
         if not response.headers.get("Content-Encoding") and declared.isdecimal() and len(body) < int(declared):
             raise requests.ConnectionError("the answer was cut off")
         response._content = bytes(body)
+        # No redirect is ever followed, and requests would stumble over a malformed one while preparing to.
+        response.headers.pop("Location", None)
         return response
 
 
 def bound(session: requests.Session) -> requests.Session:
     """Give a requests session our limits: for our own calls, and for those that Authlib makes."""
     session.auth = session.auth or _NoCredentials()
-    session.max_redirects = 0
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter())
     return session
@@ -115,8 +167,15 @@ def failure(error: requests.RequestException) -> errors.TransportFailed:
         return errors.RequestNotSent("no connection to bunq in time")
     if isinstance(error, requests.Timeout):
         return errors.TransportFailed("bunq did not answer in time")
-    if isinstance(error, requests.exceptions.SSLError):
+    cause = _cause(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
         return errors.RequestNotSent("no trusted TLS connection to bunq")
-    if isinstance(error, requests.ConnectionError) and "NewConnectionError" in repr(error):
+    if isinstance(cause, NewConnectionError):
         return errors.RequestNotSent("no connection to bunq")
     return errors.TransportFailed("the connection to bunq broke")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Find what lies at the bottom of the errors that urllib3 and requests wrap around each other."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    return _cause(inner) if isinstance(inner, BaseException) else error

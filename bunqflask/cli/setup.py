@@ -51,13 +51,15 @@ def setup_command(
     try:
         if environment is not None and environment != current_app.config["BUNQ_ENVIRONMENT"]:
             _switch_environment(environment)
-        identity = _identity(psd2_certificate, psd2_chain, psd2_key, new_psd2_identity)
+        if new_psd2_identity is not None:
+            _check_new_identity(given_files=any((psd2_certificate, psd2_chain, psd2_key)))
         wishes = setup.Wishes(
             api_key=config.api_key(),
             ask_api_key=_ask_api_key,
             new_installation=new_installation,
             new_sandbox_user=new_sandbox_user,
-            psd2=identity,
+            psd2=_identity(psd2_certificate, psd2_chain, psd2_key),
+            new_psd2_identity=new_psd2_identity,
         )
         for done in setup.run(wishes):
             click.echo(f"{done.number}/{done.total}  {done.name:<16} {done.result}  ({done.took_s:.1f} s)", color=False)
@@ -75,7 +77,9 @@ def setup_command(
 def _switch_environment(environment: str) -> None:
     other = config.Config.from_env({**config.settings(), "BUNQ_ENVIRONMENT": environment})
     current_app.config.from_object(other)
-    click.echo(f"Setting up {environment}. To serve it, set BUNQ_ENVIRONMENT={environment} as well.")
+    click.echo(
+        f"Setting up {environment} at {other.BUNQ_API_URL}. To serve it, set BUNQ_ENVIRONMENT={environment} as well."
+    )
 
 
 def _ask_api_key() -> str:
@@ -84,17 +88,19 @@ def _ask_api_key() -> str:
     return getpass("bunq API key (not shown): ")
 
 
-def _identity(
-    certificate: Path | None, chain: Path | None, key: Path | None, new_name: str | None
-) -> psd2.Identity | None:
-    if new_name is not None:
-        if certificate or chain or key:
-            raise click.UsageError("--new-psd2-identity makes its own certificate; leave the files out.")
-        if current_app.config["BUNQ_ENVIRONMENT"] == "production":
-            raise click.UsageError("bunq takes a self-signed certificate only in a sandbox.")
-        return psd2.new_sandbox_identity(new_name)
+def _check_new_identity(*, given_files: bool) -> None:
+    if given_files:
+        raise click.UsageError("--new-psd2-identity makes its own certificate; leave the files out.")
+    if current_app.config["BUNQ_ENVIRONMENT"] == "production":
+        raise click.UsageError("bunq takes a self-signed certificate only in a sandbox.")
+
+
+def _identity(certificate: Path | None, chain: Path | None, key: Path | None) -> psd2.Identity | None:
     if certificate is None and key is None and chain is None:
         return None
     if certificate is None or key is None:
         raise click.UsageError("--psd2-certificate and --psd2-key go together.")
-    return psd2.read_identity(certificate.read_text(), chain.read_text() if chain else None, key.read_text())
+    try:
+        return psd2.read_identity(certificate.read_text(), chain.read_text() if chain else None, key.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise psd2.CertificateUnusable("Certificate, chain and key must be PEM files.") from error

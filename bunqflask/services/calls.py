@@ -19,7 +19,7 @@ from bunqflask.extensions import db, writable
 from bunqflask.models import CallBudget
 
 # Two calls may travel at different speeds, so that bunq sees them closer together than we sent them.
-_TRAVEL_MARGIN_S = 0.1
+_TRAVEL_MARGIN_S = 0.5
 
 
 class CallGate:

@@ -42,7 +42,9 @@ def held(row: Leased, holder: str) -> bool:
 
 
 def give_back(row: Leased, holder: str) -> None:
-    """Let go of the lease, unless somebody else holds it by now."""
+    """Let go of the lease, unless somebody else holds it by now; what was not committed is given up."""
+    # After an unforeseen error half a change may lie in the session: it must not be stored with the lease.
+    db.session.rollback()
     if held(row, holder):
         row.lease_holder = row.lease_until = None
     db.session.commit()

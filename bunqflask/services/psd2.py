@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
@@ -41,18 +42,26 @@ def read_identity(certificate: str, chain: str | None, private_key: str) -> Iden
     :raises CertificateUnusable: when they do not, or are not PEM.
     """
     try:
-        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        subject = x509.load_pem_x509_certificate(certificate.encode())
+        public = subject.public_key()
         key = protocol.load_private_key(private_key)
         if chain:
             x509.load_pem_x509_certificates(chain.encode())
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CertificateUnusable(
             "Certificate, chain and key must be PEM files; the key without a password."
         ) from error
     if not isinstance(public, rsa.RSAPublicKey) or public != key.public_key():
         raise CertificateUnusable("The private key does not belong to the certificate.")
+    if subject.not_valid_after_utc <= clock.now():
+        raise CertificateUnusable(f"The certificate ended on {subject.not_valid_after_utc:%Y-%m-%d}.")
     # A self-signed certificate is its own chain.
     return Identity(certificate, chain or certificate, private_key)
+
+
+def ends_at(certificate: str) -> datetime:
+    """Return the moment after which a stored certificate is not valid any more."""
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
 
 
 def new_sandbox_identity(name: str) -> Identity:

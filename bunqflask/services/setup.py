@@ -52,6 +52,7 @@ class Wishes:
     new_installation: bool = False
     new_sandbox_user: Literal["person", "company"] | None = None
     psd2: psd2.Identity | None = None
+    new_psd2_identity: str | None = None
 
 
 Step = tuple[str, Callable[[Installation, CallGate, Wishes], str]]
@@ -98,19 +99,27 @@ def _installation(wishes: Wishes) -> Installation:
     new.redirect_uris = []
     if old is not None:
         old.is_current = False
-        if old.psd2_certificate is None and wishes.psd2 is None:
+        if old.psd2_certificate is None and not _wants_psd2(wishes):
             new.api_key = old.api_key
         new.psd2_certificate, new.psd2_chain = old.psd2_certificate, old.psd2_chain
         new.psd2_private_key = old.psd2_private_key
         db.session.flush()
     db.session.add(new)
-    _take_identity(new, wishes)
+    _take_identity(new, wishes, renew=True)
     db.session.commit()
     return new
 
 
-def _take_identity(installation: Installation, wishes: Wishes) -> None:
+def _wants_psd2(wishes: Wishes) -> bool:
+    return wishes.psd2 is not None or wishes.new_psd2_identity is not None
+
+
+def _take_identity(installation: Installation, wishes: Wishes, *, renew: bool = False) -> None:
     identity = wishes.psd2
+    if wishes.new_psd2_identity is not None:
+        if installation.psd2_certificate is not None and not renew:
+            return  # made by an earlier run, which was perhaps cut off
+        identity = psd2.new_sandbox_identity(wishes.new_psd2_identity)
     if identity is None:
         return
     if installation.device_registered_at is not None or installation.api_key_sealed is not None:
@@ -152,6 +161,12 @@ def install(installation: Installation, gate: CallGate) -> None:
 def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
     if installation.api_key_sealed is not None:
         return "kept"
+    _new_psd2_secret(installation, gate)
+    return "registered"
+
+
+def _new_psd2_secret(installation: Installation, gate: CallGate) -> None:
+    """Show bunq the certificate, and keep the secret that it answers only this once."""
     token = installation.token or ""
     certificate, chain = installation.psd2_certificate or "", installation.psd2_chain or ""
     signature = psd2.proof(
@@ -162,55 +177,87 @@ def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -
     with sessions.client_for(installation, gate) as client:
         installation.api_key = client.register_psd2_credential(token, certificate, chain, signature)
     installation.psd2_registered_at = clock.now()
-    return "registered"
+    db.session.commit()
 
 
 def _register_device(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+    kept = installation.api_key
     if installation.device_registered_at is not None:
-        if wishes.api_key and wishes.api_key != installation.api_key:
+        if wishes.api_key and wishes.api_key != kept:
             raise SetupRefused(
                 "This installation is bound to another API key. To use the new one, add --new-installation."
             )
         return "kept"
-    secret = _secret(installation, gate, wishes)
-    return register_device(installation, secret, gate)
-
-
-def register_device(installation: Installation, secret: str, gate: CallGate) -> str:
-    """Bind a secret to an installation; a device that exists already is as good.
-
-    :raises SetupRefused: bunq does not accept the secret.
-    """
-    token = installation.token or ""
-    try:
-        with sessions.client_for(installation, gate) as client:
-            installation.device_id = client.register_device(token, DEVICE_DESCRIPTION, secret)
-    except errors.SecretRefused as error:
+    if installation.psd2_certificate is not None:
+        return _register_psd2_device(installation, gate)
+    if kept is not None and wishes.api_key in (None, kept):
+        try:
+            return _bind(installation, gate)
+        except errors.SecretRefused as error:
+            # Refused before, or too old by now: another one is welcome.
+            if not _take_api_key(installation, gate, wishes, unlike=kept):
+                raise _key_refused() from error
+    elif not _take_api_key(installation, gate, wishes):
         raise SetupRefused(
-            "bunq does not accept this API key. A new key must be used within an hour of its making, and only "
-            "from the addresses it allows. Make a new one in the bunq app and run setup again."
-        ) from error
+            "An API key is needed: set BUNQ_API_KEY or BUNQ_API_KEY_FILE, or type it at the prompt. "
+            "In a sandbox, --new-sandbox-user company makes one."
+        )
+    try:
+        result = _bind(installation, gate)
+    except errors.SecretRefused as error:
+        raise _key_refused() from error
+    if installation.device_id is None and kept is not None:
+        # The device that exists already was bound to the key of the run before, which was cut off.
+        installation.api_key = kept
+        db.session.commit()
+    return result
+
+
+def _register_psd2_device(installation: Installation, gate: CallGate) -> str:
+    try:
+        return _bind(installation, gate)
+    except errors.SecretRefused:
+        # bunq's secret lives for an hour only, until its first use; the certificate is good for another one.
+        _new_psd2_secret(installation, gate)
+    try:
+        return _bind(installation, gate)
+    except errors.SecretRefused as error:
+        raise SetupRefused("bunq does not accept the secret that it gave for this certificate.") from error
+
+
+def _key_refused() -> SetupRefused:
+    return SetupRefused(
+        "bunq does not accept this API key. A new key must be used within an hour of its making, and only "
+        "from the addresses it allows. Make a new one in the bunq app and run setup again."
+    )
+
+
+def _bind(installation: Installation, gate: CallGate) -> str:
+    """Bind the stored secret to an installation; a device that exists already is as good.
+
+    :raises SecretRefused: bunq does not accept the secret.
+    """
+    token, secret = installation.token or "", installation.api_key or ""
+    with sessions.client_for(installation, gate) as client:
+        installation.device_id = client.register_device(token, DEVICE_DESCRIPTION, secret)
     installation.device_registered_at = clock.now()
     db.session.commit()
     return "registered" if installation.device_id is not None else "was registered already"
 
 
-def _secret(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
-    """Find the API key to bind, and keep it before it is used: some are shown only once."""
-    secret = wishes.api_key or installation.api_key
+def _take_api_key(installation: Installation, gate: CallGate, wishes: Wishes, *, unlike: str | None = None) -> bool:
+    """Find the API key to bind, and keep it before it is used: some are shown only once. False without one."""
+    secret = wishes.api_key if wishes.api_key != unlike else None
     if secret is None and wishes.new_sandbox_user:
         with sessions.client_for(None, gate) as client:
             secret = client.create_sandbox_user(wishes.new_sandbox_user)
     if secret is None and wishes.ask_api_key is not None:
         secret = wishes.ask_api_key().strip()
-    if not secret:
-        raise SetupRefused(
-            "An API key is needed: set BUNQ_API_KEY or BUNQ_API_KEY_FILE, or type it at the prompt. "
-            "In a sandbox, --new-sandbox-user company makes one."
-        )
+    if not secret or secret == unlike:
+        return False
     installation.api_key = secret
     db.session.commit()
-    return secret
+    return True
 
 
 def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
@@ -250,9 +297,8 @@ def _active_client(installation: Installation, gate: CallGate) -> OauthClient | 
     clients = _in_own_session(
         installation, gate, lambda client, token, user_id: client.list_oauth_clients(token, user_id)
     )
-    active = [client for client in clients if client.status in ("ACTIVE", "")]
-    known = [client for client in active if client.id == installation.oauth_client_id]
-    return next(iter(known or active), None)
+    known = [client for client in clients if client.id == installation.oauth_client_id]
+    return next(iter(known or clients), None)
 
 
 def _add_redirect_url(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001

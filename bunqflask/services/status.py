@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import current_app
 
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Connection, Installation
-from bunqflask.services import sessions
+from bunqflask.services import psd2, sessions
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
+_RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,13 @@ def _step(name: str, done: object, found: str) -> Line:
 
 
 def _psd2_line(installation: Installation) -> Line:
-    return _step("PSD2 credential", installation.psd2_registered_at, "registered")
+    if installation.psd2_registered_at is None:
+        return Line("PSD2 credential", "not yet", _RUN_SETUP)
+    ends_at = psd2.ends_at(installation.psd2_certificate or "")
+    found = f"registered, certificate valid until {ends_at:%Y-%m-%d}"
+    if ends_at > clock.now() + _RENEW_CERTIFICATE_BEFORE:
+        return Line("PSD2 credential", found)
+    return Line("PSD2 credential", found, f"{_RUN_SETUP} with a new certificate and --new-installation")
 
 
 def _session_line(installation: Installation) -> Line:
