@@ -11,7 +11,7 @@ wanted=""
 have chromium || have chromium-browser || have google-chrome || wanted="$wanted chromium"
 if [ "${CI:-}" = "true" ]; then
     have_postgres || wanted="$wanted postgresql"
-    have node && have npm || wanted="$wanted nodejs npm"
+    have node && have npm || wanted="$wanted npm" # brings Node along
 fi
 [ -n "$wanted" ] || exit 0
 
@@ -19,12 +19,14 @@ if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
     echo "NOT INSTALLED:$wanted - the tests that need it are skipped" >&2
     exit 0
 fi
-echo "Installing$wanted ..."
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
-# shellcheck disable=SC2086 # a list of package names
-if ! { apt-get update && apt-get install -y --no-install-recommends $wanted; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    echo "NOT INSTALLED:$wanted - apt-get failed, its last lines stand above" >&2
-fi
+apt-get update >"$log" 2>&1 || tail -n 5 "$log" >&2
+for package in $wanted; do
+    echo "Installing $package ..."
+    if ! apt-get install -y --no-install-recommends "$package" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        echo "NOT INSTALLED: $package - apt-get failed, its last lines stand above" >&2
+    fi
+done
 rm -f "$log"
