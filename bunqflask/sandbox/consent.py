@@ -7,31 +7,17 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import qrcode
-from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request
+from flask import Blueprint, Response, abort, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from . import accounts, ledger, oauth, people
 from .bank import Bank
 from .control import is_foreign_origin
+from .pages import money, page, qr_path
 from .store import Item, Json, Store
 
 # Everybody in the list needs a rule in the style sheet, which shows the chosen one's accounts without script.
 PEOPLE_SHOWN = 20
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " form-action {}; frame-ancestors 'none'; base-uri 'none'"
-)
-
-
-def secure(response: Response, *form_targets: str) -> Response:
-    """Add the headers that every page carries; `form_targets` are origins a form may lead to."""
-    response.headers["Content-Security-Policy"] = POLICY.format(" ".join(["'self'", *form_targets]))
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def blueprint(bank: Bank) -> Blueprint:
@@ -51,7 +37,7 @@ def blueprint(bank: Bank) -> Blueprint:
                     asks.get("state"),
                 )
         except oauth.NotFound:
-            return _page("not_found.html", 400)
+            return page("not_found.html", 400)
         return _waiting(bank, asked)
 
     @bp.get("/auth/<uuid:asked_uuid>")
@@ -91,7 +77,7 @@ def blueprint(bank: Bank) -> Blueprint:
 def _load(bank: Bank, asked_uuid: object) -> Item:
     asked = bank.store.named("oauth_request", str(asked_uuid))
     if asked is None:
-        abort(_page("not_found.html", 404))
+        abort(page("not_found.html", 404))
     return asked
 
 
@@ -118,22 +104,17 @@ def _decide(bank: Bank, asked: Item) -> str | None:
 def _go(target: str) -> ResponseReturnValue:
     response = redirect(target, 303)
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not "no-referrer": browsers would then send forms from here with "Origin: null".
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
-
-
-def _page(template: str, code: int = 200, /, *form_targets: str, **values: object) -> Response:
-    return secure(Response(render_template(template, **values), code, content_type="text/html"), *form_targets)
 
 
 def _waiting(bank: Bank, asked: Item, problem: str | None = None) -> Response:
     phone_url = f"{request.host_url}auth/{asked.name}/phone"
-    parts = urlsplit(asked.body["redirect_uri"])
-    return _page(
+    return page(
         "consent.html",
         422 if problem else 200,
-        # A browser checks form-action on the redirect that follows a form, too.
-        f"{parts.scheme}://{parts.netloc}",
+        asked.body["redirect_uri"],
         **_facts(bank, asked),
         problem=problem,
         phone_url=phone_url,
@@ -143,7 +124,7 @@ def _waiting(bank: Bank, asked: Item, problem: str | None = None) -> Response:
 
 
 def _phone(bank: Bank, asked: Item, problem: str | None = None) -> Response:
-    return _page("phone.html", 422 if problem else 200, **_facts(bank, asked), problem=problem, beside=False)
+    return page("phone.html", 422 if problem else 200, **_facts(bank, asked), problem=problem, beside=False)
 
 
 def _facts(bank: Bank, asked: Item) -> dict[str, object]:
@@ -196,19 +177,3 @@ def persons(store: Store) -> list[Json]:
             }
             for user in users[:PEOPLE_SHOWN]
         ]
-
-
-def money(cents: int, currency: str) -> str:
-    """Write an amount for a person."""
-    sign = "−" if cents < 0 else ""
-    name = {"EUR": "€", "USD": "$", "GBP": "£"}.get(currency, f"{currency} ")
-    return f"{sign}{name}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
-
-
-def qr_path(text: str) -> Json:
-    """Return a QR code as the size of its square and an SVG path; four modules of quiet zone."""
-    code = qrcode.QRCode(border=4)
-    code.add_data(text)
-    matrix = code.get_matrix()
-    path = "".join(f"M{x},{y}h1v1h-1z" for y, row in enumerate(matrix) for x, is_dark in enumerate(row) if is_dark)
-    return {"size": len(matrix), "path": path}

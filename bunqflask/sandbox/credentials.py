@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from . import wire
 from .bank import Bank
-from .clock import bunq_time
 from .store import Item, Json, Store
 
 ANYWHERE = "*"
@@ -70,15 +67,11 @@ def shape(credential: Item) -> Json:
             "created": credential.created,
             "updated": credential.updated,
             "status": credential.body["status"],
-            "expiry_time": _expiry(credential) if pending else None,
+            "expiry_time": wire.time_text(credential.body["expiry"]) if pending else None,
             "token_value": credential.name if pending else None,
             "permitted_device": credential.body["permitted_device"],
         }
     }
-
-
-def _expiry(credential: Item) -> str:
-    return bunq_time(datetime.fromtimestamp(credential.body["expiry"], UTC))
 
 
 def revoke(store: Store, credential: Item) -> None:

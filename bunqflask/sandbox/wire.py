@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from .clock import bunq_time
 from .store import Json
 
 PAGE_DEFAULT = 10
@@ -181,6 +183,11 @@ class Window:
     def url(self, bound: str, id: int) -> str:
         """Return the relative address of a neighbouring page."""
         return f"{self.path}?{urlencode([*self.extra, ('count', self.count), (bound, id)])}"
+
+
+def time_text(seconds: float) -> str:
+    """Write a moment, given in seconds since 1970, as bunq does."""
+    return bunq_time(datetime.fromtimestamp(seconds, UTC))
 
 
 # Returns at most `limit` things newest first: below `below`, or the ones directly above `above`.

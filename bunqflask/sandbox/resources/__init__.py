@@ -2,6 +2,8 @@
 
 from . import (
     attachment,
+    avatar,
+    bunqme_tab,
     certificate_pinned,
     confirmation_of_funds,
     credential_ip,
@@ -15,6 +17,7 @@ from . import (
     installation,
     issuer_transaction,
     monetary_account,
+    note,
     notification,
     oauth_client,
     payment,
@@ -43,7 +46,10 @@ RESOURCES = [
         request,
         notification,
         event,
+        bunqme_tab,
         attachment,
+        avatar,
+        note,
         credential_ip,
         certificate_pinned,
         confirmation_of_funds,

@@ -1,87 +1,80 @@
-"""`attachment`, `attachment-public` and `avatar`: files as raw bytes.
+"""`attachment` and `attachment-public`: files as raw bytes, of an account or for everybody, and their content.
 
 https://doc.bunq.com/api-reference/attachment
 """
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
-from .. import people, wire
+from .. import wire
 from ..api import A, Call, Resource, U
-from ..store import Item, Json
+from ..store import Item, Json, Store
 from ..wire import Answer, id_answer
 
 resource = Resource()
 
-MIMES = ("image/png", "image/jpeg", "image/gif", "application/pdf")
-LONGEST = 10 * 1024 * 1024
+MIME_TYPES = ("image/png", "image/jpeg", "application/pdf")
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "application/pdf": "pdf"}
+
+# bunq names no limit; this one only keeps a stray upload from filling the database.
+LARGEST = 20_000_000
 
 
-def _upload(call: Call, kind: str, account_id: int | None) -> Item:
+def _upload(call: Call, kind: str, *, owner: int, account: int | None = None) -> Item:
     """Keep the bytes of the request.
 
-    :raises Refusal: 400, no description, an unknown type, nothing, or too much.
+    :raises Refusal: 400, no bytes, a type that bunq does not take, or no description (invented texts).
     """
-    description = call.header.get("X-Bunq-Attachment-Description")
     mime = call.header.get("Content-Type", "").partition(";")[0].strip().lower()
+    if mime not in MIME_TYPES:
+        raise wire.invalid(f"The header Content-Type must be one of {', '.join(MIME_TYPES)}.")
+    description = call.header.get("X-Bunq-Attachment-Description", "")
     if not description or not description.isascii():
         raise wire.invalid("The header X-Bunq-Attachment-Description is required and must be ASCII.")
-    if mime not in MIMES:
-        raise wire.invalid(f"The Content-Type must be one of {', '.join(MIMES)}.")
-    if not 0 < len(call.body) <= LONGEST:
-        raise wire.invalid("The attachment is empty or too large.")
-    item = call.store.insert(
-        kind,
-        {"description": description, "mime": mime},
-        owner=call.caller.id,
-        account=account_id,
-        name=str(uuid.uuid4()),
-    )
+    if not 0 < len(call.body) <= LARGEST:
+        raise wire.invalid(f"The request body must be the content of the file, at most {LARGEST} bytes.")
+    body = {
+        "description": description,
+        "content_type": mime,
+        "digest": hashlib.sha256(call.body).hexdigest(),
+    }
+    item = call.store.insert(kind, body, name=str(uuid.uuid4()), owner=owner, account=account)
     call.store.put_content(item.id, mime, call.body)
     return item
 
 
-def content(call: Call, item: Item) -> Answer:
-    """Answer the bytes kept for an item.
+def url(item: Item) -> str:
+    """Return an address shaped like those of bunq's file store; it leads nowhere."""
+    name = f"{item.body['digest']}.{EXTENSIONS[item.body['content_type']]}"
+    store = "bunq-triage-model-storage-public.s3.eu-central-1.amazonaws.com"
+    return f"https://{store}/bunq_file/File/content/{name}"
 
-    :raises Refusal: 404, there are none.
-    """
+
+def _attachment(item: Item) -> Json:
+    return {
+        "description": item.body["description"],
+        "content_type": item.body["content_type"],
+        "urls": [{"type": "ORIGINAL", "url": url(item)}],
+    }
+
+
+def _content(call: Call, item: Item) -> Answer:
     found = call.store.get_content(item.id)
     if found is None:
-        raise wire.not_found("Content", item.id)
+        raise wire.not_found("Attachment", item.id)
     return Answer(raw=found)
 
 
-@resource.post(A + "/attachment")
-def upload(call: Call) -> Answer:
-    """Upload a file for use with payments and notes."""
-    return id_answer(_upload(call, "attachment", call.account.id).id)
+# Of an account.
 
 
-@resource.get(A + "/attachment/<int:attachment_id>/content")
-def account_content(call: Call, attachment_id: int) -> Answer:
-    """Download a file of an account."""
-    return content(call, call.load("attachment", attachment_id, "Attachment", account=call.account.id))
+def readable(call: Call, attachment_id: int) -> Item:
+    """Return an attachment of the user that this session may see.
 
-
-@resource.get(U + "/attachment/<int:attachment_id>")
-def read(call: Call, attachment_id: int) -> Answer:
-    """Read what a file is."""
-    item = _own(call, attachment_id)
-    shape = {"description": item.body["description"], "content_type": item.body["mime"], "urls": []}
-    return Answer(
-        [{"AttachmentUser": {"id": item.id, "created": item.created, "updated": item.updated, "attachment": shape}}]
-    )
-
-
-@resource.get(U + "/attachment/<int:attachment_id>/content")
-def user_content(call: Call, attachment_id: int) -> Answer:
-    """Download a file of a user."""
-    return content(call, _own(call, attachment_id))
-
-
-def _own(call: Call, attachment_id: int) -> Item:
+    :raises Refusal: 404.
+    """
     item = call.load("attachment", attachment_id, "Attachment", owner=call.user.id)
     visible = call.visible_accounts(call.user)
     if visible is not None and item.account not in visible:
@@ -89,13 +82,66 @@ def _own(call: Call, attachment_id: int) -> Item:
     return item
 
 
+def _is_received(store: Store, account_id: int, attachment_id: int) -> bool:
+    """Tell whether a payment brought an attachment of somebody else to an account."""
+    with store.transaction():
+        row = store.db.execute(
+            "SELECT 1 FROM ledger_entry, json_each(extra, '$.attachment') AS each"
+            " WHERE account = ? AND extra IS NOT NULL AND each.value = ? LIMIT 1",
+            (account_id, attachment_id),
+        ).fetchone()
+    return row is not None
+
+
+@resource.post(A + "/attachment")
+def create(call: Call) -> Answer:
+    """Upload a file, to be named in a payment, a request or a note."""
+    return id_answer(_upload(call, "attachment", owner=call.user.id, account=call.account.id).id)
+
+
+@resource.get(A + "/attachment/<int:attachment_id>/content")
+def account_content(call: Call, attachment_id: int) -> Answer:
+    """Read the bytes of a file of this account, or of one that came to it with a payment."""
+    call.require_role("AISP")
+    item = call.store.get("attachment", attachment_id)
+    if item is None or not (
+        item.account == call.account.id or _is_received(call.store, call.account.id, attachment_id)
+    ):
+        raise wire.not_found("Attachment", attachment_id)
+    return _content(call, item)
+
+
+@resource.get(U + "/attachment/<int:attachment_id>")
+def read(call: Call, attachment_id: int) -> Answer:
+    """Read what a file is."""
+    call.require_role("AISP")
+    item = readable(call, attachment_id)
+    shape = {"id": item.id, "created": item.created, "updated": item.updated, "attachment": _attachment(item)}
+    return Answer([{"AttachmentUser": shape}])
+
+
+@resource.get(U + "/attachment/<int:attachment_id>/content")
+def user_content(call: Call, attachment_id: int) -> Answer:
+    """Read the bytes of a file of any of the user's accounts."""
+    call.require_role("AISP")
+    return _content(call, readable(call, attachment_id))
+
+
+# For everybody: known by uuid, readable in every session.
+
+
 @resource.post("/attachment-public")
-def upload_public(call: Call) -> Answer:
-    """Upload a picture that anybody may see. The answer is a UUID, as SDKs expect."""
-    return Answer([{"Uuid": {"uuid": _upload(call, "attachment_public", None).name}}])
+def create_public(call: Call) -> Answer:
+    """Upload a file that everybody may see. The SDKs read `Uuid`, bunq's OpenAPI says `Id`."""
+    item = _upload(call, "attachment_public", owner=call.caller.id)
+    return Answer([{"Uuid": {"uuid": item.name}}])
 
 
-def _public(call: Call, attachment_uuid: object) -> Item:
+def public(call: Call, attachment_uuid: object) -> Item:
+    """Return the public attachment of this uuid.
+
+    :raises Refusal: 404.
+    """
     item = call.store.named("attachment_public", str(attachment_uuid))
     if item is None:
         raise wire.not_found("Attachment", str(attachment_uuid))
@@ -105,38 +151,12 @@ def _public(call: Call, attachment_uuid: object) -> Item:
 @resource.get("/attachment-public/<uuid:attachment_uuid>")
 def read_public(call: Call, attachment_uuid: object) -> Answer:
     """Read what a public file is."""
-    item = _public(call, attachment_uuid)
-    members: Json = {
-        "uuid": item.name,
-        "created": item.created,
-        "updated": item.updated,
-        "attachment": {"description": item.body["description"], "content_type": item.body["mime"]},
-    }
-    return Answer([{"AttachmentPublic": members}])
+    item = public(call, attachment_uuid)
+    shape = {"uuid": item.name, "created": item.created, "updated": item.updated, "attachment": _attachment(item)}
+    return Answer([{"AttachmentPublic": shape}])
 
 
 @resource.get("/attachment-public/<uuid:attachment_uuid>/content")
 def public_content(call: Call, attachment_uuid: object) -> Answer:
-    """Download a public file."""
-    return content(call, _public(call, attachment_uuid))
-
-
-@resource.post("/avatar")
-def create_avatar(call: Call) -> Answer:
-    """Make an avatar of a public picture."""
-    picture = _public(call, call.text("attachment_public_uuid"))
-    avatar = people.avatar(picture.name or "")
-    image = avatar["image"][0]
-    image |= {"attachment_public_uuid": picture.name, "content_type": picture.body["mime"]}
-    avatar |= {"uuid": str(uuid.uuid4()), "anchor_uuid": None}
-    call.store.insert("avatar", avatar, owner=call.caller.id, name=avatar["uuid"])
-    return Answer([{"Uuid": {"uuid": avatar["uuid"]}}])
-
-
-@resource.get("/avatar/<uuid:avatar_uuid>")
-def read_avatar(call: Call, avatar_uuid: object) -> Answer:
-    """Read an avatar."""
-    item = call.store.named("avatar", str(avatar_uuid))
-    if item is None:
-        raise wire.not_found("Avatar", str(avatar_uuid))
-    return Answer([{"Avatar": item.body}])
+    """Read the bytes of a public file."""
+    return _content(call, public(call, attachment_uuid))

@@ -5,12 +5,16 @@ https://doc.bunq.com/api-reference/monetary-account
 
 from __future__ import annotations
 
-from .. import accounts, wire
+from .. import accounts, ledger, people, wire
 from ..api import A, Call, Resource, U
-from ..store import Item
-from ..wire import Answer
+from ..store import Item, Json
+from ..wire import Answer, id_answer
+from .avatar import chosen as chosen_avatar
 
 resource = Resource()
+
+DAILY_LIMIT_MAXIMUM = 1_000_000
+STATUSES = ("ACTIVE", "CANCELLED", "PENDING_REOPEN")
 
 # Word in the path -> name of the type in answers.
 TYPES = {
@@ -55,18 +59,116 @@ def read(call: Call) -> Answer:
     return Answer([accounts.wire(call.store, call.account)])
 
 
+def _create(call: Call, wrapper: str) -> Answer:
+    """Open an account. An app that opens one may see it."""
+    currency = call.text("currency")
+    if currency != "EUR" and wrapper != accounts.BANK:
+        raise wire.invalid("The currency must be EUR.")
+    if currency is None or not (len(currency) == 3 and currency.isupper()):
+        raise wire.invalid("The field currency must be an ISO 4217 code.")
+    changes = _read_changes(call, currency)
+    more: Json = {}
+    if wrapper == accounts.SAVINGS and "savings_goal" in call.json:
+        more["savings_goal"] = wire.read_amount(call.json["savings_goal"], "savings_goal")[0]
+    if wrapper == accounts.JOINT:
+        owners = call.json.get("all_co_owner")
+        if not isinstance(owners, list) or not owners:
+            raise wire.invalid("The field all_co_owner is required.")
+        mine = {"alias": people.label(call.user), "status": "ACCEPTED"}
+        others = [{"alias": each.get("alias"), "status": "PENDING"} for each in owners if isinstance(each, dict)]
+        more |= {"all_co_owner": [mine, *others], "status": "PENDING_ACCEPTANCE"}
+    if wrapper in (accounts.EXTERNAL, accounts.EXTERNAL_SAVINGS):
+        more["iban"] = None
+    description = changes.pop("description", "bunq account")
+    account = accounts.add(call.store, call.user, description, wrapper=wrapper, currency=currency, **more)
+    account.body |= changes
+    call.store.save(account, touch=False)
+    grant = call.grant
+    if grant is not None:
+        grant.body["accounts"] = [*grant.body["accounts"], account.id]
+        call.store.save(grant, touch=False)
+    return id_answer(account.id)
+
+
+def _read_changes(call: Call, currency: str) -> Json:
+    """Return the members that may be set when an account is made or changed.
+
+    :raises Refusal: 400, one of them is wrong.
+    """
+    changes: Json = {}
+    if "description" in call.json:
+        changes["description"] = call.text("description", longest=140)
+    if "daily_limit" in call.json:
+        cents, limit_currency = wire.read_amount(call.json["daily_limit"], "daily_limit", zero_allowed=True)
+        if cents > DAILY_LIMIT_MAXIMUM or limit_currency != currency:
+            raise wire.invalid("The daily_limit is at most 10000 in the currency of the account.")
+        changes["daily_limit"] = cents
+    setting = call.json.get("setting")
+    if setting is not None:
+        if not isinstance(setting, dict):
+            raise wire.invalid("The field setting must be an object.")
+        changes["setting"] = setting
+        changes |= {name: setting[name] for name in ("color", "icon") if name in setting}
+    if call.json.get("avatar_uuid") is not None:
+        changes["avatar"] = chosen_avatar(call, call.json["avatar_uuid"])
+    return changes
+
+
+def _update(call: Call, account: Item) -> Answer:
+    """Rename, limit, colour, reopen or close. Only an empty account can be closed."""
+    changes = _read_changes(call, account.body["currency"])
+    if "savings_goal" in call.json and account.body["wrapper"] == accounts.SAVINGS:
+        goal = call.json["savings_goal"]
+        changes["savings_goal"] = None if goal is None else wire.read_amount(goal, "savings_goal")[0]
+    status = call.json.get("status")
+    if status is not None:
+        if status not in STATUSES:
+            raise wire.invalid(f"The field status must be one of {', '.join(STATUSES)}.")
+        if status == "CANCELLED":
+            changes |= _closing(call, account)
+        else:
+            changes |= {"status": status, "sub_status": "NONE"}
+    account.body |= changes
+    call.store.save(account)
+    return id_answer(account.id)
+
+
+def _closing(call: Call, account: Item) -> Json:
+    if call.json.get("sub_status") != "REDEMPTION_VOLUNTARY" or call.json.get("reason") != "OTHER":
+        raise wire.invalid("Closing needs sub_status REDEMPTION_VOLUNTARY and reason OTHER.")
+    if ledger.balance(call.store, account.id)[0] != 0:
+        raise wire.invalid("The balance must be zero before the account can be closed.")
+    return {
+        "status": "CANCELLED",
+        "sub_status": "REDEMPTION_VOLUNTARY",
+        "reason": "OTHER",
+        "reason_description": call.text("reason_description", required=False),
+    }
+
+
 def _add_typed(word: str, wrapper: str) -> None:
-    """Add the reading calls of one type."""
+    """Add the calls of one type."""
 
     @resource.get(f"{U}/monetary-account-{word}")
     def index_typed(call: Call) -> Answer:
         return _list(call, wrapper)
 
-    @resource.get(f"{U}/monetary-account-{word}/<int:account_id>")
-    def read_typed(call: Call) -> Answer:
+    def own(call: Call) -> Item:
         if call.account.body["wrapper"] != wrapper:
             raise wire.account_not_found(call.account.id)
-        return read(call)
+        return call.account
+
+    @resource.get(f"{U}/monetary-account-{word}/<int:account_id>")
+    def read_typed(call: Call) -> Answer:
+        return Answer([accounts.wire(call.store, own(call))])
+
+    @resource.put(f"{U}/monetary-account-{word}/<int:account_id>")
+    def update_typed(call: Call) -> Answer:
+        return _update(call, own(call))
+
+    # A card account comes with a card; nobody opens one by itself.
+    if wrapper != accounts.CARD:
+        resource.post(f"{U}/monetary-account-{word}")(lambda call: _create(call, wrapper))
 
 
 for _word, _wrapper in TYPES.items():

@@ -9,6 +9,7 @@ from .. import people, wire
 from ..api import Call, Resource
 from ..store import Item
 from ..wire import Answer, id_answer
+from .avatar import chosen as chosen_avatar
 from .session import user_api_key
 
 resource = Resource()
@@ -84,6 +85,8 @@ def _update(call: Call, user: Item) -> Answer:
     for name in CHANGEABLE:
         if name in call.json:
             user.body[name] = call.json[name]
+    if "avatar_uuid" in call.json:
+        user.body["avatar"] = chosen_avatar(call, call.json["avatar_uuid"])
     if "display_name" in call.json:
         user.body["display_name"] = call.text("display_name", longest=140)
     call.store.save(user)
