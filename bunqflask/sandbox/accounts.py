@@ -100,6 +100,8 @@ def find(store: Store, pointer_type: str, value: str) -> Item | None:
 
 def display_name(user: Item) -> str:
     """Return the name on a user's accounts: shortened for persons, in full for companies."""
+    if user.body["type"] == people.PERSON and "helper" not in user.body:
+        return f"{user.body['first_name'][0]}. {user.body['last_name']}"
     return str(user.body["display_name"])
 
 

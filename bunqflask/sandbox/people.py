@@ -47,7 +47,7 @@ def add_person(
     body = {
         "type": PERSON,
         "public_uuid": stable_uuid(f"user {id}") if id else str(uuid.uuid4()),
-        "display_name": f"{first_name[0]}. {last_name}",
+        "display_name": f"{first_name} {last_name}",
         "public_nick_name": first_name,
         "first_name": first_name,
         "last_name": last_name,

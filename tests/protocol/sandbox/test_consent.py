@@ -257,10 +257,10 @@ def test_oauth_session_names_both_users(app: App) -> None:
     assert list(shown["requested_by_user"]) == ["UserCompany"]
     granted = shown["granted_by_user"]["UserPerson"]
     assert granted["id"] == JODI
-    assert granted["display_name"] == "J. Walker"
+    assert granted["display_name"] == "Jodi Walker"
     assert set(granted) == {"id", "display_name", "public_nick_name", "avatar", "session_timeout"}
     assert client.get("/user") == [client.user]
-    assert client.one(f"/user/{JODI}", "UserPerson")["display_name"] == "J. Walker"
+    assert client.one(f"/user/{JODI}", "UserPerson")["display_name"] == "Jodi Walker"
 
 
 def test_both_ids_lead_to_the_accounts_and_others_do_not(app: App) -> None:
