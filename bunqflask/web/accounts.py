@@ -29,7 +29,8 @@ def home() -> ResponseReturnValue:
         return render_template(
             "accounts/index.html",
             cards=shown,
-            totals=totals(row for card in shown for row in card.open),
+            # What a disconnected connection held is no longer known, so it is not in the sum.
+            totals=totals(row for card in shown if card.state != "disconnected" for row in card.open),
             pending=[cards.pending(attempt) for attempt in open_attempts],
         )
 

@@ -11,7 +11,7 @@ from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
 from bunqflask.services import accounts, connecting, connections, consents
 from bunqflask.services.team import Member
 from bunqflask.texts import gettext as _
-from bunqflask.web import errors
+from bunqflask.web import errors, formats
 from bunqflask.web.presenters import (
     AccountRow,
     AttemptView,
@@ -121,6 +121,7 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
         card=card(shown, member, focus=True) if shown else None,
         problem=errors.attempt_problem(attempt),
         polling=is_polled(attempt),
+        seen=seen(attempt),
     )
 
 
@@ -128,7 +129,7 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
     """Show on the first page that a consent waits for bunq or for an answer."""
     if attempt.step == "confirm":
         text = _("%(name)s approved on another device. Is this the right person?") % {
-            "name": attempt.granted_user_name or _("Somebody")
+            "name": formats.name(attempt.granted_user_name)
         }
     else:
         text = _("A permission was given; the accounts are still to be fetched.")

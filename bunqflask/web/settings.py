@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
@@ -49,6 +49,7 @@ def password() -> ResponseReturnValue:
         team.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
     except team.TeamRefused as refused:
         return _page({"new": str(refused)}), 422
+    flash(_("The password is changed, and other browsers are logged out."))
     return redirect(url_for("settings.index"))
 
 
