@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app
+from sqlalchemy.exc import InvalidRequestError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, resources
@@ -56,16 +57,18 @@ def refresh(connection: Connection, *, patience_s: float) -> None:
     holder = leases.take(connection)
     if holder is None:
         return
-    gate = CallGate(patience_s)
+    gate, consented_at = CallGate(patience_s), connection.consented_at
     try:
         if connection.refused_at is not None:
             _find_out_who_is_refused(connection, gate)
         if connection.status == "active":
-            _read_and_store(connection, gate)
+            _read_and_store(connection, consented_at, gate)
     except errors.SecretRefused as error:
-        _note_refusal(connection, error, gate)
+        if _holds(connection, consented_at):
+            _note_refusal(connection, error, gate)
     except errors.BunqError as error:
-        troubles.note(connection, error)
+        if _holds(connection, consented_at):
+            troubles.note(connection, error)
     except sessions.NotSetUp:
         troubles.note_kind(connection, "not_set_up")
     except sessions.SessionGone:
@@ -137,18 +140,28 @@ def _exact(amount: resources.Amount | None) -> Decimal | None:
     return amount.value
 
 
-def _read_and_store(connection: Connection, gate: CallGate) -> None:
+def _holds(connection: Connection, consented_at: datetime) -> bool:
+    """Lock the connection and tell whether it still holds the permission that bunq was asked with.
+
+    While bunq answered it may have been renewed, ended or erased: then the answer is about the past.
+    """
+    try:
+        db.session.refresh(connection, with_for_update=True)
+    except InvalidRequestError:
+        return False
+    return connection.status == "active" and connection.consented_at == consented_at
+
+
+def _read_and_store(connection: Connection, consented_at: datetime, gate: CallGate) -> None:
     secret, installation = connections.secret_and_installation(connection)
     session = connection.session
     if session is None:
         connection.session = session = BunqSession(generation=0)
         db.session.commit()
     found = sessions.run(session, secret=secret, installation=installation, gate=gate, work=fetch)
-    db.session.refresh(connection, with_for_update=True)
-    if connection.status != "active":
-        return  # ended while bunq answered
-    store(connection, found)
-    troubles.clear(connection)
+    if _holds(connection, consented_at):
+        store(connection, found)
+        troubles.clear(connection)
     db.session.commit()
 
 
@@ -164,10 +177,12 @@ def _note_refusal(connection: Connection, error: errors.SecretRefused, gate: Cal
 
 def _find_out_who_is_refused(connection: Connection, gate: CallGate) -> None:
     """Our own session decides: if it works, the grant is what bunq refuses, and the connection is lost."""
-    refused_at = connection.refused_at
+    refused_at, consented_at = connection.refused_at, connection.consented_at
     if refused_at is None:
         return
     ours_works = sessions.own_session_works_since(sessions.current_installation(), refused_at, gate)
+    if not _holds(connection, consented_at):
+        return
     if ours_works:
         current_app.logger.warning("connection %s is lost: bunq refuses its grant", connection.id)
         facts = connection.trouble_facts

@@ -133,14 +133,8 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
     if own_installation is not None:
         db.session.delete(own_installation)
     if erase:
-        db.session.execute(
-            db.delete(ConsentAttempt).where(
-                or_(
-                    ConsentAttempt.connection_id == connection.id,
-                    ConsentAttempt.renews_connection_id == connection.id,
-                )
-            )
-        )
+        # A renewal that is still under way goes on by itself, and must not lose what it holds.
+        db.session.execute(db.delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
         db.session.delete(connection)
     db.session.commit()
 

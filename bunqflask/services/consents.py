@@ -94,7 +94,8 @@ def get_for(member: Member, attempt_id: str) -> ConsentAttempt:
 
     :raises NotFoundHere: there is none.
     """
-    attempt: ConsentAttempt | None = db.session.get(ConsentAttempt, attempt_id)
+    # PostgreSQL refuses some signs in a text instead of finding nothing.
+    attempt: ConsentAttempt | None = db.session.get(ConsentAttempt, attempt_id) if attempt_id.isalnum() else None
     if attempt is None or attempt.member_id != member.id:
         raise NotFoundHere
     end_overdue(attempt)
@@ -170,8 +171,11 @@ def come_back(
     writable()
     taken = oauth.StateStore().take(browser_session, state)
     attempt = db.session.get(ConsentAttempt, taken.attempt_id) if taken else None
-    if taken is None or attempt is None or not _move(attempt, "waiting", "exchanging"):
+    if taken is None or attempt is None:
         raise ConsentStateMismatch
+    end_overdue(attempt)
+    if taken.is_expired or not _move(attempt, "waiting", "exchanging"):
+        raise ConsentStateMismatch(attempt)
     if error is not None:
         _end_without_code(attempt, error)
     if not code:
@@ -185,15 +189,17 @@ def come_back(
     attempt.access_token = token
     attempt.approved_at = clock.now()
     attempt.came_back_elsewhere = elsewhere
-    if not _move(attempt, "exchanging", "connecting"):
-        erase(attempt)  # cancelled while bunq answered
+    if not claim(attempt, "exchanging", "connecting"):
+        db.session.rollback()  # cancelled while bunq answered: what it answered is not kept
         raise ConsentStateMismatch(attempt)
+    db.session.commit()
+    db.session.refresh(attempt)
     return attempt
 
 
 def cancel(attempt: ConsentAttempt) -> None:
     """End an attempt at the wish of the member who started it; what was obtained is erased."""
-    for step in ("waiting", "connecting"):
+    for step in ("waiting", "exchanging", "connecting"):
         if attempt.step == step and _move(attempt, step, "cancelled"):
             erase(attempt)
             return
@@ -251,6 +257,11 @@ def deadline(attempt: ConsentAttempt) -> Any:
     return attempt.step_since + lives[attempt.step] if attempt.step in lives else None
 
 
+def reference(attempt: ConsentAttempt) -> str:
+    """Return what stands both on the pages of a failed attempt and in the log."""
+    return f"BF-{attempt.created_at:%Y%m%d-%H%M%S}-{attempt.id[:4].upper()}"
+
+
 def _is_overdue(attempt: ConsentAttempt) -> bool:
     until = deadline(attempt)
     return until is not None and until < clock.now()
@@ -265,7 +276,7 @@ def _end_without_code(attempt: ConsentAttempt, error: str) -> None:
 
 
 def _fail(attempt: ConsentAttempt, reason: str) -> ConsentFailed:
-    _move(attempt, attempt.step, "failed", trouble=reason)
+    _move(attempt, "exchanging", "failed", trouble=reason)
     return ConsentFailed(attempt)
 
 
@@ -297,7 +308,11 @@ def claim(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **value
         .execution_options(synchronize_session=False)
     )
     result = db.session.execute(query)
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    moved = isinstance(result, CursorResult) and result.rowcount == 1
+    if moved and new == "failed":
+        why = values.get("trouble") or attempt.trouble
+        current_app.logger.warning("%s: a consent failed: %s %s", reference(attempt), why, attempt.trouble_facts)
+    return moved
 
 
 def _digest(text: str) -> str:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
@@ -73,17 +73,13 @@ def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLo
     :raises LoginThrottled: too many tries for this account or from this address.
     :raises LoginRefused: email and password do not match.
     """
-    account_key = "account:" + _digest(email.strip().casefold())
     address_key = "address:" + address[:64]
-    # Counted before the check, so that many tries at once are not all checked before one is counted.
-    _count_try(account_key, _TRIES_PER_ACCOUNT)
+    # The address first: once it is held back, it can neither lock others out nor fill the table.
     _count_try(address_key, _TRIES_PER_ADDRESS)
-    member = team.find(email)
-    db.session.commit()
-    if not team.password_matches(member, password) or member is None:
-        raise LoginRefused
-    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key.in_([account_key, address_key])))
+    member = _check_password(email, password)
     token, now = secrets.token_urlsafe(32), clock.now()
+    throttles = db.delete(LoginThrottle)
+    db.session.execute(throttles.where(or_(LoginThrottle.key == address_key, LoginThrottle.window_ends_at < now)))
     login = Login(
         token_hash=_digest(token),
         member_id=member.id,
@@ -96,6 +92,15 @@ def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLo
     db.session.add(login)
     db.session.commit()
     return NewLogin(login, token)
+
+
+def confirm_password(member: Member, password: str) -> TeamMember:
+    """Check the password of somebody who is logged in; a borrowed browser gets no more tries than a stranger.
+
+    :raises LoginThrottled: too many tries for this account.
+    :raises LoginRefused: it is not the password.
+    """
+    return _check_password(member.email, password)
 
 
 def find(token: str) -> CurrentLogin | None:
@@ -124,6 +129,20 @@ def end(member: Member, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     db.session.execute(db.delete(Login).where(Login.id == login_id, Login.member_id == member.id))
     db.session.commit()
+
+
+def _check_password(email: str, password: str) -> TeamMember:
+    account_key = "account:" + _digest(email.strip().casefold())
+    # Counted before the check, so that many tries at once are not all checked before one is counted.
+    _count_try(account_key, _TRIES_PER_ACCOUNT)
+    member = team.find(email)
+    password_hash = member.password_hash if member else None
+    db.session.commit()  # comparing takes a moment: nobody waits for the database meanwhile
+    if not team.hash_matches(password_hash, password) or member is None:
+        raise LoginRefused
+    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == account_key))
+    db.session.commit()
+    return member
 
 
 def _count_try(key: str, allowed: int) -> None:

@@ -26,9 +26,12 @@ from bunqflask import clock
 from bunqflask.bunq import errors, protocol, transport
 from bunqflask.extensions import db
 from bunqflask.models import ConsentState, Installation
+from bunqflask.services.calls import settle
 
 STATE_LIFE = timedelta(minutes=10)
 _QUERY_STYLE = "bunq_query"
+_MARKER = "_state_bunq_"
+_MOST_MARKERS = 10
 BrowserSession = MutableMapping[str, Any]
 
 
@@ -39,6 +42,7 @@ class TakenState:
     attempt_id: str
     state: str = field(repr=False)
     data: dict[str, str] = field(repr=False)
+    is_expired: bool = False
 
 
 class StateStore(FlaskIntegration):  # type: ignore[misc]
@@ -64,6 +68,10 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
         db.session.add(row)
         db.session.commit()
         self._clear_session_state(browser_session)
+        markers = [name for name in browser_session if name.startswith(_MARKER)]
+        # Browsers drop a cookie that has grown too large, and with it everything else in it.
+        for oldest in sorted(markers, key=lambda name: browser_session[name]["exp"])[: 1 - _MOST_MARKERS]:
+            del browser_session[oldest]
         browser_session[self._marker(state)] = {"exp": now.timestamp() + self.expires_in}
 
     def take(self, browser_session: BrowserSession, state: str) -> TakenState | None:
@@ -71,21 +79,19 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
         if not state or self._marker(state) not in browser_session:
             return None
         self.clear_state_data(browser_session, state)
-        query = (
-            db.delete(ConsentState)
-            .where(ConsentState.state_hash == _digest(state), ConsentState.expires_at > clock.now())
-            .returning(ConsentState)
-        )
+        query = db.delete(ConsentState).where(ConsentState.state_hash == _digest(state)).returning(ConsentState)
         row = db.session.scalars(query, execution_options={"synchronize_session": False}).one_or_none()
-        data = row.data if row else None
-        attempt_id = row.attempt_id if row else ""
+        taken = None
+        if row is not None:
+            is_expired = row.expires_at <= clock.now()
+            taken = TakenState(row.attempt_id, state, json.loads(row.data or "{}"), is_expired)
         db.session.commit()
-        return TakenState(attempt_id, state, json.loads(data)) if data is not None else None
+        return taken
 
     @staticmethod
     def _marker(state: str) -> str:
         # The signed cookie is readable: it holds the hash, not the state.
-        return f"_state_bunq_{_digest(state)[:32]}"
+        return f"{_MARKER}{_digest(state)[:32]}"
 
     def clear_state_data(self, browser_session: BrowserSession, state: str) -> None:
         """Take the browser's marker away."""
@@ -123,6 +129,8 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
     """
     app = _app(installation, StateStore())
     answer = _Answer()
+    # Nobody waits for our part of the database while we wait for bunq.
+    settle()
     app.compliance_fix = lambda session: session.register_compliance_hook("access_token_response", answer.keep)
     try:
         app.fetch_access_token(code=code, allow_redirects=False, **taken.data)

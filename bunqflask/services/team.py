@@ -16,7 +16,7 @@ from bunqflask.models import Login, TeamMember
 
 MIN_PASSWORD = 10
 MAX_PASSWORD = 200
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,180}")
+_EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,180}")
 
 # argon2id; each hash takes 64 MiB for a moment, so only a few at a time.
 _hasher = PasswordHasher()
@@ -66,8 +66,10 @@ def members() -> list[TeamMember]:
 
 def find(email: str) -> TeamMember | None:
     """Return the team member with this email, whatever its capitals."""
-    query = db.select(TeamMember).filter_by(email=email.strip().casefold())
-    return db.session.scalars(query).one_or_none()
+    email = email.strip().casefold()
+    if not _EMAIL.fullmatch(email):
+        return None
+    return db.session.scalars(db.select(TeamMember).filter_by(email=email)).one_or_none()
 
 
 def reset(email: str, password: str) -> TeamMember:
@@ -85,7 +87,8 @@ def set_password(member: TeamMember, password: str, *, keep_login: int | None = 
 
     :raises TeamRefused: the password is too short or too long.
     """
-    member.password_hash = hash_password(password)
+    password_hash = hash_password(password)
+    member.password_hash = password_hash
     ended = db.delete(Login).where(Login.member_id == member.id)
     db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
     db.session.commit()
@@ -116,14 +119,19 @@ def hash_password(password: str) -> str:
 
 def password_matches(member: TeamMember | None, password: str) -> bool:
     """Compare a password with the member's; takes as long when there is no such member."""
+    return hash_matches(member.password_hash if member else None, password)
+
+
+def hash_matches(password_hash: str | None, password: str) -> bool:
+    """Compare a password with a hash; takes as long when there is none."""
     if len(password) > MAX_PASSWORD:
         return False
     with _few_at_a_time:
         try:
-            _hasher.verify(member.password_hash if member else _nobody_hash, password)
+            _hasher.verify(password_hash or _nobody_hash, password)
         except (VerificationError, InvalidHashError):
             return False
-    return member is not None
+    return password_hash is not None
 
 
 def _require(email: str) -> TeamMember:

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, current_app, g, request
+from werkzeug.routing import IntegerConverter, Map
 
 from bunqflask.config import Config
+
+
+class _RowId(IntegerConverter):
+    """A number in an address; one that no row can have is no address of ours."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**31 - 1)
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -14,6 +22,7 @@ def init_app(app: Flask, config: Config) -> None:
     from bunqflask.extensions import csrf
     from bunqflask.web import accounts, auth, consent, errors, formats, health, htmx, security, settings
 
+    app.url_map.converters["int"] = _RowId
     security.init_app(app, config)
     csrf.init_app(app)
     errors.init_app(app)

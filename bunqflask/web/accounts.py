@@ -22,6 +22,7 @@ _PRESS_PATIENCE_S = 3.0
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
+    consents.end_all_overdue()
     open_attempts = consents.list_open(g.team_member)
 
     def make() -> str:
@@ -64,10 +65,10 @@ def _page(connection_id: int) -> str:
 @bp.post("/connections/<int:connection_id>/refresh")
 def refresh(connection_id: int) -> ResponseReturnValue:
     """Read the accounts from bunq now."""
-    connection = connections.get_own(g.team_member, connection_id)
+    connection = connections.get_for(g.team_member, connection_id)
     accounts.refresh(connection, patience_s=_PRESS_PATIENCE_S)
     if wants_fragment():
-        connection = connections.get_own(g.team_member, connection_id)
+        connection = connections.get_for(g.team_member, connection_id)
         return render_template("accounts/_connection.html", card=cards.card(connection, g.team_member, focus=True))
     return redirect(url_for("accounts.index", connection_id=connection_id))
 
@@ -94,7 +95,7 @@ def unshare(connection_id: int) -> ResponseReturnValue:
 def disconnect(connection_id: int) -> ResponseReturnValue:
     """Ask first, then end the connection, and keep or erase what was read."""
     connection = connections.get_own(g.team_member, connection_id)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("accounts/disconnect.html", card=cards.card(connection, g.team_member))
     name = formats.name(connection.display_name)
     erase = request.form.get("data") == "erase"

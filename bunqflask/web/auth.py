@@ -16,7 +16,7 @@ bp = Blueprint("auth", __name__)
 def login() -> ResponseReturnValue:
     """Ask for email and password; a person who is logged in is sent on."""
     next_path = own_path(request.values.get("next", ""))
-    if request.method == "GET":
+    if request.method != "POST":
         if g.team_member is not None:
             return redirect(request.script_root + next_path)
         return _form(next_path, reason=request.args.get("reason"))

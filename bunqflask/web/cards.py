@@ -38,7 +38,8 @@ def card(connection: Connection, member: Member, *, focus: bool = False, notice:
     """Show a connection as this member may see it."""
     rows: dict[str, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     for account in connections.accounts_of(connection):
-        rows[place(account.status, shared=account.is_shared)].append(account_row(account))
+        shown = account_row(account, connection.display_name)
+        rows[place(account.status, shared=account.is_shared)].append(shown)
     reading = accounts.is_being_read(connection)
     wants_reading = accounts.is_stale(connection)
     due = accounts.is_due(connection)
@@ -67,9 +68,9 @@ def card(connection: Connection, member: Member, *, focus: bool = False, notice:
     )
 
 
-def account_row(account: MonetaryAccount) -> AccountRow:
-    """Show one monetary account."""
-    owners = _co_owners(account.raw)
+def account_row(account: MonetaryAccount, holder: str) -> AccountRow:
+    """Show one monetary account; `holder` is whose connection it is, and so no co-owner worth naming."""
+    owners = _co_owners(account.raw, holder)
     waiting_for = [name for name, status in owners if status == "PENDING"]
     closed = account.status == "CANCELLED" and account.updated_at is not None
     return AccountRow(
@@ -105,6 +106,7 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
     known = _known(attempt, member)
     return AttemptView(
         id=attempt.id,
+        seen=seen(attempt),
         step=cast(Step, step),
         link=link,
         qr_svg=qr_svg(link) if link else None,
@@ -164,16 +166,18 @@ def _known(attempt: ConsentAttempt, member: Member) -> Connection | None:
 
 def _changes(attempt: ConsentAttempt, known: Connection | None) -> Changes | None:
     if attempt.step == "connected" and attempt.changes and attempt.connection:
-        rows = {row.monetary_account_id: account_row(row) for row in attempt.connection.monetary_accounts}
+        holder = attempt.connection.display_name
+        rows = {row.monetary_account_id: account_row(row, holder) for row in attempt.connection.monetary_accounts}
         return Changes(**{name: [rows[key] for key in keys if key in rows] for name, keys in attempt.changes.items()})
     if known is None:
         return None
+    holder = known.display_name
     before = {row.monetary_account_id: row for row in known.monetary_accounts if row.is_shared}
     after = {row.monetary_account_id: row for row in accounts.from_raw(attempt.accounts or [])}
     return Changes(
-        new=[account_row(row) for key, row in after.items() if key not in before],
-        gone=[account_row(row) for key, row in before.items() if key not in after],
-        stays=[account_row(row) for key, row in after.items() if key in before],
+        new=[account_row(row, holder) for key, row in after.items() if key not in before],
+        gone=[account_row(row, holder) for key, row in before.items() if key not in after],
+        stays=[account_row(row, holder) for key, row in after.items() if key in before],
     )
 
 
@@ -191,7 +195,8 @@ def _trigger(*, due: bool, reading: bool, waiting: bool) -> str:
     return "every 2s" if reading or waiting else "every 20s"
 
 
-def _co_owners(raw: dict[str, Any]) -> Sequence[tuple[str, str]]:
+def _co_owners(raw: dict[str, Any], holder: str) -> Sequence[tuple[str, str]]:
+    # bunq lists the holder among the owners; somebody else of the same name stays.
     listed = raw.get("all_co_owner")
     owners = []
     for item in listed if isinstance(listed, list) else []:
@@ -199,4 +204,7 @@ def _co_owners(raw: dict[str, Any]) -> Sequence[tuple[str, str]]:
         name = alias.get("display_name") if isinstance(alias, dict) else None
         if isinstance(name, str) and name:
             owners.append((name, str(item.get("status") or "")))
+    names = [name for name, _status in owners]
+    if holder in names:
+        del owners[names.index(holder)]
     return owners

@@ -91,7 +91,7 @@ def cancel(attempt_id: str) -> ResponseReturnValue:
 def link(token: str) -> ResponseReturnValue:
     """The one-time link on another device: says who asks; only the press goes on to bunq."""
     attempt = consents.by_link(token)
-    if request.method == "GET":
+    if request.method != "POST":
         site = urlsplit(current_app.config["PUBLIC_URL"])
         return render_template(
             "consent/link.html",
@@ -122,6 +122,8 @@ def callback() -> ResponseReturnValue:
     connecting.advance(attempt, patience_s=_BACK_PATIENCE_S)
     if is_own:
         return redirect(url_for("consent.show", attempt_id=attempt.id))
+    if attempt.step == "failed":
+        raise consents.ConsentFailed(attempt)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
 
 

@@ -1,8 +1,9 @@
-"""The one table from what went wrong to what a person reads: what happened, what to do, who can do it."""
+"""From what went wrong to the page that a person reads; the sentences for each kind are in `reasons`."""
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
@@ -18,7 +19,7 @@ from bunqflask.models import Connection, ConsentAttempt
 from bunqflask.services import consents, sessions, troubles
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.texts import gettext as _
-from bunqflask.web import formats
+from bunqflask.web import formats, reasons
 from bunqflask.web.problems import Problem, Way
 
 
@@ -60,7 +61,7 @@ def connection_trouble(connection: Connection) -> Problem | None:
         )
     if connection.status != "active" or connection.trouble in (None, "waiting"):
         return None
-    title, lead, todo, _who, _status = _trouble_words(connection.trouble or "")
+    title, lead, todo, _who, _status = reasons.trouble(connection.trouble or "")
     return Problem(title=title, lead=lead, todo=todo, status=200, facts=_facts(connection.trouble_facts))
 
 
@@ -69,12 +70,13 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
     if attempt.trouble is None or attempt.step not in ("connecting", "exchanging", "failed"):
         return None
     if attempt.step == "failed":
-        title, happened, who, status = _failure_words(attempt.trouble)
+        title, happened, who, status = reasons.failure(attempt.trouble)
         return Problem(
             title=title,
-            lead=_("Nothing was stored. Please start once more."),
+            lead=_("The approval could not be used and is erased here. Please approve once more."),
             happened=happened,
             who=who,
+            reference=consents.reference(attempt),
             status=status,
             facts=_facts(attempt.trouble_facts),
         )
@@ -82,184 +84,94 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
         return Problem(
             title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
         )
-    title, lead, todo, who, status = _trouble_words(attempt.trouble)
+    title, lead, todo, who, status = reasons.trouble(attempt.trouble)
     return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=_facts(attempt.trouble_facts))
-
-
-def _trouble_words(kind: str) -> tuple[str, str, list[str], str, int]:
-    """Title, lead, what to do, who, HTTP status, for a trouble that is tried again by itself."""
-    admin = _("The person who runs this site")
-    nobody = _("Nobody: it heals by itself")
-    table: dict[str, tuple[str, str, list[str], str, int]] = {
-        "unavailable": (
-            _("bunq does not answer right now"),
-            _("bunq is away or in maintenance. What is stored stays readable; we try again by ourselves."),
-            [],
-            nobody,
-            503,
-        ),
-        "no_answer": (
-            _("bunq does not answer right now"),
-            _("We could not reach bunq. What is stored stays readable; we try again by ourselves."),
-            [],
-            nobody,
-            503,
-        ),
-        "checking": (
-            _("bunq refused us; we are finding out why"),
-            _("It may be the permission, or this server's address. We ask bunq once more to know which."),
-            [],
-            nobody,
-            503,
-        ),
-        "server_refused": (
-            _("bunq does not accept this server’s address or key"),
-            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
-            [
-                _(
-                    "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
-                    "address of this server; or make a new key and run setup again. Nobody needs to approve again."
-                )
-            ],
-            admin,
-            503,
-        ),
-        "installation_refused": (
-            _("bunq no longer knows this server"),
-            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
-            [_("Run setup with --new-installation on the server. Nobody needs to approve again.")],
-            admin,
-            503,
-        ),
-        "not_trusted": (
-            _("We did not trust bunq’s answer"),
-            _("It did not carry bunq's valid signature, so nothing of it was stored. We try again by ourselves."),
-            [],
-            admin,
-            502,
-        ),
-        "not_understood": (
-            _("We did not understand bunq’s answer"),
-            _("Nothing of it was stored. We try again by ourselves."),
-            [],
-            admin,
-            502,
-        ),
-        "refused": (
-            _("bunq refused what we asked"),
-            _("What is stored stays readable. We try again by ourselves."),
-            [],
-            admin,
-            502,
-        ),
-        "not_set_up": (
-            _("This server is not set up with bunq yet"),
-            _("What is stored stays readable."),
-            [_("Run setup on the server.")],
-            admin,
-            503,
-        ),
-    }
-    return table.get(kind, table["refused"])
-
-
-def _failure_words(kind: str) -> tuple[str, str, str, int]:
-    """Title, what happened, who, HTTP status, for an attempt that has ended without a connection."""
-    holder, admin, you = (
-        _("The account holder, by approving once more"),
-        _("The person who runs this site, with the reference below"),
-        _("You, by starting again"),
-    )
-    spent = _("Something went wrong after you approved")
-    table: dict[str, tuple[str, str, str, int]] = {
-        "no_code": (_("bunq sent no approval along"), _("bunq sent you back without an approval."), you, 400),
-        "bunq_error": (
-            _("bunq could not complete the approval"),
-            _("bunq sent you back with an error instead of an approval."),
-            you,
-            502,
-        ),
-        "code_refused": (
-            spent,
-            _("bunq did not accept its own approval: it was used already, or it is too old."),
-            holder,
-            400,
-        ),
-        "waiting": (spent, _("bunq had no time for us, and the approval works only once."), holder, 503),
-        "unavailable": (spent, _("bunq was away just when we used the approval, which works once."), holder, 503),
-        "no_answer": (
-            spent,
-            _("bunq did not answer in time when we used the approval, which works once."),
-            holder,
-            504,
-        ),
-        "not_understood": (spent, _("bunq answered something that is not a permission."), admin, 502),
-        "interrupted": (spent, _("This server was interrupted just when it used the approval."), holder, 500),
-        "given_up": (
-            spent,
-            _("bunq did not let us fetch the accounts for an hour, so the permission is erased here."),
-            holder,
-            503,
-        ),
-        "secret_refused": (
-            spent,
-            _("bunq refused the permission it had just given. Perhaps it was withdrawn in the bunq app."),
-            holder,
-            502,
-        ),
-        "refused": (spent, _("bunq refused to show the accounts of this permission."), holder, 502),
-    }
-    return table.get(kind, (spent, _("The approval could not be used."), holder, 502))
 
 
 def _consent_error(error: consents.ConsentError) -> ResponseReturnValue:
     attempt = error.attempt
     if isinstance(error, consents.ConsentDenied):
-        problem = Problem(
-            title=_("Not approved"),
-            lead=_("Access was refused at bunq. Nothing was stored."),
-            who=_("The account holder, by approving in the bunq app"),
-            todo=[_("If this was a mistake, start again and accept in the bunq app.")],
-            status=403,
-            ways=_start_again(),
-        )
+        problem = _not_approved()
     elif isinstance(error, consents.ConsentFailed) and attempt is not None:
-        title, happened, who, status = _failure_words(attempt.trouble or "")
-        problem = Problem(
-            title=title,
-            lead=_("The approval could not be used and is erased here. Please approve once more."),
-            happened=happened,
-            todo=[_("Start again, and approve once more in the bunq app.")],
-            who=who,
-            reference=_logged(f"consent {attempt.id} failed: {attempt.trouble} {attempt.trouble_facts}"),
-            facts=_facts(attempt.trouble_facts),
-            status=status,
-            ways=_start_again(),
-        )
+        problem = _approval_spent(attempt)
     elif attempt is not None and attempt.step == "expired":
-        problem = Problem(
-            title=_("The code is no longer valid"),
-            lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
-            % {"time": formats.clock(attempt.expires_at)},
-            todo=[_("Ask the person who sent it for a new one.")],
-            who=formats.name(attempt.member.name),
-            status=410,
-            ways=_start_again(),
-        )
+        problem = _attempt_expired(attempt)
+    elif attempt is not None and attempt.step == "cancelled":
+        problem = _attempt_cancelled(attempt)
     else:
-        problem = Problem(
-            title=_("This link was already used, or belongs to another browser"),
-            lead=_("Nothing has changed."),
-            happened=_(
-                "Each approval has its own address, which works once, for ten minutes, and only in the browser "
-                "in which it began."
-            ),
-            todo=[_("Start again in this browser, or look at your accounts: perhaps all went well already.")],
-            who=_("You, or the person who sent you the link"),
-            status=410 if isinstance(error, consents.LinkUsed) else 400,
-            ways=_start_again(),
-        )
+        problem = _used_or_elsewhere(410 if isinstance(error, consents.LinkUsed) else 400)
     return _page(problem, template="errors/consent.html")
+
+
+def _not_approved() -> Problem:
+    return Problem(
+        title=_("Not approved"),
+        lead=_("Access was refused at bunq. Nothing was stored."),
+        who=_("The account holder, by approving in the bunq app"),
+        todo=[_("If this was a mistake, approve once more."), *_how_to_start_again()],
+        status=403,
+        ways=_start_again(),
+    )
+
+
+def _approval_spent(attempt: ConsentAttempt) -> Problem:
+    title, happened, who, status = reasons.failure(attempt.trouble or "")
+    return Problem(
+        title=title,
+        lead=_("The approval could not be used and is erased here. Please approve once more."),
+        happened=happened,
+        todo=_how_to_start_again(),
+        who=who,
+        reference=consents.reference(attempt),
+        facts=_facts(attempt.trouble_facts),
+        status=status,
+        ways=_start_again(),
+    )
+
+
+def _attempt_expired(attempt: ConsentAttempt) -> Problem:
+    return Problem(
+        title=_("The code is no longer valid"),
+        lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
+        % {"time": formats.clock(attempt.expires_at)},
+        todo=_how_to_start_again(),
+        who=formats.name(attempt.member.name),
+        status=410,
+        ways=_start_again(),
+    )
+
+
+def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
+    return Problem(
+        title=_("Attempt cancelled"),
+        lead=_("Code and link of this attempt no longer work. Nothing was stored."),
+        todo=[
+            _(
+                "If you have approved already: you can withdraw that in the bunq app, "
+                "under Profile › Security › App connections."
+            ),
+            *_how_to_start_again(),
+        ],
+        who=formats.name(attempt.member.name),
+        status=410,
+        ways=_start_again(),
+    )
+
+
+def _used_or_elsewhere(status: int) -> Problem:
+    looks = _("Look at your accounts: perhaps all went well already.")
+    return Problem(
+        title=_("This link was already used, or belongs to another browser"),
+        lead=_("Nothing has changed."),
+        happened=_(
+            "Each approval has its own address, which works once, for ten minutes, and only in the browser "
+            "in which it began."
+        ),
+        todo=[*([looks] if g.get("team_member") else []), *_how_to_start_again()],
+        who=_("You, or the person who sent you the link"),
+        status=status,
+        ways=_start_again(_("Start again in this browser")),
+    )
 
 
 def _bunq_error(error: BunqError) -> ResponseReturnValue:
@@ -269,7 +181,7 @@ def _bunq_error(error: BunqError) -> ResponseReturnValue:
         who, status = _("Nobody: it heals by itself"), 503
         todo: list[str] = []
     else:
-        title, lead, todo, who, status = _trouble_words(kind)
+        title, lead, todo, who, status = reasons.trouble(kind)
     problem = Problem(
         title=title,
         lead=lead,
@@ -363,7 +275,7 @@ def _not_found() -> Problem:
 
 
 def _not_set_up() -> Problem:
-    title, lead, todo, who, status = _trouble_words("not_set_up")
+    title, lead, todo, who, status = reasons.trouble("not_set_up")
     return Problem(title=title, lead=lead, todo=todo, who=who, status=status, ways=_back())
 
 
@@ -385,13 +297,19 @@ def _back() -> list[Way]:
     )
 
 
-def _start_again() -> list[Way]:
+def _start_again(label: str = "") -> list[Way]:
     if g.get("team_member") is None:
         return []
     return [
-        Way(label=_("Start again"), url=url_for("consent.start"), method="post", primary=True),
+        Way(label=label or _("Start again"), url=url_for("consent.start"), method="post", primary=True),
         Way(label=_("Back to accounts"), url=url_for("accounts.home")),
     ]
+
+
+def _how_to_start_again() -> list[str]:
+    if g.get("team_member") is None:
+        return [_("Ask the person who sent you the link for a new one.")]
+    return [_("Start again, and approve in the bunq app.")]
 
 
 def _facts(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -410,4 +328,6 @@ def _page(problem: Problem, template: str = "errors/error.html") -> Response:
     if "HX-Request" in request.headers and problem.status in (403, 404) and request.method == "GET":
         # A fragment that is gone: the page around it is asked for again, and says what happened.
         return Response(status=204, headers={"HX-Refresh": "true"})
+    if not problem.reference:
+        problem = replace(problem, reference=_logged(f"{problem.status} {problem.title} ({request.endpoint})"))
     return make_response(render_template(template, problem=problem), problem.status)

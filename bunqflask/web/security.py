@@ -41,12 +41,11 @@ class PublicUrl:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.url_scheme"], environ["HTTP_HOST"] = self._scheme, self._host
-        if self._prefix:
-            # A proxy may strip the subpath or pass it on.
-            path = environ.get("PATH_INFO", "")
-            if path == self._prefix or path.startswith(self._prefix + "/"):
-                environ["PATH_INFO"] = path[len(self._prefix) :]
-            environ["SCRIPT_NAME"] = self._prefix
+        environ["SCRIPT_NAME"] = self._prefix
+        # A proxy may strip the subpath or pass it on.
+        path = environ.get("PATH_INFO", "")
+        if self._prefix and (path == self._prefix or path.startswith(self._prefix + "/")):
+            environ["PATH_INFO"] = path[len(self._prefix) :]
         return self._app(environ, start_response)
 
 

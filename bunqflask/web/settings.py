@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from bunqflask.services import logins, team
 from bunqflask.texts import gettext as _
+from bunqflask.web import formats
 from bunqflask.web.security import own_path
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -42,8 +43,12 @@ def end_login(login_id: int) -> ResponseReturnValue:
 @bp.post("/password")
 def password() -> ResponseReturnValue:
     """Change the password; every other login ends."""
-    member = team.find(g.team_member.email)
-    if member is None or not team.password_matches(member, request.form.get("current", "")):
+    try:
+        member = logins.confirm_password(g.team_member, request.form.get("current", ""))
+    except logins.LoginThrottled as throttled:
+        until = formats.clock(throttled.until)
+        return _page({"current": _("Too many tries. Next try possible at %(time)s.") % {"time": until}}), 429
+    except logins.LoginRefused:
         return _page({"current": _("That is not your present password.")}), 422
     try:
         team.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
