@@ -268,7 +268,7 @@ def _gunicorn(binds: list[str]) -> list[str]:
 def _become_sandbox(url: str) -> None:
     """Turn this process into the stand-in; its log is the terminal."""
     command = _sandbox_command(_addresses("BUNQ_API_URL", url))
-    _say(f"The local bunq answers at {url} (panel: the same address without v1/). Ctrl-C stops it.")
+    _say(f"The local bunq answers at {url} (Ctrl-C stops it).")
     os.chdir(ROOT)
     os.execv(command[0], command)  # noqa: S606 - our own command, no shell
 
