@@ -123,7 +123,6 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
         card=card(shown, member, focus=True) if shown else None,
         problem=errors.attempt_problem(attempt),
         polling=is_polled(attempt),
-        seen=seen(attempt),
     )
 
 
