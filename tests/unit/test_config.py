@@ -1,0 +1,212 @@
+"""Settings are complete and well formed, or the app does not start; all that is wrong is named at once."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from bunqflask import config
+from bunqflask.config import Config, ConfigError
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+NEEDED = {"ENV_FILE": "", "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz", "ENCRYPTION_KEYS": f"k1:{KEY}"}
+PRODUCTION = {**NEEDED, "BUNQ_ENVIRONMENT": "production", "PUBLIC_URL": "https://app.example"}
+
+
+def problems(environ: dict[str, str]) -> str:
+    with pytest.raises(ConfigError) as refused:
+        Config.load(environ)
+    return str(refused.value)
+
+
+def test_only_two_settings_are_needed_and_the_rest_has_the_documented_defaults() -> None:
+    read = Config.load(NEEDED)
+    assert read.PUBLIC_URL == "http://localhost:5000"
+    assert read.REDIRECT_URI == "http://localhost:5000/oauth/callback"
+    assert read.DATABASE_URL.startswith("sqlite:///")
+    assert read.DATABASE_URL.endswith("instance/bunqflask.sqlite3")
+    assert read.BUNQ_ENVIRONMENT == "local"
+    assert read.BUNQ_API_URL == "http://127.0.0.1:5001/v1/"
+    assert read.BUNQ_OAUTH_TOKEN_STYLE == "query"
+    assert read.TRUSTED_PROXY_HOPS == 0
+
+
+def test_everything_missing_and_malformed_is_named_at_once() -> None:
+    told = problems(
+        {
+            "ENV_FILE": "",
+            "PUBLIC_URL": "localhost",
+            "TRUSTED_PROXY_HOPS": "many",
+            "BUNQ_ENVIRONMENT": "staging",
+            "BUNQ_OAUTH_TOKEN_STYLE": "body",
+            "DATABASE_URL": "mysql://root@db/x",
+            "BUNQ_API_URL": "ftp://bunq",
+            "BUNQ_CALL_LIMITS": "none",
+        }
+    )
+    for name in (
+        "SECRET_KEY",
+        "ENCRYPTION_KEYS",
+        "PUBLIC_URL",
+        "TRUSTED_PROXY_HOPS",
+        "BUNQ_ENVIRONMENT",
+        "BUNQ_OAUTH_TOKEN_STYLE",
+        "DATABASE_URL",
+        "BUNQ_API_URL",
+        "BUNQ_CALL_LIMITS",
+    ):
+        assert name in told
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL"])
+def test_every_secret_can_come_from_a_file(name: str, tmp_path: Path) -> None:
+    environ = {**NEEDED, "DATABASE_URL": "sqlite:///kept.sqlite3"}
+    path = tmp_path / "secret"
+    path.write_text(environ.pop(name) + "\n")
+    assert getattr(Config.load({**environ, f"{name}_FILE": str(path)}), name) == getattr(
+        Config.load({**environ, name: path.read_text().strip()}), name
+    )
+
+
+def test_the_api_key_can_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("sandbox_key\r\n")
+    assert config.api_key({"ENV_FILE": "", "BUNQ_API_KEY_FILE": str(path)}) == "sandbox_key"
+    assert config.api_key({"ENV_FILE": "", "BUNQ_API_KEY": "sandbox_key"}) == "sandbox_key"
+    assert config.api_key({"ENV_FILE": ""}) is None
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL"])
+def test_a_secret_given_twice_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("another value, which must not be told")
+    told = problems({**NEEDED, "DATABASE_URL": "sqlite:///x", f"{name}_FILE": str(path)})
+    assert f"{name} and {name}_FILE are both set" in told
+    assert "another value" not in told
+
+
+def test_a_secret_file_that_cannot_be_read_is_named_without_its_content(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"secret\xff\xfe")
+    assert "SECRET_KEY_FILE cannot be read" in problems({**NEEDED, "SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere"})
+    told = problems({**NEEDED, "SECRET_KEY": "", "SECRET_KEY_FILE": str(binary)})
+    assert "SECRET_KEY_FILE cannot be read" in told
+    assert "secret\\xff" not in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:5000",
+        "//host",
+        "http://",
+        "http://host:99999",
+        "http://[::1",
+        "http://host/?next=1",
+        "http://host/#top",
+        "http://user:pw@host/",
+        "http://:pw@host/",
+        "http://host\n.evil.example/",
+        "http://ho st/",
+        "http://host\\@evil.example/",
+        "javascript:alert(1)",
+    ],
+)
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "BUNQ_API_URL", "BUNQ_OAUTH_AUTHORIZE_URL", "BUNQ_OAUTH_TOKEN_URL"])
+def test_a_malformed_address_is_refused_and_not_repeated(name: str, url: str) -> None:
+    told = problems({**NEEDED, name: url})
+    assert f"{name} must be a plain http(s) address" in told
+    assert "pw" not in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "k1",
+        "k1:",
+        f":{KEY}",
+        "k1:AAAA",
+        "k1:not base64!",
+        "k1:sleutël",
+        f"k 1:{KEY}",
+        f"k1:{KEY},",
+        f"k1:{KEY},k1:{KEY}",
+        f"k1:{KEY};k2:{KEY}",
+    ],
+)
+def test_malformed_encryption_keys_are_refused_and_not_repeated(keys: str) -> None:
+    told = problems({**NEEDED, "ENCRYPTION_KEYS": keys})
+    assert "ENCRYPTION_KEYS" in told
+    assert KEY not in told
+    assert "sleut" not in told
+
+
+def test_the_ring_of_keys_keeps_its_order() -> None:
+    other = base64.b64encode(bytes(reversed(range(32)))).decode()
+    read = Config.load({**NEEDED, "ENCRYPTION_KEYS": f"new:{other} , old:{KEY}"})
+    assert [key_id for key_id, _ in read.ENCRYPTION_KEYS] == ["new", "old"]
+
+
+def test_production_refuses_http_and_weak_keys() -> None:
+    weak = base64.b64encode(b"a" * 32).decode()
+    told = problems(
+        {**PRODUCTION, "PUBLIC_URL": "http://app.example", "SECRET_KEY": "a" * 40, "ENCRYPTION_KEYS": f"k1:{weak}"}
+    )
+    assert "PUBLIC_URL must be https in production" in told
+    assert "SECRET_KEY is too weak" in told
+    assert "ENCRYPTION_KEYS holds a weak key" in told
+    assert "must be https" in problems({**PRODUCTION, "BUNQ_API_URL": "http://api.example/v1/"})
+
+
+def test_production_and_sandbox_know_bunqs_addresses() -> None:
+    read = Config.load(PRODUCTION)
+    assert read.BUNQ_API_URL == "https://api.bunq.com/v1/"
+    assert read.BUNQ_OAUTH_AUTHORIZE_URL == "https://oauth.bunq.com/auth"
+    assert read.BUNQ_OAUTH_TOKEN_URL == "https://api.oauth.bunq.com/v1/token"
+    assert read.is_https
+    sandbox = Config.load({**NEEDED, "BUNQ_ENVIRONMENT": "sandbox"})
+    assert sandbox.BUNQ_API_URL == "https://public-api.sandbox.bunq.com/v1/"
+    assert sandbox.BUNQ_OAUTH_TOKEN_URL == "https://api-oauth.sandbox.bunq.com/v1/token"
+
+
+@pytest.mark.parametrize("url", ["https://app.example/bank", "https://app.example/bank/"])
+def test_a_public_url_below_a_path_makes_one_redirect_address(url: str) -> None:
+    assert Config.load({**NEEDED, "PUBLIC_URL": url}).REDIRECT_URI == "https://app.example/bank/oauth/callback"
+
+
+def test_the_process_environment_wins_over_the_env_file(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(
+        f'\ufeffSECRET_KEY="from the file, long enough"\nENCRYPTION_KEYS=k1:{KEY}\n# comment\n'
+        "export PUBLIC_URL='http://file.example'\n"
+    )
+    read = Config.load({"ENV_FILE": str(path), "PUBLIC_URL": "http://process.example"})
+    assert read.SECRET_KEY == "from the file, long enough"
+    assert read.PUBLIC_URL == "http://process.example"
+
+
+def test_a_broken_env_file_gets_one_line_without_its_content(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text('SECRET_KEY=fine\nENCRYPTION_KEYS="k1:hush-hush\nPUBLIC_URL=x\n')
+    told = problems({"ENV_FILE": str(path)})
+    assert "line 2" in told
+    assert "\n" not in told
+    assert "hush" not in told
+    path.write_bytes(b"SECRET_KEY=hush-\xff\n")
+    told = problems({"ENV_FILE": str(path)})
+    assert "cannot be read" in told
+    assert "hush" not in told
+    assert "cannot be read" in problems({"ENV_FILE": str(tmp_path)})
+
+
+def test_no_secret_is_in_the_repr_of_the_settings() -> None:
+    shown = repr(Config.load({**NEEDED, "DATABASE_URL": "postgresql://app:hush-hush@db/bunq"}))
+    assert "hush" not in shown
+    assert NEEDED["SECRET_KEY"] not in shown
+    assert repr(bytes(range(32))) not in shown
+
+
+def test_a_malformed_database_address_is_refused_without_its_password() -> None:
+    assert "hush" not in problems({**NEEDED, "DATABASE_URL": "postgresql//app:hush-hush@db"})
+    assert "hush" not in problems({**NEEDED, "DATABASE_URL": "postgresql://app:hush-hush@db:port/x"})
