@@ -11,7 +11,7 @@ import re
 import click
 from flask import Flask, Response, request
 
-from . import consent, control, links, seed, token_endpoint, wire
+from . import consent, control, links, portal, seed, token_endpoint, wire
 from .api import mount
 from .bank import Bank
 from .resources import RESOURCES
@@ -33,6 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(token_endpoint.blueprint(bank))
     app.register_blueprint(consent.blueprint(bank))
     app.register_blueprint(links.blueprint(bank))
+    app.register_blueprint(portal.blueprint(bank))
     app.register_blueprint(control.blueprint(bank))
     _add_errors(app)
     _add_commands(app, bank)
