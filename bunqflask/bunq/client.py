@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.limits import Gate, limit_for
+from bunqflask.bunq.payment import PaymentPage
 from bunqflask.bunq.resources import (
     InstallationAnswer,
     MonetaryAccount,
@@ -162,6 +163,20 @@ class BunqClient:
         items = self._list(f"user/{path_user_id}/monetary-account", token=token)
         accounts = [account for item in items if (account := MonetaryAccount.from_item(item))]
         return list({account.monetary_account_id: account for account in accounts}.values())
+
+    def list_payments(
+        self, token: str, path_user_id: int, monetary_account_id: int, *, older_id: int | None = None
+    ) -> PaymentPage:
+        """List one page of payments, the newest of all or those older than an id.
+
+        :raises ObjectNotFound: the account is not among those the grant shows.
+
+        https://doc.bunq.com/api-reference/payment
+        """
+        path = f"user/{path_user_id}/monetary-account/{monetary_account_id}/payment"
+        query = {"count": PAGE_SIZE} if older_id is None else {"count": PAGE_SIZE, "older_id": older_id}
+        url = protocol.list_url(self._base_url, path, **query)
+        return PaymentPage.from_answer(*self._call("GET", path, token=token, url=url))
 
     def _create_unless(self, already: str, path: str, token: str, payload: Any) -> bool:
         try:

@@ -8,9 +8,11 @@ from bunqflask.models.connections import (
     ConsentState,
     MonetaryAccount,
 )
+from bunqflask.models.payments import AccountSync, Payment, PaymentRaw
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
 
 __all__ = [
+    "AccountSync",
     "BunqSession",
     "CallBudget",
     "Connection",
@@ -21,5 +23,7 @@ __all__ = [
     "Login",
     "LoginThrottle",
     "MonetaryAccount",
+    "Payment",
+    "PaymentRaw",
     "TeamMember",
 ]

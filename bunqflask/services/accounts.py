@@ -109,10 +109,10 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
     row.description = account.description[:500]
     row.iban = account.iban
     row.currency = account.currency[:10]
-    row.balance = _exact(account.balance)
+    row.balance = exact(account.balance)
     row.status, row.sub_status = account.status[:40], account.sub_status[:60]
     row.color = account.color
-    row.savings_goal = _exact(account.savings_goal)
+    row.savings_goal = exact(account.savings_goal)
     row.updated_at = account.updated_at
     row.is_shared = True
     row.raw = dict(account.raw)
@@ -130,7 +130,7 @@ def from_raw(items: list[dict[str, Any]]) -> list[MonetaryAccount]:
     return rows
 
 
-def _exact(amount: resources.Amount | None) -> Decimal | None:
+def exact(amount: resources.Amount | None) -> Decimal | None:
     """An amount that fits its column; one finer or larger than any currency needs stays in the raw JSON."""
     if amount is None:
         return None

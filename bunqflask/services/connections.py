@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask import current_app
 from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -80,6 +81,23 @@ def get_own(member: Member, connection_id: int) -> Connection:
 def list_for(member: Member) -> list[Connection]:
     """Return all connections the member may see, the oldest first."""
     return list(db.session.scalars(_visible_to(member).order_by(Connection.id)).unique())
+
+
+def list_active() -> list[Connection]:
+    """Return every connection that works, for work that no team member asks for."""
+    query = db.select(Connection).filter_by(environment=current_app.config["BUNQ_ENVIRONMENT"], status="active")
+    return list(db.session.scalars(query.order_by(Connection.id)))
+
+
+def by_id(connection_id: int) -> Connection:
+    """Return a connection for work that no team member asks for.
+
+    :raises NotFoundHere: there is none.
+    """
+    found: Connection | None = db.session.get(Connection, connection_id)
+    if found is None:
+        raise NotFoundHere
+    return found
 
 
 def stamp(member: Member, connection_id: int | None = None) -> tuple[tuple[object, ...], ...]:

@@ -1,0 +1,45 @@
+"""`flask sync`: bring payments up to date by hand, or from cron."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from flask.cli import with_appcontext
+
+from bunqflask.services import connections, sync
+
+# Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
+_PATIENCE_S = 600.0
+
+
+@click.command("sync")
+@click.option("--connection", "connection_id", type=int, help="Only this connection, by its number.")
+@click.option("--full", is_flag=True, help="Read the whole history again, for what has changed since.")
+@with_appcontext
+def sync_command(connection_id: int | None, full: bool) -> None:
+    """Bring accounts and payments up to date; exit 1 when some of it did not work."""
+    found = connections.list_active()
+    if connection_id is not None:
+        found = [connection for connection in found if connection.id == connection_id]
+        if not found:
+            raise click.ClickException(f"There is no active connection {connection_id}.")
+    went_well = [_one(connection.id, full) for connection in found]
+    if not all(went_well):
+        raise SystemExit(1)
+
+
+def _one(connection_id: int, full: bool) -> bool:
+    connection = connections.by_id(connection_id)
+    click.echo(f"{connection.display_name}:")
+    return sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+
+
+def _tell(progress: sync.Progress) -> None:
+    name = f"  {progress.account.description[:40]:<40}"
+    if progress.trouble is not None:
+        click.echo(f"{name} {progress.kept} payments; stopped: {progress.trouble}")
+    elif progress.done:
+        click.echo(f"{name} {progress.kept} payments, up to date")
+    elif sys.stdout.isatty():
+        click.echo(f"{name} {progress.kept} payments so far\r", nl=False)

@@ -1,0 +1,83 @@
+"""Payments as bunq told them, and how far each account's history has been read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bunqflask.extensions import Base
+from bunqflask.models.connections import MonetaryAccount
+from bunqflask.models.types import ExactAmount, Leased, UtcMoment
+
+# A row's id is bunq's id with our account's in its last bits, so rows sort as bunq's payments do, newest last,
+# and the same payment read through two connections (a joint account) is two rows.
+ACCOUNT_BITS = 20
+# SQLite keeps a table sorted by its key only when that is called INTEGER.
+_RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def row_id(payment_id: int, account_id: int) -> int:
+    """Return the id of the row that keeps a payment of bunq's for one of our accounts."""
+    return (payment_id << ACCOUNT_BITS) | account_id
+
+
+class Payment(Base):
+    """One movement on one monetary account; a negative amount went out."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        Index("ix_payment_account_id_id", "account_id", "id"),
+        Index("ix_payment_account_id_created_at", "account_id", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(_RowId, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
+    payment_id: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    updated_at: Mapped[datetime] = mapped_column(UtcMoment)
+    amount: Mapped[Decimal] = mapped_column(ExactAmount)
+    currency: Mapped[str] = mapped_column(String(10))
+    balance_after: Mapped[Decimal | None] = mapped_column(ExactAmount)
+    type: Mapped[str] = mapped_column(String(40))
+    sub_type: Mapped[str] = mapped_column(String(40))
+    description: Mapped[str] = mapped_column(Text)
+    counterparty_name: Mapped[str] = mapped_column(String(500))
+    counterparty_iban: Mapped[str | None] = mapped_column(String(40))
+    # name, description and IBAN, in small letters and without accents: what a search looks in
+    words: Mapped[str] = mapped_column(Text)
+
+
+class PaymentRaw(Base):
+    """All that bunq said about a payment, apart from it, because lists never need it."""
+
+    __tablename__ = "payment_raw"
+
+    id: Mapped[int] = mapped_column(
+        _RowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AccountSync(Leased, Base):
+    """How far the history of one account has been read, and how far it is proved complete."""
+
+    __tablename__ = "account_sync"
+
+    id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    # the parts of history that are here without a gap, newest first: [newest id, oldest id, reaches the end]
+    stretches: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    read_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    trouble: Mapped[str | None] = mapped_column(String(40))
+    trouble_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # every payment up to this row adds up; breaks are the rows that do not follow from the one before
+    verified_id: Mapped[int | None] = mapped_column(BigInteger)
+    breaks: Mapped[list[Any]] = mapped_column(JSON, default=list)
+
+    account: Mapped[MonetaryAccount] = relationship()

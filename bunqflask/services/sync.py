@@ -1,0 +1,215 @@
+"""Payments in step with bunq: the whole history once, then what is new, each page kept with its place.
+
+For each account we know which stretches of its history are here without a gap. A reading takes the newest
+page, and goes on below a stretch until it meets the next one or the end of history. Each page is committed
+together with the stretches, so whatever ends a worker costs at most the page under way.
+
+https://doc.bunq.com/basics/pagination
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import current_app
+
+from bunqflask import clock
+from bunqflask.bunq import errors
+from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.payment import PaymentPage
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount
+from bunqflask.services import accounts, connections, leases, ledger, payments, sessions, troubles
+from bunqflask.services.calls import CallGate
+
+FRESH = timedelta(minutes=60)
+_REST_AFTER_TROUBLE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the reading of one account is: pages read now, payments kept in all, done or not."""
+
+    account: MonetaryAccount
+    pages: int
+    kept: int
+    done: bool
+    trouble: str | None = None
+
+
+@dataclass
+class Stretch:
+    """A part of history that is here without a gap, from the newest to the oldest payment id."""
+
+    newest: int
+    oldest: int
+    reaches_end: bool
+
+    def as_json(self) -> list[int | bool]:
+        return [self.newest, self.oldest, self.reaches_end]
+
+
+def run(
+    connection: Connection, *, patience_s: float, full: bool = False, tell: Callable[[Progress], None] | None = None
+) -> bool:
+    """Bring one connection's accounts and payments up to date; True when all of it went well.
+
+    One account's trouble is noted on it and does not stop the others.
+
+    :param full: read the whole history again, for what has changed since.
+    """
+    accounts.refresh(connection, patience_s=patience_s)
+    db.session.refresh(connection)
+    if connection.status != "active" or connection.trouble not in (None, "waiting"):
+        return False
+    found = [account for account in connection.monetary_accounts if account.is_shared]
+    results = [_run_account(connection, account, patience_s=patience_s, full=full, tell=tell) for account in found]
+    return all(results)
+
+
+def is_due(connection: Connection) -> bool:
+    """Tell whether the payments of a connection should be read again."""
+    if connection.status != "active":
+        return False
+    oldest = clock.now() - FRESH
+    states = {state.id: state for state in states_of(connection)}
+    for account in connection.monetary_accounts:
+        state = states.get(account.id)
+        if not account.is_shared:
+            continue
+        if state is None or (state.trouble is None and (state.read_at is None or state.read_at < oldest)):
+            return True
+        if state.trouble is not None and (state.next_try_at is None or state.next_try_at <= clock.now()):
+            return True
+    return False
+
+
+def states_of(connection: Connection) -> list[AccountSync]:
+    """Return how far each account of a connection has been read."""
+    query = db.select(AccountSync).join(AccountSync.account).where(MonetaryAccount.connection_id == connection.id)
+    return list(db.session.scalars(query))
+
+
+def merge(stretches: Iterable[Stretch], page: PaymentPage, *, below: int | None) -> list[Stretch]:
+    """Add a page to the known stretches: a new one on top, or the top one going on below an id."""
+    known = [Stretch(each.newest, each.oldest, each.reaches_end) for each in stretches]
+    ids = [payment.payment_id for payment in page.payments]
+    at_end = page.older_id is None
+    if below is None:
+        known.insert(0, Stretch(max(ids, default=0), min(ids, default=0), at_end))
+    else:
+        top = known[0]
+        top.oldest = min([top.oldest, *ids])
+        top.reaches_end = top.reaches_end or at_end
+    return _joined(known)
+
+
+def _joined(known: list[Stretch]) -> list[Stretch]:
+    """Join the top stretch with those it has reached or passed."""
+    top, rest = known[0], known[1:]
+    while rest and (top.oldest <= rest[0].newest or top.reaches_end):
+        top.oldest = min(top.oldest, rest[0].oldest)
+        top.newest = max(top.newest, rest[0].newest)
+        top.reaches_end = top.reaches_end or rest[0].reaches_end
+        rest.pop(0)
+    return [top, *rest]
+
+
+def _run_account(
+    connection: Connection,
+    account: MonetaryAccount,
+    *,
+    patience_s: float,
+    full: bool,
+    tell: Callable[[Progress], None] | None,
+) -> bool:
+    state = _state(account)
+    holder = leases.take(state)
+    if holder is None:
+        return True  # another worker is at it
+    trouble = None
+    try:
+        _read(connection, account, state, CallGate(patience_s), full=full, tell=tell)
+        _proved(account, state)
+    except errors.BunqError as error:
+        trouble = _note(state, error)
+    finally:
+        leases.give_back(state, holder)
+    if tell is not None:
+        tell(Progress(account, 0, payments.count(account), done=trouble is None, trouble=trouble))
+    return trouble is None
+
+
+def _read(
+    connection: Connection,
+    account: MonetaryAccount,
+    state: AccountSync,
+    gate: CallGate,
+    *,
+    full: bool,
+    tell: Callable[[Progress], None] | None,
+) -> None:
+    stretches = [] if full else [Stretch(*each) for each in state.stretches]
+    below: int | None = None
+    pages = 0
+    while True:
+        page = _page(connection, account.monetary_account_id, gate, below)
+        payments.store(account, page.payments)
+        stretches = merge(stretches, page, below=below)
+        state.stretches = [stretch.as_json() for stretch in stretches]
+        state.lease_until = clock.now() + leases.LEASE
+        db.session.commit()
+        pages += 1
+        if tell is not None:
+            tell(Progress(account, pages, payments.count(account), done=False))
+        if stretches[0].reaches_end:
+            return
+        next_below = stretches[0].oldest
+        if below is not None and next_below >= below:
+            raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
+        below = next_below
+
+
+def _page(connection: Connection, monetary_account_id: int, gate: CallGate, older_id: int | None) -> PaymentPage:
+    secret, installation = connections.secret_and_installation(connection)
+    session = connection.session
+    if session is None:
+        connection.session = session = BunqSession(generation=0)
+        db.session.commit()
+
+    def work(client: BunqClient, token: str, user_id: int) -> PaymentPage:
+        return client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
+
+    return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+
+
+def _proved(account: MonetaryAccount, state: AccountSync) -> None:
+    """Note the success, and how far the payments now add up."""
+    state.read_at = clock.now()
+    state.trouble = state.trouble_facts = state.next_try_at = None
+    proof = ledger.prove(account)
+    state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
+    db.session.commit()
+
+
+def _note(state: AccountSync, error: errors.BunqError) -> str:
+    db.session.rollback()
+    kind = troubles.kind_of(error)
+    wait_s = getattr(error, "wait_s", 0.0)
+    state.trouble, state.trouble_facts = kind, troubles.facts_of(error)
+    state.next_try_at = clock.now() + (timedelta(seconds=wait_s) if wait_s else _REST_AFTER_TROUBLE)
+    db.session.commit()
+    if kind != "waiting":
+        current_app.logger.warning("payments of account %s: %s", state.id, error)
+    return kind
+
+
+def _state(account: MonetaryAccount) -> AccountSync:
+    state: AccountSync | None = db.session.get(AccountSync, account.id)
+    if state is None:
+        state = AccountSync(id=account.id, stretches=[], breaks=[])
+        db.session.add(state)
+        db.session.commit()
+    return state
