@@ -203,7 +203,6 @@ def _co_owners(raw: dict[str, Any], holder: str) -> Sequence[tuple[str, str]]:
         name = alias.get("display_name") if isinstance(alias, dict) else None
         if isinstance(name, str) and name:
             owners.append((name, str(item.get("status") or "")))
-    names = [name for name, _status in owners]
-    if holder in names:
-        del owners[names.index(holder)]
-    return owners
+    # By the full name, or by the short one that bunq writes on the account.
+    own = [index for index, (name, _status) in enumerate(owners) if name in (holder, raw.get("display_name"))]
+    return owners[: own[0]] + owners[own[0] + 1 :] if own else owners

@@ -81,7 +81,7 @@ def trouble(kind: str) -> tuple[str, str, list[str], str, int]:
 
 
 def failure(kind: str) -> tuple[str, str, str, int]:
-    """Return title, what happened, who can do something, HTTP status, for an attempt that ended without a connection."""
+    """Return title, what happened, who can do something, HTTP status, for an attempt that ended in failure."""
     holder, admin, you = (
         _("The account holder, by approving once more"),
         _("The person who runs this site, with the reference below"),

@@ -1,0 +1,102 @@
+"""Looking behind the pages: what the app has stored, and moving its times instead of waiting."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import func, update
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, CallBudget, Connection, ConsentAttempt, ConsentState, Installation, Login
+from tests.support.bank import Bank
+
+
+@contextmanager
+def behind(app: Flask) -> Iterator[None]:
+    """Work with the app's database, outside any request."""
+    with app.app_context():
+        yield
+        db.session.remove()
+
+
+def count(app: Flask, model: type[Any], **columns: Any) -> int:
+    """Return how many rows there are, of those with these values."""
+    with behind(app):
+        return int(db.session.scalar(db.select(func.count()).select_from(model).filter_by(**columns)) or 0)
+
+
+def attempts(app: Flask) -> list[ConsentAttempt]:
+    """Return all attempts, the oldest first."""
+    with behind(app):
+        found = list(db.session.scalars(db.select(ConsentAttempt).order_by(ConsentAttempt.created_at)))
+        db.session.expunge_all()
+    return found
+
+
+def connection(app: Flask) -> Connection:
+    """Return the only connection."""
+    with behind(app):
+        found: Connection = db.session.scalars(db.select(Connection)).unique().one()
+        db.session.expunge_all()
+    return found
+
+
+def permissions(app: Flask) -> int:
+    """Return in how many places an access token, or a session opened with one, is stored."""
+    with behind(app):
+        sealed = [Connection.access_token_sealed, ConsentAttempt.access_token_sealed]
+        tokens = sum(len(db.session.scalars(db.select(each).where(each.is_not(None))).all()) for each in sealed)
+        ours = db.select(Installation.session_id).where(Installation.session_id.is_not(None))
+        sessions = db.session.scalars(db.select(BunqSession.id).where(BunqSession.id.not_in(ours))).all()
+    return tokens + len(sessions)
+
+
+def age_attempts(app: Flask, by: timedelta) -> None:
+    """Let time pass for every attempt and every state."""
+    moments = ("created_at", "expires_at", "step_since", "next_try_at", "approved_at")
+    with behind(app):
+        for attempt in db.session.scalars(db.select(ConsentAttempt)):
+            for name in moments:
+                if moment := getattr(attempt, name):
+                    setattr(attempt, name, moment - by)
+        for state in db.session.scalars(db.select(ConsentState)):
+            state.expires_at -= by
+        db.session.commit()
+
+
+def due_now(app: Flask) -> None:
+    """Let the next try of every attempt and connection be now."""
+    with behind(app):
+        for model in (ConsentAttempt, Connection):
+            db.session.execute(update(model).values(next_try_at=clock.now() - timedelta(seconds=1)))
+        db.session.commit()
+
+
+def wait_for_bunqs_turn(app: Flask, bank: Bank, *, seconds: int) -> None:
+    """Let time pass at the bank and for the calls spent there, and let the next tries be now."""
+    bank.advance(seconds)
+    with behind(app):
+        db.session.execute(db.delete(CallBudget))
+        db.session.commit()
+    due_now(app)
+
+
+def age_accounts(app: Flask, by: timedelta) -> None:
+    """Let the accounts of every connection have been read longer ago."""
+    with behind(app):
+        for each in db.session.scalars(db.select(Connection)).unique():
+            if each.accounts_read_at:
+                each.accounts_read_at -= by
+        db.session.commit()
+
+
+def age_logins(app: Flask, *, unused_for: timedelta = timedelta(0), made_ago: timedelta = timedelta(0)) -> None:
+    """Let time pass for every login."""
+    with behind(app):
+        for each in db.session.scalars(db.select(Login)):
+            each.last_seen_at -= unused_for
+            each.created_at -= made_ago
+        db.session.commit()
