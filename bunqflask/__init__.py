@@ -12,7 +12,7 @@ def create_app(config: Config | None = None) -> Flask:
     :raises ConfigError: settings are missing or malformed.
     """
     # Imported here, so that importing `bunqflask.sandbox` does not load the app.
-    from bunqflask import cli, encrypted, extensions, web
+    from bunqflask import cli, encrypted, extensions, jobs, web
 
     config = config or Config.load()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), instance_path=str(ROOT / "instance"))
@@ -20,6 +20,7 @@ def create_app(config: Config | None = None) -> Flask:
     encrypted.init_app(app, config.ENCRYPTION_KEYS)
     extensions.init_database(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    jobs.init_app(app)
     web.init_app(app, config)
     cli.init_app(app)
     if hops := config.TRUSTED_PROXY_HOPS:

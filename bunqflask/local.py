@@ -99,8 +99,8 @@ class Servers:
         self._watcher = watcher
         self._running: list[Server] = []
 
-    def start(self, name: str, command: list[str], *, answers_at: str) -> None:
-        """Start a server and return once it answers.
+    def start(self, name: str, command: list[str], *, answers_at: str | None = None) -> None:
+        """Start a server and return once it answers, or at once if it has no address.
 
         :raises StartRefused: when it ends instead, or is silent for a minute.
         """
@@ -110,7 +110,7 @@ class Servers:
             self._watcher.stdin.write(f"{server.group}\n")
             self._watcher.stdin.flush()
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not _answers(answers_at):
+        while answers_at is not None and not _answers(answers_at):
             self._check()
             if time.monotonic() > deadline:
                 raise StartRefused(f"{name} does not answer at {answers_at}. Its log:\n{server.last_words()}")
@@ -169,6 +169,7 @@ def _run(config: Config) -> None:
             servers.start("sandbox", _sandbox_command(sandbox_binds), answers_at=config.BUNQ_API_URL)
         _register(simulated=simulated)
         sign_in = _first_sign_in(config)
+        servers.start("worker", [sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
         servers.start("app", _app_command(app_binds), answers_at=_app_url(config, app_binds) + "/readyz")
         _say(_welcome(config, sign_in))
         servers.watch()

@@ -18,8 +18,8 @@ def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool
 
 
 def _is_ours(_item: object, name: str | None, kind: str, *_rest: object) -> bool:
-    """Leave the search index out of the comparison: each kind of database has its own, made by hand."""
-    return not (name or "").startswith("payment_search") or kind not in ("table", "column", "index")
+    """Leave out of the comparison what is not a model: the search index, made by hand, and Huey's queue."""
+    return not (name or "").startswith(("payment_search", "huey_")) or kind not in ("table", "column", "index")
 
 
 def _migrate(engine: Engine) -> None:

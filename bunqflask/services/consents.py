@@ -111,6 +111,11 @@ def list_open(member: Member) -> list[ConsentAttempt]:
     return [attempt for attempt in attempts if not _is_overdue(attempt)]
 
 
+def list_approved() -> list[ConsentAttempt]:
+    """Return every attempt whose approval is kept and whose accounts are still to be fetched."""
+    return list(db.session.scalars(db.select(ConsentAttempt).filter_by(step="connecting")))
+
+
 def by_link(token: str) -> ConsentAttempt:
     """Return the attempt of a one-time link.
 

@@ -70,18 +70,21 @@ def run(
 
 
 def is_due(connection: Connection) -> bool:
-    """Tell whether the payments of a connection should be read again."""
+    """Tell whether the payments of a connection should be read again, and nobody is at it."""
     if connection.status != "active":
         return False
-    oldest = clock.now() - FRESH
+    now = clock.now()
+    oldest = now - FRESH
     states = {state.id: state for state in states_of(connection)}
+    if any(state.lease_until is not None and state.lease_until > now for state in states.values()):
+        return False
     for account in connection.monetary_accounts:
         state = states.get(account.id)
         if not account.is_shared:
             continue
         if state is None or (state.trouble is None and (state.read_at is None or state.read_at < oldest)):
             return True
-        if state.trouble is not None and (state.next_try_at is None or state.next_try_at <= clock.now()):
+        if state.trouble is not None and (state.next_try_at is None or state.next_try_at <= now):
             return True
     return False
 

@@ -19,6 +19,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from bunqflask import jobs
 from bunqflask.extensions import writable
 from bunqflask.models import ConsentAttempt
 from bunqflask.services import connecting, consents
@@ -74,6 +75,7 @@ def confirm(attempt_id: str) -> ResponseReturnValue:
     attempt = consents.get_for(g.team_member, attempt_id)
     if request.form.get("answer") == "yes":
         connecting.confirm(attempt)
+        jobs.wake()
     else:
         consents.discard(attempt)
     return redirect(url_for("consent.show", attempt_id=attempt_id))
@@ -120,6 +122,7 @@ def callback() -> ResponseReturnValue:
     # Read before the slow part: by then the attempt may be another member's page to show.
     is_own = g.team_member is not None and g.team_member.id == attempt.member_id
     connecting.advance(attempt, patience_s=_BACK_PATIENCE_S)
+    jobs.wake()
     if is_own:
         return redirect(url_for("consent.show", attempt_id=attempt.id))
     if attempt.step == "failed":

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 
 # Each part and the other parts it may import. `bunqflask` is the package itself, which wires them.
 ARROWS = {
-    "bunqflask": {"config", "extensions", "models", "encrypted", "services", "web", "cli"},
+    "bunqflask": {"config", "extensions", "models", "encrypted", "services", "jobs", "web", "cli"},
     "config": set[str](),
     "clock": set[str](),
     "texts": set[str](),
@@ -20,6 +20,7 @@ ARROWS = {
     "bunq": set[str](),
     "services": {"models", "bunq", "config", "extensions", "encrypted", "clock"},
     "web": {
+        "jobs",
         "services",
         "models",
         "config",
@@ -30,7 +31,8 @@ ARROWS = {
         "bunq.errors",
         "bunq.resources",
     },
-    "cli": {"services", "config", "encrypted.SecretUnreadable", "bunq.errors"},
+    "jobs": {"services"},
+    "cli": {"jobs", "services", "config", "encrypted.SecretUnreadable", "bunq.errors"},
     "sandbox": set[str](),
     "local": {"bunqflask", "config", "services", "extensions"},
 }

@@ -1,0 +1,101 @@
+"""Work in the background: finishing consents and keeping payments in step, without anybody pressing anything.
+
+Rows in our database say what is to be done, and leases on them see to it that it is done once, however many
+workers run; the queue only wakes a worker early. So a task that is lost with a killed worker costs a minute:
+the next sweep finds the row again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app
+from huey import Huey, MemoryHuey, PostgresHuey, SqliteHuey, crontab
+from huey.serializer import SignedSerializer
+from sqlalchemy.engine import make_url
+
+from bunqflask.services import connecting, connections, consents, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "bunqflask"
+THREADS = 4
+# A sweep that nobody has begun by then is not needed any more: the next one is there.
+_SWEEP_EXPIRES_S = 60
+_CONSENT_PATIENCE_S = 20.0
+_SYNC_PATIENCE_S = 900.0
+
+
+class Jobs:
+    """The queue of one app and the tasks in it."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._huey = _queue(app.config["DATABASE_URL"], app.config["SECRET_KEY"])
+        self._sync: Callable[[int], object] = self._huey.task(name="sync")(self._run_sync)
+        self._sweep: Callable[[], object] = self._huey.task(name="sweep", expires=_SWEEP_EXPIRES_S)(self._run_sweep)
+        self._huey.periodic_task(crontab(minute="*"), name="every minute")(self._run_sweep)
+
+    def wake(self) -> None:
+        """Ask a worker to look now for what is to be done; without a worker, nothing is lost."""
+        self._sweep()
+
+    def work(self) -> None:
+        """Do the work, until the process is told to end."""
+        self._sweep()
+        self._huey.create_consumer(workers=THREADS, worker_type="thread", graceful_signal="TERM").run()
+
+    def _run_sweep(self) -> None:
+        with self._app.app_context():
+            consents.end_all_overdue()
+            for attempt in consents.list_approved():
+                connecting.advance(attempt, patience_s=_CONSENT_PATIENCE_S)
+            due = [connection.id for connection in connections.list_active() if sync.is_due(connection)]
+        for connection_id in due:
+            self._sync(connection_id)
+
+    def _run_sync(self, connection_id: int) -> None:
+        with self._app.app_context():
+            try:
+                connection = connections.by_id(connection_id)
+            except connections.NotFoundHere:
+                return  # erased since
+            if sync.is_due(connection):
+                sync.run(connection, patience_s=_SYNC_PATIENCE_S)
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its jobs; their queue is opened when it is first needed."""
+    app.extensions["bunqflask.jobs"] = None
+
+
+def current() -> Jobs:
+    """Return the jobs of the current app."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    jobs: Jobs | None = app.extensions["bunqflask.jobs"]
+    if jobs is None:
+        jobs = app.extensions["bunqflask.jobs"] = Jobs(app)
+    return jobs
+
+
+def wake() -> None:
+    """Ask a worker to look now; a queue that cannot be reached is no reason for a page to fail."""
+    try:
+        current().wake()
+    except Exception:
+        current_app.logger.exception("the queue cannot be reached; the next sweep will find the work")
+
+
+def _queue(database_url: str, secret_key: str) -> Huey:
+    # Huey's tasks are pickled: signed, so that nobody who can write to the queue can have us run their code.
+    settings = {"results": False, "serializer": SignedSerializer(secret=secret_key, salt=NAME)}
+    url = make_url(database_url)
+    if url.get_backend_name() == "postgresql":
+        dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return PostgresHuey(NAME, dsn=dsn, **settings)
+    if url.database in (None, "", ":memory:"):
+        return MemoryHuey(NAME, **settings)
+    # A file of its own: polling it must not hold up the pages.
+    return SqliteHuey(NAME, filename=str(Path(str(url.database)).with_suffix(".queue.sqlite3")), **settings)
