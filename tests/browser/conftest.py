@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.browser.acts import arrive
 from tests.conftest import missing
 from tests.support import chromium
 from tests.support.apps import ThreadSite
@@ -41,6 +42,12 @@ def profiles(chromium_browser: Browser, request: pytest.FixtureRequest) -> Itera
 def page(profiles: Profiles, site: ThreadSite) -> Page:
     """A person's desktop browser in front of the app."""
     return profiles.new_page(site.url)
+
+
+@pytest.fixture
+def robin(profiles: Profiles, site: ThreadSite) -> Page:
+    """The desktop browser of Robin de Vries, a team member, who is logged in."""
+    return arrive(profiles, site)
 
 
 _REPORT = pytest.StashKey[pytest.TestReport]()
