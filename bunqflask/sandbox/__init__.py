@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 
 import click
 from flask import Flask, Response, request
@@ -70,7 +71,9 @@ def _add_errors(app: Flask) -> None:
     def _refuse(status: int, text: str) -> Response:
         language = request.headers.get("X-Bunq-Language", "en_US")
         body = wire.to_bytes(wire.error_body(text, language=language))
-        return Response(body, status, content_type="application/json")
+        response = Response(body, status, content_type="application/json")
+        response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
+        return response
 
 
 def _add_commands(app: Flask, bank: Bank) -> None:

@@ -178,6 +178,6 @@ def _made(store: Store, account: Item, body: Json) -> Json | None:
             "id": batch.id,
             "created": batch.created,
             "updated": batch.updated,
-            "payments": {"Payment": [each["Payment"] for each in made]},
+            "payments": [each["Payment"] for each in made],
         }
     }

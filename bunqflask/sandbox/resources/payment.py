@@ -77,14 +77,17 @@ def make_batch(call: Call, account: Item, orders: list[payments.Order]) -> Item:
 
 
 def batch_shape(call: Call, account: Item, batch: Item) -> Json:
-    """Write a batch. The payments are wrapped once more, as the OpenAPI and the SDKs have it."""
+    """Write a batch.
+
+    Its payments are a plain list: bunq's Python SDK 1.28 fails on the object that the OpenAPI shows.
+    """
     made = [payments.shape(call.store, account, each)["Payment"] for each in batch.body["payments"]]
     return {
         "PaymentBatch": {
             "id": batch.id,
             "created": batch.created,
             "updated": batch.updated,
-            "payments": {"Payment": made},
+            "payments": made,
         }
     }
 
