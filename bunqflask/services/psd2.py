@@ -97,5 +97,7 @@ def proof(*, certificate_key: str, installation_key: str, installation_token: st
 
     The signed bytes are the public key as PEM with one newline at its end, then the token.
     """
-    public = protocol.public_pem(protocol.load_private_key(installation_key))
-    return protocol.sign(protocol.load_private_key(certificate_key), (public + installation_token).encode())
+    public = protocol.public_pem(protocol.load_private_key(installation_key, is_ours=True))
+    return protocol.sign(
+        protocol.load_private_key(certificate_key, is_ours=True), (public + installation_token).encode()
+    )

@@ -48,7 +48,7 @@ def client_for(installation: Installation | None, gate: CallGate) -> Iterator[Bu
             current_app.config["BUNQ_API_URL"],
             gate=gate,
             transport=transport,
-            key=protocol.load_private_key(private_key) if private_key else None,
+            key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
             server_key=protocol.load_server_key(server_key) if server_key else None,
         )
     finally:

@@ -148,7 +148,7 @@ def _install(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
 
 def install(installation: Installation, gate: CallGate) -> None:
     """Make an installation's key known to bunq, and keep the token and bunq's own key."""
-    key = protocol.load_private_key(installation.private_key or "")
+    key = protocol.load_private_key(installation.private_key or "", is_ours=True)
     with sessions.client_for(None, gate) as client:
         answer = client.create_installation(protocol.public_pem(key))
     protocol.load_server_key(answer.server_public_key)
