@@ -23,9 +23,11 @@ PHONE: dict[str, Any] = {
 LONG_AGO = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
 
 
-def arrive(profiles: Profiles, site: ThreadSite, who: tuple[str, str] = ROBIN, **options: Any) -> Page:
-    """Return a new browser in which this team member is logged in."""
-    page = profiles.new_page(site.url, **options)
+def arrive(
+    profiles: Profiles, site: ThreadSite, who: tuple[str, str] = ROBIN, *, on: Page | None = None, **options: Any
+) -> Page:
+    """Return a browser, a new one unless given, in which this team member is logged in."""
+    page = on or profiles.new_page(site.url, **options)
     email, name = who
     with site.app.app_context():
         known = team.find(email) is not None

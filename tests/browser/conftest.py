@@ -28,6 +28,10 @@ def chromium_browser() -> Iterator[Browser]:
 @pytest.fixture
 def profiles(chromium_browser: Browser, request: pytest.FixtureRequest) -> Iterator[Profiles]:
     """New profiles on demand; `expected_statuses` names the error statuses that the test is after."""
+    for name in ("site", "gunicorn_app"):
+        # Made before the pages, so that it outlives them: they ask it for things until they are closed.
+        if name in request.fixturenames:
+            request.getfixturevalue(name)
     profiles = Profiles(chromium_browser)
     yield profiles
     report = request.node.stash.get(_REPORT, None)
