@@ -5,6 +5,24 @@ https://doc.bunq.com/api-reference/health-check
 
 from __future__ import annotations
 
-from ..api import Resource
+from ..api import Call, Resource
+from ..wire import Answer, Refusal
 
 resource = Resource()
+
+
+@resource.get("/health-check", auth="none")
+def check(call: Call) -> Answer:
+    """Say that the bank is up. Who may ask is not documented; everybody may here.
+
+    The wrapper is the SDKs', the member within it that of bunq's OpenAPI; the words are invented.
+    """
+    call.store.read_meta("seeded")
+    entry = {"type": "DATABASE", "status": "HEALTHY"}
+    return Answer([{"HealthCheckResult": {"HealthResult": {"status": "HEALTHY", "allEntry": [entry]}}}], signed=False)
+
+
+@resource.post("/server-error")
+def fail(call: Call) -> Answer:  # noqa: ARG001 - nothing about the call matters
+    """Fail as bunq's servers do: always, and unsigned."""
+    raise Refusal(500, "Internal server error.", signed=False)  # invented text
