@@ -19,6 +19,8 @@ from cryptography.x509.oid import NameOID
 # The words that give a PSD2 party its roles, in the certificate's common name.
 ROLES = ("PISP", "AISP", "CBPII")
 
+SERVER_KEYS = 4
+
 _PUBLIC_PEM = re.compile(r"\A\s*-----BEGIN PUBLIC KEY-----(?P<base64>[A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*\Z")
 
 
@@ -32,6 +34,17 @@ def new_private_pem() -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode("ascii")
+
+
+@lru_cache(maxsize=SERVER_KEYS)
+def server_key(number: int) -> str:
+    """Return one of the bank's few private keys as PEM.
+
+    Neighbouring installations get different keys, so that a client which mixes them up is found out; a new pair
+    for each would take a tenth of a second and prove no more.
+    """
+    assert 0 <= number < SERVER_KEYS
+    return new_private_pem()
 
 
 @lru_cache(maxsize=256)

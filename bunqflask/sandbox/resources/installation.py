@@ -25,9 +25,11 @@ def create(call: Call) -> Answer:
     except signing.KeyNotUsable as error:
         raise wire.invalid(f"The client_public_key is not usable: {error}.") from error
     token = secrets.token_hex(32)
+    count = len(call.store.select("installation"))
+    key = signing.server_key(count % signing.SERVER_KEYS)
     item = call.store.insert(
         "installation",
-        {"client_public_key": pem, "server_private_key": signing.new_private_pem(), "token_id": call.store.next_id()},
+        {"client_public_key": pem, "server_private_key": key, "token_id": call.store.next_id()},
         name=token,
     )
     # No key is agreed upon yet, so this answer alone is not signed.

@@ -1,0 +1,252 @@
+"""Cards: ordering, freezing, paying with one, and how bunq writes them.
+
+https://doc.bunq.com/api-reference/card
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from . import accounts, events, ledger, payments, people, wire
+from .bank import Bank
+from .store import Item, Json, Store
+from .wire import amount
+
+# Products that a card can be ordered as, and whether they exist on a phone only.
+PRODUCTS = {
+    "MASTERCARD_DEBIT": False,
+    "MASTERCARD_TRAVEL": False,
+    "MASTERCARD_BUSINESS": False,
+    "MASTERCARD_GREEN": False,
+    "MASTERCARD_VIRTUAL": True,
+    "MASTERCARD_JUNIOR": False,
+    "MAESTRO_DEBIT": False,
+    "MAESTRO": False,
+    "MAESTRO_MOBILE_NFC": True,
+    "CARD_CREDIT": False,
+    "CARD_CREDIT_TRAVEL": False,
+}
+STATUSES = ("ACTIVE", "DEACTIVATED", "LOST", "STOLEN", "CANCELLED", "EXPIRED", "PIN_TRIES_EXCEEDED")
+# From these a card does not come back.
+FINAL = ("LOST", "STOLEN", "CANCELLED", "EXPIRED")
+SECOND_LINE_MAXIMUM = 17
+LIFE = timedelta(days=5 * 365)
+
+
+def possible_names(user: Item) -> list[str]:
+    """Return the names that may be printed on a user's cards."""
+    if user.body["type"] == people.COMPANY:
+        return [user.body["legal_name"][:21], user.body["director"]]
+    first, last = user.body["first_name"], user.body["last_name"]
+    return [f"{first} {last}", f"{first[0]}. {last}", f"{last} {first[0]}."]
+
+
+def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any) -> Item:
+    """Make a card that pays from an account. Members in `more` are the card's own."""
+    with store.transaction():
+        id = store.next_id()
+        expiry = (store.clock.now() + LIFE).strftime("%Y-%m-28")
+        body: Json = {
+            "public_uuid": people.stable_uuid(f"card {id} {store.clock.timestamp()}"),
+            "status": "ACTIVE" if virtual else "DEACTIVATED",
+            "sub_status": "NONE",
+            "order_status": "VIRTUAL_DELIVERY" if virtual else "CARD_REQUEST_PENDING",
+            "expiry_date": expiry,
+            "four_digit": f"{id * 7919 % 10000:04d}",
+            "pan_id": store.next_id(),
+            "account": account.id,
+            "limit": 100_000,
+            "limit_atm": 50_000,
+            "countries": [{"id": store.next_id(), "country": "NL", "expiry_time": None}],
+            "fallback": None,
+            "virtual": virtual,
+            **more,
+        }
+        return store.insert("card", body, id=id, owner=user.id, account=account.id)
+
+
+def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
+    """Write a card. Never a full number, a security code or a PIN: this bank has none."""
+    body = card.body
+    account = store.get("monetary_account", body["account"])
+    assert account is not None
+    currency = account.body["currency"]
+    label = accounts.label(store, account)
+    return {
+        wrapper: {
+            "id": card.id,
+            "created": card.created,
+            "updated": card.updated,
+            "public_uuid": body["public_uuid"],
+            "type": body["type"],
+            "sub_type": "VIRTUAL" if body["virtual"] else "NONE",
+            "product_type": body["product_type"],
+            "second_line": body["second_line"],
+            "name_on_card": body["name_on_card"],
+            "preferred_name_on_card": body["name_on_card"],
+            "status": body["status"],
+            "sub_status": body["sub_status"],
+            "order_status": body["order_status"],
+            "expiry_date": body["expiry_date"],
+            "primary_account_numbers": [
+                {
+                    "id": body["pan_id"],
+                    "uuid": people.stable_uuid(f"pan {card.id}"),
+                    "description": "",
+                    "status": "ACTIVE",
+                    "monetary_account_id": body["account"],
+                    "four_digit": body["four_digit"],
+                    "type": "VIRTUAL" if body["virtual"] else "PHYSICAL",
+                }
+            ],
+            "card_limit": amount(body["limit"], currency),
+            "card_limit_atm": amount(body["limit_atm"], currency),
+            "country_permission": body["countries"],
+            "label_monetary_account_ordered": label,
+            "label_monetary_account_current": label,
+            "pin_code_assignment": [
+                {
+                    "type": "PRIMARY",
+                    "routing_type": "MANUAL",
+                    "monetary_account_id": body["account"],
+                    "status": "ACTIVE",
+                }
+            ],
+            "monetary_account_id_fallback": body["fallback"],
+            "country": "NL",
+            "card_shipment_tracking_url": None,
+        }
+    }
+
+
+def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, country: str = "NL") -> Item:
+    """Pay with a card at a merchant; return the card transaction, which may be a refusal.
+
+    `merchant` is what the ledger remembers of the other side: name and mcc.
+    """
+    store = bank.store
+    account = store.get("monetary_account", card.body["account"])
+    assert account is not None
+    decision = _decide(store, card, account, cents, country)
+    payment_id = None
+    if decision == "ALLOWED":
+        payment_id, _outside = ledger.move(
+            store,
+            debit=account.id,
+            credit=ledger.outside(store, account.body["currency"]),
+            cents=cents,
+            description=f"{merchant['name']} {city}, {country}",
+            debit_sees=merchant,
+            credit_sees={"account": account.id},
+            type="MASTERCARD",
+        )
+    action = store.insert(
+        "mastercard_action",
+        {
+            "card_id": card.id,
+            "merchant": merchant,
+            "cents": cents,
+            "city": city,
+            "country": country,
+            "decision": decision,
+            "payment_id": payment_id,
+        },
+        owner=card.owner,
+        account=account.id,
+    )
+    allowed = decision == "ALLOWED"
+    events.happened(
+        bank,
+        user_id=card.owner or 0,
+        account_id=account.id,
+        thing=action_shape(store, action),
+        notify=[("CARD_TRANSACTION_SUCCESSFUL", "CARD_PAYMENT_ALLOWED")]
+        if allowed
+        else [("CARD_TRANSACTION_FAILED", "CARD_TRANSACTION_NOT_ALLOWED")],
+    )
+    if payment_id is not None:
+        payments.tell(bank, account, payment_id, "MASTERCARD")
+    return action
+
+
+def _decide(store: Store, card: Item, account: Item, cents: int, country: str) -> str:
+    """Return ALLOWED or why not; only COUNTRY_NOT_PERMITTED is a recorded word, the others are invented."""
+    if card.body["status"] != "ACTIVE":
+        return "CARD_NOT_ACTIVE"
+    if country not in [each["country"] for each in card.body["countries"]]:
+        return "COUNTRY_NOT_PERMITTED"
+    if cents > card.body["limit"]:
+        return "LIMIT_EXCEEDED"
+    if ledger.balance(store, account.id)[0] + ledger.overdraft(store, account.id) < cents:
+        return "INSUFFICIENT_FUNDS"
+    return "ALLOWED"
+
+
+def action_shape(store: Store, action: Item) -> Json:
+    """Write a card transaction."""
+    body = action.body
+    account = store.get("monetary_account", action.account or 0)
+    card = store.get("card", body["card_id"])
+    assert account is not None
+    assert card is not None
+    money = amount(body["cents"], account.body["currency"])
+    allowed = body["decision"] == "ALLOWED"
+    label = payments.counterparty(store, body["merchant"])
+    return {
+        "MasterCardAction": {
+            "id": action.id,
+            "created": action.created,
+            "updated": action.updated,
+            "monetary_account_id": action.account,
+            "card_id": card.id,
+            "amount_local": money,
+            "amount_converted": None,
+            "amount_billing": money,
+            "amount_original_local": money,
+            "amount_original_billing": money,
+            "amount_fee": amount(0, account.body["currency"]),
+            "decision": body["decision"],
+            "payment_status": "PAYMENT_SUCCESSFUL" if allowed else "PAYMENT_FAILED",
+            "decision_description": "" if allowed else body["decision"].replace("_", " ").capitalize(),
+            "decision_description_translated": "" if allowed else body["decision"].replace("_", " ").capitalize(),
+            "description": f"{body['merchant']['name']} {body['city']}, {body['country']}",
+            "authorisation_status": "AUTHORISED" if allowed else "BLOCKED",
+            "authorisation_type": "NORMAL_AUTHORISATION",
+            "pan_entry_mode_user": "ICC",
+            "settlement_status": None,
+            "clearing_status": None,
+            "maturity_date": None,
+            "city": body["city"],
+            "alias": accounts.label(store, account),
+            "counterparty_alias": label,
+            "label_card": {
+                "uuid": card.body["public_uuid"],
+                "type": card.body["type"],
+                "second_line": card.body["second_line"],
+                "expiry_date": card.body["expiry_date"],
+                "status": card.body["status"],
+                "label_user": payments.own_label(store, account),
+            },
+            "token_status": None,
+            "reservation_expiry_time": None,
+            "applied_limit": None,
+            "secure_code_id": None,
+            "wallet_provider_id": None,
+            "merchant_id": None,
+            "merchant_category_code": body["merchant"].get("mcc"),
+            "request_reference_split_the_bill": [],
+            "eligible_whitelist_id": None,
+        }
+    }
+
+
+def read_limit(call_value: object, field_name: str, currency: str) -> int:
+    """Return a card's limit in cents.
+
+    :raises Refusal: 400, not an amount, or another currency.
+    """
+    cents, given = wire.read_amount(call_value, field_name, zero_allowed=True)
+    if given != currency:
+        raise wire.invalid(f"The field {field_name} is not in the currency of the account.")
+    return cents
