@@ -21,11 +21,14 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount
+from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services import accounts, connections, leases, ledger, payments, sessions, troubles
 from bunqflask.services.calls import CallGate
 
 FRESH = timedelta(minutes=60)
 _REST_AFTER_TROUBLE = timedelta(minutes=5)
+# A gap that bunq itself has stays one: asking for it costs no more than this at each reading.
+_MOST_REPAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,11 @@ def _run_account(
     if holder is None:
         return True  # another worker is at it
     trouble = None
+    gate = CallGate(patience_s)
     try:
-        _read(connection, account, state, CallGate(patience_s), full=full, tell=tell)
+        _read(connection, account, state, gate, full=full, tell=tell)
+        if not full:
+            _repair(connection, account, gate)
         _proved(account, state)
     except errors.BunqError as error:
         trouble = _note(state, error)
@@ -186,6 +192,14 @@ def _page(connection: Connection, monetary_account_id: int, gate: CallGate, olde
         return client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
 
     return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+
+
+def _repair(connection: Connection, account: MonetaryAccount, gate: CallGate) -> None:
+    """Where payments do not add up, read again just there: one may have come late, or have changed."""
+    for gap in ledger.prove(account).breaks[:_MOST_REPAIRS]:
+        page = _page(connection, account.monetary_account_id, gate, (gap.row_id >> ACCOUNT_BITS) + 1)
+        payments.store(account, page.payments)
+        db.session.commit()
 
 
 def _proved(account: MonetaryAccount, state: AccountSync) -> None:
