@@ -286,9 +286,12 @@ def _fail(attempt: ConsentAttempt, reason: str) -> ConsentFailed:
 
 
 def _exchange_trouble(failure: errors.BunqError) -> str:
-    if isinstance(failure, errors.CodeRefused):
-        return "code_refused"
-    return troubles.kind_of(failure)
+    if not isinstance(failure, errors.CodeRefused):
+        return troubles.kind_of(failure)
+    if failure.error in ("invalid_client", "unauthorized_client"):
+        return "client_refused"
+    # Without words, or with a redirect, it was hardly the token endpoint that answered.
+    return "code_refused" if failure.descriptions and not 300 <= failure.status < 400 else "not_understood"
 
 
 def _move(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:

@@ -138,7 +138,7 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
         if answer.response is None:
             # Its text would name the address, and that holds the client secret.
             raise transport.failure(error) from None
-    except (OAuthError, ValueError):
+    except (OAuthError, ValueError, RecursionError):
         if answer.response is None:
             raise errors.TransportFailed("the token endpoint gave no answer") from None
     if answer.response is None:

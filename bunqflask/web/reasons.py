@@ -102,6 +102,12 @@ def failure(kind: str) -> tuple[str, str, str, int]:
             holder,
             400,
         ),
+        "client_refused": (
+            spent,
+            _("bunq does not know this site by the name and secret it was set up with. Setup has to be run again."),
+            admin,
+            502,
+        ),
         "waiting": (spent, _("bunq had no time for us, and the approval works only once."), holder, 503),
         "unavailable": (spent, _("bunq was away just when we used the approval, which works once."), holder, 503),
         "no_answer": (
