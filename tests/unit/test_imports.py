@@ -18,7 +18,8 @@ ARROWS = {
     "encrypted": {"config", "extensions"},
     "models": {"extensions", "encrypted", "clock"},
     "bunq": set[str](),
-    "services": {"models", "bunq", "config", "extensions", "encrypted", "clock"},
+    "exports": set[str](),
+    "services": {"models", "bunq", "exports", "config", "extensions", "encrypted", "clock"},
     "web": {
         "jobs",
         "services",

@@ -1,0 +1,118 @@
+"""Text from the bank is hostile text: what a format cannot carry, or would understand wrongly, is taken out here."""
+
+import re
+import unicodedata
+from typing import BinaryIO
+
+# Control characters, marks that turn the direction of writing, what XML forbids, and what nobody sees.
+_DROPPED = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069"
+    "\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)
+_SPACES = re.compile(r"\s+")
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
+_NOT_SWIFT = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]+")
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
+_IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}")
+# A spreadsheet takes text that begins like this for a formula; the wide forms too, once an input method folds them.
+_FORMULA_STARTS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+
+# Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in SWIFT's set.
+_LIKENESS = str.maketrans(
+    {
+        "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
+        "Ł": "L", "þ": "th", "Þ": "TH", "ð": "d", "Ð": "D", "ı": "i", "€": "EUR", "£": "GBP", "&": "+", "@": "(at)",
+        "_": "-", "–": "-", "—": "-", "−": "-", "~": "-", "‘": "'", "’": "'", "“": "'", "”": "'", '"': "'", "`": "'",
+        "„": "'", "«": "'", "»": "'", ";": ",", "<": "(", ">": ")", "[": "(", "]": ")", "{": "(", "}": ")",
+        "!": ".", "·": ".", "•": ".",
+    }
+)  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Return text as one line: no control characters, no marks of direction, single spaces."""
+    if text.isascii() and text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
+        return text
+    return _SPACES.sub(" ", _DROPPED.sub("", whole(text))).strip()
+
+
+def whole(text: str) -> str:
+    """Return text that UTF-8 can carry: half of a character becomes the replacement character."""
+    return _LONE_SURROGATES.sub("\ufffd", text)
+
+
+def guarded(text: str) -> str:
+    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running it as a formula."""
+    text = plain(text)
+    return "'" + text if text[:1] in _FORMULA_STARTS else text
+
+
+def _latin(text: str) -> str:
+    spread = unicodedata.normalize("NFKD", plain(text).translate(_LIKENESS))
+    return "".join(letter for letter in spread if not unicodedata.combining(letter))
+
+
+def swift(text: str) -> str:
+    """Return text in SWIFT's character set "x": accents off, likenesses for signs, a full stop for the rest.
+
+    https://www.swift.com/standards
+    """
+    if text.isascii() and not _NOT_SWIFT.search(text):
+        return plain(text)
+    return plain(_NOT_SWIFT.sub(".", _latin(text).translate(_LIKENESS)))
+
+
+def name_part(text: str, *, longest: int) -> str:
+    """Return letters, digits and single hyphens of a name, for files and ledger accounts; may be empty."""
+    return _NOT_A_NAME.sub("-", _latin(text)).strip("-")[:longest].strip("-")
+
+
+def is_iban(text: str | None) -> bool:
+    """Tell whether text has the form of an IBAN, as ISO 20022 writes it."""
+    return text is not None and _IBAN.fullmatch(text) is not None
+
+
+def chunks(text: str, width: int, *, not_first: str = "") -> list[str]:
+    """Cut text into pieces that give it back when joined.
+
+    No cut beside a space, because readers strip lines, and none before a character of `not_first`, as far as
+    the text has such places.
+    """
+    pieces = []
+    start = 0
+    while len(text) - start > width:
+        end = start + width
+        while end > start and (text[end] == " " or text[end - 1] == " " or text[end] in not_first):
+            end -= 1
+        if end == start:
+            end = start + width
+        pieces.append(text[start:end])
+        start = end
+    if start < len(text):
+        pieces.append(text[start:])
+    return pieces
+
+
+class Sink:
+    """Collects text and hands it on as bytes, in pieces worth a write."""
+
+    def __init__(self, stream: BinaryIO, *, encoding: str = "utf-8", enough: int = 65_536) -> None:
+        self._stream = stream
+        self._encoding = encoding
+        self._enough = enough
+        self._parts: list[str] = []
+        self._length = 0
+
+    def write(self, text: str) -> int:
+        self._parts.append(text)
+        self._length += len(text)
+        if self._length >= self._enough:
+            self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Hand on what is left; a format's last line."""
+        if self._parts:
+            self._stream.write("".join(self._parts).encode(self._encoding))
+            self._parts.clear()
+            self._length = 0
