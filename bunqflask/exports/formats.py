@@ -1,0 +1,63 @@
+"""The formats by name: what a form offers, a download is called and a pack contains."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bunqflask.exports import beancount, camt053, csv_file, hledger, jsonl, mt940, ofx, qif, xlsx
+from bunqflask.exports.statement import Statements
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One format. `together`: all accounts of a pack share one file; otherwise each account has its own.
+
+    `write` takes one statement or several, and raises `ExportError`, perhaps after some bytes went out.
+    """
+
+    name: str
+    label: str
+    extension: str
+    media_type: str
+    together: bool
+    write: Callable[[Statements, BinaryIO], None]
+
+
+_ALL = (
+    Format(
+        name="csv", label="CSV", extension="csv", media_type="text/csv; charset=utf-8", together=True,
+        write=csv_file.write,
+    ),
+    Format(
+        name="xlsx", label="Excel (XLSX)", extension="xlsx", together=True, write=xlsx.write,
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ),
+    Format(
+        name="jsonl", label="JSON Lines", extension="jsonl", media_type="application/x-ndjson", together=True,
+        write=jsonl.write,
+    ),
+    Format(
+        name="camt053", label="CAMT.053", extension="xml", media_type="application/xml", together=False,
+        write=camt053.write,
+    ),
+    Format(
+        name="mt940", label="MT940", extension="sta", media_type="text/plain; charset=us-ascii", together=False,
+        write=mt940.write,
+    ),
+    Format(
+        name="ofx", label="OFX", extension="ofx", media_type="application/x-ofx", together=False, write=ofx.write
+    ),
+    Format(
+        name="qif", label="QIF", extension="qif", media_type="application/qif; charset=utf-8", together=False,
+        write=qif.write,
+    ),
+    Format(
+        name="hledger", label="hledger", extension="journal", media_type="text/plain; charset=utf-8", together=True,
+        write=hledger.write,
+    ),
+    Format(
+        name="beancount", label="Beancount", extension="beancount", media_type="text/plain; charset=utf-8",
+        together=True, write=beancount.write,
+    ),
+)  # fmt: skip
+FORMATS = {format_.name: format_ for format_ in _ALL}
