@@ -26,9 +26,11 @@ from . import (
     provider_draft_payment,
     request,
     sandbox_user,
+    schedule,
     session,
     user,
     user_facts,
+    user_update,
 )
 
 RESOURCES = [
@@ -52,6 +54,7 @@ RESOURCES = [
         avatar,
         note,
         card,
+        schedule,
         credential_ip,
         certificate_pinned,
         confirmation_of_funds,
@@ -62,5 +65,6 @@ RESOURCES = [
         insight,
         user_facts,
         health,
+        user_update,
     )
 ]
