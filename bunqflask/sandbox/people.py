@@ -155,7 +155,8 @@ def session_timeout(user: Item, switch_s: int, *, first_session: bool = False) -
     """Return how long a session of this user lives, in seconds."""
     if user.body["type"] == PROVIDER and switch_s == WEEK_S:
         return PROVIDER_FIRST_SESSION_S if first_session else PROVIDER_SESSION_S
-    return switch_s
+    own_s: int = user.body.get("session_timeout", switch_s)
+    return min(switch_s, own_s)
 
 
 def avatar(seed: str, *, style: str = "NONE") -> Json:
@@ -254,7 +255,7 @@ def wire(user: Item, timeout_s: int) -> Json:
         "province": None,
     }
     shared |= {
-        "daily_limit_without_confirmation_login": amount(25000),
+        "daily_limit_without_confirmation_login": amount(body.get("daily_limit", 25000)),
         "notification_filters": [],
         "relations": [],
         "address_main": address,

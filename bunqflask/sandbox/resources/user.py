@@ -8,18 +8,16 @@ from __future__ import annotations
 from .. import people, wire
 from ..api import Call, Resource
 from ..store import Item
-from ..wire import Answer, id_answer
-from .avatar import chosen as chosen_avatar
+from ..wire import Answer
 from .session import user_api_key
 
 resource = Resource()
 
-CHANGEABLE = ("public_nick_name", "language", "region", "address_main", "address_postal")
-
 
 def _shown(call: Call) -> Answer:
     assert call.session is not None
-    return Answer([people.wire(call.caller, call.session.body["timeout_s"])])
+    timeout_s = people.session_timeout(call.caller, call.session.body["timeout_s"])
+    return Answer([people.wire(call.caller, timeout_s)])
 
 
 @resource.get("/user")
@@ -69,31 +67,7 @@ def read_provider(call: Call) -> Answer:
     return _shown(call)
 
 
-@resource.put("/user-person/<int:user_id>", oauth=False)
-def update_person(call: Call) -> Answer:
-    """Change some of a person's data."""
-    return _update(call, _typed(call, people.PERSON))
-
-
-@resource.put("/user-company/<int:user_id>", oauth=False)
-def update_company(call: Call) -> Answer:
-    """Change some of a company's data."""
-    return _update(call, _typed(call, people.COMPANY))
-
-
-def _update(call: Call, user: Item) -> Answer:
-    for name in CHANGEABLE:
-        if name in call.json:
-            user.body[name] = call.json[name]
-    if "avatar_uuid" in call.json:
-        user.body["avatar"] = chosen_avatar(call, call.json["avatar_uuid"])
-    if "display_name" in call.json:
-        user.body["display_name"] = call.text("display_name", longest=140)
-    call.store.save(user)
-    return id_answer(user.id)
-
-
 @resource.get("/user-company/<int:user_id>/name")
 def company_name(call: Call) -> Answer:
-    """Read a company's name."""
-    return Answer([{"UserCompanyNameApi": {"name": _typed(call, people.COMPANY).body["legal_name"]}}])
+    """List the names a company may go by."""
+    return Answer([{"UserCompanyNameArray": {"name_array": [_typed(call, people.COMPANY).body["legal_name"]]}}])
