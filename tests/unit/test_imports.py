@@ -23,6 +23,7 @@ ARROWS = {
     "web": {
         "jobs",
         "services",
+        "exports",
         "models",
         "config",
         "extensions",
@@ -105,6 +106,16 @@ def test_the_bank_client_knows_no_framework_and_only_its_transport_opens_sockets
         f"{path.name}:{line} imports {dotted}"
         for line, dotted in imports(path)
         if any(dotted == name or dotted.startswith(name + ".") for name in refused)
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "exports").rglob("*.py")), ids=lambda path: path.name)
+def test_the_bookkeeping_formats_know_no_framework_no_network_and_no_clock(path: Path) -> None:
+    broken = [
+        f"{path.name}:{line} imports {dotted}"
+        for line, dotted in imports(path)
+        if any(dotted == name or dotted.startswith(name + ".") for name in FRAMEWORKS | OUTSIDE_WORLD)
     ]
     assert broken == []
 
