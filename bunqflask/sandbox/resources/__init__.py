@@ -10,6 +10,7 @@ from . import (
     credential_ip,
     customer_statement,
     device_server,
+    documented,
     draft_payment,
     event,
     export,
@@ -68,3 +69,4 @@ RESOURCES = [
         user_update,
     )
 ]
+RESOURCES.append(documented.remaining(RESOURCES))
