@@ -1,0 +1,64 @@
+"""Environments for foreign clients: made once, outside ours, so that their pins never touch it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLACE = Path(__file__).parents[3] / ".venv" / "foreign"
+BUNQ_SDK = "bunq_sdk==1.28.0"
+JS_CLIENT = "@bunq-community/bunq-js-client@1.1.2"
+INSTALL_WITHIN_S = 180
+
+
+def missing(why: str) -> None:
+    """Skip loudly, or fail where everything must be there.
+
+    :raises Failed: with CI=true. :raises Skipped: everywhere else.
+    """
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def _install(place: Path, *commands: list[str]) -> None:
+    """Run the commands once; a half-made place is made anew."""
+    stamp = place / "complete"
+    if stamp.exists():
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for command in commands:
+        try:
+            done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=INSTALL_WITHIN_S)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            missing(f"cannot install a foreign client: {error}")
+            return
+        if done.returncode:
+            missing(f"cannot install a foreign client: {done.stderr.strip()[-500:]}")
+    stamp.touch()
+
+
+def python_of_bunq_sdk() -> str:
+    """Return the Python that has bunq's SDK, in an environment made at the first call."""
+    place = PLACE / f"bunq-sdk-{sys.version_info.major}.{sys.version_info.minor}"
+    pip = ["venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", BUNQ_SDK]
+    _install(place, [sys.executable, "-m", "venv", "venv"], pip)
+    return str(place / "venv" / "bin" / "python")
+
+
+def modules_of_js_client() -> tuple[str, str]:
+    """Return (node, the folder of modules) for the JavaScript client."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        missing("Node.js and npm are not installed: the JavaScript client does not run")
+    assert node is not None
+    assert npm is not None
+    place = PLACE / "js-client"
+    _install(place, [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", JS_CLIENT])
+    return node, str(place / "node_modules")

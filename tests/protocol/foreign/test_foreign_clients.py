@@ -1,0 +1,134 @@
+"""bunq's own Python SDK and the community's JavaScript client, each telling its story at the simulated bank."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Response, request
+
+from bunqflask.sandbox import Settings
+from bunqflask.sandbox.server import Served, serve
+from tests.protocol.sandbox.client import CAR, JODI, MAIN, App, key_of, new_user
+
+from . import environments, openapi
+
+HERE = Path(__file__).parent
+STORY_WITHIN_S = 240
+
+# The steps by name, so that each is a test of its own; a step that is missing here fails the last test.
+SDK_STEPS = (
+    *("a_sandbox_person_gets_a_context", "the_sugar_daddy_pays", "the_sugar_daddy_refuses_too_much"),
+    *("a_request_is_revoked", "accounts_are_read_made_changed_and_closed", "payments_are_made_and_read"),
+    *("payments_are_paged_both_ways", "a_batch_is_paid", "drafts_are_made_and_cancelled"),
+    *("a_bunqme_link_is_made_and_cancelled", "cards_are_ordered_read_and_frozen"),
+    *("attachments_go_up_and_come_down", "notes_are_written_changed_and_erased"),
+    *("notification_filters_are_set_and_listed", "statements_are_made_and_downloaded"),
+    *("a_payment_is_scheduled_and_stopped", "events_are_listed", "an_oauth_client_is_set_up"),
+    *("keys_and_addresses_are_listed", "errors_become_the_right_exceptions", "faults_become_the_right_exceptions"),
+    *("a_psd2_party_gets_a_context", "a_session_is_closed"),
+)
+JS_STEPS = (
+    *("installs_registers_and_opens_a_session", "lists_accounts", "pays_and_reads_payments"),
+    *("prepares_and_cancels_drafts", "asks_for_money", "makes_a_payment_link", "lists_cards_and_events"),
+    *("is_told_of_errors_in_bunqs_shape", "opens_an_oauth_session_of_its_own", "closes_its_session"),
+)
+
+
+class Story:
+    """What a client did: per step None or what went wrong, and every answer it got."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, str | None] = {}
+        self.answers: list[Any] = []
+
+    def listen(self, bank: Served) -> None:
+        """Keep every JSON answer of bunq's API."""
+
+        def keep(response: Response) -> Response:
+            if request.path.startswith("/v1/") and response.is_json and response.status_code == 200:
+                self.answers.append(response.get_json())
+            return response
+
+        bank.app.after_request_funcs.setdefault(None, []).append(keep)
+
+    def tell(self, *command: str) -> None:
+        """Run the client to its end."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=STORY_WITHIN_S)
+        for line in done.stdout.splitlines():
+            told = json.loads(line)
+            self.steps[told["step"]] = told["error"]
+        assert self.steps, done.stderr
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Story:
+    """Let bunq's SDK tell its story once."""
+    python = environments.python_of_bunq_sdk()
+    story = Story()
+    with serve(Settings(rate_limits="off")) as bank:
+        story.listen(bank)
+        story.tell(python, str(HERE / "sdk_story.py"), bank.api_url)
+    return story
+
+
+@pytest.fixture(scope="module")
+def js() -> Story:
+    """Let the JavaScript client tell its story once."""
+    node, modules = environments.modules_of_js_client()
+    story = Story()
+    with serve(Settings(rate_limits="off")) as bank:
+        app = App(new_user(bank))
+        token = app.exchange(app.consent(accounts=[MAIN, CAR]))
+        story.listen(bank)
+        story.tell(node, str(HERE / "js_story.js"), modules, bank.origin, key_of(bank, JODI), token)
+    return story
+
+
+@pytest.mark.xdist_group("bunq_sdk")
+@pytest.mark.parametrize("step", SDK_STEPS)
+def test_bunqs_python_sdk(sdk: Story, step: str) -> None:
+    assert sdk.steps[step] is None, sdk.steps[step]
+
+
+@pytest.mark.xdist_group("bunq_js")
+@pytest.mark.parametrize("step", JS_STEPS)
+def test_javascript_client(js: Story, step: str) -> None:
+    assert js.steps[step] is None, js.steps[step]
+
+
+@pytest.mark.xdist_group("bunq_sdk")
+def test_no_step_of_the_sdk_goes_unseen(sdk: Story) -> None:
+    assert set(sdk.steps) == set(SDK_STEPS)
+
+
+@pytest.mark.xdist_group("bunq_js")
+def test_no_step_of_the_javascript_client_goes_unseen(js: Story) -> None:
+    assert set(js.steps) == set(JS_STEPS)
+
+
+@pytest.mark.xdist_group("bunq_sdk")
+@pytest.mark.skipif(not openapi.SPECIFICATION.exists(), reason="bunq's OpenAPI file is not beside the repository")
+def test_answers_to_the_sdk_agree_with_the_openapi(sdk: Story) -> None:
+    assert len(sdk.answers) > 80
+    found = sorted({each for answer in sdk.answers for each in openapi.differences(answer)})
+    assert found == []
+
+
+@pytest.mark.xdist_group("bunq_js")
+@pytest.mark.skipif(not openapi.SPECIFICATION.exists(), reason="bunq's OpenAPI file is not beside the repository")
+def test_answers_to_the_javascript_client_agree_with_the_openapi(js: Story) -> None:
+    found = sorted({each for answer in js.answers for each in openapi.differences(answer)})
+    assert found == []
+
+
+@pytest.mark.skipif(not openapi.SPECIFICATION.exists(), reason="bunq's OpenAPI file is not beside the repository")
+def test_comparison_finds_a_wrong_type_and_allows_null() -> None:
+    right = {"Response": [{"Payment": {"id": 1, "description": None, "field_of_tomorrow": 7}}]}
+    wrong = {"Response": [{"Payment": {"id": "1", "amount": "5.00"}}]}
+    assert openapi.differences(right) == []
+    assert openapi.differences(wrong) == ["Payment.id is str, not integer", "Payment.amount is str, not object"]
+    assert "Payment.created" in openapi.missing_fields(wrong)
