@@ -40,7 +40,11 @@ class Jobs:
 
     def wake(self) -> None:
         """Ask a worker to look now for what is to be done; without a worker, nothing is lost."""
-        self._sweep()
+        try:
+            self._sweep()
+        finally:
+            # Huey keeps a connection for each thread, and pages come from many threads and seldom wake anybody.
+            self._huey.storage.close()
 
     def work(self) -> None:
         """Do the work, until the process is told to end."""

@@ -164,6 +164,32 @@ class BunqClient:
         accounts = [account for item in items if (account := MonetaryAccount.from_item(item))]
         return list({account.monetary_account_id: account for account in accounts}.values())
 
+    def list_callbacks(self, token: str, path_user_id: int) -> Objects:
+        """List the callbacks of a user, ours and others', each as it has to be sent to stay as it is.
+
+        https://doc.bunq.com/basics/callbacks-webhooks
+        """
+        items = self._list(f"user/{path_user_id}/notification-filter-url", token=token)
+        found = [data for item in items if isinstance(data := item.get("NotificationFilterUrl"), dict)]
+        # An older shape wraps a list of them once more.
+        nested = [
+            inner for data in found for inner in data.get("notification_filters") or [] if isinstance(inner, dict)
+        ]
+        own_to_bunq = ("id", "created", "updated", "notification_filters")
+        return [
+            {name: value for name, value in data.items() if name not in own_to_bunq and value is not None}
+            for data in [*found, *nested]
+            if isinstance(data, dict) and data.get("category") and data.get("notification_target")
+        ]
+
+    def replace_callbacks(self, token: str, path_user_id: int, callbacks: Objects) -> None:
+        """Set all callbacks of a user: bunq replaces the whole set, so what is left out is gone.
+
+        https://doc.bunq.com/basics/callbacks-webhooks
+        """
+        path = f"user/{path_user_id}/notification-filter-url"
+        self._call("POST", path, token=token, payload={"notification_filters": callbacks})
+
     def list_payments(
         self, token: str, path_user_id: int, monetary_account_id: int, *, older_id: int | None = None
     ) -> PaymentPage:

@@ -50,6 +50,12 @@ class Connection(Sealed, Leased, Base):
     # bunq refused the grant at this moment; lost only once our own session was proved to work later
     refused_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
+    # where bunq calls us about this connection: found by its hash, told to bunq from its sealed text
+    hook_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    hook_token = Secret()
+    hook_token_sealed: Mapped[bytes | None]
+    hooks_set_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+
     session: Mapped[BunqSession | None] = relationship()
     installation: Mapped[Installation | None] = relationship()
     members: Mapped[list[ConnectionMember]] = relationship(cascade="all, delete-orphan", passive_deletes=True)

@@ -73,6 +73,8 @@ class AccountSync(Leased, Base):
     # the parts of history that are here without a gap, newest first: [newest id, oldest id, reaches the end]
     stretches: Mapped[list[Any]] = mapped_column(JSON, default=list)
     read_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # bunq called: something may be new since
+    wanted_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     trouble: Mapped[str | None] = mapped_column(String(40))
     trouble_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)

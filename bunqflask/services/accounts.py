@@ -14,7 +14,7 @@ from bunqflask import clock
 from bunqflask.bunq import errors, resources
 from bunqflask.bunq.client import BunqClient
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, MonetaryAccount
+from bunqflask.models import Connection, MonetaryAccount
 from bunqflask.models.types import AMOUNT_DECIMALS
 from bunqflask.services import connections, leases, sessions, troubles
 from bunqflask.services.calls import CallGate
@@ -153,11 +153,7 @@ def _holds(connection: Connection, consented_at: datetime) -> bool:
 
 
 def _read_and_store(connection: Connection, consented_at: datetime, gate: CallGate) -> None:
-    secret, installation = connections.secret_and_installation(connection)
-    session = connection.session
-    if session is None:
-        connection.session = session = BunqSession(generation=0)
-        db.session.commit()
+    session, secret, installation = sessions.means_of(connection)
     found = sessions.run(session, secret=secret, installation=installation, gate=gate, work=fetch)
     if _holds(connection, consented_at):
         store(connection, found)

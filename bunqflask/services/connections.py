@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, Installation, MonetaryAccount
-from bunqflask.services import sessions
+from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, MonetaryAccount
+from bunqflask.services import sessions, webhooks
 from bunqflask.services.calls import CallGate
 from bunqflask.services.team import Member
 
@@ -136,6 +136,7 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
 
     The grant itself stays at bunq until its holder withdraws it in the bunq app: there is no call for that.
     """
+    webhooks.remove(connection)
     session, own_installation = connection.session, connection.installation
     # What must not fail comes first: from here on, nothing of ours can use the grant.
     connection.access_token = None
@@ -195,14 +196,6 @@ def admit(connection: Connection, member_id: int) -> None:
     """Let a connection belong to a team member as well. Does not commit."""
     if all(each.member_id != member_id for each in connection.members):
         connection.members.append(ConnectionMember(member_id=member_id, since=clock.now()))
-
-
-def secret_and_installation(connection: Connection) -> tuple[str, Installation]:
-    """Return what opens a session for a connection: its access token, and the installation that signs."""
-    token = connection.access_token
-    if token is None:
-        raise NotFoundHere
-    return token, connection.installation or sessions.current_installation()
 
 
 def accounts_of(connection: Connection) -> list[MonetaryAccount]:

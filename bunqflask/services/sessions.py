@@ -16,7 +16,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.limits import SESSION_SERVER
 from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Installation
+from bunqflask.models import BunqSession, Connection, Installation
 from bunqflask.services import leases
 from bunqflask.services.calls import CallGate
 
@@ -70,6 +70,22 @@ def find_installation() -> Installation | None:
     """Return the current installation of the configured environment, however far its setup has come."""
     query = db.select(Installation).filter_by(environment=current_app.config["BUNQ_ENVIRONMENT"], is_current=True)
     return db.session.scalars(query).one_or_none()
+
+
+def means_of(connection: Connection) -> tuple[BunqSession, str, Installation]:
+    """Return what a connection's calls need: its session, its access token, the installation that signs.
+
+    :raises SessionGone: the connection was ended.
+    :raises NotSetUp: there is no installation to sign with.
+    """
+    secret = connection.access_token
+    if secret is None:
+        raise SessionGone
+    session = connection.session
+    if session is None:
+        connection.session = session = BunqSession(generation=0)
+        db.session.commit()
+    return session, secret, connection.installation or current_installation()
 
 
 def run(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 
@@ -20,13 +20,17 @@ from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount
+from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import accounts, connections, leases, ledger, payments, sessions, troubles
+from bunqflask.services import accounts, leases, ledger, payments, sessions, troubles, webhooks
 from bunqflask.services.calls import CallGate
 
 FRESH = timedelta(minutes=60)
-_REST_AFTER_TROUBLE = timedelta(minutes=5)
+# bunq gives a callback up after six tries, so even with them payments are asked for now and then.
+FRESH_WITH_CALLBACKS = timedelta(hours=24)
+_REST = timedelta(minutes=5)
+# Not every kind of account has payments to list; asking again will hardly change that.
+_REST_AFTER_NO = timedelta(hours=6)
 # A gap that bunq itself has stays one: asking for it costs no more than this at each reading.
 _MOST_REPAIRS = 3
 
@@ -68,6 +72,7 @@ def run(
     if connection.status != "active" or connection.trouble not in (None, "waiting"):
         return False
     found = [account for account in connection.monetary_accounts if account.is_shared]
+    webhooks.ensure(connection, CallGate(patience_s))
     results = [_run_account(connection, account, patience_s=patience_s, full=full, tell=tell) for account in found]
     return all(results)
 
@@ -77,7 +82,7 @@ def is_due(connection: Connection) -> bool:
     if connection.status != "active":
         return False
     now = clock.now()
-    oldest = now - FRESH
+    oldest = now - (FRESH if connection.hooks_set_at is None else FRESH_WITH_CALLBACKS)
     states = {state.id: state for state in states_of(connection)}
     if any(state.lease_until is not None and state.lease_until > now for state in states.values()):
         return False
@@ -85,11 +90,17 @@ def is_due(connection: Connection) -> bool:
         state = states.get(account.id)
         if not account.is_shared:
             continue
-        if state is None or (state.trouble is None and (state.read_at is None or state.read_at < oldest)):
+        if state is None or (state.trouble is None and _is_behind(state, oldest)):
             return True
         if state.trouble is not None and (state.next_try_at is None or state.next_try_at <= now):
             return True
     return False
+
+
+def _is_behind(state: AccountSync, oldest: datetime) -> bool:
+    if state.read_at is None or state.read_at < oldest:
+        return True
+    return state.wanted_at is not None and state.wanted_at > state.read_at
 
 
 def states_of(connection: Connection) -> list[AccountSync]:
@@ -136,14 +147,16 @@ def _run_account(
     if holder is None:
         return True  # another worker is at it
     trouble = None
-    gate = CallGate(patience_s)
+    gate, asked_at = CallGate(patience_s), clock.now()
     try:
         _read(connection, account, state, gate, full=full, tell=tell)
         if not full:
             _repair(connection, account, gate)
-        _proved(account, state)
+        _proved(account, state, asked_at)
     except errors.BunqError as error:
         trouble = _note(state, error)
+    except sessions.SessionGone:
+        return False
     finally:
         leases.give_back(state, holder)
     if tell is not None:
@@ -182,11 +195,7 @@ def _read(
 
 
 def _page(connection: Connection, monetary_account_id: int, gate: CallGate, older_id: int | None) -> PaymentPage:
-    secret, installation = connections.secret_and_installation(connection)
-    session = connection.session
-    if session is None:
-        connection.session = session = BunqSession(generation=0)
-        db.session.commit()
+    session, secret, installation = sessions.means_of(connection)
 
     def work(client: BunqClient, token: str, user_id: int) -> PaymentPage:
         return client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
@@ -202,9 +211,9 @@ def _repair(connection: Connection, account: MonetaryAccount, gate: CallGate) ->
         db.session.commit()
 
 
-def _proved(account: MonetaryAccount, state: AccountSync) -> None:
-    """Note the success, and how far the payments now add up."""
-    state.read_at = clock.now()
+def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime) -> None:
+    """Note the success, as of the moment bunq was first asked, and how far the payments now add up."""
+    state.read_at = asked_at
     state.trouble = state.trouble_facts = state.next_try_at = None
     proof = ledger.prove(account)
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
@@ -216,7 +225,8 @@ def _note(state: AccountSync, error: errors.BunqError) -> str:
     kind = troubles.kind_of(error)
     wait_s = getattr(error, "wait_s", 0.0)
     state.trouble, state.trouble_facts = kind, troubles.facts_of(error)
-    state.next_try_at = clock.now() + (timedelta(seconds=wait_s) if wait_s else _REST_AFTER_TROUBLE)
+    rest = _REST_AFTER_NO if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused) else _REST
+    state.next_try_at = clock.now() + (timedelta(seconds=wait_s) if wait_s else rest)
     db.session.commit()
     if kind != "waiting":
         current_app.logger.warning("payments of account %s: %s", state.id, error)

@@ -14,21 +14,23 @@ class _RowId(IntegerConverter):
     """A number in an address; one that no row can have is no address of ours."""
 
     def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=2**31 - 1)
+        super().__init__(url_map, max=2**63 - 1)
 
 
 def init_app(app: Flask, config: Config) -> None:
     """Register the views, the guards around them and what every template knows."""
     from bunqflask.extensions import csrf
-    from bunqflask.web import accounts, auth, consent, errors, formats, health, htmx, security, settings
+    from bunqflask.web import accounts, auth, consent, errors, formats, health, hooks, htmx, security, settings
 
     app.url_map.converters["int"] = _RowId
     security.init_app(app, config)
     csrf.init_app(app)
     errors.init_app(app)
     formats.register(app)
-    for area in (auth, accounts, consent, settings, health, htmx):
+    for area in (auth, accounts, consent, settings, health, hooks, htmx):
         app.register_blueprint(area.bp)
+    # bunq sends no form token; the address it calls is the secret.
+    csrf.exempt(hooks.bp)
     app.context_processor(_known_to_templates)
 
 

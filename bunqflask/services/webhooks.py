@@ -1,0 +1,124 @@
+"""bunq's callbacks: registered beside those of others, removed at the end, and taken as a hint only.
+
+A callback tells that something has happened, never what: it is answered at once, the accounts it may mean are
+marked, and what bunq says when it is asked is what counts. Without callbacks, asking every hour does the same.
+
+https://doc.bunq.com/basics/callbacks-webhooks
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import update
+
+from bunqflask import clock
+from bunqflask.bunq import errors
+from bunqflask.bunq.client import BunqClient
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Connection, MonetaryAccount
+from bunqflask.services import sessions
+from bunqflask.services.calls import CallGate
+
+PATH = "/bunq/hook/"
+# Every change of a balance. OAUTH tells of a withdrawn permission.
+_CATEGORIES = ("MUTATION", "OAUTH")
+_REMOVAL_PATIENCE_S = 3.0
+
+
+def ensure(connection: Connection, gate: CallGate) -> None:
+    """See to it that bunq calls us for this connection; what others have set stays.
+
+    A refusal is noted in the log and changes nothing: payments are asked for anyway.
+    """
+    if connection.hooks_set_at is not None or connection.status != "active" or not _reachable():
+        return
+    if connection.hook_token is None:
+        token = secrets.token_urlsafe(32)
+        connection.hook_token, connection.hook_hash = token, _digest(token)
+        db.session.commit()
+    ours = _target(connection)
+
+    def work(client: BunqClient, token: str, user_id: int) -> None:
+        others = [each for each in client.list_callbacks(token, user_id) if each.get("notification_target") != ours]
+        mine = [{"category": category, "notification_target": ours} for category in _CATEGORIES]
+        client.replace_callbacks(token, user_id, others + mine)
+
+    try:
+        _in_session(connection, gate, work)
+    except errors.RequestRefused as refused:
+        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, refused)
+        return
+    connection.hooks_set_at = clock.now()
+    db.session.commit()
+
+
+def remove(connection: Connection) -> None:
+    """Take our callbacks away at bunq, and only ours, before the session for it is gone."""
+    if connection.hooks_set_at is None or connection.access_token_sealed is None:
+        return
+    ours = _target(connection)
+
+    def work(client: BunqClient, token: str, user_id: int) -> None:
+        others = [each for each in client.list_callbacks(token, user_id) if each.get("notification_target") != ours]
+        client.replace_callbacks(token, user_id, others)
+
+    try:
+        _in_session(connection, CallGate(_REMOVAL_PATIENCE_S), work)
+    except (errors.BunqError, sessions.NotSetUp, sessions.SessionGone) as error:
+        # Its address will find no connection any more; disconnecting must not depend on bunq.
+        current_app.logger.info("callbacks of connection %s stay at bunq: %s", connection.id, error)
+    connection.hooks_set_at = connection.hook_hash = connection.hook_token = None
+    db.session.commit()
+
+
+def take(token: str, body: Any) -> bool:
+    """Mark what a callback may mean; False when its address belongs to no connection.
+
+    Repeats and bursts change nothing: an account that is marked is marked.
+    """
+    query = db.select(Connection).filter_by(hook_hash=_digest(token), status="active")
+    connection: Connection | None = db.session.scalars(query).one_or_none()
+    if connection is None:
+        return False
+    accounts = db.select(MonetaryAccount.id).filter_by(connection_id=connection.id)
+    named = _account_id(body)
+    if named is not None:
+        accounts = accounts.filter_by(monetary_account_id=named)
+    db.session.execute(update(AccountSync).where(AccountSync.id.in_(accounts)).values(wanted_at=clock.now()))
+    db.session.commit()
+    return True
+
+
+def _in_session(connection: Connection, gate: CallGate, work: Any) -> None:
+    session, secret, installation = sessions.means_of(connection)
+    sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+
+
+def _reachable() -> bool:
+    """bunq calls only https addresses; the local stand-in also calls this machine."""
+    config = current_app.config
+    is_https: bool = config["PUBLIC_URL"].startswith("https://")
+    return is_https or config["BUNQ_ENVIRONMENT"] == "local"
+
+
+def _target(connection: Connection) -> str:
+    return f"{current_app.config['PUBLIC_URL']}{PATH}{connection.hook_token}"
+
+
+def _account_id(body: Any) -> int | None:
+    """Find which monetary account a callback is about, if it tells."""
+    note = body.get("NotificationUrl") if isinstance(body, dict) else None
+    thing = note.get("object") if isinstance(note, dict) else None
+    for data in thing.values() if isinstance(thing, dict) else ():
+        account_id = data.get("monetary_account_id") if isinstance(data, dict) else None
+        if isinstance(account_id, int) and 0 < account_id < 2**63:
+            return account_id
+    return None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

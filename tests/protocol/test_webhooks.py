@@ -1,0 +1,161 @@
+"""bunq's callbacks: set beside others' and taken away again; a hint that wakes us, never data."""
+
+import time
+
+import requests
+from flask import Flask
+
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Connection, Payment
+from bunqflask.services import connections, sync
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.consents import connect
+
+MAIN = 2083712
+
+
+def first_sync(app: Flask) -> None:
+    with app.app_context():
+        assert sync.run(connections.list_active()[0], patience_s=5)
+        db.session.remove()
+
+
+def hook_address(app: Flask) -> str:
+    with app.app_context():
+        connection = connections.list_active()[0]
+        address = f"{app.config['PUBLIC_URL']}/bunq/hook/{connection.hook_token}"
+        db.session.remove()
+    return address
+
+
+def due(app: Flask) -> bool:
+    with app.app_context():
+        answer = sync.is_due(connections.list_active()[0])
+        db.session.remove()
+    return answer
+
+
+def test_a_callback_marks_the_account_and_the_next_reading_finds_what_is_new(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert not due(site.app)
+    note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": MAIN}}}}
+    for _ in range(3):
+        assert requests.post(hook_address(site.app), json=note, timeout=10).status_code == 200
+    with site.app.app_context():
+        marked = db.session.scalars(db.select(AccountSync).where(AccountSync.wanted_at.is_not(None))).all()
+        assert [state.account.monetary_account_id for state in marked] == [MAIN]
+        db.session.remove()
+    assert due(site.app)
+    first_sync(site.app)
+    assert not due(site.app)
+
+
+def test_what_a_callback_says_is_never_stored(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    forged = {"Payment": {"id": 1, "monetary_account_id": MAIN, "amount": {"currency": "EUR", "value": "1000000.00"}}}
+    answer = requests.post(hook_address(site.app), json={"NotificationUrl": {"object": forged}}, timeout=10)
+    assert answer.status_code == 200
+    with site.app.app_context():
+        before = db.session.scalar(db.select(db.func.count()).select_from(Payment))
+        db.session.remove()
+    first_sync(site.app)
+    with site.app.app_context():
+        assert db.session.scalar(db.select(db.func.count()).select_from(Payment)) == before
+        db.session.remove()
+
+
+def test_an_address_that_is_nobodys_and_a_body_that_is_not_json_do_nothing(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert requests.post(f"{site.url}/bunq/hook/guessed", json={}, timeout=10).status_code == 404
+    assert requests.get(hook_address(site.app), timeout=10, allow_redirects=False).status_code != 200
+    assert not due(site.app)
+    assert requests.post(hook_address(site.app), data=b"\xff<html>", timeout=10).status_code == 200
+    # It may have meant any of the accounts.
+    assert due(site.app)
+
+
+def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    connect(browser, bank)
+    theirs = {"category": "MUTATION", "notification_target": "https://books.example/hook"}
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        _replace(connection, [theirs])
+        assert sync.run(connection, patience_s=5)
+        ours = f"{site.url}/bunq/hook/{connection.hook_token}"
+        assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
+        connections.disconnect(connection, erase=False)
+        db.session.remove()
+    connect(browser, bank)
+    with site.app.app_context():
+        assert _listed(connections.list_active()[0]) == [theirs]
+        db.session.remove()
+    assert requests.post(ours, json={}, timeout=10).status_code == 404
+
+
+def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        for state in sync.states_of(connection):
+            assert state.read_at is not None
+            state.read_at -= 2 * sync.FRESH
+        db.session.commit()
+        assert not sync.is_due(connection)
+        connection.hooks_set_at = None
+        db.session.commit()
+        assert sync.is_due(connection)
+        db.session.remove()
+
+
+def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        _pay(connection, MAIN)
+        db.session.remove()
+    deadline = time.monotonic() + 10
+    while not due(site.app):
+        assert time.monotonic() < deadline, "no callback came"
+        time.sleep(0.05)
+
+
+def _work(connection: Connection, work: object) -> object:
+    from bunqflask.services import sessions
+    from bunqflask.services.calls import CallGate
+
+    session, secret, installation = sessions.means_of(connection)
+    return sessions.run(session, secret=secret, installation=installation, gate=CallGate(5), work=work)  # type: ignore[arg-type]
+
+
+def _listed(connection: Connection) -> list[dict[str, str]]:
+    return _work(connection, lambda client, token, user: client.list_callbacks(token, user))  # type: ignore[return-value]
+
+
+def _replace(connection: Connection, callbacks: list[dict[str, str]]) -> None:
+    _work(connection, lambda client, token, user: client.replace_callbacks(token, user, callbacks))
+
+
+def _pay(connection: Connection, account_id: int) -> None:
+    """Move a cent between the holder's own accounts, as a granted session may."""
+    other = next(
+        account
+        for account in connection.monetary_accounts
+        if account.iban and account.monetary_account_id != account_id
+    )
+    payload = {
+        "amount": {"currency": "EUR", "value": "0.01"},
+        "counterparty_alias": {"type": "IBAN", "value": other.iban, "name": "Myself"},
+        "description": "a cent",
+    }
+    path = f"monetary-account/{account_id}/payment"
+    _work(
+        connection,
+        lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload),
+    )
