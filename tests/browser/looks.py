@@ -1,0 +1,52 @@
+"""Whether a page can be used by everybody: axe in both themes and at two widths, and no sideways scroll."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Colours are all that a theme changes.
+COLOURS = ["color-contrast", "link-in-text-block"]
+WIDTHS = (1280, 375)
+NARROWEST = 320
+HEIGHT = 900
+
+RUN = """(options) => axe.run(document, options).then(({violations}) => violations.flatMap(
+  ({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary}`)))"""
+
+SIDEWAYS = """() => {
+  const wide = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= wide) return [];
+  return [...document.querySelectorAll("main *, header *, section *")].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.right > wide + 1 && box.height > 0 && !each.closest(".sim");
+  }).map((each) => `too wide: ${each.outerHTML.slice(0, 120)}`).slice(0, 5);
+}"""
+
+
+def look(page: Page, name: str) -> list[str]:
+    """Return what is wrong with the page as it stands, each finding after the name given here."""
+    size = page.viewport_size
+    assert size is not None
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(Axe().axe_script)
+    findings: list[str] = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": HEIGHT})
+        everything = {"runOnly": RULES, "resultTypes": ["violations"]}
+        colours = {"runOnly": {"type": "rule", "values": COLOURS}, "resultTypes": ["violations"]}
+        findings += [f"{name}, {width} px, light: {each}" for each in _run(page, everything, "light")]
+        findings += [f"{name}, {width} px, dark: {each}" for each in _run(page, colours, "dark")]
+    page.emulate_media(color_scheme=None, reduced_motion=None)
+    page.set_viewport_size({"width": NARROWEST, "height": HEIGHT})
+    findings += [f"{name}, {NARROWEST} px: {each}" for each in page.evaluate(SIDEWAYS)]
+    page.set_viewport_size(size)
+    return findings
+
+
+def _run(page: Page, options: dict[str, Any], scheme: Any) -> list[str]:
+    # Without motion the colours are there at once, not on their way.
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found: list[str] = page.evaluate(RUN, options)
+    return found

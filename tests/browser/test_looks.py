@@ -1,0 +1,208 @@
+"""Every page in every state can be used by everybody, in both themes and on every screen."""
+
+from datetime import UTC, datetime
+
+from playwright.sync_api import Page, expect
+
+from bunqflask.models import Connection, ConsentAttempt
+from tests.browser import looks
+from tests.browser.acts import (
+    SAM,
+    accept,
+    arrive,
+    ask,
+    button,
+    change,
+    connect,
+    go_to_bunq,
+    heading,
+    open_details,
+    renew,
+)
+from tests.support import apps
+from tests.support.apps import ThreadSite
+from tests.support.bank import JODI, Bank
+from tests.support.chromium import Profiles
+
+
+class Looking:
+    """Looks at pages one after another and keeps what it finds."""
+
+    def __init__(self) -> None:
+        self.findings: list[str] = []
+
+    def __call__(self, page: Page, name: str) -> None:
+        self.findings += looks.look(page, name)
+
+
+def test_login_settings_and_errors(page: Page, profiles: Profiles, site: ThreadSite) -> None:
+    profiles.expected_statuses = {403, 404, 410, 422}
+    look = Looking()
+    page.goto("/login")
+    look(page, "login")
+    page.get_by_label("Email").fill("robin@example.org")
+    page.get_by_label("Password").fill("wrong")
+    button(page, "Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("That email and password do not match.")
+    look(page, "login refused")
+    page.goto("/login?reason=idle")
+    look(page, "login after a pause")
+    page.goto("/c/nothing")
+    look(page, "link unknown")
+
+    arrive(profiles, site, on=page)
+    look(page, "no accounts")
+    page.goto("/connections/7/accounts")
+    look(page, "not found")
+    page.goto("/settings")
+    look(page, "settings")
+    page.get_by_label("Current password").fill("wrong")
+    page.get_by_label("New password", exact=True).fill("short")
+    button(page, "Change password").click()
+    expect(page.get_by_text("That is not your present password.")).to_be_visible()
+    look(page, "settings refused")
+    page.get_by_role("button", name="Menu: theme, amounts, settings, log out").click()
+    look(page, "menu")
+    page.keyboard.press("Escape")
+    page.get_by_role("main").get_by_role("button", name="Keyboard shortcuts").click()
+    look(page, "keyboard shortcuts")
+    assert look.findings == []
+
+
+def test_consent_from_start_to_end(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
+    profiles.expected_statuses = {403, 400, 410}
+    look = Looking()
+    ask(robin)
+    look(robin, "waiting")
+    phone = profiles.new_page(site.url)
+    phone.goto(robin.get_by_label("Or send this link").input_value())
+    look(phone, "link")
+    button(phone, "Continue to bunq").click()
+    look(phone, "simulated bank")
+    accept(phone)
+    look(phone, "approved on another device")
+    expect(heading(robin, "Is this the right person?")).to_be_visible()
+    look(robin, "confirm")
+    robin.goto("/")
+    look(robin, "accounts with one to confirm")
+    robin.get_by_role("link", name="Go on").click()
+    button(robin, "Yes, connect Jodi Walker").click()
+    expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
+    look(robin, "connected")
+
+    ask(robin)
+    phone.goto(robin.get_by_label("Or send this link").input_value())
+    button(phone, "Continue to bunq").click()
+    accept(phone, without=("Car",))
+    expect(heading(robin, "Is this the right person?")).to_be_visible()
+    look(robin, "confirm a renewal")
+    button(robin, "Yes, connect Jodi Walker").click()
+    expect(heading(robin, "Connected again: Jodi Walker")).to_be_visible()
+    look(robin, "connected again")
+    renew(robin, person="Walker Studio B.V. (company)")
+    expect(heading(robin, "This is another person")).to_be_visible()
+    look(robin, "another person")
+    button(robin, "Discard").click()
+    expect(heading(robin, "Discarded")).to_be_visible()
+    look(robin, "discarded")
+    assert look.findings == []
+
+
+def test_consent_that_ends_otherwise(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
+    profiles.expected_statuses = {403, 400, 410}
+    look = Looking()
+    ask(robin)
+    waiting = robin.url
+    go_to_bunq(robin)
+    button(robin, "Deny").click()
+    look(robin, "denied")
+    robin.goto(waiting)
+    look(robin, "denied, on the page that waited")
+    ask(robin)
+    change(site, ConsentAttempt, expires_at=datetime.now(UTC))
+    expect(heading(robin, "The code is no longer valid")).to_be_visible()
+    look(robin, "expired")
+    ask(robin)
+    button(robin, "Cancel this attempt").click()
+    expect(heading(robin, "Attempt cancelled")).to_be_visible()
+    look(robin, "cancelled")
+
+    ask(robin)
+    waiting = robin.url
+    go_to_bunq(robin)
+    bank.fault(call="POST token", fault="400")
+    accept(robin)
+    look(robin, "code refused")
+    robin.goto(waiting)
+    open_details(robin, "Technical details")
+    look(robin, "code refused, on the page that waited")
+    ask(robin)
+    go_to_bunq(robin)
+    bank.fault(call="POST session-server", fault="html-503", times=None)
+    accept(robin)
+    expect(heading(robin, "bunq does not answer right now")).to_be_visible()
+    open_details(robin, "Technical details")
+    look(robin, "connecting, bunq away")
+    robin.goto("/")
+    look(robin, "accounts with one to be fetched")
+    assert look.findings == []
+
+
+def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
+    look = Looking()
+    connect(robin)
+    connect(robin, person="Walker Studio B.V. (company)")
+    robin.goto("/")
+    look(robin, "accounts")
+    for words in ("1 closed account", "Sharing and connection"):
+        open_details(robin, words)
+    look(robin, "accounts, unfolded")
+    robin.get_by_role("link", name="Disconnect…").first.click()
+    expect(robin.get_by_role("dialog")).to_be_visible()
+    look(robin, "disconnect, in a dialog")
+    robin.goto("/connections/1/disconnect")
+    look(robin, "disconnect")
+    robin.goto("/connections/2/accounts")
+    open_details(robin, "Sharing and connection")
+    button(robin, "Share with the team").click()
+    expect(robin.get_by_text("The team can now read the accounts of Walker Studio B.V.")).to_be_visible()
+    open_details(robin, "Sharing and connection")
+    look(robin, "shared")
+    sam = arrive(profiles, site, SAM)
+    open_details(sam, "Who connected this")
+    look(sam, "guest")
+
+    bank.fault(call="GET monetary-account", fault="500", times=None)
+    bank.revoke(JODI)
+    change(site, Connection, accounts_read_at=datetime(2026, 1, 2, tzinfo=UTC))
+    robin.goto("/")
+    expect(robin.get_by_text("bunq does not answer right now")).to_be_visible()
+    look(robin, "accounts, in trouble")
+    robin.goto("/connections/1/disconnect")
+    button(robin, "Disconnect").click()
+    expect(robin.get_by_text("Disconnected Jodi Walker.")).to_be_visible()
+    look(robin, "accounts, disconnected")
+    robin.goto("/connections/1/disconnect")
+    look(robin, "erase")
+    assert look.findings == []
+
+
+def test_the_pages_of_the_simulated_bank(profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
+    profiles.expected_statuses = {400, 422}
+    look = Looking()
+    robin = arrive(profiles, site)
+    ask(robin)
+    go_to_bunq(robin)
+    with robin.expect_popup() as opened:
+        robin.get_by_role("link", name="/phone").click()
+    phone = opened.value
+    look(phone, "simulated phone")
+    for box in phone.get_by_role("checkbox", checked=True).all():
+        box.uncheck()
+    button(phone, "Accept").click()
+    look(phone, "simulated phone, nothing ticked")
+    button(phone, "Deny").click()
+    look(phone, "simulated phone, denied")
+    phone.goto(f"{bank.origin}/auth?client_id=nobody")
+    look(phone, "simulated bank, unknown app")
+    assert look.findings == []
