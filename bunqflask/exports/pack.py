@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, BinaryIO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -28,6 +29,7 @@ from bunqflask.exports.statement import (
     booked,
     caution,
     decimal_text,
+    is_verified,
 )
 from bunqflask.exports.text import Sink, guarded, name_part, plain
 
@@ -67,8 +69,10 @@ def write_pack(
     first = statements[0]
     room = MOST_MARKS
     accounts, totals, volume = [], [], 0
-    for statement in statements:
+    for place, statement in enumerate(statements):
         account, sums, size, room = _survey(statement, room)
+        # Every file of the pack has to say the same, and one whose sums contradict it is not verified.
+        statements[place] = replace(statement, verified=is_verified(statement, sums))
         accounts.append(account)
         totals.append(sums)
         volume += size
@@ -135,7 +139,7 @@ def _survey(statement: Statement, room: int) -> tuple[dict[str, Any], Totals, in
         "balances_known": totals.known,
         "balances_agree": totals.agree,
         "payments": totals.count,
-        "verified": statement.verified,
+        "verified": is_verified(statement, totals),
         "notice": plain(statement.notice),
         "payments_sha256": digests.of_all(),
         "marks": None if marks is None else [str(mark) for mark in marks],

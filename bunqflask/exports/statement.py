@@ -168,14 +168,20 @@ def totals_of(statement: Statement) -> Totals:
     return sums.totals()
 
 
+def is_verified(statement: Statement, totals: Totals) -> bool:
+    """Tell whether the statement may be called verified; one whose own sums contradict it may not."""
+    return statement.verified and totals.agree
+
+
 def caution(statement: Statement, totals: Totals | None = None) -> str:
     """Return what a reader of this statement has to know before trusting it; empty when it is verified."""
-    words = [] if statement.verified else ["NOT VERIFIED COMPLETE."]
+    agree = totals is None or totals.agree
+    words = [] if statement.verified and agree else ["NOT VERIFIED COMPLETE."]
     if not statement.verified and statement.notice:
         words.append(statement.notice)
     if totals is not None and not totals.known:
         words.append("The bank's balances are not known: the balances here count from zero.")
-    elif totals is not None and not totals.agree:
+    if not agree:
         words.append("The opening balance and the entries do not add up to the closing balance.")
     return " ".join(words)
 

@@ -26,6 +26,7 @@ from bunqflask.exports.statement import (
     decimal_text,
     each,
     end_of,
+    is_verified,
 )
 from bunqflask.exports.text import plain
 
@@ -184,5 +185,5 @@ def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, tota
     for column, amount in enumerate(balances, start=8):
         book.money(sheet, row, column, amount)
     sheet.write_number(row, 12, totals.count)
-    book.text(sheet, row, 13, "yes" if statement.verified else "no")
+    book.text(sheet, row, 13, "yes" if is_verified(statement, totals) else "no")
     book.text(sheet, row, 14, caution(statement, totals) or statement.notice)
