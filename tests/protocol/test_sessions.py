@@ -1,0 +1,393 @@
+"""bunq sessions: one for each connection, opened by one worker at a time, and renewed neither late nor in a loop."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from bunqflask import clock
+from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
+from bunqflask.config import ROOT
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, CallBudget, Connection, Installation
+from bunqflask.services import accounts, leases, sessions, setup
+from bunqflask.services.calls import CallGate
+from tests.support import consents
+from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
+from tests.support.bank import JODI, Bank
+
+WEEK_S = 604_800
+
+
+@pytest.fixture
+def connected(site: ThreadSite, bank: Bank) -> ThreadSite:
+    """A site with Jodi's connection; the bank's calls are counted from here on."""
+    consents.connect(sign_in(site, "sam@team.example"), bank)
+    bank.forget_calls()
+    return site
+
+
+def read(site: ThreadSite) -> Connection:
+    """Read the accounts now, whenever the next try was planned, and return the connection as it is then."""
+    with site.app.app_context():
+        connection: Connection = db.session.scalars(db.select(Connection)).one()
+        connection.next_try_at = None
+        db.session.commit()
+        accounts.refresh(connection, patience_s=5)
+        db.session.refresh(connection)
+        db.session.expunge_all()
+    return connection
+
+
+def session_of(site: ThreadSite) -> BunqSession:
+    with site.app.app_context():
+        found: BunqSession | None = db.session.scalars(db.select(Connection)).one().session
+        assert found is not None
+        db.session.expunge_all()
+    return found
+
+
+def set_session(site: ThreadSite, **values: Any) -> None:
+    with site.app.app_context():
+        db.session.execute(db.update(BunqSession).values(**values))
+        db.session.commit()
+
+
+def opened(bank: Bank, status: int | None = None) -> int:
+    calls = bank.calls("POST", "/session-server")
+    return len([call for call in calls if status in (None, call["status"])])
+
+
+def listed(bank: Bank) -> int:
+    return len(bank.calls("GET", "/monetary-account"))
+
+
+def test_one_session_serves_every_reading(connected: ThreadSite, bank: Bank) -> None:
+    for _ in range(3):
+        assert read(connected).trouble is None
+    assert (listed(bank), opened(bank)) == (3, 0)
+
+
+NEED_A_SESSION = """
+import sys, threading
+from bunqflask import create_app
+from bunqflask.extensions import db
+from bunqflask.models import Connection
+from bunqflask.services import accounts, sessions
+from bunqflask.services.calls import CallGate
+
+app, results = create_app(), []
+ready = threading.Barrier(4)
+
+def work():
+    with app.app_context():
+        connection = db.session.scalars(db.select(Connection)).one()
+        session, secret, installation = sessions.means_of(connection)
+        db.session.rollback()
+        ready.wait()
+        found = sessions.run(
+            session, secret=secret, installation=installation, gate=CallGate(30), work=accounts.fetch
+        )
+        results.append(len(found))
+        db.session.remove()
+
+print("ready", flush=True)
+sys.stdin.readline()
+threads = [threading.Thread(target=work) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(results, flush=True)
+"""
+
+
+def process(environ: Mapping[str, str], script: str) -> subprocess.Popen[str]:
+    started = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=child_environ(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == "ready\n"
+    return started
+
+
+def test_eight_threads_of_two_processes_open_one_session(connected: ThreadSite, bank: Bank) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    both = [process(connected.environ, NEED_A_SESSION) for _ in range(2)]
+    for each in both:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    for each in both:
+        output, _ = each.communicate(timeout=60)
+        assert output == "[4, 4, 4, 4]\n"
+    assert opened(bank) == 1
+
+
+def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: ThreadSite, bank: Bank) -> None:
+    bank.advance(WEEK_S + 1)
+    with connected.app.app_context():
+        before = db.session.scalars(db.select(Connection)).one().session
+        generation = before.generation if before else 0
+        db.session.remove()
+    ready, failed = threading.Barrier(8), []
+
+    def work() -> None:
+        with connected.app.app_context():
+            try:
+                connection = db.session.scalars(db.select(Connection)).one()
+                session, secret, installation = sessions.means_of(connection)
+                db.session.rollback()
+                ready.wait(10)
+                sessions.ensure_open(
+                    session, secret=secret, installation=installation, gate=CallGate(30), dead=generation
+                )
+            except Exception as error:  # noqa: BLE001 - told by the test
+                failed.append(error)
+            finally:
+                db.session.remove()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert opened(bank) == 1
+    assert session_of(connected).generation == generation + 1
+
+
+HOLD_THE_LEASE = """
+import sys
+from bunqflask import create_app
+from bunqflask.extensions import db
+from bunqflask.models import Connection
+from bunqflask.services import accounts
+
+with create_app().app_context():
+    connection = db.session.scalars(db.select(Connection)).one()
+    print("ready", flush=True)
+    accounts.refresh(connection, patience_s=30)
+"""
+
+
+def test_a_worker_killed_while_it_opens_a_session_holds_nobody_up_for_long(connected: ThreadSite, bank: Bank) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    bank.fault(call="POST session-server", fault="timeout", when="before")
+    victim = process(connected.environ, HOLD_THE_LEASE)
+    deadline = time.monotonic() + 20
+    while bank.state()["faults"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    victim.kill()
+    victim.communicate()
+
+    left = session_of(connected)
+    assert left.lease_until is not None
+    assert timedelta(0) < left.lease_until - clock.now() < leases.LEASE
+    with connected.app.app_context():  # another worker, which has no time to wait, is told so and opens nothing
+        connection = db.session.scalars(db.select(Connection)).one()
+        session, secret, installation = sessions.means_of(connection)
+        with pytest.raises(CallNotAllowedYet):
+            sessions.ensure_open(session, secret=secret, installation=installation, gate=CallGate(0))
+        db.session.remove()
+    # The lease runs out by itself; a test need not sit that out.
+    set_session(connected, lease_until=clock.now() - timedelta(seconds=1))
+    with connected.app.app_context():
+        db.session.execute(db.update(Connection).values(lease_until=None))
+        db.session.commit()
+    assert read(connected).trouble is None
+    assert session_of(connected).lease_until is None
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(("timeout_s", "margin_s"), [(WEEK_S, 60), (100, 10)])
+def test_a_session_is_renewed_before_its_end(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch, timeout_s: int, margin_s: int
+) -> None:
+    bank.switch(session_timeout_s=timeout_s)
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    read(connected)
+    session = session_of(connected)
+    assert session.opened_at is not None
+    assert session.expires_at == session.opened_at + timedelta(seconds=timeout_s - margin_s)
+    bank.forget_calls()
+    now = clock.now
+    for ahead_s, renewals in ((timeout_s - margin_s - 5, 0), (timeout_s - margin_s + 1, 1)):
+        monkeypatch.setattr(clock, "now", lambda ahead_s=ahead_s: now() + timedelta(seconds=ahead_s))
+        assert read(connected).trouble is None
+        assert opened(bank) == renewals
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("fault", ["401", "401-authentication", "403", "403-authorisation"])
+def test_a_dead_session_is_renewed_once_and_never_in_a_loop(connected: ThreadSite, bank: Bank, fault: str) -> None:
+    bank.fault(call="GET monetary-account", fault=fault)
+    assert read(connected).trouble is None
+    assert (listed(bank), opened(bank)) == (2, 1)
+
+    bank.forget_calls()
+    bank.fault(call="GET monetary-account", fault=fault, times=None)
+    connection = read(connected)
+    assert (listed(bank), opened(bank)) == (2, 1)
+    assert (connection.status, connection.trouble) == ("active", "installation_refused")
+    assert connection.next_try_at is not None
+    assert connection.next_try_at > clock.now() + timedelta(minutes=1)
+
+    bank.no_faults()
+    assert read(connected).trouble is None
+
+
+@pytest.mark.sqlite_only
+def test_any_other_403_is_a_refusal_and_opens_no_session(connected: ThreadSite, bank: Bank) -> None:
+    bank.fault(call="GET monetary-account", fault="403-permission", times=None)
+    connection = read(connected)
+    assert connection.trouble == "refused"
+    assert connection.trouble_facts is not None
+    assert connection.trouble_facts["words"] == "You are not allowed to perform this action."
+    assert (listed(bank), opened(bank)) == (1, 0)
+
+
+@pytest.mark.parametrize("fault", ["bad-signature", "missing-signature"])
+@pytest.mark.sqlite_only
+def test_a_session_that_bunq_did_not_sign_is_not_stored(connected: ThreadSite, bank: Bank, fault: str) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    before = session_of(connected)
+    bank.fault(call="POST session-server", fault=fault)
+    assert read(connected).trouble == "not_trusted"
+    after = session_of(connected)
+    assert (after.generation, after.token_sealed) == (before.generation, before.token_sealed)
+    assert after.lease_until is None
+    assert read(connected).trouble is None
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("fault", ["bad-signature", "missing-signature"])
+def test_accounts_that_bunq_did_not_sign_are_not_stored(connected: ThreadSite, bank: Bank, fault: str) -> None:
+    before = read(connected).accounts_read_at
+    bank.fault(call="GET monetary-account", fault=fault)
+    connection = read(connected)
+    assert connection.trouble == "not_trusted"
+    assert connection.accounts_read_at == before
+
+
+def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, app: Flask, bank: Bank) -> None:
+    gunicorn_app.flask("setup", "--new-sandbox-user", "company")
+    add_member(app, "sam@team.example", password=PASSWORD)
+    gunicorn_app.start()
+    browser = sign_in(gunicorn_app, "sam@team.example")
+    consents.connect(browser, bank)
+    gunicorn_app.kill()
+    bank.forget_calls()
+    gunicorn_app.start()
+    browser.get("/")
+    page = browser.get("/connections/1/accounts")
+    assert page.status == 200
+    assert browser.submit(action="/refresh").status == 200
+    assert (listed(bank), opened(bank)) == (1, 0)
+
+
+def test_a_withdrawn_grant_is_lost_after_our_own_session_was_tested(connected: ThreadSite, bank: Bank) -> None:
+    bank.revoke(JODI)
+    connection = read(connected)
+    assert (connection.status, connection.status_reason) == ("lost", "refused")
+    assert connection.access_token_sealed is None
+    # The dead session, its renewal with the grant's token, and then ours.
+    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200]
+    bank.forget_calls()
+    assert read(connected).status == "lost"
+    assert not bank.calls()
+
+
+def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
+    connected: ThreadSite, bank: Bank
+) -> None:
+    bank.advance(WEEK_S + 1)
+    bank.fault(call="POST session-server", fault="400-credentials", times=None)
+    connection = read(connected)
+    assert (connection.status, connection.trouble) == ("active", "server_refused")
+    assert connection.access_token_sealed is not None
+    assert opened(bank) == 2
+    told = connected.app.test_cli_runner().invoke(args=["status"])
+    assert told.exit_code == 1
+    assert "bunq refuses this server: allow its address in the bunq app" in told.output
+    bank.no_faults()
+    connection = read(connected)
+    assert (connection.status, connection.trouble) == ("active", None)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_app: ThreadSite, bank: Bank) -> None:
+    def free_the_limit() -> None:
+        with live_app.app.app_context():
+            db.session.execute(db.delete(CallBudget))
+            db.session.commit()
+
+    set_up(live_app.app)
+    free_the_limit()
+    consents.connect(sign_in(live_app, "sam@team.example"), bank)
+    bank.revoke(JODI)
+    free_the_limit()
+    with live_app.app.app_context():
+        connection = db.session.scalars(db.select(Connection)).one()
+        accounts.refresh(connection, patience_s=1)
+        assert (connection.status, connection.trouble) == ("active", "checking")
+        assert connection.next_try_at is not None
+        db.session.remove()
+    assert opened(bank, 400) == 1
+    free_the_limit()
+    assert read(live_app).status == "lost"
+    assert opened(bank, 400) == 1
+
+
+def test_after_a_new_installation_connections_open_their_sessions_on_it(connected: ThreadSite, bank: Bank) -> None:
+    with connected.app.app_context():
+        for _ in setup.run(setup.Wishes(new_installation=True)):
+            pass
+        ours = db.session.scalars(db.select(Installation.id).filter_by(is_current=True)).one()
+        db.session.remove()
+    bank.forget_calls()
+    assert read(connected).trouble is None
+    assert session_of(connected).installation_id == ours
+    assert opened(bank) == 1
+
+
+@pytest.mark.sqlite_only
+def test_a_lease_ends_with_its_work_and_stores_nothing_half_done(connected: ThreadSite) -> None:
+    with connected.app.app_context():
+        connection = db.session.scalars(db.select(Connection)).one()
+        holder = leases.take(connection)
+        assert holder is not None
+        assert leases.take(connection) is None
+        connection.display_name = "half a change"
+        leases.give_back(connection, holder)
+        assert connection.display_name != "half a change"
+        assert connection.lease_holder is None
+        late = leases.take(connection, lasts=timedelta(seconds=-1))
+        next_one = leases.take(connection)
+        assert late is not None
+        assert next_one is not None
+        leases.give_back(connection, late)
+        assert connection.lease_holder == next_one
+        db.session.remove()
+
+
+@pytest.mark.sqlite_only
+def test_setup_refuses_an_unsigned_session_of_its_own(connected: ThreadSite, bank: Bank) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    bank.fault(call="POST session-server", fault="bad-signature")
+    with connected.app.app_context():
+        installation = sessions.current_installation()
+        with pytest.raises(ResponseNotTrusted):
+            sessions.own_session_works_since(installation, clock.now(), CallGate(1))
+        db.session.remove()
