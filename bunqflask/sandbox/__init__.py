@@ -12,7 +12,7 @@ import uuid
 import click
 from flask import Flask, Response, request
 
-from . import consent, control, links, portal, seed, token_endpoint, wire
+from . import consent, control, history, links, portal, seed, token_endpoint, wire
 from .api import mount
 from .bank import Bank
 from .resources import RESOURCES
@@ -83,7 +83,4 @@ def _add_commands(app: Flask, bank: Bank) -> None:
         seed.reset(bank)
         click.echo("The simulated bank is as new.")
 
-    @app.cli.command("seed")
-    def seed_command() -> None:
-        """Add the seeded people if they are not there yet."""
-        click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")
+    app.cli.add_command(history.command(bank))

@@ -7,14 +7,28 @@ import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 
-from . import accounts, oauth, seed
+from . import accounts, history, oauth, seed
 from .bank import Bank
 from .clock import bunq_time
 from .faults import KINDS
+from .limits import last_word
+from .store import Json
 
 PREFIX = "/__sandbox"
+
+# What people want to see fail most often; every other call can be chosen below them.
+OFTEN = (
+    "ANY *",
+    "POST session-server",
+    "GET monetary-account",
+    "GET payment",
+    "POST payment",
+    "POST draft-payment",
+    "POST token",
+    "GET user",
+)
 
 
 def is_open(bank: Bank) -> bool:
@@ -141,6 +155,10 @@ def blueprint(bank: Bank) -> Blueprint:
         bank.calls.clear()
         return jsonify({"calls": []})
 
+    @bp.post("/seed")
+    def make_history() -> Response:
+        return jsonify(history.from_json(bank, _body()))
+
     @bp.post("/reset")
     def reset() -> Response:
         seed.reset(bank)
@@ -204,3 +222,25 @@ def describe(bank: Bank) -> dict[str, Any]:
                 for each in store.select("oauth_client")[::-1]
             ],
         }
+
+
+def fault_facts(bank: Bank, app: Flask, back: str) -> Json:
+    """Return what the faults section of a page shows; `back` is where its forms return to."""
+    patterns = {
+        f"{method} {last_word(_plain(rule.rule))}"
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/") and "<path:" not in rule.rule
+        for method in (rule.methods or ())
+        if method in ("GET", "POST", "PUT", "DELETE")
+    }
+    return {
+        "faults": bank.faults.all(),
+        "kinds": KINDS,
+        "often": OFTEN,
+        "calls": sorted(patterns - set(OFTEN), key=lambda call: call.split()[::-1]),
+        "back": back,
+    }
+
+
+def _plain(rule: str) -> str:
+    return rule.replace("<", "{").replace(">", "}")

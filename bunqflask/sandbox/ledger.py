@@ -8,9 +8,9 @@ stands for the outside world, one per currency, so that all balances together ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .clock import bunq_time
 from .store import Json, Store
@@ -137,6 +137,70 @@ def move(
             )
             store.db.execute("UPDATE ledger_account SET balance = ? WHERE id = ?", (after, account))
     return first, first + 1
+
+
+class Movement(NamedTuple):
+    """One of many movements. Cents above zero; `created` is bunq's time; what each side sees is written as JSON."""
+
+    debit: int
+    credit: int
+    cents: int
+    created: str
+    type: str
+    sub_type: str
+    description: str
+    debit_sees: str
+    credit_sees: str
+
+
+def move_many(store: Store, movements: Iterable[Movement]) -> None:
+    """Move money many times, under ascending ids: all or nothing.
+
+    `movements` is read while they are written, so it must not move money or take ids itself.
+
+    :raises InsufficientFunds: a debited account may not go that low.
+    :raises CurrencyMismatch: the accounts of a movement have different currencies.
+    """
+    with store.transaction():
+        held = dict(store.db.execute("SELECT id, balance FROM ledger_account"))
+        before = dict(held)
+        # A savepoint, because a transaction around this one may live on after an exception.
+        store.db.execute("SAVEPOINT move_many")
+        try:
+            store.db.executemany(
+                "INSERT INTO ledger_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                _sides(store, movements, held, store.next_id(0)),
+            )
+            store.db.executemany(
+                "UPDATE ledger_account SET balance = ? WHERE id = ?",
+                [(cents, account) for account, cents in held.items() if cents != before[account]],
+            )
+            newest = store.db.execute("SELECT MAX(id) FROM ledger_entry").fetchone()[0] or 0
+            store.next_id(max(0, newest + 1 - store.next_id(0)))
+        except BaseException:
+            store.db.execute("ROLLBACK TO move_many")
+            raise
+        finally:
+            store.db.execute("RELEASE move_many")
+
+
+def _sides(store: Store, movements: Iterable[Movement], held: dict[int, int], id: int) -> Iterator[tuple[Any, ...]]:
+    """Return both entries of each movement, the first under `id`; keep what the accounts hold up to date."""
+    rows = store.db.execute("SELECT id, currency, overdraft FROM ledger_account").fetchall()
+    currencies = {account: currency for account, currency, _limit in rows}
+    limits = {account: limit for account, _currency, limit in rows}
+    for debit, credit, cents, *when_and_what, debit_sees, credit_sees in movements:
+        assert cents > 0
+        assert debit != credit
+        if currencies[debit] != currencies[credit]:
+            raise CurrencyMismatch
+        held[debit] = low = held[debit] - cents
+        held[credit] = high = held[credit] + cents
+        if limits[debit] is not None and low < -limits[debit]:
+            raise InsufficientFunds
+        yield id, debit, id, -cents, low, *when_and_what, debit_sees
+        yield id + 1, credit, id, cents, high, *when_and_what, credit_sees
+        id += 2
 
 
 def entry(store: Store, account: int, id: int) -> Entry | None:
