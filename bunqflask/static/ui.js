@@ -50,6 +50,14 @@ on("htmx:afterSettle", ({ target }) => {
 // A refused press is repeated without htmx: that page says why.
 on("htmx:responseError", ({ target }) => { if (target.matches("form, a")) target.submit ? target.submit() : location = target.href; });
 
+// A form that was sent is not sent again while its answer is on the way.
+on("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.sent) event.preventDefault();
+  form.sent = setTimeout(() => { form.sent = 0; }, 3000);
+});
+
 on("keydown", (event) => {
   const { key } = event, before = last;
   last = key;
