@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal_column, or_, select, text, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import db
-from bunqflask.models import Connection, MonetaryAccount, Payment, PaymentRaw
+from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment, PaymentRaw
 from bunqflask.models.payments import row_id
 from bunqflask.services import accounts, connections
 from bunqflask.services.connections import NotFoundHere
@@ -24,13 +36,19 @@ from bunqflask.services.team import Member
 
 PAGE_SIZE = 50
 _WORD = re.compile(r"\w+")
+# The two sides of a transfer are booked together; bunq's clocks are allowed a little.
+_TOGETHER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What a view of payments is narrowed to; empty shows all. Amounts are sizes, without a sign."""
+    """What a view of payments is narrowed to; empty shows all. Amounts are sizes, without a sign.
+
+    `amount` is what the words mean when they are an amount: payments of that size are found too.
+    """
 
     words: str = ""
+    amount: Decimal | None = None
     account_id: int | None = None
     since: datetime | None = None
     before: datetime | None = None
@@ -50,13 +68,18 @@ class Page:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a view of payments adds up to in one currency; own transfers are counted apart."""
+    """What payments add up to in one currency; transfers between own accounts are counted apart.
+
+    `last_id` is the row of the newest of them.
+    """
 
     currency: str
     count: int
     money_in: Decimal
     money_out: Decimal
+    own: Decimal
     own_count: int
+    last_id: int
 
 
 @dataclass(frozen=True)
@@ -68,6 +91,14 @@ class Scope:
     @property
     def ibans(self) -> list[str]:
         return sorted({account.iban for account in self.accounts.values() if account.iban})
+
+    @property
+    def ids(self) -> list[int]:
+        """The rows of the accounts, each of bunq's once: a joint account may come through two connections."""
+        best: dict[int, MonetaryAccount] = {}
+        for account in sorted(self.accounts.values(), key=lambda each: (not each.is_shared, each.id)):
+            best.setdefault(account.monetary_account_id, account)
+        return sorted(account.id for account in best.values())
 
 
 def store(account: MonetaryAccount, found: Sequence[bunq.Payment]) -> None:
@@ -137,47 +168,79 @@ def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size
 
 def totals(scope: Scope, wanted: Filter) -> list[Totals]:
     """Add up the payments in scope, per currency; transfers between own accounts are not money in or out."""
-    ids = _account_ids(scope, wanted)
-    if not ids:
-        return []
-    own = Payment.counterparty_iban.in_(scope.ibans)
-    amount = Payment.amount
+    return [found for _, found in _summed(scope, wanted, literal_column("0"), [])]
+
+
+def sums(scope: Scope, wanted: Filter, edges: Sequence[datetime]) -> dict[int, list[Totals]]:
+    """Add up the payments between each moment and the next, in one pass; keyed by the number of the first moment."""
+    span = [Payment.created_at >= edges[0], Payment.created_at < edges[-1]]
+    found: dict[int, list[Totals]] = {}
+    for number, each in _summed(scope, wanted, _between(edges[1:-1]), span):
+        found.setdefault(number, []).append(each)
+    return found
+
+
+def balances(row_ids: Sequence[int]) -> dict[int, Decimal | None]:
+    """Return the balances after some payments, by their rows."""
+    query = select(Payment.id, Payment.balance_after).where(Payment.id.in_(row_ids))
+    return {row.id: row.balance_after for row in db.session.execute(query)}
+
+
+def last_before(account: MonetaryAccount, moment: datetime) -> Payment | None:
+    """Return the last payment of an account before a moment."""
+    query = select(Payment).where(Payment.account_id == account.id, Payment.created_at < moment)
+    return db.session.scalars(query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(1)).first()
+
+
+def with_previous(account: MonetaryAccount, payment_row_id: int) -> list[Payment]:
+    """Return a payment of an account and the one before it, as far as they are kept; the newer one first."""
+    query = select(Payment).where(Payment.account_id == account.id, Payment.id <= payment_row_id)
+    return list(db.session.scalars(query.order_by(Payment.id.desc()).limit(2)))
+
+
+def row_in(scope: Scope, payment_row_id: int) -> Payment | None:
+    """Return a payment by its row, if its account is in scope."""
+    payment: Payment | None = db.session.get(Payment, payment_row_id)
+    return payment if payment is not None and payment.account_id in scope.accounts else None
+
+
+def is_own(scope: Scope, payment: Payment) -> bool:
+    """Tell whether a payment went between two accounts in scope."""
+    return payment.counterparty_iban is not None and payment.counterparty_iban in scope.ibans
+
+
+def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Payment | None:
+    """Return the same transfer as the other account in scope tells it, if that is kept."""
+    others = [each.id for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
+    if not others or account.iban is None:
+        return None
+    query = select(Payment).where(
+        Payment.account_id.in_(others),
+        Payment.created_at >= payment.created_at - _TOGETHER,
+        Payment.created_at <= payment.created_at + _TOGETHER,
+        Payment.amount == -payment.amount,
+        Payment.counterparty_iban == account.iban,
+    )
+    found = list(db.session.scalars(query.limit(20)))
+    return min(found, key=lambda each: abs(each.payment_id - payment.payment_id), default=None)
+
+
+def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
+    """Return what changes whenever the payments that a member sees would: one question to the database."""
     query = (
         select(
-            Payment.currency,
-            func.count().label("number"),
-            func.sum(amount).filter(amount > 0, or_(~own, Payment.counterparty_iban.is_(None))).label("money_in"),
-            func.sum(amount).filter(amount < 0, or_(~own, Payment.counterparty_iban.is_(None))).label("money_out"),
-            func.count().filter(own).label("own_count"),
+            AccountSync.id,
+            AccountSync.read_at,
+            AccountSync.trouble,
+            AccountSync.next_try_at,
+            # moved by every page of payments that is stored
+            AccountSync.lease_until,
+            AccountSync.verified_id,
         )
-        .where(Payment.account_id.in_(ids), *_conditions(wanted))
-        .group_by(Payment.currency)
-        .order_by(Payment.currency)
+        .where(AccountSync.id.in_(scope_of(member).accounts))
+        .order_by(AccountSync.id)
     )
-    zero = Decimal(0)
-    return [
-        Totals(row.currency, row.number, row.money_in or zero, row.money_out or zero, row.own_count)
-        for row in db.session.execute(query)
-    ]
-
-
-def oldest_first(account: MonetaryAccount, since: datetime, before: datetime) -> Iterator[Payment]:
-    """Yield an account's payments of a period, oldest first, a thousand at a time."""
-    last = 0
-    while True:
-        query = (
-            select(Payment)
-            .where(Payment.account_id == account.id, Payment.id > last)
-            .where(Payment.created_at >= since, Payment.created_at < before)
-            .order_by(Payment.id)
-            .limit(1000)
-        )
-        found = list(db.session.scalars(query))
-        yield from found
-        if len(found) < 1000:
-            return
-        last = found[-1].id
-        db.session.expunge_all()
+    return tuple(tuple(row) for row in db.session.execute(query))
 
 
 def search_text(text: str) -> str:
@@ -206,8 +269,15 @@ def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
         "counterparty_name": name,
         "counterparty_iban": iban,
         # An IBAN is looked for as one word, or in the groups of four in which it is written.
-        "words": search_text(" ".join([name, payment.description, iban or "", *_fours(iban or "")])),
+        "words": search_text(
+            " ".join([name, payment.description, iban or "", *_fours(iban or ""), _amount_word(amount)])
+        ),
     }
+
+
+def _amount_word(amount: Decimal) -> str:
+    """An amount as one word of the search: letters that begin no word of any language, then the exact size."""
+    return f"qxz{abs(amount) * 10000:f}".partition(".")[0]
 
 
 def _fours(iban: str) -> list[str]:
@@ -217,7 +287,56 @@ def _fours(iban: str) -> list[str]:
 def _account_ids(scope: Scope, wanted: Filter) -> list[int]:
     if wanted.account_id is not None:
         return [wanted.account_id] if wanted.account_id in scope.accounts else []
-    return sorted(scope.accounts)
+    return scope.ids
+
+
+def _summed(
+    scope: Scope, wanted: Filter, group: ColumnElement[Any], more: Sequence[ColumnElement[bool]]
+) -> list[tuple[int, Totals]]:
+    ids = _account_ids(scope, wanted)
+    if not ids:
+        return []
+    own, amount, zero = Payment.counterparty_iban.in_(scope.ibans), Payment.amount, Decimal(0)
+    foreign = or_(~own, Payment.counterparty_iban.is_(None))
+    query = (
+        select(
+            group.label("number"),
+            Payment.currency,
+            func.count().label("count"),
+            func.sum(amount).filter(amount > 0, foreign).label("money_in"),
+            func.sum(amount).filter(amount < 0, foreign).label("money_out"),
+            func.sum(amount).filter(own).label("own"),
+            func.count().filter(own).label("own_count"),
+            func.max(Payment.id).label("last_id"),
+        )
+        .where(Payment.account_id.in_(ids), *_conditions(wanted), *more)
+        .group_by("number", Payment.currency)
+        .order_by("number", Payment.currency)
+    )
+    return [
+        (
+            row.number,
+            Totals(
+                row.currency,
+                row[2],
+                row.money_in or zero,
+                row.money_out or zero,
+                row.own or zero,
+                row.own_count,
+                row.last_id,
+            ),
+        )
+        for row in db.session.execute(query)
+    ]
+
+
+def _between(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:
+    """How many of the moments, in order, are past at a payment: a tree of questions, so that few are asked."""
+    if not moments:
+        return literal_column(str(first))
+    middle = len(moments) // 2
+    earlier, later = _between(moments[:middle], first), _between(moments[middle + 1 :], first + middle + 1)
+    return case((Payment.created_at < moments[middle], earlier), else_=later)
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -235,28 +354,27 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(Payment.amount > 0 if wanted.direction == "in" else Payment.amount < 0)
     if wanted.type:
         found.append(Payment.type == wanted.type)
-    match = _match(wanted.words)
+    match = _match(wanted.words, wanted.amount)
     if match is not None:
         found.append(match)
     return found
 
 
-def _match(words: str) -> ColumnElement[bool] | None:
-    """Every word, as the beginning of a word in name, description or IBAN."""
+def _match(words: str, amount: Decimal | None) -> ColumnElement[bool] | None:
+    """Every word, as the beginning of a word in name, description or IBAN; or the amount."""
     parts = search_text(words).split()[:20]
     if not parts:
         return None
+    word = _amount_word(amount) if amount is not None else None
     if db.engine.dialect.name == "sqlite":
-        asked = " ".join(f'"{part}"*' for part in parts)
+        asked = " ".join(f'"{part}"*' for part in parts) + (f' OR "{word}"' if word else "")
         found = text("SELECT rowid FROM payment_search WHERE payment_search MATCH :asked").bindparams(asked=asked)
         return Payment.id.in_(found.columns(literal_column("rowid")))
-    asked = " & ".join(f"'{part}':*" for part in parts)
+    asked = " & ".join(f"'{part}':*" for part in parts) + (f" | '{word}'" if word else "")
     return literal_column("payment_search").op("@@")(func.to_tsquery("simple", bindparam(None, asked)))
 
 
-def _newest(
-    ids: list[int], conditions: list[ColumnElement[bool]], limit: int, *, has_words: bool
-) -> Select[Payment]:
+def _newest(ids: list[int], conditions: list[ColumnElement[bool]], limit: int, *, has_words: bool) -> Select[Payment]:
     """The newest of several accounts: the newest of each, by its index, then the newest of those."""
     if has_words or len(ids) == 1:
         return (

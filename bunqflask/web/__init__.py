@@ -20,14 +20,26 @@ class _RowId(IntegerConverter):
 def init_app(app: Flask, config: Config) -> None:
     """Register the views, the guards around them and what every template knows."""
     from bunqflask.extensions import csrf
-    from bunqflask.web import accounts, auth, consent, errors, formats, health, hooks, htmx, security, settings
+    from bunqflask.web import (
+        accounts,
+        auth,
+        consent,
+        errors,
+        formats,
+        health,
+        hooks,
+        htmx,
+        payments,
+        security,
+        settings,
+    )
 
     app.url_map.converters["int"] = _RowId
     security.init_app(app, config)
     csrf.init_app(app)
     errors.init_app(app)
     formats.register(app)
-    for area in (auth, accounts, consent, settings, health, hooks, htmx):
+    for area in (auth, accounts, payments, consent, settings, health, hooks, htmx):
         app.register_blueprint(area.bp)
     # bunq sends no form token; the address it calls is the secret.
     csrf.exempt(hooks.bp)

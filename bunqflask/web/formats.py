@@ -24,7 +24,13 @@ ZONE = ZoneInfo("Europe/Amsterdam")
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 NAME_LENGTH = 140
-DAY_PATTERNS = {"long": "d MMMM y", "short": "d MMM y", "week": "EEEE d MMMM"}
+DAY_PATTERNS = {
+    "long": "d MMMM y",
+    "short": "d MMM y",
+    "week": "EEEE d MMMM",
+    "month": "MMMM y",
+    "month_short": "MMM",
+}
 # Arabic, Hebrew and Persian words need these two joiners; any other invisible sign only misleads.
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 

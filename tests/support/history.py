@@ -1,0 +1,76 @@
+"""Payments of one's own choosing, stored as a reading stores them: exact moments, names and amounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bunqflask import clock
+from bunqflask.bunq.payment import Payment
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.services import ledger, payments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """One payment: `at` is ISO with an offset, `amount` negative when money went out."""
+
+    at: str | datetime
+    amount: str
+    name: str = "Bakkerij De Korenaar"
+    iban: str | None = None
+    text: str = "bread and rolls"
+    type: str = "EBA_SCT"
+    balance: str | None = ""
+    """The balance after it; by default what adds up, None for none."""
+    id: int | None = None
+
+
+def account(monetary_account_id: int) -> MonetaryAccount:
+    """Return one of our rows by bunq's id of the account."""
+    return db.session.execute(
+        db.select(MonetaryAccount).filter_by(monetary_account_id=monetary_account_id)
+    ).scalar_one()
+
+
+def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, step: int = 10) -> list[int]:
+    """Store payments, oldest first, and prove them; returns bunq's ids of them."""
+    balance, found = Decimal(0), []
+    for number, each in enumerate(paid):
+        payment_id = each.id or first_id + number * step
+        balance = balance + Decimal(each.amount) if each.balance == "" else Decimal(each.balance or "0")
+        found.append(_from_bunq(row, each, payment_id, None if each.balance is None else balance))
+    payments.store(row, found)
+    state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
+    state.stretches = [[max(each.payment_id for each in found), 1, True]]
+    state.read_at = clock.now()
+    db.session.add(state)
+    db.session.flush()
+    proof = ledger.prove(row)
+    state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
+    db.session.commit()
+    return [each.payment_id for each in found]
+
+
+def _from_bunq(row: MonetaryAccount, paid: Paid, payment_id: int, balance: Decimal | None) -> Payment:
+    at = paid.at if isinstance(paid.at, datetime) else datetime.fromisoformat(paid.at)
+    moment = f"{at.astimezone(clock.UTC):%Y-%m-%d %H:%M:%S.%f}"
+    body: dict[str, Any] = {
+        "id": payment_id,
+        "created": moment,
+        "updated": moment,
+        "monetary_account_id": row.monetary_account_id,
+        "amount": {"currency": row.currency, "value": paid.amount},
+        "balance_after_mutation": None if balance is None else {"currency": row.currency, "value": str(balance)},
+        "description": paid.text,
+        "type": paid.type,
+        "sub_type": "PAYMENT",
+        "counterparty_alias": {"iban": paid.iban, "display_name": paid.name},
+    }
+    found = Payment.from_item({"Payment": body})
+    assert found is not None
+    return found
