@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, jsonify, redirect, request
+from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
 from . import accounts, ledger, oauth, people
 from .bank import Bank
-from .control import is_foreign_origin
+from .control import fault_facts, is_foreign_origin, is_open
 from .pages import money, page, qr_path
 from .store import Item, Json, Store
 
@@ -120,6 +120,7 @@ def _waiting(bank: Bank, asked: Item, problem: str | None = None) -> Response:
         phone_url=phone_url,
         qr=qr_path(phone_url),
         beside=True,
+        **(fault_facts(bank, current_app, f"/auth/{asked.name}") if is_open(bank) else {}),
     )
 
 

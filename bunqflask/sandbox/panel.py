@@ -1,0 +1,295 @@
+"""The pages that play the bank's other side: faults and switches, the phone of any user, the live log.
+
+They do by page what control.py does by JSON, and stand under the same prefix behind the same door.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from flask import Blueprint, Response, abort, current_app, redirect, request
+from flask.typing import ResponseReturnValue
+
+from . import accounts, asking, drafts, ledger, oauth, payments, people, seed
+from .bank import Bank
+from .consent import persons
+from .control import PREFIX, fault_facts, is_foreign_origin, is_open
+from .pages import money, page
+from .settings import SWITCHES, switch_from_text
+from .store import Item, Json
+from .wire import Refusal
+
+LOG_SHOWN = 200
+
+# What a switch is about, in words for a person.
+SWITCH_WORDS = {
+    "rate_limits": "Rate limits",
+    "token_style": "Token call takes its parameters from",
+    "oauth_variant": "OAuth sessions are opened on",
+    "denial": "After a denial",
+    "permitted_ips_enforced": "Refuse calls from addresses that a key is not bound to",
+    "session_timeout_s": "Sessions last (seconds)",
+    "code_lifetime_s": "Authorization codes last (seconds)",
+    "reconsent_invalidates": "A new consent ends the former one",
+    "maintenance": "The whole bank is in maintenance",
+}
+CHOICE_WORDS = {
+    ("rate_limits", "classic"): "classic: 3 reads in 3 seconds",
+    ("rate_limits", "new"): "newer: 70 in 30 seconds",
+    ("token_style", "both"): "address or body",
+    ("token_style", "query"): "the address only",
+    ("token_style", "form"): "the body only",
+    ("oauth_variant", "both"): "either installation",
+    ("oauth_variant", "A"): "the app’s installation only (A)",
+    ("oauth_variant", "B"): "one of their own only (B)",
+    ("denial", "redirect"): "back to the app with an error",
+    ("denial", "stay"): "stay on the page",
+}
+
+
+def blueprint(bank: Bank) -> Blueprint:
+    """Return the pages."""
+    bp = Blueprint("panel", __name__, url_prefix=PREFIX)
+
+    @bp.before_request
+    def guard() -> ResponseReturnValue | None:
+        if is_foreign_origin():
+            abort(403)
+        if is_open(bank) or request.endpoint == "panel.enter":
+            return None
+        return page("closed.html", 403, has_token=bank.settings.token is not None)
+
+    @bp.post("/enter")
+    def enter() -> ResponseReturnValue:
+        token = bank.settings.token or ""
+        if not token or not secrets.compare_digest(request.form.get("token", "").encode(), token.encode()):
+            return page("closed.html", 403, has_token=bool(token), wrong=True)
+        response = redirect(f"{PREFIX}/", 303)
+        response.set_cookie("sandbox_token", token, httponly=True, samesite="Strict", secure=request.is_secure)
+        return response
+
+    @bp.get("/")
+    def show() -> ResponseReturnValue:
+        return _show(bank)
+
+    @bp.post("/panel/faults")
+    def add_fault() -> ResponseReturnValue:
+        times = request.form.get("times", "1")
+        try:
+            bank.faults.add(
+                {
+                    "call": request.form.get("call", ""),
+                    "fault": request.form.get("fault"),
+                    "times": int(times) if times.isdecimal() else None,
+                    "when": request.form.get("when", "before"),
+                }
+            )
+        except ValueError as problem:
+            return _show(bank, str(problem), 422)
+        return _back()
+
+    @bp.post("/panel/faults/remove")
+    def remove_faults() -> ResponseReturnValue:
+        chosen = request.form.get("id", type=int)
+        if chosen is None:
+            bank.faults.clear()
+        else:
+            bank.faults.remove(chosen)
+        return _back()
+
+    @bp.post("/panel/switches")
+    def change_switches() -> ResponseReturnValue:
+        try:
+            bank.set_switches(
+                {
+                    # A box that is not ticked is not sent.
+                    name: name in request.form if accepted is bool else switch_from_text(name, request.form[name])
+                    for name, accepted in SWITCHES.items()
+                    if accepted is bool or name in request.form
+                }
+            )
+        except ValueError as problem:
+            return _show(bank, str(problem), 422)
+        return _back()
+
+    @bp.post("/panel/clock")
+    def advance_clock() -> ResponseReturnValue:
+        seconds = request.form.get("seconds", 0, type=int)
+        if seconds <= 0:
+            return _show(bank, "Choose how far the clock is moved.", 422)
+        bank.store.advance_clock(seconds)
+        bank.work_due()
+        bank.wake()
+        return _back()
+
+    @bp.post("/panel/reset")
+    def reset() -> ResponseReturnValue:
+        seed.reset(bank)
+        return _back()
+
+    @bp.get("/log")
+    def log() -> ResponseReturnValue:
+        entries = bank.calls.entries()
+        newest = entries[-1]["number"] if entries else 0
+        return page("log.html", entries=entries[-LOG_SHOWN:][::-1], newest=newest)
+
+    @bp.get("/phone")
+    def phone() -> ResponseReturnValue:
+        return _phone(bank)
+
+    @bp.post("/phone/<any(draft, request, app):what>/<int:id>")
+    def answer(what: str, id: int) -> ResponseReturnValue:
+        person = request.form.get("person", 0, type=int)
+        try:
+            with bank.store.transaction():
+                ANSWERS[what](bank, person, id, request.form.get("answer") == "accept")
+        except Refusal as refusal:
+            return _phone(bank, refusal.text)
+        return redirect(f"{PREFIX}/phone?person={person}", 303)
+
+    return bp
+
+
+def _back() -> ResponseReturnValue:
+    """Return to the page the form stood on, if it is one of ours."""
+    target = request.form.get("back", "")
+    inside = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return redirect(target if inside else f"{PREFIX}/", 303)
+
+
+def _show(bank: Bank, problem: str | None = None, code: int = 200) -> Response:
+    switches = bank.switches
+    return page(
+        "panel.html",
+        code,
+        problem=problem,
+        now=bank.store.clock.now(),
+        offset_s=int(bank.store.clock.offset_s),
+        switches=[
+            {
+                "name": name,
+                "words": SWITCH_WORDS[name],
+                "value": switches[name],
+                "choices": [(each, CHOICE_WORDS.get((name, each), each)) for each in accepted]
+                if isinstance(accepted, tuple)
+                else None,
+                "is_flag": accepted is bool,
+            }
+            for name, accepted in SWITCHES.items()
+        ],
+        **fault_facts(bank, current_app, f"{PREFIX}/"),
+    )
+
+
+# The phone: what a bunq user would have to answer.
+
+
+def _phone(bank: Bank, problem: str | None = None) -> Response:
+    store = bank.store
+    everybody = persons(store)
+    picked = request.values.get("person", type=int)
+    person = next((each for each in everybody if each["id"] == picked), everybody[0])
+    with store.transaction():
+        user_id = person["id"]
+        waiting = [
+            {
+                "id": each.id,
+                "to": [_entry(bank, each, entry) for entry in each.body["entries"]],
+                "from": _account_name(bank, each),
+            }
+            for each in store.select("draft_payment", owner=user_id)
+            if each.body["status"] == "PENDING"
+        ]
+        asked = [_request(bank, each) for each in store.select("request_response", owner=user_id)]
+        apps = [
+            {"id": each.id, "name": _app_name(bank, each), "since": each.created[:16], "accounts": _names(bank, each)}
+            for each in oauth.grants(store, user_id)
+        ]
+    return page(
+        "phone_home.html",
+        422 if problem else 200,
+        people=everybody,
+        person=person,
+        drafts=waiting,
+        requests=[each for each in asked if each is not None],
+        apps=apps,
+        problem=problem,
+    )
+
+
+def _account_name(bank: Bank, item: Item) -> str:
+    account = bank.store.get("monetary_account", item.account or 0)
+    return "" if account is None else f"{account.body['description']}, {money(*ledger.balance(bank.store, account.id))}"
+
+
+def _entry(bank: Bank, draft: Item, entry: Json) -> Json:
+    account = bank.store.get("monetary_account", draft.account or 0)
+    assert account is not None
+    return {
+        "amount": money(entry["cents"], account.body["currency"]),
+        "name": payments.counterparty(bank.store, entry["sees"])["display_name"],
+        "description": entry["description"],
+    }
+
+
+def _request(bank: Bank, response: Item) -> Json | None:
+    inquiry = asking.inquiry_of(bank.store, response)
+    if inquiry.body["status"] != "PENDING":
+        return None
+    account = bank.store.get("monetary_account", inquiry.account or 0)
+    assert account is not None
+    return {
+        "id": response.id,
+        "amount": money(inquiry.body["cents"], inquiry.body["currency"]),
+        "name": accounts.display_name(people.by_id(bank.store, account.owner or 0)),
+        "description": inquiry.body["description"],
+        "from": _account_name(bank, response),
+    }
+
+
+def _app_name(bank: Bank, grant: Item) -> str:
+    client = bank.store.get("oauth_client", grant.parent or 0)
+    return "" if client is None else oauth.client_name(bank.store, client)
+
+
+def _names(bank: Bank, grant: Item) -> str:
+    found = (bank.store.get("monetary_account", each) for each in grant.body["accounts"])
+    return ", ".join(each.body["description"] for each in found if each is not None)
+
+
+def _owned(bank: Bank, kind: str, id: int, person: int) -> Item:
+    item = bank.store.get(kind, id)
+    if item is None or item.owner != person:
+        abort(404)
+    return item
+
+
+def _answer_draft(bank: Bank, person: int, id: int, yes: bool) -> None:
+    draft = _owned(bank, "draft_payment", id, person)
+    account = bank.store.get("monetary_account", draft.account or 0)
+    assert account is not None
+    if yes:
+        drafts.accept(bank, account, draft)
+    else:
+        drafts.reject(bank, draft)
+
+
+def _answer_request(bank: Bank, person: int, id: int, yes: bool) -> None:
+    response = _owned(bank, "request_response", id, person)
+    if yes:
+        asking.accept(bank, response)
+    else:
+        asking.reject(bank, response)
+
+
+def _end_app(bank: Bank, person: int, id: int, _yes: bool) -> None:
+    _owned(bank, "grant", id, person)
+    oauth.revoke(bank.store, person, grant_id=id)
+
+
+ANSWERS: dict[str, Callable[[Bank, int, int, bool], None]] = {
+    "draft": _answer_draft,
+    "request": _answer_request,
+    "app": _end_app,
+}
