@@ -131,10 +131,11 @@ def _amount(amount: Decimal) -> str:
 
 
 def _moment(local: datetime) -> str:
-    """Return OFX's date and time: "20261031233000.000[+1:CET]"."""
+    """Return OFX's date and time: "20261031233000.000[+1:CET]"; half an hour is "[+5.30:IST]"."""
     distance = local.utcoffset()
-    hours = Decimal(int(distance.total_seconds()) if distance else 0) / 3600
-    offset = f"{hours.quantize(Decimal('0.01')).normalize():+f}" if hours else "0"
+    minutes = round(distance.total_seconds() / 60) if distance else 0
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "-" if minutes < 0 else "+" if minutes else ""
     name = local.tzname() or ""
     label = f":{name}" if name.isascii() and name.isalpha() else ""
-    return f"{local:%Y%m%d%H%M%S}.000[{offset}{label}]"
+    return f"{local:%Y%m%d%H%M%S}.000[{sign}{hours}{f'.{rest:02}' if rest else ''}{label}]"

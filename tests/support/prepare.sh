@@ -1,7 +1,8 @@
 #!/bin/sh
-# What the tests use from outside Python: a Chromium, a PostgreSQL server, Node for a foreign client.
+# What the tests use from outside Python: a Chromium, a PostgreSQL server, Node for a foreign client,
+# hledger to read our journals.
 # Debian's packages are installed where we are root there; everywhere else the tests skip what is missing and say so.
-# With CI=true nothing may be missing, so PostgreSQL and Node are installed too (and the tests fail without them).
+# With CI=true nothing may be missing, so PostgreSQL, Node and hledger are installed too (and the tests fail without them).
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }

