@@ -8,7 +8,7 @@ from bunqflask.models.connections import (
     ConsentState,
     MonetaryAccount,
 )
-from bunqflask.models.payments import AccountSync, Payment, PaymentRaw
+from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentRaw
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Login",
     "LoginThrottle",
     "MonetaryAccount",
+    "Pack",
     "Payment",
     "PaymentRaw",
     "TeamMember",

@@ -62,6 +62,17 @@ class PaymentRaw(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class Pack(Base):
+    """The manifest of the last pack made of the same accounts and period, to tell what changed since."""
+
+    __tablename__ = "pack"
+
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"))
+    made_at: Mapped[datetime] = mapped_column(UtcMoment)
+    manifest: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class AccountSync(Leased, Base):
     """How far the history of one account has been read, and how far it is proved complete."""
 

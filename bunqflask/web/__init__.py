@@ -25,6 +25,7 @@ def init_app(app: Flask, config: Config) -> None:
         auth,
         consent,
         errors,
+        exporting,
         formats,
         health,
         hooks,
@@ -39,7 +40,7 @@ def init_app(app: Flask, config: Config) -> None:
     csrf.init_app(app)
     errors.init_app(app)
     formats.register(app)
-    for area in (auth, accounts, payments, consent, settings, health, hooks, htmx):
+    for area in (auth, accounts, payments, consent, settings, exporting, health, hooks, htmx):
         app.register_blueprint(area.bp)
     # bunq sends no form token; the address it calls is the secret.
     csrf.exempt(hooks.bp)

@@ -60,6 +60,10 @@ class Bank:
         """Add a fault, in the words of `POST /__sandbox/faults`."""
         self._control("POST", "faults", fault)
 
+    def seed(self, payments: int, *, account: int) -> None:
+        """Give an account a believable history of so many payments."""
+        self._control("POST", "seed", {"payments": payments, "account": account})
+
     def no_faults(self) -> None:
         """Take all faults away."""
         self._control("DELETE", "faults")

@@ -1,0 +1,221 @@
+"""What a bookkeeper gets: the payments of a period, in one format or all of them in a pack, with their balances.
+
+Written to a file of ours first, never straight to the reader: so memory stays small whatever the size, and what
+goes wrong on the way is told on a page instead of breaking off a download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, BinaryIO, cast
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from bunqflask import clock
+from bunqflask.exports.formats import FORMATS
+from bunqflask.exports.pack import write_pack
+from bunqflask.exports.statement import Account, Entry, Statement
+from bunqflask.extensions import db, writable
+from bunqflask.models import AccountSync, Connection, MonetaryAccount, Pack, Payment
+from bunqflask.services.connections import NotFoundHere
+from bunqflask.services.payments import Scope
+from bunqflask.services.team import Member
+from bunqflask.texts import gettext as _
+
+ZONE = ZoneInfo("Europe/Amsterdam")
+PACK_NAME = "pack"
+_A_THOUSAND = 1_000
+_ENTRY_COLUMNS = (
+    Payment.id,
+    Payment.payment_id,
+    Payment.created_at,
+    Payment.amount,
+    Payment.currency,
+    Payment.balance_after,
+    Payment.counterparty_name,
+    Payment.counterparty_iban,
+    Payment.description,
+    Payment.type,
+    Payment.sub_type,
+)
+
+
+class PeriodRefused(Exception):
+    """The period or the choice of accounts and formats cannot be exported; the text says why."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A finished export: its bytes in a file at its beginning, and how to call and announce it."""
+
+    file: BinaryIO
+    name: str
+    media_type: str
+
+
+def make(
+    member: Member, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], first_day: date, last_day: date
+) -> Download:
+    """Write the payments of a period: one format to one file where it can be, and else a pack.
+
+    :raises NotFoundHere: an account is not in scope.
+    :raises PeriodRefused: nothing to export, or a period that ends before it begins or is not over.
+    :raises ExportError: a value does not fit the format.
+    """
+    statements = [_statement(account, first_day, last_day) for account in _chosen(scope, account_ids)]
+    _check(statements, formats, first_day, last_day)
+    period = f"{first_day:%Y%m%d}-{last_day:%Y%m%d}"
+    # Without a name in the file system, so that nothing is left of it however the process ends.
+    file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by whoever sends it
+    try:
+        if len(formats) == 1 and (FORMATS[formats[0]].together or len(statements) == 1):
+            chosen = FORMATS[formats[0]]
+            chosen.write(statements, file)
+            download = Download(file, f"bunqflask-{period}.{chosen.extension}", chosen.media_type)
+        else:
+            _write_pack(member, statements, formats, file)
+            download = Download(file, f"bunqflask-{period}.zip", "application/zip")
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return download
+
+
+def _chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
+    if any(account_id not in scope.accounts for account_id in account_ids):
+        raise NotFoundHere
+    chosen = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
+    # A joint account may be read through two connections: its payments count once.
+    return list({account.monetary_account_id: account for account in chosen if _has_history(account)}.values())
+
+
+def with_history(connection: Connection) -> list[MonetaryAccount]:
+    """Return the accounts of a connection whose payments have been read."""
+    return [account for account in connection.monetary_accounts if _has_history(account)]
+
+
+def _has_history(account: MonetaryAccount) -> bool:
+    state: AccountSync | None = db.session.get(AccountSync, account.id)
+    return state is not None and bool(state.stretches)
+
+
+def _check(statements: list[Statement], formats: Sequence[str], first_day: date, last_day: date) -> None:
+    if not formats or any(name not in FORMATS for name in formats):
+        raise PeriodRefused(_("Choose at least one format."))
+    if last_day < first_day:
+        raise PeriodRefused(_("The period ends before it begins."))
+    if last_day > clock.now().astimezone(ZONE).date():
+        raise PeriodRefused(_("The period ends in the future."))
+    if not statements:
+        raise PeriodRefused(_("No payments have been read for these accounts yet."))
+
+
+def _write_pack(member: Member, statements: list[Statement], formats: Sequence[str], file: BinaryIO) -> None:
+    numbers = sorted(statement.account.monetary_account_id for statement in statements)
+    first, last = statements[0].first_day, statements[0].last_day
+    key = hashlib.sha256(f"{member.id}:{numbers}:{first}:{last}".encode()).hexdigest()
+    before: Pack | None = db.session.get(Pack, key)
+    manifest = write_pack(statements, formats, file, before.manifest if before else None)
+    writable()
+    kept = db.session.get(Pack, key) or Pack(key=key, member_id=member.id)
+    kept.manifest, kept.made_at = manifest, clock.now()
+    db.session.add(kept)
+    db.session.commit()
+
+
+def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Statement:
+    since = datetime.combine(first_day, time.min, ZONE)
+    before = datetime.combine(last_day + timedelta(days=1), time.min, ZONE)
+    connection: Connection | None = db.session.get(Connection, account.connection_id)
+    state: AccountSync | None = db.session.get(AccountSync, account.id)
+    whole = state is not None and bool(state.stretches) and bool(state.stretches[0][2])
+    opening = _balance_before(account, since)
+    if opening is None and whole and not _has_payments_before(account, since):
+        opening = Decimal(0)  # the history is whole, and it begins later
+    closing = _balance_before(account, before)
+    notice = _notice(state, before, whole=whole)
+    return Statement(
+        account=Account(
+            name=account.description,
+            iban=account.iban,
+            currency=account.currency,
+            holder=connection.display_name if connection else "",
+            monetary_account_id=account.monetary_account_id,
+            kind=account.wrapper.removeprefix("MonetaryAccount"),
+        ),
+        first_day=first_day,
+        last_day=last_day,
+        zone=ZONE,
+        opening=opening,
+        closing=closing if closing is not None else opening,
+        verified=not notice,
+        notice=notice,
+        entries=lambda: _entries(account.id, since, before),
+    )
+
+
+def _notice(state: AccountSync | None, before: datetime, *, whole: bool) -> str:
+    """Say why a period is not verified complete; empty when it is."""
+    if not whole or state is None:
+        return _("The history of this account has not been read to its beginning yet.")
+    if state.read_at is None or state.read_at < min(before, clock.now() - timedelta(days=1)):
+        return _("bunq was last asked for these payments before the period ended.")
+    query = select(Payment.id).where(
+        Payment.id.in_([row_id for row_id, _missing in state.breaks]), Payment.created_at < before
+    )
+    if any(True for _row in db.session.scalars(query)):
+        return _("Amounts and balances do not add up: a payment may be missing or may have changed.")
+    return ""
+
+
+def _balance_before(account: MonetaryAccount, moment: datetime) -> Decimal | None:
+    query = (
+        select(Payment.balance_after)
+        .where(Payment.account_id == account.id, Payment.created_at < moment)
+        .order_by(Payment.id.desc())
+        .limit(1)
+    )
+    found: Decimal | None = db.session.scalar(query)
+    return found
+
+
+def _has_payments_before(account: MonetaryAccount, moment: datetime) -> bool:
+    query = select(Payment.id).where(Payment.account_id == account.id, Payment.created_at < moment).limit(1)
+    return db.session.scalar(query) is not None
+
+
+def _entries(account_id: int, since: datetime, before: datetime) -> Iterator[Entry]:
+    """Yield the payments of a period, oldest first, a thousand at a time and none of them kept."""
+    last = 0
+    while True:
+        query = (
+            select(*_ENTRY_COLUMNS)
+            .where(Payment.account_id == account_id, Payment.id > last)
+            .where(Payment.created_at >= since, Payment.created_at < before)
+            .order_by(Payment.id)
+            .limit(_A_THOUSAND)
+        )
+        rows: Sequence[Any] = db.session.execute(query).all()
+        for row in rows:
+            yield Entry(
+                payment_id=row.payment_id,
+                booked_at=row.created_at,
+                amount=row.amount,
+                currency=row.currency,
+                balance_after=row.balance_after,
+                counterparty_name=row.counterparty_name,
+                counterparty_iban=row.counterparty_iban,
+                description=row.description,
+                kind=row.type,
+                sub_kind=row.sub_type,
+            )
+        if len(rows) < _A_THOUSAND:
+            return
+        last = rows[-1].id

@@ -1,0 +1,112 @@
+"""The page from which a bookkeeper's files are downloaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from flask import Blueprint, g, make_response, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+
+from bunqflask import clock
+from bunqflask.exports.formats import FORMATS
+from bunqflask.exports.statement import ExportError
+from bunqflask.services import connections, packs, payments
+from bunqflask.texts import gettext as _
+
+bp = Blueprint("exports", __name__, url_prefix="/payments/export")
+
+
+class Choice(NamedTuple):
+    """An account that can be chosen."""
+
+    id: int
+    name: str
+    iban: str | None
+
+
+class Group(NamedTuple):
+    """The accounts of one connection."""
+
+    name: str
+    accounts: list[Choice]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What the form holds."""
+
+    first_day: str
+    last_day: str
+    account_ids: list[int] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Offer the accounts, last month, and the formats."""
+    groups = _groups()
+    first = (clock.now().astimezone(packs.ZONE).date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    last = clock.now().astimezone(packs.ZONE).date().replace(day=1) - timedelta(days=1)
+    every = [account.id for group in groups for account in group.accounts]
+    chosen = Chosen(first_day=str(first), last_day=str(last), account_ids=every, formats=["csv"])
+    return _page(groups, chosen)
+
+
+@bp.post("")
+def make() -> ResponseReturnValue:
+    """Send the file, or say at the form why there is none."""
+    chosen = Chosen(
+        first_day=request.form.get("from", ""),
+        last_day=request.form.get("to", ""),
+        account_ids=request.form.getlist("account", type=int),
+        formats=list(dict.fromkeys(request.form.getlist("format"))),
+    )
+    try:
+        download = _make(chosen)
+    except packs.PeriodRefused as refused:
+        return make_response(_page(_groups(), chosen, str(refused)), 422)
+    except ExportError as refused:
+        text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
+        return make_response(_page(_groups(), chosen, text), 422)
+    return send_file(download.file, download.media_type, as_attachment=True, download_name=download.name, max_age=0)
+
+
+def _make(chosen: Chosen) -> packs.Download:
+    try:
+        first_day, last_day = date.fromisoformat(chosen.first_day), date.fromisoformat(chosen.last_day)
+    except ValueError as error:
+        raise packs.PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
+    if not chosen.account_ids:
+        raise packs.PeriodRefused(_("Choose at least one account."))
+    return packs.make(
+        g.team_member,
+        payments.scope_of(g.team_member),
+        account_ids=chosen.account_ids,
+        formats=chosen.formats,
+        first_day=first_day,
+        last_day=last_day,
+    )
+
+
+def _groups() -> list[Group]:
+    groups = [
+        Group(
+            connection.display_name,
+            [Choice(account.id, account.description, account.iban) for account in packs.with_history(connection)],
+        )
+        for connection in connections.list_for(g.team_member)
+    ]
+    return [group for group in groups if group.accounts]
+
+
+def _page(groups: list[Group], chosen: Chosen, error: str | None = None) -> str:
+    return render_template(
+        "exports/index.html",
+        groups=groups,
+        chosen=chosen,
+        formats=list(FORMATS.values()),
+        zone=str(packs.ZONE),
+        error=error,
+    )

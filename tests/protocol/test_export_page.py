@@ -1,0 +1,141 @@
+"""A bookkeeper's download: what the page offers, what the file holds, and whose payments it may hold."""
+
+import csv
+import io
+import json
+import zipfile
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+import requests
+
+from bunqflask.extensions import db
+from bunqflask.services import connections, payments, sync
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.browser import Browser
+from tests.support.consents import connect
+
+MAIN = 2083712
+
+
+def with_history(site: ThreadSite, bank: Bank, count: int = 120) -> Browser:
+    bank.seed(count, account=MAIN)
+    browser = sign_in(site, "robin@example.org")
+    connect(browser, bank)
+    read(site)
+    return browser
+
+
+def read(site: ThreadSite) -> None:
+    with site.app.app_context():
+        assert sync.run(connections.list_active()[0], patience_s=5, full=True)
+        db.session.remove()
+
+
+def download(browser: Browser, **fields: str | list[str]) -> requests.Response:
+    """Fill in the form and return the file as it comes."""
+    page = browser.get("/payments/export")
+    form, _button = page.form(action="/export")
+    data = [(name, value) for name, value in form.fields if name not in fields]
+    for name, value in fields.items():
+        data += [(name, each) for each in ([value] if isinstance(value, str) else value)]
+    return browser.session.post(form.action, data=data, headers={"Origin": browser.home}, timeout=30)
+
+
+def whole() -> dict[str, str]:
+    return {"from": "2015-01-01", "to": datetime.now(UTC).strftime("%Y-%m-%d")}
+
+
+def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank)
+    answer = download(browser, **whole(), format="csv")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    amount = next(name for name in rows[0] if "amount" in name.lower())
+    with site.app.app_context():
+        found = connections.list_active()[0].monetary_accounts
+        balances = sum((account.balance or Decimal(0) for account in found), Decimal(0))
+        assert len(rows) == sum(payments.count(account) for account in found) > 120
+        db.session.remove()
+    assert sum(Decimal(row[amount]) for row in rows) == balances
+
+
+def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank)
+    chosen: dict[str, str | list[str]] = {**whole(), "format": ["csv", "camt053", "mt940", "hledger"]}
+    download(browser, **chosen)
+    first, second = download(browser, **chosen), download(browser, **chosen)
+    assert first.content == second.content
+    pack = zipfile.ZipFile(io.BytesIO(first.content))
+    assert pack.testzip() is None
+    manifest = json.loads(pack.read("manifest.json"))
+    assert manifest["verified"]
+    assert {"balances.csv", "changes.txt", "payments.csv", "payments.journal"} <= set(pack.namelist())
+    bank.seed(5, account=MAIN)
+    read(site)
+    third = zipfile.ZipFile(io.BytesIO(download(browser, **chosen).content))
+    assert third.read("changes.txt") != pack.read("changes.txt")
+
+
+def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank, 30)
+    with site.app.app_context():
+        for state in sync.states_of(connections.list_active()[0]):
+            state.stretches = [[newest, oldest, False] for newest, oldest, _end in state.stretches]
+        db.session.commit()
+        db.session.remove()
+    pack = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
+    assert "NOT-VERIFIED.txt" in pack.namelist()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"format": []}, "Choose at least one format"),
+        ({"account": []}, "Choose at least one account"),
+        ({"from": "2026-02-30"}, "Both days are needed"),
+        ({"from": "2026-02-01", "to": "2026-01-01"}, "ends before it begins"),
+        ({"to": "2999-01-01"}, "ends in the future"),
+    ],
+)
+def test_what_cannot_be_exported_is_told_at_the_form(
+    site: ThreadSite, bank: Bank, fields: dict[str, str | list[str]], words: str
+) -> None:
+    browser = with_history(site, bank, 10)
+    answer = download(browser, **{**whole(), "format": "csv", **fields})
+    assert answer.status_code == 422
+    assert words in answer.text
+
+
+@pytest.mark.sqlite_only
+def test_another_members_accounts_cannot_be_exported(site: ThreadSite, bank: Bank) -> None:
+    with_history(site, bank, 10)
+    stranger = sign_in(site, "sam@example.org")
+    page = stranger.get("/payments/export")
+    assert "No payments have been read yet" in page.text
+    with site.app.app_context():
+        theirs = [str(account.id) for account in connections.list_active()[0].monetary_accounts]
+        db.session.remove()
+    token = page.form(action="/logout")[0].fields
+    data = [*token, ("from", "2026-01-01"), ("to", "2026-01-31"), ("format", "csv")]
+    answer = stranger.session.post(
+        f"{site.url}/payments/export", data=[*data, *(("account", each) for each in theirs)], timeout=10
+    )
+    assert answer.status_code == 404
+    assert "not shared with you" in answer.text
+
+
+@pytest.mark.sqlite_only
+def test_a_guest_may_export_what_is_shared(site: ThreadSite, bank: Bank) -> None:
+    with_history(site, bank, 10)
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        connection.shared_at = datetime.now(UTC) - timedelta(days=1)
+        db.session.commit()
+        db.session.remove()
+    assert download(sign_in(site, "sam@example.org"), **whole(), format="jsonl").status_code == 200

@@ -1,0 +1,116 @@
+"""The worker: what happens by itself, also after it was killed in the middle of it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from bunqflask.config import ROOT
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
+from bunqflask.services import connections, sync
+from tests.support.apps import Site, ThreadSite, child_environ, sign_in
+from tests.support.bank import Bank
+from tests.support.consents import ask, connect
+
+MAIN = 2083712
+PATIENCE_S = 40
+
+
+@contextmanager
+def worker(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker process."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
+        cwd=ROOT,
+        env=child_environ(site.environ),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def soon(app: Flask, test: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        with app.app_context():
+            done = test()
+            db.session.remove()
+        if done:
+            return
+        assert time.monotonic() < deadline, "the worker did not do it"
+        time.sleep(0.1)
+
+
+def kept() -> int:
+    return db.session.scalar(db.select(db.func.count()).select_from(Payment)) or 0
+
+
+def all_read() -> bool:
+    states = db.session.scalars(db.select(AccountSync)).all()
+    return len(states) == 4 and all(state.read_at is not None for state in states)
+
+
+def test_payments_come_without_anybody_pressing_anything(site: ThreadSite, bank: Bank) -> None:
+    with worker(site):
+        connect(sign_in(site, "robin@example.org"), bank)
+        soon(site.app, all_read)
+    with site.app.app_context():
+        assert kept() == 4
+        assert not sync.is_due(connections.list_active()[0])
+        db.session.remove()
+
+
+def test_killed_in_the_middle_of_a_history_it_goes_on_and_keeps_each_payment_once(site: ThreadSite, bank: Bank) -> None:
+    bank.seed(1000, account=MAIN)
+    connect(sign_in(site, "robin@example.org"), bank)
+    bank.forget_calls()
+    with worker(site) as first:
+        soon(site.app, lambda: kept() >= 400)
+        first.kill()
+        first.wait()
+    with site.app.app_context():
+        before = kept()
+        # A lease outlives its holder; here it need not be waited for.
+        db.session.execute(db.update(AccountSync).values(lease_until=None))
+        db.session.execute(db.update(Connection).values(lease_until=None))
+        db.session.commit()
+        db.session.remove()
+    with worker(site):
+        soon(site.app, all_read)
+    with site.app.app_context():
+        account = next(
+            each for each in connections.list_active()[0].monetary_accounts if each.monetary_account_id == MAIN
+        )
+        state = db.session.get(AccountSync, account.id)
+        rows = db.session.scalars(db.select(Payment.payment_id).filter_by(account_id=account.id)).all()
+        assert len(rows) == len(set(rows)) >= max(1000, before)
+        assert state is not None
+        assert state.breaks == []
+        db.session.remove()
+    pages = [call for call in bank.calls("GET", "/payment") if str(MAIN) in call["path"]]
+    # Six pages hold it all; a kill costs the page under way, and the restart one look at the newest.
+    assert len(pages) <= 9
+
+
+@pytest.mark.sqlite_only
+def test_a_consent_is_finished_while_nobody_looks(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    back = bank.approve(ask(browser))
+    bank.fault(call="POST session-server", fault="500", times=1)
+    browser.get(back)
+    with site.app.app_context():
+        assert connections.list_active() == []
+        db.session.execute(db.update(ConsentAttempt).values(next_try_at=None))
+        db.session.commit()
+        db.session.remove()
+    with worker(site):
+        soon(site.app, lambda: len(connections.list_active()) == 1)
