@@ -2,7 +2,7 @@
 # What the tests use from outside Python: a Chromium, a PostgreSQL server, Node for a foreign client,
 # hledger to read our journals.
 # Debian's packages are installed where we are root there; everywhere else the tests skip what is missing and say so.
-# With CI=true nothing may be missing, so PostgreSQL, Node and hledger are installed too (and the tests fail without them).
+# With CI=true nothing may be missing, so the rest is installed too (and the tests fail without it).
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -13,6 +13,7 @@ have chromium || have chromium-browser || have google-chrome || wanted="$wanted 
 if [ "${CI:-}" = "true" ]; then
     have_postgres || wanted="$wanted postgresql"
     have node && have npm || wanted="$wanted npm" # brings Node along
+    have hledger || wanted="$wanted hledger"
 fi
 [ -n "$wanted" ] || exit 0
 
