@@ -61,8 +61,10 @@ on("submit", (event) => {
 on("keydown", (event) => {
   const { key } = event, before = last;
   last = key;
-  if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, dialog")) return;
+  if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
   if (before + key === "ga") $(".brand").click();
+  if (before + key === "gp") $(".nav [href$='/payments']").click();
+  if (key === "/" && $("#f-q")) { event.preventDefault(); $("#f-q").focus(); }
   if (key === "r") all("[data-refresh]").forEach((button, n) => { if (!n || window.htmx) button.click(); });
   if (key === "?") $("#keys").showModal();
   if (key === "h") { $("#look [name=hide_amounts]").click(); $("#look").requestSubmit(); }

@@ -30,6 +30,8 @@ DAY_PATTERNS = {
     "week": "EEEE d MMMM",
     "month": "MMMM y",
     "month_short": "MMM",
+    "month_year": "MMM y",
+    "tick": "d MMM",
 }
 # Arabic, Hebrew and Persian words need these two joiners; any other invisible sign only misleads.
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"

@@ -11,7 +11,7 @@ from babel.numbers import format_currency
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import payments
+from bunqflask.services import ledger, payments
 from bunqflask.services.payments import Filter, Scope, Totals
 from bunqflask.web import charts, formats
 from bunqflask.web.charts import BarChart, Pair, Point, StepChart
@@ -83,12 +83,13 @@ def balance(account: MonetaryAccount, scope: Scope, state: AccountSync | None, s
     start = payments.last_before(account, edges[0])
     known = payments.balances([each.last_id for each in by_day.values()])
     days: list[Day] = []
-    before = start.balance_after if start else None
-    sure = start is None or _is_sure(state, start.id)
+    before, last_id = (start.balance_after, start.id) if start else (None, 0)
+    sure = start is None or _is_sure(state, 0, start.id)
     for day in found:
         totals = by_day.get(day)
         if totals is not None:
-            before, sure = known.get(totals.last_id), _is_sure(state, totals.last_id)
+            before, sure = known.get(totals.last_id), _is_sure(state, last_id, totals.last_id)
+            last_id = totals.last_id
         if before is not None:
             days.append(_day(day, totals, before, sure=sure))
     if not days:
@@ -143,11 +144,19 @@ def _day(day: date, totals: Totals | None, balance_after: Decimal, *, sure: bool
     )
 
 
-def _is_sure(state: AccountSync | None, row_id: int) -> bool:
-    """Tell whether a balance is proved: it adds up from the beginning, or from the last break to the newest."""
+def _is_sure(state: AccountSync | None, earlier_id: int, row_id: int) -> bool:
+    """Tell whether a balance is proved, and none of its day's payments, after `earlier_id`, breaks the chain.
+
+    It is when it adds up from the beginning, or from the last break to the newest payment.
+    """
     if state is None or state.verified_id is None:
         return False
-    return row_id <= state.verified_id or (bool(state.breaks) and row_id >= int(state.breaks[-1][0]))
+    if row_id <= state.verified_id:
+        return True
+    breaks = [int(each[0]) for each in state.breaks]
+    if not breaks or len(breaks) >= ledger.MOST_BREAKS:
+        return False
+    return row_id >= breaks[-1] and (not earlier_id or earlier_id >= breaks[-1])
 
 
 def _round(value: Decimal, currency: str) -> str:

@@ -16,7 +16,7 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment
-from bunqflask.services import payments
+from bunqflask.services import ledger, payments
 from bunqflask.services.payments import Filter, Page, Scope, Totals
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
@@ -93,6 +93,7 @@ class ReadingState:
     reading: bool
     kept_text: str | None = None
     verified_until: datetime | None = None
+    verified_again: datetime | None = None
     gaps: list[Gap] = field(default_factory=list)
     more_gaps: int = 0
     read_at: datetime | None = None
@@ -207,6 +208,7 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
         reading=reading,
         kept_text=number(payments.count(account)) if reading or known is None else None,
         verified_until=_verified_until(account, sync_state),
+        verified_again=_verified_again(account, sync_state),
         gaps=gaps,
         more_gaps=max(0, len(sync_state.breaks) - _MOST_GAPS) if sync_state else 0,
         read_at=known,
@@ -294,6 +296,15 @@ def _verified_until(account: MonetaryAccount, sync_state: AccountSync | None) ->
     if not sync_state.breaks:
         return sync_state.read_at
     found = payments.with_previous(account, sync_state.verified_id) if sync_state.verified_id else []
+    return found[0].created_at if found else None
+
+
+def _verified_again(account: MonetaryAccount, sync_state: AccountSync | None) -> datetime | None:
+    """From where on payments add up again, up to the newest; None when it is not known, or nothing is missing."""
+    breaks = sync_state.breaks if sync_state else []
+    if not breaks or len(breaks) >= ledger.MOST_BREAKS:
+        return None
+    found = payments.with_previous(account, int(breaks[-1][0]))
     return found[0].created_at if found else None
 
 
