@@ -24,8 +24,9 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import click
 
@@ -231,8 +232,7 @@ def _movements(life: _Life, rng: random.Random, payments: int, start: datetime, 
             yield life.happen(purchases[index - body - 1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
+class _Drawn(NamedTuple):
     """A payment about to happen. Cents, below zero when the account pays."""
 
     type: str
@@ -312,7 +312,7 @@ class _Life:
         to_come = sum(each.cents for each in purchases)
         missing = self.in_the_end - to_come - self.held
         if missing == 0:
-            purchases[0] = replace(purchases[0], cents=purchases[0].cents - 1)
+            purchases[0] = purchases[0]._replace(cents=purchases[0].cents - 1)
             missing = 1
         text = "From savings" if missing > 0 else "Savings"
         return self.happen(_Drawn("EBA_SCT", "SCT", missing, self.elsewhere, text))

@@ -197,7 +197,7 @@ HOSTILE = Kind(
             party("Robert'); DROP TABLE ledger_entry;--", 417_164_703),
             '=HYPERLINK("http://example.org")\tand\nnew lines\r\n',
         ),
-        (party(LONG.strip(), 417_164_704), ("Contributie " * 12).strip()),
+        (party(LONG.strip(), 417_164_704), ("Contributie " * 11).strip()),
         (party("Z̸̢͝a̵͊l̶̅g̵̈o̶͝ 🏳️‍🌈", 417_164_705), ""),
     ),
 )
