@@ -139,10 +139,13 @@ def write(statements: Statements, stream: BinaryIO) -> None:
     with TemporaryDirectory(prefix="bunqflask-xlsx-") as temporary:
         path = Path(temporary) / "book.xlsx"
         book = _Book(path, temporary, made_at)
-        summary = book.sheet("Summary", _SUMMARY)
-        for row, statement in enumerate(statements, start=1):
-            _write_summary(book, summary, row, statement, _write_entries(book, statement))
-        book.workbook.close()
+        try:
+            summary = book.sheet("Summary", _SUMMARY)
+            for row, statement in enumerate(statements, start=1):
+                _write_summary(book, summary, row, statement, _write_entries(book, statement))
+        finally:
+            # Also when a statement was refused: what is unfinished stays in the folder and goes with it.
+            book.workbook.close()
         with path.open("rb") as finished:
             shutil.copyfileobj(finished, stream)
 
