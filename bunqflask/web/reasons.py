@@ -31,7 +31,7 @@ def trouble(kind: str) -> tuple[str, str, list[str], str, int]:
         ),
         "server_refused": (
             _("bunq does not accept this server’s address or key"),
-            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
+            _("Your accounts and payments are safe and still readable here. New ones wait until this is solved."),
             [
                 _(
                     "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
@@ -43,7 +43,7 @@ def trouble(kind: str) -> tuple[str, str, list[str], str, int]:
         ),
         "installation_refused": (
             _("bunq no longer knows this server"),
-            _("Your accounts are safe and still readable here. New balances wait until this is solved."),
+            _("Your accounts and payments are safe and still readable here. New ones wait until this is solved."),
             [_("Run setup with --new-installation on the server. Nobody needs to approve again.")],
             admin,
             503,

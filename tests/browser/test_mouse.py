@@ -13,7 +13,7 @@ IBANS = ["NL65 BUNQ 2090 4119 45", "NL55 BUNQ 2090 4091 18", "NL17 BUNQ 2090 415
 
 
 def test_a_member_connects_and_a_second_tab_that_waits_moves_on_by_itself(robin: Page) -> None:
-    expect(robin.get_by_text("No accounts yet. Connect bunq to see balances here.")).to_be_visible()
+    expect(robin.get_by_text("No accounts yet. Connect bunq to see balances and payments here.")).to_be_visible()
     ask(robin)
     second = robin.context.new_page()
     polled: list[Response] = []
