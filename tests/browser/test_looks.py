@@ -1,10 +1,11 @@
 """Every page in every state can be used by everybody, in both themes and on every screen."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from playwright.sync_api import Page, expect
 
-from bunqflask.models import Connection, ConsentAttempt
+from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
 from tests.browser import looks
 from tests.browser.acts import (
     SAM,
@@ -184,6 +185,15 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "accounts, disconnected")
     robin.goto("/connections/1/disconnect")
     look(robin, "erase")
+
+    long = "Stichting Derdengelden " + "Onvoorstelbaarlangenaamzonderspaties" * 3
+    change(site, Connection, display_name=long, accounts_read_at=datetime.now(UTC), shared_at=None)
+    change(site, MonetaryAccount, description=long, balance=Decimal("-1234567.89"), savings_goal=Decimal("9999999.99"))
+    robin.goto("/")
+    open_details(robin, "1 closed account")
+    look(robin, "accounts, long names and amounts")
+    robin.goto("/connections/2/disconnect")
+    look(robin, "disconnect, long name")
     assert look.findings == []
 
 
