@@ -10,12 +10,19 @@ import pytest
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import Served, serve
 
+from .openapi import watch
+
 
 @pytest.fixture
 def bank(request: pytest.FixtureRequest) -> Iterator[Served]:
-    """Serve a bank without rate limits; `@pytest.mark.bank(switch=value)` changes how it behaves."""
+    """Serve a bank without rate limits; `@pytest.mark.bank(switch=value)` changes how it behaves.
+
+    Every answer is compared with bunq's OpenAPI, where that file is at hand.
+    """
     switches: dict[str, Any] = {"rate_limits": "off"}
     for mark in request.node.iter_markers("bank"):
         switches |= mark.kwargs
     with serve(Settings(**switches)) as served:
+        watch.over(served.app)
         yield served
+    assert watch.take_differences() == []

@@ -1,0 +1,79 @@
+"""Say how much of bunq's OpenAPI the simulated bank answers, and how much of that the tests of this folder exercise.
+
+`python -m tests.protocol.sandbox.coverage` runs the tests and prints; `--write` renews the list of documented paths
+that the sandbox ships. Both need `../shared/bunq-openapi.json` beside the repository.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from bunqflask.sandbox.resources import RESOURCES, documented
+
+from . import openapi
+
+HEAD = (
+    "# Paths and methods of bunq's OpenAPI; {} stands for an id. Written by tests/protocol/sandbox/coverage.py --write."
+)
+
+
+def documented_paths() -> str:
+    """Return the list of documented paths as the sandbox ships it."""
+    methods: dict[str, list[str]] = defaultdict(list)
+    for method in openapi.METHODS:
+        for found, path in openapi.operations():
+            if found == method.upper():
+                methods[path].append(found)
+    return "\n".join([HEAD, *(f"{path} {' '.join(methods[path])}" for path in sorted(methods))]) + "\n"
+
+
+def imitated() -> set[tuple[str, str]]:
+    """Return the documented operations that a resource of their own answers."""
+    *own, rest = RESOURCES
+    plain = {(route.method, openapi.bare(route.rule)) for route in rest.routes}
+    answered = {(route.method, openapi.bare(route.rule)) for resource in own for route in resource.routes}
+    return (answered - plain) & set(openapi.operations())
+
+
+def report(watch: openapi.Watch) -> list[str]:
+    """Return the lines of the report."""
+    everything, own = set(openapi.operations()), imitated()
+    exercised = {key for key, statuses in watch.statuses.items() if 200 in statuses}
+    lines = [
+        f"{len({path for _method, path in everything})} documented paths, {len(everything)} operations: all answered",
+        f"{len(own)} operations imitated, {len(everything - own)} answered with nothing",
+        f"{len(own & exercised)} of the imitated ones exercised with success",
+    ]
+    lines += [f"  not exercised: {method} {path}" for method, path in sorted(own - exercised, key=lambda key: key[1])]
+    schemas = openapi.specification()["components"]["schemas"]
+    lines.append("Members that no answer had:")
+    for name in sorted(watch.members):
+        missing = sorted(set(schemas.get(name, {}).get("properties", {})) - watch.members[name])
+        if name and missing:
+            lines.append(f"  {name}: {', '.join(missing)}")
+    return lines
+
+
+def main() -> int:
+    """Run as a command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="renew the sandbox's list of documented paths")
+    if not openapi.specification():
+        sys.stdout.write(f"{openapi.SPECIFICATION.name} is not at hand: nothing to compare with.\n")
+        return 0
+    if parser.parse_args().write:
+        documented.PATHS_FILE.write_text(documented_paths(), encoding="ascii")
+        return 0
+    code = pytest.main(["-q", str(Path(__file__).parent)])
+    # Under pytest the folder's modules are loaded by this same name, so that the watch is the one the tests used.
+    sys.stdout.write("\n".join(report(openapi.watch)) + "\n")
+    return int(code)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
