@@ -15,7 +15,7 @@ from flask import Flask, Response, request
 from . import consent, control, history, links, panel, portal, seed, token_endpoint, wire
 from .api import mount
 from .bank import Bank
-from .resources import RESOURCES
+from .resources import CALL_NAMES, CALLS
 from .settings import Settings
 
 __all__ = ["Settings", "create_app"]
@@ -27,10 +27,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.url_map.strict_slashes = False
     app.extensions["bank"] = bank
+    app.extensions["call_names"] = CALL_NAMES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Commands make an app too; only one that answers requests needs a worker.
     app.before_request(bank.start_worker)
-    mount(app, bank, RESOURCES)
+    mount(app, bank, CALLS)
     app.register_blueprint(token_endpoint.blueprint(bank))
     app.register_blueprint(consent.blueprint(bank))
     app.register_blueprint(links.blueprint(bank))

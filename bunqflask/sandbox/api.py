@@ -11,17 +11,19 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Literal
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from . import people, signing, wire
 from .bank import Bank
 from .clock import bunq_time
 from .faults import Fault, strike
+from .routing import Table
 from .store import Item, Json
 from .wire import Answer, Refusal, Window
 
@@ -342,17 +344,34 @@ class Call:
         return account
 
 
-def mount(app: Flask, bank: Bank, resources: list[Resource]) -> None:
-    """Let the app answer every call of the resources under /v1."""
-    for resource in resources:
-        for route in resource.routes:
-            app.add_url_rule(
-                "/v1" + route.rule,
-                endpoint=f"{route.method} {route.rule}",
-                view_func=partial(_serve, bank, route),
-                methods=[route.method],
-                provide_automatic_options=False,
-            )
+def table(resources: Iterable[Resource]) -> Table[Route]:
+    """Return how to find the call that a path under /v1 means."""
+    return Table((route.method, route.rule, route) for resource in resources for route in resource.routes)
+
+
+def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
+    """Let the app answer every call under /v1.
+
+    :raises NotFound: at a call, there is no such path. :raises MethodNotAllowed: not with this method.
+    """
+
+    def answer(path: str) -> Response:
+        try:
+            found = calls.find(request.method, path)
+        except LookupError:
+            raise NotFound from None
+        if found is None:
+            raise MethodNotAllowed
+        route, ids = found
+        return _serve(bank, route, **ids)
+
+    app.add_url_rule(
+        "/v1/<path:path>",
+        endpoint="api",
+        view_func=answer,
+        methods=["GET", "POST", "PUT", "DELETE"],
+        provide_automatic_options=False,
+    )
 
 
 def _serve(bank: Bank, route: Route, **ids: Any) -> Response:

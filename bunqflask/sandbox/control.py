@@ -13,7 +13,6 @@ from . import accounts, history, oauth, seed
 from .bank import Bank
 from .clock import bunq_time
 from .faults import KINDS
-from .limits import last_word
 from .store import Json
 
 PREFIX = "/__sandbox"
@@ -226,21 +225,11 @@ def describe(bank: Bank) -> dict[str, Any]:
 
 def fault_facts(bank: Bank, app: Flask, back: str) -> Json:
     """Return what the faults section of a page shows; `back` is where its forms return to."""
-    patterns = {
-        f"{method} {last_word(_plain(rule.rule))}"
-        for rule in app.url_map.iter_rules()
-        if rule.rule.startswith("/v1/") and "<path:" not in rule.rule
-        for method in (rule.methods or ())
-        if method in ("GET", "POST", "PUT", "DELETE")
-    }
+    names: frozenset[str] = app.extensions["call_names"]
     return {
         "faults": bank.faults.all(),
         "kinds": KINDS,
         "often": OFTEN,
-        "calls": sorted(patterns - set(OFTEN), key=lambda call: call.split()[::-1]),
+        "calls": sorted(names - set(OFTEN), key=lambda call: call.split()[::-1]),
         "back": back,
     }
-
-
-def _plain(rule: str) -> str:
-    return rule.replace("<", "{").replace(">", "}")

@@ -1,5 +1,7 @@
 """What the bank offers: one module per resource, one word here per module."""
 
+from ..api import table
+from ..limits import last_word
 from . import (
     attachment,
     avatar,
@@ -70,3 +72,8 @@ RESOURCES = [
     )
 ]
 RESOURCES.append(documented.remaining(RESOURCES))
+
+CALLS = table(RESOURCES)
+
+# Each call as faults name it: a method and the last word of the path.
+CALL_NAMES = frozenset(f"{route.method} {last_word(route.pattern)}" for each in RESOURCES for route in each.routes)
