@@ -109,6 +109,7 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"payments": 1.5},
     {"payments": 10**9},
     {"payments": 10, "account": 1},
+    {"payments": 10, "account": 10**20},
     {"payments": 10, "account": None},
     {"payments": 10, "seeds": 1},
 )
