@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from bunqflask import config
 from bunqflask.bunq.errors import BunqError, SecretRefused
+from bunqflask.encrypted import SecretUnreadable
 from bunqflask.services import psd2, setup
 
 ReadableFile = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -65,6 +66,10 @@ def setup_command(
             click.echo(f"{done.number}/{done.total}  {done.name:<16} {done.result}  ({done.took_s:.1f} s)", color=False)
     except (setup.SetupRefused, psd2.CertificateUnusable, config.ConfigError) as refused:
         raise click.ClickException(str(refused)) from refused
+    except SecretUnreadable as unreadable:
+        raise click.ClickException(
+            f"{unreadable}. Put the key that made this database back into ENCRYPTION_KEYS."
+        ) from unreadable
     except SecretRefused as refused:
         raise click.ClickException(f"bunq refuses this server: {refused}. Run flask status.") from refused
     except BunqError as error:
