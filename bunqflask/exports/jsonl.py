@@ -6,19 +6,24 @@ https://jsonlines.org
 """
 
 import json
+import re
 from decimal import Decimal
 from typing import Any, BinaryIO
 
 from bunqflask.exports.statement import Statements, booked, decimal_text, each
 from bunqflask.exports.text import Sink, whole
 
-# Legal inside JSON, but many readers take them for the end of a line.
-_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+# Legal inside JSON, but many readers take the first three for the end of a line; half a character is no UTF-8.
+_RARE = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def _escape(rare: re.Match[str]) -> str:
+    return whole(rare[0]) if "\ud800" <= rare[0] <= "\udfff" else f"\\u{ord(rare[0]):04x}"
+
+
 def _line(values: dict[str, Any]) -> str:
-    return whole(_encoder.encode(values)).translate(_LINE_ENDS) + "\n"
+    return _RARE.sub(_escape, _encoder.encode(values)) + "\n"
 
 
 def _amount(amount: Decimal | None) -> str | None:

@@ -156,7 +156,7 @@ def hostile_statements(draw: st.DrawFn, *, number: int = 10111, largest: int = 1
     )
 
 
-def many(count: int, **changed: Any) -> Statement:
+def many(count: int, *, text: str = "Bread", **changed: Any) -> Statement:
     """Return a statement whose entries are made one by one, so that only a format can hold them all."""
 
     def entries() -> Iterator[Entry]:
@@ -172,7 +172,7 @@ def many(count: int, **changed: Any) -> Statement:
                 balance_after=balance,
                 counterparty_name="Bakkerij Zoë",
                 counterparty_iban=OTHER_IBAN,
-                description=f"Bread, invoice {place}",
+                description=f"{text}, invoice {place}",
                 kind="BUNQ",
                 sub_kind="PAYMENT",
             )
