@@ -103,14 +103,17 @@ def confirm_password(member: Member, password: str) -> TeamMember:
     return _check_password(member.email, password)
 
 
-def find(token: str) -> CurrentLogin | None:
-    """Return the login of this token, if it is neither idle for too long nor too old; note that it was used."""
+def find(token: str, *, is_use: bool = True) -> CurrentLogin | None:
+    """Return the login of this token, if it is neither idle for too long nor too old.
+
+    :param is_use: note that it was used; a page that asks by itself is no sign of a person.
+    """
     token_hash = _digest(token)
     row = db.session.execute(_FIND, {"token_hash": token_hash}).one_or_none()
     now = clock.now()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
-    if row.last_seen_at < now - _TOUCH_EVERY:
+    if is_use and row.last_seen_at < now - _TOUCH_EVERY:
         writable()
         # By its key and only if it still exists: it may have been ended a moment ago.
         db.session.execute(update(Login).where(Login.token_hash == token_hash).values(last_seen_at=now))

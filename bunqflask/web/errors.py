@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from bunqflask import clock
@@ -40,6 +41,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(OriginRefused, _origin_refused)
     app.register_error_handler(CSRFError, lambda _error: _page(_form_too_old()))
     app.register_error_handler(SecretUnreadable, _secret_unreadable)
+    app.register_error_handler(OperationalError, _database_away)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -216,6 +218,22 @@ def _secret_unreadable(error: SecretUnreadable) -> ResponseReturnValue:
         who=_("The person who runs this site"),
         reference=_logged(str(error)),
         status=500,
+        ways=_back(),
+    )
+    return _page(problem)
+
+
+def _database_away(error: OperationalError) -> ResponseReturnValue:
+    db.session.rollback()
+    reference = new_reference()
+    current_app.logger.error("%s: the database does not answer", reference, exc_info=error)
+    problem = Problem(
+        title=_("This site cannot reach its own data right now"),
+        lead=_("What was stored before is safe. This page could not be made or saved."),
+        todo=[_("Try again in a moment.")],
+        who=_("The person who runs this site"),
+        reference=reference,
+        status=503,
         ways=_back(),
     )
     return _page(problem)

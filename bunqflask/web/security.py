@@ -111,7 +111,8 @@ def _guard() -> ResponseReturnValue | None:
     if getattr(view, "needs_no_database", False) or request.endpoint == "static":
         return None
     if token := request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"]):
-        g.login = logins.find(token)
+        asks_by_itself = request.method == "GET" and "HX-Request" in request.headers
+        g.login = logins.find(token, is_use=not asks_by_itself)
         g.team_member = g.login.member if g.login else None
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not getattr(view, "is_public", False):

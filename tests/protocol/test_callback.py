@@ -229,10 +229,7 @@ def test_who_comes_back_too_late_is_told_so(site: ThreadSite, bank: Bank) -> Non
 def test_a_state_is_too_old_after_ten_minutes_even_if_its_attempt_is_not(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
-    with rows.behind(site.app):
-        for state in rows.db.session.scalars(rows.db.select(ConsentState)):
-            state.expires_at -= timedelta(minutes=11)
-        rows.db.session.commit()
+    rows.age_states(site.app, timedelta(minutes=11))
     assert robin.get(back).status == 400
     nothing_is_stored(site)
 

@@ -132,6 +132,8 @@ def served(app: Flask, listener: socket.socket, environ: Mapping[str, str]) -> I
     """Serve an app on a thread at a reserved port."""
     host, port = listener.getsockname()
     server = make_server(host, port, app, threaded=True, fd=listener.fileno())
+    # Closing it then waits for the last request to let go of the database.
+    server.daemon_threads = False  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="app under test")
     thread.start()
     site = ThreadSite(environ["PUBLIC_URL"], environ, app)
@@ -205,7 +207,7 @@ class GunicornSite(Site):
     def _is_ready(self) -> bool:
         try:
             return requests.get(f"{self.url}/readyz", timeout=5).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
 

@@ -8,9 +8,21 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, update
 
-from bunqflask import clock
+from bunqflask import clock, create_app
+from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, CallBudget, Connection, ConsentAttempt, ConsentState, Installation, Login
+from bunqflask.models import (
+    BunqSession,
+    CallBudget,
+    Connection,
+    ConsentAttempt,
+    ConsentState,
+    Installation,
+    Login,
+    LoginThrottle,
+    Payment,
+)
+from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
 from tests.support.bank import Bank
 
 
@@ -62,6 +74,13 @@ def age_attempts(app: Flask, by: timedelta) -> None:
             for name in moments:
                 if moment := getattr(attempt, name):
                     setattr(attempt, name, moment - by)
+        db.session.commit()
+    age_states(app, by)
+
+
+def age_states(app: Flask, by: timedelta) -> None:
+    """Let time pass for every state alone."""
+    with behind(app):
         for state in db.session.scalars(db.select(ConsentState)):
             state.expires_at -= by
         db.session.commit()
@@ -72,6 +91,14 @@ def due_now(app: Flask) -> None:
     with behind(app):
         for model in (ConsentAttempt, Connection):
             db.session.execute(update(model).values(next_try_at=clock.now() - timedelta(seconds=1)))
+        db.session.commit()
+
+
+def end_leases(app: Flask) -> None:
+    """Let enough time pass for every lease of a worker that is gone."""
+    with behind(app):
+        for model in (ConsentAttempt, Connection, BunqSession):
+            db.session.execute(update(model).values(lease_until=clock.now() - timedelta(seconds=1)))
         db.session.commit()
 
 
@@ -100,3 +127,44 @@ def age_logins(app: Flask, *, unused_for: timedelta = timedelta(0), made_ago: ti
             each.last_seen_at -= unused_for
             each.created_at -= made_ago
         db.session.commit()
+
+
+def logins() -> list[Login]:
+    """Return all logins; inside `behind`."""
+    return list(db.session.scalars(db.select(Login)))
+
+
+def payment_ids() -> list[int]:
+    """Return the ids of all payment rows; inside `behind`."""
+    return list(db.session.scalars(db.select(Payment.id).order_by(Payment.id)))
+
+
+def age_throttles(app: Flask, by: timedelta) -> None:
+    """Let time pass for the counted tries to log in."""
+    with behind(app):
+        for each in db.session.scalars(db.select(LoginThrottle)):
+            each.window_ends_at -= by
+        db.session.commit()
+
+
+def forget_throttle(key: str) -> None:
+    """Forget the counted tries of an account or an address; inside `behind`."""
+    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == key))
+    db.session.commit()
+
+
+def inner_address(site: ThreadSite) -> str:
+    """Return where a served site really listens, whatever its public address says."""
+    return site.environ["LISTENS_AT"]
+
+
+@contextmanager
+def bare_site(database_url: str, **settings: str) -> Iterator[ThreadSite]:
+    """Serve the app on a thread, without a bank."""
+    with reserve_port() as listener:
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        environ = {**bare_environ(database_url), "PUBLIC_URL": url, "LISTENS_AT": url, **settings}
+        app = create_app(Config.from_env(environ))
+        with served(app, listener, environ) as site:
+            yield site
+        let_go(app)

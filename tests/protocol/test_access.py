@@ -1,0 +1,239 @@
+"""Every address of the app, against everybody who may come there."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
+from bunqflask.services import connections, sync
+from tests.support import rows
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.browser import Browser, Page
+from tests.support.consents import connect, start
+
+PUBLIC = {
+    "assets.htmx",
+    "auth.login",
+    "consent.callback",
+    "consent.link",
+    "health.alive",
+    "health.ready",
+    "hooks.take",
+    "static",
+}
+MAIN = 2083712
+NOT_HERE = "Not found, or not shared with you"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One route and method."""
+
+    endpoint: str
+    method: str
+    path: str
+    is_about_a_row: bool
+
+
+def rules(site: ThreadSite, ids: dict[str, object]) -> list[Rule]:
+    """Return every route of the app with these ids in it; a new kind of id fails here until it is thought of."""
+    adapter = site.app.url_map.bind("localhost")
+    found = []
+    for rule in site.app.url_map.iter_rules():
+        arguments = {name: ids[name] for name in rule.arguments}
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            path = adapter.build(rule.endpoint, arguments, method=method)
+            found.append(Rule(rule.endpoint, method, path, bool(rule.arguments)))
+    return found
+
+
+@pytest.fixture
+def robin(site: ThreadSite) -> Browser:
+    return sign_in(site, "robin@example.com")
+
+
+@pytest.fixture
+def sam(site: ThreadSite) -> Browser:
+    return sign_in(site, "sam@example.com")
+
+
+@pytest.fixture
+def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
+    """Ids of what belongs to Robin: a connection, an attempt under way, a login."""
+    connect(robin, bank)
+    start(robin)
+    connection_id = rows.connection(site.app).id
+    with rows.behind(site.app):
+        login_id = rows.logins()[0].id
+        sync.run(connections.by_id(connection_id), patience_s=30)
+        payment_id = rows.payment_ids()[0]
+    return {
+        "connection_id": connection_id,
+        "attempt_id": rows.attempts(site.app)[-1].id,
+        "login_id": login_id,
+        "monetary_account_id": MAIN,
+        "payment_row_id": payment_id,
+        "token": "no-such-token",
+        "filename": "ui.css",
+    }
+
+
+def visit(browser: Browser, rule: Rule) -> Page:
+    """Go there as a person whose form is in order: with the token of a page of ours."""
+    if rule.method == "GET":
+        return browser.get(rule.path)
+    browser.get("/settings")
+    forms = browser.page.forms
+    token = next((value for form in forms for name, value in form.fields if name == "csrf_token"), "")
+    return browser.post(rule.path, {"csrf_token": token, "data": "erase", "answer": "yes"}, {"Origin": browser.home})
+
+
+def snapshot(site: ThreadSite) -> list[object]:
+    stored = rows.connection(site.app)
+    attempt = rows.attempts(site.app)[-1]
+    return [
+        (stored.id, stored.status, stored.shared_at, stored.access_token_sealed),
+        (attempt.id, attempt.step, attempt.link_browser_hash),
+        [rows.count(site.app, model) for model in (Connection, ConsentAttempt, MonetaryAccount)],
+    ]
+
+
+def test_the_views_that_need_no_login_are_exactly_those_that_are_meant(site: ThreadSite) -> None:
+    views = site.app.view_functions
+    marked = {name for name, view in views.items() if getattr(view, "is_public", False)}
+    assert marked | {"static"} == PUBLIC
+    assert {rule.endpoint for rule in site.app.url_map.iter_rules()} == set(views)
+
+
+@pytest.mark.sqlite_only
+def test_a_stranger_gets_to_the_login_and_to_nothing_else(site: ThreadSite, bank: Bank, ids: dict[str, object]) -> None:
+    before = snapshot(site)
+    stranger = site.browser()
+    bank.forget_calls()
+    for rule in rules(site, ids):
+        if rule.endpoint in PUBLIC:
+            continue
+        stranger.get("/login")
+        token = dict(stranger.page.form(action="/login")[0].fields)["csrf_token"]
+        for page in (
+            stranger.get(rule.path) if rule.method == "GET" else stranger.post(rule.path, {"csrf_token": token}),
+            stranger.get(rule.path, {"HX-Request": "true"}),
+        ):
+            went = page.headers.get("HX-Redirect") or page.url
+            assert urlsplit(went).path == "/login", rule
+            assert "Jodi" not in page.html
+    for path in ("/nowhere", "/connections", "/connections/x/accounts", "/connect/", "/.env", "/admin"):
+        assert urlsplit(stranger.get(path).url).path == "/login", "nobody learns which addresses exist"
+    assert snapshot(site) == before
+    assert bank.calls() == []
+
+
+@pytest.mark.sqlite_only
+def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
+    site: ThreadSite, bank: Bank, ids: dict[str, object], sam: Browser
+) -> None:
+    before = snapshot(site)
+    bank.forget_calls()
+    absent = {**ids, "connection_id": 10**6, "attempt_id": "f" * 32, "payment_row_id": 10**9}
+    for rule, nothing in zip(rules(site, ids), rules(site, absent), strict=True):
+        if not rule.is_about_a_row or rule.endpoint in PUBLIC:
+            continue
+        page = visit(sam, rule)
+        if rule.endpoint == "settings.end_login":
+            assert page.status == 200
+            continue
+        assert (page.status, NOT_HERE in page.text) == (404, True), rule
+        assert "Jodi" not in page.html
+        other = visit(sam, nothing)
+        assert without_reference(other.html) == without_reference(page.html), "what is not theirs looks like nothing"
+        if rule.method == "GET":
+            fragment = sam.get(rule.path, {"HX-Request": "true"})
+            assert (fragment.status, fragment.html, fragment.headers["HX-Refresh"]) == (204, "", "true")
+    assert "Jodi" not in sam.get("/").html
+    assert snapshot(site) == before
+    assert rows.count(site.app, Login, id=ids["login_id"]) == 1, "nobody ends the login of another"
+    assert bank.calls() == []
+
+
+def without_reference(html: str) -> str:
+    html = re.sub(r'name="csrf_token" value="[^"]+"', "", html)
+    return re.sub(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", "", html)
+
+
+def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
+    site: ThreadSite, bank: Bank, ids: dict[str, object], robin: Browser, sam: Browser
+) -> None:
+    robin.get(f"/connections/{ids['connection_id']}/accounts")
+    assert "The team can now read the accounts of Jodi Walker." in robin.submit(button="Share with the team").text
+    before = snapshot(site)
+    may_read = {"accounts.index", "accounts.refresh", "payments.index", "payments.show", "payments.state"}
+    about_it = ("/connections/", "/payments/")
+    for rule in rules(site, ids):
+        if not rule.is_about_a_row or not rule.path.startswith(about_it):
+            continue
+        page = visit(sam, rule)
+        if rule.endpoint == "payments.reread":
+            continue  # reading once more gives nothing away; who may press it is told in its own tests
+        assert page.status == (200 if rule.endpoint in may_read else 404), rule
+        assert ("Jodi Walker" in page.text) == (rule.endpoint in may_read), rule
+    assert snapshot(site) == before
+    page = sam.get("/")
+    assert "Shared with you, read only" in page.text
+    offered = [form.action.rpartition("/")[2] for form in page.forms]
+    assert not {"share", "unshare", "disconnect", "reconnect"} & set(offered), offered
+    assert "Disconnect" not in page.text
+
+    robin.get(f"/connections/{ids['connection_id']}/accounts")
+    robin.submit(button="Stop sharing")
+    assert sam.get(f"/connections/{ids['connection_id']}/accounts").status == 404
+    assert "Jodi" not in sam.get("/").html
+
+
+@pytest.mark.sqlite_only
+def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[str, object], robin: Browser) -> None:
+    erasing = ("accounts.disconnect", "auth.logout", "settings.end_login")
+    for rule in rules(site, ids):
+        if rule.method == "GET":
+            page = robin.get(rule.path)
+            assert page.status < 400 or rule.endpoint in ("consent.callback", "consent.link"), rule
+        elif rule.endpoint not in erasing and rule.endpoint not in PUBLIC:
+            assert visit(robin, rule).status < 423, rule
+
+
+@pytest.mark.sqlite_only
+def test_to_look_is_never_to_act(site: ThreadSite, bank: Bank, ids: dict[str, object], robin: Browser) -> None:
+    before, logins = snapshot(site), rows.count(site.app, Login)
+    bank.forget_calls()
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
+    link = re.search(r'value="(http[^"]+/c/[^"]+)"', robin.get(f"/connect/{ids['attempt_id']}").html)
+    assert link is not None
+    everywhere = [site.url + rule.path for rule in rules(site, ids)] + [link[1]]
+    for address in everywhere:
+        for method in ("HEAD", "OPTIONS"):
+            answer = requests.request(method, address, cookies=cookies, allow_redirects=False, timeout=10)
+            assert answer.status_code < 500, (method, address)
+    assert snapshot(site) == before
+    assert rows.count(site.app, Login) == logins
+    assert bank.calls() == []
+
+
+def test_ids_that_no_row_can_have_are_not_found(site: ThreadSite, robin: Browser) -> None:
+    for path in (
+        f"/connections/{2**31}/accounts",
+        f"/connections/{10**30}/accounts",
+        "/connections/0/accounts",
+        "/connections/-1/accounts",
+        "/connections/1.0/accounts",
+        "/connect/%00",
+        "/connect/a%00b/status",
+        "/connect/%F0%9F%98%80",
+        "/connect/" + "a" * 5000,
+        "/connect/%ff%fe",
+        "/connect/'%20or%20''='",
+    ):
+        page = robin.get(path)
+        assert (page.status, NOT_HERE in page.text) == (404, True), path
