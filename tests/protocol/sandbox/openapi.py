@@ -28,8 +28,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 
-# Ends of members' places that bunq's file has wrong: an object where a fixture and the SDKs have a list, and an array in
-# place of each error text.
+# Ends of members' places that bunq's file has wrong: an object where a fixture and the SDKs have a list, and an array
+# for each error.
 KNOWN_TO_DIFFER = ("PaymentBatch.payments", "ScheduledInstance.error_message[]")
 
 
