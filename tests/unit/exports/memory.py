@@ -32,9 +32,8 @@ def main() -> None:
     write_pack([many(200, text=LONG_TEXT)], list(FORMATS), nowhere)
     for name, format_ in FORMATS.items():
         before = peak_bytes()
-        format_.write(
-            many(ENTRIES.get(name, ENTRIES_OTHERWISE), text="Bread" if name in ENTRIES else LONG_TEXT), nowhere
-        )
+        count, text = CASES.get(name, OTHERWISE)
+        format_.write(many(count, text=text), nowhere)
         growth[name] = peak_bytes() - before
     before = peak_bytes()
     write_pack([many(MOST_MARKS + 5_000)], ["jsonl"], nowhere)  # more than a pack keeps marks for
