@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.acts import arrive
 from tests.conftest import missing
@@ -13,6 +13,8 @@ from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
 
 PICTURES = Path("test-pictures")
+# As patient as every press is: a busy machine takes its time, and a quick one does not wait longer for it.
+expect.set_options(timeout=chromium.TIMEOUT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
