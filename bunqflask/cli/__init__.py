@@ -1,7 +1,13 @@
 """The command line: thin, each command calls one service and prints what came of it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
 from flask import Flask
 
+from bunqflask.cli.plainly import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
 from bunqflask.cli.status import status_command
@@ -9,8 +15,30 @@ from bunqflask.cli.sync import sync_command
 from bunqflask.cli.team import team_cli
 from bunqflask.cli.worker import worker_command
 
+COMMANDS: tuple[click.Command, ...] = (
+    setup_command,
+    status_command,
+    sync_command,
+    team_cli,
+    secrets_cli,
+    worker_command,
+)
+
 
 def init_app(app: Flask) -> None:
     """Add our commands to `flask`."""
-    for command in (setup_command, status_command, sync_command, team_cli, secrets_cli, worker_command):
+    for command in COMMANDS:
         app.cli.add_command(command)
+
+
+def _leaves(command: click.Command) -> Iterator[click.Command]:
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from _leaves(each)
+    else:
+        yield command
+
+
+for leaf in (leaf for command in COMMANDS for leaf in _leaves(command)):
+    if leaf.callback is not None:
+        leaf.callback = told_plainly()(leaf.callback)
