@@ -38,11 +38,12 @@ def _migrate(engine: Engine) -> None:
                 render_item=_render_item,
                 include_object=_is_ours,
                 compare_type=True,
+                # SQLite can change tables within a transaction too: then all of it is done, or nothing.
+                transactional_ddl=True,
             )
             with context.begin_transaction():
                 context.run_migrations()
-            if is_sqlite:
-                broken = driver.execute("PRAGMA foreign_key_check").fetchall()
+                broken = driver.execute("PRAGMA foreign_key_check").fetchall() if is_sqlite else []
                 if broken:
                     raise RuntimeError(f"{len(broken)} rows point to rows that do not exist")
         finally:
