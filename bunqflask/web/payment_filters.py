@@ -32,7 +32,11 @@ _BOTH = re.compile(r"([1-9]\d{0,2}(?:([.,])\d{3})(?:\2\d{3})*)[.,](\d{1,2})")
 _TYPE = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 
-class Ambiguous(ValueError):
+class NotAnAmount(ValueError):
+    """A text that is no amount, or one that no account could hold."""
+
+
+class Ambiguous(NotAnAmount):
     """An amount that can be read in two ways, both of which it names."""
 
     def __init__(self, thousands: str, decimals: str) -> None:
@@ -125,17 +129,17 @@ def amount(text: str) -> Decimal:
     """Read an amount as people write it: 1234.5, 1.234,50 and 1,234.50 are all understood.
 
     :raises Ambiguous: 1.234 and 1,234 can be read in two ways.
-    :raises ValueError: it is no amount, or one that no account could hold.
+    :raises NotAnAmount: it is none.
     """
     plain = _SIGNS.sub("", unicodedata.normalize("NFKC", text))
     if not plain.isascii() or sum(sign.isdigit() for sign in plain) > _DIGITS:
-        raise ValueError(text)
+        raise NotAnAmount(text)
     if _EITHER.fullmatch(plain):
         whole, last = re.split("[.,]", plain)
         raise Ambiguous(whole + last, f"{whole}.{last[:2] if last[2] == '0' else last + '0'}")
     if both := _BOTH.fullmatch(plain):
         if both[2] == plain[both.end(1)]:
-            raise ValueError(text)
+            raise NotAnAmount(text)
         return Decimal(re.sub("[.,]", "", both[1]) + "." + both[3])
     if _PLAIN.fullmatch(plain):
         return Decimal(plain)
@@ -143,7 +147,7 @@ def amount(text: str) -> Decimal:
         return Decimal(f"{parts[1]}.{parts[2]}")
     if _GROUPED.fullmatch(plain):
         return Decimal(re.sub("[.,]", "", plain))
-    raise ValueError(text)
+    raise NotAnAmount(text)
 
 
 def _words(values: dict[str, str], errors: dict[str, str]) -> str:
@@ -157,7 +161,7 @@ def _amount_meant(words: str) -> Decimal | None:
     """The amount that the words of a search are, if they are one; what is ambiguous is searched as words."""
     try:
         return amount(words.lstrip("-+−"))
-    except ValueError:
+    except NotAnAmount:
         return None
 
 
@@ -187,7 +191,7 @@ def _size(name: str, values: dict[str, str], errors: dict[str, str]) -> Decimal 
             "thousands": two.thousands,
             "decimals": two.decimals,
         }
-    except ValueError:
+    except NotAnAmount:
         errors[name] = _("Write an amount, such as 12.50.")
     return None
 

@@ -1,0 +1,162 @@
+"""What pages of payments say: amounts as people write them, filters told back, days in this site's zone."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bunqflask.models import MonetaryAccount
+from bunqflask.services.payments import Filter, Scope
+from bunqflask.web import formats, payment_filters, payment_views
+from bunqflask.web.payment_filters import Ambiguous, NotAnAmount, amount
+
+SCOPE = Scope({7: MonetaryAccount(id=7, monetary_account_id=1, description="Main", iban=None, is_shared=True)})
+
+
+def asked(**given: str) -> payment_filters.Asked:
+    return payment_filters.read({name.rstrip("_"): value for name, value in given.items()}, SCOPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1234.5", "1234.5"),
+        ("1.234,50", "1234.50"),
+        ("1,234.50", "1234.50"),
+        ("1,234,567.89", "1234567.89"),
+        ("1.234.567", "1234567"),
+        ("12,5", "12.5"),
+        ("0.234", "0.234"),
+        ("1234,567", "1234.567"),
+        ("€ 1 234,50", "1234.50"),
+        ("1’234.50", "1234.50"),
+        ("12", "12"),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(text: str, value: str) -> None:
+    assert amount(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1.234", "1,234", "999.000"])
+def test_an_amount_with_two_meanings_is_asked_back_in_words_that_work(text: str) -> None:
+    with pytest.raises(Ambiguous) as raised:
+        amount(text)
+    plain = text.replace(",", ".")
+    assert amount(raised.value.thousands) == Decimal(plain.replace(".", ""))
+    assert amount(raised.value.decimals) == Decimal(plain)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "1..2", "-5", "1.234.50", "1,23,456", "1.234,567", "1,234,50", "٣", "1e9", "9" * 15, "NaN"]
+)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(NotAnAmount):
+        amount(text)
+
+
+@given(st.decimals(min_value=0, max_value=10**11, places=2))
+def test_every_amount_is_read_back_from_each_way_to_write_it(value: Decimal) -> None:
+    english = f"{value:,.2f}"
+    dutch = english.translate(str.maketrans(",.", ".,"))
+    assert amount(str(value)) == amount(english) == amount(dutch) == value
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_a_filter(text: str) -> None:
+    for name in payment_filters.NAMES:
+        found = payment_filters.read({name: text}, SCOPE)
+        assert not text.strip() or name in found.values
+        assert not (name in found.errors and any(name not in chip.without for chip in found.chips))
+
+
+def test_days_are_days_of_this_zone() -> None:
+    wanted = asked(from_="2026-03-29", to="2026-03-29").wanted
+    assert wanted.since == datetime(2026, 3, 28, 23, tzinfo=UTC)
+    assert wanted.before == datetime(2026, 3, 29, 22, tzinfo=UTC), "a day of 23 hours"
+
+
+def test_nothing_asked_is_everything() -> None:
+    assert asked(q="  ", min="", direction="").wanted == Filter()
+
+
+def test_words_that_are_an_amount_find_it_too() -> None:
+    assert asked(q="−42,50").wanted.amount == Decimal("42.50")
+    assert asked(q="1.234").wanted.amount is None
+    assert asked(q="café").wanted.amount is None
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "says"),
+    [
+        ("min", "1.234", "Write 1234 or 1.2340"),
+        ("min", "ten", "such as 12.50"),
+        ("max", "-5", "Leave the sign out"),
+        ("from", "22-11-2026", "year-month-day"),
+        ("to", "0001-01-01", "year-month-day"),
+        ("q", "!?", "at least one letter or digit"),
+        ("account", "8", "not shared with you"),
+        ("account", "²", "not shared with you"),
+        ("direction", "sideways", "In or Out"),
+        ("type", "<b>", "one of the types"),
+    ],
+)
+def test_what_is_not_understood_is_said_at_its_field_and_kept(field: str, text: str, says: str) -> None:
+    found = payment_filters.read({field: text}, SCOPE)
+    assert says in found.errors[field]
+    assert found.values[field] == text
+    assert not found.chips
+
+
+def test_limits_that_cross_are_told_at_the_second() -> None:
+    assert set(asked(min="10", max="5").errors) == {"max"}
+    assert set(asked(from_="2026-02-02", to="2026-02-01").errors) == {"to"}
+
+
+def test_each_chip_takes_away_its_own_filter() -> None:
+    found = asked(q="café", direction="out", account="7", min="5", from_="2026-11-22", type="IDEAL")
+    texts = {chip.text: set(found.values) - set(chip.without) for chip in found.chips}
+    assert texts == {
+        "“café”": {"q"},
+        "Money out": {"direction"},
+        "Main": {"account"},
+        "At least 5": {"min"},
+        "From 22 Nov 2026": {"from"},
+        "iDEAL": {"type"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("day", "title"),
+    [
+        (date(2026, 11, 22), "Today, Sunday 22 November"),
+        (date(2026, 11, 21), "Yesterday, Saturday 21 November"),
+        (date(2026, 11, 20), "Friday 20 November"),
+        (date(2025, 11, 20), "Thursday 20 November 2025"),
+    ],
+)
+def test_a_day_is_named_as_people_name_it(day: date, title: str) -> None:
+    assert payment_views.day_title(day, date(2026, 11, 22)) == title
+
+
+def test_late_in_the_evening_in_greenwich_is_the_next_day_here() -> None:
+    assert payment_views.local_day(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)) == date(2026, 11, 22)
+    assert payment_views.local_day(datetime(2026, 7, 21, 22, 30, tzinfo=UTC)) == date(2026, 7, 22)
+
+
+def test_a_type_nobody_knows_keeps_bunqs_name() -> None:
+    assert payment_filters.type_words("EBA_SDD") == "Direct debit"
+    assert payment_filters.type_words("NEW_KIND") == "New kind"
+
+
+def test_raw_json_shows_what_is_invisible() -> None:
+    text = payment_views.readable_json({"name": "a\u202eb\u200b", "é": "\U000e0041"})
+    assert "\\u202e" in text
+    assert "\u202e" not in text
+    assert "é" in text
+    assert "\U000e0041" not in text
+
+
+def test_the_zone_of_the_site_is_the_one_of_the_tests() -> None:
+    assert formats.ZONE.key == "Europe/Amsterdam"
