@@ -20,6 +20,7 @@ from bunqflask.models import (
     Installation,
     Login,
     LoginThrottle,
+    MonetaryAccount,
     Payment,
 )
 from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
@@ -168,3 +169,21 @@ def bare_site(database_url: str, **settings: str) -> Iterator[ThreadSite]:
         with served(app, listener, environ) as site:
             yield site
         let_go(app)
+
+
+def monetary_accounts() -> list[MonetaryAccount]:
+    """Return all monetary accounts in bunq's order; inside `behind`."""
+    return list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.monetary_account_id)))
+
+
+def is_leased(app: Flask) -> bool:
+    """Tell whether some worker reads the accounts of a connection."""
+    with behind(app):
+        return db.session.scalar(db.select(Connection.id).where(Connection.lease_until.is_not(None))) is not None
+
+
+def end_sessions(app: Flask) -> None:
+    """Forget the tokens of all sessions at bunq."""
+    with behind(app):
+        db.session.execute(update(BunqSession).values(token_sealed=None))
+        db.session.commit()

@@ -1,0 +1,196 @@
+"""Connecting again: one bunq user is one connection, whoever consents and however often."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+import requests
+
+from bunqflask.models import BunqSession, Connection, ConnectionMember, MonetaryAccount
+from tests.support import rows
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import JODI, WALKER_STUDIO, Bank
+from tests.support.browser import Browser, Page
+from tests.support.consents import ask, connect
+
+MAIN, SECOND, CAR, MEDICAL = 2083712, 2083715, 2083719, 2083721
+
+
+def account_rows(site: ThreadSite) -> dict[int, tuple[int, bool]]:
+    """Return row id and whether it is shared, by bunq's id."""
+    with rows.behind(site.app):
+        found = rows.monetary_accounts()
+        return {each.monetary_account_id: (each.id, each.is_shared) for each in found}
+
+
+def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[int] | None = None) -> Page:
+    """Press "Connect again" on the first connection and approve."""
+    browser.get("/connections/1/accounts")
+    browser.submit(action="/reconnect")
+    target = browser.submit(action="/go").leaves_for
+    assert target is not None
+    return browser.get(bank.approve(target, person=person, accounts=accounts))
+
+
+@pytest.mark.parametrize("way", ["Connect bunq", "Connect again"])
+def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: ThreadSite, bank: Bank, way: str) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank, accounts=[MAIN, SECOND, CAR])
+    before, rows_before = rows.connection(site.app), account_rows(site)
+    bank.forget_calls()
+    if way == "Connect bunq":
+        page = connect(robin, bank, accounts=[MAIN, CAR, MEDICAL])
+    else:
+        page = renew(robin, bank, accounts=[MAIN, CAR, MEDICAL])
+    assert "Connected again: Jodi Walker" in page.text
+    assert "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was stored twice." in page.text
+    assert "No longer shared" in page.text
+    after, rows_after = rows.connection(site.app), account_rows(site)
+    assert after.id == before.id
+    assert after.access_token_sealed != before.access_token_sealed
+    assert {key: rows_after[key][0] for key in rows_before} == {key: rows_before[key][0] for key in rows_before}
+    assert [key for key, (_id, is_shared) in rows_after.items() if is_shared] == [MAIN, CAR, MEDICAL]
+    assert rows.permissions(site.app) == 2, "the old permission and its session are gone"
+    assert rows.count(site.app, BunqSession) == 2
+    assert [call["method"] for call in bank.calls()][-1] == "DELETE", "the old session is closed"
+    assert "€4,118.00" in robin.get("/").text
+    page = renew(robin, bank, accounts=[MAIN, SECOND, CAR])
+    assert "2 accounts stayed, 1 is new, 1 is no longer shared." in page.text
+    assert account_rows(site)[SECOND][0] == rows_before[SECOND][0], "what comes back is the same row"
+
+
+def test_a_company_again_is_the_same_connection_too(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank, person=WALKER_STUDIO)
+    connect(robin, bank, person=JODI)
+    page = connect(robin, bank, person=WALKER_STUDIO)
+    assert "Connected again: Walker Studio B.V." in page.text
+    assert "6 accounts stayed, 0 are new, 0 are no longer shared" in page.text
+    assert rows.count(site.app, Connection) == 2
+    assert rows.count(site.app, MonetaryAccount) == 10
+
+
+def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site: ThreadSite, bank: Bank) -> None:
+    bank.switch(reconsent_invalidates=False)
+    robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
+    backs = [(robin, bank.approve(ask(robin))), (sam, bank.approve(ask(sam)))]
+    together, statuses = threading.Barrier(2), list[int]()
+
+    def press(browser: Browser, back: str) -> None:
+        cookies = {each.name: each.value or "" for each in browser.session.cookies}
+        together.wait()
+        statuses.append(requests.get(back, cookies=cookies, allow_redirects=False, timeout=60).status_code)
+
+    threads = [threading.Thread(target=press, args=each) for each in backs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [302, 302]
+    for browser in (robin, sam):
+        assert "€8,615.00" in browser.get("/").text
+        assert "Seen by 2 team members" in browser.page.text
+    assert rows.count(site.app, Connection) == 1
+    assert rows.count(site.app, ConnectionMember) == 2
+    assert rows.count(site.app, MonetaryAccount) == 4
+    assert rows.permissions(site.app) == 2
+
+
+def test_a_second_member_who_consents_for_the_same_person_gains_access_to_that_connection(
+    site: ThreadSite, bank: Bank
+) -> None:
+    robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
+    connect(robin, bank)
+    stored = rows.connection(site.app)
+    assert sam.get(f"/connections/{stored.id}/accounts").status == 404
+    connect(sam, bank)
+    assert rows.connection(site.app).id == stored.id
+    for browser in (robin, sam):
+        page = browser.get(f"/connections/{stored.id}/accounts")
+        assert "Seen by 2 team members" in page.text
+        assert page.form(action="/share")
+        assert browser.get(f"/connections/{stored.id}/disconnect").status == 200
+
+
+def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    before = rows.connection(site.app)
+    page = renew(robin, bank, person=WALKER_STUDIO)
+    assert "This is another person" in page.text
+    assert "You asked to renew Jodi Walker; Walker Studio B.V. approved. Nothing has changed." in page.text
+    assert "12,480" not in page.text
+    after = rows.connection(site.app)
+    assert (after.access_token_sealed, after.status) == (before.access_token_sealed, "active")
+    assert "Walker Studio" not in robin.get("/").text.partition("Is this the right person")[2]
+    robin.get(page.url)
+    discarded = robin.submit(button="Discard")
+    assert "Discarded" in discarded.text
+    assert rows.count(site.app, Connection) == 1
+    page = renew(robin, bank, person=WALKER_STUDIO)
+    assert "Connected: Walker Studio B.V." in robin.submit(button="Connect Walker Studio B.V. as well").text
+    assert rows.count(site.app, Connection) == 2
+    assert "Jodi Walker" in robin.get("/").text
+
+
+def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    stored = rows.connection(site.app)
+    bank.revoke(JODI)
+    rows.age_accounts(site.app, timedelta(hours=1))
+    for _ in range(3):
+        robin.get(f"/connections/{stored.id}/accounts", {"HX-Request": "true"})
+        rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
+    page = robin.get("/")
+    assert "Jodi Walker needs to approve again" in page.text
+    assert "What is stored stays readable." in page.text
+    assert "€4,118.00" in page.text
+    assert rows.connection(site.app).access_token_sealed is None
+    bank.forget_calls()
+    robin.get(f"/connections/{stored.id}/accounts", {"HX-Request": "true"})
+    assert bank.calls() == [], "a lost connection asks bunq for nothing"
+    robin.get("/")
+    robin.submit(button="Connect again")
+    target = robin.submit(action="/go").leaves_for
+    assert target is not None
+    assert "Connected again: Jodi Walker" in robin.get(bank.approve(target)).text
+    assert (rows.connection(site.app).id, rows.connection(site.app).status) == (stored.id, "active")
+    assert "approve again" not in robin.get("/").text
+
+
+@pytest.mark.parametrize("answers", ["with the accounts", "with a refusal"])
+@pytest.mark.sqlite_only
+def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: ThreadSite, bank: Bank, answers: str) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank, accounts=[MAIN, SECOND])
+    stored = rows.connection(site.app)
+    target = ask(robin)
+    rows.age_accounts(site.app, timedelta(hours=1))
+    if answers == "with a refusal":
+        rows.end_sessions(site.app)
+        bank.fault(call="POST session-server", fault="400-credentials", times=1, when="before")
+        bank.fault(call="POST session-server", fault="slow-drip", seconds=1.5, times=1)
+    else:
+        bank.fault(call="GET monetary-account", fault="slow-drip", seconds=1.5, times=1)
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
+    poll = threading.Thread(
+        target=requests.get,
+        args=[f"{site.url}/connections/{stored.id}/accounts"],
+        kwargs={"cookies": cookies, "headers": {"HX-Request": "true"}, "timeout": 60},
+    )
+    bank.forget_calls()
+    poll.start()
+    while not rows.is_leased(site.app):
+        time.sleep(0.01)
+    page = robin.get(bank.approve(target, accounts=[MAIN]))
+    poll.join()
+    rows.due_now(site.app)
+    page = robin.get(page.url)
+    assert "Connected again" in page.text
+    now = rows.connection(site.app)
+    assert now.status == "active"
+    assert now.access_token_sealed is not None
+    assert now.access_token_sealed != stored.access_token_sealed
+    assert [key for key, (_id, is_shared) in account_rows(site).items() if is_shared] == [MAIN]
