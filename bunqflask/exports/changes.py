@@ -154,4 +154,6 @@ def _days(old: dict[date, Day], new: dict[date, Day], currency: str, first: date
 
 
 def _of_day(day: Day | None, currency: str) -> str:
-    return f"{day.count} payments of {decimal_text(day.amount)} {currency}" if day else "no payment"
+    if day is None:
+        return "no payment"
+    return f"{day.count} payment{'s' if day.count != 1 else ''} of {decimal_text(day.amount)} {currency}"

@@ -37,7 +37,7 @@ class Mark:
         """Read what `str` wrote; raises ValueError or ArithmeticError for anything else."""
         payment_id, day, amount, digest = line.split(" ")
         int(digest, 16)
-        return cls(int(payment_id), date.fromisoformat(day), Decimal(amount), digest)
+        return cls(int(payment_id), date.fromisoformat(day), _finite(amount), digest)
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,19 @@ class Day:
     def read(cls, line: str) -> "Day":
         """Read what `str` wrote; raises ValueError or ArithmeticError for anything else."""
         day, count, amount, digest = line.split(" ")
-        return cls(date.fromisoformat(day), int(count), Decimal(amount), int(digest, 16))
+        return cls(date.fromisoformat(day), int(count), _finite(amount), int(digest, 16))
 
     def with_mark(self, mark: Mark) -> "Day":
         # Added up, so that the order of a day's payments does not matter.
         digest = (self.digest + int(mark.digest, 16)) % _ROUND
         return Day(self.day, self.count + 1, self.amount + mark.amount, digest)
+
+
+def _finite(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError("not an amount")
+    return amount
 
 
 def by_day(marks: Iterable[Mark]) -> dict[date, Day]:

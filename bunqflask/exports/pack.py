@@ -86,16 +86,16 @@ def write_pack(
         "accounts": accounts,
     }
     forward = _Forward(stream)
-    try:
-        with ZipFile(cast(BinaryIO, forward), "w", ZIP_DEFLATED) as archive:
-            package = _Package(archive, first.last_day, large=volume > _LARGE)
-            contents = _contents(statements, totals, formats, manifest, previous_manifest)
+    with ZipFile(cast(BinaryIO, forward), "w", ZIP_DEFLATED) as archive:
+        package = _Package(archive, first.last_day, large=volume > _LARGE)
+        contents = _contents(statements, totals, formats, manifest, previous_manifest)
+        try:
             for name, write in sorted(contents, key=lambda content: content[0]):
                 manifest["files"].append(package.add(name, write))
             package.add("manifest.json", _text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"))
-    except BaseException:
-        forward.stop()
-        raise
+        except BaseException:
+            forward.stop()
+            raise
     return manifest
 
 
