@@ -84,7 +84,7 @@ def read_public_pem(pem: str) -> rsa.RSAPublicKey:
     return key
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def sign(private_pem: str, body: bytes) -> str:
     """Sign the body; return base64 without line breaks."""
     # Deterministic padding: the same bytes under the same key give the same signature, hence the cache.

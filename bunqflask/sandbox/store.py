@@ -137,6 +137,12 @@ class Store:
                 (name, value),
             )
 
+    def version(self) -> tuple[int, int]:
+        """Return a pair of numbers that changes whenever something is written, here or by another process."""
+        with self._lock:
+            foreign = self.db.execute("PRAGMA data_version").fetchone()[0]
+            return self.db.total_changes, int(foreign)
+
     def next_id(self, how_many: int = 1) -> int:
         """Reserve `how_many` ids and return the first."""
         with self.transaction():

@@ -98,17 +98,20 @@ def invalid(text: str) -> Refusal:
 
 @dataclass
 class Answer:
-    """What a call answers: one-key objects under "Response", or raw bytes of a file."""
+    """What a call answers: one-key objects under "Response", JSON that is already written, or the bytes of a file."""
 
     objects: list[Json] = field(default_factory=list)
     pagination: Json | None = None
     signed: bool = True
     raw: tuple[str, bytes] | None = None
+    written: bytes | None = None
 
     def to_bytes(self) -> bytes:
         """Return the body."""
         if self.raw is not None:
             return self.raw[1]
+        if self.written is not None:
+            return self.written
         envelope: Json = {"Response": self.objects}
         if self.pagination is not None:
             envelope["Pagination"] = self.pagination

@@ -40,13 +40,16 @@ def create(call: Call) -> Answer:
 def index(call: Call) -> Answer:
     """List payments, newest first."""
     call.require_role("AISP")
-    account = call.account
+    account, window = call.account, call.window
 
     def fetch(below: int | None, above: int | None, limit: int) -> list[ledger.Entry]:
         return ledger.entries(call.store, account.id, below=below, above=above, limit=limit)
 
-    page, pagination = wire.paged(call.window, fetch, lambda entry: entry.id)
-    return Answer(payments.shapes(call.store, account, page), pagination)
+    def write() -> bytes:
+        page, pagination = wire.paged(window, fetch, lambda entry: entry.id)
+        return Answer(payments.shapes(call.store, account, page), pagination).to_bytes()
+
+    return Answer(written=call.bank.remembered((account.id, window), write))
 
 
 @resource.get(A + "/payment/<int:payment_id>")
