@@ -47,7 +47,7 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     expect(sam.get_by_role("row").filter(has_text="Car")).to_contain_text("€954.00")
     open_details(sam, "Who connected this")
     expect(sam.get_by_text("Robin de Vries")).to_be_visible()
-    offered = sam.get_by_role("main").locator("button:visible, a:visible").all_inner_texts()
+    offered = sam.get_by_role("main").locator("button:visible, .btn:visible").all_inner_texts()
     assert [text.strip() for text in offered] == ["Connect bunq"], "a guest is offered what would be refused"
 
     open_details(robin, "Sharing and connection")
