@@ -9,6 +9,8 @@ from typing import Any
 
 # bunq's own answers nest a dozen levels deep; what nests further could not be stored again.
 MAX_DEPTH = 100
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 # Control characters move a terminal's cursor, NUL and lone surrogates cannot be stored, and the marks of
 # writing direction make a name read as another.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
@@ -17,29 +19,32 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 def read_json(body: bytes) -> Any:
     """Read JSON of bounded depth; what JSON has no number for (NaN, 1e999) becomes None.
 
-    :raises ValueError: not JSON, or nested too deeply.
+    :raises ValueError: not JSON in UTF-8, or nested too deeply.
     """
+    if _is_too_deep(body):
+        raise ValueError("nested too deeply")
     try:
-        data = json.loads(body, parse_float=_finite, parse_constant=_nothing)
+        return json.loads(body.decode(), parse_float=_finite, parse_constant=_nothing)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    level = [data]
+
+
+def _is_too_deep(body: bytes) -> bool:
+    """Tell whether brackets nest too deeply, by taking the innermost pairs away, level by level."""
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
-        level = [inner for each in level for inner in _inside(each)]
-        if not level:
-            return data
-    raise ValueError("nested too deeply")
+        if not brackets:
+            return False
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(inner) == len(brackets):
+            return False  # no JSON, which its reader will say
+        brackets = inner
+    return bool(brackets)
 
 
 def clean(text: str) -> str:
     """Return a text with every character replaced that is not for reading."""
     return _UNSEEN.sub(" ", text)
-
-
-def _inside(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 def _finite(text: str) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import Executable
 
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
@@ -109,17 +111,22 @@ def store(account: MonetaryAccount, found: Sequence[bunq.Payment]) -> None:
     rows = {payment.payment_id: _row(account, payment) for payment in found}
     if not rows:
         return
-    dialect = sqlite if db.engine.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(Payment)
-    kept = {name: insert.excluded[name] for name in next(iter(rows.values())) if name != "id"}
-    changed = insert.excluded.updated_at >= Payment.updated_at
-    db.session.execute(
-        insert.on_conflict_do_update(index_elements=["id"], set_=kept, where=changed), list(rows.values())
-    )
-    insert_raw = dialect.insert(PaymentRaw)
+    keep, keep_raw = _upserts(db.engine.dialect.name)
+    db.session.execute(keep, list(rows.values()))
     raws = [{"id": row_id(payment.payment_id, account.id), "data": dict(payment.raw)} for payment in found]
-    db.session.execute(
-        insert_raw.on_conflict_do_update(index_elements=["id"], set_={"data": insert_raw.excluded.data}), raws
+    db.session.execute(keep_raw, raws)
+
+
+@cache
+def _upserts(dialect_name: str) -> tuple[Executable, Executable]:
+    """The two statements that keep a page, made once: making them takes longer than running them."""
+    dialect = sqlite if dialect_name == "sqlite" else postgresql
+    insert, insert_raw = dialect.insert(Payment.__table__), dialect.insert(PaymentRaw.__table__)
+    values = {column.name: insert.excluded[column.name] for column in Payment.__table__.columns if column.name != "id"}
+    changed = insert.excluded.updated_at >= Payment.updated_at
+    return (
+        insert.on_conflict_do_update(index_elements=["id"], set_=values, where=changed),
+        insert_raw.on_conflict_do_update(index_elements=["id"], set_={"data": insert_raw.excluded.data}),
     )
 
 
@@ -245,7 +252,10 @@ def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
 
 def search_text(text: str) -> str:
     """Return a text as searches compare it: words alone, in small letters, without accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = text.casefold()
+    if plain.isascii():
+        return " ".join(_WORD.findall(plain))
+    plain = unicodedata.normalize("NFKD", plain)
     return " ".join(_WORD.findall("".join(sign for sign in plain if not unicodedata.combining(sign))))
 
 
