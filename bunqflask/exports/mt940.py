@@ -32,7 +32,7 @@ LONGEST_REFERENCE = 16
 LONGEST_ACCOUNT = 35
 LONGEST_NAME = 70
 
-_CODEWORD = re.compile(r"/(?=[A-Z]{2,5}/)")
+_CODEWORD = re.compile(r"(?:(?<=/)|^)([A-Z]{2,5})/")
 _TYPES = {"EBA_SDD": "DDT", "SDD": "DDT", "INTEREST": "INT", "MASTERCARD": "MSC", "MAESTRO": "MSC", "FIS": "MSC"}
 
 
@@ -84,10 +84,10 @@ def _signed(amount: Decimal) -> tuple[str, str]:
 
 def _details(entry: Entry) -> str:
     """Return field 86: at most six lines, and none after the first that looks like the begin of a field."""
-    # A slash in a name would read as the next codeword; free text keeps its slashes where no codeword follows.
+    # A slash in a name would read as the next codeword; free text keeps its slashes, but none closes a codeword.
     iban = plain(swift(entry.counterparty_iban or "").replace("/", " "))[:LONGEST_ACCOUNT]
     name = plain(swift(entry.counterparty_name).replace("/", " "))[:LONGEST_NAME].strip()
-    remittance = plain(_CODEWORD.sub(" ", swift(entry.description)))
+    remittance = plain(_CODEWORD.sub(r"\1 ", swift(entry.description)))
     text = "".join(
         f"/{word}/{value}"
         for word, value in (("IBAN", iban), ("NAME", name), ("EREF", "NOTPROVIDED"), ("REMI", remittance))
