@@ -12,7 +12,7 @@ import uuid
 import click
 from flask import Flask, Response, request
 
-from . import consent, control, history, links, panel, portal, seed, token_endpoint, wire
+from . import acts, consent, control, history, links, panel, portal, seed, token_endpoint, wire
 from .api import mount
 from .bank import Bank
 from .resources import CALL_NAMES, CALLS
@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(portal.blueprint(bank))
     app.register_blueprint(control.blueprint(bank))
     app.register_blueprint(panel.blueprint(bank))
+    app.register_blueprint(acts.blueprint(bank))
     _add_errors(app)
     _add_commands(app, bank)
     logging.getLogger("werkzeug").addFilter(_without_secrets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
 from collections import OrderedDict
@@ -22,6 +23,8 @@ Job = Callable[["Bank", float, Json], None]
 JOBS: dict[str, Job] = {}
 
 PAGES_REMEMBERED = 64
+
+LOG = logging.getLogger(__name__)
 
 
 def job(kind: str) -> Callable[[Job], Job]:
@@ -111,12 +114,21 @@ class Bank:
     # Work that time brings.
 
     def work_due(self) -> int:
-        """Do what the clock says is due, in order; return how much was done."""
+        """Do what the clock says is due, in order; return how much was done.
+
+        Work that fails is undone and dropped, with a note in the log: it must not stand in the way of all calls.
+        """
         done = 0
         with self.store.transaction():
             while due := self.store.take_due():
                 kind, moment, body = due
-                JOBS[kind](self, moment, body)
+                self.store.db.execute("SAVEPOINT job")
+                try:
+                    JOBS[kind](self, moment, body)
+                except Exception:
+                    self.store.db.execute("ROLLBACK TO job")
+                    LOG.exception("work of kind %s failed and is dropped", kind)
+                self.store.db.execute("RELEASE job")
                 done += 1
         return done
 

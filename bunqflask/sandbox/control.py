@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +61,17 @@ def is_foreign_origin() -> bool:
     return origin is not None and urlsplit(origin).netloc != request.host
 
 
+def guarded(bank: Bank) -> Callable[[], tuple[Response, int] | None]:
+    """Return what keeps strangers out of the control addresses."""
+
+    def guard() -> tuple[Response, int] | None:
+        if is_open(bank) and not is_foreign_origin():
+            return None
+        return _refuse("control is open on loopback, or with SANDBOX_TOKEN in the header X-Sandbox-Token", 403)
+
+    return guard
+
+
 def _refuse(text: str, status: int = 400) -> tuple[Response, int]:
     return jsonify({"error": text}), status
 
@@ -75,11 +87,7 @@ def blueprint(bank: Bank) -> Blueprint:
     """Return the control addresses."""
     bp = Blueprint("control", __name__, url_prefix=PREFIX)
 
-    @bp.before_request
-    def guard() -> tuple[Response, int] | None:
-        if is_open(bank) and not is_foreign_origin():
-            return None
-        return _refuse("control is open on loopback, or with SANDBOX_TOKEN in the header X-Sandbox-Token", 403)
+    bp.before_request(guarded(bank))
 
     @bp.errorhandler(ValueError)
     def wrong(error: ValueError) -> tuple[Response, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, abort, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, asking, drafts, ledger, oauth, payments, people, seed
+from . import accounts, acts, asking, drafts, ledger, oauth, payments, people, seed
 from .bank import Bank
 from .consent import persons
 from .control import PREFIX, fault_facts, is_foreign_origin, is_open
@@ -148,6 +148,15 @@ def blueprint(bank: Bank) -> Blueprint:
             return _phone(bank, refusal.text)
         return redirect(f"{PREFIX}/phone?person={person}", 303)
 
+    @bp.post("/phone/<any(key, money, shop):what>")
+    def act(what: str) -> ResponseReturnValue:
+        try:
+            with bank.store.transaction():
+                said = ACTS[what](bank)
+        except Refusal as refusal:
+            return _phone(bank, refusal.text)
+        return _phone(bank, said=said)
+
     return bp
 
 
@@ -185,7 +194,7 @@ def _show(bank: Bank, problem: str | None = None, code: int = 200) -> Response:
 # The phone: what a bunq user would have to answer.
 
 
-def _phone(bank: Bank, problem: str | None = None) -> Response:
+def _phone(bank: Bank, problem: str | None = None, said: str | None = None) -> Response:
     store = bank.store
     everybody = persons(store)
     picked = request.values.get("person", type=int)
@@ -206,6 +215,13 @@ def _phone(bank: Bank, problem: str | None = None) -> Response:
             {"id": each.id, "name": _app_name(bank, each), "since": each.created[:16], "accounts": _names(bank, each)}
             for each in oauth.grants(store, user_id)
         ]
+        own_cards = [
+            {
+                "id": each.id,
+                "name": f"{each.body['second_line'] or each.body['product_type']} ({each.body['status'].lower()})",
+            }
+            for each in store.select("card", owner=user_id)
+        ]
     return page(
         "phone_home.html",
         422 if problem else 200,
@@ -214,7 +230,9 @@ def _phone(bank: Bank, problem: str | None = None) -> Response:
         drafts=waiting,
         requests=[each for each in asked if each is not None],
         apps=apps,
+        cards=own_cards,
         problem=problem,
+        said=said,
     )
 
 
@@ -293,3 +311,26 @@ ANSWERS: dict[str, Callable[[Bank, int, int, bool], None]] = {
     "request": _answer_request,
     "app": _end_app,
 }
+
+
+# What the user does by himself.
+
+
+def _make_key(bank: Bank) -> str:
+    key = acts.make_key(bank, request.form.get("person", 0, type=int))
+    return f"Your new API key, shown once and good for an hour until its first use: {key}"
+
+
+def _get_money(bank: Bank) -> str:
+    form = request.form
+    acts.get_money(bank, form.get("account", 0, type=int), form.get("amount", ""), form.get("name", ""), "")
+    return "The money has arrived."
+
+
+def _shop(bank: Bank) -> str:
+    form = request.form
+    action = acts.shop(bank, form.get("card", 0, type=int), form.get("amount", ""), "", "", form.get("country", ""), "")
+    return "Paid." if action.body["payment_id"] else f"The card was refused: {action.body['decision']}"
+
+
+ACTS: dict[str, Callable[[Bank], str]] = {"key": _make_key, "money": _get_money, "shop": _shop}

@@ -172,6 +172,28 @@ def pay(
     return debit, credit
 
 
+def receive(bank: Bank, account: Item, cents: int, name: str, description: str) -> int:
+    """Let money come in from somebody at another bank; return the id of the payment.
+
+    :raises Refusal: 400, the account is not active.
+    """
+    check_active(account)
+    iban = accounts.iban_for(sum(name.encode()) * 7919 % 10**9, "RABO")
+    _outside, received = ledger.move(
+        bank.store,
+        debit=ledger.outside(bank.store, account.body["currency"]),
+        credit=account.id,
+        cents=cents,
+        description=description,
+        debit_sees={"account": account.id},
+        credit_sees={"iban": iban, "name": name},
+        type="EBA_SCT",
+        sub_type="SCT",
+    )
+    tell(bank, account, received, "SCT")
+    return received
+
+
 def tell(bank: Bank, account: Item, payment_id: int, sub_type: str) -> None:
     """Tell the owner of an account about a payment: any change as MUTATION, plain payments as PAYMENT too."""
     entry = ledger.entry(bank.store, account.id, payment_id)

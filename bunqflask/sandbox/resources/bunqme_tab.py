@@ -9,7 +9,7 @@ import uuid
 
 from flask import request
 
-from .. import accounts, wire
+from .. import accounts, events, wire
 from ..api import A, Call, Resource
 from ..links import LIFETIME_S, result_shapes, status_of
 from ..store import Item, Json
@@ -44,6 +44,13 @@ def create(call: Call) -> Answer:
         owner=call.user.id,
         account=call.account.id,
         name=str(uuid.uuid4()),
+    )
+    events.happened(
+        call.bank,
+        user_id=call.user.id,
+        account_id=call.account.id,
+        thing=shape(call, tab),
+        notify=[("BUNQME_TAB", "BUNQME_TAB_CREATED")],
     )
     return id_answer(tab.id)
 

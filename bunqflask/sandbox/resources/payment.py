@@ -5,7 +5,7 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from .. import ledger, payments, people, wire
+from .. import events, ledger, payments, people, wire
 from ..api import A, Call, Resource
 from ..store import Item, Json
 from ..wire import Answer, id_answer
@@ -76,6 +76,13 @@ def make_batch(call: Call, account: Item, orders: list[payments.Order]) -> Item:
     batch = call.store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
     batch.body["payments"] = [payments.pay(call.bank, account, order, batch_id=batch.id)[0] for order in orders]
     call.store.save(batch, touch=False)
+    events.happened(
+        call.bank,
+        user_id=account.owner or 0,
+        account_id=account.id,
+        thing=batch_shape(call, account, batch),
+        notify=[("PAYMENT", "PAYMENT_BATCH_CREATED")],
+    )
     return batch
 
 

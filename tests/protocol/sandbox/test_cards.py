@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from bunqflask.sandbox import cards
 from bunqflask.sandbox.server import Served
 
-from .client import COMPANY, JODI, MAIN, SECOND, App, Client, new_user, session_of
+from .client import COMPANY, JODI, MAIN, SECOND, App, Client, control, new_user, session_of
 from .test_payments import balance
 
 CARDS = f"/user/{JODI}/card"
@@ -35,14 +34,10 @@ def ordered(client: Client, **more: Any) -> dict[str, Any]:
     return card
 
 
-def shop(bank: Served, card: int, cents: int = 1250, country: str = "NL") -> None:
-    """Pay with a card, as its holder does in a shop."""
-    inner = bank.app.extensions["bank"]
-    with inner.store.transaction():
-        cards.pay(
-            inner, inner.store.get("card", card), {"name": "Corner Shop", "mcc": "5411"}, cents, city="Utrecht",
-            country=country,
-        )  # fmt: skip
+def shop(bank: Served, card: int, amount: str = "12.50", country: str = "NL") -> str:
+    """Pay with a card, as its holder does in a shop; return the bank's decision."""
+    decision: str = control(bank, "POST", f"/cards/{card}/pay", {"amount": amount, "country": country})["decision"]
+    return decision
 
 
 def test_ordered_card_is_answered_in_full_and_listed(bank: Served) -> None:
@@ -111,7 +106,7 @@ def test_card_pays_within_its_limits_and_the_refusals_are_kept(bank: Served) -> 
     client.ok("PUT", f"{CARDS}/{card}", {"status": "ACTIVE"})
     shop(bank, card)
     shop(bank, card, country="US")
-    shop(bank, card, cents=100_001)
+    shop(bank, card, "1000.01")
     actions = [item["MasterCardAction"] for item in client.get(ACTIONS)]
     assert [each["decision"] for each in actions] == [
         "LIMIT_EXCEEDED",

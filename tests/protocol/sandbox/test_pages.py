@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ import requests
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import Served, serve
 
-from .client import COMPANY, JODI, MAIN, App, control, new_user, session_of
+from .client import COMPANY, JODI, MAIN, App, Client, control, new_user, session_of
+from .test_cards import ordered
 from .test_drafts import DRAFTS, draft
 from .test_payments import balance
 from .test_requests import asked, inquiries
@@ -115,6 +117,33 @@ def test_phone_answers_requests(bank: Served) -> None:
     assert "J. Walker" in page(bank, f"/phone?person={COMPANY}")
     post(bank, f"/phone/request/{item['RequestResponse']['id']}", person=COMPANY, answer="accept")
     assert balance(jodi) == "4148.00"
+
+
+def test_phone_gets_money_pays_in_shops_and_makes_keys(bank: Served) -> None:
+    jodi = session_of(bank, JODI)
+    assert "has arrived" in post(bank, "/phone/money", person=JODI, account=MAIN, amount="25.00", name="Anna").text
+    assert balance(jodi) == "4143.00"
+    received = jodi.get(f"/user/{JODI}/monetary-account/{MAIN}/payment")[0]["Payment"]
+    assert received["counterparty_alias"]["display_name"] == "Anna"
+    assert post(bank, "/phone/money", person=JODI, account=MAIN, amount="lots").status_code == 422
+    made = post(bank, "/phone/key", person=JODI).text
+    key = re.search(r"sandbox_[0-9a-f]{64}", made)
+    assert key
+    assert Client(bank).start(key[0]).user_id == JODI
+    card = ordered(jodi)["id"]
+    assert "refused: CARD_NOT_ACTIVE" in post(bank, "/phone/shop", person=JODI, card=card, amount="5.00").text
+    jodi.ok("PUT", f"/user/{JODI}/card/{card}", {"status": "ACTIVE"})
+    assert "Paid." in post(bank, "/phone/shop", person=JODI, card=card, amount="5.00", country="NL").text
+    assert balance(jodi) == "4138.00"
+
+
+def test_money_from_outside_comes_by_http(bank: Served) -> None:
+    body = {"account_id": MAIN, "amount": "1.00", "name": "Employer", "description": "Salary"}
+    id = control(bank, "POST", "/payments", body)["payment_id"]
+    shown = session_of(bank, JODI).one(f"/user/{JODI}/monetary-account/{MAIN}/payment/{id}", "Payment")
+    assert (shown["description"], shown["sub_type"]) == ("Salary", "SCT")
+    for wrong in ({}, {**body, "account_id": 1}, {**body, "amount": 1}, {**body, "amount": "0"}):
+        assert requests.post(f"{bank.control_url}/payments", json=wrong, timeout=5).status_code in (400, 404)
 
 
 def test_phone_withdraws_an_apps_access(bank: Served) -> None:

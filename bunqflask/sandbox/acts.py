@@ -1,0 +1,107 @@
+"""What a user of the bank does without an app: make a key, get money, pay in a shop.
+
+For tests over HTTP under the control prefix, and for the pages of the phone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from . import cards, payments, people, wire
+from .bank import Bank
+from .control import PREFIX, guarded
+from .store import Item
+from .wire import Refusal
+
+
+def make_key(bank: Bank, user_id: int) -> str:
+    """Make an API key for a user, as he would in the bunq app; it dies unless used within an hour.
+
+    :raises Refusal: 404, nobody has this id.
+    """
+    user = _load(bank, "user", user_id, "User")
+    return str(people.new_credential(bank.store, user, "API_KEY").name)
+
+
+def get_money(bank: Bank, account_id: int, amount: str, name: str, description: str) -> int:
+    """Let money come in from outside; return the payment's id.
+
+    :raises Refusal: 400 or 404, no such account or not an amount.
+    """
+    account = _load(bank, "monetary_account", account_id, "Monetary account")
+    return payments.receive(bank, account, _cents(account, amount), name or "A. Payer", description)
+
+
+def shop(bank: Bank, card_id: int, amount: str, merchant: str, city: str, country: str, category: str) -> Item:
+    """Pay with a card; return the card transaction, which may be a refusal.
+
+    :raises Refusal: 400 or 404, no such card or not an amount.
+    """
+    card = _load(bank, "card", card_id, "Card")
+    account = _load(bank, "monetary_account", card.body["account"], "Monetary account")
+    seen = {"name": merchant or "Corner Shop", "mcc": category or "5411", "country": country or "NL"}
+    return cards.pay(bank, card, seen, _cents(account, amount), city=city or "Utrecht", country=country or "NL")
+
+
+def _load(bank: Bank, kind: str, id: int, what: str) -> Item:
+    item = bank.store.get(kind, id)
+    if item is None:
+        raise wire.not_found(what, id)
+    return item
+
+
+def _cents(account: Item, amount: str) -> int:
+    return wire.read_amount({"value": amount, "currency": account.body["currency"]}, "amount")[0]
+
+
+def blueprint(bank: Bank) -> Blueprint:
+    """Return the addresses."""
+    bp = Blueprint("acts", __name__, url_prefix=PREFIX)
+    bp.before_request(guarded(bank))
+
+    @bp.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> tuple[Response, int]:
+        return jsonify({"error": refusal.text}), refusal.status
+
+    def number(body: dict[str, Any], name: str) -> int:
+        value = body.get(name)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wire.invalid(f"{name} is a number")
+        return value
+
+    def text(body: dict[str, Any], name: str) -> str:
+        value = body.get(name, "")
+        if not isinstance(value, str):
+            raise wire.invalid(f"{name} is a text")
+        return value
+
+    def body_of_request() -> dict[str, Any]:
+        body = request.get_json(force=True, silent=True)
+        if not isinstance(body, dict):
+            raise wire.invalid("the body must be a JSON object")
+        return body
+
+    @bp.post("/keys")
+    def keys() -> Response:
+        return jsonify({"api_key": make_key(bank, number(body_of_request(), "user_id"))})
+
+    @bp.post("/payments")
+    def receive() -> Response:
+        body = body_of_request()
+        with bank.store.transaction():
+            id = get_money(
+                bank, number(body, "account_id"), text(body, "amount"), text(body, "name"), text(body, "description")
+            )
+        return jsonify({"payment_id": id})
+
+    @bp.post("/cards/<int:card_id>/pay")
+    def pay(card_id: int) -> Response:
+        body = body_of_request()
+        words = (text(body, name) for name in ("amount", "merchant", "city", "country", "category"))
+        with bank.store.transaction():
+            action = shop(bank, card_id, *words)
+        return jsonify({"mastercard_action_id": action.id, "decision": action.body["decision"]})
+
+    return bp
