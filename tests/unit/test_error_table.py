@@ -9,9 +9,8 @@ from bunqflask.bunq import errors
 from bunqflask.services import troubles
 from bunqflask.web import reasons
 
-TROUBLES = sorted({kind for _type, kind in troubles._KINDS} | {*troubles._RETRY, "not_set_up"} - {"waiting"})
-    {*(kind for _type, kind in troubles._KINDS), *troubles._RETRY, "not_set_up", "server_refused"} - {"waiting"}
-)
+KINDS = {kind for _type, kind in troubles._KINDS} | {*troubles._RETRY, "not_set_up"}
+TROUBLES = sorted(KINDS - {"waiting"})
 # Every way in which `consents` and `connecting` end an attempt.
 FAILURES = [
     "no_code",
