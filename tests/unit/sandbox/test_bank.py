@@ -51,9 +51,13 @@ def test_work_that_fails_is_undone_dropped_and_stops_nothing(bank: Bank, caplog:
 
 
 def test_work_asked_for_in_vain_is_not_done(bank: Bank) -> None:
-    with pytest.raises(RuntimeError), bank.store.transaction():
-        bank.later("keeps", 0, {"n": 1})
-        raise RuntimeError
+    def fail() -> None:
+        with bank.store.transaction():
+            bank.later("keeps", 0, {"n": 1})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     bank.store.advance_clock(1)
     assert bank.work_due() == 0
 
