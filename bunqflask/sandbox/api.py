@@ -87,6 +87,11 @@ class Resource:
         return self.call("DELETE", *rules, **needs)
 
 
+def _no_number(text: str) -> None:
+    """Refuse NaN and Infinity, which Python reads but JSON does not know."""
+    raise ValueError(text)
+
+
 class Call:
     """One call in progress, as a resource sees it."""
 
@@ -154,8 +159,8 @@ class Call:
         if not self.body.strip():
             return {}
         try:
-            value = json.loads(self.body)
-        except ValueError:
+            value = json.loads(self.body, parse_constant=_no_number)
+        except (ValueError, RecursionError):
             raise wire.invalid("The request body is not valid JSON.") from None
         if value == []:
             return {}
@@ -416,10 +421,17 @@ def _work(call: Call, ids: dict[str, Any]) -> tuple[bytes, int, str, bool]:
             answer = call.route.handler(call, **call.admit(ids))
             return answer.to_bytes(), 200, answer.content_type, answer.signed
     except Refusal as refusal:
-        call.verdicts["refused"] = refusal.text
-        language = request.headers.get("X-Bunq-Language", "en_US")
-        body = wire.to_bytes(wire.error_body(refusal.text, language=language))
-        return body, refusal.status, "application/json", refusal.signed
+        return _refused(call, refusal)
+    except (OverflowError, UnicodeEncodeError):
+        # The database takes numbers of 64 bits and texts of whole characters; a request may hold others.
+        return _refused(call, wire.invalid("A number is too large, or a text is not Unicode."))
+
+
+def _refused(call: Call, refusal: Refusal) -> tuple[bytes, int, str, bool]:
+    call.verdicts["refused"] = refusal.text
+    language = request.headers.get("X-Bunq-Language", "en_US")
+    body = wire.to_bytes(wire.error_body(refusal.text, language=language))
+    return body, refusal.status, "application/json", refusal.signed
 
 
 def _sign(call: Call, body: bytes) -> str | None:

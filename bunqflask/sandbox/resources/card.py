@@ -41,11 +41,21 @@ def names(call: Call) -> Answer:
     return Answer([{"CardUserNameArray": {"possible_card_name_array": cards.possible_names(call.user)}}])
 
 
+def _find_account(call: Call, value: object) -> Item:
+    """Return the account of this id.
+
+    :raises Refusal: 400, not an id; 404, no such account.
+    """
+    if not isinstance(value, int):
+        raise wire.invalid("A monetary_account_id must be a number.")
+    return call.find_account(value)
+
+
 def _account(call: Call) -> Item:
     """Return the account a new card pays from: by pin code assignment, by IBAN, or the user's first."""
     assignment = call.json.get("pin_code_assignment")
     if isinstance(assignment, list) and assignment and isinstance(assignment[0], dict):
-        return call.find_account(int(assignment[0].get("monetary_account_id") or 0))
+        return _find_account(call, assignment[0].get("monetary_account_id"))
     alias = call.json.get("alias")
     if isinstance(alias, dict):
         found = accounts.find(call.store, str(alias.get("type")), str(alias.get("value")))
@@ -128,10 +138,10 @@ def _change(call: Call, card: Item, wanted: Json) -> None:
         changes["second_line"] = str(wanted["second_line"])[: cards.SECOND_LINE_MAXIMUM]
     assignment = wanted.get("pin_code_assignment")
     if isinstance(assignment, list) and assignment and isinstance(assignment[0], dict):
-        changes["account"] = call.find_account(int(assignment[0].get("monetary_account_id") or 0)).id
+        changes["account"] = _find_account(call, assignment[0].get("monetary_account_id")).id
         card.account = changes["account"]
     if wanted.get("monetary_account_id_fallback") is not None:
-        changes["fallback"] = call.find_account(int(wanted["monetary_account_id_fallback"])).id
+        changes["fallback"] = _find_account(call, wanted["monetary_account_id_fallback"]).id
     card.body |= changes
     call.store.save(card)
     events.happened(

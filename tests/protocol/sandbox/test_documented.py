@@ -55,6 +55,33 @@ def test_no_documented_call_crashes_on_a_strange_body(bank: Served, wrong: str) 
             assert answer.status_code < 500, f"{method} {path}: {answer.text}"
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"content": "half of a pair \\ud83d"}',
+        '{"content": NaN}',
+        '{"content": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        b'{"content": "\xff"}',
+    ],
+)
+def test_text_that_is_none_is_refused(bank: Served, raw: str | bytes) -> None:
+    client = session_of(bank, JODI)
+    payment = client.get(f"/user/{JODI}/monetary-account/{MAIN}/payment")[0]["Payment"]["id"]
+    path = f"/user/{JODI}/monetary-account/{MAIN}/payment/{payment}/note-text"
+    assert client.refused("POST", path, raw=raw if isinstance(raw, bytes) else raw.encode())[0] == 400
+    assert client.get(path) == []
+
+
+def test_numbers_beyond_all_ids_are_refused(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    account = f"/user/{JODI}/monetary-account/{MAIN}"
+    assert client.refused("GET", f"{account}/payment?older_id={10**30}")[0] == 400
+    assert client.refused("GET", f"{account}/payment/{10**30}")[0] == 400
+    assert client.refused("GET", f"/user/{JODI}/monetary-account/{10**30}")[0] == 400
+    payment = client.get(f"{account}/payment")[0]["Payment"]["id"]
+    assert client.refused("POST", f"{account}/payment/{payment}/note-attachment", {"attachment_id": 10**30})[0] == 400
+
+
 def test_calls_that_are_not_imitated_find_nothing(bank: Served) -> None:
     client = session_of(bank, JODI)
     path = f"/user/{JODI}/whitelist-sdd-recurring"
