@@ -5,6 +5,7 @@ https://doc.bunq.com/psd2/connect-as-a-pisp
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from .. import payments, people, portal, wire
@@ -41,7 +42,8 @@ def _url(call: Call) -> str:
     url = call.text("url_redirect", longest=2000)
     assert url is not None
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    # The portal names the host in its security policy, so nothing but a host may stand there.
+    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.\-\[\]:]+", parts.netloc, re.ASCII):
         raise wire.invalid("The field url_redirect must be an absolute http or https address.")
     return url
 
