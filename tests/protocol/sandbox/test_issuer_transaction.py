@@ -156,6 +156,7 @@ def test_party_cancels_lists_and_reads_by_public_uuid(bank: Served) -> None:
         asks(url_redirect="javascript:alert(1)"),
         asks(url_redirect="https://shop.example; script-src *"),
         asks(url_redirect="https://user@shop.example/"),
+        asks(url_redirect="https://["),
         asks(time_expiry="tomorrow"),
         asks(time_expiry="2001-01-01 00:00:00"),
         asks(status="ACCEPTED"),
