@@ -13,6 +13,8 @@ FOCUSED = """() => {
   return named.trim().replace(/\\s+/g, " ");
 }"""
 
+INSIDE = "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+
 
 def focused(page: Page) -> str | None:
     """Return what the element with the focus is called, or None when nothing has it."""
@@ -91,7 +93,9 @@ def test_tab_stays_inside_an_open_dialog(robin: Page) -> None:
     for key in ("Tab", "Shift+Tab"):
         for _ in range(6):
             robin.keyboard.press(key)
-            inside = robin.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+            inside = robin.evaluate(INSIDE)
+                "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+            )
             assert inside, f"{key} left the dialog for {focused(robin)!r}"
 
 

@@ -20,7 +20,6 @@ from tests.browser.acts import (
     open_details,
     renew,
 )
-from tests.support import apps
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles

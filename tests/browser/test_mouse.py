@@ -79,9 +79,7 @@ def test_every_kind_of_account_of_a_company_is_shown(robin: Page) -> None:
     expect(closed).to_contain_text("Closed")
 
 
-def test_the_path_under_gunicorn_with_two_workers(
-    profiles: Profiles, gunicorn_app: GunicornSite, bank: Bank
-) -> None:
+def test_the_path_under_gunicorn_with_two_workers(profiles: Profiles, gunicorn_app: GunicornSite, bank: Bank) -> None:
     gunicorn_app.flask("setup", "--new-sandbox-user", "company")
     gunicorn_app.flask("team", "add", "robin@example.org", "--password-stdin", stdin=apps.PASSWORD + "\n")
     gunicorn_app.start()

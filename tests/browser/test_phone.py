@@ -63,7 +63,9 @@ def test_two_phones_the_holder_approves_and_the_member_confirms(profiles: Profil
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("€1,643.00")
 
 
-def test_what_is_not_the_right_person_is_discarded(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
+def test_what_is_not_the_right_person_is_discarded(
+    robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank
+) -> None:
     ask(robin)
     approve_on_phone(profiles.new_page(site.url, **PHONE), robin.get_by_label("Or send this link").input_value())
     expect(heading(robin, "Is this the right person?")).to_be_visible()
@@ -83,6 +85,7 @@ def test_a_link_works_in_the_first_browser_only(robin: Page, profiles: Profiles,
         phone.goto(link)
         expect(heading(phone, "Robin de Vries asks to see bunq accounts")).to_be_visible()
     button(first, "Continue to bunq").tap()
+    expect(heading(first, "You are at the simulated bank")).to_be_visible()
     button(second, "Continue to bunq").tap()
     expect(heading(second, "This link was already used, or belongs to another browser")).to_be_visible()
     button(first, "Accept").tap()
