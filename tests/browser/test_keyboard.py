@@ -94,8 +94,6 @@ def test_tab_stays_inside_an_open_dialog(robin: Page) -> None:
         for _ in range(6):
             robin.keyboard.press(key)
             inside = robin.evaluate(INSIDE)
-                "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
-            )
             assert inside, f"{key} left the dialog for {focused(robin)!r}"
 
 
