@@ -52,6 +52,12 @@ def blueprint(bank: Bank) -> Blueprint:
     """Return the pages."""
     bp = Blueprint("panel", __name__, url_prefix=PREFIX)
 
+    def home() -> ResponseReturnValue:
+        return redirect(f"{PREFIX}/", 302)
+
+    # Who opens the bare address of the sandbox in a browser wants these pages.
+    bp.record_once(lambda state: state.app.add_url_rule("/", endpoint="home", view_func=home))
+
     @bp.before_request
     def guard() -> ResponseReturnValue | None:
         if is_foreign_origin():

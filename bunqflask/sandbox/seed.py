@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import accounts, ledger, people
+from . import accounts, history, ledger, people
 from .bank import Bank
 from .store import Item, Store
 
 JODI, COMPANY, SUGAR_DADDY, BRAVO = 1864430, 1864512, 1800001, 1800002
+JODIS_MAIN, COMPANYS_MAIN = 2083712, 2083801
 OPENED = "2025-04-14 09:12:06.578796"
 
 # Id, IBAN, name, balance in cents, colour, icon, created, updated (- for the same), id of the access right.
@@ -32,6 +33,9 @@ def ensure(bank: Bank) -> bool:
         _jodi(store)
         _company(store)
         _helpers(store)
+        if bank.settings.history:
+            history.make(bank, JODIS_MAIN, bank.settings.history)
+            history.make(bank, COMPANYS_MAIN, bank.settings.history, seed=1)
         store.write_meta("seeded", "1")
     return True
 

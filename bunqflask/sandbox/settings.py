@@ -15,11 +15,13 @@ class Settings:
     """Everything that is fixed when the sandbox starts, and the switches' first values.
 
     `database` is a path or ":memory:". `token` opens the control pages to other machines; without it they
-    answer on loopback only. Times ending in `_s` are seconds.
+    answer on loopback only. `history` is how many payments lie in the past of a new bank's two main accounts.
+    Times ending in `_s` are seconds.
     """
 
     database: str = ":memory:"
     token: str | None = field(default=None, repr=False)
+    history: int = 0
 
     rate_limits: Literal["classic", "new", "off"] = "classic"
     token_style: Literal["both", "query", "form"] = "both"  # noqa: S105 - not a password
@@ -33,13 +35,16 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN` and `SANDBOX_<SWITCH>`.
+        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN`, `SANDBOX_HISTORY` and `SANDBOX_<SWITCH>`.
 
-        :raises ValueError: a switch has a value it does not know.
+        A bank for people has a past; one that a test makes has none unless it asks.
+
+        :raises ValueError: a switch has a value it does not know, or the history is no number.
         """
         given: dict[str, Any] = {
             "database": environ.get("SANDBOX_DATABASE") or "instance/sandbox.sqlite3",
             "token": environ.get("SANDBOX_TOKEN") or None,
+            "history": int(environ.get("SANDBOX_HISTORY") or 300),
         }
         for name in SWITCHES:
             text = environ.get(f"SANDBOX_{name.upper()}")

@@ -97,3 +97,17 @@ def test_wrong_paging_is_refused(bank: Served, query: str) -> None:
 def test_trailing_slash_is_tolerated(bank: Served) -> None:
     client = session_of(bank, JODI)
     assert client.call("GET", f"/user/{JODI}/monetary-account/{MAIN}/").status_code == 200
+
+
+@pytest.mark.bank(history=120)
+def test_bank_with_a_past_has_the_same_accounts_and_balances(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    accounts = [item["MonetaryAccountBank"] for item in client.get(f"/user/{JODI}/monetary-account")]
+    found = [
+        (each["id"], each["description"], each["alias"][-1]["value"], each["balance"]["value"], each["updated"])
+        for each in accounts
+    ]
+    assert found == EXPECTED
+    payments = client.get(f"/user/{JODI}/monetary-account/{MAIN}/payment?count=200")
+    assert len(payments) == 121
+    assert payments[0]["Payment"]["balance_after_mutation"]["value"] == "4118.00"
