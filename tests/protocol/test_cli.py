@@ -1,0 +1,239 @@
+"""The commands as an operator uses them: plain texts, right exit codes, and no stack trace."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from datetime import timedelta
+from fcntl import ioctl
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from bunqflask import clock
+from bunqflask.config import ROOT
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, Connection, Installation, Login
+from bunqflask.services import team
+from tests.support import consents
+from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
+from tests.support.bank import Bank
+
+WAIT_S = 60
+
+
+@pytest.fixture(autouse=True)
+def _no_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV_FILE", "")
+
+
+def flask(app: Flask, *arguments: str, stdin: str = "") -> Result:
+    return app.test_cli_runner().invoke(args=list(arguments), input=stdin)
+
+
+# flask status
+
+
+def test_status_before_setup_says_what_to_do(app: Flask) -> None:
+    told = flask(app, "status")
+    assert told.exit_code == 1
+    assert "to do: run `flask --app wsgi setup`" in told.output
+    assert "connections      none yet" in told.output
+
+
+@pytest.mark.sqlite_only
+def test_status_names_each_step_that_is_missing(app: Flask, bank: Bank) -> None:
+    bank.fault(call="POST device-server", fault="491")
+    assert flask(app, "setup", "--new-sandbox-user", "company").exit_code == 1
+    told = flask(app, "status").output.splitlines()
+    missing = {line.split("  ")[0] for line in told if "not yet" in line or line.rstrip().endswith(" none")}
+    assert missing == {"device", "session", "OAuth client"}
+    assert "installation     number" in "\n".join(told)
+
+
+def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) -> None:
+    set_up(app)
+    bank.forget_calls()
+    told = flask(app, "status")
+    assert told.exit_code == 0, told.output
+    assert "ours is among them" in told.output
+    assert "open until" in told.output
+    assert not bank.calls()
+    with app.app_context():
+        db.session.execute(db.update(BunqSession).values(expires_at=clock.now() - timedelta(days=1)))
+        db.session.commit()
+        db.session.remove()
+    told = flask(app, "status")
+    assert told.exit_code == 0
+    assert "over; a new one is opened when it is needed" in told.output
+
+
+@pytest.mark.sqlite_only
+def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank: Bank) -> None:
+    consents.connect(sign_in(site, "sam@team.example"), bank)
+    told = flask(site.app, "status")
+    assert told.exit_code == 0
+    assert "Jodi Walker, active, accounts read" in told.output
+    with site.app.app_context():
+        db.session.execute(db.update(Connection).values(status="lost", display_name="Jodi Walker"))
+        db.session.commit()
+        db.session.remove()
+    told = flask(site.app, "status")
+    assert told.exit_code == 1
+    assert "to do: Jodi Walker needs to approve again" in told.output
+
+
+@pytest.mark.sqlite_only
+def test_status_shows_no_secret(app: Flask) -> None:
+    set_up(app)
+    told = flask(app, "status").output
+    with app.app_context():
+        stored = db.session.scalars(db.select(Installation)).one()
+        for secret in (stored.token, stored.api_key, stored.client_secret, stored.client_id):
+            assert secret is not None
+            assert secret not in told
+        db.session.remove()
+
+
+# flask team
+
+
+def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
+    added = flask(app, "team", "add", "Sam@Team.Example", "--name", "Sam", "--password-stdin", stdin=PASSWORD + "\n")
+    assert added.exit_code == 0, added.output
+    assert "Sam can log in with sam@team.example." in added.output
+    assert flask(app, "team", "add", "kim@team.example", "--password-stdin", stdin=PASSWORD).exit_code == 0
+    listed = flask(app, "team", "list").output
+    assert "sam@team.example  Sam  since" in listed
+    assert "kim@team.example  kim  since" in listed
+    with app.app_context():
+        member = team.find("sam@team.example")
+        assert member is not None
+        now = clock.now()
+        db.session.add(
+            Login(token_hash="0" * 64, member_id=member.id, address="", user_agent="", created_at=now, last_seen_at=now)
+        )
+        db.session.commit()
+        db.session.remove()
+    reset = flask(app, "team", "reset", "sam@team.example", "--password-stdin", stdin="another " + PASSWORD + "\n")
+    assert "logged out everywhere" in reset.output
+    with app.app_context():
+        assert db.session.scalars(db.select(Login)).first() is None
+        assert team.password_matches(team.find("sam@team.example"), "another " + PASSWORD)
+        assert not team.password_matches(team.find("sam@team.example"), PASSWORD)
+        db.session.remove()
+    assert flask(app, "team", "remove", "kim@team.example").exit_code == 0
+    assert "kim" not in flask(app, "team", "list").output
+    assert PASSWORD not in added.output + reset.output
+
+
+def test_the_last_member_cannot_be_removed(app: Flask) -> None:
+    add_member(app, "sam@team.example")
+    refused = flask(app, "team", "remove", "sam@team.example")
+    assert refused.exit_code == 1
+    assert "The last team member cannot be removed" in refused.output
+    assert "sam@team.example" in flask(app, "team", "list").output
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (["add", "not-an-email", "--password-stdin"], PASSWORD, "is not an email address"),
+        (["add", "sam@team.example", "--password-stdin"], PASSWORD, "has a login already"),
+        (["add", "SAM@TEAM.EXAMPLE", "--password-stdin"], PASSWORD, "has a login already"),
+        (["add", "kim@team.example", "--password-stdin"], "short", "A password needs 10 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin"], "", "A password needs 10 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin"], "x" * 201, "A password needs 10 to 200 characters"),
+        (["reset", "kim@team.example", "--password-stdin"], PASSWORD, "Nobody here has the email"),
+        (["reset", "sam@team.example", "--password-stdin"], "short", "A password needs 10 to 200 characters"),
+        (["remove", "kim@team.example"], "", "Nobody here has the email"),
+    ],
+)
+def test_what_the_team_refuses_is_one_line(app: Flask, arguments: list[str], stdin: str, words: str) -> None:
+    add_member(app, "sam@team.example")
+    refused = flask(app, "team", *arguments, stdin=stdin)
+    assert refused.exit_code == 1
+    assert words in refused.output
+    assert len(refused.output.splitlines()) == 1
+    with app.app_context():
+        assert [member.email for member in team.members()] == ["sam@team.example"]
+        assert team.password_matches(team.find("sam@team.example"), PASSWORD)
+        db.session.remove()
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    seen, deadline = b"", time.monotonic() + WAIT_S
+    while words not in seen:
+        assert time.monotonic() < deadline, seen
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                seen += os.read(terminal, 4096)
+            except OSError:  # the other end is closed
+                break
+    return seen
+
+
+@pytest.mark.sqlite_only
+def test_a_password_is_asked_for_twice_and_never_shown(app: Flask, bank: Bank, database_url: str) -> None:
+    for second, status in (("something else", 1), (PASSWORD, 0)):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flask", "--app", "wsgi", "team", "add", "sam@team.example"],
+            cwd=ROOT,
+            env=child_environ(environ_for(bank, database_url)),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        seen = read_until(ours, b"Password (not shown): ")
+        os.write(ours, PASSWORD.encode() + b"\n")
+        seen += read_until(ours, b"The same again: ")
+        os.write(ours, second.encode() + b"\n")
+        seen += read_until(ours, b"can log in" if status == 0 else b"nothing was changed")
+        assert process.wait(WAIT_S) == status
+        os.close(ours)
+        assert PASSWORD.encode() not in seen
+
+
+# Settings
+
+
+@pytest.mark.sqlite_only
+def test_wrong_settings_are_one_line_and_stop_every_command(app: Flask, bank: Bank, database_url: str) -> None:
+    environ = child_environ(environ_for(bank, database_url, PUBLIC_URL="nonsense", SECRET_KEY="hush-hush"))
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "status"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_S,
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "SECRET_KEY is too short" in done.stderr
+    assert "PUBLIC_URL must be a plain http(s) address" in done.stderr
+    assert "hush" not in done.stderr
+
+
+@pytest.mark.sqlite_only
+def test_a_secret_that_no_key_opens_is_one_line(app: Flask) -> None:
+    set_up(app)
+    with app.app_context():
+        db.session.execute(db.update(Installation).values(api_key_sealed=b"\x02k9" + b"\x00" * 40))
+        db.session.commit()
+        db.session.remove()
+    refused = flask(app, "setup")
+    assert refused.exit_code == 1
+    assert "no key 'k9' in ENCRYPTION_KEYS" in refused.output
+    assert isinstance(refused.exception, SystemExit)
