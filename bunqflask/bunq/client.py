@@ -28,6 +28,7 @@ PAGE_SIZE = 200
 _MAX_PAGES = 1_000
 _TRIES = 3
 _FIRST_PAUSE_S = 0.5
+_TAKES_SECRETS = ("POST device-server", "POST session-server")
 _DEVICE_EXISTS = "a device already exists"
 _CLIENT_EXISTS = "you can only have one active oauth client"
 _URL_EXISTS = "the callback url has already been registered"
@@ -257,6 +258,12 @@ class BunqClient:
             try:
                 response = self._transport.send(request)
                 return protocol.read_response(response, server_key=self._server_key if verified else None)
+            except errors.SecretRefused as refused:
+                if endpoint in _TAKES_SECRETS:
+                    raise
+                # No secret went along: what is refused here is the session. Opening one will tell more.
+                words = refused.descriptions
+                raise errors.CredentialsRejected(refused.status, words, refused.response_id) from refused
             except errors.RateLimited as limited:
                 # Refused means not done: safe to try again, once the endpoint is open. The gate knows when.
                 self._gate.close(endpoint, limited.wait_s or limit_for(endpoint).period_s)

@@ -123,6 +123,8 @@ def _upserts(dialect_name: str) -> tuple[Executable, Executable]:
     dialect = sqlite if dialect_name == "sqlite" else postgresql
     insert, insert_raw = dialect.insert(Payment.__table__), dialect.insert(PaymentRaw.__table__)
     values = {column.name: insert.excluded[column.name] for column in Payment.__table__.columns if column.name != "id"}
+    # Absent and null mean the same to bunq: what is known of a balance is not forgotten for it.
+    values["balance_after"] = func.coalesce(insert.excluded.balance_after, Payment.balance_after)
     changed = insert.excluded.updated_at >= Payment.updated_at
     return (
         insert.on_conflict_do_update(index_elements=["id"], set_=values, where=changed),

@@ -205,10 +205,17 @@ def _page(connection: Connection, monetary_account_id: int, gate: CallGate, olde
 
 def _repair(connection: Connection, account: MonetaryAccount, gate: CallGate) -> None:
     """Where payments do not add up, read again just there: one may have come late, or have changed."""
-    for gap in ledger.prove(account).breaks[:_MOST_REPAIRS]:
-        page = _page(connection, account.monetary_account_id, gate, (gap.row_id >> ACCOUNT_BITS) + 1)
+    breaks = ledger.prove(account).breaks
+    for _ in range(_MOST_REPAIRS):
+        if not breaks:
+            return
+        # The newest of them: a page holds it and what is older, so it mends its neighbours too.
+        page = _page(connection, account.monetary_account_id, gate, (breaks[-1].row_id >> ACCOUNT_BITS) + 1)
         payments.store(account, page.payments)
         db.session.commit()
+        before, breaks = breaks, ledger.prove(account).breaks
+        if breaks == before:
+            return
 
 
 def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime) -> None:

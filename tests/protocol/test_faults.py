@@ -1,0 +1,154 @@
+"""Every fault of the stand-in at every call the app makes: no crash, nothing lost, a way on."""
+
+import pytest
+
+from bunqflask.bunq import transport
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
+from bunqflask.sandbox.faults import KINDS
+from bunqflask.services import connections, sync
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.browser import Browser, Page
+from tests.support.consents import ask, connect
+
+pytestmark = pytest.mark.sqlite_only
+
+MAIN = 2083712
+# Answers that are as good as any other for a client that reads them as documented.
+HARMLESS = {"header-case", "reordered", "unknown-fields", "unknown-types", "null-members", "wrong-content-type"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(site: ThreadSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less long for a bank that says nothing, once the app is set up: the same code, sooner."""
+    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(transport, "WHOLE_ANSWER_S", 1.5)
+
+
+def slow(kind: str) -> dict[str, float]:
+    return {"seconds": 2.5} if kind in ("timeout", "slow-drip") else {}
+
+
+def is_a_page_with_a_way_on(page: Page, kind: str) -> None:
+    assert page.status != 500, kind
+    assert "Traceback" not in page.html, kind
+    assert "mistake in bunqflask" not in page.text, kind
+    assert page.links or page.forms, kind
+
+
+def try_again_now(site: ThreadSite) -> None:
+    """Let the next look at the page be the next try, as after the wait that the page names."""
+    with site.app.app_context():
+        db.session.execute(db.update(ConsentAttempt).values(next_try_at=None))
+        db.session.execute(db.update(Connection).values(next_try_at=None))
+        db.session.execute(db.update(AccountSync).values(next_try_at=None))
+        db.session.commit()
+        db.session.remove()
+
+
+def forget_everything(site: ThreadSite) -> None:
+    with site.app.app_context():
+        for connection in connections.list_active():
+            connections.disconnect(connection, erase=True)
+        db.session.execute(db.delete(ConsentAttempt))
+        db.session.commit()
+        db.session.remove()
+
+
+def is_connected(site: ThreadSite) -> bool:
+    with site.app.app_context():
+        found = len(connections.list_active())
+        db.session.remove()
+    assert found <= 1
+    return found == 1
+
+
+def finish(site: ThreadSite, browser: Browser, kind: str) -> None:
+    """Look at the waiting page until the attempt has come to its end, as a person or the poll does."""
+    for _ in range(4):
+        try_again_now(site)
+        browser.get("/")
+        waiting = [address for _words, address in browser.page.links if "/connect/" in address]
+        if not waiting:
+            return
+        is_a_page_with_a_way_on(browser.get(waiting[0]), kind)
+
+
+def test_at_the_token_endpoint_nothing_is_stored_and_the_way_on_is_to_start_again(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    for kind in KINDS:
+        back = bank.approve(ask(browser))
+        bank.fault(call="POST token", fault=kind, **slow(kind))
+        page = browser.get(back)
+        bank.no_faults()
+        is_a_page_with_a_way_on(page, kind)
+        if is_connected(site):
+            # The fault changed nothing that matters here: this answer is not signed, nor is its type looked at.
+            assert kind in HARMLESS | {"bad-signature", "missing-signature"}, kind
+        else:
+            assert 400 <= page.status < 600, kind
+            with site.app.app_context():
+                assert db.session.scalar(db.select(ConsentAttempt.access_token_sealed)) is None, kind
+                db.session.remove()
+        forget_everything(site)
+
+
+@pytest.mark.parametrize("call", ["POST session-server", "GET monetary-account"])
+def test_after_the_approval_it_is_kept_and_the_connection_comes_when_the_fault_is_over(
+    site: ThreadSite, bank: Bank, call: str
+) -> None:
+    browser = sign_in(site, "robin@example.org")
+    for kind in KINDS:
+        back = bank.approve(ask(browser))
+        bank.fault(call=call, fault=kind, times=2, **slow(kind))
+        is_a_page_with_a_way_on(browser.get(back), kind)
+        bank.no_faults()
+        finish(site, browser, kind)
+        if not is_connected(site):
+            # What bunq refuses for good is told, and its permission erased.
+            with site.app.app_context():
+                attempt = db.session.scalars(db.select(ConsentAttempt)).one()
+                assert (attempt.step, attempt.access_token_sealed) == ("failed", None), kind
+                db.session.remove()
+            assert kind in ("400", "400-credentials", "403-permission", "404", "405", "466", "490"), kind
+        forget_everything(site)
+
+
+def test_a_refresh_of_the_accounts_keeps_what_is_there(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    connect(browser, bank)
+    for kind in KINDS:
+        try_again_now(site)
+        bank.fault(call="GET monetary-account", fault=kind, times=2, **slow(kind))
+        page = browser.get("/connections/1/accounts")
+        page = browser.submit(action="/refresh")
+        bank.no_faults()
+        is_a_page_with_a_way_on(page, kind)
+        assert "€4,118.00" in page.text, kind
+    try_again_now(site)
+    browser.get("/connections/1/accounts")
+    assert "just now" in browser.submit(action="/refresh").text
+    assert is_connected(site)
+
+
+def test_a_reading_of_payments_ends_complete_and_without_one_payment_twice(site: ThreadSite, bank: Bank) -> None:
+    bank.seed(450, account=MAIN)
+    connect(sign_in(site, "robin@example.org"), bank, accounts=[MAIN])
+    for kind in KINDS:
+        bank.fault(call="GET payment", fault=kind, times=2, **slow(kind))
+        with site.app.app_context():
+            sync.run(connections.list_active()[0], patience_s=3, full=True)
+            db.session.remove()
+        bank.no_faults()
+        try_again_now(site)
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        assert sync.run(connection, patience_s=3)
+        (state,) = sync.states_of(connection)
+        ids = db.session.scalars(db.select(Payment.payment_id)).all()
+        assert len(ids) == len(set(ids)) == 451
+        assert state.breaks == []
+        assert state.stretches[0][2] is True
+        assert connection.status == "active"
+        db.session.remove()
