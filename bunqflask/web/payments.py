@@ -77,7 +77,7 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     _scope, account = _scope_and_account(connection_id, monetary_account_id)
     if not wants_fragment():
         return redirect(payment_views.account_url(account))
-    return render_template("payments/_state.html", state=_states([account])[0], polled=True)
+    return render_template("payments/_state.html", account=account, state=_states([account])[0], polled=True)
 
 
 @bp.post("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments/reread")

@@ -43,7 +43,7 @@ def test_a_scale_has_few_lines_and_reaches_over_everything(one: Decimal, other: 
     low, high = min(one, other), max(one, other)
     scale = charts.scale_of(low, high)
     assert 2 <= len(scale.lines) <= 4
-    assert scale.bottom <= min(low, 0) <= max(high, 0) <= scale.top
+    assert scale.bottom <= min(low, Decimal(0)) <= max(high, Decimal(0)) <= scale.top
     assert scale.lines[0].y == "0"
     assert scale.lines[-1].y == str(HEIGHT)
     assert 0 in [line.value for line in scale.lines]
