@@ -33,6 +33,7 @@ LONGEST_ACCOUNT = 35
 LONGEST_NAME = 70
 
 _CODEWORD = re.compile(r"(?:(?<=/)|^)([A-Z]{2,5})/")
+_OURS = frozenset({"IBAN", "NAME", "EREF", "REMI"})
 _TYPES = {"EBA_SDD": "DDT", "SDD": "DDT", "INTEREST": "INT", "MASTERCARD": "MSC", "MAESTRO": "MSC", "FIS": "MSC"}
 
 
@@ -89,7 +90,8 @@ def _details(entry: Entry) -> str:
     name = plain(swift(entry.counterparty_name).replace("/", " "))[:LONGEST_NAME].strip()
     remittance = plain(_CODEWORD.sub(r"\1 ", swift(entry.description)))
     text = "".join(
-        f"/{word}/{value}"
+        # Somebody called "NAME" is written "Name": a value must not look like a codeword.
+        f"/{word}/{value.capitalize() if value in _OURS else value}"
         for word, value in (("IBAN", iban), ("NAME", name), ("EREF", "NOTPROVIDED"), ("REMI", remittance))
         if value
     )

@@ -102,13 +102,16 @@ class Totals:
 def booked(statement: Statement) -> Iterator[tuple[datetime, Entry]]:
     """Yield each entry with its local time, checked against what the statement says of itself.
 
-    :raises StatementBroken: an entry outside the period, in another currency, or without a usable amount.
+    :raises StatementBroken: an entry outside the period, in another currency, without a usable amount, or whose time
+        has no zone.
     """
     zone, first_day, last_day = statement.zone, statement.first_day, statement.last_day
     currency = statement.account.currency
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
         raise StatementBroken("the account's currency is not an ISO 4217 code")
     for entry in statement.entries():
+        if entry.booked_at.tzinfo is None:
+            raise StatementBroken(f"payment {entry.payment_id} has a time without a zone")
         local = entry.booked_at.astimezone(zone)
         if not first_day <= local.date() <= last_day:
             raise StatementBroken(f"payment {entry.payment_id} was booked outside {first_day} to {last_day}")

@@ -238,9 +238,16 @@ def test_no_text_can_forge_a_field_or_a_codeword_of_mt940(of: Statement) -> None
     for of_bank, field in zip(entries, details, strict=True):
         text = field.replace("\r\n", "")
         assert field.count("\r\n") < 6
-        words = re.findall("/([A-Z]{2,5})(?=/)", text)
+        words = re.findall("/(IBAN|NAME|EREF|REMI)(?=/)", text)
         assert len(words) == len(set(words))
         assert ("IBAN" in words) <= bool(of_bank.counterparty_iban)
+
+
+@pytest.mark.parametrize("text", ["IBAN", "NAME", "/NAME/Evil/IBAN/NL00", "IBAN/NL00EVIL", "/IBAN//IBAN/x"])
+def test_a_text_that_looks_like_a_codeword_is_none(text: str) -> None:
+    lines = lines_of(statement([entry(counterparty_name=text, counterparty_iban=None, description=text)]))
+    assert "/IBAN/" not in "".join(lines)
+    assert "".join(lines).count("/NAME/") == 1
 
 
 @pytest.mark.parametrize(

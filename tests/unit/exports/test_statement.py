@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunqflask.exports.formats import FORMATS
-from bunqflask.exports.statement import StatementBroken, booked, caution, decimal_text, is_verified, totals_of
+from bunqflask.exports.statement import Entry, StatementBroken, booked, caution, decimal_text, is_verified, totals_of
 from tests.unit.exports.statements import account, entry, statement, written
 
 
@@ -79,14 +79,15 @@ def test_no_format_takes_a_payment_of_another_day(name: str, utc: str) -> None:
     ("broken", "words"),
     [
         (entry(currency="USD"), "not in EUR"),
+        (replace(entry(), booked_at=entry().booked_at.replace(tzinfo=None)), "without a zone"),
         (entry(amount="NaN"), "no usable amount"),
         (entry(amount="Infinity"), "no usable amount"),
         (entry(amount="1000000000000000"), "no usable amount"),
     ],
 )
-def test_no_format_takes_an_entry_that_cannot_be_summed(name: str, broken: object, words: str) -> None:
+def test_no_format_takes_an_entry_that_cannot_be_summed(name: str, broken: Entry, words: str) -> None:
     with pytest.raises(StatementBroken, match=words):
-        written(name, statement([broken]))  # type: ignore[list-item]
+        written(name, statement([broken]))
 
 
 @pytest.mark.parametrize("currency", ["", "eur", "EURO", "€€€", "E\nR"])
