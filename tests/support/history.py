@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -32,9 +32,9 @@ class Paid:
 
 def account(monetary_account_id: int) -> MonetaryAccount:
     """Return one of our rows by bunq's id of the account."""
-    return db.session.execute(
-        db.select(MonetaryAccount).filter_by(monetary_account_id=monetary_account_id)
-    ).scalar_one()
+    query = db.select(MonetaryAccount).filter_by(monetary_account_id=monetary_account_id)
+    row: MonetaryAccount = db.session.execute(query).scalar_one()
+    return row
 
 
 def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, step: int = 10) -> list[int]:
@@ -58,7 +58,7 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
 
 def _from_bunq(row: MonetaryAccount, paid: Paid, payment_id: int, balance: Decimal | None) -> Payment:
     at = paid.at if isinstance(paid.at, datetime) else datetime.fromisoformat(paid.at)
-    moment = f"{at.astimezone(clock.UTC):%Y-%m-%d %H:%M:%S.%f}"
+    moment = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
     body: dict[str, Any] = {
         "id": payment_id,
         "created": moment,
