@@ -31,13 +31,15 @@ def create(call: Call) -> Answer:
     if not isinstance(description, str) or len(description) > 9000:
         raise wire.invalid("The field description is required and has at most 9000 characters.")
     redirect_url = entry.get("redirect_url")
+    if redirect_url is not None:
+        wire.read_url(redirect_url, "redirect_url")
     tab = call.store.insert(
         "bunqme_tab",
         {
             "cents": cents,
             "currency": currency,
             "description": description,
-            "redirect_url": redirect_url if isinstance(redirect_url, str) else None,
+            "redirect_url": redirect_url,
             "status": "WAITING_FOR_PAYMENT",
             "expires": call.store.clock.timestamp() + LIFETIME_S,
         },

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from urllib.parse import urlsplit
 
 from .. import wire
 from ..api import A, Call, Resource, U
@@ -56,13 +55,9 @@ def _check_target(target: object) -> None:
 
     :raises Refusal: 400 (invented text).
     """
-    parts = urlsplit(target) if isinstance(target, str) else None
-    if parts is not None and parts.hostname:
-        if parts.scheme == "https":
-            return
-        if parts.scheme == "http" and _is_this_machine(parts.hostname):
-            return
-    raise wire.invalid("The notification_target must be an https address.")
+    parts = wire.read_url(target, "notification_target")
+    if parts.scheme != "https" and not _is_this_machine(parts.hostname or ""):
+        raise wire.invalid("The notification_target must be an https address.")
 
 
 def _is_this_machine(host: str) -> bool:

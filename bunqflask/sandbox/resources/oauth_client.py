@@ -6,7 +6,6 @@ https://doc.bunq.com/oauth/create-your-oauth-client
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlsplit
 
 from .. import wire
 from ..api import Call, Resource, U
@@ -117,8 +116,7 @@ def add_callback(call: Call, client_id: int) -> Answer:
 def _read_url(call: Call, client: Item) -> str:
     url = call.text("url", longest=2000)
     assert url is not None
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.fragment:
+    if wire.read_url(url, "url").fragment:
         raise wire.invalid("The field url must be an absolute http or https address without a fragment.")
     if any(each.body["url"] == url for each in callback_urls(call.store, client)):
         raise Refusal(400, "The Callback URL has already been registered for this Client.")
