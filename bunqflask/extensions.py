@@ -1,5 +1,6 @@
 """The parts that Flask plugs in, unbound: the database, its migrations and the CSRF guard."""
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,10 @@ class Base(DeclarativeBase):
         }
     )
 
+
+# At DEBUG these write secrets: the address of bunq's token endpoint with the client secret in it, the PKCE verifier.
+for _talkative in ("urllib3.connectionpool", "authlib.integrations.base_client.sync_app"):
+    logging.getLogger(_talkative).addFilter(lambda record: record.levelno > logging.DEBUG)
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()
