@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import uuid
+from collections.abc import Callable
 
 import click
 from flask import Flask, Response, request
@@ -29,7 +31,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["bank"] = bank
     app.extensions["call_names"] = CALL_NAMES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    # Commands make an app too; only one that answers requests needs a worker.
+    # Commands make an app too; only one that answers requests needs a past and a worker.
+    app.before_request(once(lambda: seed.give_past(bank)))
     app.before_request(bank.start_worker)
     mount(app, bank, CALLS)
     app.register_blueprint(token_endpoint.blueprint(bank))
@@ -44,6 +47,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     logging.getLogger("werkzeug").addFilter(_without_secrets)
     seed.ensure(bank)
     return app
+
+
+def once(action: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that does the action at its first call; later callers wait until it is done."""
+    lock, done = threading.Lock(), threading.Event()
+
+    def first() -> None:
+        if done.is_set():
+            return
+        with lock:
+            if not done.is_set():
+                action()
+                done.set()
+
+    return first
 
 
 _SECRET = re.compile(r"((?:client_secret|code|access_token|token)=)[^&\s\"]+")
@@ -83,7 +101,7 @@ def _add_commands(app: Flask, bank: Bank) -> None:
     @app.cli.command("reset")
     def reset() -> None:
         """Forget everything and start again with the seeded people."""
-        seed.reset(bank)
+        seed.reset(bank, past=False)
         click.echo("The simulated bank is as new.")
 
     app.cli.add_command(history.command(bank))

@@ -79,6 +79,7 @@ def make(bank: Bank, account_id: int, payments: int, *, seed: int = 0) -> Made:
         rng = random.Random(f"{seed} {payments} {account_id}")  # noqa: S311 - repeatable, not secret
         life = _Life(store, account, rng)
         ledger.move_many(store, _movements(life, rng, payments, start, end))
+        store.write_meta("history", "1")
     return Made(account=account_id, payments=payments, start=bunq_time(start), end=bunq_time(end))
 
 

@@ -33,18 +33,29 @@ def ensure(bank: Bank) -> bool:
         _jodi(store)
         _company(store)
         _helpers(store)
-        if bank.settings.history:
-            history.make(bank, JODIS_MAIN, bank.settings.history)
-            history.make(bank, COMPANYS_MAIN, bank.settings.history, seed=1)
         store.write_meta("seeded", "1")
     return True
 
 
-def reset(bank: Bank) -> None:
-    """Forget everything, switches and clock too, and seed again."""
+def give_past(bank: Bank) -> None:
+    """Give the two main accounts of a new bank the past that the settings ask for.
+
+    This waits for the first request, so that the command `seed` finds a bank that it can give another past.
+    """
+    payments = bank.settings.history
+    with bank.store.transaction():
+        if payments and not bank.store.read_meta("history"):
+            history.make(bank, JODIS_MAIN, payments)
+            history.make(bank, COMPANYS_MAIN, payments, seed=1)
+
+
+def reset(bank: Bank, *, past: bool = True) -> None:
+    """Forget everything, switches and clock too, and seed again; without a past if the first request shall give it."""
     with bank.store.transaction():
         bank.store.clear()
         ensure(bank)
+        if past:
+            give_past(bank)
     bank.forget_runtime()
 
 
