@@ -1,15 +1,19 @@
 """What a person does in front of the pages: finds things by what they say, presses, ticks, types."""
 
-from datetime import datetime
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from bunqflask.extensions import db
+from bunqflask.models import Login, TeamMember
 from bunqflask.services import team
 from tests.support import apps
 from tests.support.apps import ThreadSite
-from tests.support.chromium import Profiles, log_in
+from tests.support.chromium import Profiles
 
 ROBIN = ("robin@example.org", "Robin de Vries")
 SAM = ("sam@example.org", "Sam Okafor")
@@ -20,22 +24,56 @@ PHONE: dict[str, Any] = {
     "device_scale_factor": 2,
 }
 
-LONG_AGO = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
+LONG_AGO = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def arrive(
     profiles: Profiles, site: ThreadSite, who: tuple[str, str] = ROBIN, *, on: Page | None = None, **options: Any
 ) -> Page:
-    """Return a browser, a new one unless given, in which this team member is logged in."""
+    """Return a browser, a new one unless given, in which this team member has logged in a moment ago.
+
+    Done behind the pages: comparing passwords is made to be slow, and the tests of login do it for all.
+    """
     page = on or profiles.new_page(site.url, **options)
-    email, name = who
+    token = secrets.token_urlsafe(32)
     with site.app.app_context():
-        known = team.find(email) is not None
+        member = db.session.query(TeamMember).filter_by(email=who[0]).one_or_none() or _new_member(*who)
+        db.session.add(
+            Login(
+                token_hash=hashlib.sha256(token.encode()).hexdigest(),
+                member_id=member.id,
+                address="127.0.0.1",
+                user_agent=page.evaluate("navigator.userAgent"),
+                created_at=datetime.now(UTC),
+                last_seen_at=datetime.now(UTC),
+            )
+        )
+        db.session.commit()
         db.session.remove()
-    if not known:
-        apps.add_member(site.app, email, name)
-    log_in(page, email, apps.PASSWORD)
+    name: str = site.app.config["LOGIN_COOKIE_NAME"]
+    page.context.add_cookies([{"name": name, "value": token, "url": site.url, "httpOnly": True, "sameSite": "Lax"}])
+    page.goto("/")
     return page
+
+
+@cache
+def _password_hash() -> str:
+    return team.hash_password(apps.PASSWORD)
+
+
+def _new_member(email: str, name: str) -> TeamMember:
+    member = TeamMember(email=email, name=name, password_hash=_password_hash(), created_at=datetime.now(UTC))
+    db.session.add(member)
+    db.session.flush()
+    return member
+
+
+def log_in_again(page: Page) -> None:
+    """Be asked for the login, and give it."""
+    expect(heading(page, "Log in")).to_be_visible()
+    page.get_by_label("Email").fill(ROBIN[0])
+    page.get_by_label("Password").fill(apps.PASSWORD)
+    button(page, "Log in").click()
 
 
 def heading(page: Page, words: str) -> Locator:

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
 from tests.browser import looks
 from tests.browser.acts import (
+    LONG_AGO,
     SAM,
     accept,
     arrive,
@@ -174,7 +175,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
 
     bank.fault(call="GET monetary-account", fault="500", times=None)
     bank.revoke(JODI)
-    change(site, Connection, accounts_read_at=datetime(2026, 1, 2, tzinfo=UTC))
+    change(site, Connection, accounts_read_at=LONG_AGO)
     robin.goto("/")
     expect(robin.get_by_text("bunq does not answer right now")).to_have_count(2)
     look(robin, "accounts, in trouble")

@@ -3,7 +3,18 @@
 from playwright.sync_api import Page, Response, expect
 
 from bunqflask.models import Connection
-from tests.browser.acts import accept, ask, button, change, connect, go_to_bunq, heading, open_details
+from tests.browser.acts import (
+    ROBIN,
+    accept,
+    ask,
+    button,
+    change,
+    connect,
+    go_to_bunq,
+    heading,
+    log_in_again,
+    open_details,
+)
 from tests.support import apps
 from tests.support.apps import GunicornSite, ThreadSite
 from tests.support.bank import Bank
@@ -12,8 +23,12 @@ from tests.support.chromium import Profiles, log_in
 IBANS = ["NL65 BUNQ 2090 4119 45", "NL55 BUNQ 2090 4091 18", "NL17 BUNQ 2090 4154 28", "NL09 BUNQ 2090 4057 75"]
 
 
-def test_a_member_connects_and_a_second_tab_that_waits_moves_on_by_itself(robin: Page) -> None:
-    expect(robin.get_by_text("No accounts yet. Connect bunq to see balances and payments here.")).to_be_visible()
+def test_a_member_logs_in_and_connects_and_a_waiting_tab_moves_on_by_itself(page: Page, site: ThreadSite) -> None:
+    robin = page
+    apps.add_member(site.app, *ROBIN)
+    robin.goto("/")
+    log_in_again(robin)
+    expect(robin.get_by_text("No accounts yet.")).to_be_visible()
     ask(robin)
     second = robin.context.new_page()
     polled: list[Response] = []

@@ -1,12 +1,21 @@
 """What team members share, and what each of them sets for themselves."""
 
-from datetime import UTC, datetime
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from bunqflask.models import Login
-from tests.browser.acts import SAM, arrive, button, change, connect, count, heading, open_details
+from tests.browser.acts import (
+    LONG_AGO,
+    SAM,
+    arrive,
+    button,
+    change,
+    connect,
+    count,
+    heading,
+    log_in_again,
+    open_details,
+)
 from tests.support import apps
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
@@ -146,12 +155,10 @@ def test_a_lapsed_login_leads_to_login_and_back(robin: Page, site: ThreadSite, p
     connect(robin)
     robin.goto("/connections/1/accounts")
     open_details(robin, "Sharing and connection")
-    change(site, Login, last_seen_at=datetime(2026, 1, 2, tzinfo=UTC))
+    change(site, Login, last_seen_at=LONG_AGO)
     robin.get_by_role("main").locator("button, a").filter(has_text=pressed.split()[0]).last.click()
     expect(robin.get_by_text("You were logged out after 30 minutes without use.")).to_be_visible()
-    robin.get_by_label("Email").fill("robin@example.org")
-    robin.get_by_label("Password").fill(apps.PASSWORD)
-    button(robin, "Log in").click()
+    log_in_again(robin)
     expect(heading(robin, "Accounts of Jodi Walker")).to_be_visible()
 
 
@@ -159,10 +166,7 @@ def test_a_page_that_waits_leads_to_login_when_the_login_lapses(robin: Page, sit
     button(robin, "Connect bunq").click()
     expect(heading(robin, "Connect bunq")).to_be_visible()
     address = robin.url
-    change(site, Login, last_seen_at=datetime(2026, 1, 2, tzinfo=UTC))
-    expect(heading(robin, "Log in")).to_be_visible()
-    robin.get_by_label("Email").fill("robin@example.org")
-    robin.get_by_label("Password").fill(apps.PASSWORD)
-    button(robin, "Log in").click()
+    change(site, Login, last_seen_at=LONG_AGO)
+    log_in_again(robin)
     expect(heading(robin, "Connect bunq")).to_be_visible()
     assert robin.url == address
