@@ -54,7 +54,7 @@ KINDS = {
     "null-members": "Null members",
 }
 
-# Texts that are not in the dossier's table of recorded ones are invented.
+# Texts of which no recording is known are invented.
 STATUS_TEXTS = {
     "400": (400, "The request is invalid."),
     "400-credentials": (400, "User credentials are incorrect. Incorrect API key or IP address."),

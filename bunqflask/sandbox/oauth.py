@@ -14,7 +14,7 @@ from . import credentials, people
 from .bank import Bank
 from .store import Item, Json, Store
 
-# How long a consent page waits for the phone. Not documented; ten minutes is what the dossier recommends for codes.
+# How long a consent page waits for the phone. Not documented; ten minutes is as for codes.
 REQUEST_LIFETIME_S = 600
 
 

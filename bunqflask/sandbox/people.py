@@ -135,7 +135,7 @@ def by_id(store: Store, user_id: int) -> Item:
 def new_credential(store: Store, user: Item, kind: str, *, grant_id: int | None = None) -> Item:
     """Make a secret for a user: kind API_KEY, PSD2 or OAUTH. It dies unless used within an hour.
 
-    That access tokens share the rule is an inference of the dossier, not documented.
+    That access tokens share the rule is an inference, not documented.
     """
     prefix = "sandbox_" if kind == "API_KEY" else ""
     expiry = store.clock.timestamp() + FIRST_USE_S

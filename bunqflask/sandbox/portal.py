@@ -1,6 +1,6 @@
 """Payments that a PSD2 party asks for, and the portal where the payer picks an account and decides.
 
-The names of the states after PENDING are not documented; these are the dossier's presumption.
+The names of the states after PENDING are not documented; these are a presumption.
 
 https://doc.bunq.com/psd2/connect-as-a-pisp
 """
