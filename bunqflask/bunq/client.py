@@ -173,9 +173,8 @@ class BunqClient:
         items = self._list(f"user/{path_user_id}/notification-filter-url", token=token)
         found = [data for item in items if isinstance(data := item.get("NotificationFilterUrl"), dict)]
         # An older shape wraps a list of them once more.
-        nested = [
-            inner for data in found for inner in data.get("notification_filters") or [] if isinstance(inner, dict)
-        ]
+        wrapped = [data["notification_filters"] for data in found if isinstance(data.get("notification_filters"), list)]
+        nested = [inner for each in wrapped for inner in each if isinstance(inner, dict)]
         own_to_bunq = ("id", "created", "updated", "notification_filters")
         return [
             {name: value for name, value in data.items() if name not in own_to_bunq and value is not None}

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
-from bunqflask.bunq.resources import Amount, Json, moment, number, text
+from bunqflask.bunq.resources import Amount, Json, moment, number, text, whole
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ class Payment:
             raise ResponseNotUnderstood(f"payment {payment_id} has no amount or no moment")
         other = data.get("counterparty_alias")
         name, iban = _party(other if isinstance(other, Mapping) else {})
-        account_id = data.get("monetary_account_id")
         return cls(
             payment_id=payment_id,
-            monetary_account_id=account_id if isinstance(account_id, int) else None,
+            monetary_account_id=whole(data.get("monetary_account_id")),
             created_at=created_at,
             updated_at=moment(data.get("updated")) or created_at,
             amount=amount,

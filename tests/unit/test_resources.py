@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -85,6 +86,14 @@ def test_numbers_that_json_lacks_become_nothing() -> None:
 def test_json_nested_too_deeply_is_refused(depth: int, opens: bytes, closes: bytes) -> None:
     with pytest.raises(ValueError, match="nested"):
         read_json(opens * depth + b"0" + closes * depth)
+
+
+@pytest.mark.parametrize("body", [rb"\"" * 500_000, b'"' + rb"\\" * 500_000, b'["' * 250_000, b"[]{}" * 250_000])
+def test_a_body_made_to_take_long_is_refused_quickly(body: bytes) -> None:
+    started = time.monotonic()
+    with pytest.raises(ValueError, match=r"nested|Expecting|Extra|Unterminated"):
+        read_json(body)
+    assert time.monotonic() - started < 5
 
 
 def test_a_number_of_very_many_digits_is_refused_quickly() -> None:
