@@ -81,7 +81,7 @@ def test_numbers_that_json_lacks_become_nothing() -> None:
     json.dumps(read, allow_nan=False)
 
 
-@pytest.mark.parametrize("depth", [150, 900, 5_000, 1_000_000])
+@pytest.mark.parametrize("depth", [150, 900, 5_000, 200_000])
 @pytest.mark.parametrize(("opens", "closes"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_json_nested_too_deeply_is_refused(depth: int, opens: bytes, closes: bytes) -> None:
     with pytest.raises(ValueError, match="nested"):
