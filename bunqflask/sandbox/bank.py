@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import sqlite3
@@ -23,6 +22,7 @@ Job = Callable[["Bank", float, Json], None]
 JOBS: dict[str, Job] = {}
 
 PAGES_REMEMBERED = 64
+LONGEST_PAUSE_S = 60.0
 
 LOG = logging.getLogger(__name__)
 
@@ -147,14 +147,24 @@ class Bank:
     def _work_on(self) -> None:
         while not self.closing.is_set():
             self._wake.clear()
-            next_due: float | None = None
-            with contextlib.suppress(sqlite3.ProgrammingError):  # the database was closed under a waiting worker
-                self.work_due()
-                while not self.closing.is_set() and (due := self.store.take_due(webhooks=True)):
-                    JOBS["webhook"](self, due[1], due[2])
-                next_due = self.store.next_due()
-            pause = 60.0 if next_due is None else max(0.02, next_due - self.store.clock.timestamp())
-            self._wake.wait(min(pause, 60.0))
+            pause = LONGEST_PAUSE_S
+            try:
+                pause = self._work_once()
+            except sqlite3.ProgrammingError:
+                return  # the database was closed under a waiting worker
+            except Exception:
+                LOG.exception("the worker stumbled and goes on")
+            self._wake.wait(pause)
+
+    def _work_once(self) -> float:
+        """Do and deliver what is due; return for how many seconds nothing more will be."""
+        self.work_due()
+        while not self.closing.is_set() and (due := self.store.take_due(webhooks=True)):
+            JOBS["webhook"](self, due[1], due[2])
+        next_due = self.store.next_due()
+        if next_due is None:
+            return LONGEST_PAUSE_S
+        return min(max(0.02, next_due - self.store.clock.timestamp()), LONGEST_PAUSE_S)
 
     def later(self, kind: str, seconds: float, body: Json) -> None:
         """Do work of this kind in some seconds of the sandbox's clock, if what happens now is kept."""
