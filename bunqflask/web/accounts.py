@@ -22,7 +22,6 @@ _PRESS_PATIENCE_S = 3.0
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
-    consents.end_all_overdue()
     open_attempts = consents.list_open(g.team_member)
 
     def make() -> str:

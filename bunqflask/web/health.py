@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -43,6 +45,7 @@ def ready() -> Response:
 ready.needs_no_database = True  # type: ignore[attr-defined]
 
 
+@cache
 def _newest_revision() -> str | None:
     config = AlembicConfig()
     config.set_main_option("script_location", str(ROOT / "migrations"))

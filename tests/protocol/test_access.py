@@ -102,6 +102,7 @@ def snapshot(site: ThreadSite) -> list[object]:
     ]
 
 
+@pytest.mark.sqlite_only
 def test_the_views_that_need_no_login_are_exactly_those_that_are_meant(site: ThreadSite) -> None:
     views = site.app.view_functions
     marked = {name for name, view in views.items() if getattr(view, "is_public", False)}

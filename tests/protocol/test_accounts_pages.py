@@ -163,6 +163,7 @@ def test_accounts_of_every_kind_and_condition_are_shown(site: ThreadSite, bank: 
     assert "No longer shared" in page.text, "the four that were there before"
 
 
+@pytest.mark.sqlite_only
 def test_pages_ask_bunq_for_nothing_and_the_fragment_brings_a_stale_list_up_to_date(
     site: ThreadSite, bank: Bank
 ) -> None:

@@ -234,6 +234,7 @@ def test_a_state_is_too_old_after_ten_minutes_even_if_its_attempt_is_not(site: T
     nothing_is_stored(site)
 
 
+@pytest.mark.sqlite_only
 def test_an_attempt_that_was_cancelled_meanwhile_stays_cancelled(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
@@ -247,6 +248,7 @@ def test_an_attempt_that_was_cancelled_meanwhile_stays_cancelled(site: ThreadSit
     assert bank.calls("POST", "token") == []
 
 
+@pytest.mark.sqlite_only
 def test_bunq_refuses_a_code_that_is_too_old(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))

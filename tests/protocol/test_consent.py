@@ -62,6 +62,7 @@ def test_a_company_connects_and_every_kind_of_its_accounts_is_shown(site: Thread
     assert "Joint with Walker Studio" not in page.text, "the holder is no co-owner of itself"
 
 
+@pytest.mark.sqlite_only
 def test_the_way_to_bunq_carries_what_bunq_and_oauth_ask_for(site: ThreadSite) -> None:
     browser = sign_in(site, "robin@example.com")
     target = ask(browser)
@@ -187,7 +188,7 @@ def test_a_denial_of_which_bunq_says_nothing_ends_by_itself(site: ThreadSite, ba
     browser = sign_in(site, "robin@example.com")
     assert bank.deny(ask(browser)) is None
     rows.age_attempts(site.app, timedelta(minutes=11))
-    browser.get("/")
+    start(browser)
     assert rows.attempts(site.app)[0].step == "expired"
 
 
@@ -204,6 +205,7 @@ def test_a_bank_that_reads_only_forms_gets_the_token_request_as_one(site: Thread
     assert "Connected: Jodi Walker" in connect(sign_in(site, "robin@example.com"), bank).text
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.bank(oauth_variant="B")
 def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.com")
@@ -215,6 +217,7 @@ def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: Th
     assert paths(bank) == ["GET monetary-account"]
 
 
+@pytest.mark.sqlite_only
 def test_fifty_presses_in_one_browser_do_not_outgrow_its_cookie(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.com")
     page = start(browser)
@@ -226,6 +229,7 @@ def test_fifty_presses_in_one_browser_do_not_outgrow_its_cookie(site: ThreadSite
     assert "Connected: Jodi Walker" in browser.get(bank.approve(target)).text
 
 
+@pytest.mark.sqlite_only
 def test_a_server_that_is_not_set_up_says_so_and_begins_nothing(live_app: ThreadSite) -> None:
     browser = sign_in(live_app, "robin@example.com")
     page = start(browser)

@@ -60,6 +60,7 @@ def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: Thr
     assert account_rows(site)[SECOND][0] == rows_before[SECOND][0], "what comes back is the same row"
 
 
+@pytest.mark.sqlite_only
 def test_a_company_again_is_the_same_connection_too(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank, person=WALKER_STUDIO)
