@@ -9,10 +9,9 @@ https://doc.bunq.com/api-reference/insights
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 
-from .. import accounts, categories, ledger, wire
+from .. import accounts, categories, wire
 from ..api import Call, Resource, U
 from ..clock import bunq_time, parse_bunq_time
 from ..store import Item, Json
@@ -51,27 +50,20 @@ def _accounts(call: Call) -> list[Item]:
     return [each for each in accounts.of_user(call.store, call.user.id) if visible is None or each.id in visible]
 
 
-@dataclass
-class _Sum:
-    cents: int = 0
-    number: int = 0
-
-
 @resource.get(U + "/insights")
 def index(call: Call) -> Answer:
     """Add up the payments of a range by category, the most expensive first."""
     call.require_role("AISP")
     start, end = _range(call)
-    sums: dict[tuple[str, str], _Sum] = {}
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
     for account in _accounts(call):
-        for entry in ledger.between(call.store, account.id, start, end):
-            name = categories.of_entry(call.store, call.user, entry).name
-            found = sums.setdefault((name, account.body["currency"]), _Sum())
-            found.cents += entry.amount
-            found.number += 1
+        currency = account.body["currency"]
+        for name, (cents, number) in categories.sums(call.store, call.user, account, start, end).items():
+            before = sums.get((name, currency), (0, 0))
+            sums[name, currency] = (before[0] + cents, before[1] + number)
     language = call.header.get("X-Bunq-Language", "en_US")
     shown: list[Json] = []
-    for (name, currency), found in sorted(sums.items(), key=lambda item: item[1].cents):
+    for (name, currency), (cents, number) in sorted(sums.items(), key=lambda item: item[1]):
         category = categories.SYSTEM[name]
         shown.append(
             {
@@ -80,8 +72,8 @@ def index(call: Call) -> Answer:
                     "category_translated": category.translated(language),
                     "category_color": category.color,
                     "category_icon": name,
-                    "amount_total": amount(found.cents, currency),
-                    "number_of_transactions": found.number,
+                    "amount_total": amount(cents, currency),
+                    "number_of_transactions": number,
                 }
             }
         )
