@@ -8,7 +8,7 @@ from getpass import getpass
 import click
 from flask.cli import AppGroup
 
-from bunqflask.services import team
+from bunqflask.services import leaving, team
 
 team_cli = AppGroup("team", help="Who has a login here.")
 
@@ -47,12 +47,16 @@ def reset(email: str, password_stdin: bool) -> None:
 
 @team_cli.command("remove")
 @click.argument("email")
-def remove(email: str) -> None:
+@click.option("--hand-over-to", metavar="EMAIL", help="Who gets the connections that this person alone holds.")
+@click.option("--disconnect", is_flag=True, help="End those connections instead, and erase what was read.")
+def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     """Take a person's login away."""
     try:
-        team.remove(email)
+        names = leaving.remove(email, hand_over_to=hand_over_to, disconnect=disconnect)
     except team.TeamRefused as refused:
         raise click.ClickException(str(refused)) from refused
+    for name in names:
+        click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is disconnected and erased.")
     click.echo(f"{email} can no longer log in.")
 
 

@@ -15,6 +15,7 @@ from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.limits import SESSION_SERVER
 from bunqflask.bunq.transport import Transport
+from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation
 from bunqflask.services import leases
@@ -148,18 +149,21 @@ def ensure_open(
 
 def close(session: BunqSession, installation: Installation, gate: CallGate) -> None:
     """End a session at bunq and forget its token. A session that is over already is as good as closed."""
-    token = session.token
-    of_this_installation = session.installation_id == installation.id
+    try:
+        token = session.token if session.installation_id == installation.id else None
+    except SecretUnreadable:
+        token = None  # whose key is lost cannot be closed, but can be forgotten
     session.token = None
     session.generation += 1
     db.session.commit()
-    if token is not None and of_this_installation:
+    if token is None:
+        return
+    try:
         with client_for(installation, gate) as client:
-            try:
-                client.close_session(token)
-            except errors.BunqError as error:
-                # It dies by itself; forgetting the token here must not depend on bunq.
-                current_app.logger.info("a bunq session could not be closed: %s", error)
+            client.close_session(token)
+    except (errors.BunqError, SecretUnreadable) as error:
+        # It dies by itself; forgetting the token here must not depend on bunq.
+        current_app.logger.info("a bunq session could not be closed: %s", error)
 
 
 def own_session_works_since(installation: Installation, moment: datetime, gate: CallGate) -> bool:

@@ -77,7 +77,7 @@ def reset(email: str, password: str) -> TeamMember:
 
     :raises TeamRefused: nobody has this email, or the password is too short.
     """
-    member = _require(email)
+    member = require(email)
     set_password(member, password)
     return member
 
@@ -91,18 +91,6 @@ def set_password(member: TeamMember, password: str, *, keep_login: int | None = 
     member.password_hash = password_hash
     ended = db.delete(Login).where(Login.member_id == member.id)
     db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
-    db.session.commit()
-
-
-def remove(email: str) -> None:
-    """Take a person's login away, and with it the access to connections nobody else holds.
-
-    :raises TeamRefused: nobody has this email, or it is the last login.
-    """
-    member = _require(email)
-    if len(members()) == 1:
-        raise TeamRefused("The last team member cannot be removed: nobody could log in any more.")
-    db.session.delete(member)
     db.session.commit()
 
 
@@ -134,7 +122,11 @@ def hash_matches(password_hash: str | None, password: str) -> bool:
     return password_hash is not None
 
 
-def _require(email: str) -> TeamMember:
+def require(email: str) -> TeamMember:
+    """Return the team member with this email.
+
+    :raises TeamRefused: nobody has it.
+    """
     member = find(email)
     if member is None:
         raise TeamRefused(f"Nobody here has the email {email.strip()}.")

@@ -18,6 +18,7 @@ from sqlalchemy import update
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
+from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.services import sessions
@@ -68,7 +69,7 @@ def remove(connection: Connection) -> None:
 
     try:
         _in_session(connection, CallGate(_REMOVAL_PATIENCE_S), work)
-    except (errors.BunqError, sessions.NotSetUp, sessions.SessionGone) as error:
+    except (errors.BunqError, sessions.NotSetUp, sessions.SessionGone, SecretUnreadable) as error:
         # Its address will find no connection any more; disconnecting must not depend on bunq.
         current_app.logger.info("callbacks of connection %s stay at bunq: %s", connection.id, error)
     connection.hooks_set_at = connection.hook_hash = connection.hook_token = None
