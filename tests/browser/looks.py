@@ -1,4 +1,4 @@
-"""Whether a page can be used by everybody: axe in both themes and at two widths, and no sideways scroll."""
+"""Whether a page can be used by everybody: axe in both themes at two widths, targets, no sideways scroll."""
 
 from typing import Any
 
@@ -8,7 +8,8 @@ from playwright.sync_api import Page
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Colours are all that a theme changes.
 COLOURS = ["color-contrast", "link-in-text-block"]
-WIDTHS = (1280, 375)
+# Each width with the least height of what is pressed there; a narrow screen is touched.
+WIDTHS = {1280: 40, 375: 44}
 NARROWEST = 320
 HEIGHT = 900
 
@@ -24,6 +25,11 @@ SIDEWAYS = """() => {
   }).map((each) => `too wide: ${each.outerHTML.slice(0, 120)}`).slice(0, 5);
 }"""
 
+SMALL = """(least) => [...document.querySelectorAll("button, .btn, summary, select, input, .seg, .nav a")].filter(
+  (each) => each.checkVisibility() && !each.closest(".vh") && !each.matches(".vh, [type=radio], [type=checkbox]")
+    && each.getBoundingClientRect().height < least
+).map((each) => `less than ${least} px high: ${each.outerHTML.slice(0, 120)}`)"""
+
 
 def look(page: Page, name: str) -> list[str]:
     """Return what is wrong with the page as it stands, each finding after the name given here."""
@@ -38,6 +44,7 @@ def look(page: Page, name: str) -> list[str]:
         colours = {"runOnly": {"type": "rule", "values": COLOURS}, "resultTypes": ["violations"]}
         findings += [f"{name}, {width} px, light: {each}" for each in _run(page, everything, "light")]
         findings += [f"{name}, {width} px, dark: {each}" for each in _run(page, colours, "dark")]
+        findings += [f"{name}, {width} px: {each}" for each in page.evaluate(SMALL, WIDTHS[width])]
     page.emulate_media(color_scheme=None, reduced_motion=None)
     page.set_viewport_size({"width": NARROWEST, "height": HEIGHT})
     findings += [f"{name}, {NARROWEST} px: {each}" for each in page.evaluate(SIDEWAYS)]

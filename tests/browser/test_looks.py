@@ -35,6 +35,10 @@ class Looking:
     def __call__(self, page: Page, name: str) -> None:
         self.findings += looks.look(page, name)
 
+    def found_nothing(self) -> None:
+        """Fail with all that was found."""
+        assert self.findings == [], "\n".join(self.findings)
+
 
 def test_login_settings_and_errors(page: Page, profiles: Profiles, site: ThreadSite) -> None:
     profiles.expected_statuses = {403, 404, 410, 422}
@@ -67,7 +71,7 @@ def test_login_settings_and_errors(page: Page, profiles: Profiles, site: ThreadS
     page.keyboard.press("Escape")
     page.get_by_role("main").get_by_role("button", name="Keyboard shortcuts").click()
     look(page, "keyboard shortcuts")
-    assert look.findings == []
+    look.found_nothing()
 
 
 def test_consent_from_start_to_end(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
@@ -106,7 +110,7 @@ def test_consent_from_start_to_end(robin: Page, profiles: Profiles, site: Thread
     button(robin, "Discard").click()
     expect(heading(robin, "Discarded")).to_be_visible()
     look(robin, "discarded")
-    assert look.findings == []
+    look.found_nothing()
 
 
 def test_consent_that_ends_otherwise(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
@@ -146,7 +150,7 @@ def test_consent_that_ends_otherwise(robin: Page, profiles: Profiles, site: Thre
     look(robin, "connecting, bunq away")
     robin.goto("/")
     look(robin, "accounts with one to be fetched")
-    assert look.findings == []
+    look.found_nothing()
 
 
 def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
@@ -194,7 +198,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "accounts, long names and amounts")
     robin.goto("/connections/2/disconnect")
     look(robin, "disconnect, long name")
-    assert look.findings == []
+    look.found_nothing()
 
 
 def test_the_pages_of_the_simulated_bank(profiles: Profiles, site: ThreadSite, bank: Bank) -> None:
@@ -216,4 +220,4 @@ def test_the_pages_of_the_simulated_bank(profiles: Profiles, site: ThreadSite, b
     look(phone, "simulated phone, denied")
     phone.goto(f"{bank.origin}/auth?client_id=nobody")
     look(phone, "simulated bank, unknown app")
-    assert look.findings == []
+    look.found_nothing()
