@@ -11,6 +11,7 @@ from bunqflask.texts import gettext as _
 from bunqflask.web import cards, formats, kept
 from bunqflask.web.htmx import wants_fragment
 from bunqflask.web.presenters import totals
+from bunqflask.web.security import polled
 
 bp = Blueprint("accounts", __name__)
 
@@ -39,6 +40,7 @@ def home() -> ResponseReturnValue:
 
 
 @bp.get("/connections/<int:connection_id>/accounts")
+@polled
 def index(connection_id: int) -> ResponseReturnValue:
     """One connection. Asked for as a fragment, a stale list is read from bunq first."""
     if not wants_fragment():

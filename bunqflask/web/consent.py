@@ -24,7 +24,7 @@ from bunqflask.extensions import writable
 from bunqflask.models import ConsentAttempt
 from bunqflask.services import connecting, consents
 from bunqflask.web import cards
-from bunqflask.web.security import public
+from bunqflask.web.security import polled, public
 
 bp = Blueprint("consent", __name__)
 
@@ -51,6 +51,7 @@ def show(attempt_id: str) -> ResponseReturnValue:
 
 
 @bp.get("/connect/<attempt_id>/status")
+@polled
 def status(attempt_id: str) -> ResponseReturnValue:
     """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
     attempt = _advanced(attempt_id)

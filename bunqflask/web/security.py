@@ -31,6 +31,12 @@ def public(view: View) -> View:
     return view
 
 
+def polled(view: View) -> View:
+    """Mark a view that pages ask for by themselves: such a request is no sign that somebody is there."""
+    view.is_polled = True  # type: ignore[attr-defined]
+    return view
+
+
 class PublicUrl:
     """Makes PUBLIC_URL win over whatever a request or a proxy says about scheme, host and subpath."""
 
@@ -111,7 +117,7 @@ def _guard() -> ResponseReturnValue | None:
     if getattr(view, "needs_no_database", False) or request.endpoint == "static":
         return None
     if token := request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"]):
-        asks_by_itself = request.method == "GET" and "HX-Request" in request.headers
+        asks_by_itself = getattr(view, "is_polled", False) and "HX-Request" in request.headers
         g.login = logins.find(token, is_use=not asks_by_itself)
         g.team_member = g.login.member if g.login else None
     # An unknown address asks for a login too, so that nobody learns which ones exist.

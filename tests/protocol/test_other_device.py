@@ -1,6 +1,7 @@
 """A consent that comes from another device or person: the link, and the question who it was."""
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -143,6 +144,33 @@ def test_a_member_who_scans_the_own_code_with_a_phone_that_is_logged_in_is_asked
     assert target is not None
     assert "Connected: Jodi Walker" in phone.get(bank.approve(target)).text
     assert "Connected: Jodi Walker" in desk.get(waiting.url).text
+
+
+def test_two_answers_to_one_question_count_once(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    link = link_of(robin)
+    waiting = robin.page
+    approve_on_phone(site, bank, link)
+    form = robin.get(waiting.url).form(button="Yes, connect")[0]
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
+    together = threading.Barrier(6)
+
+    def press(answer: str) -> None:
+        together.wait()
+        requests.post(form.action, data={**dict(form.fields), "answer": answer}, cookies=cookies, timeout=60)
+
+    threads = [threading.Thread(target=press, args=[answer]) for answer in ("yes", "no") * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = rows.attempts(site.app)[0].step
+    assert ended in ("connected", "discarded")
+    assert rows.count(site.app, Connection) == (1 if ended == "connected" else 0)
+    assert rows.permissions(site.app) == (2 if ended == "connected" else 0)
+    robin.get(waiting.url)
+    robin.post(form.action, {**dict(form.fields), "answer": "no"}, {"Origin": site.url})
+    assert rows.attempts(site.app)[0].step == ended
 
 
 def test_looking_at_the_link_does_not_use_it_up(site: ThreadSite, bank: Bank) -> None:
