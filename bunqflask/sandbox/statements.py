@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -103,7 +104,7 @@ def decimal(cents: int, point: str = ".") -> str:
     return f"{sign}{abs(cents) // 100}{point}{abs(cents) % 100:02d}"
 
 
-def to_csv(statement: Statement, regional_format: str) -> bytes:
+def to_csv(iban: str, lines: Iterable[Line], regional_format: str) -> bytes:
     """Write CSV, oldest payment first.
 
     UK_US separates by comma, quotes every field and has a decimal point; EUROPEAN separates by semicolon, quotes only
@@ -118,9 +119,9 @@ def to_csv(statement: Statement, regional_format: str) -> bytes:
         lineterminator="\n",
     )
     writer.writerow(COLUMNS)
-    for line in statement.lines:
+    for line in lines:
         day, amount = line.day.isoformat(), decimal(line.cents, "," if european else ".")
-        writer.writerow((day, day, amount, statement.iban, line.iban, line.name, line.description))
+        writer.writerow((day, day, amount, iban, line.iban, line.name, line.description))
     return text.getvalue().encode()
 
 

@@ -16,6 +16,7 @@ from . import (
     draft_payment,
     event,
     export,
+    export_statement_card,
     health,
     insight,
     installation,
@@ -69,6 +70,7 @@ RESOURCES = [
         user_facts,
         health,
         user_update,
+        export_statement_card,
     )
 ]
 RESOURCES.append(documented.remaining(RESOURCES))

@@ -64,7 +64,7 @@ def create(call: Call) -> Answer:
     statement = statements.make(call.store, call.account, start, end)
     number = 1 + len(call.store.select("customer_statement", account=call.account.id)) if form == "MT940" else None
     if form == "CSV":
-        content = statements.to_csv(statement, regional or "")
+        content = statements.to_csv(statement.iban, statement.lines, regional or "")
     elif form == "MT940":
         content = statements.to_mt940(statement, number or 1)
     else:
