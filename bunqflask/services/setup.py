@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from flask import current_app
+from sqlalchemy.exc import IntegrityError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol
@@ -106,7 +107,12 @@ def _installation(wishes: Wishes) -> Installation:
         db.session.flush()
     db.session.add(new)
     _take_identity(new, wishes, renew=True)
-    db.session.commit()
+    try:
+        db.session.commit()
+    except IntegrityError:
+        # Another run began at the same moment: from here on both work on its row.
+        db.session.rollback()
+        return sessions.find_installation() or _installation(wishes)
     return new
 
 
@@ -133,6 +139,7 @@ def _take_identity(installation: Installation, wishes: Wishes, *, renew: bool = 
 
 
 def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+    db.session.refresh(installation, with_for_update=True)  # two runs at once must not make two
     if installation.private_key_sealed is not None:
         return "kept"
     installation.private_key = protocol.new_private_key()
@@ -152,6 +159,10 @@ def install(installation: Installation, gate: CallGate) -> None:
     with sessions.client_for(None, gate) as client:
         answer = client.create_installation(protocol.public_pem(key))
     protocol.load_server_key(answer.server_public_key)
+    db.session.refresh(installation, with_for_update=True)
+    if installation.token_sealed is not None:
+        db.session.commit()
+        return  # another run was quicker: its installation is the one that both go on with
     installation.bunq_installation_id = answer.installation_id
     installation.token = answer.token
     installation.server_public_key = answer.server_public_key
@@ -195,9 +206,9 @@ def _register_device(installation: Installation, gate: CallGate, wishes: Wishes)
             return _bind(installation, gate)
         except errors.SecretRefused as error:
             # Refused before, or too old by now: another one is welcome.
-            if not _take_api_key(installation, gate, wishes, unlike=kept):
+            if not _take_api_key(installation, gate, wishes, instead_of=kept):
                 raise _key_refused() from error
-    elif not _take_api_key(installation, gate, wishes):
+    elif not _take_api_key(installation, gate, wishes, instead_of=kept):
         raise SetupRefused(
             "An API key is needed: set BUNQ_API_KEY or BUNQ_API_KEY_FILE, or type it at the prompt. "
             "In a sandbox, --new-sandbox-user company makes one."
@@ -245,17 +256,19 @@ def _bind(installation: Installation, gate: CallGate) -> str:
     return "registered" if installation.device_id is not None else "was registered already"
 
 
-def _take_api_key(installation: Installation, gate: CallGate, wishes: Wishes, *, unlike: str | None = None) -> bool:
+def _take_api_key(installation: Installation, gate: CallGate, wishes: Wishes, *, instead_of: str | None) -> bool:
     """Find the API key to bind, and keep it before it is used: some are shown only once. False without one."""
-    secret = wishes.api_key if wishes.api_key != unlike else None
+    secret = wishes.api_key if wishes.api_key != instead_of else None
     if secret is None and wishes.new_sandbox_user:
         with sessions.client_for(None, gate) as client:
             secret = client.create_sandbox_user(wishes.new_sandbox_user)
     if secret is None and wishes.ask_api_key is not None:
         secret = wishes.ask_api_key().strip()
-    if not secret or secret == unlike:
+    if not secret or secret == instead_of:
         return False
-    installation.api_key = secret
+    db.session.refresh(installation, with_for_update=True)
+    if installation.api_key == instead_of:  # else another run has stored one meanwhile, and perhaps bound it
+        installation.api_key = secret
     db.session.commit()
     return True
 

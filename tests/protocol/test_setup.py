@@ -29,7 +29,7 @@ from tests.support import strange_bunq
 from tests.support.apps import bare_environ, child_environ, environ_for, let_go, set_up
 from tests.support.bank import Bank
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 @pytest.fixture(autouse=True)
@@ -114,9 +114,9 @@ def test_a_run_after_the_session_ended_opens_a_session_and_nothing_else(app: Fla
     }
 
 
-def start(environ: dict[str, str], **more: Any) -> subprocess.Popen[bytes]:
+def start(environ: dict[str, str], *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "setup"],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "setup", *arguments],
         cwd=ROOT,
         env=child_environ(environ),
         stdin=more.pop("stdin", subprocess.DEVNULL),
@@ -167,6 +167,26 @@ def assert_resumed_after_kills(app: Flask, bank: Bank, database_url: str, *, whe
     assert state["devices"] == 1
     assert len(state["oauth_clients"]) == 1
     assert not any(secret.encode() in output for secret in secrets_of(app))
+
+
+def test_two_runs_at_once_end_in_one_working_installation(app: Flask, bank: Bank, database_url: str) -> None:
+    environ = environ_for(bank, database_url)
+    both = [
+        start(environ, "--new-sandbox-user", "company", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for _ in range(2)
+    ]
+    for each in both:
+        output, _ = each.communicate(timeout=WAIT_S)
+        assert each.returncode == 0, output.decode()
+    with app.app_context():
+        assert db.session.scalars(db.select(Installation)).one().is_current
+        # Key, installation and secret belong together: bunq takes a session signed and opened with them.
+        db.session.execute(db.update(BunqSession).values(token_sealed=None, lease_until=None))
+        db.session.commit()
+        db.session.remove()
+    assert flask(app, "setup").exit_code == 0
+    assert flask(app, "status").exit_code == 0
+    assert bank.state()["devices"] == 1
 
 
 def read_until(terminal: int, words: bytes) -> bytes:

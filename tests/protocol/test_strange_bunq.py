@@ -246,6 +246,7 @@ TOKEN_NONSENSE: list[tuple[int, bytes]] = [
     (200, b"5"),
     (200, b"[]"),
     (200, b"null"),
+    (200, b"[" * 5_000),
     (200, b'{"access_token": ["x"]}'),
     (200, b'{"access_token": "line\\r\\nbreak"}'),
     (400, b'{"error": 5}'),
