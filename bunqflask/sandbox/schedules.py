@@ -298,7 +298,8 @@ def instance_shape(store: Store, item: Item, instance: Item) -> Json:
             "created": instance.created,
             "updated": instance.updated,
             "state": instance.body["state"],
-            "error_message": instance.body["error_message"],
+            "error_message": instance.body["error_message"]
+            and [wire.error_body(each)["Error"][0] for each in instance.body["error_message"]],
             "time_start": moment,
             "time_end": moment,
             "scheduled_object": shape(store, item),

@@ -76,7 +76,8 @@ def test_run_without_money_fails_and_can_be_tried_again(bank: Served) -> None:
     runs = f"/user/{JODI}/monetary-account/{MAIN}/schedule/{id}/schedule-instance"
     (item,) = client.get(runs)
     run = item["ScheduledInstance"]
-    assert (run["state"], run["error_message"]) == ("FAILED_USER_ERROR", ["Insufficient balance."])
+    assert run["state"] == "FAILED_USER_ERROR"
+    assert [each["error_description"] for each in run["error_message"]] == ["Insufficient balance."]
     assert balance(client) == "4118.00"
     client.create(
         f"/user/{JODI}/monetary-account/2083715/payment",
