@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from .clock import bunq_time
-from .store import Json
+from .store import Item, Json
 
 PAGE_DEFAULT = 10
 PAGE_MAXIMUM = 200
@@ -213,6 +213,17 @@ def time_text(seconds: float) -> str:
 
 # Returns at most `limit` things newest first: below `below`, or the ones directly above `above`.
 Fetch = Callable[[int | None, int | None, int], list[Any]]
+
+
+def among(shown: Sequence[Item]) -> Fetch:
+    """Return how to fetch pages of items that are at hand already, newest first."""
+
+    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
+        if above is not None:
+            return [item for item in shown if item.id > above][-limit:]
+        return [item for item in shown if below is None or item.id < below][:limit]
+
+    return fetch
 
 
 def paged(window: Window, fetch: Fetch, id_of: Callable[[Any], int]) -> tuple[list[Any], Json]:

@@ -19,14 +19,25 @@ resource = Resource()
 C = U + "/card/<int:card_id>"
 
 
+def _is_visible(call: Call, card: Item) -> bool:
+    """Tell whether an app may see a card: it must pay from an account that is shared with the app."""
+    visible = call.visible_accounts(call.user)
+    return visible is None or card.body["account"] in visible
+
+
 def _own(call: Call, card_id: int) -> Item:
-    return call.load("card", card_id, "Card", owner=call.user.id)
+    card = call.load("card", card_id, "Card", owner=call.user.id)
+    if not _is_visible(call, card):
+        raise wire.not_found("Card", card_id)
+    return card
 
 
 @resource.get(U + "/card")
 def index(call: Call) -> Answer:
     """List cards."""
-    return call.page("card", lambda item: cards.shape(call.store, item), owner=call.user.id)
+    shown = [each for each in call.store.select("card", owner=call.user.id) if _is_visible(call, each)]
+    page, pagination = wire.paged(call.window, wire.among(shown), lambda item: item.id)
+    return Answer([cards.shape(call.store, item) for item in page], pagination)
 
 
 @resource.get(C)

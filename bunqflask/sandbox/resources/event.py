@@ -49,12 +49,7 @@ def index(call: Call) -> Answer:
 
     shown = [each for each in call.store.select("event", owner=call.user.id) if is_meant(each)]
 
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [item for item in shown if item.id > above][-limit:]
-        return [item for item in shown if below is None or item.id < below][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(shown), lambda item: item.id)
     return Answer([shape(item) for item in page], pagination)
 
 

@@ -36,12 +36,7 @@ def _list(call: Call, wrapper: str | None) -> Answer:
         if (visible is None or item.id in visible) and wrapper in (None, item.body["wrapper"])
     ]
 
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [item for item in shown if item.id > above][:limit][::-1]
-        return [item for item in shown if below is None or item.id < below][::-1][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(shown[::-1]), lambda item: item.id)
     if len(page) == len(shown):
         pagination = {"future_url": None, "newer_url": None, "older_url": None}
     return Answer([accounts.wire(call.store, item) for item in page[::-1]], pagination)

@@ -80,12 +80,7 @@ def _shown(call: Call, *, batches: bool = True, **bounds: int) -> Answer:
         if (batches or not each.body["batch"]) and (visible is None or each.account in visible)
     ]
 
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [item for item in found if item.id > above][-limit:]
-        return [item for item in found if below is None or item.id < below][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
     return Answer([schedules.shape(call.store, item) for item in page], pagination)
 
 

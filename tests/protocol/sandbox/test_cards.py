@@ -132,6 +132,15 @@ def test_replaced_card_leaves_a_new_one(bank: Served) -> None:
     assert client.one(f"{CARDS}/{new}", "Card")["second_line"] == "Again"
 
 
+def test_app_sees_only_cards_of_the_accounts_it_may_see(bank: Served) -> None:
+    jodi = session_of(bank, JODI)
+    card = ordered(jodi)["id"]
+    app = App(new_user(bank)).connect(accounts=[SECOND])
+    assert app.get(f"/user/{app.user_id}/card") == []
+    assert app.refused("PUT", f"/user/{app.user_id}/card/{card}", {"status": "LOST"})[0] == 404
+    assert jodi.one(f"{CARDS}/{card}", "Card")["status"] == "DEACTIVATED"
+
+
 def test_app_may_manage_cards_of_its_user(bank: Served) -> None:
     app = App(new_user(bank)).connect()
     card = ordered(app)
