@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -30,7 +32,7 @@ from sqlalchemy.sql import Executable
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment, PaymentRaw
+from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
 from bunqflask.models.payments import row_id
 from bunqflask.services import accounts, connections
 from bunqflask.services.connections import NotFoundHere
@@ -40,6 +42,27 @@ PAGE_SIZE = 50
 _WORD = re.compile(r"\w+")
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
+_STAMPS = (
+    select(
+        AccountSync.id,
+        # As the driver gives them: they are only compared. The lease moves with every page that is stored.
+        *(
+            type_coerce(getattr(AccountSync, name), String)
+            for name in ("read_at", "trouble", "next_try_at", "lease_until", "verified_id")
+        ),
+    )
+    .join(MonetaryAccount, MonetaryAccount.id == AccountSync.id)
+    .join(Connection, Connection.id == MonetaryAccount.connection_id)
+    .where(
+        or_(
+            Connection.shared_at.is_not(None),
+            Connection.id.in_(
+                select(ConnectionMember.connection_id).where(ConnectionMember.member_id == bindparam("member_id"))
+            ),
+        )
+    )
+    .order_by(AccountSync.id)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,9 +205,15 @@ def totals(scope: Scope, wanted: Filter) -> list[Totals]:
 
 def sums(scope: Scope, wanted: Filter, edges: Sequence[datetime]) -> dict[int, list[Totals]]:
     """Add up the payments between each moment and the next, in one pass; keyed by the number of the first moment."""
-    span = [Payment.created_at >= edges[0], Payment.created_at < edges[-1]]
+    ids, span = _account_ids(scope, wanted), [Payment.created_at >= edges[0], Payment.created_at < edges[-1]]
+    bounds = None
+    if wanted.words:
+        # A search is told which rows the span can hold, or it would find all there are.
+        within = select(func.min(Payment.id), func.max(Payment.id)).where(Payment.account_id.in_(ids), *span)
+        lowest, highest = db.session.execute(within).one()
+        bounds = (lowest or 0, highest or 0)
     found: dict[int, list[Totals]] = {}
-    for number, each in _summed(scope, wanted, _between(edges[1:-1]), span):
+    for number, each in _summed(scope, wanted, _between(edges[1:-1]), span, bounds):
         found.setdefault(number, []).append(each)
     return found
 
@@ -235,21 +264,8 @@ def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Paym
 
 
 def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
-    """Return what changes whenever the payments that a member sees would: one question to the database."""
-    query = (
-        select(
-            AccountSync.id,
-            AccountSync.read_at,
-            AccountSync.trouble,
-            AccountSync.next_try_at,
-            # moved by every page of payments that is stored
-            AccountSync.lease_until,
-            AccountSync.verified_id,
-        )
-        .where(AccountSync.id.in_(scope_of(member).accounts))
-        .order_by(AccountSync.id)
-    )
-    return tuple(tuple(row) for row in db.session.execute(query))
+    """Return what changes whenever the payments that a member sees would: one short question to the database."""
+    return tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id}))
 
 
 def search_text(text: str) -> str:
@@ -303,7 +319,11 @@ def _account_ids(scope: Scope, wanted: Filter) -> list[int]:
 
 
 def _summed(
-    scope: Scope, wanted: Filter, group: ColumnElement[Any], more: Sequence[ColumnElement[bool]]
+    scope: Scope,
+    wanted: Filter,
+    group: ColumnElement[Any],
+    more: Sequence[ColumnElement[bool]],
+    bounds: tuple[int, int] | None = None,
 ) -> list[tuple[int, Totals]]:
     ids = _account_ids(scope, wanted)
     if not ids:
@@ -321,7 +341,7 @@ def _summed(
             func.count().filter(own).label("own_count"),
             func.max(Payment.id).label("last_id"),
         )
-        .where(Payment.account_id.in_(ids), *_conditions(wanted), *more)
+        .where(Payment.account_id.in_(ids), *_conditions(wanted, bounds), *more)
         .group_by("number", Payment.currency)
         .order_by("number", Payment.currency)
     )
@@ -351,7 +371,8 @@ def _between(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:
     return case((Payment.created_at < moments[middle], earlier), else_=later)
 
 
-def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+def _conditions(wanted: Filter, bounds: tuple[int, int] | None = None) -> list[ColumnElement[bool]]:
+    """What a filter asks of a payment; `bounds` are the lowest and the highest row that a search has to find."""
     size = func.abs(Payment.amount, type_=Payment.amount.type)
     found: list[ColumnElement[bool]] = []
     if wanted.since is not None:
@@ -366,13 +387,13 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
         found.append(Payment.amount > 0 if wanted.direction == "in" else Payment.amount < 0)
     if wanted.type:
         found.append(Payment.type == wanted.type)
-    match = _match(wanted.words, wanted.amount)
+    match = _match(wanted.words, wanted.amount, bounds or (0, 2**63 - 1))
     if match is not None:
         found.append(match)
     return found
 
 
-def _match(words: str, amount: Decimal | None) -> ColumnElement[bool] | None:
+def _match(words: str, amount: Decimal | None, bounds: tuple[int, int]) -> ColumnElement[bool] | None:
     """Every word, as the beginning of a word in name, description or IBAN; or the amount."""
     parts = search_text(words).split()[:20]
     if not parts:
@@ -380,7 +401,9 @@ def _match(words: str, amount: Decimal | None) -> ColumnElement[bool] | None:
     word = _amount_word(amount) if amount is not None else None
     if db.engine.dialect.name == "sqlite":
         asked = " ".join(f'"{part}"*' for part in parts) + (f' OR "{word}"' if word else "")
-        found = text("SELECT rowid FROM payment_search WHERE payment_search MATCH :asked").bindparams(asked=asked)
+        found = text(
+            "SELECT rowid FROM payment_search WHERE payment_search MATCH :asked AND rowid BETWEEN :lowest AND :highest"
+        ).bindparams(asked=asked, lowest=bounds[0], highest=bounds[1])
         return Payment.id.in_(found.columns(literal_column("rowid")))
     asked = " & ".join(f"'{part}':*" for part in parts) + (f" | '{word}'" if word else "")
     return literal_column("payment_search").op("@@")(func.to_tsquery("simple", bindparam(None, asked)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import unicodedata
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +26,13 @@ from bunqflask.web.payment_filters import start_of, type_words
 from bunqflask.web.presenters import Icon, icon
 
 Direction = Literal["in", "out", "own"]
+# currency, money from and to others, money between own accounts
+Sum = tuple[str, Decimal, Decimal]
 _MOST_GAPS = 5
+_MOST_TOTALS = 500
+
+_totals: OrderedDict[Hashable, list[Totals]] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -167,10 +175,14 @@ def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = N
     several = wanted.account_id is None
     today = local_day(clock.now())
     groups = [(day, list(found)) for day, found in groupby(page.payments, lambda each: local_day(each.created_at))]
-    sums = _day_sums(scope, wanted, sorted({day for day, _found in groups}))
+    cut = {groups[-1][0]} if groups and page.older_id is not None else set()
+    if groups and before is not None and local_day(before.created_at) == groups[0][0]:
+        cut.add(groups[0][0])
+    sums = _day_sums(scope, wanted, cut)
     shown = []
     for position, (day, found) in enumerate(groups):
-        totals = [_change(each, several=several) for each in sums.get(day, [])]
+        # A day that lies whole on this page needs no question to the database.
+        totals = _changes(sums[day] if day in cut else _sums_of(found, scope), several=several)
         shown.append(
             DayGroup(
                 id=f"day-{found[0].id}",
@@ -184,11 +196,14 @@ def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = N
     return shown
 
 
-def result(scope: Scope, wanted: Filter, everything: Filter) -> Result:
-    """Count and add up what a view shows; `everything` is the same view without filters."""
-    sums = payments.totals(scope, wanted)
+def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable) -> Result:
+    """Count and add up what a view shows; `everything` is the same view without filters.
+
+    :param stamp: what changes whenever payments do; as long as it stays, sums are not asked for again.
+    """
+    sums = _kept_totals(scope, wanted, stamp)
     shown = sum(each.count for each in sums)
-    all_count = shown if wanted == everything else sum(each.count for each in payments.totals(scope, everything))
+    all_count = sum(each.count for each in _kept_totals(scope, everything, stamp))
     return Result(shown=shown, shown_text=number(shown), all_text=number(all_count), sums=sums)
 
 
@@ -253,24 +268,48 @@ def readable_json(raw: dict[str, Any]) -> str:
     )
 
 
+def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
+    key = (stamp, tuple(scope.ids), tuple(scope.ibans), wanted)
+    with _lock:
+        found = _totals.get(key)
+    if found is None:
+        found = payments.totals(scope, wanted)
+        with _lock:
+            _totals[key] = found
+            while len(_totals) > _MOST_TOTALS:
+                _totals.popitem(last=False)
+    return found
+
+
 def _counterparty(payment: Payment, scope: Scope) -> str:
     """The name of our own account at the other side."""
     found = [each for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
     return formats.name(found[0].description if found else payment.counterparty_name)
 
 
-def _day_sums(scope: Scope, wanted: Filter, found: Sequence[date]) -> dict[date, list[Totals]]:
-    if not found:
-        return {}
-    edges = sorted({start_of(each) for day in found for each in (day, day + timedelta(days=1))})
-    sums = payments.sums(scope, wanted, edges)
-    return {local_day(edges[key]): each for key, each in sums.items()}
+def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Sum]]:
+    """What whole days add up to, also those parts that are on other pages."""
+    sums: dict[date, list[Sum]] = {}
+    for day in found:
+        edges = (start_of(day), start_of(day + timedelta(days=1)))
+        all_of_it = payments.sums(scope, wanted, edges).get(0, [])
+        sums[day] = [(each.currency, each.money_in + each.money_out, each.own) for each in all_of_it]
+    return sums
 
 
-def _change(totals: Totals, *, several: bool) -> Money:
+def _sums_of(found: Sequence[Payment], scope: Scope) -> list[Sum]:
+    ibans, zero = set(scope.ibans), Decimal(0)
+    foreign = dict.fromkeys((each.currency for each in found), zero)
+    own_sums = dict.fromkeys(foreign, zero)
+    for each in found:
+        sums = own_sums if each.counterparty_iban in ibans else foreign
+        sums[each.currency] += each.amount
+    return [(currency, foreign[currency], own_sums[currency]) for currency in sorted(foreign)]
+
+
+def _changes(sums: Sequence[Sum], *, several: bool) -> list[Money]:
     """On one account the change of its balance; over several, transfers between them change nothing."""
-    amount = totals.money_in + totals.money_out
-    return Money(amount if several else amount + totals.own, totals.currency)
+    return [Money(foreign if several else foreign + own, currency) for currency, foreign, own in sums]
 
 
 def _level(

@@ -33,6 +33,14 @@ class _BunqsNumber(IntegerConverter):
         super().__init__(url_map, max=_LARGEST)
 
 
+class _Refused(Exception):
+    """A filter was not understood: the page that says so is not one to keep."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__("a filter was not understood")
+        self.page = page
+
+
 @bp.record_once
 def _know_large_numbers(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["large"] = _BunqsNumber
@@ -41,13 +49,13 @@ def _know_large_numbers(state: BlueprintSetupState) -> None:
 @bp.get("/payments")
 def home() -> ResponseReturnValue:
     """All payments that this team member sees, newest first."""
-    return _list_of(payments.scope_of(g.team_member), None)
+    return _list_of(None)
 
 
 @bp.get("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments")
 def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Payments of one monetary account, newest first, with its balance over time."""
-    return _list_of(*_scope_and_account(connection_id, monetary_account_id))
+    return _list_of((connection_id, monetary_account_id))
 
 
 @bp.get("/payments/<large:payment_row_id>")
@@ -68,7 +76,7 @@ def months() -> ResponseReturnValue:
         charts = [] if asked.errors else payment_charts.months(scope, asked.wanted)
         return render_template("payments/months.html", charts=charts, asked=asked)
 
-    return make_response(kept.page(_stamp(), make), 422 if asked.errors else 200)
+    return make_response(make(), 422) if asked.errors else make_response(kept.page(_stamp(), make))
 
 
 @bp.get("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments/state")
@@ -93,19 +101,31 @@ def reread(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     return redirect(url)
 
 
-def _list_of(scope: Scope, account: MonetaryAccount | None) -> ResponseReturnValue:
+def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
+    """Show a list of payments: of one account, by our connection and bunq's account, or of all."""
     if any(not value for value in request.args.values()):
         # A form sends its empty fields too; the address to keep and share has none.
         known = (*payment_filters.NAMES, "range", "older_id")
         return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
-    asked = payment_filters.read(request.args, scope, account_id=account.id if account else None)
-    response = make_response(kept.page(_stamp(), lambda: _list_page(scope, account, asked)))
-    response.status_code = 422 if asked.errors else 200
+    stamp = _stamp(place[0] if place else None)
+
+    def make() -> str:
+        scope, account = _scope_and_account(*place) if place else (payments.scope_of(g.team_member), None)
+        asked = payment_filters.read(request.args, scope, account_id=account.id if account else None)
+        page = _list_page(scope, account, asked, stamp)
+        if asked.errors:
+            raise _Refused(page)
+        return page
+
+    try:
+        response = make_response(kept.page(stamp, make))
+    except _Refused as refused:
+        response = make_response(refused.page, 422)
     response.vary.add("HX-Request")
     return response
 
 
-def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked) -> str:
+def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stamp: tuple[object, ...]) -> str:
     older_id = _older_id()
     everything = Filter(account_id=account.id if account else None)
     found = Page([], None) if asked.errors else payments.list_page(scope, asked.wanted, older_id=older_id)
@@ -121,7 +141,7 @@ def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked) -> s
     if wants_fragment() and older_id is not None:
         return render_template("payments/_older.html", **context)
     context |= {
-        "result": payment_views.result(scope, asked.wanted, everything),
+        "result": payment_views.result(scope, asked.wanted, everything, stamp[:2]),
         "chips": [(chip.text, _here({**_kept(), **chip.without})) for chip in asked.chips],
         "clear_url": _here(_kept()),
         "here": _here(),
@@ -218,7 +238,11 @@ def _here(arguments: dict[str, str] | None = None) -> str:
     return url_for(request.endpoint or "", **values)
 
 
-def _stamp() -> tuple[object, ...]:
+def _stamp(connection_id: int | None = None) -> tuple[object, ...]:
+    """Return what changes when a page about payments would; the last part is how it was asked for.
+
+    :raises NotFoundHere: the connection asked for is not there for this member.
+    """
     member = g.team_member
     asked = (request.query_string, wants_fragment())
-    return (connections.stamp(member), payments.stamp(member), asked)
+    return (connections.stamp(member, connection_id), payments.stamp(member), asked)
