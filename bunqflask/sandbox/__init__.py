@@ -15,7 +15,7 @@ import click
 from flask import Flask, Response, request
 
 from . import acts, consent, control, history, links, panel, portal, seed, token_endpoint, wire
-from .api import mount
+from .answering import mount
 from .bank import Bank
 from .resources import CALL_NAMES, CALLS
 from .settings import Settings

@@ -1,6 +1,6 @@
 """What the bank offers: one module per resource, one word here per module."""
 
-from ..api import table
+from ..answering import table
 from ..limits import last_word
 from . import (
     attachment,
