@@ -1,11 +1,13 @@
 """The parts that Flask plugs in, unbound: the database, its migrations and the CSRF guard."""
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 from flask import Flask, g, has_app_context
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -32,7 +34,16 @@ class Base(DeclarativeBase):
 for _talkative in ("urllib3.connectionpool", "authlib.integrations.base_client.sync_app"):
     logging.getLogger(_talkative).addFilter(lambda record: record.levelno > logging.DEBUG)
 
-db = SQLAlchemy(model_class=Base)
+
+def _json(value: object) -> str:
+    """Write a JSON column; half characters and numbers beyond 64 bits, which bunq may send, take the slow way."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value)
+
+
+db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json})
 migrate = Migrate()
 csrf = CSRFProtect()
 
