@@ -121,6 +121,13 @@ def find(token: str, *, is_use: bool = True) -> CurrentLogin | None:
     return CurrentLogin(row.id, CurrentMember(row.member_id, row.email, row.name))
 
 
+def is_idle(token: str) -> bool:
+    """Tell whether this token's login has ended because it was not used for too long, and for no other reason."""
+    query = select(Login.last_seen_at).where(Login.token_hash == _digest(token))
+    last_seen_at = db.session.scalar(query)
+    return last_seen_at is not None and last_seen_at < clock.now() - IDLE
+
+
 def list_for(member: Member) -> list[Login]:
     """Return where a team member is logged in, latest use first."""
     oldest = clock.now() - IDLE

@@ -122,7 +122,7 @@ def _guard() -> ResponseReturnValue | None:
         g.team_member = g.login.member if g.login else None
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not getattr(view, "is_public", False):
-        return _ask_for_login(lapsed=token is not None)
+        return _ask_for_login(idle=token is not None and logins.is_idle(token))
     return None
 
 
@@ -136,19 +136,25 @@ def _check_origin() -> None:
         raise OriginRefused(ours)
 
 
-def _ask_for_login(*, lapsed: bool) -> ResponseReturnValue:
+def _ask_for_login(*, idle: bool) -> ResponseReturnValue:
     came_for = request.full_path.rstrip("?") if request.method == "GET" else ""
     is_htmx = "HX-Request" in request.headers
     if is_htmx:
-        # The page around the fragment is where the person is.
-        current = urlsplit(request.headers.get("HX-Current-URL", ""))
-        prefix = request.script_root
-        came_for = current.path.removeprefix(prefix) + (f"?{current.query}" if current.query else "")
-    reason = "idle" if lapsed else None
+        came_for = _page_around()
+    reason = "idle" if idle else None
     target = url_for("auth.login", next=came_for if came_for not in ("", "/") else None, reason=reason)
     if is_htmx:
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target)
+
+
+def _page_around() -> str:
+    """Return the page of ours that asks for a fragment, as htmx names it: that is where the person is."""
+    try:
+        current = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return ""
+    return current.path.removeprefix(request.script_root) + (f"?{current.query}" if current.query else "")
 
 
 def _content_security_policy(config: Config) -> str:

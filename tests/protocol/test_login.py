@@ -115,6 +115,7 @@ def test_a_login_ends_when_unused_for_half_an_hour_or_after_twelve_hours(live_ap
     assert urlsplit(browser.page.url).path == "/settings", "where the person was"
     rows.age_logins(live_app.app, made_ago=timedelta(hours=12, minutes=1))
     assert not is_in(browser)
+    assert "without use" not in browser.page.text, "which would not be true"
 
 
 def sign_in_again(browser: Browser, email: str) -> None:
@@ -149,6 +150,11 @@ def test_logging_out_ends_the_login_on_the_server(live_app: ThreadSite, robin: s
     assert rows.count(live_app.app, Login) == 0
     browser.session.cookies = kept
     assert not is_in(browser)
+    assert "without use" not in browser.page.text
+    for nonsense in ("http://[", "//evil.example/x", "\\evil", "javascript:alert(1)"):
+        answer = browser.get("/settings", headers={"HX-Request": "true", "HX-Current-URL": nonsense})
+        assert answer.headers["HX-Redirect"].startswith("/login"), nonsense
+        assert "evil.example" not in urlsplit(answer.headers["HX-Redirect"]).netloc
 
 
 @pytest.mark.sqlite_only
