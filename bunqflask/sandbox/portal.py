@@ -77,10 +77,13 @@ def decide(bank: Bank, transaction: Item, status: str, payer: Item | None = None
 
 
 def shape(store: Store, transaction: Item) -> Json:
-    """Write a transaction; `alias`, the payer's account, is null until one is chosen."""
+    """Write a transaction. `alias`, the payer's account, is left out until one is chosen.
+
+    Null would mean the same to bunq, but its Python SDK stumbles over it here.
+    """
     body = transaction.body
     payer = store.get("monetary_account", transaction.account or 0)
-    return {
+    shown = {
         "id": transaction.id,
         "created": transaction.created,
         "updated": transaction.updated,
@@ -91,8 +94,8 @@ def shape(store: Store, transaction: Item) -> Json:
         "url_redirect": body["url_redirect"],
         "time_expiry": time_text(body["expires"]),
         "status": status_of(store, transaction),
-        "alias": None if payer is None else accounts.label(store, payer),
     }
+    return shown if payer is None else {**shown, "alias": accounts.label(store, payer)}
 
 
 # The portal: `psp.bunq.com/?transactionId=<public_uuid>` at bunq, /psp?transactionId=… here.
