@@ -17,6 +17,7 @@ from bunqflask.texts import gettext as _
 from bunqflask.web import cards, kept, payment_charts, payment_filters, payment_views
 from bunqflask.web.htmx import wants_fragment
 from bunqflask.web.payment_filters import Asked
+from bunqflask.web.security import polled
 
 bp = Blueprint("payments", __name__)
 
@@ -80,6 +81,7 @@ def months() -> ResponseReturnValue:
 
 
 @bp.get("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments/state")
+@polled
 def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """How far the payments of an account are read: what its page asks for while they are."""
     _scope, account = _scope_and_account(connection_id, monetary_account_id)

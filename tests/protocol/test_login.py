@@ -126,7 +126,7 @@ def sign_in_again(browser: Browser, email: str) -> None:
 @pytest.mark.sqlite_only
 def test_a_page_that_asks_by_itself_is_no_use_of_the_login(live_app: ThreadSite, robin: str) -> None:
     browser = sign_in(live_app, robin)
-    for path in ("/connections/1/accounts", "/connect/none/status", "/connections/1/accounts"):
+    for path in ("/connections/1/accounts", "/connect/none/status", "/connections/1/accounts/1/payments/state"):
         rows.age_logins(live_app.app, unused_for=timedelta(minutes=11))
         last = browser.get(path, headers={"HX-Request": "true"})
     assert last.headers.get("HX-Redirect"), path
