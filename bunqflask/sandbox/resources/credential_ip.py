@@ -45,13 +45,7 @@ def _check_caller(call: Call) -> None:
 def index(call: Call) -> Answer:
     """List the user's keys."""
     keys = _keys(call)
-
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [each for each in keys if each.id > above][-limit:]
-        return [each for each in keys if below is None or each.id < below][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(keys), lambda item: item.id)
     return Answer([credentials.shape(each) for each in page], pagination)
 
 

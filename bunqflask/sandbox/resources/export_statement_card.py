@@ -111,13 +111,7 @@ def _list(call: Call, card_id: int, word: str | None, wrapper: str) -> Answer:
     card = _card(call, card_id)
     statements_kept = call.store.select(KIND, parent=card.id)
     found = [each for each in statements_kept if word in (None, each.name) and _is_visible(call, each)]
-
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [each for each in found if each.id > above][-limit:]
-        return [each for each in found if below is None or each.id < below][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
     return Answer([_shape(each, wrapper) for each in page], pagination)
 
 

@@ -96,13 +96,7 @@ def search(call: Call) -> Answer:
         return wanted is None or categories.of_shape(ibans, payment).name == wanted
 
     found = [each for each in call.store.select("event", owner=call.user.id) if is_meant(each)]
-
-    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
-        if above is not None:
-            return [each for each in found if each.id > above][-limit:]
-        return [each for each in found if below is None or each.id < below][:limit]
-
-    page, pagination = wire.paged(call.window, fetch, lambda item: item.id)
+    page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
     return Answer([event.shape(each) for each in page], pagination)
 
 
