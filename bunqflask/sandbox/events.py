@@ -44,12 +44,23 @@ def happened(
     filters = [
         each
         for each in store.select("notification_filter_url", owner=user_id)[::-1]
-        if each.account in (None, account_id)
+        if each.account in (None, account_id) and _may_hear(bank, each, account_id)
     ]
     for category, event_type in notify:
         for each in filters:
             if each.body["category"] == category:
                 _send(bank, each, category, event_type, thing)
+
+
+def _may_hear(bank: Bank, target: Item, account_id: int | None) -> bool:
+    """Tell whether who set a filter may know of an account: an app of those it was given, and as long as it is."""
+    grant_id = target.body.get("grant_id")
+    if grant_id is None:
+        return True
+    grant = bank.store.get("grant", grant_id)
+    if grant is None or grant.body["status"] != "ACTIVE":
+        return False
+    return account_id is None or account_id in grant.body["accounts"]
 
 
 def _send(bank: Bank, target: Item, category: str, event_type: str, thing: Json) -> None:

@@ -96,7 +96,9 @@ def _add(word: str, wrapper: str, *, target: bool, account_level: bool) -> None:
         wanted = _read(call, target=target)
         for each in level(call, account_id):
             call.store.delete(each)
+        grant = call.grant
         for body in wanted:
+            body["grant_id"] = None if grant is None else grant.id
             call.store.insert(kind, body, owner=call.user.id, account=account_id)
         return listed(call, account_id)
 

@@ -12,7 +12,7 @@ import pytest
 
 from bunqflask.sandbox.server import Served
 
-from .client import JODI, MAIN, SECOND, App, control, new_user, session_of
+from .client import CAR, JODI, MAIN, SECOND, App, control, new_user, session_of
 from .test_drafts import DRAFTS, draft
 from .test_payments import OWN_SECOND, order, path
 from .test_requests import wait_until
@@ -132,6 +132,25 @@ def test_app_hears_of_drafts_and_their_end(bank: Served, hook: Hook) -> None:
     session_of(bank, JODI).ok("PUT", f"{DRAFTS}/{id}", {"status": "ACCEPTED"})
     wait_until(lambda: len(hook.heard) == 2)
     assert hook.types() == ["DRAFT_PAYMENT_ACCEPTED", "DRAFT_PAYMENT_CREATED"]
+
+
+def test_app_hears_of_its_accounts_only_and_no_more_once_it_is_revoked(bank: Served, hook: Hook) -> None:
+    app = App(new_user(bank)).connect(accounts=[SECOND])
+    app.ok("POST", f"/user/{app.user_id}/notification-filter-url", filters(("MUTATION", hook.url)))
+    jodi = session_of(bank, JODI)
+    jodi.create(path(), order("1.00"))
+    jodi.create(path(), order("2.00", OWN_SECOND))
+    wait_until(lambda: bool(hook.heard))
+    control(bank, "POST", "/grants/revoke", {"user_id": JODI})
+    jodi.create(path(), order("3.00", OWN_SECOND))
+    jodi.ok("POST", FILTERS, filters(("MUTATION", hook.url)))
+    jodi.create(path(CAR), order("4.00"))
+    wait_until(lambda: len(hook.heard) == 2)
+    heard = [each["object"]["Payment"] for each in hook.heard]
+    assert [(each["monetary_account_id"], each["amount"]["value"]) for each in heard] == [
+        (SECOND, "2.00"),
+        (CAR, "-4.00"),
+    ]
 
 
 def test_failure_is_tried_six_times_a_minute_apart_then_listed_and_resent(bank: Served, hook: Hook) -> None:
