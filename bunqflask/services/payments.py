@@ -38,6 +38,9 @@ from bunqflask.services import accounts, connections
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.team import Member
 
+# From a moment up to before another.
+Span = tuple[datetime, datetime]
+
 PAGE_SIZE = 50
 _WORD = re.compile(r"\w+")
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
@@ -203,18 +206,20 @@ def totals(scope: Scope, wanted: Filter) -> list[Totals]:
     return [found for _, found in _summed(scope, wanted, literal_column("0"), [])]
 
 
-def sums(scope: Scope, wanted: Filter, edges: Sequence[datetime]) -> dict[int, list[Totals]]:
-    """Add up the payments between each moment and the next, in one pass; keyed by the number of the first moment."""
-    ids, span = _account_ids(scope, wanted), [Payment.created_at >= edges[0], Payment.created_at < edges[-1]]
+def sums(scope: Scope, wanted: Filter, spans: Sequence[Span]) -> dict[datetime, list[Totals]]:
+    """Add up the payments of spans of time, in order and apart, in one pass; keyed by the beginnings."""
+    edges = sorted({edge for span in spans for edge in span})
+    within = or_(*(and_(Payment.created_at >= since, Payment.created_at < before) for since, before in _joined(spans)))
     bounds = None
     if wanted.words:
-        # A search is told which rows the span can hold, or it would find all there are.
-        within = select(func.min(Payment.id), func.max(Payment.id)).where(Payment.account_id.in_(ids), *span)
-        lowest, highest = db.session.execute(within).one()
+        # A search is told which rows the spans can hold, or it would find all there are.
+        rows = select(func.min(Payment.id), func.max(Payment.id))
+        rows = rows.where(Payment.account_id.in_(_account_ids(scope, wanted)), within)
+        lowest, highest = db.session.execute(rows).one()
         bounds = (lowest or 0, highest or 0)
-    found: dict[int, list[Totals]] = {}
-    for number, each in _summed(scope, wanted, _between(edges[1:-1]), span, bounds):
-        found.setdefault(number, []).append(each)
+    found: dict[datetime, list[Totals]] = {}
+    for number, each in _summed(scope, wanted, _between(edges[1:-1]), [within], bounds):
+        found.setdefault(edges[number], []).append(each)
     return found
 
 
@@ -360,6 +365,17 @@ def _summed(
         )
         for row in db.session.execute(query)
     ]
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """The same time in as few spans as possible."""
+    found: list[Span] = []
+    for since, before in spans:
+        if found and found[-1][1] == since:
+            found[-1] = (found[-1][0], before)
+        else:
+            found.append((since, before))
+    return found
 
 
 def _between(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from babel.numbers import format_currency
 
@@ -15,7 +16,7 @@ from bunqflask.services import ledger, payments
 from bunqflask.services.payments import Filter, Scope, Totals
 from bunqflask.web import charts, formats
 from bunqflask.web.charts import BarChart, Pair, Point, StepChart
-from bunqflask.web.payment_filters import start_of
+from bunqflask.web.payment_filters import span_of, start_of
 from bunqflask.web.payment_views import local_day
 
 _MONTHS = 12
@@ -77,10 +78,9 @@ def balance(account: MonetaryAccount, scope: Scope, state: AccountSync | None, s
     """Show the balance of an account over the last days; None before there is a payment to draw it from."""
     today = local_day(clock.now())
     found = [today - timedelta(days=number) for number in range(span - 1, -1, -1)]
-    edges = [start_of(day) for day in [*found, today + timedelta(days=1)]]
-    sums = payments.sums(scope, Filter(account_id=account.id), edges)
-    by_day = {found[key]: each[0] for key, each in sums.items()}
-    start = payments.last_before(account, edges[0])
+    sums = payments.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
+    by_day = {local_day(since): each[0] for since, each in sums.items()}
+    start = payments.last_before(account, start_of(found[0]))
     known = payments.balances([each.last_id for each in by_day.values()])
     days: list[Day] = []
     before, last_id = (start.balance_after, start.id) if start else (None, 0)
@@ -108,16 +108,16 @@ def months(scope: Scope, wanted: Filter) -> list[MonthsChart]:
     """Show money in and out per month, this month and the eleven before it; one chart for each currency."""
     firsts = _firsts(local_day(clock.now()).replace(day=1))
     edges = [start_of(first) for first in firsts]
-    sums = payments.sums(scope, wanted, edges)
+    sums = payments.sums(scope, wanted, list(pairwise(edges)))
     currencies = sorted({each.currency for found in sums.values() for each in found})
     return [_months_of(currency, firsts[:-1], sums) for currency in currencies]
 
 
-def _months_of(currency: str, firsts: Sequence[date], sums: dict[int, list[Totals]]) -> MonthsChart:
+def _months_of(currency: str, firsts: Sequence[date], sums: dict[datetime, list[Totals]]) -> MonthsChart:
     zero = Decimal(0)
     shown = []
-    for number, first in enumerate(firsts):
-        each = next((found for found in sums.get(number, []) if found.currency == currency), None)
+    for first in firsts:
+        each = next((found for found in sums.get(start_of(first), []) if found.currency == currency), None)
         shown.append(
             Month(
                 first=first,

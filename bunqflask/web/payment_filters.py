@@ -125,6 +125,11 @@ def start_of(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=formats.ZONE)
 
 
+def span_of(day: date) -> tuple[datetime, datetime]:
+    """The day's beginning and the next one's, which are 23, 24 or 25 hours apart."""
+    return start_of(day), start_of(day + timedelta(days=1))
+
+
 def amount(text: str) -> Decimal:
     """Read an amount as people write it: 1234.5, 1.234,50 and 1,234.50 are all understood.
 

@@ -22,12 +22,10 @@ from bunqflask.services import ledger, payments
 from bunqflask.services.payments import Filter, Page, Scope, Totals
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
-from bunqflask.web.payment_filters import start_of, type_words
+from bunqflask.web.payment_filters import span_of, type_words
 from bunqflask.web.presenters import Icon, icon
 
 Direction = Literal["in", "out", "own"]
-# currency, money from and to others, money between own accounts
-Sum = tuple[str, Decimal, Decimal]
 _MOST_GAPS = 5
 _MOST_TOTALS = 500
 
@@ -175,14 +173,10 @@ def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = N
     several = wanted.account_id is None
     today = local_day(clock.now())
     groups = [(day, list(found)) for day, found in groupby(page.payments, lambda each: local_day(each.created_at))]
-    cut = {groups[-1][0]} if groups and page.older_id is not None else set()
-    if groups and before is not None and local_day(before.created_at) == groups[0][0]:
-        cut.add(groups[0][0])
-    sums = _day_sums(scope, wanted, cut)
+    sums = _day_sums(scope, wanted, {day for day, _found in groups})
     shown = []
     for position, (day, found) in enumerate(groups):
-        # A day that lies whole on this page needs no question to the database.
-        totals = _changes(sums[day] if day in cut else _sums_of(found, scope), several=several)
+        totals = [_change(each, several=several) for each in sums.get(day, [])]
         shown.append(
             DayGroup(
                 id=f"day-{found[0].id}",
@@ -287,29 +281,18 @@ def _counterparty(payment: Payment, scope: Scope) -> str:
     return formats.name(found[0].description if found else payment.counterparty_name)
 
 
-def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Sum]]:
+def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Totals]]:
     """What whole days add up to, also those parts that are on other pages."""
-    sums: dict[date, list[Sum]] = {}
-    for day in found:
-        edges = (start_of(day), start_of(day + timedelta(days=1)))
-        all_of_it = payments.sums(scope, wanted, edges).get(0, [])
-        sums[day] = [(each.currency, each.money_in + each.money_out, each.own) for each in all_of_it]
-    return sums
+    if not found:
+        return {}
+    sums = payments.sums(scope, wanted, [span_of(day) for day in sorted(found)])
+    return {local_day(since): each for since, each in sums.items()}
 
 
-def _sums_of(found: Sequence[Payment], scope: Scope) -> list[Sum]:
-    ibans, zero = set(scope.ibans), Decimal(0)
-    foreign = dict.fromkeys((each.currency for each in found), zero)
-    own_sums = dict.fromkeys(foreign, zero)
-    for each in found:
-        sums = own_sums if each.counterparty_iban in ibans else foreign
-        sums[each.currency] += each.amount
-    return [(currency, foreign[currency], own_sums[currency]) for currency in sorted(foreign)]
-
-
-def _changes(sums: Sequence[Sum], *, several: bool) -> list[Money]:
+def _change(totals: Totals, *, several: bool) -> Money:
     """On one account the change of its balance; over several, transfers between them change nothing."""
-    return [Money(foreign if several else foreign + own, currency) for currency, foreign, own in sums]
+    amount = totals.money_in + totals.money_out
+    return Money(amount if several else amount + totals.own, totals.currency)
 
 
 def _level(
