@@ -19,6 +19,9 @@ from .store import Item, Json
 PAGE_DEFAULT = 10
 PAGE_MAXIMUM = 200
 
+# The Pagination of a list that has one page only.
+NO_PAGES: Json = {"future_url": None, "newer_url": None, "older_url": None}
+
 
 def to_bytes(value: Any) -> bytes:
     """Write JSON as PHP does by default: no blanks, slashes escaped, non-ASCII as \\uXXXX."""

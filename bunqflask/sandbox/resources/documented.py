@@ -14,12 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..api import Call, Resource
-from ..store import Json
-from ..wire import Answer, Refusal
+from ..wire import NO_PAGES, Answer, Refusal
 
 PATHS_FILE = Path(__file__).parent.parent / "documented_paths.txt"
-
-NO_PAGES: Json = {"future_url": None, "newer_url": None, "older_url": None}
 
 
 @cache

@@ -15,15 +15,13 @@ from .. import accounts, categories, wire
 from ..api import Call, Resource, U
 from ..clock import bunq_time, parse_bunq_time
 from ..store import Item, Json
-from ..wire import Answer, amount, id_answer
+from ..wire import NO_PAGES, Answer, amount, id_answer
 from . import event
 
 resource = Resource()
 
 # The day on which a user's month begins; it can be changed in the app only.
 DAY_OF_MONTH = 1
-
-NO_PAGES: Json = {"future_url": None, "newer_url": None, "older_url": None}
 
 
 def _range(call: Call) -> tuple[str, str]:

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from .. import accounts, people
 from ..api import Call, Resource, U
-from ..store import Json
-from ..wire import Answer, amount
+from ..wire import NO_PAGES, Answer, amount
 
 resource = Resource()
-
-NO_PAGES: Json = {"future_url": None, "newer_url": None, "older_url": None}
 
 # bunq's numbers are not published; these are large enough never to be in the way, and nothing enforces them.
 ACCOUNTS, CARDS = 25, 5
 MONTHLY_CENTS = 10_000_000
 
 
-@resource.get(U + "/limit")
+@resource.get(U + "/limit", oauth=False)
 def limits(call: Call) -> Answer:
-    """Read how many accounts and cards the user may have."""
+    """Read how many accounts and cards the user may have: not for apps, as it counts accounts that they may not see."""
     opened = sum(each.body["status"] != "CANCELLED" for each in accounts.of_user(call.store, call.user.id))
     shape = {
         "limit_monetary_account": ACCOUNTS,

@@ -134,6 +134,7 @@ def test_small_facts_about_a_user(bank: Served) -> None:
     client = session_of(bank, JODI)
     assert client.one(f"/user/{JODI}/insight-preference-date", "InsightPreferenceDate") == {"day_of_month": 1}
     assert client.one(f"/user/{JODI}/limit", "CustomerLimit")["limit_monetary_account_remaining"] == 21
+    assert App(new_user(bank)).connect(JODI, [MAIN]).refused("GET", f"/user/{JODI}/limit")[0] == 403
     assert client.one(f"/user/{JODI}/legal-name", "UserLegalNameArray") == {"legal_names": ["Jodi Walker"]}
     assert client.one(f"/user/{JODI}/tree-progress", "TreeProgress")["label_user"]["public_nick_name"] == "Jodi"
     contract = client.one(f"/user/{JODI}/billing-contract-subscription", "BillingContractSubscription")
