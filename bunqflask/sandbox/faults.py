@@ -15,7 +15,7 @@ from typing import Any
 
 from flask import Response, request
 
-from .limits import last_word
+from .limits import classic_limit, last_word
 from .store import Json
 from .wire import error_body, to_bytes
 
@@ -244,8 +244,8 @@ def _with_body(hit: Hit, body: bytes) -> Response:
 
 def _refuse(hit: Hit) -> Response:
     status, text = STATUS_TEXTS[hit.fault.fault]
-    session = last_word(request.path) == "session-server"
-    text = text.format(calls=1 if session else 3, seconds=30 if session else 3)
+    calls, seconds = classic_limit(request.method, request.path)
+    text = text.format(calls=calls, seconds=seconds)
     hit.answer.status_code = status
     hit.answer.content_type = "application/json"
     body = to_bytes(error_body(text))

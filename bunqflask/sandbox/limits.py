@@ -64,10 +64,15 @@ def too_many(calls: int, seconds: int) -> Refusal:
     )
 
 
+def classic_limit(method: str, path: str) -> tuple[int, int]:
+    """Return (calls, seconds) that an address may make of a call."""
+    return CLASSIC_SESSION if (method, last_word(path)) == ("POST", "session-server") else CLASSIC[method]
+
+
 def _limit(rule: str, method: str, pattern: str) -> tuple[int, int]:
     call = last_word(pattern)
     if rule == "classic":
-        return CLASSIC_SESSION if (method, call) == ("POST", "session-server") else CLASSIC[method]
+        return classic_limit(method, pattern)
     if method == "POST" and call in SETUP_CALLS:
         return NEW_SETUP
     if method != "GET" and call in SECURITY_CALLS:
