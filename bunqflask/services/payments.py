@@ -43,6 +43,7 @@ Span = tuple[datetime, datetime]
 
 PAGE_SIZE = 50
 _WORD = re.compile(r"\w+")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
 _STAMPS = (
@@ -278,8 +279,11 @@ def search_text(text: str) -> str:
     plain = text.casefold()
     if plain.isascii():
         return " ".join(_WORD.findall(plain))
-    plain = unicodedata.normalize("NFKD", plain)
-    return " ".join(_WORD.findall("".join(sign for sign in plain if not unicodedata.combining(sign))))
+    return " ".join(_WORD.findall(_BEYOND_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", plain))))
+
+
+def _without_marks(found: re.Match[str]) -> str:
+    return "".join(sign for sign in found[0] if not unicodedata.combining(sign))
 
 
 def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
