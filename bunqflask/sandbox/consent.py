@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, ledger, oauth, people
+from . import accounts, ledger, oauth, people, provider_drafts
 from .bank import Bank
 from .control import fault_facts, is_foreign_origin, is_open
 from .pages import money, page, qr_path
 from .store import Item, Json, Store
+from .wire import Refusal
 
 # Everybody in the list needs a rule in the style sheet, which shows the chosen one's accounts without script.
 PEOPLE_SHOWN = 20
@@ -61,9 +62,13 @@ def blueprint(bank: Bank) -> Blueprint:
         if is_foreign_origin():
             abort(403)
         beside = request.form.get("beside") == "browser"
-        with bank.store.transaction():
-            asked = _load(bank, asked_uuid)
-            problem = _decide(bank, asked) if oauth.status(bank.store, asked) == "PENDING" else None
+        asked, problem = _load(bank, asked_uuid), None
+        try:
+            with bank.store.transaction():
+                asked = _load(bank, asked_uuid)
+                problem = _decide(bank, asked) if oauth.status(bank.store, asked) == "PENDING" else None
+        except Refusal as refusal:
+            problem = refusal.text
         if problem:
             return _waiting(bank, asked, problem) if beside else _phone(bank, asked, problem)
         if not beside:
@@ -82,7 +87,10 @@ def _load(bank: Bank, asked_uuid: object) -> Item:
 
 
 def _decide(bank: Bank, asked: Item) -> str | None:
-    """Carry out the answer given on the phone; return what is wrong with it, if anything."""
+    """Carry out the answer given on the phone; return what is wrong with it, if anything.
+
+    :raises Refusal: a payment that the consent covers cannot be made.
+    """
     if request.form.get("answer") == "deny":
         oauth.deny(bank, asked)
         return None
@@ -97,6 +105,9 @@ def _decide(bank: Bank, asked: Item) -> str | None:
     shared = [account_id for account_id in own if account_id in chosen]
     if not shared:
         return "Tick at least one account."
+    client = bank.store.get("oauth_client", asked.parent or 0)
+    assert client is not None
+    provider_drafts.accept(bank, client.owner or 0, shared)
     oauth.accept(bank, asked, user, shared)
     return None
 
@@ -144,6 +155,7 @@ def _facts(bank: Bank, asked: Item) -> dict[str, object]:
         "client": oauth.client_name(store, client),
         "returns_to": f"{address.netloc}{address.path}",
         "people": everybody,
+        "prepared": provider_drafts.shown(store, client.owner or 0),
         "picked": picked,
         "chosen": set(request.form.getlist("account", type=int)) if request.form else None,
         "here": request.host,

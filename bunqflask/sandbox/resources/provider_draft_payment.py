@@ -1,7 +1,6 @@
 """`payment-service-provider-draft-payment`: a payment that a PSD2 party prepares for somebody's account.
 
-The payer finds it among the drafts of the account and decides there. bunq's older pages say that accepting a consent
-covers such a payment as well; that is not imitated.
+The payer decides among the drafts of the account, or by accepting the party's consent.
 
 https://doc.bunq.com/psd2/connect-as-a-pisp
 """
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 from .. import accounts, drafts, payments, wire
 from ..api import Call, Resource, U
+from ..provider_drafts import KIND, draft_of
 from ..store import Item, Json
 from ..wire import Answer, amount, id_answer
 from .issuer_transaction import check_party
@@ -17,7 +17,6 @@ from .issuer_transaction import check_party
 resource = Resource()
 
 P = U + "/payment-service-provider-draft-payment"
-KIND = "provider_draft"
 
 
 def _iban(call: Call, field_name: str, name: str | None) -> Json:
@@ -47,14 +46,8 @@ def create(call: Call) -> Answer:
     return id_answer(call.store.insert(KIND, body, owner=call.user.id, parent=draft.id).id)
 
 
-def _draft(call: Call, item: Item) -> Item:
-    draft = call.store.get("draft_payment", item.parent or 0)
-    assert draft is not None
-    return draft
-
-
 def _shape(call: Call, item: Item) -> Json:
-    draft = _draft(call, item)
+    draft = draft_of(call.store, item)
     account = call.store.get("monetary_account", draft.account or 0)
     assert account is not None
     return {
@@ -95,9 +88,9 @@ def update(call: Call, draft_id: int) -> Answer:
     item = _own(call, draft_id)
     status = call.json.get("status")
     if status == "CANCELLED":
-        drafts.cancel(call.bank, _draft(call, item))
+        drafts.cancel(call.bank, draft_of(call.store, item))
     elif status == "REJECTED":
-        drafts.reject(call.bank, _draft(call, item))
+        drafts.reject(call.bank, draft_of(call.store, item))
     else:
         raise wire.invalid("The field status must be REJECTED or CANCELLED.")
     return id_answer(item.id)

@@ -10,7 +10,7 @@ import requests
 
 from bunqflask.sandbox.server import Served
 
-from .client import JODI, MAIN, App, Client, control, new_user, session_of
+from .client import CAR, JODI, MAIN, App, Client, control, new_user, session_of
 from .provider import new_provider
 
 BACK = "https://shop.example/paid?order=7"
@@ -208,6 +208,53 @@ def test_prepared_payment_waits_for_the_payer_among_his_drafts(bank: Served) -> 
     )
     assert party.get(own)[0]["PaymentServiceProviderDraftPayment"]["status"] == "ACCEPTED"
     assert payer.get(f"/user/{JODI}/monetary-account/{MAIN}/payment")[0]["Payment"]["amount"]["value"] == "-20.00"
+
+
+def prepared(party: Client, **changes: Any) -> str:
+    """Prepare a payment and return its path."""
+    own = f"/user/{party.user_id}/payment-service-provider-draft-payment"
+    return f"{own}/{party.create(own, draft(**changes))}"
+
+
+def test_consent_covers_what_the_party_prepared_for_a_shared_account(bank: Served) -> None:
+    party = new_provider(bank, "PISP")
+    app = App(party)
+    path = prepared(party)
+    asked = app.ask()
+    page = requests.get(f"{bank.authorize_url}/{asked}", timeout=20).text
+    assert "€20.00" in page
+    assert "Blumen &amp; Söhne" in page
+    app.answer(asked, JODI, [CAR])
+    assert party.one(path, "PaymentServiceProviderDraftPayment")["status"] == "PENDING"
+    app.connect(JODI, [MAIN])
+    assert party.one(path, "PaymentServiceProviderDraftPayment")["status"] == "ACCEPTED"
+    payer = session_of(bank, JODI)
+    assert payer.get(f"/user/{JODI}/monetary-account/{MAIN}/payment")[0]["Payment"]["amount"]["value"] == "-20.00"
+    asked = app.ask()
+    assert "€20.00" not in requests.get(f"{bank.authorize_url}/{asked}", timeout=20).text
+
+
+def test_consent_that_covers_too_much_is_explained_and_changes_nothing(bank: Served) -> None:
+    party = new_provider(bank, "PISP")
+    app = App(party)
+    small, large = prepared(party), prepared(party, amount={"value": "9999.00", "currency": "EUR"})
+    asked = app.ask()
+    form = {"person": str(JODI), "account": str(MAIN), "answer": "accept"}
+    page = requests.post(f"{bank.authorize_url}/{asked}/phone", data=form, timeout=20)
+    assert page.status_code == 422
+    assert "Insufficient balance." in page.text
+    for path in (small, large):
+        assert party.one(path, "PaymentServiceProviderDraftPayment")["status"] == "PENDING"
+    told = requests.get(f"{bank.authorize_url}/{asked}/status", timeout=20).json()
+    assert told == {"status": "PENDING"}
+
+
+def test_other_parties_consents_pay_nothing(bank: Served) -> None:
+    party = new_provider(bank, "PISP")
+    path = prepared(party)
+    App(new_user(bank, "company")).connect(JODI, [MAIN])
+    App(new_provider(bank, "PISP", key_number=6)).connect(JODI, [MAIN])
+    assert party.one(path, "PaymentServiceProviderDraftPayment")["status"] == "PENDING"
 
 
 @pytest.mark.parametrize("how", ["CANCELLED", "REJECTED"])
