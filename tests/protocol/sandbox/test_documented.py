@@ -63,6 +63,7 @@ def test_no_documented_call_crashes_on_a_strange_body(bank: Served, wrong: str) 
         '{"content": ' + "[" * 100_000 + "]" * 100_000 + "}",
         b'{"content": "\xff"}',
     ],
+    ids=["half a character", "not a number", "too deep", "not UTF-8"],
 )
 def test_text_that_is_none_is_refused(bank: Served, raw: str | bytes) -> None:
     client = session_of(bank, JODI)
