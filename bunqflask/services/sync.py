@@ -2,28 +2,31 @@
 
 For each account we know which stretches of its history are here without a gap. A reading takes the newest
 page, and goes on below a stretch until it meets the next one or the end of history. Each page is committed
-together with the stretches, so whatever ends a worker costs at most the page under way.
+together with the stretches, so whatever ends a worker costs at most the page that is being stored, and the
+answer to the next call, which is made meanwhile.
 
 https://doc.bunq.com/basics/pagination
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import current_app
+from flask import Flask, current_app
 
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
-from bunqflask.extensions import db
+from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services import accounts, leases, ledger, payments, sessions, troubles, webhooks
-from bunqflask.services.calls import CallGate
+from bunqflask.services.calls import CallGate, settle
 
 FRESH = timedelta(minutes=60)
 # bunq gives a callback up after six tries, so even with them payments are asked for now and then.
@@ -174,24 +177,45 @@ def _read(
     tell: Callable[[Progress], None] | None,
 ) -> None:
     stretches = [] if full else [Stretch(*each) for each in state.stretches]
-    below: int | None = None
-    pages = 0
-    while True:
-        page = _page(connection, account.monetary_account_id, gate, below)
-        payments.store(account, page.payments)
-        stretches = merge(stretches, page, below=below)
-        state.stretches = [stretch.as_json() for stretch in stretches]
-        state.lease_until = clock.now() + leases.LEASE
-        db.session.commit()
-        pages += 1
-        if tell is not None:
-            tell(Progress(account, pages, payments.count(account), done=False))
-        if stretches[0].reaches_end:
-            return
-        next_below = stretches[0].oldest
-        if below is not None and next_below >= below:
-            raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
-        below = next_below
+    page, below, pages = _page(connection, account.monetary_account_id, gate, None), None, 0
+    with _asking_ahead(connection, account.monetary_account_id, gate) as ask:
+        while True:
+            stretches = merge(stretches, page, below=below)
+            before, below = below, stretches[0].oldest
+            if before is not None and below >= before and not stretches[0].reaches_end:
+                raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
+            following = None if stretches[0].reaches_end else ask(below)
+            payments.store(account, page.payments)
+            state.stretches = [stretch.as_json() for stretch in stretches]
+            state.lease_until = clock.now() + leases.LEASE
+            db.session.commit()
+            pages += 1
+            if tell is not None:
+                tell(Progress(account, pages, payments.count(account), done=False))
+            if following is None:
+                return
+            settle()
+            page = following.result()
+
+
+@contextmanager
+def _asking_ahead(
+    connection: Connection, monetary_account_id: int, gate: CallGate
+) -> Iterator[Callable[[int], Future[PaymentPage]]]:
+    """Yield a way to ask for the page below an id while something else is done, in a session of its own."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    connection_id = connection.id
+
+    def ask(below: int) -> PaymentPage:
+        with app.app_context():
+            read_only()  # what is being stored meanwhile has the database's one lock for writing
+            ours = db.session.get(Connection, connection_id)
+            if ours is None:
+                raise sessions.SessionGone
+            return _page(ours, monetary_account_id, gate, below)
+
+    with ThreadPoolExecutor(1, "asking ahead") as pool:
+        yield lambda below: pool.submit(ask, below)
 
 
 def _page(connection: Connection, monetary_account_id: int, gate: CallGate, older_id: int | None) -> PaymentPage:

@@ -10,7 +10,7 @@ _BODY = Path(os.environ["BENCH_BODY"]).read_bytes()
 app = Flask(__name__)
 
 
-@app.get("/")
+@app.route("/", methods=["GET", "POST"])
 def bare() -> Response:
     """Return the bytes."""
     return Response(_BODY, status=int(os.environ["BENCH_STATUS"]), content_type="text/html; charset=utf-8")
