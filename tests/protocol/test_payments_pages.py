@@ -172,6 +172,18 @@ def test_hostile_names_stay_text(site: ThreadSite, robin: Browser) -> None:
     assert "\\u202e" in robin.get(f"/payments/{payment}").text, "the raw answer spells out what is invisible"
 
 
+def test_pages_of_payments_stand_under_the_strict_policy(site: ThreadSite, robin: Browser) -> None:
+    now = clock.now()
+    (payment, _second) = store(site, Paid(at=now, amount="3"), Paid(at=now, amount="-9", balance="1"))
+    for address in (*routes(payment)[:4], "/payments?min=1.234&q=x", "/payments?older_id=9"):
+        html = robin.get(address).html
+        assert not re.findall(r"<[^>]*\s(?:style|on\w+|hx-on[\w:-]*)=", html), address
+        assert not re.findall(r"<style|<script(?![^>]*\ssrc=)|javascript:", html), address
+        ids = re.findall(r'\sid="([^"]+)"', html)
+        assert len(ids) == len(set(ids)), address
+        assert html.count("<h1") == 1
+
+
 def test_older_payments_come_without_gaps_or_repeats(site: ThreadSite, robin: Browser) -> None:
     start = clock.now() - timedelta(days=3)
     paid = [Paid(at=start + timedelta(minutes=20 * number), amount="1", name=f"N{number:03}") for number in range(120)]

@@ -1,0 +1,99 @@
+"""Payments in front of a person: found by keys, searched, gone on with, and usable by everybody."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from tests.browser import looks
+from tests.browser.acts import arrive, button, connect, heading, open_details
+from tests.support import history
+from tests.support.apps import ThreadSite
+from tests.support.chromium import Profiles
+from tests.support.history import Paid
+
+MAIN = 2083712
+ACCOUNT = f"/connections/1/accounts/{MAIN}/payments"
+
+
+@pytest.fixture
+def payer(robin: Page, site: ThreadSite) -> Page:
+    """Robin with 120 payments, one of them missing, the last names as hostile as names can be."""
+    connect(robin)
+    start = clock.now() - timedelta(days=40)
+    paid = [Paid(at=start + timedelta(hours=8 * n), amount="1", name=f"Shop {n}") for n in range(120)]
+    paid[60] = Paid(at=paid[60].at, amount="-3.50", name="Café Zürich", type="MASTERCARD", balance="12.50")
+    paid[119] = Paid(at=paid[119].at, amount="-9.25", name="\u202e<b>" + "W" * 300, text="x" * 300)
+    with site.app.app_context():
+        history.store(history.account(MAIN), paid)
+        db.session.remove()
+    return robin
+
+
+def rows(page: Page) -> list[str]:
+    """Return the address of every payment on the page."""
+    found: list[str] = page.locator(".pay .go").evaluate_all("links => links.map(link => link.href)")
+    return found
+
+
+def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
+    profiles.expected_statuses = {422}
+    payer.goto("/")
+    payer.keyboard.press("g")
+    payer.keyboard.press("p")
+    expect(heading(payer, "Payments")).to_be_visible()
+    older = payer.get_by_role("link", name="Load older payments")
+    older.focus()
+    payer.keyboard.press("Enter")
+    fifty_first = payer.locator(".pay .go").nth(50)
+    expect(fifty_first).to_be_focused()
+    older.click()
+    expect(payer.get_by_text("These are the oldest payments stored here.")).to_be_visible()
+    assert len(rows(payer)) == len(set(rows(payer))) == 120
+
+    payer.keyboard.press("/")
+    payer.keyboard.type("cafe")
+    payer.keyboard.press("Enter")
+    expect(payer.locator("#say")).to_have_text("1 of 120 payments shown")
+    assert payer.url.endswith("/payments?q=cafe")
+    expect(payer.get_by_label("Search name, text, IBAN or amount")).to_be_focused()
+
+    open_details(payer, "More filters")
+    payer.get_by_label("At least").fill("1.234")
+    payer.keyboard.press("Enter")
+    expect(payer.get_by_text("Write 1234 or 1.2340.")).to_be_visible()
+    expect(payer.get_by_label("At least")).to_have_value("1.234")
+    payer.get_by_role("link", name="Clear all").click()
+    expect(payer.get_by_text("120 payments", exact=True)).to_be_visible()
+
+
+def test_payments_without_scripts(payer: Page, profiles: Profiles, site: ThreadSite) -> None:
+    page = arrive(profiles, site, java_script_enabled=False)
+    page.goto(ACCOUNT)
+    newest = page.locator(".pay").count()
+    page.get_by_role("link", name="Load older payments").click()
+    expect(page.get_by_role("link", name="Back to the newest")).to_be_visible()
+    assert page.locator(".pay").count() == newest == 50
+    page.get_by_label("Out", exact=True).check(force=True)
+    button(page, "Search").click()
+    expect(page.get_by_text("2 of 120 payments shown")).to_be_visible()
+
+
+def test_payments_are_usable_by_everybody(payer: Page, profiles: Profiles) -> None:
+    profiles.expected_statuses = {422}
+    findings: list[str] = []
+    for name, address in {
+        "payments": "/payments",
+        "account": f"{ACCOUNT}?range=365",
+        "months": "/payments/months",
+        "refused": "/payments?q=cafe&min=1.234&account=9",
+        "nothing": "/payments?q=nothing",
+    }.items():
+        payer.goto(address)
+        findings += looks.look(payer, name)
+    payer.goto("/payments")
+    payer.goto(rows(payer)[0])
+    findings += looks.look(payer, "payment")
+    assert findings == [], "\n".join(findings)
