@@ -5,12 +5,15 @@ https://doc.bunq.com/api-reference/draft-payment
 
 from __future__ import annotations
 
-from . import accounts, events, ledger, payments, wire
-from .bank import Bank
+from . import accounts, events, ledger, payments, schedules, wire
+from .bank import Bank, job
 from .store import Item, Json, Store
 from .wire import Refusal, amount
 
 ENTRIES_MAXIMUM = 350
+
+# bunq names no end of drafts; these 30 days are invented, and so is that such a draft counts as cancelled.
+LIFETIME_S = 30 * 86400
 
 
 def prepare(bank: Bank, account: Item, body: Json) -> Item:
@@ -42,12 +45,22 @@ def prepare(bank: Bank, account: Item, body: Json) -> Item:
                 "merchant_reference": order.merchant_reference,
             }
         )
+    given = body.get("schedule")
     draft = store.insert(
         "draft_payment",
-        {"status": "PENDING", "entries": entries, "responses": None, "payment_id": None, "batch_id": None},
+        {
+            "status": "PENDING",
+            "entries": entries,
+            "responses": None,
+            "payment_id": None,
+            "batch_id": None,
+            "schedule": None if given is None else schedules.read_schedule(bank, given),
+            "schedule_id": None,
+        },
         owner=account.owner,
         account=account.id,
     )
+    bank.later("draft_expires", LIFETIME_S, {"draft_id": draft.id})
     _tell(bank, draft, "DRAFT_PAYMENT_CREATED", action="CREATE")
     return draft
 
@@ -62,11 +75,17 @@ def check_pending(draft: Item) -> None:
 
 
 def accept(bank: Bank, account: Item, draft: Item) -> None:
-    """Pay all entries: one as a payment, several as a batch.
+    """Pay all entries, one as a payment, several as a batch; or plan them, where the draft has a schedule.
 
     :raises Refusal: 400, decided before, or no money.
     """
     check_pending(draft)
+    if draft.body.get("schedule"):
+        wanted: list[object] = [_wanted(each, account) for each in draft.body["entries"]]
+        item = schedules.create(bank, account, wanted, draft.body["schedule"], batch=len(wanted) > 1)
+        draft.body["schedule_id"] = item.id
+        _decide(bank, draft, "ACCEPTED")
+        return
     orders = [_order(bank.store, each, account) for each in draft.body["entries"]]
     if len(orders) == 1:
         draft.body["payment_id"] = payments.pay(bank, account, orders[0])[0]
@@ -76,6 +95,17 @@ def accept(bank: Bank, account: Item, draft: Item) -> None:
         bank.store.save(batch, touch=False)
         draft.body["batch_id"] = batch.id
     _decide(bank, draft, "ACCEPTED")
+
+
+def _wanted(entry: Json, account: Item) -> Json:
+    """Write an entry as the request of a payment."""
+    return {
+        "amount": amount(entry["cents"], account.body["currency"]),
+        "counterparty_alias": entry["pointer"],
+        "description": entry["description"],
+        "attachment": [{"id": each} for each in entry["attachment"]],
+        "merchant_reference": entry["merchant_reference"],
+    }
 
 
 def _order(store: Store, entry: Json, account: Item) -> payments.Order:
@@ -115,6 +145,13 @@ def _decide(bank: Bank, draft: Item, status: str) -> None:
     _tell(bank, draft, f"DRAFT_PAYMENT_{status}", action="UPDATE")
 
 
+@job("draft_expires")
+def _expire(bank: Bank, _moment: float, body: Json) -> None:
+    draft = bank.store.get("draft_payment", body["draft_id"])
+    if draft is not None and draft.body["status"] == "PENDING":
+        _decide(bank, draft, "CANCELLED")
+
+
 def _tell(bank: Bank, draft: Item, event_type: str, action: str) -> None:
     events.happened(
         bank,
@@ -146,7 +183,7 @@ def shape(store: Store, draft: Item) -> Json:
             "responses": responses and [{"status": each, "user_alias_created": own} for each in responses],
             "entries": [_entry_shape(store, account, each) for each in body["entries"]],
             "object": _made(store, account, body),
-            "schedule": None,
+            "schedule": _planned(store, body),
             "request_reference_split_the_bill": [],
         }
     }
@@ -165,7 +202,19 @@ def _entry_shape(store: Store, account: Item, entry: Json) -> Json:
     }
 
 
+def _planned(store: Store, body: Json) -> Json | None:
+    """Write when a draft's payments are to be made, if it says so."""
+    kept = body.get("schedule")
+    if kept is None:
+        return None
+    item = store.get("schedule", body.get("schedule_id") or 0)
+    return schedules.times_shape(kept, "ACTIVE") if item is None else schedules.schedule_shape(item)
+
+
 def _made(store: Store, account: Item, body: Json) -> Json | None:
+    planned = store.get("schedule", body.get("schedule_id") or 0)
+    if planned is not None:
+        return schedules.shape(store, planned)
     if body["payment_id"]:
         return payments.shape(store, account, body["payment_id"])
     batch = store.get("payment_batch", body["batch_id"] or 0)

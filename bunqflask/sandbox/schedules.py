@@ -237,15 +237,19 @@ def wrapper_of(item: Item) -> str:
 
 def schedule_shape(item: Item) -> Json:
     """Write the times of a schedule."""
-    kept = item.body["schedule"]
-    upcoming = run_at(kept, kept["runs"]) if item.body["status"] == "ACTIVE" else None
+    return times_shape(item.body["schedule"], item.body["status"])
+
+
+def times_shape(kept: Json, status: str) -> Json:
+    """Write times; a schedule that is over has no next one."""
+    upcoming = run_at(kept, kept["runs"]) if status == "ACTIVE" else None
     return {
         "time_start": kept["time_start"],
         "time_end": kept["time_end"],
         "recurrence_unit": kept["unit"],
         "recurrence_size": kept["size"],
         "time_next": None if upcoming is None else bunq_time(upcoming),
-        "status": item.body["status"],
+        "status": status,
     }
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from bunqflask.sandbox.server import Served
 
-from .client import JODI, MAIN, App, Client, new_user, session_of
+from .client import JODI, MAIN, App, Client, control, new_user, session_of
 from .test_payments import ABROAD, balance, order
+from .test_schedules import scheduled
 
 DRAFTS = f"/user/{JODI}/monetary-account/{MAIN}/draft-payment"
 
@@ -87,3 +88,24 @@ def test_draft_without_money_stays_pending(pair: tuple[Client, Client]) -> None:
 def test_drafts_that_make_no_sense_are_refused(pair: tuple[Client, Client], wrong: dict[str, Any]) -> None:
     _jodi, app = pair
     assert app.refused("POST", DRAFTS, wrong)[0] == 400
+
+
+def test_draft_with_a_schedule_is_paid_at_its_time(bank: Served, pair: tuple[Client, Client]) -> None:
+    jodi, app = pair
+    id = app.create(DRAFTS, draft(schedule=scheduled("ONCE")["schedule"]))
+    assert app.one(f"{DRAFTS}/{id}", "DraftPayment")["schedule"]["recurrence_unit"] == "ONCE"
+    jodi.ok("PUT", f"{DRAFTS}/{id}", {"status": "ACCEPTED"})
+    assert list(app.one(f"{DRAFTS}/{id}", "DraftPayment")["object"]) == ["ScheduledPayment"]
+    assert balance(jodi) == "4118.00"
+    control(bank, "POST", "/clock", {"advance_s": 3601})
+    assert balance(jodi) == "4108.00"
+    assert app.refused("POST", DRAFTS, draft(schedule={"recurrence_unit": "NOW"}))[0] == 400
+
+
+def test_draft_that_nobody_decides_ends(bank: Served, pair: tuple[Client, Client]) -> None:
+    _jodi, app = pair
+    id = app.create(DRAFTS, draft())
+    control(bank, "POST", "/clock", {"advance_s": 30 * 86400 + 1})
+    jodi = session_of(bank, JODI)
+    assert jodi.one(f"{DRAFTS}/{id}", "DraftPayment")["status"] == "CANCELLED"
+    assert jodi.refused("PUT", f"{DRAFTS}/{id}", {"status": "ACCEPTED"})[0] == 400
