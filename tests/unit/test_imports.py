@@ -19,7 +19,7 @@ ARROWS = {
     "models": {"extensions", "encrypted", "clock"},
     "bunq": set[str](),
     "exports": set[str](),
-    "services": {"texts", "exports", "models", "bunq", "exports", "config", "extensions", "encrypted", "clock"},
+    "services": {"texts", "exports", "models", "bunq", "config", "extensions", "encrypted", "clock"},
     "web": {
         "jobs",
         "services",
