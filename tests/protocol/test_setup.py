@@ -124,13 +124,22 @@ def start(environ: dict[str, str], *arguments: str, **more: Any) -> subprocess.P
     )
 
 
-def kill_when_the_fault_struck(bank: Bank, process: subprocess.Popen[bytes]) -> None:
+def held_by(bank: Bank) -> list[Any]:
+    state = bank.state()
+    return [state[name] for name in ("installations", "devices", "sessions", "oauth_clients")]
+
+
+def kill_when_the_fault_struck(bank: Bank, process: subprocess.Popen[bytes], *, when: str, before: list[Any]) -> None:
     deadline = time.monotonic() + WAIT_S
     while bank.state()["faults"]:
         assert process.poll() is None, "setup ended before it reached the call"
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    time.sleep(0.3)  # the bank does its work now
+    if when == "after":
+        # Where the work shows it is waited for; a redirect URL does not show.
+        done_by = time.monotonic() + 1.5
+        while held_by(bank) == before and time.monotonic() < done_by:
+            time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -152,7 +161,9 @@ def assert_resumed_after_kills(app: Flask, bank: Bank, database_url: str, *, whe
     environ = environ_for(bank, database_url, BUNQ_API_KEY=new_key(bank))
     for call in ("installation", "device-server", "session-server", "oauth-client", "callback-url"):
         bank.fault(call=f"POST {call}", fault="timeout", when=when)
-        kill_when_the_fault_struck(bank, start(environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        before = held_by(bank)
+        process = start(environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        kill_when_the_fault_struck(bank, process, when=when, before=before)
         with app.app_context():  # the dead process holds its lease for some seconds more: let them pass
             db.session.execute(db.update(BunqSession).values(lease_until=None))
             db.session.commit()
