@@ -1,5 +1,6 @@
 """Chromium for the journeys; a test fails when its pages complained, whatever else it looked at."""
 
+import gc
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -23,6 +24,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed file .*/static/.*:ResourceWarning"))
+
+
+@pytest.fixture(autouse=True)
+def left_behind() -> Iterator[None]:
+    """Let such a file be found by the test that left it, not by some later one."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
