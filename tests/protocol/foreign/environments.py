@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,8 +29,22 @@ def missing(why: str) -> None:
     pytest.skip(why)
 
 
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep other workers of the same run out until the block ends."""
+    PLACE.mkdir(parents=True, exist_ok=True)
+    with (PLACE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _install(place: Path, *commands: list[str]) -> None:
     """Run the commands once; a half-made place is made anew."""
+    with _alone(place.name):
+        _install_alone(place, *commands)
+
+
+def _install_alone(place: Path, *commands: list[str]) -> None:
     stamp = place / "complete"
     if stamp.exists():
         return
