@@ -261,7 +261,7 @@ def test_filters_narrow_the_list(varied: Browser, fields: dict[str, str], found:
     page = search(varied, **fields)
     assert names(page) == found
     assert f"{len(found)} of 6 payments shown" in page.text
-    assert varied.get(page.url).text == page.text, "the address alone shows the same"
+    assert days(varied.get(page.url)) == days(page), "the address alone shows the same"
     assert "=&" not in page.url
     assert not page.url.endswith("=")
     assert varied.get(page.link("Clear all")).url.endswith("/payments")
