@@ -325,8 +325,3 @@ class Store:
         with self._lock:
             row = self.db.execute("SELECT MIN(due) FROM job").fetchone()
         return None if row[0] is None else float(row[0])
-
-    def is_scheduled(self, kind: str) -> bool:
-        """Tell whether work of this kind waits."""
-        with self._lock:
-            return self.db.execute("SELECT 1 FROM job WHERE kind = ? LIMIT 1", (kind,)).fetchone() is not None

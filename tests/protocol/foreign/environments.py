@@ -16,7 +16,7 @@ import pytest
 PLACE = Path(__file__).parents[3] / ".venv" / "foreign"
 BUNQ_SDK = "bunq_sdk==1.28.0"
 JS_CLIENT = "@bunq-community/bunq-js-client@1.1.2"
-INSTALL_WITHIN_S = 180
+INSTALL_WITHIN_S = 300
 
 
 def missing(why: str) -> None:
