@@ -1,5 +1,6 @@
 """Servers to measure, each under gunicorn in processes of its own: the app, the stand-in, and the yardstick."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,9 +37,18 @@ class Asked:
     """What is asked of a server, and what it answers."""
 
     port: int
+    pid: int
     wire: Sequence[bytes]
     body: bytes
     status: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of load found; `cpu_ms` is what the server spent on each answer, where that can be known."""
+
+    load: Load
+    cpu_ms: float
 
 
 class StandIn(GunicornSite):
@@ -70,16 +80,16 @@ def stand_in(folder: Path, database: Path, *, rate_limits: str = "off") -> Itera
 
 
 @contextmanager
-def bare_view(folder: Path, body: bytes, status: int, size: Size) -> Iterator[int]:
-    """Serve the yardstick under the same gunicorn settings; yields its port."""
+def bare_view(folder: Path, asked: Asked, size: Size) -> Iterator[Asked]:
+    """Serve the yardstick under the same gunicorn settings."""
     body_file = folder / "body"
-    body_file.write_bytes(body)
+    body_file.write_bytes(asked.body)
     url = free_url()
-    environ = {"PUBLIC_URL": url, "BENCH_BODY": str(body_file), "BENCH_STATUS": str(status)}
+    environ = {"PUBLIC_URL": url, "BENCH_BODY": str(body_file), "BENCH_STATUS": str(asked.status)}
     bare = GunicornSite(environ, folder / "bare.log", application="tests.bench.bare:app")
     bare.start(workers=size.workers, threads=size.threads)
     try:
-        yield port_of(url)
+        yield Asked(port_of(url), bare.pid, [load.request("/")], asked.body, asked.status)
     finally:
         bare.kill()
 
@@ -89,27 +99,47 @@ def page(site: GunicornSite, browser: Browser, paths: Sequence[str], headers: Ma
     shown = browser.session.get(site.url + paths[0], headers=dict(headers or {}), timeout=60)
     cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
     wire = [load.request(path, headers={"Cookie": cookie, **(headers or {})}) for path in paths]
-    return Asked(port_of(site.url), wire, shown.content, shown.status_code)
+    return Asked(port_of(site.url), site.pid, wire, shown.content, shown.status_code)
 
 
 def compare(what: str, asked: Asked, goal: float | None, folder: Path, size: Size | None = None) -> Row:
-    """Measure requests per second against a bare view that returns the same bytes, in alternating rounds."""
-    size = size or Size()
-    ours: list[Load] = []
-    bare: list[Load] = []
-    with bare_view(folder, asked.body, asked.status, size) as bare_port:
+    """Measure requests per second against a bare view that returns the same bytes, in alternating rounds.
+
+    Beside it stands the ratio of the servers' CPU time per answer, which a busy machine disturbs less.
+    """
+    ours: list[Round] = []
+    bare: list[Round] = []
+    with bare_view(folder, asked, size or Size()) as yardstick:
         for _ in range(ROUNDS):
-            ours.append(_round(asked.port, asked.wire, asked.status))
-            bare.append(_round(bare_port, [load.request("/")], asked.status))
-    ratio = median([mine.per_second / other.per_second for mine, other in zip(ours, bare, strict=True)])
-    rates = f"{median([each.per_second for each in ours]):.0f}/s of {median([each.per_second for each in bare]):.0f}/s"
-    more = f"  ({rates}, p99 {median([each.p99_ms for each in ours]):.0f} ms)"
-    what = f"{what}, {len(asked.body)} bytes"
+            ours.append(_round(asked))
+            bare.append(_round(yardstick))
+    pairs = list(zip(ours, bare, strict=True))
+    ratio = median([mine.load.per_second / other.load.per_second for mine, other in pairs])
+    rates = [f"{median([each.load.per_second for each in rounds]):.0f}/s" for rounds in (ours, bare)]
+    more = f"  ({' of '.join(rates)}, p99 {median([each.load.p99_ms for each in ours]):.0f} ms"
+    if all(each.cpu_ms for each in ours):
+        more += f"; by CPU {median([other.cpu_ms / mine.cpu_ms for mine, other in pairs]):.2f}"
+    what, more = f"{what}, {len(asked.body)} bytes", more + ")"
     return Row(what, f"{ratio:.2f}{more}") if goal is None else at_least(what, ratio, goal, more)
 
 
-def _round(port: int, wire: Sequence[bytes], status: int) -> Load:
-    return load.run(port, wire, seconds=ROUND_S, connections=CLIENTS, status=status)
+def _round(asked: Asked) -> Round:
+    before = _cpu_ms(asked.pid)
+    found = load.run(asked.port, asked.wire, seconds=ROUND_S, connections=CLIENTS, status=asked.status)
+    return Round(found, (_cpu_ms(asked.pid) - before) / max(1.0, found.per_second * ROUND_S))
+
+
+def _cpu_ms(parent: int) -> float:
+    """Return the CPU time that a server's workers have spent; 0 where the system does not tell."""
+    ticks = 0
+    for found in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = found.read_text(encoding="latin-1").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(fields[1]) == parent:
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def worker_sizes(site: GunicornSite) -> list[int]:

@@ -1,0 +1,119 @@
+"""A database with a long history, stored as a reading stores it; made once and kept, as a million takes minutes."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from flask import Flask
+
+from bunqflask import clock, create_app
+from bunqflask.bunq.payment import Payment
+from bunqflask.bunq.resources import Amount
+from bunqflask.config import Config
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.services import ledger, payments
+from tests.bench.servers import KEPT, free_url
+from tests.support import bank as banks
+from tests.support.apps import environ_for, let_go, migrate, reserve_port, served, set_up, sign_in
+from tests.support.consents import connect
+
+EMAIL = "bench@example.org"
+NEWEST = datetime(2026, 6, 30, 12, tzinfo=UTC)
+YEARS = 8
+_AT_ONCE = 5_000
+# One account gets most of it, as people's main accounts do.
+_SHARES = (70, 15, 10, 5)
+_PLACES = ("Utrecht", "Köln", "Zürich", "Groningen", "São Paulo", "Leiden", "Malmö", "Gent", "Ede", "Łódź")
+_TRADES = ("Bakkerij", "Café", "Garage", "Supermarkt", "Apotheek", "Boekhandel", "Restaurant", "Tandarts", "Energie")
+_NAMES = ("de Vries", "Jansen", "Okafor", "Müller", "Nguyễn", "Smit", "Visser", "Bos", "Peters", "van Dijk", "Yılmaz")
+_TEXTS = ("bread and rolls", "rent", "invoice", "groceries", "a round of coffee", "repair", "refund", "monthly bill")
+_TYPES = ("BUNQ", "EBA_SCT", "MASTERCARD", "IDEAL", "SWIFT")
+
+
+def database(size: int) -> str:
+    """Return the URL of a database with so many payments of one member, made now unless an earlier run kept it."""
+    path = KEPT / f"payments-{size}.sqlite3"
+    done = path.with_suffix(".complete")
+    url = f"sqlite:///{path}"
+    if not done.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for each in path.parent.glob(path.name + "*"):
+            each.unlink()
+        _make(url, size)
+        done.touch()
+    migrate(url)
+    return url
+
+
+def application(url: str) -> Flask:
+    """Return an app on such a database; there is no bank behind it."""
+    with banks.running() as bank:
+        environ = environ_for(bank, url, PUBLIC_URL=free_url())
+    return create_app(Config.from_env(environ))
+
+
+def _make(url: str, size: int) -> None:
+    migrate(url)
+    with banks.running() as bank, reserve_port() as listener:
+        environ = environ_for(bank, url, PUBLIC_URL=f"http://localhost:{listener.getsockname()[1]}")
+        app = create_app(Config.from_env(environ))
+        set_up(app)
+        with served(app, listener, environ) as site:
+            connect(sign_in(site, EMAIL), bank)
+    with app.app_context():
+        _fill(size)
+        db.session.remove()
+    let_go(app)
+
+
+def _fill(size: int) -> None:
+    accounts = list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id)))
+    invented = _invented(size, accounts)
+    while batch := list(itertools.islice(invented, _AT_ONCE)):
+        for account in accounts:
+            payments.store(account, [each for owner, each in batch if owner is account])
+        db.session.commit()
+    for account in accounts:
+        db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], read_at=clock.now(), breaks=[]))
+        db.session.commit()
+        proof = ledger.prove(account)
+        db.session.get_one(AccountSync, account.id).verified_id = proof.verified_id
+        db.session.commit()
+
+
+def _invented(size: int, accounts: list[MonetaryAccount]) -> Iterator[tuple[MonetaryAccount, Payment]]:
+    """Yield payments in time order, the same ones at every run; balances add up from zero."""
+    rng = random.Random(size)
+    balances = {account.id: Decimal(0) for account in accounts}
+    step = timedelta(days=365 * YEARS) / size
+    begun = NEWEST - step * size
+    for number in range(size):
+        [account] = rng.choices(accounts, _SHARES[: len(accounts)])
+        other = rng.choice(accounts) if rng.random() < 0.05 else None
+        value = Decimal(rng.randint(-20_000, 20_000) or 1) / 100
+        balances[account.id] += value
+        name = f"{rng.choice(_TRADES)} {rng.choice(_NAMES)} {rng.choice(_PLACES)}"
+        iban = f"NL{rng.randint(10, 99)}TEST{rng.randint(0, 9999):010}"
+        if other is not None and other is not account and other.iban:
+            name, iban = other.description, other.iban
+        at = begun + step * number
+        yield (
+            account,
+            Payment(
+                payment_id=1_000_000 + number * 3,
+                monetary_account_id=account.monetary_account_id,
+                created_at=at,
+                updated_at=at,
+                amount=Amount("EUR", value),
+                balance_after=Amount("EUR", balances[account.id]),
+                description=f"{rng.choice(_TEXTS)} {rng.randint(1, 99_999)}",
+                type=rng.choice(_TYPES),
+                sub_type="PAYMENT",
+                counterparty_name=name,
+                counterparty_iban=iban,
+                raw={"id": 1_000_000 + number * 3, "description": "see the columns"},
+            ),
+        )
