@@ -68,11 +68,6 @@ def balance(store: Store, account: int) -> tuple[int, str]:
     return int(row[0]), str(row[1])
 
 
-def balances(store: Store, accounts: Iterable[int]) -> dict[int, int]:
-    """Return the balances in cents of many accounts."""
-    return {account: balance(store, account)[0] for account in accounts}
-
-
 def overdraft(store: Store, account: int) -> int:
     """Return the overdraft limit in cents."""
     with store.transaction():
