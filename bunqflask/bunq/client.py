@@ -255,7 +255,10 @@ class BunqClient:
                 key=self._key,
             )
             try:
-                response = self._transport.send(request)
+                try:
+                    response = self._transport.send(request)
+                finally:
+                    self._gate.leave(endpoint)
                 return protocol.read_response(response, server_key=self._server_key if verified else None)
             except errors.SecretRefused as refused:
                 if endpoint in _TAKES_SECRETS:

@@ -37,6 +37,9 @@ class Gate(Protocol):
         :raises CallNotAllowedYet: when the turn is further away than the caller's patience.
         """
 
+    def leave(self, endpoint: str) -> None:
+        """The call that entered has its answer, or will get none."""
+
     def close(self, endpoint: str, wait_s: float) -> None:
         """bunq refused a call for being too many: hold this endpoint back for so many seconds."""
 

@@ -6,7 +6,7 @@ No row of ours is ever locked while a call is under way: passing the gate commit
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import Connection, select, update
@@ -14,12 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet
-from bunqflask.bunq.limits import Limit, limit_for
+from bunqflask.bunq.limits import limit_for
 from bunqflask.extensions import db, writable
 from bunqflask.models import CallBudget
 
-# Two calls may travel at different speeds, so that bunq sees them closer together than we sent them.
-_TRAVEL_MARGIN_S = 0.5
+# bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a
+# call counts from then on, so no two can be closer together at bunq than they are here; this is for the clocks.
+_MARGIN_S = 0.05
 
 
 class CallGate:
@@ -27,6 +28,7 @@ class CallGate:
 
     def __init__(self, patience_s: float) -> None:
         self._deadline = time.monotonic() + patience_s
+        self._places: dict[str, str] = {}
 
     def enter(self, endpoint: str) -> None:
         """Take the next free place in the endpoint's budget, waiting for it if need be.
@@ -36,9 +38,23 @@ class CallGate:
         settle()
         if current_app.config["BUNQ_CALL_LIMITS"] == "off":
             return
-        while (wait_s := _take(endpoint)) > 0:
+        while True:
+            place = clock.now().isoformat()
+            wait_s = _take(endpoint, place)
+            if wait_s <= 0:
+                self._places[endpoint] = place
+                return
             if not self.pause(wait_s):
                 raise CallNotAllowedYet(endpoint, wait_s)
+
+    def leave(self, endpoint: str) -> None:
+        """The answer is here, or none will come: count the call from now on."""
+        place = self._places.pop(endpoint, None)
+        if place is None:
+            return
+        with db.engine.begin() as connection:
+            spent = [each for each in _row(connection, endpoint).spent if each != place]
+            _keep(connection, endpoint, [*spent, clock.now().isoformat()])
 
     def close(self, endpoint: str, wait_s: float) -> None:
         """Hold an endpoint back after bunq refused a call for being too many."""
@@ -62,28 +78,28 @@ def settle() -> None:
     db.session.commit()
 
 
-def _take(endpoint: str) -> float:
-    """Spend one call and return 0, or return the seconds until one is free."""
+def _take(endpoint: str, place: str) -> float:
+    """Spend one call, under the name of its moment, and return 0; or return the seconds until one is free."""
     limit = limit_for(endpoint)
-    period_s = limit.period_s + _TRAVEL_MARGIN_S
+    period_s = limit.period_s + _MARGIN_S
     with db.engine.begin() as connection:
         row = _row(connection, endpoint)
         now = clock.now()
         if row.closed_until is not None and row.closed_until > now:
             return (row.closed_until - now).total_seconds()
-        return _spend(connection, endpoint, list(row.spent), now, limit, period_s)
-
-
-def _spend(
-    connection: Connection, endpoint: str, spent: list[str], now: datetime, limit: Limit, period_s: float
-) -> float:
-    moments = sorted(moment for text in spent if (moment := datetime.fromisoformat(text)) <= now)
-    recent = [moment for moment in moments if (now - moment).total_seconds() < period_s]
-    if len(recent) >= limit.calls:
-        return period_s - (now - recent[-limit.calls]).total_seconds()
-    texts = [moment.astimezone(UTC).isoformat() for moment in (*recent, now)]
-    connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(spent=texts))
+        recent = sorted(each for each in row.spent if 0 <= _age_s(each, now) < period_s)
+        if len(recent) >= limit.calls:
+            return period_s - _age_s(recent[-limit.calls], now)
+        _keep(connection, endpoint, [*recent, place])
     return 0.0
+
+
+def _age_s(place: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(place)).total_seconds()
+
+
+def _keep(connection: Connection, endpoint: str, spent: list[str]) -> None:
+    connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(spent=spent))
 
 
 def _row(connection: Connection, endpoint: str) -> CallBudget:

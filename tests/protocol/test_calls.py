@@ -41,6 +41,9 @@ class OpenGate:
     def enter(self, endpoint: str) -> None:
         self.entered.append(endpoint)
 
+    def leave(self, endpoint: str) -> None:
+        pass
+
     def close(self, endpoint: str, wait_s: float) -> None:
         self.closed.append((endpoint, wait_s))
 
