@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import app_pages, local_bunq, reading
+from tests.bench import app_pages, exporting, local_bunq, looking, reading
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "app": app_pages.measure,
     "stand-in": local_bunq.measure,
     "reading": reading.measure,
+    "looking": looking.measure,
+    "exporting": exporting.measure,
 }
 
 

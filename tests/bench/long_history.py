@@ -14,6 +14,7 @@ from bunqflask.bunq.resources import Amount
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.models.payments import row_id
 from bunqflask.services import ledger, payments
 from tests.bench.servers import KEPT, free_url
 from tests.support import bank as banks
@@ -24,6 +25,7 @@ EMAIL = "bench@example.org"
 NEWEST = datetime(2026, 6, 30, 12, tzinfo=UTC)
 YEARS = 8
 _AT_ONCE = 5_000
+_FIRST_ID, _ID_STEP = 1_000_000, 3
 # One account gets most of it, as people's main accounts do.
 _SHARES = (70, 15, 10, 5)
 _PLACES = ("Utrecht", "Köln", "Zürich", "Groningen", "São Paulo", "Leiden", "Malmö", "Gent", "Ede", "Łódź")
@@ -48,20 +50,28 @@ def database(size: int) -> str:
     return url
 
 
+def environ(url: str) -> dict[str, str]:
+    """Return the settings of an app on such a database; there is no bank behind it."""
+    return environ_for(banks.Bank("http://127.0.0.1:9"), url, PUBLIC_URL=free_url())
+
+
 def application(url: str) -> Flask:
-    """Return an app on such a database; there is no bank behind it."""
-    with banks.running() as bank:
-        environ = environ_for(bank, url, PUBLIC_URL=free_url())
-    return create_app(Config.from_env(environ))
+    """Return an app on such a database."""
+    return create_app(Config.from_env(environ(url)))
+
+
+def row_of(number: int) -> int:
+    """Return a row id at the payment with a number, counted from the oldest one."""
+    return row_id(_FIRST_ID + number * _ID_STEP, 0)
 
 
 def _make(url: str, size: int) -> None:
     migrate(url)
     with banks.running() as bank, reserve_port() as listener:
-        environ = environ_for(bank, url, PUBLIC_URL=f"http://localhost:{listener.getsockname()[1]}")
-        app = create_app(Config.from_env(environ))
+        settings = environ_for(bank, url, PUBLIC_URL=f"http://localhost:{listener.getsockname()[1]}")
+        app = create_app(Config.from_env(settings))
         set_up(app)
-        with served(app, listener, environ) as site:
+        with served(app, listener, settings) as site:
             connect(sign_in(site, EMAIL), bank)
     with app.app_context():
         _fill(size)
@@ -103,7 +113,7 @@ def _invented(size: int, accounts: list[MonetaryAccount]) -> Iterator[tuple[Mone
         yield (
             account,
             Payment(
-                payment_id=1_000_000 + number * 3,
+                payment_id=_FIRST_ID + number * _ID_STEP,
                 monetary_account_id=account.monetary_account_id,
                 created_at=at,
                 updated_at=at,
@@ -114,6 +124,6 @@ def _invented(size: int, accounts: list[MonetaryAccount]) -> Iterator[tuple[Mone
                 sub_type="PAYMENT",
                 counterparty_name=name,
                 counterparty_iban=iban,
-                raw={"id": 1_000_000 + number * 3, "description": "see the columns"},
+                raw={"id": _FIRST_ID + number * _ID_STEP, "description": "see the columns"},
             ),
         )
