@@ -31,7 +31,7 @@ from bunqflask.exports.statement import (
     decimal_text,
     is_verified,
 )
-from bunqflask.exports.text import Sink, guarded, name_part, plain
+from bunqflask.exports.text import Sink, guarded, name_part, plain, whole
 
 # A file above this in a ZIP that is written forward needs the 64-bit form, and has to say so beforehand.
 _LARGE = 1_900_000_000
@@ -176,7 +176,7 @@ def _writer(format_: Format, statements: Sequence[Statement]) -> Callable[[Binar
 
 def _text(text: str) -> Callable[[BinaryIO], None]:
     def write(stream: BinaryIO) -> None:
-        stream.write(text.encode("utf-8"))
+        stream.write(whole(text).encode("utf-8"))
 
     return write
 
