@@ -75,7 +75,7 @@ def _is_read_only() -> bool:
     return has_app_context() and bool(g.get("read_only", False))
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     # The driver would begin transactions by itself, and late: a read-then-write would then lose updates.
     connection.isolation_level = None
     for pragma in ("busy_timeout=10000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):

@@ -66,7 +66,7 @@ class Server:
         self.name = name
         self.log = INSTANCE / f"{name}.log"
         with self.log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+            self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -276,7 +276,7 @@ def _become_sandbox(url: str) -> None:
 
 @contextmanager
 def _servers() -> Iterator[Servers]:
-    watcher = subprocess.Popen(  # noqa: S603 - our own command, no shell
+    watcher = subprocess.Popen(
         [sys.executable, "-c", _WATCHER], stdin=subprocess.PIPE, text=True, start_new_session=True
     )
     servers = Servers(watcher)
@@ -307,7 +307,7 @@ def _bring_database_up_to_date(config: Config) -> None:
         raise StartRefused(
             f"PostgreSQL needs one more step: {sys.executable} -m pip install -r requirements-postgres.txt"
         )
-    done = subprocess.run(  # noqa: S603 - our own command, no shell
+    done = subprocess.run(
         _flask("db", "upgrade"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if done.returncode:
@@ -320,7 +320,7 @@ def _register(*, simulated: bool) -> None:
     :raises StartRefused: when a step failed, which has been shown.
     """
     wishes = ["--environment", "local", "--new-sandbox-user", "company"] if simulated else []
-    done = subprocess.run(_flask("setup", *wishes), cwd=ROOT, check=False)  # noqa: S603 - our own command, no shell
+    done = subprocess.run(_flask("setup", *wishes), cwd=ROOT, check=False)
     if done.returncode:
         raise StartRefused("The app is not set up with bunq; what has to be done stands above.")
 

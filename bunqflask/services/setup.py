@@ -138,7 +138,7 @@ def _take_identity(installation: Installation, wishes: Wishes, *, renew: bool = 
     installation.psd2_private_key = identity.private_key
 
 
-def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     db.session.refresh(installation, with_for_update=True)  # two runs at once must not make two
     if installation.private_key_sealed is not None:
         return "kept"
@@ -146,7 +146,7 @@ def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -
     return "made"
 
 
-def _install(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _install(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     if installation.token_sealed is not None:
         return f"kept, number {installation.bunq_installation_id}"
     install(installation, gate)
@@ -169,7 +169,7 @@ def install(installation: Installation, gate: CallGate) -> None:
     db.session.commit()
 
 
-def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     if installation.api_key_sealed is not None:
         return "kept"
     _new_psd2_secret(installation, gate)
@@ -273,7 +273,7 @@ def _take_api_key(installation: Installation, gate: CallGate, wishes: Wishes, *,
     return True
 
 
-def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     session = installation.session
     if session is None:
         installation.session = session = BunqSession(generation=0)
@@ -291,7 +291,7 @@ def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) ->
     return f"{verb}, as {session.holder_name or session.holder_type}"
 
 
-def _find_or_create_oauth_client(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _find_or_create_oauth_client(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     found = _active_client(installation, gate)
     verb = "found"
     if found is None:
@@ -314,7 +314,7 @@ def _active_client(installation: Installation, gate: CallGate) -> OauthClient | 
     return next(iter(known or clients), None)
 
 
-def _add_redirect_url(installation: Installation, gate: CallGate, wishes: Wishes) -> str:  # noqa: ARG001
+def _add_redirect_url(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
     number, ours = installation.oauth_client_id or 0, current_app.config["REDIRECT_URI"]
     if ours not in installation.redirect_uris:
         # The list inside the client object may be short; the one of its own is complete.

@@ -17,7 +17,16 @@ from flask import g, request, session
 _MAX_PAGES = 256
 _LIFE_S = 5.0
 
-_pages: OrderedDict[Hashable, str] = OrderedDict()
+
+class _Page:
+    """A page, or the place for one; whoever holds the lock makes it, and others who want it wait."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.body: str | None = None
+
+
+_pages: OrderedDict[Hashable, _Page] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -29,11 +38,11 @@ def page(stamp: Hashable, make: Callable[[], str]) -> str:
     looks = (request.cookies.get("bunqflask_theme"), request.cookies.get("bunqflask_hide_amounts"))
     key = (request.path, g.login.id, csrf, looks, int(time.monotonic() / _LIFE_S), stamp)
     with _lock:
-        kept = _pages.get(key)
-    if kept is None:
-        kept = make()
-        with _lock:
-            _pages[key] = kept
-            while len(_pages) > _MAX_PAGES:
-                _pages.popitem(last=False)
-    return kept
+        kept = _pages.setdefault(key, _Page())
+        while len(_pages) > _MAX_PAGES:
+            _pages.popitem(last=False)
+    if kept.body is None:
+        with kept.lock:
+            if kept.body is None:
+                kept.body = make()
+    return kept.body

@@ -2,6 +2,8 @@
 
 from playwright.sync_api import Page, Response, expect
 
+from bunqflask import create_app
+from bunqflask.config import Config
 from bunqflask.models import Connection
 from tests.browser.acts import (
     ROBIN,
@@ -95,11 +97,13 @@ def test_every_kind_of_account_of_a_company_is_shown(robin: Page) -> None:
 
 
 def test_the_path_under_gunicorn_with_two_workers(profiles: Profiles, gunicorn_app: GunicornSite, bank: Bank) -> None:
-    gunicorn_app.flask("setup", "--new-sandbox-user", "company")
-    gunicorn_app.flask("team", "add", "robin@example.org", "--password-stdin", stdin=apps.PASSWORD + "\n")
+    app = create_app(Config.from_env(gunicorn_app.environ))
+    apps.set_up(app)
+    apps.add_member(app, *ROBIN)
+    apps.let_go(app)
     gunicorn_app.start()
     page = profiles.new_page(gunicorn_app.url)
-    log_in(page, "robin@example.org", apps.PASSWORD)
+    log_in(page, ROBIN[0], apps.PASSWORD)
     connect(page)
     page.goto("/")
     expect(page.get_by_role("definition")).to_have_text("€8,615.00")

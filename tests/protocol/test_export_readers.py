@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import mt940
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 

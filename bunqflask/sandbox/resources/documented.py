@@ -57,7 +57,7 @@ def _rule(path: str) -> str:
 def _answer_to(method: str, path: str) -> Any:
     is_list = method == "GET" and not path.endswith(("{}", "content"))
 
-    def handler(call: Call, **ids: int) -> Answer:  # noqa: ARG001 - there is nothing to find
+    def handler(call: Call, **ids: int) -> Answer:
         if is_list:
             return Answer([], NO_PAGES)
         if method == "POST":

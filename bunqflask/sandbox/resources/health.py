@@ -23,6 +23,6 @@ def check(call: Call) -> Answer:
 
 
 @resource.post("/server-error")
-def fail(call: Call) -> Answer:  # noqa: ARG001 - nothing about the call matters
+def fail(call: Call) -> Answer:
     """Fail as bunq's servers do: always, and unsigned."""
     raise Refusal(500, "Internal server error.", signed=False)  # invented text

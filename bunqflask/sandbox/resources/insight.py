@@ -99,7 +99,7 @@ def search(call: Call) -> Answer:
 
 
 @resource.get(U + "/insight-preference-date")
-def preference_date(call: Call) -> Answer:  # noqa: ARG001 - the same for everybody
+def preference_date(call: Call) -> Answer:
     """Read on which day a month begins."""
     return Answer([{"InsightPreferenceDate": {"day_of_month": DAY_OF_MONTH}}], NO_PAGES)
 

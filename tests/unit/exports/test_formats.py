@@ -11,7 +11,7 @@ from decimal import Decimal
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pytest
 from hypothesis import given, settings
 

