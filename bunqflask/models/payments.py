@@ -32,6 +32,9 @@ class Payment(Base):
     __table_args__ = (
         Index("ix_payment_account_id_id", "account_id", "id"),
         Index("ix_payment_account_id_created_at", "account_id", "created_at"),
+        # all that sums need, so that adding up a long history reads nothing else
+        Index("ix_payment_sums", "account_id", "amount", "currency", "counterparty_iban"),
+        Index("ix_payment_account_id_type_id", "account_id", "type", "id"),
     )
 
     id: Mapped[int] = mapped_column(_RowId, primary_key=True, autoincrement=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,7 +20,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     type_coerce,
     union_all,
 )
@@ -36,16 +33,17 @@ from bunqflask.models import AccountSync, Connection, ConnectionMember, Monetary
 from bunqflask.models.payments import row_id
 from bunqflask.services import accounts, connections
 from bunqflask.services.connections import NotFoundHere
+from bunqflask.services.payment_words import amount_word, fours, match, search_text
 from bunqflask.services.team import Member
 
 # From a moment up to before another.
 Span = tuple[datetime, datetime]
 
 PAGE_SIZE = 50
-_WORD = re.compile(r"\w+")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
+# So many payments are quickly looked at one by one.
+_FEW = 500
 _STAMPS = (
     select(
         AccountSync.id,
@@ -193,10 +191,12 @@ def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size
     ids = _account_ids(scope, wanted)
     if not ids:
         return Page([], None)
-    conditions = _conditions(wanted)
+    conditions, few = _conditions(wanted), _of_rare_sizes(ids, wanted)
     if older_id is not None:
         conditions.append(Payment.id < older_id)
-    query = _newest(ids, conditions, size + 1, has_words=bool(search_text(wanted.words)))
+    if few is not None:
+        conditions.append(Payment.id.in_(few))
+    query = _newest(ids, conditions, size + 1, is_narrow=few is not None or bool(search_text(wanted.words)))
     found = list(db.session.scalars(query))
     more = len(found) > size
     return Page(found[:size], found[size - 1].id if more else None)
@@ -274,18 +274,6 @@ def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
     return tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id}))
 
 
-def search_text(text: str) -> str:
-    """Return a text as searches compare it: words alone, in small letters, without accents."""
-    plain = text.casefold()
-    if plain.isascii():
-        return " ".join(_WORD.findall(plain))
-    return " ".join(_WORD.findall(_BEYOND_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", plain))))
-
-
-def _without_marks(found: re.Match[str]) -> str:
-    return "".join(sign for sign in found[0] if not unicodedata.combining(sign))
-
-
 def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
     amount = accounts.exact(payment.amount)
     if amount is None:
@@ -307,18 +295,9 @@ def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
         "counterparty_iban": iban,
         # An IBAN is looked for as one word, or in the groups of four in which it is written.
         "words": search_text(
-            " ".join([name, payment.description, iban or "", *_fours(iban or ""), _amount_word(amount)])
+            " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
         ),
     }
-
-
-def _amount_word(amount: Decimal) -> str:
-    """An amount as one word of the search: letters that begin no word of any language, then the exact size."""
-    return f"qxz{abs(amount) * 10000:f}".partition(".")[0]
-
-
-def _fours(iban: str) -> list[str]:
-    return [iban[start : start + 4] for start in range(0, len(iban), 4)]
 
 
 def _account_ids(scope: Scope, wanted: Filter) -> list[int]:
@@ -337,6 +316,12 @@ def _summed(
     ids = _account_ids(scope, wanted)
     if not ids:
         return []
+    few = _of_rare_sizes(ids, wanted)
+    if few is not None:
+        more = [*more, Payment.id.in_(few)]
+    # What names the rows is quicker than an index of the accounts, which this keeps from being used.
+    names_rows = few is not None or (bool(wanted.words) and wanted.since is None and not more)
+    account = Payment.account_id + 0 if names_rows else Payment.account_id
     own, amount, zero = Payment.counterparty_iban.in_(scope.ibans), Payment.amount, Decimal(0)
     foreign = or_(~own, Payment.counterparty_iban.is_(None))
     query = (
@@ -350,7 +335,7 @@ def _summed(
             func.count().filter(own).label("own_count"),
             func.max(Payment.id).label("last_id"),
         )
-        .where(Payment.account_id.in_(ids), *_conditions(wanted, bounds), *more)
+        .where(account.in_(ids), *_conditions(wanted, bounds), *more)
         .group_by("number", Payment.currency)
         .order_by("number", Payment.currency)
     )
@@ -404,34 +389,36 @@ def _conditions(wanted: Filter, bounds: tuple[int, int] | None = None) -> list[C
     if wanted.at_most is not None:
         found.append(size <= wanted.at_most)
     if wanted.direction:
-        found.append(Payment.amount > 0 if wanted.direction == "in" else Payment.amount < 0)
+        # Turned around, so that no index of amounts is used: it would find half of all, and then sort them.
+        found.append(-Payment.amount < 0 if wanted.direction == "in" else -Payment.amount > 0)
     if wanted.type:
         found.append(Payment.type == wanted.type)
-    match = _match(wanted.words, wanted.amount, bounds or (0, 2**63 - 1))
-    if match is not None:
-        found.append(match)
+    matched = match(wanted.words, wanted.amount, bounds or (0, 2**63 - 1))
+    if matched is not None:
+        found.append(matched)
     return found
 
 
-def _match(words: str, amount: Decimal | None, bounds: tuple[int, int]) -> ColumnElement[bool] | None:
-    """Every word, as the beginning of a word in name, description or IBAN; or the amount."""
-    parts = search_text(words).split()[:20]
-    if not parts:
+def _of_rare_sizes(ids: list[int], wanted: Filter) -> list[int] | None:
+    """Where only few payments have the sizes asked for, return their rows: walking past all others takes long."""
+    if wanted.at_least is None and wanted.at_most is None:
         return None
-    word = _amount_word(amount) if amount is not None else None
-    if db.engine.dialect.name == "sqlite":
-        asked = " ".join(f'"{part}"*' for part in parts) + (f' OR "{word}"' if word else "")
-        found = text(
-            "SELECT rowid FROM payment_search WHERE payment_search MATCH :asked AND rowid BETWEEN :lowest AND :highest"
-        ).bindparams(asked=asked, lowest=bounds[0], highest=bounds[1])
-        return Payment.id.in_(found.columns(literal_column("rowid")))
-    asked = " & ".join(f"'{part}':*" for part in parts) + (f" | '{word}'" if word else "")
-    return literal_column("payment_search").op("@@")(func.to_tsquery("simple", bindparam(None, asked)))
+    least, most = wanted.at_least or Decimal(0), wanted.at_most
+    money_in = Payment.amount >= least if most is None else Payment.amount.between(least, most)
+    money_out = Payment.amount <= -least if most is None else Payment.amount.between(-most, -least)
+    sides = {"in": [money_in], "out": [money_out], "": [money_in, money_out]}[wanted.direction]
+    probes = [
+        select(Payment.id).where(Payment.account_id == account_id, side).limit(_FEW + 1).subquery()
+        for account_id in ids
+        for side in sides
+    ]
+    found = list(db.session.scalars(union_all(*(select(each.c.id) for each in probes))))
+    return found if len(found) <= _FEW else None
 
 
-def _newest(ids: list[int], conditions: list[ColumnElement[bool]], limit: int, *, has_words: bool) -> Select[Payment]:
+def _newest(ids: list[int], conditions: list[ColumnElement[bool]], limit: int, *, is_narrow: bool) -> Select[Payment]:
     """The newest of several accounts: the newest of each, by its index, then the newest of those."""
-    if has_words or len(ids) == 1:
+    if is_narrow or len(ids) == 1:
         return (
             select(Payment)
             .where(and_(Payment.account_id.in_(ids), *conditions))

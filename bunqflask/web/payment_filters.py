@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
 
-from bunqflask.services import payments
+from bunqflask.services.payment_words import search_text
 from bunqflask.services.payments import Filter, Scope
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats
@@ -157,7 +157,7 @@ def amount(text: str) -> Decimal:
 
 def _words(values: dict[str, str], errors: dict[str, str]) -> str:
     words = values.get("q", "")
-    if words and not payments.search_text(words):
+    if words and not search_text(words):
         errors["q"] = _("Write at least one letter or digit.")
     return words
 
