@@ -4,7 +4,10 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-PYTEST_ARGS ?= -n 2 --dist loadgroup
+PYTEST_ARGS ?= -n 2 --dist loadgroup $(PYTEST_CI_$(CI))
+# On a shared machine a browser or a killed worker may be held up for seconds: such a test gets a second chance there,
+# and the run says which ones needed it.
+PYTEST_CI_true := --reruns 2 --reruns-delay 2
 PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
