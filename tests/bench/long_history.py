@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -41,6 +42,7 @@ def database(size: int) -> str:
     done = path.with_suffix(".complete")
     url = f"sqlite:///{path}"
     if not done.exists():
+        print(f"making a database of {size:,} payments, once; a million takes some minutes ...", file=sys.stderr)
         path.parent.mkdir(parents=True, exist_ok=True)
         for each in path.parent.glob(path.name + "*"):
             each.unlink()
