@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser
 
 from bunqflask import create_app
 from bunqflask.config import Config
@@ -60,6 +61,16 @@ def postgres_cluster() -> Iterator[Cluster]:
         missing("a PostgreSQL server")
     with postgres.running(binaries) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def chromium_browser() -> Iterator[Browser]:
+    """One running Chromium: there can be only one in a process."""
+    path = chromium.executable()
+    if path is None:
+        missing("Chromium")
+    with chromium.running(path) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.acts import arrive
-from tests.conftest import missing
 from tests.support import chromium
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
@@ -31,16 +30,6 @@ def left_behind() -> Iterator[None]:
     """Let such a file be found by the test that left it, not by some later one."""
     yield
     gc.collect()
-
-
-@pytest.fixture(scope="session")
-def chromium_browser() -> Iterator[Browser]:
-    """One running Chromium."""
-    path = chromium.executable()
-    if path is None:
-        missing("Chromium")
-    with chromium.running(path) as browser:
-        yield browser
 
 
 @pytest.fixture

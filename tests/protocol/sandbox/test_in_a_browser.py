@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from bunqflask.sandbox.server import Served
 from tests.browser.looks import look
-from tests.conftest import missing
-from tests.support import chromium
 from tests.support.chromium import Profiles
 
 from .client import COMPANY, JODI, App, control, new_user, session_of
@@ -25,20 +23,10 @@ from .test_requests import asked, inquiries
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*/static/.*:ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One running Chromium."""
-    path = chromium.executable()
-    if path is None:
-        missing("Chromium")
-    with chromium.running(path) as running:
-        yield running
-
-
 @pytest.fixture
-def profiles(bank: Served, browser: Browser) -> Iterator[Profiles]:
+def profiles(bank: Served, chromium_browser: Browser) -> Iterator[Profiles]:
     """New profiles on demand, which must have nothing to complain about."""
-    made = Profiles(browser)
+    made = Profiles(chromium_browser)
     yield made
     made.close()
     assert made.complaints == []
