@@ -47,7 +47,8 @@ def facts_of(error: errors.BunqError) -> dict[str, Any]:
     status, words = getattr(error, "status", None), getattr(error, "descriptions", None)
     if status is not None:
         facts["status"] = status
-    facts["words"] = "; ".join(words) if words else str(error)
+    if words != []:
+        facts["words"] = "; ".join(words) if words else str(error)
     if response_id := getattr(error, "response_id", None):
         facts["response_id"] = response_id
     return facts

@@ -6,6 +6,7 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from bunqflask.extensions import writable
+from bunqflask.models import Connection
 from bunqflask.services import accounts, connections, consents
 from bunqflask.texts import gettext as _
 from bunqflask.web import cards, formats, kept
@@ -79,7 +80,7 @@ def share(connection_id: int) -> ResponseReturnValue:
     """Let the whole team read this connection."""
     connection = connections.get_own(g.team_member, connection_id)
     connections.share(connection, g.team_member)
-    flash(_("The team can now read the accounts of %(name)s.") % {"name": formats.name(connection.display_name)})
+    flash(_("The team can now read the accounts of %(name)s.") % {"name": _ending(connection)})
     return redirect(url_for("accounts.index", connection_id=connection_id))
 
 
@@ -98,7 +99,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
     connection = connections.get_own(g.team_member, connection_id)
     if request.method != "POST":
         return render_template("accounts/disconnect.html", card=cards.card(connection, g.team_member))
-    name = formats.name(connection.display_name)
+    name = _ending(connection)
     erase = request.form.get("data") == "erase"
     connections.disconnect(connection, erase=erase)
     flash(
@@ -117,3 +118,8 @@ def reconnect(connection_id: int) -> ResponseReturnValue:
     connection = connections.get_own(g.team_member, connection_id)
     attempt = consents.start(g.team_member, renews=connection)
     return redirect(url_for("consent.show", attempt_id=attempt.id))
+
+
+def _ending(connection: Connection) -> str:
+    """A name at the end of a sentence: "B.V." brings its own full stop."""
+    return formats.name(connection.display_name).removesuffix(".")

@@ -87,6 +87,8 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
             title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
         )
     title, lead, todo, who, status = reasons.trouble(attempt.trouble)
+    if not todo:
+        lead = _("We try again by ourselves.")
     return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=_facts(attempt.trouble_facts))
 
 
@@ -110,7 +112,7 @@ def _not_approved() -> Problem:
         title=_("Not approved"),
         lead=_("Access was refused at bunq. Nothing was stored."),
         who=_("The account holder, by approving in the bunq app"),
-        todo=[_("If this was a mistake, approve once more."), *_how_to_start_again()],
+        todo=_how_to_start_again(),
         status=403,
         ways=_start_again(),
     )
