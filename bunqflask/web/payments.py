@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
-from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
-from werkzeug.routing import IntegerConverter, Map
 
 from bunqflask.models import Connection, MonetaryAccount
 from bunqflask.services import connections, payments, sync
@@ -27,13 +25,6 @@ RANGES = (30, 90, 365)
 _USUAL_RANGE = 90
 
 
-class _BunqsNumber(IntegerConverter):
-    """A number in an address that may be as large as bunq's own ids, and the rows made of them."""
-
-    def __init__(self, url_map: Map) -> None:
-        super().__init__(url_map, max=_LARGEST)
-
-
 class _Refused(Exception):
     """A filter was not understood: the page that says so is not one to keep."""
 
@@ -42,24 +33,19 @@ class _Refused(Exception):
         self.page = page
 
 
-@bp.record_once
-def _know_large_numbers(state: BlueprintSetupState) -> None:
-    state.app.url_map.converters["large"] = _BunqsNumber
-
-
 @bp.get("/payments")
 def home() -> ResponseReturnValue:
     """All payments that this team member sees, newest first."""
     return _list_of(None)
 
 
-@bp.get("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments")
+@bp.get("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments")
 def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Payments of one monetary account, newest first, with its balance over time."""
     return _list_of((connection_id, monetary_account_id))
 
 
-@bp.get("/payments/<large:payment_row_id>")
+@bp.get("/payments/<int:payment_row_id>")
 def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq told about it."""
     payment, account, raw = payments.get_for(g.team_member, payment_row_id)
@@ -80,7 +66,7 @@ def months() -> ResponseReturnValue:
     return make_response(make(), 422) if asked.errors else make_response(kept.page(_stamp(), make))
 
 
-@bp.get("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments/state")
+@bp.get("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments/state")
 @polled
 def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """How far the payments of an account are read: what its page asks for while they are."""
@@ -90,7 +76,7 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     return render_template("payments/_state.html", account=account, state=_states([account])[0], polled=True)
 
 
-@bp.post("/connections/<int:connection_id>/accounts/<large:monetary_account_id>/payments/reread")
+@bp.post("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments/reread")
 def reread(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Read the payments from bunq now; with `full`, all of them again, for what is missing."""
     _scope, account = _scope_and_account(connection_id, monetary_account_id)
