@@ -262,6 +262,7 @@ class _Life:
         self.own_sees = json.dumps({"account": account.id})
         self.elsewhere = occasions.party(accounts.display_name(owner), occasions.ELSEWHERE)
         self.due: deque[Kind] = deque()
+        self.to_meet: dict[Kind, list[tuple[str, str]]] = {}
         self.bought: deque[_Drawn] = deque(maxlen=20)
         self.day: date | None = None
         self.when, self.month = "", ""
@@ -298,11 +299,18 @@ class _Life:
 
     def draw(self, kind: Kind) -> _Drawn:
         """Choose the party and the amount of a payment of this kind."""
-        other, text = self.rng.choice(kind.others)
+        other, text = self._meet(kind)
         cents = self.rng.randrange(kind.low, kind.high + 1, kind.step)
         if "{" in text:
             text = occasions.fill(text, cents, self.rng.randrange(100_000, 1_000_000), self.month)
         return _Drawn(kind.type, kind.sub_type, cents, other, text)
+
+    def _meet(self, kind: Kind) -> tuple[str, str]:
+        """Choose another party, each as often as the others: so a long history knows them all, whatever the dice say."""
+        waiting = self.to_meet.setdefault(kind, [])
+        if not waiting:
+            waiting.extend(self.rng.sample(kind.others, len(kind.others)))
+        return waiting.pop()
 
     def happen(self, drawn: _Drawn) -> Movement:
         """Move the money of a payment in or out of the bank."""

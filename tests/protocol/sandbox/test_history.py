@@ -69,7 +69,7 @@ def test_a_thousand_payments_page_chain_and_add_up(bank: Served) -> None:
 
 
 def test_hostile_names_come_through_as_json(bank: Served) -> None:
-    control(bank, "POST", "/seed", {"payments": 1000})
+    control(bank, "POST", "/seed", {"payments": 2000})
     client = session_of(bank, JODI)
     answer = client.call("GET", path() + "?count=200")
     assert answer.content.isascii()
