@@ -4,6 +4,7 @@ The only module that reads the process environment.
 """
 
 import base64
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 from urllib.parse import urlsplit, urlunsplit
+from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
 from sqlalchemy.engine import make_url
@@ -18,6 +20,7 @@ from sqlalchemy.exc import ArgumentError
 
 Environment = Literal["local", "sandbox", "production"]
 TokenStyle = Literal["query", "form"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLBACK_PATH = "/oauth/callback"
@@ -40,6 +43,7 @@ _BUNQ_URLS: dict[str, dict[str, str]] = {
     },
 }
 LOCAL_API_URL = "http://127.0.0.1:5001/v1/"
+HOME_ZONE = "Europe/Amsterdam"
 
 
 class ConfigError(Exception):
@@ -61,6 +65,10 @@ class Config:
     BUNQ_OAUTH_TOKEN_URL: str = "http://127.0.0.1:5001/v1/token"  # noqa: S105 - an address, not a secret
     BUNQ_OAUTH_TOKEN_STYLE: TokenStyle = "query"  # noqa: S105 - a name, not a secret
     BUNQ_CALL_LIMITS: Literal["classic", "off"] = "classic"
+    # where bunq's callbacks may come from; empty: from anywhere, as bunq says that its addresses may change
+    BUNQ_CALLBACK_NETWORKS: tuple[Network, ...] = ()
+    # in which days begin and end, on pages and in exports
+    TIME_ZONE: ZoneInfo = field(default_factory=lambda: ZoneInfo(HOME_ZONE))
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
@@ -187,6 +195,8 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "BUNQ_ENVIRONMENT": cast(Environment, environment),
         "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
         "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
+        "BUNQ_CALLBACK_NETWORKS": _networks(reader),
+        "TIME_ZONE": _zone(reader),
         **_bunq_urls(reader, environment),
     }
     if environment == "production":
@@ -242,6 +252,23 @@ def _proxy_hops(reader: _Reader) -> int:
         reader.problems.append("TRUSTED_PROXY_HOPS must be a number from 0 to 9")
         return 0
     return int(text)
+
+
+def _networks(reader: _Reader) -> tuple[Network, ...]:
+    text = reader.get("BUNQ_CALLBACK_NETWORKS")
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        reader.problems.append("BUNQ_CALLBACK_NETWORKS must be networks such as 185.40.108.0/22, with commas between")
+        return ()
+
+
+def _zone(reader: _Reader) -> ZoneInfo:
+    try:
+        return ZoneInfo(reader.get("TIME_ZONE", HOME_ZONE))
+    except (KeyError, ValueError, OSError):
+        reader.problems.append(f"TIME_ZONE must be the name of a time zone such as {HOME_ZONE}")
+        return ZoneInfo(HOME_ZONE)
 
 
 def _bunq_urls(reader: _Reader, environment: str) -> dict[str, str]:

@@ -306,7 +306,7 @@ class _Life:
         return _Drawn(kind.type, kind.sub_type, cents, other, text)
 
     def _meet(self, kind: Kind) -> tuple[str, str]:
-        """Choose another party, each as often as the others: so a long history knows them all, whatever the dice say."""
+        """Choose another party, each as often as the others: a long history knows them all, whatever the dice say."""
         waiting = self.to_meet.setdefault(kind, [])
         if not waiting:
             waiting.extend(self.rng.sample(kind.others, len(kind.others)))

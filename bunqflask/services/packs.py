@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
 
+from flask import current_app
 from sqlalchemy import select
 
 from bunqflask import clock
@@ -28,7 +29,6 @@ from bunqflask.services.payments import Scope
 from bunqflask.services.team import Member
 from bunqflask.texts import gettext as _
 
-ZONE = ZoneInfo("Europe/Amsterdam")
 PACK_NAME = "pack"
 _A_THOUSAND = 1_000
 _ENTRY_COLUMNS = (
@@ -88,6 +88,12 @@ def make(
     return download
 
 
+def zone() -> ZoneInfo:
+    """The time zone in which an export's days begin and end: one for the whole site, so that packs agree."""
+    chosen: ZoneInfo = current_app.config["TIME_ZONE"]
+    return chosen
+
+
 def _chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
     if any(account_id not in scope.accounts for account_id in account_ids):
         raise NotFoundHere
@@ -111,7 +117,7 @@ def _check(statements: list[Statement], formats: Sequence[str], first_day: date,
         raise PeriodRefused(_("Choose at least one format."))
     if last_day < first_day:
         raise PeriodRefused(_("The period ends before it begins."))
-    if last_day > clock.now().astimezone(ZONE).date():
+    if last_day > clock.now().astimezone(zone()).date():
         raise PeriodRefused(_("The period ends in the future."))
     if not statements:
         raise PeriodRefused(_("No payments have been read for these accounts yet."))
@@ -131,8 +137,8 @@ def _write_pack(member: Member, statements: list[Statement], formats: Sequence[s
 
 
 def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Statement:
-    since = datetime.combine(first_day, time.min, ZONE)
-    before = datetime.combine(last_day + timedelta(days=1), time.min, ZONE)
+    since = datetime.combine(first_day, time.min, zone())
+    before = datetime.combine(last_day + timedelta(days=1), time.min, zone())
     connection: Connection | None = db.session.get(Connection, account.connection_id)
     state: AccountSync | None = db.session.get(AccountSync, account.id)
     whole = state is not None and bool(state.stretches) and bool(state.stretches[0][2])
@@ -152,7 +158,7 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
         ),
         first_day=first_day,
         last_day=last_day,
-        zone=ZONE,
+        zone=zone(),
         opening=opening,
         closing=closing if closing is not None else opening,
         verified=not notice,

@@ -3,12 +3,16 @@
 A callback tells that something has happened, never what: it is answered at once, the accounts it may mean are
 marked, and what bunq says when it is asked is what counts. Without callbacks, asking every hour does the same.
 
+Its address is a secret, and that is all a callback must show. Where the site names the networks that callbacks come
+from, others are refused; where one carries bunq's signature, a wrong one is refused (bunq documents none).
+
 https://doc.bunq.com/basics/callbacks-webhooks
 """
 
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
 from typing import Any
 
@@ -16,8 +20,9 @@ from flask import current_app
 from sqlalchemy import update
 
 from bunqflask import clock
-from bunqflask.bunq import errors
+from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.untrusted import read_json
 from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
@@ -28,6 +33,10 @@ PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH tells of a withdrawn permission.
 _CATEGORIES = ("MUTATION", "OAUTH")
 _REMOVAL_PATIENCE_S = 3.0
+
+
+class CallbackRefused(Exception):
+    """A callback is nobody's, or does not come from bunq; the text says which, for the log."""
 
 
 def ensure(connection: Connection, gate: CallGate) -> None:
@@ -76,22 +85,25 @@ def remove(connection: Connection) -> None:
     db.session.commit()
 
 
-def take(token: str, body: Any) -> bool:
-    """Mark what a callback may mean; False when its address belongs to no connection.
+def take(token: str, body: bytes, *, signature: str | None, address: str) -> None:
+    """Mark what a callback may mean. Repeats and bursts change nothing: an account that is marked is marked.
 
-    Repeats and bursts change nothing: an account that is marked is marked.
+    :raises CallbackRefused: its address belongs to no connection, or it does not come from bunq.
     """
+    if not _may_come_from(address):
+        raise CallbackRefused("it comes from outside BUNQ_CALLBACK_NETWORKS")
     query = db.select(Connection).filter_by(hook_hash=_digest(token), status="active")
     connection: Connection | None = db.session.scalars(query).one_or_none()
     if connection is None:
-        return False
+        raise CallbackRefused("no connection has this address")
+    if signature is not None and not _is_bunqs(connection, body, signature):
+        raise CallbackRefused(f"its signature is not bunq's, for connection {connection.id}")
     accounts = db.select(MonetaryAccount.id).filter_by(connection_id=connection.id)
     named = _account_id(body)
     if named is not None:
         accounts = accounts.filter_by(monetary_account_id=named)
     db.session.execute(update(AccountSync).where(AccountSync.id.in_(accounts)).values(wanted_at=clock.now()))
     db.session.commit()
-    return True
 
 
 def _in_session(connection: Connection, gate: CallGate, work: Any) -> None:
@@ -110,9 +122,37 @@ def _target(connection: Connection) -> str:
     return f"{current_app.config['PUBLIC_URL']}{PATH}{connection.hook_token}"
 
 
-def _account_id(body: Any) -> int | None:
+def _may_come_from(address: str) -> bool:
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = current_app.config["BUNQ_CALLBACK_NETWORKS"]
+    if not networks:
+        return True
+    try:
+        given = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    given = getattr(given, "ipv4_mapped", None) or given
+    return any(given in network for network in networks)
+
+
+def _is_bunqs(connection: Connection, body: bytes, signature: str) -> bool:
+    installation = connection.installation or sessions.find_installation()
+    if installation is None or installation.server_public_key is None:
+        return False
+    answer = protocol.BunqResponse(200, {"x-bunq-server-signature": signature}, body)
+    try:
+        protocol.verify(answer, protocol.load_server_key(installation.server_public_key))
+    except errors.BunqError:
+        return False
+    return True
+
+
+def _account_id(body: bytes) -> int | None:
     """Find which monetary account a callback is about, if it tells."""
-    note = body.get("NotificationUrl") if isinstance(body, dict) else None
+    try:
+        told = read_json(body)
+    except ValueError:
+        return None
+    note = told.get("NotificationUrl") if isinstance(told, dict) else None
     thing = note.get("object") if isinstance(note, dict) else None
     for data in thing.values() if isinstance(thing, dict) else ():
         account_id = data.get("monetary_account_id") if isinstance(data, dict) else None

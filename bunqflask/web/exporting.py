@@ -47,8 +47,8 @@ class Chosen:
 def index() -> ResponseReturnValue:
     """Offer the accounts, last month, and the formats."""
     groups = _groups()
-    first = (clock.now().astimezone(packs.ZONE).date().replace(day=1) - timedelta(days=1)).replace(day=1)
-    last = clock.now().astimezone(packs.ZONE).date().replace(day=1) - timedelta(days=1)
+    last = clock.now().astimezone(packs.zone()).date().replace(day=1) - timedelta(days=1)
+    first = last.replace(day=1)
     every = [account.id for group in groups for account in group.accounts]
     chosen = Chosen(first_day=str(first), last_day=str(last), account_ids=every, formats=["csv"])
     return _page(groups, chosen)
@@ -107,6 +107,6 @@ def _page(groups: list[Group], chosen: Chosen, error: str | None = None) -> str:
         groups=groups,
         chosen=chosen,
         formats=list(FORMATS.values()),
-        zone=str(packs.ZONE),
+        zone=str(packs.zone()),
         error=error,
     )

@@ -1,7 +1,7 @@
 """Template filters: money, dates, times and names, the way a person here reads and writes them.
 
-Pure functions over plain values; `register` hands them to Jinja. Language and zone are arguments with the
-defaults of this site, so that a later choice per team member changes no format.
+Functions over plain values, in the time zone of this site; `register` hands them to Jinja. The language is an
+argument with this site's default, so that a later choice per team member changes no format.
 """
 
 import unicodedata
@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, get_currency_name, get_currency_symbol
-from flask import Flask
+from flask import Flask, current_app, has_app_context
 
+from bunqflask.config import HOME_ZONE
 from bunqflask.texts import gettext as _
 from bunqflask.texts import ngettext
 
 LOCALE = "en"
-ZONE = ZoneInfo("Europe/Amsterdam")
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 NAME_LENGTH = 140
@@ -35,6 +35,12 @@ DAY_PATTERNS = {
 }
 # Arabic, Hebrew and Persian words need these two joiners; any other invisible sign only misleads.
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+
+
+def zone() -> ZoneInfo:
+    """The time zone of this site, in which its days begin and end."""
+    chosen: ZoneInfo = current_app.config["TIME_ZONE"] if has_app_context() else ZoneInfo(HOME_ZONE)
+    return chosen
 
 
 def money(amount: Decimal | None, currency: str, *, hide: bool = False, locale: str = LOCALE) -> str:
@@ -97,7 +103,7 @@ def day(moment: date | datetime, form: str = "long", locale: str = LOCALE) -> st
 
 def clock(moment: datetime, *, seconds: bool = False, locale: str = LOCALE) -> str:
     """The time of day, 24 hours: "14:42", or "14:42:07"."""
-    return format_datetime(_local(moment), "HH:mm:ss" if seconds else "HH:mm", tzinfo=ZONE, locale=locale)
+    return format_datetime(_local(moment), "HH:mm:ss" if seconds else "HH:mm", tzinfo=zone(), locale=locale)
 
 
 def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False) -> str:
@@ -107,8 +113,9 @@ def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False
 
 
 def exact(when: datetime) -> str:
-    """Date and time to the second, for a tooltip beside "2 min ago"."""
-    return f"{day(when, 'short')} {clock(when, seconds=True)}"
+    """Date and time to the second, for a tooltip beside "2 min ago"; a zone that is not the usual one is named."""
+    text = f"{day(when, 'short')} {clock(when, seconds=True)}"
+    return text if zone().key == HOME_ZONE else f"{text} {zone().key}"
 
 
 def iso(when: datetime) -> str:
@@ -157,4 +164,4 @@ def _now(now: datetime | None) -> datetime:
 def _local(when: datetime) -> datetime:
     if when.tzinfo is None:
         raise ValueError("a moment without a zone could be any of several moments")
-    return when.astimezone(ZONE)
+    return when.astimezone(zone())

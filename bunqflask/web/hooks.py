@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from bunqflask import jobs
 from bunqflask.services import webhooks
@@ -15,7 +15,16 @@ bp = Blueprint("hooks", __name__)
 @public
 def take(token: str) -> Response:
     """A hint that something has happened. bunq sends no form token, and its address is the secret."""
-    if not webhooks.take(token, request.get_json(force=True, silent=True)):
+    try:
+        webhooks.take(
+            token,
+            request.get_data(),
+            signature=request.headers.get("X-Bunq-Server-Signature"),
+            address=request.remote_addr or "",
+        )
+    except webhooks.CallbackRefused as refused:
+        # One answer for all: who guesses addresses learns nothing.
+        current_app.logger.info("a callback from %s was refused: %s", request.remote_addr, refused)
         return Response(status=404)
     jobs.wake()
     return Response(status=200)

@@ -122,7 +122,7 @@ def read(given: Mapping[str, str], scope: Scope, *, account_id: int | None = Non
 
 def start_of(day: date) -> datetime:
     """The moment at which a day begins in this site's zone."""
-    return datetime(day.year, day.month, day.day, tzinfo=formats.ZONE)
+    return datetime(day.year, day.month, day.day, tzinfo=formats.zone())
 
 
 def span_of(day: date) -> tuple[datetime, datetime]:

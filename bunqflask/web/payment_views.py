@@ -130,7 +130,7 @@ def number(value: int) -> str:
 
 def local_day(moment: datetime) -> date:
     """The day on which a moment falls in this site's zone."""
-    return moment.astimezone(formats.ZONE).date()
+    return moment.astimezone(formats.zone()).date()
 
 
 def day_title(day: date, today: date) -> str:

@@ -150,6 +150,21 @@ def test_days_are_those_of_amsterdam_also_when_the_clock_changes(site: ThreadSit
     assert names(narrowed) == ["last of 29 March", "first of 29 March"]
 
 
+@pytest.mark.sqlite_only
+@pytest.mark.settings(TIME_ZONE="Asia/Tokyo")
+def test_days_begin_and_end_in_the_zone_that_was_chosen(site: ThreadSite, robin: Browser) -> None:
+    store(
+        site,
+        Paid(at="2026-03-28T14:59:59Z", amount="1", name="last of 28 March"),
+        Paid(at="2026-03-28T15:00Z", amount="2", name="first of 29 March"),
+    )
+    page = robin.get(f"{ACCOUNT}?to=2026-03-31")
+    assert [day for day, _total, _names in days(page)] == ["Sunday 29 March", "Saturday 28 March"]
+    assert "Asia/Tokyo" in page.html
+    assert names(robin.get("/payments?from=2026-03-29")) == ["first of 29 March"]
+    assert "Days are days in Asia/Tokyo." in robin.get("/payments/export").text
+
+
 def test_today_is_called_today(site: ThreadSite, robin: Browser) -> None:
     now = clock.now()
     store(site, Paid(at=now - timedelta(days=400), amount="1"), Paid(at=now, amount="1"))

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import requests
 from flask import Flask
 
@@ -75,6 +76,39 @@ def test_an_address_that_is_nobodys_and_a_body_that_is_not_json_do_nothing(site:
     assert not due(site.app)
     assert requests.post(hook_address(site.app), data=b"\xff<html>", timeout=10).status_code == 200
     # It may have meant any of the accounts.
+    assert due(site.app)
+
+
+@pytest.mark.settings(BUNQ_CALLBACK_NETWORKS="185.40.108.0/22", TRUSTED_PROXY_HOPS="1")
+def test_where_networks_are_named_a_callback_from_elsewhere_is_refused(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    for elsewhere in ("185.40.112.1", "185.40.108.7, 203.0.113.9", "not an address", "::1"):
+        headers = {"X-Forwarded-For": elsewhere}
+        assert requests.post(hook_address(site.app), json={}, headers=headers, timeout=10).status_code == 404
+    assert not due(site.app)
+    for bunq in ("203.0.113.9, 185.40.111.255", "::ffff:185.40.108.7"):
+        headers = {"X-Forwarded-For": bunq}
+        assert requests.post(hook_address(site.app), json={}, headers=headers, timeout=10).status_code == 200
+    assert due(site.app)
+
+
+def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    with site.app.app_context():
+        session = connections.list_active()[0].session
+        token = session.token if session else None
+        db.session.remove()
+    # Any answer of the bank will do: bytes that its key for our installation has signed.
+    signed = requests.get(bank.api_url + "user", headers={"X-Bunq-Client-Authentication": token}, timeout=10)
+    headers = {"X-Bunq-Server-Signature": signed.headers["X-Bunq-Server-Signature"]}
+    address = hook_address(site.app)
+    assert requests.post(address, data=signed.content + b" ", headers=headers, timeout=10).status_code == 404
+    headers_of_nobody = {"X-Bunq-Server-Signature": "!"}
+    assert requests.post(address, data=signed.content, headers=headers_of_nobody, timeout=10).status_code == 404
+    assert not due(site.app)
+    assert requests.post(address, data=signed.content, headers=headers, timeout=10).status_code == 200
     assert due(site.app)
 
 

@@ -29,6 +29,8 @@ def test_only_two_settings_are_needed_and_the_rest_has_the_documented_defaults()
     assert read.BUNQ_API_URL == "http://127.0.0.1:5001/v1/"
     assert read.BUNQ_OAUTH_TOKEN_STYLE == "query"
     assert read.TRUSTED_PROXY_HOPS == 0
+    assert read.BUNQ_CALLBACK_NETWORKS == ()
+    assert read.TIME_ZONE.key == "Europe/Amsterdam"
 
 
 def test_everything_missing_and_malformed_is_named_at_once() -> None:
@@ -42,6 +44,8 @@ def test_everything_missing_and_malformed_is_named_at_once() -> None:
             "DATABASE_URL": "mysql://root@db/x",
             "BUNQ_API_URL": "ftp://bunq",
             "BUNQ_CALL_LIMITS": "none",
+            "BUNQ_CALLBACK_NETWORKS": "185.40.108.0/22, bunq",
+            "TIME_ZONE": "Europe/Utrecht",
         }
     )
     for name in (
@@ -54,6 +58,8 @@ def test_everything_missing_and_malformed_is_named_at_once() -> None:
         "DATABASE_URL",
         "BUNQ_API_URL",
         "BUNQ_CALL_LIMITS",
+        "BUNQ_CALLBACK_NETWORKS",
+        "TIME_ZONE",
     ):
         assert name in told
 

@@ -159,4 +159,4 @@ def test_raw_json_shows_what_is_invisible() -> None:
 
 
 def test_the_zone_of_the_site_is_the_one_of_the_tests() -> None:
-    assert formats.ZONE.key == "Europe/Amsterdam"
+    assert formats.zone().key == "Europe/Amsterdam"
