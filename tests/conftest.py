@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
 from bunqflask import create_app
@@ -29,6 +30,23 @@ from tests.support.postgres import Cluster
 from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Templates as this process has compiled them: nearly every test makes an app or two of its own."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._compiled:
+            bucket.bytecode_from_string(self._compiled[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+Flask.jinja_options = {"bytecode_cache": _CompiledTemplates()}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

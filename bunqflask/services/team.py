@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 import threading
@@ -21,8 +22,17 @@ _EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,180}")
 # argon2id; each hash takes 64 MiB for a moment, so only a few at a time.
 _hasher = PasswordHasher()
 _few_at_a_time = threading.BoundedSemaphore(2)
+
+
+def _hash_of_nothing(hasher: PasswordHasher) -> str:
+    """Return a hash that no password has; made up, because making a true one takes long at every start."""
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    salt, digest = (base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, hasher.hash_len))
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
 # What an unknown email is checked against, so that the answer takes as long as for a known one.
-_nobody_hash = _hasher.hash(secrets.token_urlsafe(16))
+_nobody_hash = _hash_of_nothing(_hasher)
 
 
 class Member(Protocol):
