@@ -67,7 +67,7 @@ class Jobs:
             except connections.NotFoundHere:
                 return  # erased since
             if sync.is_due(connection):
-                sync.run(connection, patience_s=_SYNC_PATIENCE_S)
+                sync.run_due(connection, patience_s=_SYNC_PATIENCE_S)
 
 
 def init_app(app: Flask) -> None:

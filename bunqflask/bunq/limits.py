@@ -18,6 +18,7 @@ class Limit:
 
 
 SESSION_SERVER = "POST session-server"
+PAYMENTS = "GET user/#/monetary-account/#/payment"
 _BY_METHOD = {"GET": Limit(3, 3.0), "POST": Limit(5, 3.0), "PUT": Limit(2, 3.0), "DELETE": Limit(2, 3.0)}
 
 

@@ -11,6 +11,7 @@ from bunqflask.services import connections, sync
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
 _PATIENCE_S = 600.0
+_BAR_WIDTH = 20
 
 
 @click.command("sync")
@@ -36,10 +37,19 @@ def _one(connection_id: int, full: bool) -> bool:
 
 
 def _tell(progress: sync.Progress) -> None:
-    name = f"  {progress.account.description[:40]:<40}"
+    name = f"  {progress.account.description[:30]:<30}"
     if progress.trouble is not None:
         click.echo(f"{name} {progress.kept} payments; stopped: {progress.trouble}")
     elif progress.done:
         click.echo(f"{name} {progress.kept} payments, up to date")
     elif sys.stdout.isatty():
-        click.echo(f"{name} {progress.kept} payments so far\r", nl=False)
+        # Written over by the next line; a log, from cron, gets the last one only.
+        click.echo(f"{name} {_bar(progress.kept, progress.expected)}\r", nl=False)
+
+
+def _bar(kept: int, expected: int | None) -> str:
+    """Return a bar with the words for it; without an end in sight, the words alone."""
+    if expected is None:
+        return f"{kept} payments so far"
+    done = _BAR_WIDTH * kept // max(kept, expected, 1)
+    return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {kept} of about {expected}"

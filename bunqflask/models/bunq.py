@@ -91,3 +91,5 @@ class CallBudget(Base):
     endpoint: Mapped[str] = mapped_column(String(200), primary_key=True)
     spent: Mapped[list[Any]] = mapped_column(JSON, default=list)
     closed_until: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # a person waits for a place: until then, work that nobody waits for leaves it to them
+    kept_free_until: Mapped[datetime | None] = mapped_column(UtcMoment)

@@ -47,17 +47,19 @@ def is_being_read(connection: Connection) -> bool:
     return connection.lease_until is not None and connection.lease_until > clock.now()
 
 
-def refresh(connection: Connection, *, patience_s: float) -> None:
+def refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> None:
     """Read the accounts from bunq and store them; whatever goes wrong is noted on the connection.
 
     One worker at a time; while another one does it, or bunq is not to be asked yet, nothing happens.
+
+    :param gives_way: nobody waits for it, so people's calls come first.
     """
     if connection.status != "active" or not is_due(connection):
         return
     holder = leases.take(connection)
     if holder is None:
         return
-    gate, consented_at = CallGate(patience_s), connection.consented_at
+    gate, consented_at = CallGate(patience_s, gives_way=gives_way), connection.consented_at
     try:
         if connection.refused_at is not None:
             _find_out_who_is_refused(connection, gate)

@@ -1,12 +1,16 @@
 """The gate that every call to bunq passes: one budget for all workers and hosts, kept in the database.
 
 No row of ours is ever locked while a call is under way: passing the gate commits first.
+
+A person who waits comes before work that nobody waits for: whoever finds no place free has the next one kept for
+them, and such work (`gives_way`) stands aside until they have had it, or have not come back for it.
 """
 
 from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import Connection, select, update
@@ -21,12 +25,22 @@ from bunqflask.models import CallBudget
 # bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a
 # call counts from then on, so no two can be closer together at bunq than they are here; this is for the clocks.
 _MARGIN_S = 0.05
+# A page that was told to wait asks again within two seconds of the moment it was told.
+_COMES_BACK_S = 3.0
+# How often work that gives way looks whether the person has had their call.
+_LOOK_AGAIN_S = 0.25
+
+_BUDGET = select(CallBudget.spent, CallBudget.closed_until, CallBudget.kept_free_until)
 
 
 class CallGate:
-    """A gate for one piece of work, which is willing to wait `patience_s` seconds in all."""
+    """A gate for one piece of work, which is willing to wait `patience_s` seconds in all.
 
-    def __init__(self, patience_s: float) -> None:
+    :param gives_way: nobody waits for this work, so people come first.
+    """
+
+    def __init__(self, patience_s: float, *, gives_way: bool = False) -> None:
+        self.gives_way = gives_way
         self._deadline = time.monotonic() + patience_s
         self._places: dict[str, str] = {}
 
@@ -40,7 +54,7 @@ class CallGate:
             return
         while True:
             place = clock.now().isoformat()
-            wait_s = _take(endpoint, place)
+            wait_s = _take(endpoint, place, gives_way=self.gives_way)
             if wait_s <= 0:
                 self._places[endpoint] = place
                 return
@@ -54,14 +68,13 @@ class CallGate:
             return
         with db.engine.begin() as connection:
             spent = [each for each in _row(connection, endpoint).spent if each != place]
-            _keep(connection, endpoint, [*spent, clock.now().isoformat()])
+            _note(connection, endpoint, spent=[*spent, clock.now().isoformat()])
 
     def close(self, endpoint: str, wait_s: float) -> None:
         """Hold an endpoint back after bunq refused a call for being too many."""
         with db.engine.begin() as connection:
             _row(connection, endpoint)
-            until = clock.now() + timedelta(seconds=wait_s)
-            connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(closed_until=until))
+            _note(connection, endpoint, closed_until=clock.now() + timedelta(seconds=wait_s))
 
     def pause(self, wait_s: float) -> bool:
         """Wait, if the patience left allows it; False at once if it does not."""
@@ -78,34 +91,56 @@ def settle() -> None:
     db.session.commit()
 
 
-def _take(endpoint: str, place: str) -> float:
+def next_call_in_s(endpoint: str) -> float:
+    """Return the seconds until bunq allows the next call to an endpoint; 0 when it does now."""
+    row = db.session.execute(_BUDGET.where(CallBudget.endpoint == endpoint)).one_or_none()
+    return _until_free(row, endpoint, clock.now()) if row is not None else 0.0
+
+
+def _take(endpoint: str, place: str, *, gives_way: bool) -> float:
     """Spend one call, under the name of its moment, and return 0; or return the seconds until one is free."""
-    limit = limit_for(endpoint)
-    period_s = limit.period_s + _MARGIN_S
     with db.engine.begin() as connection:
         row = _row(connection, endpoint)
         now = clock.now()
-        if row.closed_until is not None and row.closed_until > now:
-            return (row.closed_until - now).total_seconds()
-        recent = sorted(each for each in row.spent if 0 <= _age_s(each, now) < period_s)
-        if len(recent) >= limit.calls:
-            return period_s - _age_s(recent[-limit.calls], now)
-        _keep(connection, endpoint, [*recent, place])
+        wait_s = _until_free(row, endpoint, now)
+        if gives_way and row.kept_free_until is not None and row.kept_free_until > now:
+            return max(wait_s, _LOOK_AGAIN_S)
+        if wait_s > 0:
+            if not gives_way:
+                _note(connection, endpoint, kept_free_until=now + timedelta(seconds=wait_s + _COMES_BACK_S))
+            return wait_s
+        values = {} if gives_way or row.kept_free_until is None else {"kept_free_until": None}
+        _note(connection, endpoint, spent=[*_recent(row, endpoint, now), place], **values)
     return 0.0
+
+
+def _until_free(row: Any, endpoint: str, now: datetime) -> float:
+    """Return the seconds until the budget of an endpoint has a place, 0 when it has one."""
+    if row.closed_until is not None and row.closed_until > now:
+        closed: timedelta = row.closed_until - now
+        return closed.total_seconds()
+    limit, recent = limit_for(endpoint), _recent(row, endpoint, now)
+    if len(recent) < limit.calls:
+        return 0.0
+    return limit.period_s + _MARGIN_S - _age_s(recent[-limit.calls], now)
+
+
+def _recent(row: Any, endpoint: str, now: datetime) -> list[str]:
+    """Return the calls that still count, oldest first."""
+    period_s = limit_for(endpoint).period_s + _MARGIN_S
+    return sorted(each for each in row.spent if 0 <= _age_s(each, now) < period_s)
 
 
 def _age_s(place: str, now: datetime) -> float:
     return (now - datetime.fromisoformat(place)).total_seconds()
 
 
-def _keep(connection: Connection, endpoint: str, spent: list[str]) -> None:
-    connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(spent=spent))
+def _note(connection: Connection, endpoint: str, **values: Any) -> None:
+    connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(**values))
 
 
-def _row(connection: Connection, endpoint: str) -> CallBudget:
+def _row(connection: Connection, endpoint: str) -> Any:
     """Return the endpoint's row, made if need be and locked until the end of the transaction."""
-    table = CallBudget.__table__
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     connection.execute(insert(CallBudget).values(endpoint=endpoint, spent=[]).on_conflict_do_nothing())
-    query = select(CallBudget.spent, CallBudget.closed_until).where(table.c.endpoint == endpoint)
-    return connection.execute(query.with_for_update()).one()  # type: ignore[return-value]
+    return connection.execute(_BUDGET.where(CallBudget.endpoint == endpoint).with_for_update()).one()

@@ -136,7 +136,7 @@ def ensure_open(
         wait_s = _LOOK_AGAIN_S
         if holder is not None:
             try:
-                _open(session, holder, secret, installation)
+                _open(session, holder, secret, installation, CallGate(_NO_WAITING_S, gives_way=gate.gives_way))
             except errors.CallNotAllowedYet as early:
                 wait_s = early.wait_s
             finally:
@@ -216,13 +216,13 @@ def _work_in(
         return work(client, token, path_user_id)
 
 
-def _open(session: BunqSession, holder: str, secret: str, installation: Installation) -> None:
-    """Open the session as the holder of its lease, without waiting: waiting is done without the lease."""
+def _open(session: BunqSession, holder: str, secret: str, installation: Installation, gate: CallGate) -> None:
+    """Open the session as the holder of its lease, with a gate that never waits: that is done without the lease."""
     installation_token = installation.token
     if installation_token is None:
         raise NotSetUp("run `flask --app wsgi setup` first")
     asked_at = clock.now()
-    with client_for(installation, CallGate(_NO_WAITING_S)) as client:
+    with client_for(installation, gate) as client:
         answer = client.open_session(installation_token, secret)
     if not leases.held(session, holder):
         return

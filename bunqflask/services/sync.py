@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from flask import Flask, current_app
 
@@ -25,7 +26,7 @@ from bunqflask.bunq.payment import PaymentPage
 from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import accounts, leases, ledger, payments, sessions, troubles, webhooks
+from bunqflask.services import accounts, leases, ledger, payments, progress, sessions, troubles, webhooks
 from bunqflask.services.calls import CallGate, settle
 
 FRESH = timedelta(minutes=60)
@@ -36,16 +37,18 @@ _REST = timedelta(minutes=5)
 _REST_AFTER_NO = timedelta(hours=6)
 # A gap that bunq itself has stays one: asking for it costs no more than this at each reading.
 _MOST_REPAIRS = 3
+# Accounts that were read one after the other fall due one after the other; one round reads them all.
+_ROUND = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the reading of one account is: pages read now, payments kept in all, done or not."""
+    """How far the reading of one account is: payments kept, and of about how many; done or not."""
 
     account: MonetaryAccount
-    pages: int
     kept: int
-    done: bool
+    expected: int | None = None
+    done: bool = False
     trouble: str | None = None
 
 
@@ -62,45 +65,74 @@ class Stretch:
 
 
 def run(
-    connection: Connection, *, patience_s: float, full: bool = False, tell: Callable[[Progress], None] | None = None
+    connection: Connection,
+    *,
+    patience_s: float,
+    full: bool = False,
+    only: int | None = None,
+    tell: Callable[[Progress], None] | None = None,
 ) -> bool:
     """Bring one connection's accounts and payments up to date; True when all of it went well.
 
     One account's trouble is noted on it and does not stop the others.
 
     :param full: read the whole history again, for what has changed since.
+    :param only: read the payments of one account only, by our id of it.
     """
-    accounts.refresh(connection, patience_s=patience_s)
-    db.session.refresh(connection)
-    if connection.status != "active" or connection.trouble not in (None, "waiting"):
+    if not _refresh(connection, patience_s=patience_s):
         return False
-    found = [account for account in connection.monetary_accounts if account.is_shared]
-    webhooks.ensure(connection, CallGate(patience_s))
-    results = [_run_account(connection, account, patience_s=patience_s, full=full, tell=tell) for account in found]
+    gate = partial(CallGate, patience_s)
+    found = [each for each in connection.monetary_accounts if each.is_shared and only in (None, each.id)]
+    results = [_run_account(connection, account, gate(), full=full, tell=tell) for account in found]
+    return all(results)
+
+
+def run_due(connection: Connection, *, patience_s: float) -> bool:
+    """Do the same for the accounts that are due, while nobody waits for it: people's calls come first."""
+    if not _refresh(connection, patience_s=patience_s, gives_way=True):
+        return False
+    gate = partial(CallGate, patience_s, gives_way=True)
+    found = _due(connection, clock.now() + _ROUND)
+    results = [_run_account(connection, account, gate(), full=False, tell=None) for account in found]
     return all(results)
 
 
 def is_due(connection: Connection) -> bool:
     """Tell whether the payments of a connection should be read again, and nobody is at it."""
-    if connection.status != "active":
-        return False
     now = clock.now()
-    oldest = now - (FRESH if connection.hooks_set_at is None else FRESH_WITH_CALLBACKS)
-    states = {state.id: state for state in states_of(connection)}
-    if any(state.lease_until is not None and state.lease_until > now for state in states.values()):
+    if connection.status != "active" or any(
+        state.lease_until is not None and state.lease_until > now for state in states_of(connection)
+    ):
         return False
-    for account in connection.monetary_accounts:
-        state = states.get(account.id)
-        if not account.is_shared:
-            continue
-        if state is None or (state.trouble is None and _is_behind(state, oldest)):
-            return True
-        if state.trouble is not None and (state.next_try_at is None or state.next_try_at <= now):
-            return True
-    return False
+    return bool(_due(connection, now))
 
 
-def _is_behind(state: AccountSync, oldest: datetime) -> bool:
+def _refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> bool:
+    """Read which accounts there are; False when bunq could not be asked."""
+    accounts.refresh(connection, patience_s=patience_s, gives_way=gives_way)
+    db.session.refresh(connection)
+    if connection.status != "active" or connection.trouble not in (None, "waiting"):
+        return False
+    webhooks.ensure(connection, CallGate(patience_s, gives_way=gives_way))
+    return True
+
+
+def _due(connection: Connection, moment: datetime) -> list[MonetaryAccount]:
+    """Return the accounts whose payments should be read again by a moment."""
+    oldest = moment - (FRESH if connection.hooks_set_at is None else FRESH_WITH_CALLBACKS)
+    states = {state.id: state for state in states_of(connection)}
+    return [
+        account
+        for account in connection.monetary_accounts
+        if account.is_shared and _is_behind(states.get(account.id), oldest)
+    ]
+
+
+def _is_behind(state: AccountSync | None, oldest: datetime) -> bool:
+    if state is None:
+        return True
+    if state.trouble is not None:
+        return state.next_try_at is None or state.next_try_at <= clock.now()
     if state.read_at is None or state.read_at < oldest:
         return True
     return state.wanted_at is not None and state.wanted_at > state.read_at
@@ -140,8 +172,8 @@ def _joined(known: list[Stretch]) -> list[Stretch]:
 def _run_account(
     connection: Connection,
     account: MonetaryAccount,
+    gate: CallGate,
     *,
-    patience_s: float,
     full: bool,
     tell: Callable[[Progress], None] | None,
 ) -> bool:
@@ -149,8 +181,7 @@ def _run_account(
     holder = leases.take(state)
     if holder is None:
         return True  # another worker is at it
-    trouble = None
-    gate, asked_at = CallGate(patience_s), clock.now()
+    trouble, asked_at = None, clock.now()
     try:
         _read(connection, account, state, gate, full=full, tell=tell)
         if not full:
@@ -163,7 +194,7 @@ def _run_account(
     finally:
         leases.give_back(state, holder)
     if tell is not None:
-        tell(Progress(account, 0, payments.count(account), done=trouble is None, trouble=trouble))
+        tell(Progress(account, payments.count(account), done=trouble is None, trouble=trouble))
     return trouble is None
 
 
@@ -177,7 +208,7 @@ def _read(
     tell: Callable[[Progress], None] | None,
 ) -> None:
     stretches = [] if full else [Stretch(*each) for each in state.stretches]
-    page, below, pages = _page(connection, account.monetary_account_id, gate, None), None, 0
+    page, below = _page(connection, account.monetary_account_id, gate, None), None
     with _asking_ahead(connection, account.monetary_account_id, gate) as ask:
         while True:
             stretches = merge(stretches, page, below=below)
@@ -189,9 +220,8 @@ def _read(
             state.stretches = [stretch.as_json() for stretch in stretches]
             state.lease_until = clock.now() + leases.LEASE
             db.session.commit()
-            pages += 1
             if tell is not None:
-                tell(Progress(account, pages, payments.count(account), done=False))
+                tell(Progress(account, payments.count(account), progress.expected_total(account, state)))
             if following is None:
                 return
             settle()

@@ -18,7 +18,7 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment
-from bunqflask.services import ledger, payments
+from bunqflask.services import ledger, payments, progress
 from bunqflask.services.payments import Filter, Page, Scope, Totals
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
@@ -98,6 +98,9 @@ class ReadingState:
     pill: str
     reading: bool
     kept_text: str | None = None
+    # while it is read: of about how many, and in how many seconds bunq allows the next call
+    expected_text: str | None = None
+    next_call_s: int = 0
     verified_until: datetime | None = None
     verified_again: datetime | None = None
     gaps: list[Gap] = field(default_factory=list)
@@ -207,6 +210,7 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
     level, words = _level(account, sync_state, connection, reading=reading)
     gaps = _gaps(account, sync_state.breaks[:_MOST_GAPS]) if sync_state else []
     known = sync_state.read_at if sync_state else None
+    expected = progress.expected_total(account, sync_state) if reading and sync_state else None
     return ReadingState(
         account_id=account.id,
         name=formats.name(account.description),
@@ -216,6 +220,8 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
         pill=words,
         reading=reading,
         kept_text=number(payments.count(account)) if reading or known is None else None,
+        expected_text=number(expected) if expected is not None else None,
+        next_call_s=progress.next_call_in_s() if reading else 0,
         verified_until=_verified_until(account, sync_state),
         verified_again=_verified_again(account, sync_state),
         gaps=gaps,

@@ -82,7 +82,7 @@ def reread(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     _scope, account = _scope_and_account(connection_id, monetary_account_id)
     url = payment_views.account_url(account)
     connection = connections.get_for(g.team_member, connection_id)
-    if sync.run(connection, patience_s=_PRESS_PATIENCE_S, full=request.form.get("full") == "1"):
+    if sync.run(connection, patience_s=_PRESS_PATIENCE_S, full=request.form.get("full") == "1", only=account.id):
         flash(_("The payments were read again."))
     else:
         flash(_("Not everything could be read now. Below it says why, and when we try again."), "error")

@@ -22,7 +22,7 @@ from bunqflask.bunq.transport import Transport
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget
-from bunqflask.services import sessions
+from bunqflask.services import calls, sessions
 from bunqflask.services.calls import CallGate
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
@@ -218,6 +218,41 @@ def test_a_clock_set_back_does_not_close_an_endpoint_for_long(app: Flask, monkey
         spend("POST session-server")
         monkeypatch.setattr(clock, "now", lambda: now() - timedelta(days=1))
         spend("POST session-server")
+        db.session.remove()
+
+
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, endpoint = clock.now(), "GET user/#/monetary-account/#/payment"
+
+    def refused(*, gives_way: bool) -> float:
+        with pytest.raises(errors.CallNotAllowedYet) as early:
+            CallGate(0, gives_way=gives_way).enter(endpoint)
+        return early.value.wait_s
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(clock, "now", lambda: began + timedelta(seconds=seconds))
+
+    with app.app_context():
+        after(0)
+        for _ in range(3):
+            CallGate(0, gives_way=True).enter(endpoint)
+        refused(gives_way=False)
+        assert 3 < calls.next_call_in_s(endpoint) < 3.1
+        after(3.1)
+        assert calls.next_call_in_s(endpoint) == 0
+        assert 0 < refused(gives_way=True) < 1
+        CallGate(0).enter(endpoint)
+        CallGate(0, gives_way=True).enter(endpoint)
+        CallGate(0, gives_way=True).enter(endpoint)
+        # A person who does not come back holds nothing up for long.
+        refused(gives_way=False)
+        after(6.2)
+        refused(gives_way=True)
+        after(9.3)
+        CallGate(0, gives_way=True).enter(endpoint)
         db.session.remove()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, Payment
+from bunqflask.models import AccountSync, CallBudget, Connection, Payment
 from bunqflask.models.payments import row_id
 from bunqflask.services import connections, team
 from tests.support import consents, history
@@ -448,7 +448,7 @@ def test_read_now_fetches_the_payments_from_bunq(site: ThreadSite, robin: Browse
     assert "The payments were read again." in page.text
     assert names(page) == ["Opening balance"]
     assert "Complete and verified until" in page.text
-    assert "4 accounts, all complete and verified" in robin.get("/payments").text
+    assert "3 of 4 accounts are not complete or not up to date" in robin.get("/payments").text, "only this one was read"
 
 
 def test_what_stands_in_the_way_is_said_with_the_next_try(site: ThreadSite, robin: Browser, bank: Bank) -> None:
@@ -462,7 +462,7 @@ def test_what_stands_in_the_way_is_said_with_the_next_try(site: ThreadSite, robi
 
 
 def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: Browser) -> None:
-    store(site, Paid(at=clock.now(), amount="1"), Paid(at=clock.now(), amount="2"))
+    store(site, Paid(at=clock.now() - timedelta(days=1), amount="1"), Paid(at=clock.now(), amount="2"))
     with site.app.app_context():
         row = history.account(MAIN)
         state = db.session.get_one(AccountSync, row.id)
@@ -473,6 +473,19 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
     assert "Reading: 2 payments so far." in page.text
     assert 'hx-trigger="every 3s"' in page.html
     assert page.url.endswith("/payments")
+    with site.app.app_context():
+        row = history.account(MAIN)
+        row.raw = {**row.raw, "created": f"{clock.now() - timedelta(days=301):%Y-%m-%d %H:%M:%S}"}
+        state = db.session.get_one(AccountSync, row.id)
+        newest, oldest, _ = state.stretches[0]
+        state.stretches = [[newest, oldest, False]]
+        spent = [clock.now().isoformat()] * 3
+        db.session.add(CallBudget(endpoint="GET user/#/monetary-account/#/payment", spent=spent))
+        db.session.commit()
+        db.session.remove()
+    fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
+    assert "Reading: 2 of about 600 payments." in fragment.text
+    assert re.search(r"bunq allows the next call in [234] s\.", fragment.text)
     with site.app.app_context():
         db.session.execute(db.update(AccountSync).values(lease_until=None, lease_holder=None))
         db.session.commit()

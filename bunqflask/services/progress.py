@@ -1,0 +1,45 @@
+"""How far the reading of a history is: of about how many payments, as bunq tells no number, and when it goes on."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from bunqflask.bunq import resources
+from bunqflask.bunq.limits import PAYMENTS
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, MonetaryAccount, Payment
+from bunqflask.models.payments import row_id
+from bunqflask.services import calls
+
+# From less than this, a guess would be a wild one.
+_ENOUGH = timedelta(hours=1)
+
+
+def expected_total(account: MonetaryAccount, state: AccountSync) -> int | None:
+    """Return about how many payments an account has: as many a day since it was opened as in what is read.
+
+    In two figures, as it is a guess. None once the history has been read to its beginning, or without anything to
+    go by.
+    """
+    newest, oldest, reaches_end = state.stretches[0] if state.stretches else (0, 0, False)
+    opened_at = resources.moment(account.raw.get("created"))
+    if reaches_end or opened_at is None:
+        return None
+    query = select(func.count(), func.min(Payment.created_at), func.max(Payment.created_at)).where(
+        Payment.account_id == account.id,
+        Payment.id.between(row_id(oldest, account.id), row_id(newest, account.id)),
+    )
+    count, since, until = db.session.execute(query).one()
+    if not count or until - since < _ENOUGH or since <= opened_at:
+        return None
+    guess = round(count * (1 + (since - opened_at) / (until - since)))
+    digits = len(str(guess)) - 2
+    return max(round(guess, -digits) if digits > 0 else guess, count)
+
+
+def next_call_in_s() -> int:
+    """Return in how many seconds bunq allows the next page of payments, of whatever account."""
+    return math.ceil(calls.next_call_in_s(PAYMENTS))
