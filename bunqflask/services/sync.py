@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from flask import Flask, current_app
+from sqlalchemy import ColumnElement, and_
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -92,8 +93,9 @@ def run_due(connection: Connection, *, patience_s: float) -> bool:
     if not _refresh(connection, patience_s=patience_s, gives_way=True):
         return False
     gate = partial(CallGate, patience_s, gives_way=True)
-    found = _due(connection, clock.now() + _ROUND)
-    results = [_run_account(connection, account, gate(), full=False, tell=None) for account in found]
+    # Another worker may come to one of them first, while this one is at those before it.
+    found = [(account, _is_as_seen(state)) for account, state in _due(connection, clock.now() + _ROUND)]
+    results = [_run_account(connection, account, gate(), is_as_seen) for account, is_as_seen in found]
     return all(results)
 
 
@@ -117,15 +119,20 @@ def _refresh(connection: Connection, *, patience_s: float, gives_way: bool = Fal
     return True
 
 
-def _due(connection: Connection, moment: datetime) -> list[MonetaryAccount]:
-    """Return the accounts whose payments should be read again by a moment."""
+def _due(connection: Connection, moment: datetime) -> list[tuple[MonetaryAccount, AccountSync | None]]:
+    """Return the accounts whose payments should be read again by a moment, and how far they are read."""
     oldest = moment - (FRESH if connection.hooks_set_at is None else FRESH_WITH_CALLBACKS)
     states = {state.id: state for state in states_of(connection)}
-    return [
-        account
-        for account in connection.monetary_accounts
-        if account.is_shared and _is_behind(states.get(account.id), oldest)
-    ]
+    found = [(account, states.get(account.id)) for account in connection.monetary_accounts if account.is_shared]
+    return [(account, state) for account, state in found if _is_behind(state, oldest)]
+
+
+def _is_as_seen(state: AccountSync | None) -> ColumnElement[bool]:
+    """The condition that nobody has read this account since."""
+    return and_(
+        AccountSync.read_at.is_not_distinct_from(state.read_at if state else None),
+        AccountSync.next_try_at.is_not_distinct_from(state.next_try_at if state else None),
+    )
 
 
 def _is_behind(state: AccountSync | None, oldest: datetime) -> bool:
@@ -173,14 +180,14 @@ def _run_account(
     connection: Connection,
     account: MonetaryAccount,
     gate: CallGate,
-    *,
-    full: bool,
-    tell: Callable[[Progress], None] | None,
+    *conditions: ColumnElement[bool],
+    full: bool = False,
+    tell: Callable[[Progress], None] | None = None,
 ) -> bool:
     state = _state(account)
-    holder = leases.take(state)
+    holder = leases.take(state, *conditions)
     if holder is None:
-        return True  # another worker is at it
+        return True  # another worker is at it, or has just been
     trouble, asked_at = None, clock.now()
     try:
         _read(connection, account, state, gate, full=full, tell=tell)

@@ -2,6 +2,7 @@
 
 `make bench ONLY=word` runs the sections with that word in their name. What is compared is measured side by side, in
 alternating rounds, so that a busy machine disturbs both. Two large databases are made at the first run and kept.
+`make bench DATABASE=postgresql` measures on a throw-away PostgreSQL server instead, and makes them anew.
 """
 
 import os
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import app_pages, exporting, local_bunq, looking, reading
+from tests.bench import app_pages, databases, exporting, local_bunq, looking, reading
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
@@ -30,13 +31,15 @@ def main() -> int:
     if not chosen:
         print(f"ONLY is a part of one of these: {', '.join(SECTIONS)}", file=sys.stderr)
         return 2
-    for name, measure in chosen.items():
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="bunqflask-bench-", ignore_cleanup_errors=True) as folder:
-            rows = measure(Path(folder))
-        print(f"\n{name}  ({time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f})")
-        show(rows)
-        sys.stdout.flush()
+    kind = databases.chosen()
+    with databases.place(kind):
+        for name, measure in chosen.items():
+            started = time.monotonic()
+            with tempfile.TemporaryDirectory(prefix="bunqflask-bench-", ignore_cleanup_errors=True) as folder:
+                rows = measure(Path(folder))
+            print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f})")
+            show(rows)
+            sys.stdout.flush()
     return 0
 
 

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.bench import databases
 from tests.bench.servers import compare, free_url, page, worker_sizes
 from tests.bench.table import Row, exactly, median
 from tests.support import bank as banks
-from tests.support.apps import PASSWORD, GunicornSite, environ_for, migrate, sign_in
+from tests.support.apps import PASSWORD, GunicornSite, environ_for, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.browser import Browser
 from tests.support.consents import ask, connect, start
@@ -24,8 +25,7 @@ STARTS = 3
 def measure(folder: Path) -> list[Row]:
     """Measure the app of a fresh clone, at a stand-in without limits."""
     with banks.running() as bank:
-        database_url = f"sqlite:///{folder / 'bench.sqlite3'}"
-        migrate(database_url)
+        database_url = databases.fresh(folder)
         site = GunicornSite(environ_for(bank, database_url, PUBLIC_URL=free_url()), folder / "gunicorn.log")
         site.flask("setup", "--new-sandbox-user", "company")
         site.flask("team", "add", EMAIL, "--password-stdin", stdin=PASSWORD)

@@ -12,8 +12,9 @@ from bunqflask.bunq import protocol
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.transport import Transport
 from tests.bench import load
+from tests.bench.databases import KEPT
 from tests.bench.load import Load
-from tests.bench.servers import CLIENTS, KEPT, ROUND_S, ROUNDS, Asked, Size, StandIn, compare, port_of
+from tests.bench.servers import CLIENTS, ROUND_S, ROUNDS, Asked, Size, StandIn, compare, port_of
 from tests.bench.table import Row, at_most, median
 from tests.support.bank import JODI, Bank
 

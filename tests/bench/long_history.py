@@ -17,7 +17,8 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.models.payments import row_id
 from bunqflask.services import ledger, payments
-from tests.bench.servers import KEPT, free_url
+from tests.bench import databases
+from tests.bench.servers import free_url
 from tests.support import bank as banks
 from tests.support.apps import environ_for, let_go, migrate, reserve_port, served, set_up, sign_in
 from tests.support.consents import connect
@@ -38,16 +39,12 @@ _TYPES = ("BUNQ", "EBA_SCT", "MASTERCARD", "IDEAL", "SWIFT")
 
 def database(size: int) -> str:
     """Return the URL of a database with so many payments of one member, made now unless an earlier run kept it."""
-    path = KEPT / f"payments-{size}.sqlite3"
-    done = path.with_suffix(".complete")
-    url = f"sqlite:///{path}"
-    if not done.exists():
+    name = f"payments_{size}"
+    url, is_filled = databases.lasting(name)
+    if not is_filled:
         print(f"making a database of {size:,} payments, once; a million takes some minutes ...", file=sys.stderr)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for each in path.parent.glob(path.name + "*"):
-            each.unlink()
         _make(url, size)
-        done.touch()
+        databases.filled(name)
     migrate(url)
     return url
 
@@ -87,6 +84,9 @@ def _fill(size: int) -> None:
     while batch := list(itertools.islice(invented, _AT_ONCE)):
         for account in accounts:
             payments.store(account, [each for owner, each in batch if owner is account])
+        db.session.commit()
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(db.text("ANALYZE"))  # as the server does by itself before long
         db.session.commit()
     for account in accounts:
         db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], read_at=clock.now(), breaks=[]))

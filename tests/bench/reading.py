@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import requests
@@ -21,10 +21,11 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, Payment
 from bunqflask.services import connections, sessions, sync
 from bunqflask.services.calls import CallGate
+from tests.bench import databases
 from tests.bench.servers import stand_in
 from tests.bench.table import Row, at_least, at_most, exactly, median
 from tests.protocol.foreign import environments
-from tests.support.apps import environ_for, let_go, migrate, reserve_port, served, set_up, sign_in
+from tests.support.apps import environ_for, let_go, reserve_port, served, set_up, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.consents import connect
 
@@ -71,6 +72,9 @@ def _unlimited(app: Flask, bank: Bank) -> list[Row]:
     bank.forget_calls()
     _read(app, connection)
     again = len(bank.calls("GET", "/payment"))
+    bank.forget_calls()
+    _let_the_worker_look(app, connection)
+    with_callbacks = len(bank.calls())
     for _ in range(ROUNDS - 1):
         _forget(app)
         ours.append(_timed_read(app, connection))
@@ -84,6 +88,7 @@ def _unlimited(app: Flask, bank: Bank) -> list[Row]:
     return [
         exactly(f"calls for a first history of {LONG:,} payments", calls, LONG // PAGE_SIZE),
         exactly("calls for an update with nothing new, per account", again, 1),
+        exactly("calls for an update with nothing new, with callbacks, two hours later", with_callbacks, 0),
         at_least("payments/s into the database, against fetching and json.loads", ratio, 0.5, rates),
         at_least("payments/s into the database, against bunq_sdk listing them", sdk_s / ours_s, 5),
     ]
@@ -113,8 +118,7 @@ def _limited(app: Flask, bank: Bank) -> Row:
 def _app(folder: Path, bank: Bank) -> Iterator[Flask]:
     """Serve an app that is set up at the bank."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    database_url = f"sqlite:///{folder / 'app.sqlite3'}"
-    migrate(database_url)
+    database_url = databases.fresh(folder)
     with reserve_port() as listener:
         public_url = f"http://localhost:{listener.getsockname()[1]}"
         environ = environ_for(bank, database_url, PUBLIC_URL=public_url)
@@ -147,6 +151,21 @@ def _read(app: Flask, connection_id: int) -> int:
         kept = db.session.scalar(db.select(db.func.count()).select_from(Payment)) or 0
         db.session.remove()
     return kept
+
+
+def _let_the_worker_look(app: Flask, connection_id: int) -> None:
+    """Do what a sweep of the worker does, two hours after the last reading, while bunq calls us."""
+    with app.app_context():
+        connection = connections.by_id(connection_id)
+        if connection.hooks_set_at is None:
+            raise AssertionError("bunq was not asked to call us")
+        for state in sync.states_of(connection):
+            assert state.read_at is not None
+            state.read_at -= timedelta(hours=2)
+        db.session.commit()
+        if sync.is_due(connection):
+            sync.run_due(connection, patience_s=_PATIENCE_S)
+        db.session.remove()
 
 
 def _timed_read(app: Flask, connection_id: int) -> Took:

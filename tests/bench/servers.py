@@ -17,8 +17,6 @@ from tests.support.apps import GunicornSite, reserve_port
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 
-# Where databases that take long to make are kept from run to run; not part of the repository.
-KEPT = Path(__file__).parents[2] / ".venv" / "bench"
 ROUNDS = 5
 ROUND_S = 1.5
 CLIENTS = 8

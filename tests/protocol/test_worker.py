@@ -11,9 +11,9 @@ from flask import Flask
 
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
+from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
 from bunqflask.services import connections, sync
-from tests.support.apps import Site, ThreadSite, child_environ, sign_in
+from tests.support.apps import GunicornSite, Site, ThreadSite, add_member, child_environ, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
 
@@ -101,6 +101,29 @@ def test_killed_in_the_middle_of_a_history_it_goes_on_and_keeps_each_payment_onc
     # Six pages hold it all; a kill costs the page that is stored and the next answer, and the restart one look at
     # the newest.
     assert len(pages) <= 9
+
+
+def test_two_app_processes_and_two_workers_share_one_database(
+    gunicorn_app: GunicornSite, app: Flask, bank: Bank
+) -> None:
+    gunicorn_app.flask("setup", "--new-sandbox-user", "company")
+    add_member(app, "robin@example.org")
+    bank.seed(450, account=MAIN)
+    bank.forget_calls()
+    gunicorn_app.start(workers=2)
+    with worker(gunicorn_app), worker(gunicorn_app):
+        connect(sign_in(gunicorn_app, "robin@example.org"), bank)
+        soon(app, all_read)
+        page = gunicorn_app.browser()
+        assert page.get("/readyz").status == 200
+    with app.app_context():
+        of_main = db.select(db.func.count()).select_from(Payment).join(MonetaryAccount)
+        assert db.session.scalar(of_main.where(MonetaryAccount.monetary_account_id == MAIN)) == 451
+        assert all(state.breaks == [] for state in db.session.scalars(db.select(AccountSync)))
+        db.session.remove()
+    assert len(bank.calls("POST", "/session-server")) == 1
+    # Three pages hold the long history, one each of the others; whoever reads one, nobody else does.
+    assert len(bank.calls("GET", "/payment")) == 3 + 3
 
 
 @pytest.mark.sqlite_only
