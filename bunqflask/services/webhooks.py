@@ -30,8 +30,9 @@ from bunqflask.services import sessions
 from bunqflask.services.calls import CallGate
 
 PATH = "/bunq/hook/"
-# Every change of a balance. OAUTH tells of a withdrawn permission.
+# Every change of a balance. OAUTH tells of a withdrawn permission; bunq may not let an app ask for it.
 _CATEGORIES = ("MUTATION", "OAUTH")
+_ENOUGH = ("MUTATION",)
 _REMOVAL_PATIENCE_S = 3.0
 
 
@@ -42,7 +43,7 @@ class CallbackRefused(Exception):
 def ensure(connection: Connection, gate: CallGate) -> None:
     """See to it that bunq calls us for this connection; what others have set stays.
 
-    A refusal is noted in the log and changes nothing: payments are asked for anyway.
+    Whatever goes wrong is noted in the log and changes nothing: payments are asked for anyway.
     """
     if connection.hooks_set_at is not None or connection.status != "active" or not _reachable():
         return
@@ -55,12 +56,18 @@ def ensure(connection: Connection, gate: CallGate) -> None:
     def work(client: BunqClient, token: str, user_id: int) -> None:
         others = [each for each in client.list_callbacks(token, user_id) if each.get("notification_target") != ours]
         mine = [{"category": category, "notification_target": ours} for category in _CATEGORIES]
-        client.replace_callbacks(token, user_id, others + mine)
+        try:
+            client.replace_callbacks(token, user_id, others + mine)
+        except errors.RequestRefused as refused:
+            if type(refused) is not errors.RequestRefused:
+                raise
+            enough = [each for each in mine if each["category"] in _ENOUGH]
+            client.replace_callbacks(token, user_id, others + enough)
 
     try:
         _in_session(connection, gate, work)
-    except errors.RequestRefused as refused:
-        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, refused)
+    except (errors.BunqError, sessions.SessionGone) as error:
+        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, error)
         return
     connection.hooks_set_at = clock.now()
     db.session.commit()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bunqflask.bunq import transport
+from bunqflask.bunq import client, transport
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
 from bunqflask.sandbox.faults import KINDS
@@ -21,13 +21,14 @@ HARMLESS = {"header-case", "reordered", "unknown-fields", "unknown-types", "null
 
 @pytest.fixture(autouse=True)
 def impatient(site: ThreadSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait less long for a bank that says nothing, once the app is set up: the same code, sooner."""
-    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 1.5)
-    monkeypatch.setattr(transport, "WHOLE_ANSWER_S", 1.5)
+    """Wait less long for a bank that says nothing, and between tries, once the app is set up: the same code, sooner."""
+    monkeypatch.setattr(transport, "READ_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(transport, "WHOLE_ANSWER_S", 1.0)
+    monkeypatch.setattr(client, "_FIRST_PAUSE_S", 0.05)
 
 
 def slow(kind: str) -> dict[str, float]:
-    return {"seconds": 2.5} if kind in ("timeout", "slow-drip") else {}
+    return {"seconds": 1.6} if kind in ("timeout", "slow-drip") else {}
 
 
 def is_a_page_with_a_way_on(page: Page, kind: str) -> None:

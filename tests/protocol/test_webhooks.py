@@ -112,6 +112,27 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
     assert due(site.app)
 
 
+@pytest.mark.sqlite_only
+def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    for fault in ("500", "truncated", "bad-signature", "403-permission"):
+        bank.fault(call="POST notification-filter-url", fault=fault, times=None)
+        with site.app.app_context():
+            connection = connections.list_active()[0]
+            assert sync.run(connection, patience_s=5), fault
+            assert connection.hooks_set_at is None
+            db.session.remove()
+        bank.no_faults()
+    # A bank that does not take the category of withdrawn permissions still gets the one that matters most.
+    bank.fault(call="POST notification-filter-url", fault="400", times=1)
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        assert sync.run(connection, patience_s=5)
+        assert connection.hooks_set_at is not None
+        assert [each["category"] for each in _listed(connection)] == ["MUTATION"]
+        db.session.remove()
+
+
 def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.org")
     connect(browser, bank)
