@@ -178,6 +178,11 @@ class Call:
         return value
 
     @property
+    def geolocation(self) -> Json | None:
+        """Return where the client says it is, if it says so."""
+        return wire.read_geolocation(request.headers.get("X-Bunq-Geolocation"))
+
+    @property
     def window(self) -> Window:
         """Return which page of a list is asked for.
 

@@ -5,9 +5,12 @@ https://doc.bunq.com/api-reference/request
 
 from __future__ import annotations
 
-from . import accounts, events, payments, people, wire
+from datetime import timedelta
+from typing import Any
+
+from . import accounts, events, files, payments, people, wire
 from .bank import Bank, job
-from .clock import bunq_time
+from .clock import bunq_time, parse_bunq_time
 from .store import Item, Json, Store
 from .wire import Refusal, amount
 
@@ -20,12 +23,16 @@ SUGAR_EMAIL = "sugardaddy@bunq.com"
 LIFETIME_S = 30 * 86400
 
 
-def ask(bank: Bank, account: Item, body: Json, *, batch_id: int | None = None) -> Item:
-    """Ask somebody for money; return the inquiry.
+# Which addresses the one who pays must give; bunq's OpenAPI names no values, these are the SDKs'.
+ADDRESSES = {"NONE": (), "OPTIONAL": (), "BILLING": ("billing",), "SHIPPING": ("shipping",)}
+ADDRESSES["BILLING_SHIPPING"] = ("billing", "shipping")
+
+
+def read_request(store: Store, account: Item, body: Json) -> Json:
+    """Return what is kept of a request that is in order.
 
     :raises Refusal: 400, something is missing or wrong.
     """
-    store = bank.store
     cents, currency = wire.read_amount(body.get("amount_inquired"), "amount_inquired")
     if currency != account.body["currency"]:
         raise wire.invalid("The amount is not in the currency of the account.")
@@ -34,6 +41,41 @@ def ask(bank: Bank, account: Item, body: Json, *, batch_id: int | None = None) -
         raise wire.invalid("The field description is required.")
     if not isinstance(body.get("allow_bunqme"), bool):
         raise wire.invalid("The field allow_bunqme is required and must be true or false.")
+    for name, kind, what in (
+        *((name, bool, "true or false") for name in ("want_tip", "allow_amount_lower", "allow_amount_higher")),
+        ("minimum_age", int, "a number"),
+        ("merchant_reference", str, "a text"),
+    ):
+        if body.get(name) is not None and type(body[name]) is not kind:
+            raise wire.invalid(f"The field {name} must be {what}.")
+    if body.get("require_address") not in (None, *ADDRESSES):
+        raise wire.invalid(f"The field require_address must be one of {', '.join(ADDRESSES)}.")
+    if body.get("redirect_url") is not None:
+        wire.read_url(body["redirect_url"], "redirect_url")
+    return {
+        "cents": cents,
+        "currency": currency,
+        "description": description,
+        "attachment": files.read_ids(store, account, body.get("attachment")),
+        "merchant_reference": body.get("merchant_reference"),
+        "minimum_age": body.get("minimum_age"),
+        "require_address": body.get("require_address"),
+        "redirect_url": body.get("redirect_url"),
+        "allow_bunqme": body["allow_bunqme"],
+        "allow_lower": bool(body.get("allow_amount_lower")),
+        "allow_higher": bool(body.get("allow_amount_higher") or body.get("want_tip")),
+    }
+
+
+def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
+    """Ask somebody for money; return the inquiry.
+
+    `references` are members of RequestInquiry that say what it belongs to, as batch_id, or where it was made.
+
+    :raises Refusal: 400, something is missing or wrong.
+    """
+    store = bank.store
+    kept = read_request(store, account, body)
     kind, value, name = payments.read_pointer(body.get("counterparty_alias"))
     other = accounts.find(store, kind, value)
     if other is not None and other.owner == account.owner:
@@ -42,21 +84,14 @@ def ask(bank: Bank, account: Item, body: Json, *, batch_id: int | None = None) -
     inquiry = store.insert(
         "request_inquiry",
         {
-            "cents": cents,
-            "currency": currency,
-            "responded": None,
-            "status": "PENDING",
-            "description": description,
+            **kept,
             "sees": sees,
+            "status": "PENDING",
+            "responded": None,
             "time_responded": None,
-            "merchant_reference": body.get("merchant_reference"),
-            "minimum_age": body.get("minimum_age"),
-            "require_address": body.get("require_address"),
-            "redirect_url": body.get("redirect_url"),
-            "batch_id": batch_id,
-            "allow_bunqme": body["allow_bunqme"],
-            "share_uuid": people.stable_uuid(f"request {description} {value} {bunq_time(store.clock.now())}"),
+            "share_uuid": people.stable_uuid(f"request {kept['description']} {value} {store.next_id()}"),
             "response_id": None,
+            "references": references,
         },
         owner=account.owner,
         account=account.id,
@@ -80,28 +115,53 @@ def inquiry_of(store: Store, response: Item) -> Item:
     return inquiry
 
 
-def accept(bank: Bank, response: Item, cents: int | None = None) -> int:
-    """Pay what was asked, or another amount; return the id of the payment.
+def accept(bank: Bank, response: Item, answer: Json | None = None) -> int:
+    """Pay what was asked, or what the answer says; return the id of the payment.
 
-    :raises Refusal: 400, already answered, or no money.
+    :raises Refusal: 400, already answered, another amount than may be given, an address is missing, or no money.
     """
     store = bank.store
-    inquiry = inquiry_of(store, response)
+    inquiry, answer = inquiry_of(store, response), answer or {}
     _check_pending(inquiry)
+    body = inquiry.body
+    cents, currency, given = body["cents"], body["currency"], answer.get("amount_responded")
+    if given is not None:
+        cents, currency = wire.read_amount(given, "amount_responded")
+        if currency != body["currency"]:
+            raise wire.invalid("The amount is not in the currency of the request.")
+    if (cents < body["cents"] and not body["allow_lower"]) or (cents > body["cents"] and not body["allow_higher"]):
+        raise wire.invalid("The request can only be accepted with the amount that was inquired.")
+    for which in ADDRESSES[body["require_address"] or "NONE"]:
+        wire.read_address(answer.get(f"address_{which}"), f"address_{which}")
     payer = store.get("monetary_account", response.account or 0)
     receiver = store.get("monetary_account", inquiry.account or 0)
     assert payer is not None
     assert receiver is not None
     order = payments.Order(
         party=payments.Party(receiver, {"account": receiver.id}),
-        cents=cents or inquiry.body["cents"],
-        currency=inquiry.body["currency"],
-        description=inquiry.body["description"],
+        cents=cents,
+        currency=currency,
+        description=body["description"],
+        attachments=tuple(body["attachment"]),
+        merchant_reference=body["merchant_reference"],
     )
     paid, _received = payments.pay(bank, payer, order, sub_type="REQUEST")
-    inquiry.body["responded"] = order.cents
+    body["responded"] = cents
+    for which in ("billing", "shipping"):
+        if answer.get(f"address_{which}") is not None:
+            body[f"address_{which}"] = wire.read_address(answer[f"address_{which}"], f"address_{which}")
     _finish(bank, inquiry, "ACCEPTED")
     return paid
+
+
+def accept_by_hand(bank: Bank, response: Item) -> int:
+    """Pay what was asked as a person does on the phone, where the own address is filled in.
+
+    :raises Refusal: 400, already answered, or no money.
+    """
+    address = people.main_address(people.by_id(bank.store, response.owner or 0))
+    needed = ADDRESSES[inquiry_of(bank.store, response).body["require_address"] or "NONE"]
+    return accept(bank, response, {f"address_{which}": address for which in needed})
 
 
 def reject(bank: Bank, response: Item) -> None:
@@ -133,6 +193,8 @@ def _finish(bank: Bank, inquiry: Item, status: str) -> None:
     inquiry.body["status"] = status
     if status in ("ACCEPTED", "REJECTED"):
         inquiry.body["time_responded"] = bunq_time(store.clock.now())
+    if status == "EXPIRED":
+        inquiry.body["time_expiry"] = bunq_time(store.clock.now())
     store.save(inquiry)
     _tell(bank, inquiry, f"REQUEST_INQUIRY_{status}", action="UPDATE")
     response = store.get("request_response", inquiry.body["response_id"] or 0)
@@ -147,7 +209,7 @@ def _sugar_daddy(bank: Bank, _moment: float, body: Json) -> None:
     if response is None or inquiry_of(bank.store, response).body["status"] != "PENDING":
         return
     if inquiry_of(bank.store, response).body["cents"] <= SUGAR_LIMIT:
-        accept(bank, response)
+        accept_by_hand(bank, response)
     else:
         reject(bank, response)
 
@@ -173,7 +235,7 @@ def _tell(bank: Bank, inquiry: Item, event_type: str, action: str = "CREATE") ->
 
 def _tell_response(bank: Bank, response: Item, event_type: str, action: str) -> None:
     pending = inquiry_of(bank.store, response).body["status"] == "PENDING"
-    events.happened(
+    event = events.happened(
         bank,
         user_id=response.owner or 0,
         account_id=response.account,
@@ -182,9 +244,18 @@ def _tell_response(bank: Bank, response: Item, event_type: str, action: str) -> 
         action=action,
         status="AWAITING_REPLY" if pending else "FINALIZED",
     )
+    response.body["event_id"] = event.id
+    bank.store.save(response, touch=False)
 
 
-def _attached(store: Store, account_id: int | None) -> Item:
+def _expiry(inquiry: Item) -> str:
+    """Return when a request expires, or did."""
+    return str(
+        inquiry.body.get("time_expiry") or bunq_time(parse_bunq_time(inquiry.created) + timedelta(seconds=LIFETIME_S))
+    )
+
+
+def _account(store: Store, account_id: int | None) -> Item:
     account = store.get("monetary_account", account_id or 0)
     assert account is not None
     return account
@@ -193,7 +264,7 @@ def _attached(store: Store, account_id: int | None) -> Item:
 def inquiry_shape(store: Store, inquiry: Item) -> Json:
     """Write the side of the one who asks."""
     body = inquiry.body
-    account = _attached(store, inquiry.account)
+    account = _account(store, inquiry.account)
     responded = body["responded"]
     # Somebody outside bunq pays through a link.
     shared = body["allow_bunqme"] and "account" not in body["sees"]
@@ -203,7 +274,7 @@ def inquiry_shape(store: Store, inquiry: Item) -> Json:
             "created": inquiry.created,
             "updated": inquiry.updated,
             "time_responded": body["time_responded"],
-            "time_expiry": None,
+            "time_expiry": body.get("time_expiry"),
             "monetary_account_id": inquiry.account,
             "amount_inquired": amount(body["cents"], body["currency"]),
             "amount_responded": None if responded is None else amount(responded, body["currency"]),
@@ -213,19 +284,19 @@ def inquiry_shape(store: Store, inquiry: Item) -> Json:
             "user_alias_created": payments.own_label(store, account),
             "user_alias_revoked": payments.own_label(store, account) if body["status"] == "REVOKED" else None,
             "counterparty_alias": payments.counterparty(store, body["sees"]),
-            "attachment": [],
+            "attachment": [{"id": each} for each in body["attachment"]],
             "minimum_age": body["minimum_age"],
             "require_address": body["require_address"],
-            "geolocation": None,
+            "geolocation": body["references"].get("geolocation"),
             "type": "INTERNAL",
             "sub_type": "NONE",
             "bunqme_share_url": f"https://bunq.me/t/{body['share_uuid']}" if shared else None,
             "redirect_url": body["redirect_url"],
-            "batch_id": body["batch_id"],
+            "batch_id": body["references"].get("batch_id"),
             "scheduled_id": None,
-            "address_billing": None,
-            "address_shipping": None,
-            "reference_split_the_bill": None,
+            "address_billing": body.get("address_billing"),
+            "address_shipping": body.get("address_shipping"),
+            "reference_split_the_bill": body["references"].get("reference_split_the_bill"),
         }
     }
 
@@ -234,7 +305,8 @@ def response_shape(store: Store, response: Item) -> Json:
     """Write the side of the one who is asked."""
     inquiry = inquiry_of(store, response)
     body = inquiry.body
-    asked, asking = _attached(store, response.account), _attached(store, inquiry.account)
+    asked, asking = _account(store, response.account), _account(store, inquiry.account)
+    attached = [each for each in (store.get("attachment", id) for id in body["attachment"]) if each is not None]
     responded = body["responded"]
     return {
         "RequestResponse": {
@@ -242,7 +314,7 @@ def response_shape(store: Store, response: Item) -> Json:
             "created": response.created,
             "updated": response.updated,
             "time_responded": body["time_responded"],
-            "time_expiry": None,
+            "time_expiry": _expiry(inquiry),
             "time_refund_requested": None,
             "time_refunded": None,
             "monetary_account_id": response.account,
@@ -252,19 +324,19 @@ def response_shape(store: Store, response: Item) -> Json:
             "description": body["description"],
             "alias": accounts.label(store, asked),
             "counterparty_alias": accounts.label(store, asking),
-            "attachment": [],
+            "attachment": [{"id": each.id, **files.shape(each)} for each in attached],
             "minimum_age": body["minimum_age"],
             "require_address": body["require_address"],
-            "geolocation": None,
+            "geolocation": body["references"].get("geolocation"),
             "type": "INTERNAL",
             "sub_type": "NONE",
             "redirect_url": body["redirect_url"],
             "credit_scheme_identifier": None,
             "mandate_identifier": None,
             "eligible_whitelist_id": None,
-            "address_billing": None,
-            "address_shipping": None,
+            "address_billing": body.get("address_billing"),
+            "address_shipping": body.get("address_shipping"),
             "request_reference_split_the_bill": [],
-            "event_id": None,
+            "event_id": response.body.get("event_id"),
         }
     }

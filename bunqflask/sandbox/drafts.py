@@ -5,7 +5,7 @@ https://doc.bunq.com/api-reference/draft-payment
 
 from __future__ import annotations
 
-from . import accounts, events, ledger, payments, schedules, wire
+from . import accounts, events, payments, schedules, wire
 from .bank import Bank, job
 from .store import Item, Json, Store
 from .wire import Refusal, amount
@@ -90,10 +90,7 @@ def accept(bank: Bank, account: Item, draft: Item) -> None:
     if len(orders) == 1:
         draft.body["payment_id"] = payments.pay(bank, account, orders[0])[0]
     else:
-        batch = bank.store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
-        batch.body["payments"] = [payments.pay(bank, account, each, batch_id=batch.id)[0] for each in orders]
-        bank.store.save(batch, touch=False)
-        draft.body["batch_id"] = batch.id
+        draft.body["batch_id"] = payments.pay_batch(bank, account, orders).id
     _decide(bank, draft, "ACCEPTED")
 
 
@@ -218,15 +215,4 @@ def _made(store: Store, account: Item, body: Json) -> Json | None:
     if body["payment_id"]:
         return payments.shape(store, account, body["payment_id"])
     batch = store.get("payment_batch", body["batch_id"] or 0)
-    if batch is None:
-        return None
-    entries = [ledger.entry(store, account.id, each) for each in batch.body["payments"]]
-    made = payments.shapes(store, account, [each for each in entries if each is not None])
-    return {
-        "PaymentBatch": {
-            "id": batch.id,
-            "created": batch.created,
-            "updated": batch.updated,
-            "payments": [each["Payment"] for each in made],
-        }
-    }
+    return None if batch is None else payments.batch_shape(store, account, batch)

@@ -27,20 +27,20 @@ def happened(
     notify: Iterable[tuple[str, str]],
     action: str = "CREATE",
     status: str = "FINALIZED",
-    kept: bool = True,
-) -> None:
-    """Write an event down and send it to every webhook that wants one of the categories.
+    listed: Json | None = None,
+) -> Item:
+    """Write an event down, send it to every webhook that wants one of the categories, and return it.
 
-    `thing` is the object under its wrapper; `notify` pairs a category with an event type.
+    `thing` is the object under its wrapper, and `listed` the one in the list of events, where that is another;
+    `notify` pairs a category with an event type.
     """
     store = bank.store
-    if kept:
-        store.insert(
-            "event",
-            {"action": action, "status": status, "object": thing},
-            owner=user_id,
-            account=account_id,
-        )
+    event = store.insert(
+        "event",
+        {"action": action, "status": status, "object": listed or thing},
+        owner=user_id,
+        account=account_id,
+    )
     filters = [
         each
         for each in store.select("notification_filter_url", owner=user_id)[::-1]
@@ -50,6 +50,7 @@ def happened(
         for each in filters:
             if each.body["category"] == category:
                 _send(bank, each, category, event_type, thing)
+    return event
 
 
 def _may_hear(bank: Bank, target: Item, account_id: int | None) -> bool:

@@ -302,7 +302,7 @@ def _answer_draft(bank: Bank, person: int, id: int, yes: bool) -> None:
 def _answer_request(bank: Bank, person: int, id: int, yes: bool) -> None:
     response = _owned(bank, "request_response", id, person)
     if yes:
-        asking.accept(bank, response)
+        asking.accept_by_hand(bank, response)
     else:
         asking.reject(bank, response)
 

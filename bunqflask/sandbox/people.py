@@ -190,6 +190,22 @@ def user_avatar(user: Item) -> Json:
     return chosen or avatar(user.body["public_uuid"])
 
 
+def main_address(user: Item) -> Json:
+    """Return where a user lives: what he said, or what everybody has."""
+    said: Json | None = user.body.get("address_main")
+    return said or {
+        "street": "Naritaweg",
+        "house_number": "131",
+        "po_box": None,
+        "postal_code": "1043 BS",
+        "city": "Amsterdam",
+        "country": "NL",
+        "extra": None,
+        "mailbox_name": None,
+        "province": None,
+    }
+
+
 def pointers(user: Item) -> list[Json]:
     """Return a user's phone and e-mail; bunq repeats the value as the name."""
     return [
@@ -243,17 +259,7 @@ def wire(user: Item, timeout_s: int) -> Json:
     }
     if body["type"] == PROVIDER:
         return {PROVIDER: {**shared, "certificate_distinguished_name": body["certificate_distinguished_name"]}}
-    address = body.get("address_main") or {
-        "street": "Naritaweg",
-        "house_number": "131",
-        "po_box": None,
-        "postal_code": "1043 BS",
-        "city": "Amsterdam",
-        "country": "NL",
-        "extra": None,
-        "mailbox_name": None,
-        "province": None,
-    }
+    address = main_address(user)
     shared |= {
         "daily_limit_without_confirmation_login": amount(body.get("daily_limit", 25000)),
         "notification_filters": [],

@@ -88,7 +88,9 @@ def _step(local: datetime, unit: str, steps: int) -> datetime:
     return local.replace(year=year, month=month + 1, day=min(local.day, calendar.monthrange(year, month + 1)[1]))
 
 
-def create(bank: Bank, account: Item, wanted: list[object], schedule: Json, *, batch: bool) -> Item:
+def create(
+    bank: Bank, account: Item, wanted: list[object], schedule: Json, *, batch: bool, purpose: str | None = None
+) -> Item:
     """Keep a schedule of one payment, or of a batch.
 
     :raises Refusal: 400, a payment is not in order.
@@ -100,11 +102,13 @@ def create(bank: Bank, account: Item, wanted: list[object], schedule: Json, *, b
             "payments": _checked(bank.store, account, wanted),
             "status": "ACTIVE",
             "batch": batch,
+            "purpose": purpose,
             "version": 0,
         },
         owner=account.owner,
         account=account.id,
     )
+    _tell(bank, item, "CREATED")
     _plan(bank, item)
     return item
 
@@ -130,6 +134,7 @@ def change(bank: Bank, account: Item, item: Item, wanted: list[object] | None, s
         item.body["schedule"] = schedule
     item.body["version"] += 1
     bank.store.save(item)
+    _tell(bank, item, "UPDATED")
     _plan(bank, item)
 
 
@@ -150,10 +155,7 @@ def cancel(bank: Bank, item: Item) -> None:
     check_active(item)
     item.body["status"] = "CANCELLED"
     bank.store.save(item)
-    if item.body["batch"]:
-        _tell(bank, item, "SCHEDULE_STATUS", "SCHEDULE_DEFINITION_PAYMENT_BATCH_CANCELLED")
-    else:
-        _tell(bank, item, "SCHEDULE_STATUS", "SCHEDULE_DEFINITION_PAYMENT_CANCELLED")
+    _tell(bank, item, "CANCELLED")
 
 
 def _plan(bank: Bank, item: Item) -> None:
@@ -161,6 +163,7 @@ def _plan(bank: Bank, item: Item) -> None:
     if moment is None:
         item.body["status"] = "FINISHED"
         bank.store.save(item)
+        _tell(bank, item, "FINISHED")
         return
     body = {"schedule_id": item.id, "version": item.body["version"]}
     bank.store.schedule("scheduled_payment", moment.timestamp(), body)
@@ -176,7 +179,7 @@ def _run(bank: Bank, moment: float, body: Json) -> None:
     assert account is not None
     instance = bank.store.insert(
         "schedule_instance",
-        {"state": "RETRY", "error_message": None, "payment_ids": [], "batch_id": None, "moment": moment},
+        {"state": "RETRY", "error_message": None, "payment_id": None, "batch_id": None, "moment": moment},
         owner=item.owner,
         account=item.account,
         parent=item.id,
@@ -191,21 +194,27 @@ def _attempt(bank: Bank, account: Item, item: Item, instance: Item) -> None:
     """Make the payments of one run: all of them or none."""
     bank.store.db.execute("SAVEPOINT run")
     try:
-        made = []
-        for each in item.body["payments"]:
-            order = payments.read_order(bank.store, account, each)
-            made.append(payments.pay(bank, account, order, scheduled_id=item.id)[0])
+        orders = [payments.read_order(bank.store, account, each) for each in item.body["payments"]]
+        if item.body["batch"]:
+            made: Json = {"batch_id": payments.pay_batch(bank, account, orders, scheduled_id=item.id).id}
+        else:
+            made = {"payment_id": payments.pay(bank, account, orders[0], scheduled_id=item.id)[0]}
     except Refusal as refusal:
         bank.store.db.execute("ROLLBACK TO run")
         instance.body |= {"state": "FAILED_USER_ERROR", "error_message": [refusal.text]}
         outcome = "FAILED"
     else:
-        instance.body |= {"state": "FINISHED_SUCCESSFULLY", "error_message": None, "payment_ids": made}
+        instance.body |= {"state": "FINISHED_SUCCESSFULLY", "error_message": None, **made}
         outcome = "SUCCEEDED"
     bank.store.db.execute("RELEASE run")
     bank.store.save(instance)
-    what = "PAYMENT_BATCH" if item.body["batch"] else "PAYMENT"
-    _tell(bank, item, "SCHEDULE_RESULT", f"SCHEDULE_INSTANCE_{what}_{outcome}", instance)
+    events.happened(
+        bank,
+        user_id=item.owner or 0,
+        account_id=item.account,
+        thing=instance_shape(bank.store, item, instance),
+        notify=[("SCHEDULE_RESULT", f"SCHEDULE_INSTANCE_{_kind(item)}_{outcome}")],
+    )
 
 
 def retry(bank: Bank, account: Item, item: Item, instance: Item) -> None:
@@ -218,15 +227,19 @@ def retry(bank: Bank, account: Item, item: Item, instance: Item) -> None:
     _attempt(bank, account, item, instance)
 
 
-def _tell(bank: Bank, item: Item, category: str, event_type: str, instance: Item | None = None) -> None:
-    thing = shape(bank.store, item) if instance is None else instance_shape(bank.store, item, instance)
+def _kind(item: Item) -> str:
+    return "PAYMENT_BATCH" if item.body["batch"] else "PAYMENT"
+
+
+def _tell(bank: Bank, item: Item, what: str) -> None:
+    """Tell that a schedule was CREATED, UPDATED, CANCELLED or FINISHED; only CANCELLED is a recorded name."""
     events.happened(
         bank,
         user_id=item.owner or 0,
         account_id=item.account,
-        thing=thing,
-        notify=[(category, event_type)],
-        action="UPDATE" if instance is None else "CREATE",
+        thing=shape(bank.store, item),
+        notify=[("SCHEDULE_STATUS", f"SCHEDULE_DEFINITION_{_kind(item)}_{what}")],
+        action="CREATE" if what == "CREATED" else "UPDATE",
     )
 
 
@@ -253,12 +266,19 @@ def times_shape(kept: Json, status: str) -> Json:
     }
 
 
+def _planned_payments(store: Store, item: Item) -> list[Json]:
+    """Write the payment or payments of a schedule, whose amounts are negative."""
+    account = store.get("monetary_account", item.account or 0)
+    assert account is not None
+    return [_planned(store, account, each) for each in item.body["payments"]]
+
+
 def shape(store: Store, item: Item) -> Json:
-    """Write a schedule with its payment or payments, whose amounts are negative."""
+    """Write a schedule with its payment or payments."""
     account = store.get("monetary_account", item.account or 0)
     assert account is not None
     own = payments.own_label(store, account)
-    planned = [_planned(store, account, each) for each in item.body["payments"]]
+    planned = _planned_payments(store, item)
     what = {"payments": planned} if item.body["batch"] else {"payment": planned[0]}
     return {
         wrapper_of(item): {
@@ -268,11 +288,30 @@ def shape(store: Store, item: Item) -> Json:
             "monetary_account_id": item.account,
             "schedule": schedule_shape(item),
             "status": item.body["status"],
+            "purpose": item.body.get("purpose"),
             "label_schedule_user_created": own,
             "label_schedule_user_canceled": own if item.body["status"] == "CANCELLED" else None,
             **what,
             "request_reference_split_the_bill": [],
         }
+    }
+
+
+def anchored(store: Store, item: Item) -> Json:
+    """Write what is planned as other objects hold it: under the name of what it becomes."""
+    planned = _planned_payments(store, item)
+    return {"PaymentBatch": {"payments": planned}} if item.body["batch"] else {"Payment": planned[0]}
+
+
+def listed_shape(store: Store, item: Item) -> Json:
+    """Write a schedule as it stands among all kinds of them: its times, and what it will do."""
+    return {
+        "id": item.id,
+        "created": item.created,
+        "updated": item.updated,
+        "monetary_account_id": item.account,
+        **schedule_shape(item),
+        "object": anchored(store, item),
     }
 
 
@@ -283,7 +322,7 @@ def _planned(store: Store, account: Item, wanted: Json) -> Json:
         "alias": accounts.label(store, account),
         "counterparty_alias": payments.counterparty(store, order.party.sees),
         "description": order.description,
-        "attachment": [],
+        "attachment": [{"id": each, "monetary_account_id": account.id} for each in order.attachments],
         "merchant_reference": order.merchant_reference,
         "type": "BUNQ" if order.party.account else "EBA_SCT",
         "sub_type": "PAYMENT" if order.party.account else "SCT",
@@ -292,9 +331,6 @@ def _planned(store: Store, account: Item, wanted: Json) -> Json:
 
 def instance_shape(store: Store, item: Item, instance: Item) -> Json:
     """Write one run of a schedule."""
-    account = store.get("monetary_account", item.account or 0)
-    assert account is not None
-    made = [payments.shape(store, account, each) for each in instance.body["payment_ids"]]
     moment = wire.time_text(instance.body["moment"])
     return {
         "ScheduledInstance": {
@@ -306,8 +342,17 @@ def instance_shape(store: Store, item: Item, instance: Item) -> Json:
             and [wire.error_body(each)["Error"][0] for each in instance.body["error_message"]],
             "time_start": moment,
             "time_end": moment,
-            "scheduled_object": shape(store, item),
-            "result_object": made[0] if len(made) == 1 else ({"PaymentBatch": {"payments": made}} if made else None),
+            "scheduled_object": anchored(store, item),
+            "result_object": _made(store, instance),
             "request_reference_split_the_bill": [],
         }
     }
+
+
+def _made(store: Store, instance: Item) -> Json | None:
+    account = store.get("monetary_account", instance.account or 0)
+    assert account is not None
+    if instance.body["payment_id"]:
+        return payments.shape(store, account, instance.body["payment_id"])
+    batch = store.get("payment_batch", instance.body["batch_id"] or 0)
+    return None if batch is None else payments.batch_shape(store, account, batch)

@@ -154,7 +154,21 @@ def read_amount(value: object, field_name: str, *, zero_allowed: bool = False) -
     return cents, currency
 
 
-_ADDRESS = re.compile(r"https?://(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?(?:[/?#]\S*)?", re.ASCII)
+def read_address(value: object, field_name: str) -> Json:
+    """Return a postal address of a request.
+
+    :raises Refusal: 400, a part is missing or no text.
+    """
+    needed = ("street", "house_number", "postal_code", "city", "country")
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) and value[name] for name in needed):
+        raise invalid(f"The field {field_name} must be an address with {', '.join(needed)}.")
+    more = {name: value.get(name) for name in ("po_box", "extra", "mailbox_name", "province")}
+    if not all(part is None or isinstance(part, str) for part in more.values()):
+        raise invalid(f"The field {field_name} must be an address of texts.")
+    return {**{name: value[name] for name in needed}, **more}
+
+
+_URL = re.compile(r"https?://(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?(?:[/?#]\S*)?", re.ASCII)
 
 
 def read_url(value: object, field_name: str) -> SplitResult:
@@ -165,11 +179,27 @@ def read_url(value: object, field_name: str) -> SplitResult:
     :raises Refusal: 400, not such an address.
     """
     try:
-        if isinstance(value, str) and len(value) <= 2000 and _ADDRESS.fullmatch(value):
+        if isinstance(value, str) and len(value) <= 2000 and _URL.fullmatch(value):
             return urlsplit(value)
     except ValueError:  # an address of version 6 that is none
         pass
     raise invalid(f"The field {field_name} must be an absolute http or https address.")
+
+
+def read_geolocation(header: str | None) -> Json | None:
+    """Return where a client says it is; `0 0 0 0 000` and whatever else is no place count as nowhere.
+
+    The header is longitude, latitude, altitude, radius and country, separated by blanks.
+    """
+    try:
+        longitude, latitude, altitude, radius = (float(each) for each in (header or "").split()[:4])
+    except ValueError:
+        return None
+    if not (abs(longitude) <= 180 and abs(latitude) <= 90 and abs(altitude) < 1e6 and 0 <= radius < 1e9):
+        return None
+    if not (longitude or latitude or altitude or radius):
+        return None
+    return {"latitude": latitude, "longitude": longitude, "altitude": altitude, "radius": radius}
 
 
 @dataclass(frozen=True)

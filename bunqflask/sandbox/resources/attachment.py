@@ -8,15 +8,14 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from .. import wire
+from .. import asking, files, wire
 from ..api import A, Call, Resource, U
-from ..store import Item, Json, Store
+from ..store import Item, Store
 from ..wire import Answer, id_answer
 
 resource = Resource()
 
-MIME_TYPES = ("image/png", "image/jpeg", "application/pdf")
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "application/pdf": "pdf"}
+MIME_TYPES = tuple(files.EXTENSIONS)
 
 # bunq names no limit; this one only keeps a stray upload from filling the database.
 LARGEST = 20_000_000
@@ -45,21 +44,6 @@ def _upload(call: Call, kind: str, *, owner: int, account: int | None = None) ->
     return item
 
 
-def url(item: Item) -> str:
-    """Return an address shaped like those of bunq's file store; it leads nowhere."""
-    name = f"{item.body['digest']}.{EXTENSIONS[item.body['content_type']]}"
-    store = "bunq-triage-model-storage-public.s3.eu-central-1.amazonaws.com"
-    return f"https://{store}/bunq_file/File/content/{name}"
-
-
-def _attachment(item: Item) -> Json:
-    return {
-        "description": item.body["description"],
-        "content_type": item.body["content_type"],
-        "urls": [{"type": "ORIGINAL", "url": url(item)}],
-    }
-
-
 def _content(call: Call, item: Item) -> Answer:
     found = call.store.get_content(item.id)
     if found is None:
@@ -83,7 +67,10 @@ def readable(call: Call, attachment_id: int) -> Item:
 
 
 def _is_received(store: Store, account_id: int, attachment_id: int) -> bool:
-    """Tell whether a payment brought an attachment of somebody else to an account."""
+    """Tell whether a payment or a request brought an attachment of somebody else to an account."""
+    for response in store.select("request_response", account=account_id):
+        if attachment_id in asking.inquiry_of(store, response).body["attachment"]:
+            return True
     with store.transaction():
         row = store.db.execute(
             "SELECT 1 FROM ledger_entry, json_each(extra, '$.attachment') AS each"
@@ -101,7 +88,7 @@ def create(call: Call) -> Answer:
 
 @resource.get(A + "/attachment/<int:attachment_id>/content")
 def account_content(call: Call, attachment_id: int) -> Answer:
-    """Read the bytes of a file of this account, or of one that came to it with a payment."""
+    """Read the bytes of a file of this account, or of one that came to it with a payment or a request."""
     call.require_role("AISP")
     item = call.store.get("attachment", attachment_id)
     if item is None or not (
@@ -116,7 +103,7 @@ def read(call: Call, attachment_id: int) -> Answer:
     """Read what a file is."""
     call.require_role("AISP")
     item = readable(call, attachment_id)
-    shape = {"id": item.id, "created": item.created, "updated": item.updated, "attachment": _attachment(item)}
+    shape = {"id": item.id, "created": item.created, "updated": item.updated, "attachment": files.shape(item)}
     return Answer([{"AttachmentUser": shape}])
 
 
@@ -152,7 +139,7 @@ def public(call: Call, attachment_uuid: object) -> Item:
 def read_public(call: Call, attachment_uuid: object) -> Answer:
     """Read what a public file is."""
     item = public(call, attachment_uuid)
-    shape = {"uuid": item.name, "created": item.created, "updated": item.updated, "attachment": _attachment(item)}
+    shape = {"uuid": item.name, "created": item.created, "updated": item.updated, "attachment": files.shape(item)}
     return Answer([{"AttachmentPublic": shape}])
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 import struct
 import uuid
 
-from .. import wire
+from .. import files, wire
 from ..api import Call, Resource
 from ..store import Json
 from ..wire import Answer
-from . import attachment
 
 resource = Resource()
 
@@ -48,7 +47,7 @@ def create(call: Call) -> Answer:
         "height": height,
         "width": width,
         "content_type": picture.body["content_type"],
-        "urls": [{"type": "ORIGINAL", "url": attachment.url(picture)}],
+        "urls": [{"type": "ORIGINAL", "url": files.url(picture)}],
     }
     body = {"uuid": name, "image": [image], "anchor_uuid": None, "style": "NONE"}
     call.store.insert("avatar", body, owner=call.caller.id, name=name)

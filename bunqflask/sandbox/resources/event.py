@@ -53,12 +53,20 @@ def index(call: Call) -> Answer:
     return Answer([shape(item) for item in page], pagination)
 
 
-@resource.get(U + "/event/<int:event_id>")
-def read(call: Call, event_id: int) -> Answer:
-    """Read one event."""
-    call.require_role("AISP")
+def readable(call: Call, event_id: int) -> Item:
+    """Return an event of the user that this session may see.
+
+    :raises Refusal: 404.
+    """
     item = call.load("event", event_id, "Event", owner=call.user.id)
     visible = call.visible_accounts(call.user)
     if visible is not None and item.account is not None and item.account not in visible:
         raise wire.not_found("Event", event_id)
-    return Answer([shape(item)])
+    return item
+
+
+@resource.get(U + "/event/<int:event_id>")
+def read(call: Call, event_id: int) -> Answer:
+    """Read one event."""
+    call.require_role("AISP")
+    return Answer([shape(readable(call, event_id))])

@@ -5,9 +5,8 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from .. import events, ledger, payments, people, wire
+from .. import ledger, payments, people, wire
 from ..api import A, Call, Resource
-from ..store import Item, Json
 from ..wire import Answer, id_answer
 
 resource = Resource()
@@ -33,7 +32,7 @@ def create(call: Call) -> Answer:
     """Pay."""
     order = payments.read_order(call.store, call.account, call.json)
     check_may_pay(call, order)
-    return id_answer(payments.pay(call.bank, call.account, order)[0])
+    return id_answer(payments.pay(call.bank, call.account, order, geolocation=call.geolocation)[0])
 
 
 @resource.get(A + "/payment")
@@ -68,45 +67,15 @@ def create_batch(call: Call) -> Answer:
     orders = [payments.read_order(call.store, call.account, each) for each in wanted]
     for order in orders:
         check_may_pay(call, order)
-    return id_answer(make_batch(call, call.account, orders).id)
-
-
-def make_batch(call: Call, account: Item, orders: list[payments.Order]) -> Item:
-    """Make the payments of a batch and keep it."""
-    batch = call.store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
-    batch.body["payments"] = [payments.pay(call.bank, account, order, batch_id=batch.id)[0] for order in orders]
-    call.store.save(batch, touch=False)
-    events.happened(
-        call.bank,
-        user_id=account.owner or 0,
-        account_id=account.id,
-        thing=batch_shape(call, account, batch),
-        notify=[("PAYMENT", "PAYMENT_BATCH_CREATED")],
-    )
-    return batch
-
-
-def batch_shape(call: Call, account: Item, batch: Item) -> Json:
-    """Write a batch.
-
-    Its payments are a plain list: bunq's Python SDK 1.28 fails on the object that the OpenAPI shows.
-    """
-    made = [payments.shape(call.store, account, each)["Payment"] for each in batch.body["payments"]]
-    return {
-        "PaymentBatch": {
-            "id": batch.id,
-            "created": batch.created,
-            "updated": batch.updated,
-            "payments": made,
-        }
-    }
+    return id_answer(payments.pay_batch(call.bank, call.account, orders, geolocation=call.geolocation).id)
 
 
 @resource.get(A + "/payment-batch")
 def list_batches(call: Call) -> Answer:
     """List batches."""
     call.require_role("AISP")
-    return call.page("payment_batch", lambda item: batch_shape(call, call.account, item), account=call.account.id)
+    store, account = call.store, call.account
+    return call.page("payment_batch", lambda item: payments.batch_shape(store, account, item), account=account.id)
 
 
 @resource.get(A + "/payment-batch/<int:batch_id>")
@@ -114,7 +83,7 @@ def read_batch(call: Call, batch_id: int) -> Answer:
     """Read one batch."""
     call.require_role("AISP")
     batch = call.load("payment_batch", batch_id, "Payment batch", account=call.account.id)
-    return Answer([batch_shape(call, call.account, batch)])
+    return Answer([payments.batch_shape(call.store, call.account, batch)])
 
 
 @resource.put(A + "/payment-batch/<int:batch_id>")

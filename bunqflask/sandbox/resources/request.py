@@ -9,6 +9,7 @@ from .. import asking, wire
 from ..api import A, Call, Resource
 from ..store import Item, Json
 from ..wire import Answer, id_answer
+from .event import readable as readable_event
 
 resource = Resource()
 
@@ -20,7 +21,21 @@ def _accepts(body: Json) -> bool:
 @resource.post(A + "/request-inquiry")
 def create(call: Call) -> Answer:
     """Ask for money."""
-    return id_answer(asking.ask(call.bank, call.account, call.json).id)
+    return id_answer(asking.ask(call.bank, call.account, call.json, **_references(call, call.json)).id)
+
+
+def _references(call: Call, body: Json) -> Json:
+    """Return where the request is made, and the thing whose cost it splits: the one of the event it names.
+
+    :raises Refusal: 400 or 404, no such event.
+    """
+    found = {"geolocation": call.geolocation}
+    event_id = body.get("event_id")
+    if event_id is not None:
+        if isinstance(event_id, bool) or not isinstance(event_id, int):
+            raise wire.invalid("The field event_id must be a number.")
+        found["reference_split_the_bill"] = readable_event(call, event_id).body["object"]
+    return found
 
 
 @resource.get(A + "/request-inquiry")
@@ -55,11 +70,16 @@ def create_batch(call: Call) -> Answer:
     wanted = call.json.get("request_inquiries")
     if not isinstance(wanted, list) or not wanted or not all(isinstance(each, dict) for each in wanted):
         raise wire.invalid("The field request_inquiries must hold at least one request.")
-    total, _currency = wire.read_amount(call.json.get("total_amount_inquired"), "total_amount_inquired")
-    batch = call.store.insert(
-        "request_inquiry_batch", {"inquiries": [], "total": total}, owner=call.user.id, account=call.account.id
-    )
-    made = [asking.ask(call.bank, call.account, each, batch_id=batch.id) for each in wanted]
+    total, currency = wire.read_amount(call.json.get("total_amount_inquired"), "total_amount_inquired")
+    if currency != call.account.body["currency"]:
+        raise wire.invalid("The amount is not in the currency of the account.")
+    references = _references(call, call.json)
+    body = {"inquiries": [], "total": total, "split": references.get("reference_split_the_bill")}
+    batch = call.store.insert("request_inquiry_batch", body, owner=call.user.id, account=call.account.id)
+    made = [
+        asking.ask(call.bank, call.account, each, **{**references, **_references(call, each)}, batch_id=batch.id)
+        for each in wanted
+    ]
     batch.body["inquiries"] = [each.id for each in made]
     call.store.save(batch, touch=False)
     return id_answer(batch.id)
@@ -76,7 +96,7 @@ def _batch_shape(call: Call, batch: Item) -> Json:
                 asking.inquiry_shape(call.store, each)["RequestInquiry"] for each in found if each is not None
             ],
             "total_amount_inquired": wire.amount(batch.body["total"], call.account.body["currency"]),
-            "reference_split_the_bill": None,
+            "reference_split_the_bill": batch.body["split"],
         }
     }
 
@@ -130,9 +150,7 @@ def update_response(call: Call, response_id: int) -> Answer:
     response = _response(call, response_id)
     status = call.json.get("status")
     if status == "ACCEPTED":
-        given = call.json.get("amount_responded")
-        cents = None if given is None else wire.read_amount(given, "amount_responded")[0]
-        asking.accept(call.bank, response, cents)
+        asking.accept(call.bank, response, call.json)
     elif status == "REJECTED":
         asking.reject(call.bank, response)
     else:

@@ -5,9 +5,11 @@ https://doc.bunq.com/api-reference/schedule-payment
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .. import payments, schedules, wire
 from ..api import A, Call, Resource, U
-from ..store import Item
+from ..store import Item, Json
 from ..wire import Answer, id_answer
 from .payment import BATCH_MAXIMUM, check_may_pay
 
@@ -44,7 +46,8 @@ def _add(word: str, *, batch: bool) -> None:
     def create(call: Call) -> Answer:
         wanted = _wanted(call, batch=batch)
         schedule = schedules.read_schedule(call.bank, call.json.get("schedule"))
-        return id_answer(schedules.create(call.bank, call.account, wanted, schedule, batch=batch).id)
+        purpose = call.text("purpose", required=False, longest=140)
+        return id_answer(schedules.create(call.bank, call.account, wanted, schedule, batch=batch, purpose=purpose).id)
 
     @resource.get(one)
     def read(call: Call, schedule_id: int) -> Answer:
@@ -57,9 +60,11 @@ def _add(word: str, *, batch: bool) -> None:
         wanted = _wanted(call, batch=batch) if changed in call.json else None
         given = call.json.get("schedule")
         schedule = None if given is None else schedules.read_schedule(call.bank, given)
+        if "purpose" in call.json:
+            item.body["purpose"] = call.text("purpose", required=False, longest=140)
         schedules.change(call.bank, call.account, item, wanted, schedule)
-        # bunq answers the whole object to this one.
-        return Answer([schedules.shape(call.store, item)])
+        # bunq answers the whole object to the one of a single payment.
+        return id_answer(item.id) if batch else Answer([schedules.shape(call.store, item)])
 
     @resource.delete(one)
     def delete(call: Call, schedule_id: int) -> Answer:
@@ -71,7 +76,7 @@ _add("payment", batch=False)
 _add("payment-batch", batch=True)
 
 
-def _shown(call: Call, *, batches: bool = True, **bounds: int) -> Answer:
+def _shown(call: Call, write: Callable[[Item], Json], *, batches: bool = True, **bounds: int) -> Answer:
     """List the schedules that this session may see, with or without those of batches."""
     visible = call.visible_accounts(call.user)
     found = [
@@ -81,31 +86,36 @@ def _shown(call: Call, *, batches: bool = True, **bounds: int) -> Answer:
     ]
 
     page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
-    return Answer([schedules.shape(call.store, item) for item in page], pagination)
+    return Answer([write(item) for item in page], pagination)
+
+
+def _any_shape(call: Call, item: Item, wrapper: str = "Schedule") -> Json:
+    # The names of the wrappers are those that bunq's SDKs read.
+    return {wrapper: schedules.listed_shape(call.store, item)}
 
 
 @resource.get(A + "/schedule-payment")
 def list_payments(call: Call) -> Answer:
     """List schedules of single payments."""
-    return _shown(call, batches=False, account=call.account.id)
+    return _shown(call, lambda item: schedules.shape(call.store, item), batches=False, account=call.account.id)
 
 
 @resource.get(A + "/schedule")
 def list_of_account(call: Call) -> Answer:
     """List all schedules of an account."""
-    return _shown(call, account=call.account.id)
+    return _shown(call, lambda item: _any_shape(call, item), account=call.account.id)
 
 
 @resource.get(U + "/schedule")
 def list_of_user(call: Call) -> Answer:
     """List all schedules of a user."""
-    return _shown(call, owner=call.user.id)
+    return _shown(call, lambda item: _any_shape(call, item, "ScheduleUser"), owner=call.user.id)
 
 
 @resource.get(A + "/schedule/<int:schedule_id>")
 def read_any(call: Call, schedule_id: int) -> Answer:
     """Read a schedule of any kind."""
-    return Answer([schedules.shape(call.store, _own(call, schedule_id))])
+    return Answer([_any_shape(call, _own(call, schedule_id))])
 
 
 INSTANCES = A + "/schedule/<int:schedule_id>/schedule-instance"

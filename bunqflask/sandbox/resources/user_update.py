@@ -19,9 +19,6 @@ from . import avatar
 
 resource = Resource()
 
-ADDRESS = ("street", "house_number", "postal_code", "city", "country")
-ADDRESS_OPTIONAL = ("po_box", "extra", "mailbox_name", "province")
-
 # bunq's shortest and longest auto-logout are not published.
 TIMEOUT_SHORTEST_S, TIMEOUT_LONGEST_S = 60, people.WEEK_S
 
@@ -48,13 +45,7 @@ def _region(call: Call, field: str) -> object:
 
 
 def _address(call: Call, field: str) -> object:
-    given = call.json[field]
-    if not isinstance(given, dict) or not all(isinstance(given.get(name), str) and given[name] for name in ADDRESS):
-        raise wire.invalid(f"The field {field} must be an address with {', '.join(ADDRESS)}.")
-    more = {name: given.get(name) for name in ADDRESS_OPTIONAL}
-    if not all(value is None or isinstance(value, str) for value in more.values()):
-        raise wire.invalid(f"The field {field} must be an address of texts.")
-    return {**{name: given[name] for name in ADDRESS}, **more}
+    return wire.read_address(call.json[field], field)
 
 
 def _timeout(call: Call, field: str) -> object:

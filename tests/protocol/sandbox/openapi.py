@@ -28,9 +28,12 @@ TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
 }
 
-# Ends of members' places that bunq's file has wrong: an object where a fixture and the SDKs have a list, and an array
-# for each error.
-KNOWN_TO_DIFFER = ("PaymentBatch.payments", "ScheduledInstance.error_message[]")
+# Ends of members' places that bunq's file has wrong: an object where a fixture and the SDKs have a list, an array for
+# each error, and whole degrees.
+KNOWN_TO_DIFFER = (
+    *("PaymentBatch.payments", "ScheduledInstance.error_message[]"),
+    *(f"geolocation.{name}" for name in ("latitude", "longitude", "altitude", "radius")),
+)
 
 
 @cache

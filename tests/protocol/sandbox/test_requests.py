@@ -68,7 +68,7 @@ def test_sugar_daddy_refuses_more_than_five_hundred(bank: Served) -> None:
 def _jodi_asks_the_company(bank: Served) -> tuple[Client, int, Client, str, int]:
     jodi, company = session_of(bank, JODI), session_of(bank, COMPANY)
     who = {"type": "EMAIL", "value": "hello@walker-studio.example"}
-    id = jodi.create(inquiries(jodi, MAIN), asked("30.00", who))
+    id = jodi.create(inquiries(jodi, MAIN), asked("30.00", who, allow_amount_lower=True))
     path = f"/user/{COMPANY}/monetary-account/{BUSINESS}/request-response"
     (item,) = company.get(path)
     return jodi, id, company, path, item["RequestResponse"]["id"]
@@ -135,6 +135,12 @@ def test_batch_of_requests_keeps_them_together(bank: Served) -> None:
         asked("1.00", {"type": "EMAIL", "value": ""}),
         asked("1.00", DADDY, allow_bunqme=None),
         asked("1.00", DADDY, description=None),
+        asked("1.00", DADDY, attachment=[{"id": "1"}]),
+        asked("1.00", DADDY, attachment={"id": 1}),
+        asked("1.00", DADDY, redirect_url="somewhere"),
+        asked("1.00", DADDY, require_address="PLEASE"),
+        asked("1.00", DADDY, minimum_age="18"),
+        asked("1.00", DADDY, event_id="1"),
         asked("1.00", {"type": "EMAIL", "value": "testers+1744621019@bunq.com"}),
         {},
     ],

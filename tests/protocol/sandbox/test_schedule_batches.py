@@ -17,16 +17,37 @@ def test_scheduled_batch_is_read_changed_run_and_stopped(bank: Served) -> None:
     client = session_of(bank, JODI)
     times = {"time_start": in_future(3600), "recurrence_unit": "DAILY", "recurrence_size": 1}
     path = f"{A}/schedule-payment-batch"
-    number = client.create(path, {"payments": [order("1.00"), order("2.00")], "schedule": times})
-    (item,) = client.get(f"{path}/{number}")
-    assert client.get(f"{A}/schedule/{number}") == [item]
-    client.ok("PUT", f"{path}/{number}", {"payments": [order("5.00"), order("6.00")]})
+    wanted = {"payments": [order("1.00"), order("2.00")], "schedule": times, "purpose": "PAYMENT"}
+    number = client.create(path, wanted)
+    shown = client.one(f"{path}/{number}", "ScheduledPaymentBatch")
+    assert (len(shown["payments"]), shown["purpose"]) == (2, "PAYMENT")
+    assert client.ok("PUT", f"{path}/{number}", {"payments": [order("5.00"), order("6.00")]}) == [
+        {"Id": {"id": number}}
+    ]
     control(bank, "POST", "/clock", {"advance_s": 3700})
     assert balance(client) == "4107.00"
+    (run,) = client.get(f"{A}/schedule/{number}/schedule-instance")
+    made = run["ScheduledInstance"]["result_object"]["PaymentBatch"]
+    assert [each["amount"]["value"] for each in made["payments"]] == ["-5.00", "-6.00"]
+    assert client.one(f"{A}/payment-batch/{made['id']}", "PaymentBatch")["payments"] == made["payments"]
     assert client.ok("DELETE", f"{path}/{number}") == []
     control(bank, "POST", "/clock", {"advance_s": 86400})
     assert balance(client) == "4107.00"
     assert client.refused("GET", f"{A}/schedule-payment/{number}")[0] == 404
+
+
+def test_all_kinds_of_schedules_stand_in_one_list(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    times = {"time_start": in_future(3600), "recurrence_unit": "WEEKLY", "recurrence_size": 2}
+    single = client.create(f"{A}/schedule-payment", {"payment": order("1.00"), "schedule": times})
+    several = client.create(f"{A}/schedule-payment-batch", {"payments": [order("2.00")], "schedule": times})
+    for path, wrapper in ((f"{A}/schedule", "Schedule"), (f"/user/{JODI}/schedule", "ScheduleUser")):
+        newest, oldest = (each[wrapper] for each in client.get(path))
+        assert (newest["id"], oldest["id"]) == (several, single)
+        assert (oldest["recurrence_unit"], oldest["recurrence_size"], oldest["status"]) == ("WEEKLY", 2, "ACTIVE")
+        assert oldest["object"]["Payment"]["amount"]["value"] == "-1.00"
+        assert newest["object"]["PaymentBatch"]["payments"][0]["amount"]["value"] == "-2.00"
+    assert client.one(f"{A}/schedule/{single}", "Schedule") == oldest
 
 
 def test_finished_batch_takes_an_update_without_effect(bank: Served) -> None:
