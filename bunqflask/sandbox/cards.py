@@ -30,6 +30,8 @@ PRODUCTS = {
 STATUSES = ("ACTIVE", "DEACTIVATED", "LOST", "STOLEN", "CANCELLED", "EXPIRED", "PIN_TRIES_EXCEEDED")
 # From these a card does not come back.
 FINAL = ("LOST", "STOLEN", "CANCELLED", "EXPIRED")
+# A card that arrived; the states between the order and this one are passed over here.
+DELIVERED = ("DELIVERED_TO_CUSTOMER", "VIRTUAL_DELIVERY")
 SECOND_LINE_MAXIMUM = 17
 LIFE = timedelta(days=5 * 365)
 
@@ -61,9 +63,17 @@ def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any
             "countries": [{"id": store.next_id(), "country": "NL", "expiry_time": None}],
             "fallback": None,
             "virtual": virtual,
+            "pan": {"description": "", "status": "ACTIVE"},
+            "pins": [{"type": "PRIMARY", "routing_type": "MANUAL", "monetary_account_id": account.id}],
             **more,
         }
         return store.insert("card", body, id=id, owner=user.id, account=account.id)
+
+
+def assign(card: Item, pins: list[Json]) -> None:
+    """Let a card pay from the accounts of its PINs; without a choice it is the first one's."""
+    card.body |= {"pins": pins, "account": pins[0]["monetary_account_id"]}
+    card.account = card.body["account"]
 
 
 def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
@@ -73,6 +83,7 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
     assert account is not None
     currency = account.body["currency"]
     label = accounts.label(store, account)
+    code = next(iter(store.select("cvc2", parent=card.id, limit=1)), None)
     return {
         wrapper: {
             "id": card.id,
@@ -81,10 +92,14 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
             "public_uuid": body["public_uuid"],
             "type": body["type"],
             "sub_type": "VIRTUAL" if body["virtual"] else "NONE",
+            "user_id": card.owner,
+            "user_owner_id": card.owner,
+            "user_holder_id": card.owner,
             "product_type": body["product_type"],
+            "first_line": body.get("first_line"),
             "second_line": body["second_line"],
             "name_on_card": body["name_on_card"],
-            "preferred_name_on_card": body["name_on_card"],
+            "preferred_name_on_card": body.get("preferred_name") or body["name_on_card"],
             "status": body["status"],
             "sub_status": body["sub_status"],
             "order_status": body["order_status"],
@@ -93,8 +108,7 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
                 {
                     "id": body["pan_id"],
                     "uuid": people.stable_uuid(f"pan {card.id}"),
-                    "description": "",
-                    "status": "ACTIVE",
+                    **body["pan"],
                     "monetary_account_id": body["account"],
                     "four_digit": body["four_digit"],
                     "type": "VIRTUAL" if body["virtual"] else "PHYSICAL",
@@ -105,17 +119,29 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
             "country_permission": body["countries"],
             "label_monetary_account_ordered": label,
             "label_monetary_account_current": label,
-            "pin_code_assignment": [
-                {
-                    "type": "PRIMARY",
-                    "routing_type": "MANUAL",
-                    "monetary_account_id": body["account"],
-                    "status": "ACTIVE",
-                }
-            ],
+            "pin_code_assignment": [{**each, "status": "ACTIVE"} for each in body["pins"]],
             "monetary_account_id_fallback": body["fallback"],
             "country": "NL",
             "card_shipment_tracking_url": None,
+            "is_card_eligible_for_free_replacement": False,
+            "is_limited_edition": False,
+            "card_generated_cvc2": code_shape(store, code)["CardGeneratedCvc2"] if code else None,
+        }
+    }
+
+
+def code_shape(store: Store, code: Item) -> Json:
+    """Write a security code of a virtual card: made up, always 000, and good for nothing."""
+    expires = code.body["expires"]
+    return {
+        "CardGeneratedCvc2": {
+            "id": code.id,
+            "created": code.created,
+            "updated": code.updated,
+            "type": code.body["type"],
+            "cvc2": "000",
+            "status": "AVAILABLE" if expires > store.clock.timestamp() else "EXPIRED",
+            "expiry_time": wire.time_text(expires),
         }
     }
 
@@ -126,8 +152,7 @@ def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, countr
     `merchant` is what the ledger remembers of the other side: name and mcc.
     """
     store = bank.store
-    account = store.get("monetary_account", card.body["account"])
-    assert account is not None
+    account = _payer(store, card, cents)
     decision = _decide(store, card, account, cents, country)
     payment_id = None
     if decision == "ALLOWED":
@@ -170,15 +195,35 @@ def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, countr
     return action
 
 
+def _payer(store: Store, card: Item, cents: int) -> Item:
+    """Return the account that pays: the card's, or its fallback where the first lacks the money."""
+    account = store.get("monetary_account", card.body["account"])
+    assert account is not None
+    fallback = store.get("monetary_account", card.body["fallback"] or 0)
+    if fallback is not None and not _holds(store, account, cents) and _holds(store, fallback, cents):
+        return fallback
+    return account
+
+
+def _holds(store: Store, account: Item, cents: int) -> bool:
+    is_open = account.body["status"] == "ACTIVE"
+    return is_open and ledger.balance(store, account.id)[0] + ledger.overdraft(store, account.id) >= cents
+
+
+def _is_permitted(store: Store, permission: Json, country: str) -> bool:
+    until = permission["expiry_time"]
+    return permission["country"] == country and (until is None or until > people.now_text(store))
+
+
 def _decide(store: Store, card: Item, account: Item, cents: int, country: str) -> str:
     """Return ALLOWED or why not; only COUNTRY_NOT_PERMITTED is a recorded word, the others are invented."""
     if card.body["status"] != "ACTIVE":
         return "CARD_NOT_ACTIVE"
-    if country not in [each["country"] for each in card.body["countries"]]:
+    if not any(_is_permitted(store, each, country) for each in card.body["countries"]):
         return "COUNTRY_NOT_PERMITTED"
     if cents > card.body["limit"]:
         return "LIMIT_EXCEEDED"
-    if ledger.balance(store, account.id)[0] + ledger.overdraft(store, account.id) < cents:
+    if not _holds(store, account, cents):
         return "INSUFFICIENT_FUNDS"
     return "ALLOWED"
 

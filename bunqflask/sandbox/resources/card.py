@@ -11,12 +11,23 @@ import re
 
 from .. import accounts, cards, events, payments, wire
 from ..api import A, Call, Resource, U
+from ..clock import bunq_time, parse_bunq_time
 from ..store import Item, Json
 from ..wire import Answer, id_answer
 
 resource = Resource()
 
 C = U + "/card/<int:card_id>"
+
+PIN_TYPES = ("PRIMARY", "SECONDARY", "TERTIARY")
+CODE_TYPES = ("STATIC", "GENERATED")
+NUMBER_STATUSES = ("ACTIVE", "DEACTIVATED", "CANCELLED")
+
+# What a card that replaces another takes over.
+KEPT_BY_THE_NEXT = (
+    *("type", "product_type", "first_line", "second_line", "name_on_card", "preferred_name"),
+    *("pins", "fallback", "limit", "limit_atm", "countries"),
+)
 
 
 def _is_visible(call: Call, card: Item) -> bool:
@@ -62,11 +73,31 @@ def _find_account(call: Call, value: object) -> Item:
     return call.find_account(value)
 
 
+def _pins(call: Call, value: object) -> list[Json]:
+    """Return which account each PIN of a card stands for. The PINs themselves are not kept.
+
+    :raises Refusal: 400, wrong types; 404, no such account.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        raise wire.invalid("The field pin_code_assignment must be a list of assignments.")
+    pins = []
+    for each in value:
+        kind, routing = each.get("type", "PRIMARY"), each.get("routing_type", "MANUAL")
+        if kind not in PIN_TYPES or kind in [known["type"] for known in pins] or not isinstance(routing, str):
+            raise wire.invalid(f"Each pin_code_assignment needs a type of its own: {', '.join(PIN_TYPES)}.")
+        code = each.get("pin_code")
+        if code is not None and not (isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code)):
+            raise wire.invalid("A pin_code has four digits.")
+        account = _find_account(call, each.get("monetary_account_id"))
+        pins.append({"type": kind, "routing_type": routing, "monetary_account_id": account.id})
+    return sorted(pins, key=lambda pin: PIN_TYPES.index(pin["type"]))
+
+
 def _account(call: Call) -> Item:
-    """Return the account a new card pays from: by pin code assignment, by IBAN, or the user's first."""
-    assignment = call.json.get("pin_code_assignment")
-    if isinstance(assignment, list) and assignment and isinstance(assignment[0], dict):
-        return _find_account(call, assignment[0].get("monetary_account_id"))
+    """Return the account a new card is ordered on: by IBAN, or the user's first.
+
+    :raises Refusal: 400, not the user's IBAN, or no account.
+    """
     alias = call.json.get("alias")
     if isinstance(alias, dict):
         found = accounts.find(call.store, str(alias.get("type")), str(alias.get("value")))
@@ -80,30 +111,62 @@ def _account(call: Call) -> Item:
     return own[0]
 
 
+def _line(given: Json, name: str) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or len(value) > cards.SECOND_LINE_MAXIMUM:
+        raise wire.invalid(f"The field {name} must be a text of at most {cards.SECOND_LINE_MAXIMUM} characters.")
+    return value
+
+
+def _names(call: Call, given: Json) -> Json:
+    """Return what is to be printed on a card, as far as it is given.
+
+    :raises Refusal: 400, too long, or not a name of the user.
+    """
+    found: Json = {name: _line(given, name) for name in ("first_line", "second_line") if given.get(name) is not None}
+    for field, name in (("name_on_card", "name_on_card"), ("preferred_name_on_card", "preferred_name")):
+        if given.get(field) is not None:
+            if given[field] not in cards.possible_names(call.user):
+                raise wire.invalid(f"The field {field} must be one of the possible names.")
+            found[name] = given[field]
+    return found
+
+
 def _order(call: Call, wrapper: str) -> Answer:
-    second_line = call.text("second_line", longest=cards.SECOND_LINE_MAXIMUM)
-    name = call.text("name_on_card")
-    if name not in cards.possible_names(call.user):
-        raise wire.invalid("The field name_on_card must be one of the possible names.")
+    names = _names(call, {"second_line": None, "name_on_card": None, **call.json})
+    for field in ("second_line", "name_on_card"):
+        if field not in names:
+            raise wire.invalid(f"The field {field} is required.")
     product = call.text("product_type")
     if product not in cards.PRODUCTS:
         raise wire.invalid(f'The product_type "{product}" is not known.')
     kind = call.text("type")
     if kind not in ("MAESTRO", "MASTERCARD"):
         raise wire.invalid("The field type must be MASTERCARD or MAESTRO.")
-    account = _account(call)
+    more = names | _fallback(call, call.json)
     virtual = cards.PRODUCTS[product] or call.json.get("order_status") == "VIRTUAL_DELIVERY"
-    card = cards.order(
-        call.store,
-        call.user,
-        account,
-        virtual=virtual,
-        type=kind,
-        product_type=product,
-        second_line=second_line,
-        name_on_card=name,
+    pins = _pins(call, call.json["pin_code_assignment"]) if call.json.get("pin_code_assignment") is not None else None
+    account = (
+        _account(call) if pins is None or call.json.get("alias") else call.find_account(pins[0]["monetary_account_id"])
     )
+    card = cards.order(call.store, call.user, account, virtual=virtual, type=kind, product_type=product, **more)
+    if pins is not None:
+        cards.assign(card, pins)
+        call.store.save(card, touch=False)
+    _tell_ordered(call, card, wrapper)
     return Answer([cards.shape(call.store, card, wrapper)])
+
+
+def _fallback(call: Call, given: Json) -> Json:
+    """Return the account that pays where the first one lacks the money: none, unless it is named each time."""
+    value = given.get("monetary_account_id_fallback")
+    return {"fallback": None if value is None else _find_account(call, value).id}
+
+
+def _tell_ordered(call: Call, card: Item, wrapper: str) -> None:
+    # bunq's list of event types has none for a new card: it is in the list of events only.
+    thing = cards.shape(call.store, card, wrapper)
+    events.happened(call.bank, user_id=call.user.id, account_id=card.account, thing=thing, notify=[])
 
 
 @resource.post(U + "/card-debit")
@@ -137,6 +200,8 @@ def _change(call: Call, card: Item, wanted: Json) -> None:
             raise wire.invalid(f"The field status must be one of {', '.join(cards.STATUSES)}.")
         if card.body["status"] in cards.FINAL and status != card.body["status"]:
             raise wire.invalid(f"A card that is {card.body['status'].lower()} stays so.")
+        if status not in ("ACTIVE", card.body["status"]) and card.body["order_status"] not in cards.DELIVERED:
+            raise wire.invalid("A card that was never activated cannot be frozen, lost or cancelled.")
         changes["status"] = status
         if status == "ACTIVE":
             changes["order_status"] = "DELIVERED_TO_CUSTOMER"
@@ -145,15 +210,12 @@ def _change(call: Call, card: Item, wanted: Json) -> None:
             changes[name] = cards.read_limit(wanted[field], field, currency)
     if wanted.get("country_permission") is not None:
         changes["countries"] = _countries(call, wanted["country_permission"])
-    if wanted.get("second_line") is not None:
-        changes["second_line"] = str(wanted["second_line"])[: cards.SECOND_LINE_MAXIMUM]
-    assignment = wanted.get("pin_code_assignment")
-    if isinstance(assignment, list) and assignment and isinstance(assignment[0], dict):
-        changes["account"] = _find_account(call, assignment[0].get("monetary_account_id")).id
-        card.account = changes["account"]
-    if wanted.get("monetary_account_id_fallback") is not None:
-        changes["fallback"] = _find_account(call, wanted["monetary_account_id_fallback"]).id
+    changes |= _names(call, wanted) | _fallback(call, wanted)
+    if wanted.get("primary_account_numbers") is not None:
+        changes |= _numbers(call, card, wanted["primary_account_numbers"])
     card.body |= changes
+    if wanted.get("pin_code_assignment") is not None:
+        cards.assign(card, _pins(call, wanted["pin_code_assignment"]))
     call.store.save(card)
     events.happened(
         call.bank,
@@ -165,6 +227,20 @@ def _change(call: Call, card: Item, wanted: Json) -> None:
     )
 
 
+def _numbers(call: Call, card: Item, value: object) -> Json:
+    """Read the only number of a card as a client changes it.
+
+    :raises Refusal: 400, not this card's number, or wrong types.
+    """
+    (given,) = value if isinstance(value, list) and len(value) == 1 else (None,)
+    if not isinstance(given, dict) or given.get("id", card.body["pan_id"]) != card.body["pan_id"]:
+        raise wire.invalid("The field primary_account_numbers must hold the number of the card.")
+    pan = {name: given[name] for name in ("description", "status") if given.get(name) is not None}
+    if not isinstance(pan.get("description", ""), str) or pan.get("status", "ACTIVE") not in NUMBER_STATUSES:
+        raise wire.invalid(f"A number has a description and a status of {', '.join(NUMBER_STATUSES)}.")
+    return {"pan": {**card.body["pan"], **pan}}
+
+
 def _countries(call: Call, value: object) -> list[Json]:
     if not isinstance(value, list):
         raise wire.invalid("The field country_permission must be a list.")
@@ -173,8 +249,17 @@ def _countries(call: Call, value: object) -> list[Json]:
         country = each.get("country") if isinstance(each, dict) else None
         if not isinstance(country, str) or not re.fullmatch(r"[A-Z]{2}", country):
             raise wire.invalid("Each country_permission needs a country of two letters.")
-        found.append({"id": call.store.next_id(), "country": country, "expiry_time": each.get("expiry_time")})
+        found.append({"id": call.store.next_id(), "country": country, "expiry_time": _until(each.get("expiry_time"))})
     return found
+
+
+def _until(value: object) -> str | None:
+    if value is None:
+        return None
+    try:
+        return bunq_time(parse_bunq_time(str(value)))
+    except ValueError as error:
+        raise wire.invalid("The field expiry_time must be a time.") from error
 
 
 @resource.post(U + "/card-batch")
@@ -202,14 +287,16 @@ def replace(call: Call, card_id: int) -> Answer:
 def _replace(call: Call, old: Item, wanted: Json) -> Item:
     account = call.store.get("monetary_account", old.body["account"])
     assert account is not None
-    kept = {name: old.body[name] for name in ("type", "product_type", "second_line", "name_on_card")}
-    if isinstance(wanted.get("second_line"), str):
-        kept["second_line"] = wanted["second_line"][: cards.SECOND_LINE_MAXIMUM]
-    if wanted.get("name_on_card") in cards.possible_names(call.user):
-        kept["name_on_card"] = wanted["name_on_card"]
+    kept = {name: old.body[name] for name in KEPT_BY_THE_NEXT if name in old.body} | _names(call, wanted)
+    pins = _pins(call, wanted["pin_code_assignment"]) if wanted.get("pin_code_assignment") is not None else None
     old.body |= {"sub_status": "REPLACED", "status": "DEACTIVATED"}
     call.store.save(old)
-    return cards.order(call.store, call.user, account, virtual=old.body["virtual"], **kept)
+    card = cards.order(call.store, call.user, account, virtual=old.body["virtual"], **kept)
+    if pins is not None:
+        cards.assign(card, pins)
+        call.store.save(card, touch=False)
+    _tell_ordered(call, card, "CardDebit")
+    return card
 
 
 @resource.post(U + "/card-batch-replace")
@@ -226,21 +313,14 @@ def replace_batch(call: Call) -> Answer:
     return Answer([{"CardBatchReplace": {"updated_card_ids": made}}])
 
 
-# Codes of virtual cards: made up, and good for nothing.
+# Codes of virtual cards.
 
 
-def _code_shape(item: Item) -> Json:
-    return {
-        "CardGeneratedCvc2": {
-            "id": item.id,
-            "created": item.created,
-            "updated": item.updated,
-            "type": item.body["type"],
-            "cvc2": "000",
-            "status": "AVAILABLE",
-            "expiry_time": wire.time_text(item.body["expires"]),
-        }
-    }
+def _code_type(call: Call, default: str) -> str:
+    kind = call.json.get("type", default)
+    if kind not in CODE_TYPES:
+        raise wire.invalid(f"The field type must be one of {', '.join(CODE_TYPES)}.")
+    return str(kind)
 
 
 @resource.post(C + "/generated-cvc2")
@@ -248,27 +328,28 @@ def create_code(call: Call, card_id: int) -> Answer:
     """Make a code for five minutes. It is always 000: no card here can pay anywhere."""
     card = _own(call, card_id)
     expires = call.store.clock.timestamp() + 300
-    body = {"type": call.json.get("type", "GENERATED"), "expires": expires}
+    body = {"type": _code_type(call, "GENERATED"), "expires": expires}
     return id_answer(call.store.insert("cvc2", body, owner=call.user.id, parent=card.id).id)
 
 
 @resource.get(C + "/generated-cvc2")
 def list_codes(call: Call, card_id: int) -> Answer:
     """List the codes of a card."""
-    return call.page("cvc2", _code_shape, parent=_own(call, card_id).id)
+    return call.page("cvc2", lambda item: cards.code_shape(call.store, item), parent=_own(call, card_id).id)
 
 
 @resource.get(C + "/generated-cvc2/<int:code_id>")
 def read_code(call: Call, card_id: int, code_id: int) -> Answer:
     """Read one code."""
-    return Answer([_code_shape(call.load("cvc2", code_id, "Code", parent=_own(call, card_id).id))])
+    code = call.load("cvc2", code_id, "Code", parent=_own(call, card_id).id)
+    return Answer([cards.code_shape(call.store, code)])
 
 
 @resource.put(C + "/generated-cvc2/<int:code_id>")
 def update_code(call: Call, card_id: int, code_id: int) -> Answer:
     """Change the type of a code."""
     item = call.load("cvc2", code_id, "Code", parent=_own(call, card_id).id)
-    item.body["type"] = call.json.get("type", item.body["type"])
+    item.body["type"] = _code_type(call, item.body["type"])
     call.store.save(item)
     return id_answer(item.id)
 

@@ -8,13 +8,14 @@ import pytest
 
 from bunqflask.sandbox.server import Served
 
-from .client import JODI, session_of
+from .client import JODI, control, session_of
 from .test_cards import ACTIONS, CARDS, ordered, shop, wanted
 
 
 def test_several_cards_are_changed_and_replaced_at_once(bank: Served) -> None:
     client = session_of(bank, JODI)
     first, second = ordered(client)["id"], ordered(client)["id"]
+    client.ok("PUT", f"{CARDS}/{second}", {"status": "ACTIVE"})
     body = {"cards": [{"id": first, "status": "ACTIVE"}, {"id": second, "status": "LOST"}]}
     assert client.ok("POST", f"/user/{JODI}/card-batch", body)
     assert client.one(f"{CARDS}/{first}", "Card")["status"] == "ACTIVE"
@@ -44,6 +45,10 @@ def test_code_of_a_card_is_made_read_and_changed(bank: Served) -> None:
     assert client.get(path) == [{"CardGeneratedCvc2": shown}]
     assert client.ok("PUT", f"{path}/{number}", {"type": "STATIC"}) == [{"Id": {"id": number}}]
     assert client.one(f"{path}/{number}", "CardGeneratedCvc2")["type"] == "STATIC"
+    assert client.get(CARDS)[0]["Card"]["card_generated_cvc2"]["id"] == number
+    control(bank, "POST", "/clock", {"advance_s": 301})
+    assert client.one(f"{path}/{number}", "CardGeneratedCvc2")["status"] == "EXPIRED"
+    assert client.refused("PUT", f"{path}/{number}", {"type": "ETERNAL"})[0] == 400
     assert client.refused("GET", f"{path}/1")[0] == 404
 
 

@@ -9,7 +9,8 @@ import pytest
 from bunqflask.sandbox.server import Served
 
 from .client import COMPANY, JODI, MAIN, SECOND, App, Client, control, new_user, session_of
-from .test_payments import balance
+from .test_payments import OWN_SECOND, balance
+from .test_schedules import in_future
 
 CARDS = f"/user/{JODI}/card"
 ACTIONS = f"/user/{JODI}/monetary-account/{MAIN}/mastercard-action"
@@ -71,6 +72,11 @@ def test_names_for_cards_are_the_holders_own(bank: Served) -> None:
         wanted(product_type="GOLD"),
         wanted(type="VISA"),
         wanted(alias={"type": "IBAN", "value": "NL00", "name": "x"}),
+        wanted(preferred_name_on_card="Somebody Else"),
+        wanted(pin_code_assignment=[]),
+        wanted(pin_code_assignment=[{"type": "FOURTH", "monetary_account_id": MAIN}]),
+        wanted(pin_code_assignment=[{"monetary_account_id": MAIN}] * 2),
+        wanted(pin_code_assignment=[{"pin_code": 1234, "monetary_account_id": MAIN}]),
         {},
     ],
 )
@@ -97,6 +103,64 @@ def test_card_is_activated_frozen_and_limited(bank: Served) -> None:
     assert item["Card"]["primary_account_numbers"][0]["monetary_account_id"] == SECOND
     client.ok("PUT", path, {"status": "LOST"})
     assert client.refused("PUT", path, {"status": "ACTIVE"})[0] == 400
+
+
+def test_what_is_said_with_an_order_is_read_again(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    pins = [
+        {"type": "SECONDARY", "pin_code": "2468", "monetary_account_id": SECOND},
+        {"type": "PRIMARY", "routing_type": "AUTO", "pin_code": "1357", "monetary_account_id": MAIN},
+    ]
+    more = {"preferred_name_on_card": "Walker J.", "monetary_account_id_fallback": SECOND}
+    card = ordered(client, pin_code_assignment=pins, **more)
+    assert card["pin_code_assignment"] == [
+        {"type": "PRIMARY", "routing_type": "AUTO", "monetary_account_id": MAIN, "status": "ACTIVE"},
+        {"type": "SECONDARY", "routing_type": "MANUAL", "monetary_account_id": SECOND, "status": "ACTIVE"},
+    ]
+    assert {name: card[name] for name in more} == more
+    event = client.get(f"/user/{JODI}/event")[0]["Event"]
+    assert (event["action"], event["object"]["CardDebit"]["id"]) == ("CREATE", card["id"])
+    path = f"{CARDS}/{card['id']}"
+    number = {"id": card["primary_account_numbers"][0]["id"], "description": "Online", "status": "DEACTIVATED"}
+    client.ok("PUT", path, {"primary_account_numbers": [number], **more})
+    after = client.one(path, "Card")
+    assert after["primary_account_numbers"][0].items() >= number.items()
+    assert after["monetary_account_id_fallback"] == SECOND
+    new = client.one(f"{CARDS}/{client.create(f'{path}/replace', {})}", "Card")
+    assert new["pin_code_assignment"] == card["pin_code_assignment"]
+    assert client.refused("POST", f"{path}/replace", {"name_on_card": "Somebody Else"})[0] == 400
+    client.ok("PUT", path, {"status": "ACTIVE"})
+    assert client.one(path, "Card")["monetary_account_id_fallback"] is None
+
+
+def test_fallback_pays_what_the_first_account_lacks(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    second = balance(client, SECOND)
+    card = ordered(client, monetary_account_id_fallback=MAIN, alias=OWN_SECOND)["id"]
+    limit = {"card_limit": {"value": "4000.00", "currency": "EUR"}}
+    client.ok("PUT", f"{CARDS}/{card}", {"status": "ACTIVE", "monetary_account_id_fallback": MAIN, **limit})
+    assert shop(bank, card, "4000.00") == "ALLOWED"
+    assert (balance(client), balance(client, SECOND)) == ("118.00", second)
+    assert shop(bank, card, "4000.00") == "INSUFFICIENT_FUNDS"
+
+
+def test_country_is_permitted_until_its_time_is_over(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    card = ordered(client)["id"]
+    countries = [{"country": "DE", "expiry_time": in_future(3600)}]
+    client.ok("PUT", f"{CARDS}/{card}", {"status": "ACTIVE", "country_permission": countries})
+    assert shop(bank, card, country="DE") == "ALLOWED"
+    control(bank, "POST", "/clock", {"advance_s": 3601})
+    assert shop(bank, card, country="DE") == "COUNTRY_NOT_PERMITTED"
+
+
+def test_card_that_never_arrived_cannot_be_lost(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    path = f"{CARDS}/{ordered(client)['id']}"
+    for status in ("LOST", "STOLEN", "CANCELLED"):
+        assert client.refused("PUT", path, {"status": status})[0] == 400
+    client.ok("PUT", path, {"status": "ACTIVE"})
+    assert client.ok("PUT", path, {"status": "LOST"})[0]["Card"]["status"] == "LOST"
 
 
 def test_card_pays_within_its_limits_and_the_refusals_are_kept(bank: Served) -> None:
