@@ -9,7 +9,7 @@ import uuid
 
 from . import ledger, people
 from .store import Item, Json, Store
-from .wire import amount
+from .wire import amount, invalid
 
 BANK = "MonetaryAccountBank"
 SAVINGS = "MonetaryAccountSavings"
@@ -17,6 +17,9 @@ JOINT = "MonetaryAccountJoint"
 EXTERNAL = "MonetaryAccountExternal"
 EXTERNAL_SAVINGS = "MonetaryAccountExternalSavings"
 CARD = "MonetaryAccountCard"
+
+# The kind of item that says who else holds an account.
+CO_OWNER = "co_owner"
 
 
 def iban_for(number: int, bank: str = "BUNQ") -> str:
@@ -86,8 +89,53 @@ def add(
 
 
 def of_user(store: Store, user_id: int) -> list[Item]:
-    """Return all monetary accounts of a user, ascending by id."""
-    return store.select("monetary_account", owner=user_id)[::-1]
+    """Return all monetary accounts of a user, also those held with somebody else, ascending by id."""
+    shared = [each for each in store.select(CO_OWNER, owner=user_id) if each.body["status"] == "ACCEPTED"]
+    found = [store.get("monetary_account", each.account or 0) for each in shared]
+    own = store.select("monetary_account", owner=user_id)
+    return sorted([*own, *(each for each in found if each is not None)], key=lambda item: item.id)
+
+
+def holders(store: Store, account: Item) -> list[int]:
+    """Return the ids of the users who hold an account: who opened it, and who accepted to hold it too."""
+    invited = store.select(CO_OWNER, account=account.id)[::-1]
+    return [account.owner or 0, *(each.owner or 0 for each in invited if each.body["status"] == "ACCEPTED")]
+
+
+def invite(store: Store, account: Item, users: list[Item]) -> None:
+    """Ask users to hold an account too; a joint account waits until all of them agree."""
+    for user in users:
+        store.insert(CO_OWNER, {"status": "PENDING"}, owner=user.id, account=account.id)
+
+
+def answer_invitation(store: Store, invitation: Item, *, accepted: bool) -> None:
+    """Agree to hold an account too, or not. That a refusal ends a joint account is invented.
+
+    :raises Refusal: 400, answered before.
+    """
+    account = store.get("monetary_account", invitation.account or 0)
+    assert account is not None
+    if invitation.body["status"] != "PENDING":
+        raise invalid(f"The invitation is already {invitation.body['status'].lower()}.")
+    invitation.body["status"] = "ACCEPTED" if accepted else "REJECTED"
+    store.save(invitation)
+    statuses = {each.body["status"] for each in store.select(CO_OWNER, account=account.id)}
+    if account.body["status"] == "PENDING_ACCEPTANCE":
+        if statuses == {"ACCEPTED"}:
+            account.body["status"] = "ACTIVE"
+        elif "REJECTED" in statuses:
+            account.body |= {"status": "CANCELLED", "sub_status": "REDEMPTION_INVOLUNTARY"}
+        store.save(account)
+
+
+def _co_owners(store: Store, account: Item) -> list[Json]:
+    """Write who holds an account: who opened it, and who was asked to."""
+    seeded: list[Json] | None = account.body.get("all_co_owner")
+    invited = store.select(CO_OWNER, account=account.id)[::-1]
+    if seeded is not None or not invited:
+        return seeded or []
+    everybody = [(account.owner or 0, "ACCEPTED"), *((each.owner or 0, each.body["status"]) for each in invited)]
+    return [{"alias": people.label(people.by_id(store, id)), "status": status} for id, status in everybody]
 
 
 def find(store: Store, pointer_type: str, value: str) -> Item | None:
@@ -174,13 +222,13 @@ def wire(store: Store, account: Item) -> Json:
     if body.get("reason") is not None:
         shape |= {"reason": body["reason"], "reason_description": body.get("reason_description")}
     wrapper = body["wrapper"]
-    if wrapper == SAVINGS:
+    if wrapper in (SAVINGS, EXTERNAL_SAVINGS):
         shape |= _goal(body, balance, currency)
     if wrapper in (JOINT, SAVINGS):
-        shape["all_co_owner"] = body.get("all_co_owner", [])
+        shape["all_co_owner"] = _co_owners(store, account)
     if wrapper in (EXTERNAL, EXTERNAL_SAVINGS):
         shape |= {
-            "service": body.get("service", "OPEN_BANKING"),
+            "service": body.get("service") or "OPEN_BANKING",
             "open_banking_account": body.get("open_banking_account"),
         }
     return {wrapper: shape}

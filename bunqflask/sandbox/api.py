@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from flask import request
 
-from . import people, signing, wire
+from . import accounts, people, signing, wire
 from .bank import Bank
 from .clock import bunq_time
 from .store import Item, Json
@@ -341,7 +341,7 @@ class Call:
         :raises Refusal: 404 in bunq's words.
         """
         account = self.store.get("monetary_account", account_id)
-        if account is None or account.owner != self.caller.id:
+        if account is None or self.caller.id not in accounts.holders(self.store, account):
             raise wire.account_not_found(account_id)
         visible = self.visible_accounts(self.caller)
         if visible is not None and account_id not in visible:

@@ -22,29 +22,11 @@ def prepare(bank: Bank, account: Item, body: Json) -> Item:
     :raises Refusal: 400, something is missing or wrong.
     """
     store = bank.store
-    wanted = body.get("entries")
-    if not isinstance(wanted, list) or not 1 <= len(wanted) <= ENTRIES_MAXIMUM:
-        raise wire.invalid(f"The field entries must hold 1 to {ENTRIES_MAXIMUM} payments.")
     if body.get("number_of_required_accepts") != 1:
         raise wire.invalid("The field number_of_required_accepts is required and must be 1.")
     if body.get("status", "PENDING") not in ("PENDING", "ACTIVE"):
         raise wire.invalid("The field status must be PENDING.")
-    entries = []
-    for each in wanted:
-        order = payments.read_order(store, account, each)
-        if order.currency != account.body["currency"]:
-            raise wire.invalid("The amount is not in the currency of the account.")
-        entries.append(
-            {
-                "id": store.next_id(),
-                "cents": order.cents,
-                "pointer": each["counterparty_alias"],
-                "sees": order.party.sees,
-                "description": order.description,
-                "attachment": list(order.attachments),
-                "merchant_reference": order.merchant_reference,
-            }
-        )
+    entries = _read_entries(store, account, body.get("entries"))
     given = body.get("schedule")
     draft = store.insert(
         "draft_payment",
@@ -61,8 +43,47 @@ def prepare(bank: Bank, account: Item, body: Json) -> Item:
         account=account.id,
     )
     bank.later("draft_expires", LIFETIME_S, {"draft_id": draft.id})
-    _tell(bank, draft, "DRAFT_PAYMENT_CREATED", action="CREATE")
+    _tell(bank, draft, [("DRAFT_PAYMENT", "DRAFT_PAYMENT_CREATED")], action="CREATE")
     return draft
+
+
+def _read_entries(store: Store, account: Item, wanted: object) -> list[Json]:
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= ENTRIES_MAXIMUM:
+        raise wire.invalid(f"The field entries must hold 1 to {ENTRIES_MAXIMUM} payments.")
+    entries = []
+    for each in wanted:
+        order = payments.read_order(store, account, each)
+        if order.currency != account.body["currency"]:
+            raise wire.invalid("The amount is not in the currency of the account.")
+        entries.append(
+            {
+                "id": store.next_id(),
+                "cents": order.cents,
+                "pointer": each["counterparty_alias"],
+                "sees": order.party.sees,
+                "description": order.description,
+                "attachment": list(order.attachments),
+                "merchant_reference": order.merchant_reference,
+            }
+        )
+    return entries
+
+
+def change(bank: Bank, account: Item, draft: Item, body: Json) -> None:
+    """Change what a draft is to pay, or when.
+
+    :raises Refusal: 400, decided before, nothing to change, or something is wrong.
+    """
+    check_pending(draft)
+    if "entries" not in body and "schedule" not in body:
+        raise wire.invalid("The field status must be ACCEPTED, REJECTED or CANCELLED.")
+    if "entries" in body:
+        draft.body["entries"] = _read_entries(bank.store, account, body["entries"])
+    if "schedule" in body:
+        given = body["schedule"]
+        draft.body["schedule"] = None if given is None else schedules.read_schedule(bank, given)
+    bank.store.save(draft)
+    _tell(bank, draft, [], action="UPDATE")
 
 
 def check_pending(draft: Item) -> None:
@@ -139,7 +160,7 @@ def _decide(bank: Bank, draft: Item, status: str) -> None:
     if status != "CANCELLED":
         draft.body["responses"] = [status]
     bank.store.save(draft)
-    _tell(bank, draft, f"DRAFT_PAYMENT_{status}", action="UPDATE")
+    _tell(bank, draft, [("DRAFT_PAYMENT", f"DRAFT_PAYMENT_{status}")], action="UPDATE")
 
 
 @job("draft_expires")
@@ -149,13 +170,13 @@ def _expire(bank: Bank, _moment: float, body: Json) -> None:
         _decide(bank, draft, "CANCELLED")
 
 
-def _tell(bank: Bank, draft: Item, event_type: str, action: str) -> None:
+def _tell(bank: Bank, draft: Item, notify: list[tuple[str, str]], action: str) -> None:
     events.happened(
         bank,
         user_id=draft.owner or 0,
         account_id=draft.account,
         thing=shape(bank.store, draft),
-        notify=[("DRAFT_PAYMENT", event_type)],
+        notify=notify,
         action=action,
         status="AWAITING_REPLY" if draft.body["status"] == "PENDING" else "FINALIZED",
     )

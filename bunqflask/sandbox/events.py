@@ -5,10 +5,11 @@ https://doc.bunq.com/basics/callbacks-webhooks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import requests
 
+from . import accounts
 from .bank import Bank, job
 from .store import Item, Json
 from .wire import to_bytes
@@ -24,7 +25,7 @@ def happened(
     user_id: int,
     account_id: int | None,
     thing: Json,
-    notify: Iterable[tuple[str, str]],
+    notify: Sequence[tuple[str, str]],
     action: str = "CREATE",
     status: str = "FINALIZED",
     listed: Json | None = None,
@@ -35,22 +36,27 @@ def happened(
     `notify` pairs a category with an event type.
     """
     store = bank.store
-    event = store.insert(
-        "event",
-        {"action": action, "status": status, "object": listed or thing},
-        owner=user_id,
-        account=account_id,
-    )
+    account = store.get("monetary_account", account_id or 0)
+    # Who opened an account first, then who holds it too.
+    told = [user_id] if account is None else dict.fromkeys([user_id, *accounts.holders(store, account)])
+    written = []
+    for each in told:
+        body = {"action": action, "status": status, "object": listed or thing}
+        written.append(store.insert("event", body, owner=each, account=account_id))
+        _notify(bank, each, account_id, thing, notify)
+    return written[0]
+
+
+def _notify(bank: Bank, user_id: int, account_id: int | None, thing: Json, notify: Sequence[tuple[str, str]]) -> None:
     filters = [
         each
-        for each in store.select("notification_filter_url", owner=user_id)[::-1]
+        for each in bank.store.select("notification_filter_url", owner=user_id)[::-1]
         if each.account in (None, account_id) and _may_hear(bank, each, account_id)
     ]
     for category, event_type in notify:
         for each in filters:
             if each.body["category"] == category:
-                _send(bank, each, category, event_type, thing)
-    return event
+                _send(bank, each, category, event_type, thing, account_id)
 
 
 def _may_hear(bank: Bank, target: Item, account_id: int | None) -> bool:
@@ -64,7 +70,7 @@ def _may_hear(bank: Bank, target: Item, account_id: int | None) -> bool:
     return account_id is None or account_id in grant.body["accounts"]
 
 
-def _send(bank: Bank, target: Item, category: str, event_type: str, thing: Json) -> None:
+def _send(bank: Bank, target: Item, category: str, event_type: str, thing: Json, account_id: int | None) -> None:
     payload = {
         "NotificationUrl": {
             "target_url": target.body["notification_target"],
@@ -73,7 +79,7 @@ def _send(bank: Bank, target: Item, category: str, event_type: str, thing: Json)
             "object": thing,
         }
     }
-    bank.later("webhook", 0, {"owner": target.owner, "payload": payload, "tries": 0})
+    bank.later("webhook", 0, {"owner": target.owner, "account": account_id, "payload": payload, "tries": 0})
 
 
 @job("webhook")
@@ -105,4 +111,5 @@ def deliver(bank: Bank, moment: float, body: Json) -> None:
             "notification_failure",
             {"payload": body["payload"], "exception_message": problem, "response_code": code},
             owner=body["owner"],
+            account=body.get("account"),
         )

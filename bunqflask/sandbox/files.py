@@ -42,7 +42,7 @@ def read_ids(store: Store, account: Item, value: object) -> tuple[int, ...]:
         if isinstance(id, bool) or not isinstance(id, int):
             raise wire.invalid("Each attachment needs the id of an uploaded file.")
         found = store.get("attachment", id)
-        if found is None or found.owner != account.owner:
+        if found is None or (found.account != account.id and found.owner != account.owner):
             raise wire.not_found("Attachment", id)
         ids.append(found.id)
     return tuple(ids)

@@ -63,6 +63,8 @@ def pay(bank: Bank, tab: Item, name: str) -> None:
         user_id=tab.owner or 0,
         account_id=tab.account,
         thing={"BunqMeTabResultInquiry": shown[0]},
+        # The same thing goes by two names: this one in webhooks, the other in bunq's list of events.
+        listed={"BunqMeTabResultResponse": shown[0]},
         notify=[("BUNQME_TAB", "BUNQME_TAB_RESULT_INQUIRY_CREATED")],
     )
 

@@ -144,7 +144,7 @@ def blueprint(bank: Bank) -> Blueprint:
     def phone() -> ResponseReturnValue:
         return _phone(bank)
 
-    @bp.post("/phone/<any(draft, request, app):what>/<int:id>")
+    @bp.post("/phone/<any(draft, request, joint, app):what>/<int:id>")
     def answer(what: str, id: int) -> ResponseReturnValue:
         person = request.form.get("person", 0, type=int)
         try:
@@ -217,6 +217,11 @@ def _phone(bank: Bank, problem: str | None = None, said: str | None = None) -> R
             if each.body["status"] == "PENDING"
         ]
         asked = [_request(bank, each) for each in store.select("request_response", owner=user_id)]
+        joint = [
+            {"id": each.id, **_joint(bank, each)}
+            for each in store.select(accounts.CO_OWNER, owner=user_id)
+            if each.body["status"] == "PENDING"
+        ]
         apps = [
             {"id": each.id, "name": _app_name(bank, each), "since": each.created[:16], "accounts": _names(bank, each)}
             for each in oauth.grants(store, user_id)
@@ -235,6 +240,7 @@ def _phone(bank: Bank, problem: str | None = None, said: str | None = None) -> R
         person=person,
         drafts=waiting,
         requests=[each for each in asked if each is not None],
+        joint=joint,
         apps=apps,
         cards=own_cards,
         problem=problem,
@@ -272,6 +278,13 @@ def _request(bank: Bank, response: Item) -> Json | None:
     }
 
 
+def _joint(bank: Bank, invitation: Item) -> Json:
+    account = bank.store.get("monetary_account", invitation.account or 0)
+    assert account is not None
+    owner = people.by_id(bank.store, account.owner or 0)
+    return {"name": accounts.display_name(owner), "account": account.body["description"]}
+
+
 def _app_name(bank: Bank, grant: Item) -> str:
     client = bank.store.get("oauth_client", grant.parent or 0)
     return "" if client is None else oauth.client_name(bank.store, client)
@@ -307,6 +320,10 @@ def _answer_request(bank: Bank, person: int, id: int, yes: bool) -> None:
         asking.reject(bank, response)
 
 
+def _answer_joint(bank: Bank, person: int, id: int, yes: bool) -> None:
+    accounts.answer_invitation(bank.store, _owned(bank, accounts.CO_OWNER, id, person), accepted=yes)
+
+
 def _end_app(bank: Bank, person: int, id: int, _yes: bool) -> None:
     _owned(bank, "grant", id, person)
     oauth.revoke(bank.store, person, grant_id=id)
@@ -315,6 +332,7 @@ def _end_app(bank: Bank, person: int, id: int, _yes: bool) -> None:
 ANSWERS: dict[str, Callable[[Bank, int, int, bool], None]] = {
     "draft": _answer_draft,
     "request": _answer_request,
+    "joint": _answer_joint,
     "app": _end_app,
 }
 

@@ -18,9 +18,11 @@ from ..wire import Answer, amount, id_answer
 resource = Resource()
 
 
-@resource.post(A + "/bunqme-tab")
-def create(call: Call) -> Answer:
-    """Make a link. Needs no signature."""
+def _entry(call: Call) -> Json:
+    """Return what a link asks for.
+
+    :raises Refusal: 400, something is missing or wrong.
+    """
     entry = call.json.get("bunqme_tab_entry")
     if not isinstance(entry, dict):
         raise wire.invalid("The field bunqme_tab_entry is required.")
@@ -33,28 +35,27 @@ def create(call: Call) -> Answer:
     redirect_url = entry.get("redirect_url")
     if redirect_url is not None:
         wire.read_url(redirect_url, "redirect_url")
+    return {"cents": cents, "currency": currency, "description": description, "redirect_url": redirect_url}
+
+
+@resource.post(A + "/bunqme-tab")
+def create(call: Call) -> Answer:
+    """Make a link. Needs no signature."""
+    expires = call.store.clock.timestamp() + LIFETIME_S
     tab = call.store.insert(
         "bunqme_tab",
-        {
-            "cents": cents,
-            "currency": currency,
-            "description": description,
-            "redirect_url": redirect_url,
-            "status": "WAITING_FOR_PAYMENT",
-            "expires": call.store.clock.timestamp() + LIFETIME_S,
-        },
+        {**_entry(call), "status": "WAITING_FOR_PAYMENT", "expires": expires},
         owner=call.user.id,
         account=call.account.id,
         name=str(uuid.uuid4()),
     )
-    events.happened(
-        call.bank,
-        user_id=call.user.id,
-        account_id=call.account.id,
-        thing=shape(call, tab),
-        notify=[("BUNQME_TAB", "BUNQME_TAB_CREATED")],
-    )
+    _tell(call, tab, [("BUNQME_TAB", "BUNQME_TAB_CREATED")], action="CREATE")
     return id_answer(tab.id)
+
+
+def _tell(call: Call, tab: Item, notify: list[tuple[str, str]], *, action: str) -> None:
+    thing, user_id = shape(call, tab), call.user.id
+    events.happened(call.bank, user_id=user_id, account_id=tab.account, thing=thing, notify=notify, action=action)
 
 
 def shape(call: Call, tab: Item) -> Json:
@@ -65,6 +66,7 @@ def shape(call: Call, tab: Item) -> Json:
     store, body = call.store, tab.body
     account = store.get("monetary_account", tab.account or 0)
     assert account is not None
+    label = accounts.label(store, account)
     entry = {
         "uuid": tab.name,
         "created": tab.created,
@@ -72,7 +74,7 @@ def shape(call: Call, tab: Item) -> Json:
         "amount_inquired": amount(body["cents"], body["currency"]),
         "status": status_of(store, tab),
         "description": body["description"],
-        "alias": accounts.label(store, account),
+        "alias": label,
         "redirect_url": body["redirect_url"],
         "merchant_available": [
             {"merchant_type": "IDEAL", "available": True},
@@ -87,8 +89,11 @@ def shape(call: Call, tab: Item) -> Json:
             "time_expiry": wire.time_text(body["expires"]),
             "monetary_account_id": tab.account,
             "status": status_of(store, tab),
+            "type": "BUNQ_ME",
+            "alias_monetary_account": label,
             "bunqme_tab_share_url": f"{request.host_url}t/{tab.name}",
             "bunqme_tab_entry": entry,
+            "bunqme_tab_entries": [entry],
             "result_inquiries": result_shapes(store, account, tab),
         }
     }
@@ -112,14 +117,17 @@ def read(call: Call, tab_id: int) -> Answer:
 
 @resource.put(A + "/bunqme-tab/<int:tab_id>")
 def update(call: Call, tab_id: int) -> Answer:
-    """Cancel a link."""
+    """Cancel a link, or change what it asks for."""
     tab = _own(call, tab_id)
-    if call.json.get("status") != "CANCELLED":
+    status, changes = call.json.get("status"), _entry(call) if "bunqme_tab_entry" in call.json else {}
+    if status not in (None, "CANCELLED", "WAITING_FOR_PAYMENT") or not (status or changes):
         raise wire.invalid("The field status must be CANCELLED.")
     if status_of(call.store, tab) != "WAITING_FOR_PAYMENT":
         raise wire.invalid("The link is not waiting for a payment.")
-    tab.body["status"] = "CANCELLED"
+    tab.body |= {**changes, "status": status or "WAITING_FOR_PAYMENT"}
     call.store.save(tab)
+    # bunq's list of event types has none for this: it is in the list of events only.
+    _tell(call, tab, [], action="UPDATE")
     return id_answer(tab.id)
 
 

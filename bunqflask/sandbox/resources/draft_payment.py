@@ -42,9 +42,9 @@ def read(call: Call, draft_id: int) -> Answer:
 
 @resource.put(A + "/draft-payment/<int:draft_id>", signed=_accepts)
 def update(call: Call, draft_id: int) -> Answer:
-    """Accept, reject or cancel. A timestamp, where one is sent, must be the draft's latest.
+    """Accept, reject, cancel or change. A timestamp, where one is sent, must be the draft's latest.
 
-    An app may cancel; deciding is the account holder's.
+    An app may cancel and change; deciding is the account holder's.
     """
     draft = _own(call, draft_id)
     seen, status = call.json.get("previous_updated_timestamp"), call.json.get("status")
@@ -59,6 +59,8 @@ def update(call: Call, draft_id: int) -> Answer:
             drafts.accept(call.bank, call.account, draft)
         else:
             drafts.reject(call.bank, draft)
+    elif status in (None, "PENDING"):
+        drafts.change(call.bank, call.account, draft, call.json)
     else:
         raise wire.invalid("The field status must be ACCEPTED, REJECTED or CANCELLED.")
     return id_answer(draft.id)

@@ -5,7 +5,7 @@ https://doc.bunq.com/api-reference/monetary-account
 
 from __future__ import annotations
 
-from .. import accounts, ledger, people, wire
+from .. import accounts, ledger, payments, people, wire
 from ..api import A, Call, Resource, U
 from ..store import Item, Json
 from ..wire import Answer, id_answer
@@ -15,6 +15,11 @@ resource = Resource()
 
 DAILY_LIMIT_MAXIMUM = 1_000_000
 STATUSES = ("ACTIVE", "CANCELLED", "PENDING_REOPEN")
+
+# Where an account must stand to get there; which ways bunq allows is not documented.
+BEFORE = {"ACTIVE": ("ACTIVE", "PENDING_REOPEN"), "PENDING_REOPEN": ("CANCELLED", "PENDING_REOPEN")}
+
+WITH_GOAL = (accounts.SAVINGS, accounts.EXTERNAL_SAVINGS)
 
 # Word in the path -> name of the type in answers.
 TYPES = {
@@ -63,26 +68,57 @@ def _create(call: Call, wrapper: str) -> Answer:
         raise wire.invalid("The field currency must be an ISO 4217 code.")
     changes = _read_changes(call, currency)
     more: Json = {}
-    if wrapper == accounts.SAVINGS and "savings_goal" in call.json:
+    if wrapper in WITH_GOAL and call.json.get("savings_goal") is not None:
         more["savings_goal"] = wire.read_amount(call.json["savings_goal"], "savings_goal")[0]
+    others = _co_owners(call) if wrapper in (accounts.JOINT, accounts.SAVINGS) else []
     if wrapper == accounts.JOINT:
-        owners = call.json.get("all_co_owner")
-        if not isinstance(owners, list) or not owners:
+        if not others:
             raise wire.invalid("The field all_co_owner is required.")
-        mine = {"alias": people.label(call.user), "status": "ACCEPTED"}
-        others = [{"alias": each.get("alias"), "status": "PENDING"} for each in owners if isinstance(each, dict)]
-        more |= {"all_co_owner": [mine, *others], "status": "PENDING_ACCEPTANCE"}
+        more["status"] = "PENDING_ACCEPTANCE"
     if wrapper in (accounts.EXTERNAL, accounts.EXTERNAL_SAVINGS):
-        more["iban"] = None
+        more |= {"iban": None, "service": call.text("service", required=False, longest=100)}
     description = changes.pop("description", "bunq account")
     account = accounts.add(call.store, call.user, description, wrapper=wrapper, currency=currency, **more)
     account.body |= changes
     call.store.save(account, touch=False)
+    accounts.invite(call.store, account, others)
     grant = call.grant
     if grant is not None:
         grant.body["accounts"] = [*grant.body["accounts"], account.id]
         call.store.save(grant, touch=False)
     return id_answer(account.id)
+
+
+def _co_owners(call: Call) -> list[Item]:
+    """Return the users who are to hold an account too.
+
+    :raises Refusal: 400, not a list of co-owners, or nobody is known by what names one.
+    """
+    wanted = call.json.get("all_co_owner")
+    if wanted is None:
+        return []
+    if not isinstance(wanted, list) or not all(isinstance(each, dict) for each in wanted):
+        raise wire.invalid("The field all_co_owner must be a list of co-owners.")
+    found = {user.id: user for user in (_known_user(call, each.get("alias")) for each in wanted)}
+    found.pop(call.user.id, None)
+    return list(found.values())
+
+
+def _known_user(call: Call, alias: object) -> Item:
+    """Return the user that a pointer or a LabelUser means: bunq's OpenAPI has the second, in answers too.
+
+    :raises Refusal: 400, neither, or nobody is known by it (invented text).
+    """
+    if isinstance(alias, dict) and alias.get("uuid"):
+        for user in call.store.select("user"):
+            if user.body["public_uuid"] == alias["uuid"]:
+                return user
+        raise wire.invalid(f'No bunq user is known by "{alias["uuid"]}".')
+    kind, value, _name = payments.read_pointer({"name": "-", **alias} if isinstance(alias, dict) else alias, "alias")
+    account = accounts.find(call.store, kind, value)
+    if account is None:
+        raise wire.invalid(f'No bunq user is known by "{value}".')
+    return people.by_id(call.store, account.owner or 0)
 
 
 def _read_changes(call: Call, currency: str) -> Json:
@@ -112,7 +148,7 @@ def _read_changes(call: Call, currency: str) -> Json:
 def _update(call: Call, account: Item) -> Answer:
     """Rename, limit, colour, reopen or close. Only an empty account can be closed."""
     changes = _read_changes(call, account.body["currency"])
-    if "savings_goal" in call.json and account.body["wrapper"] == accounts.SAVINGS:
+    if "savings_goal" in call.json and account.body["wrapper"] in WITH_GOAL:
         goal = call.json["savings_goal"]
         changes["savings_goal"] = None if goal is None else wire.read_amount(goal, "savings_goal")[0]
     status = call.json.get("status")
@@ -121,14 +157,18 @@ def _update(call: Call, account: Item) -> Answer:
             raise wire.invalid(f"The field status must be one of {', '.join(STATUSES)}.")
         if status == "CANCELLED":
             changes |= _closing(call, account)
+        elif account.body["status"] not in BEFORE[status]:
+            raise wire.invalid(f"An account that is {account.body['status']} cannot become {status}.")
         else:
-            changes |= {"status": status, "sub_status": "NONE"}
+            changes |= {"status": status, "sub_status": "NONE", "reason": None}
     account.body |= changes
     call.store.save(account)
     return id_answer(account.id)
 
 
 def _closing(call: Call, account: Item) -> Json:
+    if account.body["status"] == "CANCELLED":
+        raise wire.invalid("The account is closed already.")
     if call.json.get("sub_status") != "REDEMPTION_VOLUNTARY" or call.json.get("reason") != "OTHER":
         raise wire.invalid("Closing needs sub_status REDEMPTION_VOLUNTARY and reason OTHER.")
     if ledger.balance(call.store, account.id)[0] != 0:

@@ -137,7 +137,15 @@ def failures(call: Call) -> Answer:
             }
         }
 
-    return call.page("notification_failure", shape, owner=call.user.id)
+    found = [each for each in call.store.select("notification_failure", owner=call.user.id) if _is_visible(call, each)]
+    page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
+    return Answer([shape(each) for each in page], pagination)
+
+
+def _is_visible(call: Call, failure: Item) -> bool:
+    """Tell whether an app may know of the account that a delivery was about."""
+    visible = call.visible_accounts(call.user)
+    return visible is None or failure.account is None or failure.account in visible
 
 
 @resource.post(U + "/notification-filter-failure")
@@ -149,6 +157,9 @@ def resend(call: Call) -> Answer:
         raise wire.invalid("The field notification_filter_failed_ids must name at least one id.")
     for id in ids:
         item = call.load("notification_failure", id, "Notification filter failure", owner=call.user.id)
-        call.bank.later("webhook", 0, {"owner": item.owner, "payload": item.body["payload"], "tries": 0})
+        if not _is_visible(call, item):
+            raise wire.not_found("Notification filter failure", id)
+        again = {"owner": item.owner, "account": item.account, "payload": item.body["payload"], "tries": 0}
+        call.bank.later("webhook", 0, again)
         call.store.delete(item)
     return Answer([{"Id": {"id": ids[0]}}])

@@ -5,7 +5,7 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from .. import ledger, payments, people, wire
+from .. import accounts, ledger, payments, people, wire
 from ..api import A, Call, Resource
 from ..wire import Answer, id_answer
 
@@ -23,7 +23,8 @@ def check_may_pay(call: Call, order: payments.Order) -> None:
     if owner is None:
         return
     target = order.party.account
-    if owner.body["type"] == people.PROVIDER or target is None or target.owner != call.user.id:
+    is_own = target is not None and call.user.id in accounts.holders(call.store, target)
+    if owner.body["type"] == people.PROVIDER or not is_own:
         raise wire.not_allowed()
 
 

@@ -57,6 +57,23 @@ def test_several_entries_become_a_batch(pair: tuple[Client, Client]) -> None:
     assert app.refused("POST", DRAFTS, draft(*[order("0.01", ABROAD)] * 351))[0] == 400
 
 
+def test_open_draft_is_changed_and_a_decided_one_stays(pair: tuple[Client, Client]) -> None:
+    jodi, app = pair
+    id = app.create(DRAFTS, draft(order("1.00", ABROAD)))
+    before = app.one(f"{DRAFTS}/{id}", "DraftPayment")["updated"]
+    changed = {**draft(order("2.00", ABROAD), order("3.00", ABROAD)), "previous_updated_timestamp": before}
+    assert app.ok("PUT", f"{DRAFTS}/{id}", changed) == [{"Id": {"id": id}}]
+    assert app.refused("PUT", f"{DRAFTS}/{id}", changed)[0] == 400
+    after = app.one(f"{DRAFTS}/{id}", "DraftPayment")
+    assert [each["amount"]["value"] for each in after["entries"]] == ["2.00", "3.00"]
+    assert app.refused("PUT", f"{DRAFTS}/{id}", draft(order("0", ABROAD)))[0] == 400
+    jodi.ok("PUT", f"{DRAFTS}/{id}", {"status": "ACCEPTED"})
+    assert balance(jodi) == "4113.00"
+    (batch,) = jodi.get(DRAFTS.replace("draft-payment", "payment-batch"))
+    assert len(batch["PaymentBatch"]["payments"]) == 2
+    assert app.refused("PUT", f"{DRAFTS}/{id}", draft())[0] == 400
+
+
 def test_stale_timestamp_loses_the_race(pair: tuple[Client, Client]) -> None:
     jodi, app = pair
     id = app.create(DRAFTS, draft())

@@ -67,3 +67,25 @@ def test_result_of_a_link_is_read_by_itself(bank: Served) -> None:
     (alone,) = client.get(f"{A}/bunqme-tab-result-response/{result['id']}")
     assert next(iter(alone.values()))["payment"]["Payment"]["amount"]["value"] == "5.00"
     assert client.refused("GET", f"{A}/bunqme-tab-result-response/1")[0] == 404
+    event = client.get(f"/user/{JODI}/event")[0]["Event"]
+    assert event["object"]["BunqMeTabResultResponse"]["id"] == result["id"]
+
+
+def test_link_is_read_in_full_changed_and_cancelled(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    entry = {"amount_inquired": {"value": "5.00", "currency": "EUR"}, "description": "cake"}
+    number = client.create(f"{A}/bunqme-tab", {"bunqme_tab_entry": entry})
+    shown = client.one(f"{A}/bunqme-tab/{number}", "BunqMeTab")
+    assert (shown["type"], shown["alias_monetary_account"]["iban"]) == ("BUNQ_ME", "NL65BUNQ2090411945")
+    assert shown["bunqme_tab_entries"] == [shown["bunqme_tab_entry"]]
+    changed = {**entry, "description": "two cakes", "redirect_url": "https://shop.example/"}
+    client.ok("PUT", f"{A}/bunqme-tab/{number}", {"bunqme_tab_entry": changed})
+    shown = client.one(f"{A}/bunqme-tab/{number}", "BunqMeTab")
+    assert (
+        shown["bunqme_tab_entry"].items()
+        >= {"description": "two cakes", "redirect_url": "https://shop.example/"}.items()
+    )
+    client.ok("PUT", f"{A}/bunqme-tab/{number}", {"bunqme_tab_entry": entry, "status": "CANCELLED"})
+    assert client.refused("PUT", f"{A}/bunqme-tab/{number}", {"bunqme_tab_entry": entry})[0] == 400
+    (newest, *_rest) = client.get(f"/user/{JODI}/event")
+    assert (newest["Event"]["action"], newest["Event"]["object"]["BunqMeTab"]["status"]) == ("UPDATE", "CANCELLED")

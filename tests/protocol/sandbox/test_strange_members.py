@@ -45,7 +45,7 @@ GOOD: dict[str, Any] = {
     "type": "MASTERCARD",
     "product_type": "MASTERCARD_DEBIT",
     "bunqme_tab_entry": {"amount_inquired": EUR, "description": "d"},
-    "all_co_owner": [{"alias": {}}],
+    "all_co_owner": [{"alias": {"type": "EMAIL", "value": "bravo@bunq.com"}}],
     **draft(),
     **BOTH,
 }

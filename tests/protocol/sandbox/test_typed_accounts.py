@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import requests
 
 from bunqflask.sandbox import accounts, people
 from bunqflask.sandbox.resources.monetary_account import TYPES
 from bunqflask.sandbox.server import Served
 
-from .client import JODI, MAIN, App, new_user, session_of
+from .client import COMPANY, JODI, MAIN, App, new_user, session_of
 from .test_payments import balance, order
 
 USER = f"/user/{JODI}"
@@ -88,6 +90,8 @@ def test_card_account_can_be_renamed_but_not_opened(bank: Served) -> None:
         ("savings", {"currency": "USD"}),
         ("savings", {"currency": "EUR", "savings_goal": "much"}),
         ("joint", {"currency": "EUR"}),
+        ("joint", {"currency": "EUR", "all_co_owner": [{"alias": {"type": "EMAIL", "value": "no@body.example"}}]}),
+        ("joint", {"currency": "EUR", "all_co_owner": ["bravo@bunq.com"]}),
     ],
 )
 def test_accounts_that_cannot_be_are_not_opened(bank: Served, word: str, wrong: dict[str, Any]) -> None:
@@ -100,3 +104,59 @@ def test_app_sees_the_account_it_opened(bank: Served) -> None:
     app = App(new_user(bank, "company")).connect(JODI, [MAIN])
     number = app.create(f"{USER}/monetary-account-bank", {"currency": "EUR", "description": "From the app"})
     assert [next(iter(item.values()))["id"] for item in app.get(f"{USER}/monetary-account")] == [MAIN, number]
+
+
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_joint_account_waits_for_everybody_and_is_held_by_both(bank: Served, answer: str) -> None:
+    client, studio = session_of(bank, JODI), session_of(bank, COMPANY)
+    alias = {"type": "EMAIL", "value": "hello@walker-studio.example"}
+    body = {"currency": "EUR", "description": "Rent", "all_co_owner": [{"alias": alias}]}
+    number = client.create(f"{USER}/monetary-account-joint", body)
+    path = f"{USER}/monetary-account-joint/{number}"
+    shown = client.one(path, "MonetaryAccountJoint")
+    names = [(each["alias"]["display_name"], each["status"]) for each in shown["all_co_owner"]]
+    assert names == [("Jodi Walker", "ACCEPTED"), ("Walker Studio B.V.", "PENDING")]
+    assert client.refused("PUT", path, {"status": "ACTIVE"})[0] == 400
+    assert studio.refused("GET", f"/user/{COMPANY}/monetary-account/{number}")[0] == 404
+    phone = requests.get(f"{bank.control_url}/phone?person={COMPANY}", timeout=5).text
+    assert "Accounts to hold together" in phone
+    found = re.search(r"/phone/joint/(\d+)", phone)
+    assert found
+    form = {"person": COMPANY, "answer": answer}
+    requests.post(f"{bank.control_url}/phone/joint/{found[1]}", data=form, timeout=5)
+    shown = client.one(path, "MonetaryAccountJoint")
+    if answer == "reject":
+        assert (shown["status"], shown["all_co_owner"][1]["status"]) == ("CANCELLED", "REJECTED")
+        assert studio.refused("GET", f"/user/{COMPANY}/monetary-account/{number}")[0] == 404
+        return
+    assert (shown["status"], shown["all_co_owner"][1]["status"]) == ("ACTIVE", "ACCEPTED")
+    client.create(f"{USER}/monetary-account/{MAIN}/payment", order("5.00", shown["alias"][0]))
+    studio.create(f"/user/{COMPANY}/monetary-account/{number}/payment", order("2.00"))
+    assert balance(client, number) == balance(studio, number) == "3.00"
+    assert number in [next(iter(item.values()))["id"] for item in studio.get(f"/user/{COMPANY}/monetary-account")]
+    told = studio.get(f"/user/{COMPANY}/event?monetary_account_id={number}")
+    assert [each["Event"]["object"]["Payment"]["amount"]["value"] for each in told] == ["-2.00", "5.00"]
+
+
+def test_closed_account_is_reopened_in_two_steps(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    number = client.create(f"{USER}/monetary-account-bank", {"currency": "EUR"})
+    path = f"{USER}/monetary-account-bank/{number}"
+    client.ok("PUT", path, CLOSING)
+    assert client.refused("PUT", path, CLOSING)[0] == 400
+    assert client.refused("PUT", path, {"status": "ACTIVE"})[0] == 400
+    client.ok("PUT", path, {"status": "PENDING_REOPEN"})
+    client.ok("PUT", path, {"status": "ACTIVE"})
+    shown = client.one(path, "MonetaryAccountBank")
+    assert (shown["status"], shown["sub_status"]) == ("ACTIVE", "NONE")
+    # The reason of the closing is gone with it.
+    assert "reason" not in shown
+
+
+def test_external_account_keeps_its_service_and_goal(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    path = f"{USER}/monetary-account-external-savings"
+    goal = {"currency": "EUR", "value": "10.00"}
+    number = client.create(path, {"currency": "EUR", "service": "NIBC", "savings_goal": goal})
+    shown = client.one(f"{path}/{number}", "MonetaryAccountExternalSavings")
+    assert (shown["service"], shown["savings_goal"], shown["savings_goal_progress"]) == ("NIBC", goal, 0)
