@@ -14,7 +14,7 @@ from collections.abc import Callable
 import click
 from flask import Flask, Response, request
 
-from . import acts, consent, control, history, links, panel, portal, seed, token_endpoint, wire
+from . import acts, bunqto, consent, control, history, links, panel, portal, seed, token_endpoint, wire
 from .answering import mount
 from .bank import Bank
 from .resources import CALL_NAMES, CALLS
@@ -38,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(token_endpoint.blueprint(bank))
     app.register_blueprint(consent.blueprint(bank))
     app.register_blueprint(links.blueprint(bank))
+    app.register_blueprint(bunqto.blueprint(bank))
     app.register_blueprint(portal.blueprint(bank))
     app.register_blueprint(control.blueprint(bank))
     app.register_blueprint(panel.blueprint(bank))

@@ -6,8 +6,12 @@ https://doc.bunq.com/api-reference/payment
 from __future__ import annotations
 
 import re
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from flask import has_request_context, request
 
 from . import accounts, events, files, ledger, people, wire
 from .bank import Bank
@@ -15,6 +19,10 @@ from .store import Item, Json, Store
 from .wire import Refusal, amount
 
 EXTERNAL_TEXT, INTERNAL_TEXT = 140, 9000
+
+# The kind of item of a link behind which money waits, and how long it does; bunq does not say.
+BUNQTO = "bunqto"
+BUNQTO_LIFETIME_S = 14 * 86400
 
 # What the receiver gets to see of a payment's extra members; the others are the payer's own affair.
 SHARED = ("attachment", "merchant_reference")
@@ -26,6 +34,11 @@ class Party:
 
     account: Item | None
     sees: Json
+
+    @property
+    def is_external(self) -> bool:
+        """Tell whether the money goes to another bank; that of a bunq.to link waits here."""
+        return self.account is None and not self.sees.get("bunqto")
 
 
 def read_pointer(value: object, field_name: str = "counterparty_alias") -> tuple[str, str, str | None]:
@@ -49,8 +62,10 @@ def read_pointer(value: object, field_name: str = "counterparty_alias") -> tuple
     return kind, text, name
 
 
-def find_party(store: Store, value: object, field_name: str = "counterparty_alias") -> Party:
-    """Return whom a pointer means.
+def find_party(
+    store: Store, value: object, field_name: str = "counterparty_alias", *, allow_bunqto: bool = False
+) -> Party:
+    """Return whom a pointer means; with `allow_bunqto` it may be somebody whom the bank does not know.
 
     :raises Refusal: 400, not a pointer, or nobody is known by it (invented text).
     """
@@ -58,6 +73,8 @@ def find_party(store: Store, value: object, field_name: str = "counterparty_alia
     account = accounts.find(store, kind, text)
     if account is not None:
         return Party(account, {"account": account.id})
+    if kind in ("EMAIL", "PHONE_NUMBER") and allow_bunqto:
+        return Party(None, {"iban": None, "name": name or text, "bunqto": True})
     if kind != "IBAN":
         raise wire.invalid(f'No bunq user is known by "{text}".')
     return Party(None, {"iban": text, "name": name})
@@ -83,9 +100,12 @@ def read_order(store: Store, account: Item, body: object) -> Order:
     if not isinstance(body, dict):
         raise wire.invalid("A payment must be an object.")
     cents, currency = wire.read_amount(body.get("amount"), "amount")
-    party = find_party(store, body.get("counterparty_alias"))
+    allow_bunqto = body.get("allow_bunqto")
+    if allow_bunqto is not None and not isinstance(allow_bunqto, bool):
+        raise wire.invalid("The field allow_bunqto must be true or false.")
+    party = find_party(store, body.get("counterparty_alias"), allow_bunqto=bool(allow_bunqto))
     description = body.get("description")
-    longest = INTERNAL_TEXT if party.account else EXTERNAL_TEXT
+    longest = EXTERNAL_TEXT if party.is_external else INTERNAL_TEXT
     if not isinstance(description, str) or len(description) > longest:
         raise wire.invalid(f"The field description is required and has at most {longest} characters.")
     reference = body.get("merchant_reference")
@@ -139,7 +159,10 @@ def pay(
         extra["attachment"] = list(order.attachments)
     if order.currency != account.body["currency"]:
         raise wire.invalid("The amount is not in the currency of the account.")
-    external = party.account is None
+    link = _bunqto(bank, account, order) if party.sees.get("bunqto") else None
+    if link is not None:
+        extra["bunqto"] = link.id
+    external = party.is_external
     try:
         debit, credit = ledger.move(
             store,
@@ -158,12 +181,29 @@ def pay(
         raise Refusal(400, "Insufficient balance.") from None
     except ledger.CurrencyMismatch:
         raise wire.invalid("The accounts have different currencies.") from None
+    if link is not None:
+        link.body["payment_id"] = debit
+        store.save(link, touch=False)
     tell(bank, account, debit, sub_type)
-    if external:
+    if party.account is None:
         return debit, None
-    assert party.account is not None
     tell(bank, party.account, credit, sub_type)
     return debit, credit
+
+
+def _bunqto(bank: Bank, account: Item, order: Order) -> Item:
+    """Make the link behind which the money of a payment is going to wait (bunqto.py)."""
+    body = {
+        "cents": order.cents,
+        "currency": order.currency,
+        "sees": order.party.sees,
+        "status": "PENDING",
+        "expires": bank.store.clock.timestamp() + BUNQTO_LIFETIME_S,
+        "time_responded": None,
+    }
+    link = bank.store.insert(BUNQTO, body, owner=account.owner, account=account.id, name=str(uuid.uuid4()))
+    bank.later("bunqto_expires", BUNQTO_LIFETIME_S, {"link_id": link.id})
+    return link
 
 
 def pay_batch(bank: Bank, account: Item, orders: list[Order], **references: Any) -> Item:
@@ -175,14 +215,15 @@ def pay_batch(bank: Bank, account: Item, orders: list[Order], **references: Any)
     batch = store.insert("payment_batch", {"payments": []}, owner=account.owner, account=account.id)
     batch.body["payments"] = [pay(bank, account, order, batch_id=batch.id, **references)[0] for order in orders]
     store.save(batch, touch=False)
-    events.happened(
-        bank,
-        user_id=account.owner or 0,
-        account_id=account.id,
-        thing=batch_shape(store, account, batch),
-        notify=[("PAYMENT", "PAYMENT_BATCH_CREATED")],
-    )
+    tell_batch(bank, account, batch, "PAYMENT_BATCH_CREATED")
     return batch
+
+
+def tell_batch(bank: Bank, account: Item, batch: Item, event_type: str, *, action: str = "CREATE") -> None:
+    """Tell the owner of an account about a batch."""
+    thing, notify = batch_shape(bank.store, account, batch), [("PAYMENT", event_type)]
+    user_id = account.owner or 0
+    events.happened(bank, user_id=user_id, account_id=account.id, thing=thing, notify=notify, action=action)
 
 
 def batch_shape(store: Store, account: Item, batch: Item) -> Json:
@@ -226,8 +267,16 @@ def tell(bank: Bank, account: Item, payment_id: int, sub_type: str) -> None:
     notify = [("MUTATION", f"MUTATION_{way}")]
     if sub_type in ("PAYMENT", "SCT"):
         notify.append(("PAYMENT", f"PAYMENT_{way}"))
-    thing = shapes(bank.store, account, [entry])[0]
-    events.happened(bank, user_id=account.owner or 0, account_id=account.id, thing=thing, notify=notify)
+    tell_as(bank, account, payment_id, notify)
+
+
+def tell_as(
+    bank: Bank, account: Item, payment_id: int, notify: Sequence[tuple[str, str]], *, action: str = "CREATE"
+) -> None:
+    """Tell the owner of an account about a payment in these categories."""
+    thing = shape(bank.store, account, payment_id)
+    user_id = account.owner or 0
+    events.happened(bank, user_id=user_id, account_id=account.id, thing=thing, notify=notify, action=action)
 
 
 def counterparty(store: Store, sees: Json) -> Json:
@@ -296,10 +345,26 @@ def shapes(store: Store, account: Item, found: list[ledger.Entry]) -> list[Json]
                     "balance_after_mutation": amount(entry.balance_after, currency),
                     "payment_auto_allocate_instance": None,
                     "payment_suspended_outgoing": None,
+                    **_link_shape(store, extra.get("bunqto")),
                 }
             }
         )
     return written
+
+
+def _link_shape(store: Store, link_id: int | None) -> Json:
+    """Write the members of a payment that say how it stands with its bunq.to link, if it has one."""
+    link = store.get(BUNQTO, link_id or 0)
+    if link is None:
+        return {}
+    is_open = link.body["status"] == "PENDING" and has_request_context()
+    return {
+        "bunqto_status": link.body["status"],
+        "bunqto_sub_status": "NONE",
+        "bunqto_share_url": f"{request.host_url}to/{link.name}" if is_open else None,
+        "bunqto_expiry": wire.time_text(link.body["expires"]),
+        "bunqto_time_responded": link.body["time_responded"],
+    }
 
 
 def shape(store: Store, account: Item, payment_id: int) -> Json:

@@ -324,8 +324,8 @@ def _planned(store: Store, account: Item, wanted: Json) -> Json:
         "description": order.description,
         "attachment": [{"id": each, "monetary_account_id": account.id} for each in order.attachments],
         "merchant_reference": order.merchant_reference,
-        "type": "BUNQ" if order.party.account else "EBA_SCT",
-        "sub_type": "PAYMENT" if order.party.account else "SCT",
+        "type": "EBA_SCT" if order.party.is_external else "BUNQ",
+        "sub_type": "SCT" if order.party.is_external else "PAYMENT",
     }
 
 

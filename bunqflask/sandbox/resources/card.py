@@ -80,7 +80,7 @@ def _pins(call: Call, value: object) -> list[Json]:
     """
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         raise wire.invalid("The field pin_code_assignment must be a list of assignments.")
-    pins = []
+    pins: list[Json] = []
     for each in value:
         kind, routing = each.get("type", "PRIMARY"), each.get("routing_type", "MANUAL")
         if kind not in PIN_TYPES or kind in [known["type"] for known in pins] or not isinstance(routing, str):

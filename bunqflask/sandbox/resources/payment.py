@@ -5,7 +5,7 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from .. import accounts, ledger, payments, people, wire
+from .. import accounts, bunqto, ledger, payments, people, wire
 from ..api import A, Call, Resource
 from ..wire import Answer, id_answer
 
@@ -89,5 +89,11 @@ def read_batch(call: Call, batch_id: int) -> Answer:
 
 @resource.put(A + "/payment-batch/<int:batch_id>")
 def update_batch(call: Call, batch_id: int) -> Answer:
-    """Take note: a batch that is done has nothing left to change."""
-    return id_answer(call.load("payment_batch", batch_id, "Payment batch", account=call.account.id).id)
+    """Take back what still waits for somebody to claim it, whatever the body says; the rest of a batch is done."""
+    batch = call.load("payment_batch", batch_id, "Payment batch", account=call.account.id)
+    links = bunqto.of_batch(call.bank, batch)
+    for link in links:
+        bunqto.give_back(call.bank, link, "REVOKED")
+    if links:
+        payments.tell_batch(call.bank, call.account, batch, "PAYMENT_BATCH_REVOKED", action="UPDATE")
+    return id_answer(batch.id)

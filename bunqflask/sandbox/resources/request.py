@@ -74,7 +74,7 @@ def create_batch(call: Call) -> Answer:
     if currency != call.account.body["currency"]:
         raise wire.invalid("The amount is not in the currency of the account.")
     references = _references(call, call.json)
-    body = {"inquiries": [], "total": total, "split": references.get("reference_split_the_bill")}
+    body: Json = {"inquiries": [], "total": total, "split": references.get("reference_split_the_bill")}
     batch = call.store.insert("request_inquiry_batch", body, owner=call.user.id, account=call.account.id)
     made = [
         asking.ask(call.bank, call.account, each, **{**references, **_references(call, each)}, batch_id=batch.id)

@@ -10,6 +10,7 @@ import pytest
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import Served, serve
 
+from .hooks import Hook
 from .openapi import watch
 
 
@@ -26,3 +27,12 @@ def bank(request: pytest.FixtureRequest) -> Iterator[Served]:
         watch.over(served.app)
         yield served
     assert watch.take_differences() == []
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """Serve a webhook target."""
+    made = Hook()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

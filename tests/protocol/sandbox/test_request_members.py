@@ -26,7 +26,7 @@ def both(bank: Served) -> tuple[Client, Client]:
     return session_of(bank, JODI), session_of(bank, COMPANY)
 
 
-def ask(both: tuple[Client, Client], value: str = "30.00", **more: Any) -> tuple[int, str]:
+def ask(both: tuple[Client, Client], *, value: str = "30.00", **more: Any) -> tuple[int, str]:
     """Ask; return the id of the inquiry and the path of the response."""
     id = both[0].create(inquiries(both[0], MAIN), asked(value, STUDIO, **more), headers=HERE)
     return id, f"{RESPONSES}/{both[1].get(RESPONSES)[0]['RequestResponse']['id']}"
@@ -41,7 +41,7 @@ def answer(value: str | None = None, currency: str = "EUR", **more: Any) -> dict
 def test_what_is_said_with_a_request_is_read_on_both_sides_and_paid_with_it(both: tuple[Client, Client]) -> None:
     jodi, company = both
     file = upload(jodi)
-    said = {"merchant_reference": "R-1", "minimum_age": 18, "redirect_url": "https://shop.example/done"}
+    said: dict[str, Any] = {"merchant_reference": "R-1", "minimum_age": 18, "redirect_url": "https://shop.example/done"}
     id, response = ask(both, attachment=[{"id": file}], **said)
     asking = jodi.one(f"{inquiries(jodi, MAIN)}/{id}", "RequestInquiry")
     assert {name: asking[name] for name in said} == said
@@ -75,7 +75,8 @@ def test_what_is_said_with_a_request_is_read_on_both_sides_and_paid_with_it(both
 def test_another_amount_is_taken_only_where_the_request_allows_it(
     both: tuple[Client, Client], flag: str | None, value: str, status: int
 ) -> None:
-    id, response = ask(both, **({flag: True} if flag else {}))
+    flags: dict[str, Any] = {flag: True} if flag else {}
+    id, response = ask(both, **flags)
     assert both[1].call("PUT", response, answer(value)).status_code == status
     shown = both[0].one(f"{inquiries(both[0], MAIN)}/{id}", "RequestInquiry")
     assert shown["amount_responded"] == ({"currency": "EUR", "value": value} if status == 200 else None)
@@ -99,7 +100,7 @@ def test_bill_is_split_by_the_event_of_what_was_paid(both: tuple[Client, Client]
     paid = jodi.create(path(), order("12.00"), headers=HERE)
     assert jodi.one(f"{path()}/{paid}", "Payment")["geolocation"] == PLACE
     event = jodi.get(f"/user/{JODI}/event")[0]["Event"]["id"]
-    id, _response = ask(both, "6.00", event_id=event)
+    id, _response = ask(both, value="6.00", event_id=event)
     shown = jodi.one(f"{inquiries(jodi, MAIN)}/{id}", "RequestInquiry")
     assert shown["reference_split_the_bill"]["Payment"]["id"] == paid
     batch = {

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -13,47 +9,11 @@ import pytest
 from bunqflask.sandbox.server import Served
 
 from .client import CAR, JODI, MAIN, SECOND, App, control, new_user, session_of
+from .hooks import Hook
 from .test_drafts import DRAFTS, draft
 from .test_payments import OWN_SECOND, order, path
 from .test_requests import wait_until
-
-
-class Hook:
-    """A server that writes down what it is told and answers as it is asked to."""
-
-    def __init__(self) -> None:
-        self.heard: list[dict[str, Any]] = []
-        self.status = 200
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.heard.append(json.loads(body)["NotificationUrl"])
-                self.send_response(hook.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Print nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/secret-path"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def types(self) -> list[str]:
-        """Return the event types heard, sorted."""
-        return sorted(each["event_type"] for each in self.heard)
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """Serve a webhook target."""
-    made = Hook()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
+from .test_schedules import SCHEDULES, scheduled
 
 FILTERS = f"/user/{JODI}/notification-filter-url"
 ACCOUNT_FILTERS = f"/user/{JODI}/monetary-account/{SECOND}/notification-filter-url"
@@ -170,10 +130,38 @@ def test_failure_is_tried_six_times_a_minute_apart_then_listed_and_resent(bank: 
     assert (failed["category"], failed["event_type"], failed["object_id"]) == ("MUTATION", "MUTATION_CREATED", id)
     assert failed["response_code"] == 500
     assert len(hook.heard) == 6
+    app = App(new_user(bank)).connect(accounts=[SECOND])
+    of_app = f"/user/{app.user_id}/notification-filter-failure"
+    resend = {"notification_filter_failed_ids": str(failed["id"])}
+    assert (app.get(of_app), app.refused("POST", of_app, resend)[0]) == ([], 404)
     hook.status = 204
-    client.ok("POST", failures, {"notification_filter_failed_ids": str(failed["id"])})
+    client.ok("POST", failures, resend)
     wait_until(lambda: len(hook.heard) == 7)
     assert client.get(failures) == []
+
+
+def test_schedules_are_told_from_their_start_to_their_end(bank: Served, hook: Hook) -> None:
+    client = session_of(bank, JODI)
+    client.ok("POST", FILTERS, filters(("SCHEDULE_STATUS", hook.url), ("SCHEDULE_RESULT", hook.url)))
+    stopped = client.create(SCHEDULES, scheduled())
+    client.ok("DELETE", f"{SCHEDULES}/{stopped}")
+    once = client.create(SCHEDULES, scheduled("ONCE"))
+    client.ok("PUT", f"{SCHEDULES}/{once}", {"payment": order("2.00")})
+    batch = {"payments": [order("5000.00")], "schedule": scheduled("ONCE")["schedule"]}
+    client.create(f"{SCHEDULES}-batch", batch)
+    control(bank, "POST", "/clock", {"advance_s": 3601})
+    wait_until(lambda: len(hook.heard) == 9)
+    assert hook.types() == [
+        "SCHEDULE_DEFINITION_PAYMENT_BATCH_CREATED",
+        "SCHEDULE_DEFINITION_PAYMENT_BATCH_FINISHED",
+        "SCHEDULE_DEFINITION_PAYMENT_CANCELLED",
+        "SCHEDULE_DEFINITION_PAYMENT_CREATED",
+        "SCHEDULE_DEFINITION_PAYMENT_CREATED",
+        "SCHEDULE_DEFINITION_PAYMENT_FINISHED",
+        "SCHEDULE_DEFINITION_PAYMENT_UPDATED",
+        "SCHEDULE_INSTANCE_PAYMENT_BATCH_FAILED",
+        "SCHEDULE_INSTANCE_PAYMENT_SUCCEEDED",
+    ]
 
 
 def test_events_can_be_read_and_filtered(bank: Served) -> None:
