@@ -28,10 +28,10 @@ def claim(bank: Bank, link: Item, iban: str, name: str) -> None:
     :raises Refusal: 400, not an IBAN, or the money waits no more.
     """
     store = bank.store
-    _kind, iban, name = payments.read_pointer({"type": "IBAN", "value": iban, "name": name})
+    _kind, found, _name = payments.read_pointer({"type": "IBAN", "value": iban, "name": name})
     _check_waiting(link)
     payer = _payer(bank, link)
-    receiver = accounts.find(store, "IBAN", iban)
+    receiver = accounts.find(store, "IBAN", found)
     if receiver is not None:
         payments.check_active(receiver)
         _out, received = ledger.move(

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
-import traceback
 
-import requests
 from bunq import Pagination
 from bunq.sdk.context.api_context import ApiContext
-from bunq.sdk.context.api_environment_type import ApiEnvironmentType
 from bunq.sdk.context.bunq_context import BunqContext
 from bunq.sdk.exception.bad_request_exception import BadRequestException
 from bunq.sdk.exception.forbidden_exception import ForbiddenException
@@ -29,54 +25,26 @@ from bunq.sdk.exception.unauthorized_exception import UnauthorizedException
 from bunq.sdk.exception.unknown_api_error_exception import UnknownApiErrorException
 from bunq.sdk.http.api_client import ApiClient
 from bunq.sdk.model.generated import endpoint as bunq
-from bunq.sdk.model.generated.object_ import (
-    AmountObject,
-    DraftPaymentEntryObject,
-    PointerObject,
+from bunq.sdk.model.generated.object_ import DraftPaymentEntryObject, PointerObject
+from sdk_frame import (
+    BRAVO,
+    ENVIRONMENT,
+    PNG,
+    SUGAR_DADDY,
+    account,
+    control,
+    eur,
+    main,
+    new_context,
+    state,
+    step,
+    wait_until,
 )
-
-ENVIRONMENT = ApiEnvironmentType.SANDBOX
-SUGAR_DADDY = PointerObject("EMAIL", "sugardaddy@bunq.com")
-BRAVO = PointerObject("EMAIL", "bravo@bunq.com")
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
-
-STEPS = []
-state = {}
-
-
-def step(function):
-    """Add a step to the story, in the order of the file."""
-    STEPS.append(function)
-    return function
-
-
-def eur(value):
-    """Return an amount in euros."""
-    return AmountObject(value, "EUR")
-
-
-def account():
-    """Return the id of the first account."""
-    return BunqContext.user_context().primary_monetary_account.id_
-
-
-def wait_until(check):
-    """Wait five seconds at most."""
-    deadline = time.monotonic() + 5
-    while not check():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.1)
 
 
 @step
 def a_sandbox_person_gets_a_context():
-    # The SDK itself wants a session before it makes the user that the session is for; its own tests do this too.
-    answer = requests.post(ENVIRONMENT.uri_base + "sandbox-user-person", timeout=5)
-    key = answer.json()["Response"][0]["ApiKey"]["api_key"]
-    context = ApiContext.create(ENVIRONMENT, key, "sdk story")
-    with tempfile.NamedTemporaryFile("r") as file:
-        context.save(file.name)
-        context = ApiContext.restore(file.name)
+    context = new_context("person")
     BunqContext.load_api_context(context)
     state["context"] = context
     user = bunq.UserApiObject.get().value.get_referenced_object()
@@ -323,20 +291,19 @@ def errors_become_the_right_exceptions():
 
 @step
 def faults_become_the_right_exceptions():
-    control = ENVIRONMENT.uri_base.replace("/v1/", "/__sandbox/faults")
     for fault, kind in (
         ("401", UnauthorizedException),
         ("429", TooManyRequestsException),
         ("500", PleaseContactBunqException),
         ("490", UnknownApiErrorException),
     ):
-        requests.post(control, json={"call": "GET user", "fault": fault}, timeout=5)
+        control("faults", {"call": "GET user", "fault": fault})
         try:
             bunq.UserApiObject.get()
         except kind:
             continue
         raise AssertionError(f"{kind.__name__} was not raised")
-    requests.post(control, json={"call": "GET user", "fault": "bad-signature"}, timeout=5)
+    control("faults", {"call": "GET user", "fault": "bad-signature"})
     try:
         bunq.UserApiObject.get()
     except Exception as error:
@@ -374,18 +341,6 @@ def make_certificate(subject):
 @step
 def a_session_is_closed():
     bunq.SessionApiObject.delete(0)
-
-
-def main():
-    """Go through all steps, also after one that failed."""
-    ENVIRONMENT._uri_base = sys.argv[1]
-    for each in STEPS:
-        try:
-            each()
-        except BaseException:
-            print(json.dumps({"step": each.__name__, "error": traceback.format_exc()[-3000:]}), flush=True)
-        else:
-            print(json.dumps({"step": each.__name__, "error": None}), flush=True)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,12 @@ SDK_STEPS = (
     *("a_payment_is_scheduled_and_stopped", "events_are_listed", "an_oauth_client_is_set_up"),
     *("keys_and_addresses_are_listed", "errors_become_the_right_exceptions", "faults_become_the_right_exceptions"),
     *("a_psd2_party_gets_a_context", "a_session_is_closed"),
+    # sdk_neighbours.py
+    *("a_person_and_a_company_meet", "a_request_is_made_with_all_it_can_say_and_accepted"),
+    *("a_batch_of_requests_is_refused_and_taken_back", "schedules_are_listed_changed_and_run"),
+    *("a_draft_with_a_schedule_is_accepted", "a_payment_waits_for_a_stranger", "cards_pay_and_are_replaced"),
+    *("money_is_told_by_category", "exports_are_made_and_downloaded", "funds_are_confirmed_and_the_user_changes"),
+    *("a_joint_account_waits_for_the_other", "every_event_so_far_is_understood"),
 )
 JS_STEPS = (
     *("installs_registers_and_opens_a_session", "lists_accounts", "pays_and_reads_payments"),
@@ -51,7 +57,7 @@ class Story:
             told = json.loads(line)
             self.steps[told["step"]] = told["error"]
         assert self.steps, done.stderr
-        self.differences = watch.take_differences()
+        self.differences += watch.take_differences()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +67,8 @@ def sdk() -> Story:
     story = Story()
     with serve(Settings(rate_limits="off")) as bank:
         watch.over(bank.app)
-        story.tell(python, str(HERE / "sdk_story.py"), bank.api_url)
+        for script in ("sdk_story.py", "sdk_neighbours.py"):
+            story.tell(python, str(HERE / script), bank.api_url)
     return story
 
 
