@@ -5,6 +5,7 @@ https://doc.bunq.com/api-reference/monetary-account
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from . import ledger, people
@@ -84,7 +85,7 @@ def add(
             store.insert("alias", {}, owner=user.id, account=id, name=f"IBAN:{iban}")
         if first:
             for pointer in people.pointers(user):
-                store.insert("alias", {}, owner=user.id, account=id, name=f"{pointer['type']}:{pointer['value']}")
+                store.insert("alias", {}, owner=user.id, account=id, name=alias_name(pointer["type"], pointer["value"]))
     return item
 
 
@@ -138,9 +139,15 @@ def _co_owners(store: Store, account: Item) -> list[Json]:
     return [{"alias": people.label(people.by_id(store, id)), "status": status} for id, status in everybody]
 
 
+def alias_name(pointer_type: str, value: str) -> str:
+    """Return what an alias is found by: people write addresses in any case, and numbers with blanks and dashes."""
+    plain = re.sub(r"[\s().-]", "", value) if pointer_type == "PHONE_NUMBER" else value
+    return f"{pointer_type}:{plain.lower() if pointer_type == 'EMAIL' else plain}"
+
+
 def find(store: Store, pointer_type: str, value: str) -> Item | None:
     """Return the account that an IBAN, e-mail address or phone number leads to, or None."""
-    alias = store.named("alias", f"{pointer_type}:{value}")
+    alias = store.named("alias", alias_name(pointer_type, value))
     if alias is None or alias.account is None:
         return None
     return store.get("monetary_account", alias.account)

@@ -36,12 +36,12 @@ def index(call: Call) -> Answer:
     status = call.query.get("status")
     if status not in (None, "AWAITING_REPLY", "FINALIZED"):
         raise wire.invalid("The parameter status must be AWAITING_REPLY or FINALIZED.")
-    text = call.query.get("monetary_account_id", "")
-    wanted = {int(each) for each in text.split(",") if each.strip().isdecimal()}
+    wanted = _ids(call, "monetary_account_id")
+    no_user_events = call.query.get("display_user_event", "true").lower() in ("false", "0")
     visible = call.visible_accounts(call.user)
 
     def is_meant(item: Item) -> bool:
-        if wanted and item.account not in wanted:
+        if (wanted and item.account not in wanted) or (no_user_events and item.account is None):
             return False
         if visible is not None and item.account is not None and item.account not in visible:
             return False
@@ -51,6 +51,17 @@ def index(call: Call) -> Answer:
 
     page, pagination = wire.paged(call.window, wire.among(shown), lambda item: item.id)
     return Answer([shape(item) for item in page], pagination)
+
+
+def _ids(call: Call, name: str) -> set[int]:
+    """Return the ids of a parameter, which stand between commas.
+
+    :raises Refusal: 400, something else.
+    """
+    parts = [each.strip() for each in call.query.get(name, "").split(",") if each.strip()]
+    if not all(each.isdecimal() for each in parts):
+        raise wire.invalid(f"The parameter {name} must be ids with commas between them.")
+    return {int(each) for each in parts}
 
 
 def readable(call: Call, event_id: int) -> Item:

@@ -94,6 +94,22 @@ def test_payments_that_cannot_be_are_refused_and_move_nothing(bank: Served, wron
     assert balance(client) == "4118.00"
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("EMAIL", "BRAVO@bunq.com"),
+        ("PHONE_NUMBER", "+31600000002"),
+        ("PHONE_NUMBER", "+31 6 0000-0002"),
+        ("IBAN", "nl55 bunq 2090 4091 18"),
+    ],
+)
+def test_receiver_is_found_however_the_pointer_is_written(bank: Served, kind: str, value: str) -> None:
+    client = session_of(bank, JODI)
+    client.create(path(), order("1.00", {"type": kind, "value": value, "name": "somebody"}))
+    assert client.get(path())[0]["Payment"]["type"] == "BUNQ"
+    assert balance(client) == "4117.00"
+
+
 def test_payment_needs_a_signature(bank: Served) -> None:
     client = session_of(bank, JODI)
     assert client.refused("POST", path(), order(), signed=False)[0] == 466

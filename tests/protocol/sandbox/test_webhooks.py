@@ -175,6 +175,7 @@ def test_events_can_be_read_and_filtered(bank: Served) -> None:
     assert [item["Event"]["id"] for item in waiting] == [events[0]["id"]]
     second = client.get(f"/user/{JODI}/event?monetary_account_id={SECOND}")
     assert [item["Event"]["monetary_account_id"] for item in second] == [str(SECOND)]
+    assert client.refused("GET", f"/user/{JODI}/event?monetary_account_id=all")[0] == 400
     app = App(new_user(bank)).connect(accounts=[MAIN])
     seen = app.get(f"/user/{app.user_id}/event")
     assert {item["Event"]["monetary_account_id"] for item in seen} == {str(MAIN)}
