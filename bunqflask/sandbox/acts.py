@@ -34,15 +34,35 @@ def get_money(bank: Bank, account_id: int, amount: str, name: str, description: 
     return payments.receive(bank, account, _cents(account, amount), name or "A. Payer", description)
 
 
-def shop(bank: Bank, card_id: int, amount: str, merchant: str, city: str, country: str, category: str) -> Item:
-    """Pay with a card; return the card transaction, which may be a refusal.
+def shop(
+    bank: Bank,
+    card_id: int,
+    amount: str,
+    merchant: str,
+    city: str,
+    country: str,
+    category: str,
+    *,
+    withdrawal: bool = False,
+) -> Item:
+    """Pay with a card, or take money from a machine; return the card transaction, which may be a refusal.
 
     :raises Refusal: 400 or 404, no such card or not an amount.
     """
     card = _load(bank, "card", card_id, "Card")
     account = _load(bank, "monetary_account", card.body["account"], "Monetary account")
-    seen = {"name": merchant or "Corner Shop", "mcc": category or "5411", "country": country or "NL"}
-    return cards.pay(bank, card, seen, _cents(account, amount), city=city or "Utrecht", country=country or "NL")
+    name, code = ("Cash machine", "6011") if withdrawal else ("Corner Shop", "5411")
+    seen = {"name": merchant or name, "mcc": category or code, "country": country or "NL"}
+    cents, where = _cents(account, amount), {"city": city or "Utrecht", "country": country or "NL"}
+    return cards.pay(bank, card, seen, cents, **where, withdrawal=withdrawal)
+
+
+def give_back(bank: Bank, action_id: int) -> int:
+    """Let a shop give back what was paid with a card; return the payment's id.
+
+    :raises Refusal: 400 or 404, no such transaction, or nothing to give back.
+    """
+    return cards.reverse(bank, _load(bank, "mastercard_action", action_id, "Mastercard action"))
 
 
 def _load(bank: Bank, kind: str, id: int, what: str) -> Item:
@@ -101,7 +121,13 @@ def blueprint(bank: Bank) -> Blueprint:
         body = body_of_request()
         words = (text(body, name) for name in ("amount", "merchant", "city", "country", "category"))
         with bank.store.transaction():
-            action = shop(bank, card_id, *words)
+            action = shop(bank, card_id, *words, withdrawal=body.get("withdrawal") is True)
         return jsonify({"mastercard_action_id": action.id, "decision": action.body["decision"]})
+
+    @bp.post("/card-payments/<int:action_id>/reverse")
+    def reverse(action_id: int) -> Response:
+        with bank.store.transaction():
+            id = give_back(bank, action_id)
+        return jsonify({"payment_id": id})
 
     return bp

@@ -5,14 +5,20 @@ https://doc.bunq.com/api-reference/request
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
-from . import accounts, events, files, payments, people, wire
+from flask import has_request_context, request
+
+from . import accounts, events, files, ledger, payments, people, wire
 from .bank import Bank, job
 from .clock import bunq_time, parse_bunq_time
 from .store import Item, Json, Store
 from .wire import Refusal, amount
+
+# The kind of item of a request on the side of the one who asks.
+INQUIRY = "request_inquiry"
 
 # The sugar daddy pays up to this many cents, shortly after he is asked.
 SUGAR_LIMIT = 50000
@@ -82,19 +88,19 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
         raise wire.invalid("Nobody can ask himself.")
     sees: Json = {"account": other.id} if other else {"iban": value if kind == "IBAN" else None, "name": name or value}
     inquiry = store.insert(
-        "request_inquiry",
+        INQUIRY,
         {
             **kept,
             "sees": sees,
             "status": "PENDING",
             "responded": None,
             "time_responded": None,
-            "share_uuid": people.stable_uuid(f"request {kept['description']} {value} {store.next_id()}"),
             "response_id": None,
             "references": references,
         },
         owner=account.owner,
         account=account.id,
+        name=str(uuid.uuid4()),
     )
     _tell(bank, inquiry, "REQUEST_INQUIRY_CREATED")
     if other is not None:
@@ -110,7 +116,7 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
 
 def inquiry_of(store: Store, response: Item) -> Item:
     """Return the other side of a response."""
-    inquiry = store.get("request_inquiry", response.body["inquiry_id"])
+    inquiry = store.get(INQUIRY, response.body["inquiry_id"])
     assert inquiry is not None
     return inquiry
 
@@ -174,6 +180,17 @@ def reject(bank: Bank, response: Item) -> None:
     _finish(bank, inquiry, "REJECTED")
 
 
+def settle(bank: Bank, inquiry: Item, payment_id: int) -> None:
+    """Take note that somebody outside the bank paid through the link of a request.
+
+    :raises Refusal: 400, already answered.
+    """
+    _check_pending(inquiry)
+    paid = ledger.entry(bank.store, inquiry.account or 0, payment_id)
+    inquiry.body["responded"] = None if paid is None else paid.amount
+    _finish(bank, inquiry, "ACCEPTED")
+
+
 def revoke(bank: Bank, inquiry: Item) -> None:
     """Take the question back.
 
@@ -216,7 +233,7 @@ def _sugar_daddy(bank: Bank, _moment: float, body: Json) -> None:
 
 @job("request_expires")
 def _expire(bank: Bank, _moment: float, body: Json) -> None:
-    inquiry = bank.store.get("request_inquiry", body["inquiry_id"])
+    inquiry = bank.store.get(INQUIRY, body["inquiry_id"])
     if inquiry is not None and inquiry.body["status"] == "PENDING":
         _finish(bank, inquiry, "EXPIRED")
 
@@ -266,8 +283,8 @@ def inquiry_shape(store: Store, inquiry: Item) -> Json:
     body = inquiry.body
     account = _account(store, inquiry.account)
     responded = body["responded"]
-    # Somebody outside bunq pays through a link.
-    shared = body["allow_bunqme"] and "account" not in body["sees"]
+    # Somebody outside bunq pays through a link; without a call in progress the bank does not know its own address.
+    shared = body["allow_bunqme"] and "account" not in body["sees"] and has_request_context()
     return {
         "RequestInquiry": {
             "id": inquiry.id,
@@ -290,7 +307,7 @@ def inquiry_shape(store: Store, inquiry: Item) -> Json:
             "geolocation": body["references"].get("geolocation"),
             "type": "INTERNAL",
             "sub_type": "NONE",
-            "bunqme_share_url": f"https://bunq.me/t/{body['share_uuid']}" if shared else None,
+            "bunqme_share_url": f"{request.host_url}t/{inquiry.name}" if shared else None,
             "redirect_url": body["redirect_url"],
             "batch_id": body["references"].get("batch_id"),
             "scheduled_id": None,

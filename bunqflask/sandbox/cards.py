@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from . import accounts, events, ledger, payments, people, wire
-from .bank import Bank
+from .bank import Bank, job
 from .store import Item, Json, Store
 from .wire import amount
 
@@ -34,6 +34,9 @@ FINAL = ("LOST", "STOLEN", "CANCELLED", "EXPIRED")
 DELIVERED = ("DELIVERED_TO_CUSTOMER", "VIRTUAL_DELIVERY")
 SECOND_LINE_MAXIMUM = 17
 LIFE = timedelta(days=5 * 365)
+
+# How long a shop takes to present what was paid; invented.
+SETTLED_AFTER_S = 86400
 
 
 def possible_names(user: Item) -> list[str]:
@@ -146,14 +149,23 @@ def code_shape(store: Store, code: Item) -> Json:
     }
 
 
-def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, country: str = "NL") -> Item:
-    """Pay with a card at a merchant; return the card transaction, which may be a refusal.
+def pay(
+    bank: Bank,
+    card: Item,
+    merchant: Json,
+    cents: int,
+    *,
+    city: str,
+    country: str = "NL",
+    withdrawal: bool = False,
+) -> Item:
+    """Pay with a card at a merchant, or take money from a machine; return the transaction, which may be a refusal.
 
     `merchant` is what the ledger remembers of the other side: name and mcc.
     """
     store = bank.store
     account = _payer(store, card, cents)
-    decision = _decide(store, card, account, cents, country)
+    decision = _decide(store, card, account, cents, country, withdrawal=withdrawal)
     payment_id = None
     if decision == "ALLOWED":
         payment_id, _outside = ledger.move(
@@ -165,6 +177,7 @@ def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, countr
             debit_sees=merchant,
             credit_sees={"account": account.id},
             type="MASTERCARD",
+            sub_type="WITHDRAWAL" if withdrawal else "PAYMENT",
         )
     action = store.insert(
         "mastercard_action",
@@ -176,23 +189,68 @@ def pay(bank: Bank, card: Item, merchant: Json, cents: int, *, city: str, countr
             "country": country,
             "decision": decision,
             "payment_id": payment_id,
+            "reversal_id": None,
+            "withdrawal": withdrawal,
+            "clearing": "PENDING" if payment_id else None,
         },
         owner=card.owner,
         account=account.id,
     )
-    allowed = decision == "ALLOWED"
+    if payment_id is None:
+        _tell(bank, action, "CARD_TRANSACTION_FAILED", "CARD_TRANSACTION_NOT_ALLOWED", action_word="CREATE")
+        return action
+    allowed = "CARD_WITHDRAWAL_ALLOWED" if withdrawal else "CARD_PAYMENT_ALLOWED"
+    _tell(bank, action, "CARD_TRANSACTION_SUCCESSFUL", allowed, action_word="CREATE")
+    payments.tell(bank, account, payment_id, "MASTERCARD")
+    bank.later("card_payment_settles", SETTLED_AFTER_S, {"action_id": action.id})
+    return action
+
+
+def reverse(bank: Bank, action: Item) -> int:
+    """Let a merchant give the money back; return the id of the payment.
+
+    :raises Refusal: 400, nothing was paid, or it came back before.
+    """
+    store, body = bank.store, action.body
+    account = store.get("monetary_account", action.account or 0)
+    assert account is not None
+    if body["payment_id"] is None or body["reversal_id"] is not None:
+        raise wire.invalid("There is nothing to give back.")
+    _outside, body["reversal_id"] = ledger.move(
+        store,
+        debit=ledger.outside(store, account.body["currency"]),
+        credit=account.id,
+        cents=body["cents"],
+        description=f"{body['merchant']['name']} {body['city']}, {body['country']}",
+        debit_sees={"account": account.id},
+        credit_sees=body["merchant"],
+        type="MASTERCARD",
+        sub_type="REVERSAL",
+    )
+    store.save(action)
+    _tell(bank, action, "CARD_TRANSACTION_SUCCESSFUL", "CARD_REVERSAL_ALLOWED")
+    payments.tell(bank, account, body["reversal_id"], "REVERSAL")
+    return int(body["reversal_id"])
+
+
+@job("card_payment_settles")
+def _settle(bank: Bank, _moment: float, body: Json) -> None:
+    action = bank.store.get("mastercard_action", body["action_id"])
+    if action is not None:
+        action.body["clearing"] = "FIRST_PRESENTMENT_COMPLETE"
+        bank.store.save(action)
+        _tell(bank, action, "CARD_TRANSACTION_UPDATED", "CARD_PAYMENT_SETTLED")
+
+
+def _tell(bank: Bank, action: Item, category: str, event_type: str, *, action_word: str = "UPDATE") -> None:
     events.happened(
         bank,
-        user_id=card.owner or 0,
-        account_id=account.id,
-        thing=action_shape(store, action),
-        notify=[("CARD_TRANSACTION_SUCCESSFUL", "CARD_PAYMENT_ALLOWED")]
-        if allowed
-        else [("CARD_TRANSACTION_FAILED", "CARD_TRANSACTION_NOT_ALLOWED")],
+        user_id=action.owner or 0,
+        account_id=action.account,
+        thing=action_shape(bank.store, action),
+        notify=[(category, event_type)],
+        action=action_word,
     )
-    if payment_id is not None:
-        payments.tell(bank, account, payment_id, "MASTERCARD")
-    return action
 
 
 def _payer(store: Store, card: Item, cents: int) -> Item:
@@ -215,13 +273,13 @@ def _is_permitted(store: Store, permission: Json, country: str) -> bool:
     return permission["country"] == country and (until is None or until > people.now_text(store))
 
 
-def _decide(store: Store, card: Item, account: Item, cents: int, country: str) -> str:
+def _decide(store: Store, card: Item, account: Item, cents: int, country: str, *, withdrawal: bool) -> str:
     """Return ALLOWED or why not; only COUNTRY_NOT_PERMITTED is a recorded word, the others are invented."""
     if card.body["status"] != "ACTIVE":
         return "CARD_NOT_ACTIVE"
     if not any(_is_permitted(store, each, country) for each in card.body["countries"]):
         return "COUNTRY_NOT_PERMITTED"
-    if cents > card.body["limit"]:
+    if cents > card.body["limit_atm" if withdrawal else "limit"]:
         return "LIMIT_EXCEEDED"
     if not _holds(store, account, cents):
         return "INSUFFICIENT_FUNDS"
@@ -258,9 +316,9 @@ def action_shape(store: Store, action: Item) -> Json:
             "description": f"{body['merchant']['name']} {body['city']}, {body['country']}",
             "authorisation_status": "AUTHORISED" if allowed else "BLOCKED",
             "authorisation_type": "NORMAL_AUTHORISATION",
-            "pan_entry_mode_user": "ICC",
+            "pan_entry_mode_user": "ATM" if body["withdrawal"] else "ICC",
             "settlement_status": None,
-            "clearing_status": None,
+            "clearing_status": body["clearing"],
             "maturity_date": None,
             "city": body["city"],
             "alias": accounts.label(store, account),

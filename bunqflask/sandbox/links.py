@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, events, ledger, payments, people
+from . import accounts, asking, events, ledger, payments, people
 from .bank import Bank
 from .control import is_foreign_origin
 from .pages import money, page
@@ -39,24 +39,33 @@ def result_shapes(store: Store, account: Item, tab: Item) -> list[Json]:
     ]
 
 
-def pay(bank: Bank, tab: Item, name: str) -> None:
-    """Let somebody outside the bank pay by iDEAL; a link can be paid more than once."""
+def pay_in(bank: Bank, link: Item, name: str) -> int:
+    """Let somebody outside the bank pay by iDEAL; return the id of the payment."""
     store = bank.store
-    account = store.get("monetary_account", tab.account or 0)
+    account = store.get("monetary_account", link.account or 0)
     assert account is not None
     iban = accounts.iban_for(532013000, "INGB")
     _out, paid = ledger.move(
         store,
-        debit=ledger.outside(store, tab.body["currency"]),
+        debit=ledger.outside(store, link.body["currency"]),
         credit=account.id,
-        cents=tab.body["cents"],
-        description=tab.body["description"],
+        cents=link.body["cents"],
+        description=link.body["description"],
         debit_sees={"account": account.id},
         credit_sees={"iban": iban, "name": name},
         type="IDEAL",
     )
-    result = store.insert("bunqme_result", {"payment_id": paid}, owner=tab.owner, account=tab.account, parent=tab.id)
     payments.tell(bank, account, paid, "IDEAL")
+    return paid
+
+
+def pay(bank: Bank, tab: Item, name: str) -> None:
+    """Let somebody pay a link, which can be paid more than once."""
+    store = bank.store
+    account = store.get("monetary_account", tab.account or 0)
+    assert account is not None
+    made = {"payment_id": pay_in(bank, tab, name)}
+    result = store.insert("bunqme_result", made, owner=tab.owner, account=tab.account, parent=tab.id)
     shown = [each for each in result_shapes(store, account, tab) if each["id"] == result.id]
     events.happened(
         bank,
@@ -70,28 +79,33 @@ def pay(bank: Bank, tab: Item, name: str) -> None:
 
 
 def blueprint(bank: Bank) -> Blueprint:
-    """Return the page of a link."""
+    """Return the page of a link: one that was made as such, or one of a request to somebody outside the bank."""
     bp = Blueprint("links", __name__)
 
-    def load(tab_uuid: object) -> Item:
-        tab = bank.store.named("bunqme_tab", str(tab_uuid))
-        if tab is None:
+    def load(link_uuid: object) -> Item:
+        link = bank.store.named("bunqme_tab", str(link_uuid)) or bank.store.named(asking.INQUIRY, str(link_uuid))
+        if link is None:
             abort(page("not_found.html", 404, what="link"))
-        return tab
+        return link
+
+    def status(link: Item) -> str:
+        if link.kind != asking.INQUIRY:
+            return status_of(bank.store, link)
+        return "WAITING_FOR_PAYMENT" if link.body["status"] == "PENDING" else str(link.body["status"])
 
     @bp.get("/t/<uuid:tab_uuid>")
     def show(tab_uuid: object) -> ResponseReturnValue:
-        tab = load(tab_uuid)
-        owner = people.by_id(bank.store, tab.owner or 0)
+        link = load(tab_uuid)
+        owner = people.by_id(bank.store, link.owner or 0)
         return page(
             "link.html",
             200,
-            *([tab.body["redirect_url"]] if tab.body["redirect_url"] else []),
-            tab=tab,
+            *([link.body["redirect_url"]] if link.body["redirect_url"] else []),
+            description=link.body["description"],
             owner=owner.body["legal_name"],
-            amount=money(tab.body["cents"], tab.body["currency"]),
-            status=status_of(bank.store, tab),
-            times=len(bank.store.select("bunqme_result", parent=tab.id)),
+            amount=money(link.body["cents"], link.body["currency"]),
+            status=status(link),
+            times=len(bank.store.select("bunqme_result", parent=link.id)),
         )
 
     @bp.post("/t/<uuid:tab_uuid>")
@@ -99,9 +113,12 @@ def blueprint(bank: Bank) -> Blueprint:
         if is_foreign_origin():
             abort(403)
         with bank.store.transaction():
-            tab = load(tab_uuid)
-            if status_of(bank.store, tab) == "WAITING_FOR_PAYMENT":
-                pay(bank, tab, request.form.get("name", "").strip()[:70] or "A. Payer")
-        return redirect(tab.body["redirect_url"] or f"/t/{tab.name}", 303)
+            link = load(tab_uuid)
+            name = request.form.get("name", "").strip()[:70] or "A. Payer"
+            if status(link) == "WAITING_FOR_PAYMENT" and link.kind == asking.INQUIRY:
+                asking.settle(bank, link, pay_in(bank, link, name))
+            elif status(link) == "WAITING_FOR_PAYMENT":
+                pay(bank, link, name)
+        return redirect(link.body["redirect_url"] or f"/t/{link.name}", 303)
 
     return bp

@@ -377,7 +377,7 @@ def read_action(call: Call, action_id: int) -> Answer:
 
 @resource.get(A + "/mastercard-action/<int:action_id>/payment")
 def action_payments(call: Call, action_id: int) -> Answer:
-    """List the payment of a card transaction; a refused one has none."""
-    payment_id = _action(call, action_id).body["payment_id"]
-    found = [] if payment_id is None else [payments.shape(call.store, call.account, payment_id)]
-    return Answer(found, {"future_url": None, "newer_url": None, "older_url": None})
+    """List the payment of a card transaction, and the one that gave it back; a refused one has none."""
+    body = _action(call, action_id).body
+    made = [each for each in (body["reversal_id"], body["payment_id"]) if each is not None]
+    return Answer([payments.shape(call.store, call.account, each) for each in made], wire.NO_PAGES)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
 from bunqflask.sandbox.server import Served
 
 from .client import COMPANY, JODI, MAIN, SECOND, App, Client, control, new_user, session_of
+from .hooks import Hook
 from .test_payments import OWN_SECOND, balance
+from .test_requests import wait_until
 from .test_schedules import in_future
+from .test_webhooks import FILTERS, filters
 
 CARDS = f"/user/{JODI}/card"
 ACTIONS = f"/user/{JODI}/monetary-account/{MAIN}/mastercard-action"
@@ -186,6 +190,42 @@ def test_card_pays_within_its_limits_and_the_refusals_are_kept(bank: Served) -> 
     assert item["Payment"]["amount"]["value"] == "-12.50"
     assert item["Payment"]["type"] == "MASTERCARD"
     assert client.get(f"{ACTIONS}/{actions[0]['id']}/payment") == []
+
+
+def test_cash_is_taken_within_its_own_limit_and_purchases_settle_or_come_back(bank: Served, hook: Hook) -> None:
+    client = session_of(bank, JODI)
+    successful, updated = "CARD_TRANSACTION_SUCCESSFUL", "CARD_TRANSACTION_UPDATED"
+    client.ok("POST", FILTERS, filters((successful, hook.url), (updated, hook.url)))
+    card = ordered(client)["id"]
+    client.ok("PUT", f"{CARDS}/{card}", {"status": "ACTIVE"})
+
+    def cash(amount: str) -> dict[str, Any]:
+        taken: dict[str, Any] = control(bank, "POST", f"/cards/{card}/pay", {"amount": amount, "withdrawal": True})
+        return taken
+
+    assert cash("500.01")["decision"] == "LIMIT_EXCEEDED"
+    action = cash("500.00")["mastercard_action_id"]
+    shown = client.one(f"{ACTIONS}/{action}", "MasterCardAction")
+    assert (shown["pan_entry_mode_user"], shown["clearing_status"]) == ("ATM", "PENDING")
+    assert client.get(f"{ACTIONS}/{action}/payment")[0]["Payment"]["sub_type"] == "WITHDRAWAL"
+    assert shop(bank, card, "12.50") == "ALLOWED"
+    bought = client.get(ACTIONS)[0]["MasterCardAction"]["id"]
+    control(bank, "POST", f"/card-payments/{bought}/reverse")
+    assert balance(client) == "3618.00"
+    both = [each["Payment"] for each in client.get(f"{ACTIONS}/{bought}/payment")]
+    assert [(each["sub_type"], each["amount"]["value"]) for each in both] == [
+        ("REVERSAL", "12.50"),
+        ("PAYMENT", "-12.50"),
+    ]
+    again = requests.post(f"{bank.control_url}/card-payments/{bought}/reverse", timeout=5)
+    assert again.status_code == 400
+    control(bank, "POST", "/clock", {"advance_s": 86401})
+    assert client.one(f"{ACTIONS}/{bought}", "MasterCardAction")["clearing_status"] == "FIRST_PRESENTMENT_COMPLETE"
+    wait_until(lambda: len(hook.heard) == 5)
+    assert hook.types() == [
+        *("CARD_PAYMENT_ALLOWED", "CARD_PAYMENT_SETTLED", "CARD_PAYMENT_SETTLED"),
+        *("CARD_REVERSAL_ALLOWED", "CARD_WITHDRAWAL_ALLOWED"),
+    ]
 
 
 def test_replaced_card_leaves_a_new_one(bank: Served) -> None:

@@ -7,6 +7,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
+import requests
 
 from bunqflask.sandbox.server import Served
 
@@ -112,7 +113,13 @@ def test_stranger_gets_a_link_to_pay(bank: Served) -> None:
     stranger = {"type": "EMAIL", "value": "somebody@else.example"}
     first = client.create(path, asked("1.00", stranger, allow_bunqme=True))
     second = client.create(path, asked("1.00", stranger))
-    assert client.one(f"{path}/{first}", "RequestInquiry")["bunqme_share_url"].startswith("https://bunq.me/t/")
+    link = client.one(f"{path}/{first}", "RequestInquiry")["bunqme_share_url"]
+    assert requests.get(link, timeout=5).status_code == 200
+    assert "was paid" in requests.post(link, data={"name": "A. Friend"}, timeout=5).text
+    requests.post(link, data={"name": "A. Friend"}, timeout=5)
+    shown = client.one(f"{path}/{first}", "RequestInquiry")
+    assert (shown["status"], shown["amount_responded"]["value"]) == ("ACCEPTED", "1.00")
+    assert balance(client) == "4119.00"
     assert client.one(f"{path}/{second}", "RequestInquiry")["bunqme_share_url"] is None
 
 
