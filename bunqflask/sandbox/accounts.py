@@ -103,6 +103,11 @@ def holders(store: Store, account: Item) -> list[int]:
     return [account.owner or 0, *(each.owner or 0 for each in invited if each.body["status"] == "ACCEPTED")]
 
 
+def is_held_by(store: Store, account: Item, user_id: int) -> bool:
+    """Tell whether a user holds an account."""
+    return account.owner == user_id or user_id in holders(store, account)
+
+
 def invite(store: Store, account: Item, users: list[Item]) -> None:
     """Ask users to hold an account too; a joint account waits until all of them agree."""
     for user in users:

@@ -341,7 +341,7 @@ class Call:
         :raises Refusal: 404 in bunq's words.
         """
         account = self.store.get("monetary_account", account_id)
-        if account is None or self.caller.id not in accounts.holders(self.store, account):
+        if account is None or not accounts.is_held_by(self.store, account, self.caller.id):
             raise wire.account_not_found(account_id)
         visible = self.visible_accounts(self.caller)
         if visible is not None and account_id not in visible:

@@ -81,6 +81,7 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
     :raises Refusal: 400, something is missing or wrong.
     """
     store = bank.store
+    payments.check_active(account)
     kept = read_request(store, account, body)
     kind, value, name = payments.read_pointer(body.get("counterparty_alias"))
     other = accounts.find(store, kind, value)

@@ -216,7 +216,7 @@ def reverse(bank: Bank, action: Item) -> int:
     assert account is not None
     if body["payment_id"] is None or body["reversal_id"] is not None:
         raise wire.invalid("There is nothing to give back.")
-    _outside, body["reversal_id"] = ledger.move(
+    _outside, returned = ledger.move(
         store,
         debit=ledger.outside(store, account.body["currency"]),
         credit=account.id,
@@ -227,10 +227,11 @@ def reverse(bank: Bank, action: Item) -> int:
         type="MASTERCARD",
         sub_type="REVERSAL",
     )
+    body["reversal_id"] = returned
     store.save(action)
     _tell(bank, action, "CARD_TRANSACTION_SUCCESSFUL", "CARD_REVERSAL_ALLOWED")
-    payments.tell(bank, account, body["reversal_id"], "REVERSAL")
-    return int(body["reversal_id"])
+    payments.tell(bank, account, returned, "REVERSAL")
+    return returned
 
 
 @job("card_payment_settles")

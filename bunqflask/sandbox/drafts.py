@@ -22,6 +22,7 @@ def prepare(bank: Bank, account: Item, body: Json) -> Item:
     :raises Refusal: 400, something is missing or wrong.
     """
     store = bank.store
+    payments.check_active(account)
     if body.get("number_of_required_accepts") != 1:
         raise wire.invalid("The field number_of_required_accepts is required and must be 1.")
     if body.get("status", "PENDING") not in ("PENDING", "ACTIVE"):

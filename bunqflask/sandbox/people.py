@@ -268,12 +268,16 @@ def wire(user: Item, timeout_s: int) -> Json:
         "address_postal": body.get("address_postal") or address,
         "address_shipping": None,
         "version_terms_of_service": "1.0",
-        "tax_resident": [{"id": user.id + 1, "country": "NL", "tax_number": "000000000", "status": "ACTIVE"}],
+        "tax_resident": body.get("tax_resident", _usual_tax(user)),
         "customer": {"id": user.id + 2, "billing_account_id": None, "invoice_notification_preference": "NONE"},
         "customer_limit": {"limit_card_debit_maestro": 5, "limit_card_debit_mastercard": 5},
         "billing_contract": [{"BillingContractSubscription": _contract(user)}],
     }
     return {body["type"]: shared | (_company_part(user) if body["type"] == COMPANY else _person_part(user))}
+
+
+def _usual_tax(user: Item) -> list[Json]:
+    return [{"id": user.id + 1, "country": "NL", "tax_number": "000000000", "status": "ACTIVE"}]
 
 
 def _contract(user: Item) -> Json:
@@ -302,7 +306,7 @@ def _person_part(user: Item) -> Json:
         "country_of_birth": "NL",
         "nationality": "NL",
         "all_nationality": ["NL"],
-        "gender": "UNKNOWN",
+        "gender": body.get("gender", "UNKNOWN"),
     }
 
 

@@ -95,6 +95,7 @@ def create(
 
     :raises Refusal: 400, a payment is not in order.
     """
+    payments.check_active(account)
     item = bank.store.insert(
         "schedule",
         {

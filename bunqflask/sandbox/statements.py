@@ -155,8 +155,8 @@ def _swift_line(line: Line) -> list[str]:
 
 def _swift_text(text: str) -> str:
     """Return a text in SWIFT's signs: accents dropped, everything else it lacks replaced."""
-    plain = unicodedata.normalize("NFKD", " ".join(text.split()).translate(PLAIN)).encode("ascii", "ignore").decode()
-    return "".join(sign if sign.isalnum() or sign in " /-?:().,'+" else "." for sign in plain)
+    plain = unicodedata.normalize("NFKD", text.translate(PLAIN)).encode("ascii", "ignore").decode()
+    return "".join(sign if sign.isalnum() or sign in " /-?:().,'+" else "." for sign in " ".join(plain.split()))
 
 
 PDF_COLUMNS = (

@@ -9,7 +9,7 @@ import uuid
 
 from flask import request
 
-from .. import accounts, events, wire
+from .. import accounts, events, payments, wire
 from ..api import A, Call, Resource
 from ..links import LIFETIME_S, result_shapes, status_of
 from ..store import Item, Json
@@ -41,6 +41,7 @@ def _entry(call: Call) -> Json:
 @resource.post(A + "/bunqme-tab")
 def create(call: Call) -> Answer:
     """Make a link. Needs no signature."""
+    payments.check_active(call.account)
     expires = call.store.clock.timestamp() + LIFETIME_S
     tab = call.store.insert(
         "bunqme_tab",

@@ -23,7 +23,7 @@ def check_may_pay(call: Call, order: payments.Order) -> None:
     if owner is None:
         return
     target = order.party.account
-    is_own = target is not None and call.user.id in accounts.holders(call.store, target)
+    is_own = target is not None and accounts.is_held_by(call.store, target, call.user.id)
     if owner.body["type"] == people.PROVIDER or not is_own:
         raise wire.not_allowed()
 

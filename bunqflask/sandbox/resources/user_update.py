@@ -59,6 +59,26 @@ def _cents(call: Call, field: str) -> object:
     return wire.read_amount(call.json[field], field, zero_allowed=True)[0]
 
 
+def _gender(call: Call, field: str) -> object:
+    gender = call.text(field)
+    if gender not in ("MALE", "FEMALE", "UNKNOWN"):
+        raise wire.invalid(f"The field {field} must be MALE, FEMALE or UNKNOWN.")
+    return gender
+
+
+def _tax(call: Call, field: str) -> object:
+    wanted = call.json[field]
+    if not isinstance(wanted, list):
+        raise wire.invalid(f"The field {field} must be a list.")
+    kept = []
+    for each in wanted:
+        country, number = (each.get("country"), each.get("tax_number")) if isinstance(each, dict) else (None, None)
+        if not isinstance(country, str) or not re.fullmatch(r"[A-Z]{2}", country) or not isinstance(number, str):
+            raise wire.invalid(f"Each {field} needs a country of two letters and a tax_number.")
+        kept.append({"id": call.store.next_id(), "country": country, "tax_number": number, "status": "ACTIVE"})
+    return kept
+
+
 def _avatar(call: Call, field: str) -> object:
     return avatar.chosen(call, call.json[field])
 
@@ -74,6 +94,8 @@ CHANGES: dict[str, tuple[str, Callable[[Call, str], object]]] = {
     "session_timeout": ("session_timeout", _timeout),
     "daily_limit_without_confirmation_login": ("daily_limit", _cents),
     "avatar_uuid": ("avatar", _avatar),
+    "gender": ("gender", _gender),
+    "tax_resident": ("tax_resident", _tax),
 }
 
 

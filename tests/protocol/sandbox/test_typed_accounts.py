@@ -13,7 +13,10 @@ from bunqflask.sandbox.resources.monetary_account import TYPES
 from bunqflask.sandbox.server import Served
 
 from .client import COMPANY, JODI, MAIN, App, new_user, session_of
+from .test_drafts import draft
 from .test_payments import balance, order
+from .test_requests import asked
+from .test_schedules import scheduled
 
 USER = f"/user/{JODI}"
 CLOSING = {"status": "CANCELLED", "sub_status": "REDEMPTION_VOLUNTARY", "reason": "OTHER", "reason_description": "over"}
@@ -143,6 +146,16 @@ def test_closed_account_is_reopened_in_two_steps(bank: Served) -> None:
     number = client.create(f"{USER}/monetary-account-bank", {"currency": "EUR"})
     path = f"{USER}/monetary-account-bank/{number}"
     client.ok("PUT", path, CLOSING)
+    link = {"amount_inquired": {"value": "1.00", "currency": "EUR"}, "description": "cake"}
+    for word, body in (
+        ("payment", order("1.00")),
+        ("draft-payment", draft(order("1.00"))),
+        ("schedule-payment", scheduled()),
+        ("request-inquiry", asked("1.00", OWNER["alias"])),
+        ("bunqme-tab", {"bunqme_tab_entry": link}),
+    ):
+        refused = client.refused("POST", f"{USER}/monetary-account/{number}/{word}", body)
+        assert refused == (400, f"Monetary account {number} is not active.")
     assert client.refused("PUT", path, CLOSING)[0] == 400
     assert client.refused("PUT", path, {"status": "ACTIVE"})[0] == 400
     client.ok("PUT", path, {"status": "PENDING_REOPEN"})

@@ -20,9 +20,11 @@ def test_changed_members_show_and_the_others_stay(bank: Served) -> None:
     before = client.one(f"/user-person/{JODI}", "UserPerson")
     body: dict[str, Any] = {"public_nick_name": "Jo", "language": "nl_NL", "region": "en_US", "address_main": ADDRESS}
     body |= {"daily_limit_without_confirmation_login": {"value": "12.50", "currency": "EUR"}, "first_name": "Other"}
+    body |= {"gender": "FEMALE", "tax_resident": [{"country": "BE", "tax_number": "85073003328"}]}
     assert client.ok("PUT", f"/user-person/{JODI}", body) == [{"Id": {"id": JODI}}]
     after = client.one(f"/user-person/{JODI}", "UserPerson")
     assert (after["public_nick_name"], after["language"], after["region"]) == ("Jo", "nl_NL", "en_US")
+    assert (after["gender"], after["tax_resident"][0]["tax_number"]) == ("FEMALE", "85073003328")
     assert after["address_main"] | ADDRESS == after["address_main"]
     assert after["daily_limit_without_confirmation_login"] == {"currency": "EUR", "value": "12.50"}
     assert (after["first_name"], after["alias"]) == (before["first_name"], before["alias"])
@@ -69,6 +71,8 @@ def test_shorter_auto_logout_shortens_the_next_session(bank: Served) -> None:
         {"session_timeout": "600"},
         {"daily_limit_without_confirmation_login": "5.00"},
         {"avatar_uuid": "no-such-avatar"},
+        {"gender": "YES"},
+        {"tax_resident": [{"country": "Belgium", "tax_number": "1"}]},
     ],
 )
 def test_wrong_changes_change_nothing(bank: Served, wrong: dict[str, Any]) -> None:
