@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 
 from .. import asking, files, wire
 from ..api import A, Call, Resource, U
@@ -64,6 +65,15 @@ def readable(call: Call, attachment_id: int) -> Item:
     if visible is not None and item.account not in visible:
         raise wire.not_found("Attachment", attachment_id)
     return item
+
+
+def check_readable(call: Call, ids: Iterable[int]) -> None:
+    """Refuse to pass on files of accounts that this session may not see.
+
+    :raises Refusal: 404; what was done before in the same call is undone.
+    """
+    for id in ids:
+        readable(call, id)
 
 
 def _is_received(store: Store, account_id: int, attachment_id: int) -> bool:

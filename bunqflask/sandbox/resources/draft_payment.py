@@ -9,6 +9,7 @@ from .. import drafts, wire
 from ..api import A, Call, Resource
 from ..store import Item, Json
 from ..wire import Answer, Refusal, id_answer
+from .attachment import check_readable
 
 resource = Resource()
 
@@ -21,7 +22,14 @@ def _accepts(body: Json) -> bool:
 def create(call: Call) -> Answer:
     """Prepare payments for the account holder. Needs no signature."""
     call.require_role("PISP")
-    return id_answer(drafts.prepare(call.bank, call.account, call.json).id)
+    draft = drafts.prepare(call.bank, call.account, call.json)
+    _check_files(call, draft)
+    return id_answer(draft.id)
+
+
+def _check_files(call: Call, draft: Item) -> None:
+    if call.is_oauth:
+        check_readable(call, [file for entry in draft.body["entries"] for file in entry["attachment"]])
 
 
 @resource.get(A + "/draft-payment")
@@ -60,7 +68,9 @@ def update(call: Call, draft_id: int) -> Answer:
         else:
             drafts.reject(call.bank, draft)
     elif status in (None, "PENDING"):
+        call.require_role("PISP")
         drafts.change(call.bank, call.account, draft, call.json)
+        _check_files(call, draft)
     else:
         raise wire.invalid("The field status must be ACCEPTED, REJECTED or CANCELLED.")
     return id_answer(draft.id)

@@ -11,6 +11,7 @@ from .. import ledger, people, wire
 from ..api import A, Call, Resource
 from ..store import Item, Json
 from ..wire import Answer, id_answer
+from . import attachment
 
 resource = Resource()
 
@@ -68,7 +69,7 @@ def _read(call: Call, kind: str) -> Json:
     attachment_id = call.json.get("attachment_id")
     if isinstance(attachment_id, bool) or not isinstance(attachment_id, int):
         raise wire.invalid("The field attachment_id is required and must be a number.")
-    call.load("attachment", attachment_id, "Attachment", owner=call.user.id)
+    attachment.readable(call, attachment_id)
     return {"attachment_id": attachment_id, "description": call.text("description", required=False)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .. import accounts, bunqto, ledger, payments, people, wire
 from ..api import A, Call, Resource
 from ..wire import Answer, id_answer
+from .attachment import check_readable
 
 resource = Resource()
 
@@ -17,11 +18,12 @@ BATCH_MAXIMUM = 350
 def check_may_pay(call: Call, order: payments.Order) -> None:
     """Let an app move money between accounts of the same user only, and a PSD2 party not at all.
 
-    :raises Refusal: 403.
+    :raises Refusal: 403; 404, a file of an account that the app may not see.
     """
     owner = call.app_owner
     if owner is None:
         return
+    check_readable(call, order.attachments)
     target = order.party.account
     is_own = target is not None and accounts.is_held_by(call.store, target, call.user.id)
     if owner.body["type"] == people.PROVIDER or not is_own:

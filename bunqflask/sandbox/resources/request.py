@@ -5,10 +5,13 @@ https://doc.bunq.com/api-reference/request
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import asking, wire
 from ..api import A, Call, Resource
 from ..store import Item, Json
 from ..wire import Answer, id_answer
+from .attachment import check_readable
 from .event import readable as readable_event
 
 resource = Resource()
@@ -21,7 +24,14 @@ def _accepts(body: Json) -> bool:
 @resource.post(A + "/request-inquiry")
 def create(call: Call) -> Answer:
     """Ask for money."""
-    return id_answer(asking.ask(call.bank, call.account, call.json, **_references(call, call.json)).id)
+    return id_answer(_ask(call, call.json, **_references(call, call.json)).id)
+
+
+def _ask(call: Call, body: Json, **references: Any) -> Item:
+    inquiry = asking.ask(call.bank, call.account, body, **references)
+    if call.is_oauth:
+        check_readable(call, inquiry.body["attachment"])
+    return inquiry
 
 
 def _references(call: Call, body: Json) -> Json:
@@ -76,10 +86,7 @@ def create_batch(call: Call) -> Answer:
     references = _references(call, call.json)
     body: Json = {"inquiries": [], "total": total, "split": references.get("reference_split_the_bill")}
     batch = call.store.insert("request_inquiry_batch", body, owner=call.user.id, account=call.account.id)
-    made = [
-        asking.ask(call.bank, call.account, each, **{**references, **_references(call, each)}, batch_id=batch.id)
-        for each in wanted
-    ]
+    made = [_ask(call, each, **{**references, **_references(call, each)}, batch_id=batch.id) for each in wanted]
     batch.body["inquiries"] = [each.id for each in made]
     call.store.save(batch, touch=False)
     return id_answer(batch.id)

@@ -93,6 +93,32 @@ def test_app_sees_attachments_of_the_chosen_accounts_only(bank: Served) -> None:
     assert app.refused("POST", path, raw=PICTURE, headers=PNG)[0] == 404
 
 
+def test_app_passes_on_no_file_of_an_account_that_it_may_not_see(bank: Served) -> None:
+    jodi, app = session_of(bank, JODI), App(new_user(bank)).connect(JODI, [MAIN, SECOND])
+    hidden, seen = upload(jodi, CAR), upload(jodi, MAIN)
+    path = f"/user/{JODI}/monetary-account/{MAIN}"
+    amount, bravo = {"value": "1.00", "currency": "EUR"}, {"type": "EMAIL", "value": "bravo@bunq.com"}
+
+    def with_file(id: int) -> dict[str, Any]:
+        own = {"type": "IBAN", "value": "NL55BUNQ2090409118", "name": "me"}
+        return {"amount": amount, "counterparty_alias": own, "description": "", "attachment": [{"id": id}]}
+
+    def request(id: int) -> dict[str, Any]:
+        more = {"amount_inquired": amount, "counterparty_alias": bravo, "allow_bunqme": False}
+        return {**with_file(id), **more}
+
+    def draft(id: int) -> dict[str, Any]:
+        return {"entries": [with_file(id)], "number_of_required_accepts": 1}
+
+    for word, body in (("payment", with_file), ("request-inquiry", request), ("draft-payment", draft)):
+        assert app.refused("POST", f"{path}/{word}", body(hidden))[0] == 404
+        assert app.create(f"{path}/{word}", body(seen))
+        assert len(app.get(f"{path}/{word}?count=200&newer_id={hidden}")) == 1
+    note = f"{path}/payment/{app.get(f'{path}/payment')[0]['Payment']['id']}/note-attachment"
+    assert app.refused("POST", note, {"attachment_id": hidden})[0] == 404
+    assert app.create(note, {"attachment_id": seen})
+
+
 def test_receiver_of_a_payment_can_open_what_came_with_it(bank: Served) -> None:
     client, other = session_of(bank, JODI), new_user(bank)
     (account,) = other.get(f"/user/{other.user_id}/monetary-account")
