@@ -29,6 +29,10 @@ MAX_ANSWER_BYTES = 20 * 1024 * 1024
 LONGEST_CALL_S = CONNECT_TIMEOUT_S + 2 * WHOLE_ANSWER_S
 
 
+class _TooLarge(requests.RequestException):
+    """An answer that is larger than any we could want."""
+
+
 class _NoCredentials(AuthBase):
     """Keeps requests from adding a password it finds in a .netrc file."""
 
@@ -101,7 +105,7 @@ class BoundedAdapter(HTTPAdapter):
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer did not end in time")
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise requests.ConnectionError("the answer is too large")
+                    raise _TooLarge("the answer is too large")
         except (HTTPError, OSError) as error:
             if isinstance(error, requests.RequestException):
                 raise
@@ -136,6 +140,7 @@ class Transport:
 
         :raises RequestNotSent: no connection could be made.
         :raises TransportFailed: no response, or not all of it.
+        :raises ResponseNotUnderstood: a response too large to be read.
         """
         try:
             answer = self._session.request(
@@ -161,8 +166,11 @@ def response_of(answer: requests.Response) -> BunqResponse:
     return BunqResponse(answer.status_code, headers, answer.content)
 
 
-def failure(error: requests.RequestException) -> errors.TransportFailed:
+def failure(error: requests.RequestException) -> errors.BunqError:
     """Translate an error of requests; its own text may hold the address, and that a secret."""
+    if isinstance(error, _TooLarge):
+        # Not a failure on the way: to ask again would bring the same once more.
+        return errors.ResponseNotUnderstood("bunq's answer is too large")
     if isinstance(error, requests.ConnectTimeout):
         return errors.RequestNotSent("no connection to bunq in time")
     if isinstance(error, requests.Timeout):

@@ -367,10 +367,12 @@ def ask(url: str) -> BunqResponse:
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-def refused(*pieces: bytes | float) -> tuple[errors.TransportFailed, float]:
+def refused(
+    *pieces: bytes | float, by: type[errors.BunqError] = errors.TransportFailed
+) -> tuple[errors.BunqError, float]:
     with answering(*pieces) as url:
         started = time.monotonic()
-        with pytest.raises(errors.TransportFailed) as failed:
+        with pytest.raises(by) as failed:
             ask(url)
         return failed.value, time.monotonic() - started
 
@@ -405,9 +407,11 @@ def test_silence_is_given_up() -> None:
 
 def test_a_body_too_large_is_given_up_before_it_is_all_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 100_000)
-    refused(HEAD + b"\r\n", *[b"x" * 65_536] * 100)
+    # It came over the wire as it should: asking again would bring it once more.
+    refused(HEAD + b"\r\n", *[b"x" * 65_536] * 100, by=errors.ResponseNotUnderstood)
     squeezed = gzip.compress(b"0" * 50_000_000)
-    refused(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(squeezed), squeezed)
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(squeezed)
+    refused(head, squeezed, by=errors.ResponseNotUnderstood)
 
 
 @pytest.mark.parametrize(
