@@ -5,9 +5,10 @@ Jodi Walker and her four accounts are those of bunq's own OAuth example: same id
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from . import accounts, history, ledger, people
+from . import accounts, history, ledger, pdf, people, statements
 from .bank import Bank
 from .store import Item, Store
 
@@ -47,6 +48,40 @@ def give_past(bank: Bank) -> None:
         if payments and not bank.store.read_meta("history"):
             history.make(bank, JODIS_MAIN, payments)
             history.make(bank, COMPANYS_MAIN, payments, seed=1)
+            for account in (JODIS_MAIN, COMPANYS_MAIN):
+                _annotate(bank.store, account)
+
+
+def _annotate(store: Store, account_id: int) -> None:
+    """Let the owner have kept the receipt of the newest purchase, and have written something down at it."""
+    purchases = [
+        each for each in ledger.entries(store, account_id, below=None, above=None, limit=20) if each.amount < 0
+    ]
+    account = store.get("monetary_account", account_id)
+    if not purchases or account is None:
+        return
+    bought = purchases[0]
+    shop, amount = (
+        bought.counterparty.get("name", ""),
+        f"{account.body['currency']} {statements.decimal(-bought.amount)}",
+    )
+    receipt = pdf.Document(f"Receipt of {shop}", [("Paid", amount), ("On", bought.created[:16])]).to_bytes()
+    times: dict[str, Any] = {"owner": account.owner, "account": account_id, "created": bought.created}
+    file = store.insert(
+        "attachment",
+        {
+            "description": "Receipt",
+            "content_type": "application/pdf",
+            "digest": hashlib.sha256(receipt).hexdigest(),
+        },
+        name=people.stable_uuid(f"receipt {account_id}"),
+        **times,
+    )
+    store.put_content(file.id, "application/pdf", receipt)
+    store.insert("note_attachment", {"attachment_id": file.id, "description": "Receipt"}, parent=bought.id, **times)
+    store.insert(
+        "note_text", {"content": "For the project in Utrecht.\nThe receipt is attached."}, parent=bought.id, **times
+    )
 
 
 def reset(bank: Bank, *, past: bool = True) -> None:

@@ -111,3 +111,8 @@ def test_bank_with_a_past_has_the_same_accounts_and_balances(bank: Served) -> No
     payments = client.get(f"/user/{JODI}/monetary-account/{MAIN}/payment?count=200")
     assert len(payments) == 121
     assert payments[0]["Payment"]["balance_after_mutation"]["value"] == "4118.00"
+    noted = next(item["Payment"]["id"] for item in payments if item["Payment"]["amount"]["value"].startswith("-"))
+    path = f"/user/{JODI}/monetary-account/{MAIN}"
+    assert client.one(f"{path}/payment/{noted}/note-text", "NoteText")["content"]
+    (receipt,) = client.one(f"{path}/payment/{noted}/note-attachment", "NoteAttachment")["attachment"]
+    assert client.call("GET", f"{path}/attachment/{receipt['id']}/content").content.startswith(b"%PDF-")
