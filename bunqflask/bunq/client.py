@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.limits import Gate, limit_for
+from bunqflask.bunq.notes import Note
 from bunqflask.bunq.payment import PaymentPage
 from bunqflask.bunq.resources import (
     InstallationAnswer,
@@ -34,6 +36,7 @@ _CLIENT_EXISTS = "you can only have one active oauth client"
 _URL_EXISTS = "the callback url has already been registered"
 
 Objects = list[dict[str, Any]]
+Result = TypeVar("Result")
 
 
 class BunqClient:
@@ -204,6 +207,33 @@ class BunqClient:
         url = protocol.list_url(self._base_url, path, **query)
         return PaymentPage.from_answer(*self._call("GET", path, token=token, url=url))
 
+    def list_notes(self, token: str, path_user_id: int, monetary_account_id: int, payment_id: int) -> list[Note]:
+        """List all notes on a payment: the texts, then those that only bring files along.
+
+        :raises ObjectNotFound: the payment is not among those the grant shows.
+
+        https://doc.bunq.com/api-reference/note-text
+        """
+        path = f"user/{path_user_id}/monetary-account/{monetary_account_id}/payment/{payment_id}"
+        items = [*self._list(f"{path}/note-text", token=token), *self._list(f"{path}/note-attachment", token=token)]
+        notes = [note for item in items if (note := Note.from_item(item))]
+        return list({(note.kind, note.note_id): note for note in notes}.values())
+
+    def read_attachment(self, token: str, path_user_id: int, monetary_account_id: int, attachment_id: int) -> bytes:
+        """Read the content of a file: of the account, or, where that has no such file, of its user.
+
+        A note on a payment of one account may bring a file of another account of the same user.
+
+        :raises ObjectNotFound: neither has it, or the grant does not show it.
+
+        https://doc.bunq.com/api-reference/attachment
+        """
+        user, file = f"user/{path_user_id}", f"attachment/{attachment_id}/content"
+        try:
+            return self._read_content(f"{user}/monetary-account/{monetary_account_id}/{file}", token)
+        except (errors.ObjectNotFound, errors.PermissionRefused):
+            return self._read_content(f"{user}/{file}", token)
+
     def _create_unless(self, already: str, path: str, token: str, payload: Any) -> bool:
         try:
             self._call("POST", path, token=token, payload=payload)
@@ -230,6 +260,12 @@ class BunqClient:
             seen.add(url)
         return found
 
+    def _read_content(self, path: str, token: str) -> bytes:
+        server_key = self._known_server_key()
+        return self._exchange(
+            "GET", path, token=token, read=lambda response: protocol.read_content(response, server_key=server_key)
+        )
+
     def _call(
         self,
         method: str,
@@ -240,10 +276,34 @@ class BunqClient:
         url: str | None = None,
         verified: bool = True,
     ) -> tuple[Objects, dict[str, Any]]:
+        """Make one call that is answered with JSON."""
+        server_key = self._known_server_key() if verified else None
+        return self._exchange(
+            method,
+            path,
+            token=token,
+            payload=payload,
+            url=url,
+            read=lambda response: protocol.read_response(response, server_key=server_key),
+        )
+
+    def _known_server_key(self) -> rsa.RSAPublicKey:
+        if self._server_key is None:
+            raise ValueError("answers cannot be verified without bunq's server key")
+        return self._server_key
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None,
+        read: Callable[[protocol.BunqResponse], Result],
+        payload: Any = None,
+        url: str | None = None,
+    ) -> Result:
         """Make one call; try again only where that cannot do anything twice."""
         endpoint = f"{method} {re.sub(r'/[0-9]+', '/#', path)}"
-        if verified and self._server_key is None:
-            raise ValueError("answers cannot be verified without bunq's server key")
         for tries_left in range(_TRIES - 1, -1, -1):
             self._gate.enter(endpoint)
             request = protocol.build_request(
@@ -259,7 +319,7 @@ class BunqClient:
                     response = self._transport.send(request)
                 finally:
                     self._gate.leave(endpoint)
-                return protocol.read_response(response, server_key=self._server_key if verified else None)
+                return read(response)
             except errors.SecretRefused as refused:
                 if endpoint in _TAKES_SECRETS:
                     raise

@@ -213,6 +213,23 @@ def read_response(
     )
 
 
+def read_content(response: BunqResponse, *, server_key: rsa.RSAPublicKey) -> bytes:
+    """Return the bytes of a file. bunq signs the body alone, so what its headers say of the file is not believed.
+
+    :raises ResponseNotTrusted: a success without bunq's signature over these exact bytes.
+    :raises ResponseNotUnderstood: a success without content.
+    :raises RequestRefused: any other status; the subclass says which.
+
+    https://doc.bunq.com/api-reference/attachment
+    """
+    if not 200 <= response.status < 300:
+        raise refusal(response)
+    verify(response, server_key)
+    if not response.body:
+        raise _not_understood("bunq's answer is empty", response)
+    return response.body
+
+
 def read_token(response: BunqResponse, *, state: str) -> str:
     """Return the access token from the token endpoint's answer, which is neither wrapped nor signed.
 

@@ -8,6 +8,7 @@ from bunqflask.models.connections import (
     ConsentState,
     MonetaryAccount,
 )
+from bunqflask.models.notes import Note, NoteReading
 from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentRaw
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
 
@@ -23,6 +24,8 @@ __all__ = [
     "Login",
     "LoginThrottle",
     "MonetaryAccount",
+    "Note",
+    "NoteReading",
     "Pack",
     "Payment",
     "PaymentRaw",

@@ -17,7 +17,7 @@ from bunqflask.models.types import ExactAmount, Leased, UtcMoment
 # and the same payment read through two connections (a joint account) is two rows.
 ACCOUNT_BITS = 20
 # SQLite keeps a table sorted by its key only when that is called INTEGER.
-_RowId = BigInteger().with_variant(Integer, "sqlite")
+PaymentRowId = BigInteger().with_variant(Integer, "sqlite")
 
 
 def row_id(payment_id: int, account_id: int) -> int:
@@ -37,7 +37,7 @@ class Payment(Base):
         Index("ix_payment_account_id_type_id", "account_id", "type", "id"),
     )
 
-    id: Mapped[int] = mapped_column(_RowId, primary_key=True, autoincrement=False)
+    id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)
     account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
     payment_id: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcMoment)
@@ -60,7 +60,7 @@ class PaymentRaw(Base):
     __tablename__ = "payment_raw"
 
     id: Mapped[int] = mapped_column(
-        _RowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        PaymentRowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 

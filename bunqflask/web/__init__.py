@@ -30,6 +30,7 @@ def init_app(app: Flask, config: Config) -> None:
         health,
         hooks,
         htmx,
+        notes,
         payments,
         security,
         settings,
@@ -40,7 +41,7 @@ def init_app(app: Flask, config: Config) -> None:
     csrf.init_app(app)
     errors.init_app(app)
     formats.register(app)
-    for area in (auth, accounts, payments, consent, settings, exporting, health, hooks, htmx):
+    for area in (auth, accounts, payments, notes, consent, settings, exporting, health, hooks, htmx):
         app.register_blueprint(area.bp)
     # bunq sends no form token; the address it calls is the secret.
     csrf.exempt(hooks.bp)

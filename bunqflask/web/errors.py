@@ -17,7 +17,7 @@ from bunqflask.bunq.errors import BunqError
 from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConsentAttempt
-from bunqflask.services import consents, sessions, troubles
+from bunqflask.services import consents, notes, sessions, troubles
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
@@ -37,6 +37,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(BunqError, _bunq_error)
     app.register_error_handler(consents.ConsentError, _consent_error)
     app.register_error_handler(NotFoundHere, lambda _error: _page(_not_found()))
+    app.register_error_handler(notes.FileGone, _file_gone)
     app.register_error_handler(sessions.NotSetUp, lambda _error: _page(_not_set_up()))
     app.register_error_handler(OriginRefused, _origin_refused)
     app.register_error_handler(CSRFError, lambda _error: _page(_form_too_old()))
@@ -59,12 +60,12 @@ def connection_trouble(connection: Connection) -> Problem | None:
             lead=_("bunq refused our permission on %(when)s. What is stored stays readable.")
             % {"when": formats.moment(connection.status_since)},
             status=200,
-            facts=_facts(connection.trouble_facts),
+            facts=shown_facts(connection.trouble_facts),
         )
     if connection.status != "active" or connection.trouble in (None, "waiting"):
         return None
     title, lead, todo, _who, _status = reasons.trouble(connection.trouble or "")
-    return Problem(title=title, lead=lead, todo=todo, status=200, facts=_facts(connection.trouble_facts))
+    return Problem(title=title, lead=lead, todo=todo, status=200, facts=shown_facts(connection.trouble_facts))
 
 
 def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
@@ -80,7 +81,7 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
             who=who,
             reference=consents.reference(attempt),
             status=status,
-            facts=_facts(attempt.trouble_facts),
+            facts=shown_facts(attempt.trouble_facts),
         )
     if attempt.trouble == "waiting":
         return Problem(
@@ -89,7 +90,7 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
     title, lead, todo, who, status = reasons.trouble(attempt.trouble)
     if not todo:
         lead = _("We try again by ourselves.")
-    return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=_facts(attempt.trouble_facts))
+    return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=shown_facts(attempt.trouble_facts))
 
 
 def _consent_error(error: consents.ConsentError) -> ResponseReturnValue:
@@ -127,7 +128,7 @@ def _approval_spent(attempt: ConsentAttempt) -> Problem:
         todo=_how_to_start_again(),
         who=who,
         reference=consents.reference(attempt),
-        facts=_facts(attempt.trouble_facts),
+        facts=shown_facts(attempt.trouble_facts),
         status=status,
         ways=_start_again(),
     )
@@ -193,8 +194,22 @@ def _bunq_error(error: BunqError) -> ResponseReturnValue:
         who=who,
         status=status,
         reference=_logged(f"bunq: {error}"),
-        facts=_facts(troubles.facts_of(error)),
-        ways=_back(),
+        facts=shown_facts(troubles.facts_of(error)),
+        ways=_to_the_file() or _back(),
+    )
+    return _page(problem)
+
+
+def _file_gone(error: notes.FileGone) -> ResponseReturnValue:
+    ended = _("The permission to read this account has ended, and files are kept by bunq alone.")
+    problem = Problem(
+        title=_("bunq does not hand out this file any more"),
+        lead=_("What is stored of the payment stays readable."),
+        happened=ended if error.connection_ended else _("It was deleted there, or is not part of what we may see."),
+        todo=[_("Look for it in the bunq app, or ask the holder of the account.")],
+        who=_("The account holder"),
+        status=410,
+        ways=_to_the_file()[1:],
     )
     return _page(problem)
 
@@ -317,6 +332,17 @@ def _back() -> list[Way]:
     )
 
 
+def _to_the_file() -> list[Way]:
+    """Once more to the file of a payment that was asked for, or back to that payment; nothing for other pages."""
+    if request.endpoint != "notes.file" or request.view_args is None:
+        return []
+    payment_url = url_for("payments.show", payment_row_id=request.view_args["payment_row_id"])
+    return [
+        Way(label=_("Try again"), url=request.script_root + request.path, primary=True),
+        Way(label=_("Back to the payment"), url=payment_url),
+    ]
+
+
 def _start_again(label: str = "") -> list[Way]:
     if g.get("team_member") is None:
         return []
@@ -332,7 +358,8 @@ def _how_to_start_again() -> list[str]:
     return [_("Start again, and approve in the bunq app.")]
 
 
-def _facts(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
+def shown_facts(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What bunq said, with labels, for the folded part of a page."""
     labels = {"status": _("bunq’s status"), "words": _("bunq’s words"), "response_id": _("bunq’s response id")}
     return [(label, str(facts[name])) for name, label in labels.items() if name in facts] if facts else []
 

@@ -72,7 +72,12 @@ def iban(raw: str) -> str:
 
 
 def name(raw: str | None, length: int = NAME_LENGTH) -> str:
-    """A name that came from outside, safe to show: one line, at most `length` signs, nothing invisible.
+    """A name that came from outside, safe to show: one line, and never nothing at all."""
+    return one_line(raw, length) or _("(no name)")
+
+
+def one_line(raw: str | None, length: int = NAME_LENGTH) -> str:
+    """A text that came from outside, safe to show: one line, at most `length` signs, nothing invisible.
 
     Escaping is Jinja's job and isolation of direction is `<bdi>`'s; this removes what neither can: control
     signs, direction overrides and line breaks.
@@ -83,9 +88,7 @@ def name(raw: str | None, length: int = NAME_LENGTH) -> str:
         if sign.isspace() or sign in JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs")
     )
     text = " ".join(kept.split())
-    if len(text) > length:
-        text = text[: length - 1].rstrip() + "…"
-    return text or _("(no name)")
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def initials(raw: str | None) -> str:

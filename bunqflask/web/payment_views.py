@@ -352,13 +352,18 @@ def _gaps(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Gap
     return gaps
 
 
-def _why(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> str | None:
+def why_over(account: MonetaryAccount, connection: Connection) -> str | None:
+    """Say why bunq shows us nothing more of an account; None while it does."""
     if connection.status == "lost":
         return _("%(name)s needs to approve again.") % {"name": formats.name(connection.display_name)}
     if connection.status != "active":
         return _("This connection was ended here.")
-    if not account.is_shared:
-        return _("This account is no longer shared with us.")
+    return None if account.is_shared else _("This account is no longer shared with us.")
+
+
+def _why(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> str | None:
+    if over := why_over(account, connection):
+        return over
     if sync_state is None or sync_state.trouble is None:
         return None
     if sync_state.trouble == "waiting":
@@ -374,8 +379,4 @@ def _extra(raw: dict[str, Any]) -> list[tuple[str, str]]:
         "batch_id": _("Batch"),
         "scheduled_id": _("Scheduled payment"),
     }
-    found = [(label, str(raw[key])) for key, label in labels.items() if raw.get(key) not in (None, "")]
-    attachments = raw.get("attachment")
-    if isinstance(attachments, list) and attachments:
-        found.append((_("Attachments at bunq"), number(len(attachments))))
-    return found
+    return [(label, str(raw[key])) for key, label in labels.items() if raw.get(key) not in (None, "")]

@@ -12,7 +12,7 @@ from bunqflask.services import connections, payments, sync
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.payments import Filter, Page, Scope
 from bunqflask.texts import gettext as _
-from bunqflask.web import cards, kept, payment_charts, payment_filters, payment_views
+from bunqflask.web import cards, kept, note_views, payment_charts, payment_filters, payment_views
 from bunqflask.web.htmx import wants_fragment
 from bunqflask.web.payment_filters import Asked
 from bunqflask.web.security import polled
@@ -50,7 +50,11 @@ def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq told about it."""
     payment, account, raw = payments.get_for(g.team_member, payment_row_id)
     scope = payments.scope_of(g.team_member)
-    return render_template("payments/payment.html", detail=payment_views.detail(payment, account, raw, scope))
+    return render_template(
+        "payments/payment.html",
+        detail=payment_views.detail(payment, account, raw, scope),
+        card=note_views.card(payment, account, raw),
+    )
 
 
 @bp.get("/payments/months")

@@ -95,5 +95,6 @@ def test_payments_are_usable_by_everybody(payer: Page, profiles: Profiles) -> No
         findings += looks.look(payer, name)
     payer.goto("/payments")
     payer.goto(rows(payer)[0])
+    expect(payer.locator("#notes")).to_contain_text("bunq does not show us the notes of this payment.")
     findings += looks.look(payer, "payment")
     assert findings == [], "\n".join(findings)

@@ -8,7 +8,10 @@ import pytest
 import requests
 
 from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
+from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services import connections, sync
+from tests.protocol.sandbox.client import JODI, session_of
+from tests.protocol.sandbox.test_attachment import upload
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -71,12 +74,17 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         login_id = rows.logins()[0].id
         sync.run(connections.by_id(connection_id), patience_s=30)
         payment_id = rows.payment_ids()[0]
+    jodi = session_of(bank, JODI)
+    file_id, noted = upload(jodi), f"/user/{JODI}/monetary-account/{MAIN}/payment/{payment_id >> ACCOUNT_BITS}"
+    jodi.create(f"{noted}/note-attachment", {"attachment_id": file_id})
+    assert f"/attachments/{file_id}" in robin.get(f"/payments/{payment_id}/notes", {"HX-Request": "true"}).html
     return {
         "connection_id": connection_id,
         "attempt_id": rows.attempts(site.app)[-1].id,
         "login_id": login_id,
         "monetary_account_id": MAIN,
         "payment_row_id": payment_id,
+        "attachment_id": file_id,
         "token": "no-such-token",
         "filename": "ui.css",
     }
@@ -172,6 +180,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
     assert "The team can now read the accounts of Jodi Walker." in robin.submit(button="Share with the team").text
     before = snapshot(site)
     may_read = {"accounts.index", "accounts.refresh", "payments.index", "payments.show", "payments.state"}
+    may_read |= {"notes.index", "notes.refresh", "notes.file"}
     about_it = ("/connections/", "/payments/")
     for rule in rules(site, ids):
         if not rule.is_about_a_row or not rule.path.startswith(about_it):
@@ -180,7 +189,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
         if rule.endpoint == "payments.reread":
             continue  # reading once more gives nothing away; who may press it is told in its own tests
         assert page.status == (200 if rule.endpoint in may_read else 404), rule
-        assert ("Jodi Walker" in page.text) == (rule.endpoint in may_read), rule
+        assert ("Jodi Walker" in page.text) == (rule.endpoint in may_read - {"notes.file"}), rule
     assert snapshot(site) == before
     page = sam.get("/")
     assert "Shared with you, read only" in page.text

@@ -26,6 +26,7 @@ class Bank:
         self.api_url = origin + "/v1/"
         self.authorize_url = origin + "/auth"
         self.token_url = origin + "/v1/token"
+        self.control_url = origin + "/__sandbox"
 
     def approve(self, authorize_url: str, *, person: int = JODI, accounts: Sequence[int] | None = None) -> str:
         """Be the person who opens bunq's consent page and accepts; all accounts are shared unless named.
@@ -95,7 +96,7 @@ class Bank:
         self._control("DELETE", "calls")
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self.origin}/__sandbox/{path}", json=body, timeout=TIMEOUT_S)
+        answer = requests.request(method, f"{self.control_url}/{path}", json=body, timeout=TIMEOUT_S)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

@@ -276,3 +276,16 @@ def test_a_refused_code_is_told_from_both_shapes_of_error(status: int, body: Any
 def test_a_busy_token_endpoint_is_not_a_refused_code(status: int, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         token(status, b"<html>")
+
+
+def test_a_file_is_believed_only_with_a_signature_over_its_bytes() -> None:
+    file = b"%PDF-1.7 \x00\xff not JSON"
+    assert protocol.read_content(signed(file), server_key=key().public_key()) == file
+    for wrong in (BunqResponse(200, {}, file), signed(file, by=1), BunqResponse(200, signed(b"x").headers, file)):
+        with pytest.raises(errors.ResponseNotTrusted):
+            protocol.read_content(wrong, server_key=key().public_key())
+    with pytest.raises(errors.ResponseNotUnderstood):
+        protocol.read_content(signed(b""), server_key=key().public_key())
+    for status, refused in ((404, errors.ObjectNotFound), (429, errors.RateLimited), (503, errors.BunqUnavailable)):
+        with pytest.raises(refused):
+            protocol.read_content(BunqResponse(status, {}, file), server_key=key().public_key())

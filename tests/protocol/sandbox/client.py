@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from bunqflask.sandbox.server import Served
+from tests.support.bank import Bank
 
 JODI, COMPANY, SUGAR_DADDY = 1864430, 1864512, 1800001
 MAIN, SECOND, CAR, MEDICAL = 2083712, 2083715, 2083719, 2083721
@@ -59,7 +60,7 @@ def is_signed_by(server_pem: str, body: bytes, signature: str) -> bool:
 class Client:
     """One installation at the bank. Signs what must be signed, verifies what comes back."""
 
-    def __init__(self, bank: Served, *, key_number: int = 0) -> None:
+    def __init__(self, bank: Served | Bank, *, key_number: int = 0) -> None:
         self.bank = bank
         self.key = client_key(key_number)
         self.installation_token = ""
@@ -194,18 +195,18 @@ def new_user(bank: Served, kind: str = "person") -> Client:
     return Client(bank).start(new_api_key(bank, kind))
 
 
-def key_of(bank: Served, user_id: int) -> str:
+def key_of(bank: Served | Bank, user_id: int) -> str:
     """Make an API key for a seeded user, as that person would in the bunq app."""
     key: str = control(bank, "POST", "/keys", {"user_id": user_id})["api_key"]
     return key
 
 
-def session_of(bank: Served, user_id: int) -> Client:
+def session_of(bank: Served | Bank, user_id: int) -> Client:
     """Open a session with a seeded user's own key."""
     return Client(bank).start(key_of(bank, user_id))
 
 
-def control(bank: Served, method: str, path: str, body: Any = None) -> Any:
+def control(bank: Served | Bank, method: str, path: str, body: Any = None) -> Any:
     """Tell the sandbox something; it must agree."""
     answer = requests.request(method, f"{bank.control_url}{path}", json=body, timeout=20)
     assert answer.status_code == 200, answer.text

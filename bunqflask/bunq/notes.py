@@ -1,0 +1,64 @@
+"""Notes on a payment: texts, and files with a description.
+
+https://doc.bunq.com/api-reference/note-text
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from bunqflask.bunq.resources import Json, moment, number, text, whole
+from bunqflask.bunq.untrusted import clean
+
+NoteKind = Literal["text", "attachment"]
+_KINDS: dict[str, NoteKind] = {"NoteText": "text", "NoteAttachment": "attachment"}
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note; `text` is what was written, or what describes the files. Ids are those of its kind alone."""
+
+    kind: NoteKind
+    note_id: int
+    created_at: datetime | None
+    updated_at: datetime | None
+    author: str
+    text: str
+    attachment_ids: list[int]
+    raw: Json
+
+    @classmethod
+    def from_item(cls, item: Json) -> Note | None:
+        """Read one list item `{"NoteText": {…}}` or `{"NoteAttachment": {…}}`; None when it holds no note.
+
+        :raises ResponseNotUnderstood: a note without an id.
+        """
+        for wrapper, data in item.items():
+            if wrapper in _KINDS and isinstance(data, Mapping):
+                creator = data.get("label_user_creator")
+                return cls(
+                    kind=_KINDS[wrapper],
+                    note_id=number(data, "id"),
+                    created_at=moment(data.get("created")),
+                    updated_at=moment(data.get("updated")),
+                    author=text(creator.get("display_name")) if isinstance(creator, Mapping) else "",
+                    text=_lines(data.get("content" if wrapper == "NoteText" else "description")),
+                    attachment_ids=attachment_ids(data.get("attachment")),
+                    raw=data,
+                )
+        return None
+
+
+def attachment_ids(listed: Any) -> list[int]:
+    """Read the ids from the `attachment` member of a payment or a note, each once; what names no file is left out."""
+    items = listed if isinstance(listed, list) else [listed]
+    ids = [whole(item.get("id")) for item in items if isinstance(item, Mapping)]
+    return list(dict.fromkeys(each for each in ids if each is not None))
+
+
+def _lines(value: Any) -> str:
+    """A text of several lines: their ends are kept, what else is not for reading is not."""
+    return "\n".join(clean(line) for line in value.splitlines()) if isinstance(value, str) else ""

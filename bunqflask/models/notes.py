@@ -1,0 +1,47 @@
+"""Notes that people made on payments at bunq, and when bunq was last asked for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bunqflask.extensions import Base
+from bunqflask.models.payments import PaymentRowId
+from bunqflask.models.types import Leased, UtcMoment
+
+
+class NoteReading(Leased, Base):
+    """How the notes of one payment were last read; there is none before somebody looked at the payment."""
+
+    __tablename__ = "note_reading"
+
+    id: Mapped[int] = mapped_column(
+        PaymentRowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    read_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    trouble: Mapped[str | None] = mapped_column(String(40))
+    trouble_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+
+
+class Note(Base):
+    """One note as of that reading. bunq numbers texts and files apart, so the kind is part of the key."""
+
+    __tablename__ = "note"
+
+    # Of the reading, which is locked while they are stored: whoever erases the payment meanwhile waits there.
+    payment_row_id: Mapped[int] = mapped_column(
+        PaymentRowId, ForeignKey("note_reading.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    # text, or attachment: then the text only describes the files
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    updated_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    author: Mapped[str] = mapped_column(String(500))
+    text: Mapped[str] = mapped_column(Text)
+    attachment_ids: Mapped[list[int]] = mapped_column(JSON)
+    raw: Mapped[dict[str, Any]] = mapped_column(JSON)

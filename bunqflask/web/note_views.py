@@ -1,0 +1,126 @@
+"""From stored notes to what the page of a payment shows of them: texts, files, and when bunq was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+
+from bunqflask import clock
+from bunqflask.models import MonetaryAccount, Note, NoteReading, Payment
+from bunqflask.services import connections, notes
+from bunqflask.texts import gettext as _
+from bunqflask.web import errors, formats, reasons
+from bunqflask.web.payment_views import why_over
+
+# A page that is open asks again by itself when a next try is as near as this; a person may ask at any time.
+_NEAR_S = 120
+_MOST_SIGNS = 9_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileLink:
+    """A file at bunq; `url` is None where bunq does not hand it out any more."""
+
+    label: str
+    url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteView:
+    """One note, its text as safe lines; `changed_at` is None while it is as it was first written."""
+
+    text: str
+    files: list[FileLink]
+    author: str
+    created_at: datetime | None
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotesCard:
+    """All notes on a payment and the files that came with it; `trigger` is when htmx asks for it again.
+
+    `over` is why bunq cannot be asked any more, `trouble` what went wrong when it was.
+    """
+
+    url: str
+    notes: list[NoteView] = field(default_factory=list)
+    own_files: list[FileLink] = field(default_factory=list)
+    read_at: datetime | None = None
+    over: str | None = None
+    trouble: str | None = None
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    next_try_at: datetime | None = None
+    trigger: str | None = None
+    focus: bool = False
+
+
+def card(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], *, focus: bool = False) -> NotesCard:
+    """Show what is stored of a payment's notes, and whether bunq is or can be asked for them."""
+    connection, known = connections.by_id(account.connection_id), notes.of(payment)
+    over, reading = why_over(account, connection), known.reading
+    trigger, trouble = (None, None) if over else (_trigger(reading), _trouble(reading))
+
+    def links(attachment_ids: list[int]) -> list[FileLink]:
+        return [_link(payment, each, is_over=over is not None) for each in attachment_ids]
+
+    return NotesCard(
+        url=url_for("notes.index", payment_row_id=payment.id),
+        notes=[_view(note, links(note.attachment_ids)) for note in known.notes],
+        own_files=links(notes.own_files(raw)),
+        read_at=reading.read_at if reading else None,
+        over=over,
+        trouble=trouble,
+        # That bunq shows no notes is no trouble to look into: the permission may well not hold them.
+        facts=errors.shown_facts(reading.trouble_facts) if reading and trouble and reading.trouble != "refused" else [],
+        next_try_at=reading.next_try_at if reading and trigger and not notes.is_due(reading) else None,
+        trigger=trigger,
+        focus=focus,
+    )
+
+
+def _view(note: Note, files: list[FileLink]) -> NoteView:
+    changed = note.updated_at is not None and note.updated_at != note.created_at
+    return NoteView(
+        text=_lines(note.text),
+        files=files,
+        author=note.author,
+        created_at=note.created_at,
+        changed_at=note.updated_at if changed else None,
+    )
+
+
+def _lines(text: str) -> str:
+    """What somebody wrote, safe to show, in its own lines; empty when there is nothing to read in it."""
+    return "\n".join(formats.one_line(line, _MOST_SIGNS) for line in text[:_MOST_SIGNS].split("\n")).strip()
+
+
+def _link(payment: Payment, attachment_id: int, *, is_over: bool) -> FileLink:
+    url = url_for("notes.file", payment_row_id=payment.id, attachment_id=attachment_id)
+    return FileLink(label=_("File %(number)d") % {"number": attachment_id}, url=None if is_over else url)
+
+
+def _trouble(reading: NoteReading | None) -> str | None:
+    if reading is None or reading.trouble is None:
+        return None
+    if reading.trouble == "waiting":
+        return _("bunq asks us to wait for a moment.")
+    if reading.trouble == "refused":
+        return _("bunq does not show us the notes of this payment.")
+    title, _lead, todo, _who, _status = reasons.trouble(reading.trouble)
+    return " ".join([f"{title}.", *todo])
+
+
+def _trigger(reading: NoteReading | None) -> str | None:
+    """Ask right after the page is there, again when the next try is due, and never while nothing is to be asked."""
+    if not notes.is_stale(reading):
+        return None
+    if notes.is_being_read(reading):
+        return "load delay:2s"
+    if notes.is_due(reading) or reading is None or reading.next_try_at is None:
+        return "load"
+    wait_s = (reading.next_try_at - clock.now()).total_seconds()
+    return f"load delay:{int(wait_s) + 1}s" if wait_s < _NEAR_S else None

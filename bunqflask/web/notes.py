@@ -1,0 +1,74 @@
+"""Notes on a payment and the files that go with it: a part of its page, which htmx brings up to date."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.services import notes, payments
+from bunqflask.web import note_views
+from bunqflask.web.htmx import wants_fragment
+from bunqflask.web.security import polled
+
+bp = Blueprint("notes", __name__, url_prefix="/payments/<int:payment_row_id>")
+
+# How long to wait for bunq's turn: a part that asked by itself asks again soon, a person who pressed looks on.
+_POLL_PATIENCE_S = 0.5
+_PRESS_PATIENCE_S = 3.0
+# What a file is, told by its first bytes: bunq signs those, but not the header that names its type, and a person
+# at the other side of a payment may have chosen both.
+_TYPES = [
+    (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
+    (b"\xff\xd8\xff", "image/jpeg", "jpg"),
+    (b"%PDF-", "application/pdf", "pdf"),
+]
+
+
+@bp.get("/notes")
+@polled
+def index(payment_row_id: int) -> ResponseReturnValue:
+    """The notes on a payment. Asked for as a fragment, stale ones are read from bunq first."""
+    payment, _account, _raw = payments.get_for(g.team_member, payment_row_id)
+    if not wants_fragment():
+        return redirect(_page_of(payment_row_id))
+    reading = notes.of(payment).reading
+    if notes.is_stale(reading) and notes.is_due(reading):
+        notes.refresh(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
+    return _fragment(payment_row_id)
+
+
+@bp.post("/notes")
+def refresh(payment_row_id: int) -> ResponseReturnValue:
+    """Read the notes from bunq now."""
+    notes.refresh(g.team_member, payment_row_id, patience_s=_PRESS_PATIENCE_S)
+    return _fragment(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
+
+
+@bp.get("/attachments/<int:attachment_id>")
+def file(payment_row_id: int, attachment_id: int) -> ResponseReturnValue:
+    """One file, read from bunq at this moment, to keep.
+
+    Always a download, pictures too: so nothing that a stranger made is ever a page of this site.
+    """
+    found = notes.find_file(g.team_member, payment_row_id, attachment_id)
+    if request.method == "HEAD":
+        return Response(status=200)  # to ask whether there is a file must not cost a call
+    content = notes.read_file(found, patience_s=_PRESS_PATIENCE_S)
+    known = ((media, ending) for start, media, ending in _TYPES if content.startswith(start))
+    media_type, ending = next(known, ("application/octet-stream", "bin"))
+    name = f"payment-{found.payment_id}-file-{found.attachment_id}.{ending}"
+    response = Response(content, mimetype=media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _page_of(payment_row_id: int) -> str:
+    return url_for("payments.show", payment_row_id=payment_row_id, _anchor="notes")
+
+
+def _fragment(payment_row_id: int, *, focus: bool = False) -> Response:
+    payment, account, raw = payments.get_for(g.team_member, payment_row_id)
+    card = note_views.card(payment, account, raw, focus=focus)
+    response = make_response(render_template("payments/_notes.html", card=card))
+    response.vary.add("HX-Request")
+    return response
