@@ -6,11 +6,13 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask, render_template
 from jinja2 import StrictUndefined
 
+from bunqflask.config import HOME_ZONE
 from bunqflask.web import formats, presenters
 from bunqflask.web.presenters import AccountRow, AttemptView, Changes, ConnectionCard, PendingAttempt
 from bunqflask.web.problems import Problem, Way
@@ -144,6 +146,7 @@ PAGES |= {
 def an_app() -> Flask:
     app = Flask("pages", template_folder=str(TEMPLATES))
     app.secret_key = "only here"
+    app.config["TIME_ZONE"] = ZoneInfo(HOME_ZONE)
     app.jinja_env.undefined = StrictUndefined
     formats.register(app)
     return app
