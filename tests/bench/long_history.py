@@ -20,10 +20,10 @@ from bunqflask.services import ledger, payments
 from tests.bench import databases
 from tests.bench.servers import free_url
 from tests.support import bank as banks
-from tests.support.apps import environ_for, let_go, migrate, reserve_port, served, set_up, sign_in
-from tests.support.consents import connect
+from tests.support.apps import environ_for, let_go, migrate
+from tests.support.consents import ROBIN, fill_connected
 
-EMAIL = "bench@example.org"
+EMAIL = ROBIN
 NEWEST = datetime(2026, 6, 30, 12, tzinfo=UTC)
 YEARS = 8
 _AT_ONCE = 5_000
@@ -65,13 +65,8 @@ def row_of(number: int) -> int:
 
 
 def _make(url: str, size: int) -> None:
-    migrate(url)
-    with banks.running() as bank, reserve_port() as listener:
-        settings = environ_for(bank, url, PUBLIC_URL=f"http://localhost:{listener.getsockname()[1]}")
-        app = create_app(Config.from_env(settings))
-        set_up(app)
-        with served(app, listener, settings) as site:
-            connect(sign_in(site, EMAIL), bank)
+    fill_connected(url)
+    app = application(url)
     with app.app_context():
         _fill(size)
         db.session.remove()

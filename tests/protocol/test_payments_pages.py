@@ -1,6 +1,7 @@
 """Payments as people see them: whose they are, on which day, what they add up to, and what is missing."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 
@@ -15,6 +16,7 @@ from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
+from tests.support.databases import Databases
 from tests.support.history import Paid
 
 MAIN, SECOND = 2083712, 2083715
@@ -24,11 +26,22 @@ HOSTILE = "<script>alert(1)</script>\u202e=1+1" + "x" * 200
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def database_url(databases: Databases) -> Iterator[str]:
+    url = databases.copy(consents.fill_connected)
+    yield url
+    databases.forget(url)
+
+
+@pytest.fixture
+def site(live_app: ThreadSite) -> ThreadSite:
+    """The app, set up and connected at a bank that is gone: pages are shown from what is stored."""
+    return live_app
+
+
+@pytest.fixture
+def robin(site: ThreadSite) -> Browser:
     """Robin, to whom Jodi's four accounts belong; none of their payments is read yet."""
-    browser = sign_in(site, "robin@example.org")
-    consents.connect(browser, bank)
-    return browser
+    return sign_in(site, consents.ROBIN)
 
 
 def store(site: ThreadSite, *paid: Paid, account: int = MAIN, first_id: int = 1000, step: int = 10) -> list[int]:
@@ -439,26 +452,6 @@ def test_an_account_that_adds_up_says_so(site: ThreadSite, robin: Browser) -> No
     assert "Complete and verified until" in page.text
     assert "Last successful update just now" in page.text
     assert "unsure" not in page.html
-
-
-def test_read_now_fetches_the_payments_from_bunq(site: ThreadSite, robin: Browser, bank: Bank) -> None:
-    assert "Not read yet" in robin.get(ACCOUNT).text
-    assert "No payments yet" in robin.page.text
-    page = robin.submit(action="/reread")
-    assert "The payments were read again." in page.text
-    assert names(page) == ["Opening balance"]
-    assert "Complete and verified until" in page.text
-    assert "3 of 4 accounts are not complete or not up to date" in robin.get("/payments").text, "only this one was read"
-
-
-def test_what_stands_in_the_way_is_said_with_the_next_try(site: ThreadSite, robin: Browser, bank: Bank) -> None:
-    robin.get(ACCOUNT)
-    bank.fault(call="GET payment", fault="500", times=None)
-    page = robin.submit(action="/reread")
-    assert page.status == 200
-    assert "Not everything could be read now" in page.text
-    assert "bunq does not answer right now" in page.text
-    assert "Next try at" in page.text
 
 
 def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: Browser) -> None:

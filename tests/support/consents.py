@@ -2,8 +2,13 @@
 
 from collections.abc import Sequence
 
-from tests.support.bank import JODI, Bank
+from bunqflask import create_app
+from bunqflask.config import Config
+from tests.support.apps import environ_for, let_go, migrate, reserve_port, served, set_up, sign_in
+from tests.support.bank import JODI, Bank, running
 from tests.support.browser import Browser, Page
+
+ROBIN = "robin@example.org"
 
 
 def start(browser: Browser) -> Page:
@@ -24,3 +29,18 @@ def ask(browser: Browser) -> str:
 def connect(browser: Browser, bank: Bank, *, person: int = JODI, accounts: Sequence[int] | None = None) -> Page:
     """Connect a bunq user's accounts, all in one browser; returns the page at the end."""
     return browser.get(bank.approve(ask(browser), person=person, accounts=accounts))
+
+
+def fill_connected(database_url: str) -> None:
+    """Fill a database with all that is there once Robin has connected Jodi; no payment is read yet.
+
+    For tests of pages, which need no bank: the one that this is done with is gone afterwards.
+    """
+    migrate(database_url)
+    with running() as bank, reserve_port() as listener:
+        environ = environ_for(bank, database_url, PUBLIC_URL=f"http://localhost:{listener.getsockname()[1]}")
+        app = create_app(Config.from_env(environ))
+        set_up(app)
+        with served(app, listener, environ) as site:
+            connect(sign_in(site, ROBIN), bank)
+        let_go(app)

@@ -1,11 +1,14 @@
-"""A migrated database for each test: a copy of one that the migrations made once in this run."""
+"""A database for each test: a copy of one that was filled once in this run, by whoever knows how."""
 
 import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.apps import migrate
 from tests.support.postgres import Cluster
+
+Fill = Callable[[str], None]
 
 
 class SqliteDatabases:
@@ -14,7 +17,7 @@ class SqliteDatabases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
-        self._migrated: Path | None = None
+        self._filled: dict[Fill, Path] = {}
 
     def empty(self) -> str:
         """Return the URL of a database with nothing in it."""
@@ -22,12 +25,16 @@ class SqliteDatabases:
 
     def migrated(self) -> str:
         """Return the URL of a database with all tables and no row."""
-        if self._migrated is None:
-            migrated = self._new_path()
-            migrate(f"sqlite:///{migrated}")
-            self._migrated = migrated
+        return self.copy(migrate)
+
+    def copy(self, fill: Fill) -> str:
+        """Return the URL of a database as `fill` leaves one, to which it is given once in a run."""
+        if fill not in self._filled:
+            path = self._new_path()
+            fill(f"sqlite:///{path}")
+            self._filled[fill] = path
         path = self._new_path()
-        shutil.copy(self._migrated, path)
+        shutil.copy(self._filled[fill], path)
         return f"sqlite:///{path}"
 
     def forget(self, url: str) -> None:
@@ -46,7 +53,7 @@ class PostgresDatabases:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._numbers = itertools.count(1)
-        self._migrated: str | None = None
+        self._filled: dict[Fill, str] = {}
 
     def empty(self) -> str:
         """Return the URL of a database with nothing in it."""
@@ -54,11 +61,15 @@ class PostgresDatabases:
 
     def migrated(self) -> str:
         """Return the URL of a database with all tables and no row."""
-        if self._migrated is None:
-            migrated = self._new_name()
-            migrate(self._cluster.create(migrated))
-            self._migrated = migrated
-        return self._cluster.create(self._new_name(), template=self._migrated)
+        return self.copy(migrate)
+
+    def copy(self, fill: Fill) -> str:
+        """Return the URL of a database as `fill` leaves one, to which it is given once in a run."""
+        if fill not in self._filled:
+            name = self._new_name()
+            fill(self._cluster.create(name))
+            self._filled[fill] = name
+        return self._cluster.create(self._new_name(), template=self._filled[fill])
 
     def forget(self, url: str) -> None:
         """Remove a database that is no longer needed, with whoever is still connected to it."""
