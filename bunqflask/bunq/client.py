@@ -20,6 +20,7 @@ from bunqflask.bunq.resources import (
     OauthClient,
     SessionAnswer,
     callback_url,
+    callbacks_in,
     created_id,
     one,
 )
@@ -174,15 +175,10 @@ class BunqClient:
         https://doc.bunq.com/basics/callbacks-webhooks
         """
         items = self._list(f"user/{path_user_id}/notification-filter-url", token=token)
-        found = [data for item in items if isinstance(data := item.get("NotificationFilterUrl"), dict)]
-        # An older shape wraps a list of them once more.
-        wrapped = [data["notification_filters"] for data in found if isinstance(data.get("notification_filters"), list)]
-        nested = [inner for each in wrapped for inner in each if isinstance(inner, dict)]
         own_to_bunq = ("id", "created", "updated", "notification_filters")
         return [
             {name: value for name, value in data.items() if name not in own_to_bunq and value is not None}
-            for data in [*found, *nested]
-            if isinstance(data, dict) and data.get("category") and data.get("notification_target")
+            for data in callbacks_in(items)
         ]
 
     def replace_callbacks(self, token: str, path_user_id: int, callbacks: Objects) -> None:
@@ -244,20 +240,25 @@ class BunqClient:
         return True
 
     def _list(self, path: str, *, token: str) -> Objects:
-        """Follow `older_url` to the end; it may lead to an empty page, or, in bad answers, in a circle."""
-        found: Objects = []
+        """Read a list to both its ends: most begin at the newest item, but not all.
+
+        The last address may lead to an empty page or, in bad answers, in a circle.
+        """
         url = protocol.list_url(self._base_url, path, count=PAGE_SIZE)
-        seen = {url}
-        for _ in range(_MAX_PAGES):
-            objects, pagination = self._call("GET", path, token=token, url=url)
-            found += objects
-            older = pagination.get("older_url")
-            if not objects or not isinstance(older, str) or not older:
-                break
-            url = protocol.page_url(self._base_url, older)
-            if url in seen:
-                break
-            seen.add(url)
+        first, around_first = self._call("GET", path, token=token, url=url)
+        found, seen = list(first), {url}
+        for direction in ("older_url", "newer_url"):
+            page, around = first, around_first
+            while page and len(seen) < _MAX_PAGES:
+                query = protocol.page_query(around.get(direction))
+                if query is None:
+                    break
+                url = protocol.list_url(self._base_url, path, **{"count": PAGE_SIZE, **query})
+                if url in seen:
+                    break
+                seen.add(url)
+                page, around = self._call("GET", path, token=token, url=url)
+                found += page
         return found
 
     def _read_content(self, path: str, token: str) -> bytes:

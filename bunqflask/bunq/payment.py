@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.bunq.protocol import page_query
 from bunqflask.bunq.resources import Amount, Json, moment, number, text, whole
 
 
@@ -68,33 +68,31 @@ class Payment:
 
 @dataclass(frozen=True)
 class PaymentPage:
-    """One page, and the id below which the next older one begins; None at the end of history."""
+    """One page, and the id below which the next older one begins; None at the end of history.
+
+    Where bunq says nothing about older ones (`is_paged` is false), asking for them is the only way to know.
+    """
 
     payments: list[Payment]
     older_id: int | None
+    is_paged: bool = True
 
     @classmethod
     def from_answer(cls, objects: list[dict[str, Any]], pagination: Json) -> PaymentPage:
-        """Read a page in whatever order bunq lists it.
+        """Read a page in whatever order bunq lists it; what is no payment on it is passed over.
 
-        :raises ResponseNotUnderstood: one of the payments cannot be read.
+        :raises ResponseNotUnderstood: one of the payments cannot be read, or there is no telling where to go on.
 
         https://doc.bunq.com/basics/pagination
         """
         payments = [payment for item in objects if (payment := Payment.from_item(item))]
-        older_url = pagination.get("older_url")
-        if not payments or not isinstance(older_url, str) or not older_url:
+        older_url, is_paged = pagination.get("older_url"), "older_url" in pagination
+        if not objects or (is_paged and not older_url):
             return cls(payments, None)
-        smallest = min(payment.payment_id for payment in payments)
-        return cls(payments, _older_id(older_url) or smallest)
-
-
-def _older_id(older_url: str) -> int | None:
-    try:
-        given = parse_qs(urlsplit(older_url).query).get("older_id", [""])[0]
-    except ValueError:
-        return None
-    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+        if payments or not is_paged:
+            return cls(payments, min((payment.payment_id for payment in payments), default=None), is_paged)
+        # A page of other things: where payments go on, only its paging tells.
+        return cls(payments, (page_query(older_url) or {}).get("older_id"))
 
 
 def _party(other: Json) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +28,8 @@ _DEAD_SESSION = (
     "onvoldoende autorisatie",
     "onvoldoende authenticatie",
 )
-_ADDRESS = re.compile(r"[!-~]{1,2000}")
+_PAGING = ("count", "older_id", "newer_id")
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _TOKEN = re.compile(r"[!-~]{1,4000}")
 _SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's words, not a secret
 _LONGEST_ID = 100
@@ -155,20 +156,25 @@ def list_url(base_url: str, path: str, **query: int) -> str:
     return base_url + path + (f"?{urlencode(query)}" if query else "")
 
 
-def page_url(base_url: str, older_url: str) -> str:
-    """Join a paging URL, which begins with /v1, to the API's host; a foreign host is refused.
+def page_query(paging_url: Any) -> dict[str, int] | None:
+    """Read from an address in "Pagination" which page it leads to; None without an address.
 
-    :raises ResponseNotUnderstood: when it leads away from the API.
+    Nothing else is taken from it: host and path are those of the list, so that it cannot lead away from there.
+
+    :raises ResponseNotUnderstood: it names no page, so that the list would end too early.
+
+    https://doc.bunq.com/basics/pagination
     """
+    if paging_url in (None, ""):
+        return None
     try:
-        url = urljoin(base_url, older_url)
-    except ValueError as error:
-        raise errors.ResponseNotUnderstood("a paging address is not an address") from error
-    if not _ADDRESS.fullmatch(url):
-        raise errors.ResponseNotUnderstood("a paging address is not an address")
-    if url.split("/")[:3] != base_url.split("/")[:3]:
-        raise errors.ResponseNotUnderstood("a paging address leads to another host")
-    return url
+        given = dict(parse_qsl(urlsplit(paging_url).query)) if isinstance(paging_url, str) else {}
+    except ValueError:
+        given = {}
+    found = {name: int(text) for name, text in given.items() if name in _PAGING and _WHOLE.fullmatch(text)}
+    if not found.keys() - {"count"}:
+        raise errors.ResponseNotUnderstood("a paging address names no page")
+    return found
 
 
 def verify(response: BunqResponse, server_key: rsa.RSAPublicKey) -> None:
@@ -194,12 +200,16 @@ def read_response(
     Without `server_key` nothing is verified: only the answer to `POST installation`, which brings that
     key, and to the making of a sandbox user, which comes before it, are read so.
 
+    What is no object comes as an empty one: a page of such is not the empty page that ends a list.
+
     :raises ResponseNotTrusted: a success without bunq's signature over these exact bytes.
-    :raises ResponseNotUnderstood: a success of another shape.
-    :raises RequestRefused: any other status; the subclass says which.
+    :raises ResponseNotUnderstood: a success of another shape, or a status that bunq has no use for here.
+    :raises RequestRefused: an answer of 400 or above; the subclass says which.
     """
-    if not 200 <= response.status < 300:
+    if response.status >= 400:
         raise refusal(response)
+    if not 200 <= response.status < 300:
+        raise _not_understood(f"bunq answered with {response.status}, which is neither yes nor no", response)
     if server_key is not None:
         verify(response, server_key)
     data = _json(response)
@@ -208,7 +218,7 @@ def read_response(
         raise _not_understood("bunq's answer has no Response", response)
     pagination = data.get("Pagination")
     return (
-        [item for item in objects if isinstance(item, dict)],
+        [item if isinstance(item, dict) else {} for item in objects],
         pagination if isinstance(pagination, dict) else {},
     )
 

@@ -24,6 +24,7 @@ _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 # A JSON number has passed through binary: up to this many digits that changes nothing.
 _EXACT_DIGITS = 15
 _TOKEN = re.compile(r"[!-~]{1,4000}")
+_CALLBACK_WRAPPERS = ("NotificationFilterUrl", "notification_filters")
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,15 @@ def one(objects: Sequence[Json], wrapper: str) -> Json:
 
 
 def created_id(objects: Sequence[Json]) -> int:
-    """Return the id that a create or an update answers.
+    """Return the id of what was made: most answers wrap it as `Id`, for some bunq documents a bare one.
 
     :raises ResponseNotUnderstood: when there is none.
     """
-    return number(one(objects, "Id"), "id")
+    for item in objects:
+        for data in (*item.values(), item):
+            if isinstance(data, Mapping) and (found := whole(data.get("id"))) is not None:
+                return found
+    raise ResponseNotUnderstood("no id in bunq's answer")
 
 
 def number(data: Json, name: str) -> int:
@@ -283,6 +288,17 @@ def callback_url(item: Json) -> str | None:
     """Return the URL of a redirect URL object, wrapped or bare."""
     inner = item.get("OauthCallbackUrl", item)
     return text(inner.get("url")) or None if isinstance(inner, Mapping) else None
+
+
+def callbacks_in(data: Any) -> list[Json]:
+    """Find the callbacks in bunq's answer, wrapped as `NotificationFilterUrl` or bare, or in an older form's list."""
+    if isinstance(data, list):
+        return [found for each in data for found in callbacks_in(each)]
+    if not isinstance(data, Mapping):
+        return []
+    if data.get("category") and data.get("notification_target"):
+        return [data]
+    return [found for name in _CALLBACK_WRAPPERS for found in callbacks_in(data.get(name))]
 
 
 def _wrapped_user(data: Any) -> tuple[str, Json]:

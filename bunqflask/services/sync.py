@@ -155,13 +155,16 @@ def merge(stretches: Iterable[Stretch], page: PaymentPage, *, below: int | None)
     """Add a page to the known stretches: a new one on top, or the top one going on below an id."""
     known = [Stretch(each.newest, each.oldest, each.reaches_end) for each in stretches]
     ids = [payment.payment_id for payment in page.payments]
+    # How far a page of other things than payments goes is told by its paging alone.
+    reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None
     if below is None:
-        known.insert(0, Stretch(max(ids, default=0), min(ids, default=0), at_end))
+        known.insert(0, Stretch(max(reached, default=0), min(reached, default=0), at_end))
     else:
         top = known[0]
-        top.oldest = min([top.oldest, *ids])
-        top.reaches_end = top.reaches_end or at_end
+        brings_older = any(each < below for each in reached)
+        top.oldest = min([top.oldest, *reached])
+        top.reaches_end = top.reaches_end or at_end or not (brings_older or page.is_paged)
     return _joined(known)
 
 

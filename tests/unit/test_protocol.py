@@ -68,7 +68,7 @@ def test_neither_request_nor_response_shows_a_secret_in_its_repr() -> None:
 def test_a_signed_answer_is_read_from_its_raw_bytes() -> None:
     body = b'{ "Response" : [ {"Id":{"id":1}} , null, 5, {"Url":"https:\\/\\/x\\u00e9"} ] }'
     objects, pagination = protocol.read_response(signed(body), server_key=key().public_key())
-    assert objects == [{"Id": {"id": 1}}, {"Url": "https://xé"}]
+    assert objects == [{"Id": {"id": 1}}, {}, {}, {"Url": "https://xé"}]
     assert pagination == {}
 
 
@@ -180,32 +180,39 @@ def test_an_error_without_readable_words_has_none(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "query"),
     [
-        "https://evil.example/v1/user",
-        "//evil.example/v1/user",
-        "http://api.example/v1/user",
-        "https://api.example:444/v1/user",
-        "https://api.example@evil.example/v1/",
-        "https://api.example\\@evil.example/",
-        "/v1/\u0000",
-        "/v1/\ud800",
-        "/v1/a b",
-        "https://[::1/v1",
-        "file:///etc/passwd",
-        "/v1/" + "x" * 5_000,
+        ("/v1/user/1/payment?count=10&older_id=5", {"count": 10, "older_id": 5}),
+        ("/v1/user/1/payment?newer_id=5", {"newer_id": 5}),
+        ("https://api.example/v1/user/1/payment?older_id=5", {"older_id": 5}),
+        # Only the page is taken from it: it cannot lead to another host, path or session.
+        ("https://evil.example/v1/user?older_id=5&token=x", {"older_id": 5}),
+        ("//evil.example?older_id=5", {"older_id": 5}),
+        ("", None),
+        (None, None),
     ],
 )
-def test_a_paging_address_that_leads_elsewhere_is_refused(url: str) -> None:
-    with pytest.raises(errors.ResponseNotUnderstood):
-        protocol.page_url(BASE, url)
+def test_of_a_paging_address_only_the_page_is_taken(url: Any, query: dict[str, int] | None) -> None:
+    assert protocol.page_query(url) == query
 
 
 @pytest.mark.parametrize(
-    "url", ["/v1/user/1/payment?older_id=5&count=10", "https://api.example/v1/user/1/payment?older_id=5&count=10"]
+    "url",
+    [
+        "/v1/user/1/payment",
+        "/v1/user/1/payment?count=10",
+        "/v1/user/1/payment?older_id=-5",
+        "/v1/user/1/payment?older_id=\u0661",
+        "/v1/user/1/payment?older_id=" + "9" * 5_000,
+        "https://[::1/v1?older_id=5",
+        "/v1/\ud800",
+        5,
+        {"older_id": 5},
+    ],
 )
-def test_a_paging_address_is_joined_to_the_host_and_not_to_the_base(url: str) -> None:
-    assert protocol.page_url(BASE, url) == "https://api.example/v1/user/1/payment?older_id=5&count=10"
+def test_a_paging_address_that_names_no_page_does_not_end_a_list(url: Any) -> None:
+    with pytest.raises(errors.ResponseNotUnderstood):
+        protocol.page_query(url)
 
 
 def test_the_public_key_is_of_the_documented_kind_with_one_newline() -> None:

@@ -272,3 +272,39 @@ def test_redirect_urls_are_read_bare_and_wrapped() -> None:
     listed = [{"url": "https://a.example/x"}, {"OauthCallbackUrl": {"id": 1, "url": "https://b.example"}}]
     client = OauthClient.from_json({"id": 1, "client_id": "c", "secret": "s", "callback_url": listed})
     assert client.redirect_uris == ("https://a.example/x", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        [{"Id": {"id": 7}}],
+        [{}, {"Id": {"id": "7"}}],
+        [{"id": 7}],
+        [{"Extra": None}, {"DeviceServer": {"id": 7, "status": "ACTIVE"}}],
+    ],
+)
+def test_the_id_of_what_was_made_is_read_in_each_shape_that_is_documented(objects: list[dict[str, Any]]) -> None:
+    assert resources.created_id(objects) == 7
+
+
+def test_an_answer_without_an_id_is_refused() -> None:
+    with pytest.raises(ResponseNotUnderstood):
+        resources.created_id([{}, {"Id": None}, {"Id": {"id": "x"}}])
+
+
+CALLBACK = {"id": 1, "category": "MUTATION", "notification_target": "https://books.example/hook"}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        CALLBACK,
+        {"NotificationFilterUrl": CALLBACK},
+        {"notification_filters": [CALLBACK, None]},
+        {"NotificationFilterUrl": {"notification_filters": [CALLBACK]}},
+        {"notification_filters": [{"NotificationFilterUrl": CALLBACK}]},
+    ],
+)
+def test_a_callback_is_found_in_each_form_so_that_none_of_others_is_wiped_out(item: dict[str, Any]) -> None:
+    push = {"NotificationFilterPush": {"category": "MUTATION"}}
+    assert resources.callbacks_in([{}, item, push]) == [CALLBACK]

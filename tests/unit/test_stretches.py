@@ -89,6 +89,26 @@ def test_new_payments_during_a_cut_off_history_leave_no_gap() -> None:
     assert reader.stretches == [Stretch(19, 1, True)]
 
 
+def test_a_page_of_other_things_is_passed_and_leaves_no_gap() -> None:
+    known = [Stretch(30, 20, False)]
+    stretches = merge(known, PaymentPage([], 40), below=None)
+    assert stretches == [Stretch(40, 40, False), *known]
+    stretches = merge(stretches, PaymentPage([payment(39), payment(35)], 35), below=40)
+    assert stretches == [Stretch(40, 35, False), *known]
+    stretches = merge(stretches, PaymentPage([], 28), below=35)
+    assert stretches == [Stretch(40, 20, False)]
+
+
+def test_where_bunq_says_nothing_of_older_payments_a_page_without_any_is_the_end() -> None:
+    first = PaymentPage([payment(9), payment(8)], 8, is_paged=False)
+    stretches = merge([], first, below=None)
+    assert stretches == [Stretch(9, 8, False)]
+    stretches = merge(stretches, PaymentPage([payment(7)], 7, is_paged=False), below=8)
+    assert stretches == [Stretch(9, 7, False)]
+    assert merge(stretches, first, below=7) == [Stretch(9, 7, True)]
+    assert merge(stretches, PaymentPage([], None, is_paged=False), below=7) == [Stretch(9, 7, True)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 5)), max_size=12))
 def test_killed_anywhere_and_paid_at_any_time_every_payment_is_read(steps: list[tuple[int, int]]) -> None:
     bank, reader = ListingBank(), Reader()

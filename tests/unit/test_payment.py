@@ -1,0 +1,45 @@
+"""A page of payments: what is no payment on it is passed over, and is not the end of history."""
+
+from typing import Any
+
+import pytest
+
+from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.bunq.payment import PaymentPage
+
+OLDER = {"older_url": "/v1/user/1/monetary-account/2/payment?count=200&older_id=4"}
+
+
+def payment(payment_id: int) -> dict[str, Any]:
+    euro = {"currency": "EUR", "value": "1.00"}
+    return {"Payment": {"id": payment_id, "amount": euro, "created": "2026-11-22 12:00:00.000000"}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "pagination", "older_id"),
+    [
+        ([payment(9), payment(7)], OLDER, 7),
+        ([payment(7), {"PaymentGhost": {"id": 3}}, {}, payment(9)], OLDER, 7),
+        ([{"PaymentGhost": {"id": 8}}], OLDER, 4),
+        ([{}, {"Payment": None}], OLDER, 4),
+        ([], OLDER, None),
+        ([payment(9)], {"older_url": None}, None),
+        ([payment(9)], {"older_url": ""}, None),
+        ([{}], {"older_url": None}, None),
+        # Without a word about older ones there may be some.
+        ([payment(9)], {}, 9),
+        ([], {}, None),
+        ([{}], {}, None),
+    ],
+)
+def test_older_payments_begin_below_the_oldest_or_where_the_paging_says(
+    objects: list[dict[str, Any]], pagination: dict[str, Any], older_id: int | None
+) -> None:
+    page = PaymentPage.from_answer(objects, pagination)
+    assert page.older_id == older_id
+    assert len(page.payments) == sum(bool(each.get("Payment")) for each in objects)
+
+
+def test_a_page_of_other_things_that_leads_nowhere_is_not_the_end() -> None:
+    with pytest.raises(ResponseNotUnderstood):
+        PaymentPage.from_answer([{"PaymentGhost": {}}], {"older_url": "/v1/next"})
