@@ -142,6 +142,9 @@ class Transport:
         :raises TransportFailed: no response, or not all of it.
         :raises ResponseNotUnderstood: a response too large to be read.
         """
+        if request.method != "GET":
+            # A kept connection may be closed by bunq at the moment we use it: only a GET could then be sent again.
+            self._session.close()
         try:
             answer = self._session.request(
                 request.method,

@@ -470,6 +470,26 @@ def test_a_connection_reset_is_no_answer() -> None:
         thread.join()
 
 
+def test_a_post_goes_over_no_connection_that_bunq_may_be_closing() -> None:
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                connection.recv(65_536)  # and closes, whatever came
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        transport = Transport()
+        for method in ("GET", "POST"):
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/"
+            assert transport.send(protocol.build_request(method, url, request_id="r")).status == 200
+        transport.close()
+        thread.join()
+
+
 def test_no_name_and_no_certificate_mean_that_nothing_was_sent() -> None:
     with pytest.raises(errors.RequestNotSent):
         ask("http://nobody.localhost:1/v1/")
