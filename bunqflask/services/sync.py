@@ -106,6 +106,9 @@ def is_due(connection: Connection) -> bool:
         state.lease_until is not None and state.lease_until > now for state in states_of(connection)
     ):
         return False
+    if not any(account.is_shared for account in connection.monetary_accounts):
+        read_at = connection.accounts_read_at
+        return accounts.is_due(connection) and (read_at is None or read_at < now - FRESH)
     return bool(_due(connection, now))
 
 

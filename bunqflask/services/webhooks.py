@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import secrets
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -21,7 +22,8 @@ from sqlalchemy import update
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol
-from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.client import BunqClient, Objects
+from bunqflask.bunq.resources import whole
 from bunqflask.bunq.untrusted import read_json
 from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
@@ -32,8 +34,9 @@ from bunqflask.services.calls import CallGate
 PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH tells of a withdrawn permission; bunq may not let an app ask for it.
 _CATEGORIES = ("MUTATION", "OAUTH")
-_ENOUGH = ("MUTATION",)
 _REMOVAL_PATIENCE_S = 3.0
+# Somebody else who sets callbacks may wipe ours out, and some kinds end by themselves.
+_LOOK_AGAIN = timedelta(days=7)
 
 
 class CallbackRefused(Exception):
@@ -43,45 +46,50 @@ class CallbackRefused(Exception):
 def ensure(connection: Connection, gate: CallGate) -> None:
     """See to it that bunq calls us for this connection; what others have set stays.
 
-    Whatever goes wrong is noted in the log and changes nothing: payments are asked for anyway.
+    Whatever goes wrong is noted in the log and stops nothing: payments are asked for anyway.
     """
-    if connection.hooks_set_at is not None or connection.status != "active" or not _reachable():
+    seen_at = connection.hooks_set_at
+    if connection.status != "active" or not _reachable() or (seen_at and seen_at > clock.now() - _LOOK_AGAIN):
         return
     if connection.hook_token is None:
         token = secrets.token_urlsafe(32)
         connection.hook_token, connection.hook_hash = token, _digest(token)
         db.session.commit()
-    ours = _target(connection)
+    target = f"{current_app.config['PUBLIC_URL']}{PATH}{connection.hook_token}"
 
     def work(client: BunqClient, token: str, user_id: int) -> None:
-        others = [each for each in client.list_callbacks(token, user_id) if each.get("notification_target") != ours]
-        mine = [{"category": category, "notification_target": ours} for category in _CATEGORIES]
+        ours, others = _apart(connection, client.list_callbacks(token, user_id))
+        if any((each["category"], each["notification_target"]) == (_CATEGORIES[0], target) for each in ours):
+            return  # set before, though perhaps the answer was lost
+        mine = [{"category": category, "notification_target": target} for category in _CATEGORIES]
         try:
             client.replace_callbacks(token, user_id, others + mine)
         except errors.RequestRefused as refused:
             if type(refused) is not errors.RequestRefused:
                 raise
-            enough = [each for each in mine if each["category"] in _ENOUGH]
-            client.replace_callbacks(token, user_id, others + enough)
+            client.replace_callbacks(token, user_id, others + mine[:1])
 
     try:
         _in_session(connection, gate, work)
-    except (errors.BunqError, sessions.SessionGone) as error:
-        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, error)
+    except sessions.SessionGone:
         return
-    connection.hooks_set_at = clock.now()
+    except errors.BunqError as error:
+        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, error)
+        connection.hooks_set_at = None
+    else:
+        connection.hooks_set_at = clock.now()
     db.session.commit()
 
 
 def remove(connection: Connection) -> None:
     """Take our callbacks away at bunq, and only ours, before the session for it is gone."""
-    if connection.hooks_set_at is None or connection.access_token_sealed is None:
+    if connection.hook_hash is None or connection.access_token_sealed is None:
         return
-    ours = _target(connection)
 
     def work(client: BunqClient, token: str, user_id: int) -> None:
-        others = [each for each in client.list_callbacks(token, user_id) if each.get("notification_target") != ours]
-        client.replace_callbacks(token, user_id, others)
+        ours, others = _apart(connection, client.list_callbacks(token, user_id))
+        if ours:
+            client.replace_callbacks(token, user_id, others)
 
     try:
         _in_session(connection, CallGate(_REMOVAL_PATIENCE_S), work)
@@ -106,9 +114,9 @@ def take(token: str, body: bytes, *, signature: str | None, address: str) -> Non
     if signature is not None and not _is_bunqs(connection, body, signature):
         raise CallbackRefused(f"its signature is not bunq's, for connection {connection.id}")
     accounts = db.select(MonetaryAccount.id).filter_by(connection_id=connection.id)
-    named = _account_id(body)
-    if named is not None:
-        accounts = accounts.filter_by(monetary_account_id=named)
+    named = accounts.filter_by(monetary_account_id=_account_id(body), is_shared=True)
+    # One that we do not know may be new: reading any of ours begins with the list of accounts.
+    accounts = accounts if db.session.scalar(named) is None else named
     db.session.execute(update(AccountSync).where(AccountSync.id.in_(accounts)).values(wanted_at=clock.now()))
     db.session.commit()
 
@@ -125,8 +133,10 @@ def _reachable() -> bool:
     return is_https or config["BUNQ_ENVIRONMENT"] == "local"
 
 
-def _target(connection: Connection) -> str:
-    return f"{current_app.config['PUBLIC_URL']}{PATH}{connection.hook_token}"
+def _apart(connection: Connection, listed: Objects) -> tuple[Objects, Objects]:
+    """Tell our callbacks from those of others. Ours end in our secret, whatever PUBLIC_URL was when they were set."""
+    ours = [each for each in listed if str(each["notification_target"]).endswith(f"{PATH}{connection.hook_token}")]
+    return ours, [each for each in listed if each not in ours]
 
 
 def _may_come_from(address: str) -> bool:
@@ -162,8 +172,7 @@ def _account_id(body: bytes) -> int | None:
     note = told.get("NotificationUrl") if isinstance(told, dict) else None
     thing = note.get("object") if isinstance(note, dict) else None
     for data in thing.values() if isinstance(thing, dict) else ():
-        account_id = data.get("monetary_account_id") if isinstance(data, dict) else None
-        if isinstance(account_id, int) and 0 < account_id < 2**63:
+        if isinstance(data, dict) and (account_id := whole(data.get("monetary_account_id"))) is not None:
             return account_id
     return None
 
