@@ -33,7 +33,13 @@ def sync_command(connection_id: int | None, full: bool) -> None:
 def _one(connection_id: int, full: bool) -> bool:
     connection = connections.by_id(connection_id)
     click.echo(f"{connection.display_name}:")
-    return sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+    went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+    if connection.status != "active":
+        click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
+    elif connection.trouble is not None:
+        words = (connection.trouble_facts or {}).get("words", "")
+        click.echo(f"  stopped: {connection.trouble} {words}".rstrip())
+    return went_well
 
 
 def _tell(progress: sync.Progress) -> None:

@@ -21,7 +21,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.resources import OauthClient
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Installation
-from bunqflask.services import psd2, sessions
+from bunqflask.services import psd2, sessions, troubles
 from bunqflask.services.calls import CallGate
 
 # Nobody else waits for a setup: it may sit out bunq's slowest limit several times.
@@ -71,8 +71,21 @@ def run(wishes: Wishes) -> Iterator[StepDone]:
     steps = _steps(with_psd2=installation.psd2_certificate is not None)
     for number, (name, step) in enumerate(steps, start=1):
         started = time.monotonic()
-        result = step(installation, CallGate(PATIENCE_S), wishes)
+        try:
+            result = step(installation, CallGate(PATIENCE_S), wishes)
+        except errors.CredentialsRejected as error:
+            raise SetupRefused(
+                "bunq does not know this installation any more; a sandbox forgets all of them when it is reset. "
+                "Run setup again with --new-installation."
+            ) from error
+        except errors.ResponseNotTrusted as error:
+            raise SetupRefused(
+                f"{error}, so it was not used. Run setup again. If it stays so, bunq has another key by now, or "
+                "somebody stands between: make sure that you reach bunq itself, then add --new-installation."
+            ) from error
         db.session.commit()
+        if number == len(steps):
+            troubles.forget_the_servers()
         yield StepDone(number, len(steps), name, result, time.monotonic() - started)
 
 
@@ -281,7 +294,7 @@ def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) ->
     before = session.generation
     try:
         sessions.ensure_open(session, secret=installation.api_key or "", installation=installation, gate=gate)
-    except (errors.SecretRefused, errors.CredentialsRejected) as error:
+    except errors.SecretRefused as error:
         raise SetupRefused(
             "bunq refuses our session. Either this server's address has changed (allow the new one in the bunq "
             "app, under the API key), or the key was withdrawn or the sandbox was reset (then run setup again "

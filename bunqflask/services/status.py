@@ -14,6 +14,12 @@ from bunqflask.services import psd2, sessions
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
+# Troubles that do not end by themselves.
+_FOR_A_PERSON = {
+    "server_refused": "bunq refuses this server: allow its address in the bunq app, or run setup",
+    "installation_refused": "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
+    "not_trusted": f"bunq's answers do not carry its signature: {_RUN_SETUP}, it tells more",
+}
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,4 @@ def _connection_line(connection: Connection) -> Line:
     found = f"{connection.display_name}, {connection.status}, {last}"
     if connection.status == "lost":
         return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
-    if connection.trouble == "server_refused":
-        return Line(name, found, "bunq refuses this server: allow its address in the bunq app, or run setup")
-    return Line(name, found)
+    return Line(name, found, _FOR_A_PERSON.get(connection.trouble or "", ""))

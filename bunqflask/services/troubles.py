@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import update
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -23,6 +24,8 @@ _RETRY = {
     "not_set_up": timedelta(minutes=5),
     "refused": timedelta(minutes=5),
 }
+# Troubles of this server as a whole, which setup mends.
+_OF_THE_SERVER = ("server_refused", "installation_refused", "not_trusted", "not_set_up")
 _KINDS: list[tuple[type[errors.BunqError], str]] = [
     (errors.CallNotAllowedYet, "waiting"),
     (errors.RateLimited, "waiting"),
@@ -91,6 +94,17 @@ def clear(row: Connection | ConsentAttempt) -> None:
     row.trouble = row.trouble_facts = row.next_try_at = None
     if isinstance(row, Connection):
         row.trouble_since = row.refused_at = None
+
+
+def forget_the_servers() -> None:
+    """Setup went well: what troubled this server as a whole is over, and what waits for that waits no longer."""
+    for table in (Connection, ConsentAttempt):
+        nothing = {"trouble": None, "trouble_facts": None, "next_try_at": None}
+        if table is Connection:
+            nothing["trouble_since"] = None
+        here = table.environment == current_app.config["BUNQ_ENVIRONMENT"]
+        db.session.execute(update(table).where(here, table.trouble.in_(_OF_THE_SERVER)).values(nothing))
+    db.session.commit()
 
 
 def _since(row: Connection | ConsentAttempt) -> None:

@@ -51,7 +51,7 @@ def trouble(kind: str) -> tuple[str, str, list[str], str, int]:
         "not_trusted": (
             _("We did not trust bunq’s answer"),
             _("It did not carry bunq's valid signature, so nothing of it was stored. We try again by ourselves."),
-            [],
+            [_("If it stays so, run setup on the server: it says what to do.")],
             admin,
             502,
         ),

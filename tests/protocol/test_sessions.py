@@ -16,7 +16,7 @@ from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, CallBudget, Connection, Installation
-from bunqflask.services import accounts, leases, sessions, setup
+from bunqflask.services import accounts, leases, sessions
 from bunqflask.services.calls import CallGate
 from tests.support import consents
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
@@ -351,9 +351,20 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
 
 
 def test_after_a_new_installation_connections_open_their_sessions_on_it(connected: ThreadSite, bank: Bank) -> None:
+    bank.advance(WEEK_S + 1)
+    bank.fault(call="POST session-server", fault="401", times=None)
+    assert read(connected).trouble == "installation_refused"
+    operator = connected.app.test_cli_runner()
+    for command in ("status", "setup"):
+        told = operator.invoke(args=[command])
+        assert told.exit_code == 1
+        assert "--new-installation" in told.output
+    bank.no_faults()
+    assert operator.invoke(args=["setup", "--new-installation"]).exit_code == 0
+    assert operator.invoke(args=["status"]).exit_code == 0
     with connected.app.app_context():
-        for _ in setup.run(setup.Wishes(new_installation=True)):
-            pass
+        connection = db.session.scalars(db.select(Connection)).one()
+        assert (connection.trouble, connection.next_try_at) == (None, None)
         ours = db.session.scalars(db.select(Installation.id).filter_by(is_current=True)).one()
         db.session.remove()
     bank.forget_calls()
