@@ -187,6 +187,7 @@ def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
     connection.access_token, attempt.access_token = attempt.access_token, None
     connection.session_id, attempt.session_id = attempt.session_id, None
     connection.installation_id, attempt.installation_id = attempt.installation_id, None
+    connection.hooks_set_at = None  # whether callbacks outlive the old permission is not told
     connection.granted_user_type = attempt.granted_user_type or ""
     connection.display_name = attempt.granted_user_name or ""
     connection.consented_at = attempt.approved_at or clock.now()
@@ -212,7 +213,9 @@ def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:
         troubles.note_check_pending(attempt, error)
         return
     troubles.note(attempt, error)
-    if attempt.trouble in _FINAL and consents.claim(attempt, "connecting", "failed"):
+    # A refusal without words is hardly bunq's own: something on the way said no, and may let us through later.
+    is_final = attempt.trouble in _FINAL and bool(getattr(error, "descriptions", None))
+    if is_final and consents.claim(attempt, "connecting", "failed"):
         db.session.commit()
         consents.erase(attempt)
 
