@@ -332,7 +332,7 @@ def test_the_redirect_url_is_compared_letter_for_letter_and_added_when_it_change
 
 @pytest.mark.sqlite_only
 def test_what_bunq_knows_already_is_as_good_as_done(database_url: str) -> None:
-    with strange_bunq.running() as bunq:
+    with strange_bunq.running(strange_bunq.Bunq()) as bunq:
         app = create_app(Config.from_env({**bare_environ(database_url), **bunq.settings, "BUNQ_CALL_LIMITS": "off"}))
         nothing: dict[str, Any] = {"Response": []}
         set_up(app)
@@ -416,7 +416,7 @@ def test_each_environment_is_set_up_apart(
 @pytest.mark.sqlite_only
 def test_a_name_of_bunqs_cannot_move_the_terminals_cursor(database_url: str) -> None:
     owner = {"id": 7, "display_name": "\x1b]0;owned\x07\x1b[2J\u202eevil", "session_timeout": 600}
-    with strange_bunq.running() as bunq:
+    with strange_bunq.running(strange_bunq.Bunq()) as bunq:
         app = create_app(Config.from_env({**bare_environ(database_url), **bunq.settings, "BUNQ_CALL_LIMITS": "off"}))
         session = {"Response": [{"Token": {"token": "x" * 64}}, {"UserCompany": owner}]}
         bunq.answer_once("POST session-server", 200, session, signed=True)
@@ -438,7 +438,7 @@ def test_an_installation_answered_with_nonsense_is_refused(database_url: str) ->
         {"Response": "x"},
         b"[" * 100_000,
     ]
-    with strange_bunq.running() as bunq:
+    with strange_bunq.running(strange_bunq.Bunq()) as bunq:
         app = create_app(Config.from_env({**bare_environ(database_url), **bunq.settings, "BUNQ_CALL_LIMITS": "off"}))
         for answer in answers:
             bunq.answer_once("POST installation", 200, answer)

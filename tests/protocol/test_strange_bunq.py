@@ -2,34 +2,20 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bunqflask import create_app
-from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget, Connection, ConsentAttempt, MonetaryAccount
 from tests.support import consents, strange_bunq
-from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served, set_up, sign_in
+from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.browser import Browser
 from tests.support.strange_bunq import ACCOUNTS, HOLDER, HOLDER_NAME, Bunq, Ways
+from tests.support.strange_site import connect, running
 
 pytestmark = pytest.mark.sqlite_only
-
-
-@contextmanager
-def running(bunq: Bunq, database_url: str, **settings: str) -> Iterator[ThreadSite]:
-    with reserve_port() as listener:
-        url = f"http://localhost:{listener.getsockname()[1]}"
-        given = {**bunq.settings, "PUBLIC_URL": url, "BUNQ_CALL_LIMITS": "off", **settings}
-        environ = {**bare_environ(database_url), **given}
-        app = create_app(Config.from_env(environ))
-        with served(app, listener, environ) as site:
-            yield site
-        let_go(app)
 
 
 @pytest.fixture
@@ -40,7 +26,7 @@ def ways(request: pytest.FixtureRequest) -> Ways:
 
 @pytest.fixture
 def bunq(ways: Ways) -> Iterator[Bunq]:
-    with strange_bunq.running(ways) as bunq:
+    with strange_bunq.running(Bunq(ways)) as bunq:
         yield bunq
 
 
@@ -49,12 +35,6 @@ def odd_site(bunq: Bunq, database_url: str, overrides: dict[str, str]) -> Iterat
     with running(bunq, database_url, **overrides) as site:
         set_up(site.app)
         yield site
-
-
-def connect(site: ThreadSite, bunq: Bunq) -> Browser:
-    browser = sign_in(site, "sam@team.example")
-    browser.get(bunq.approve(consents.ask(browser)))
-    return browser
 
 
 def stored(site: ThreadSite) -> tuple[Connection, dict[int, MonetaryAccount]]:
@@ -154,6 +134,23 @@ def test_an_html_502_an_unsigned_429_and_a_lost_answer_do_not_stop_a_reading(bun
     connection, rows = stored(odd_site)
     assert connection.trouble is None
     assert len(rows) == ACCOUNTS
+
+
+@pytest.mark.parametrize(("status", "body"), [(399, ""), (302, ""), (403, "<h1>Blocked by a firewall</h1>")])
+def test_a_no_that_is_hardly_bunqs_own_does_not_cost_the_approval(
+    bunq: Bunq, odd_site: ThreadSite, status: int, body: str
+) -> None:
+    bunq.answer_once("POST session-server", status, body, html=True)
+    browser = connect(odd_site, bunq)
+    with odd_site.app.app_context():
+        attempt = db.session.scalars(db.select(ConsentAttempt)).one()
+        assert (attempt.step, attempt.access_token is not None) == ("connecting", True)
+        attempt.next_try_at = None
+        db.session.commit()
+        address = f"/connect/{attempt.id}"
+        db.session.remove()
+    browser.get(address)
+    assert stored(odd_site)[0].status == "active"
 
 
 @pytest.mark.bank(classic_limits=True)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import requests
@@ -87,7 +87,7 @@ def own_key() -> rsa.RSAPrivateKey:
 class Bunq:
     """What it knows."""
 
-    ways: Ways
+    ways: Ways = field(default_factory=Ways)
     origin: str = ""
     calls: list[Call] = field(default_factory=list)
     once: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
@@ -102,6 +102,11 @@ class Bunq:
     spent: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     lock: threading.RLock = field(default_factory=threading.RLock)
     key: rsa.RSAPrivateKey = field(default_factory=own_key)
+
+    @property
+    def routes(self) -> list[Route]:
+        """What it answers."""
+        return ROUTES
 
     @property
     def api_url(self) -> str:
@@ -345,7 +350,8 @@ class Incoming:
         return json.loads(self.body)
 
 
-Route = tuple[str, str, str, Callable[[Bunq, Incoming], Any]]
+Route = tuple[str, str, str, Callable[[Any, Incoming], Any]]
+AnyBunq = TypeVar("AnyBunq", bound=Bunq)
 ROUTES: list[Route] = [
     ("POST", r"/v1/installation", "", Bunq.install),
     ("POST", r"/v1/sandbox-user-(person|company)", "", Bunq.make_user),
@@ -409,7 +415,7 @@ class Handler(BaseHTTPRequestHandler):
         return Answer(400 if "error" in found else 200, found, signed=False)
 
     def _api(self, call: Incoming, path: str) -> Answer:
-        for method, pattern, needs, work in ROUTES:
+        for method, pattern, needs, work in self.bunq.routes:
             if method == call.method and re.fullmatch(pattern, path):
                 word = re.sub(r"/[0-9]+", "", path).rpartition("/")[2]
                 if planned := self.bunq.once[f"{method} {word}"]:
@@ -460,9 +466,8 @@ def _stamp() -> str:
 
 
 @contextmanager
-def running(ways: Ways | None = None) -> Iterator[Bunq]:
+def running(bunq: AnyBunq) -> Iterator[AnyBunq]:
     """Serve it on a thread."""
-    bunq = Bunq(ways or Ways())
     handler = type("HandlerOfOne", (Handler,), {"bunq": bunq})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True

@@ -144,6 +144,12 @@ def test_a_refusal_is_named_by_its_status_and_words(status: int, words: str, kin
     assert type(refused(status, words)) is kind
 
 
+@pytest.mark.parametrize("status", [302, 304, 399])
+def test_what_is_neither_yes_nor_no_is_not_understood(status: int) -> None:
+    with pytest.raises(errors.ResponseNotUnderstood):
+        protocol.read_response(BunqResponse(status, {}, b""), server_key=key().public_key())
+
+
 @pytest.mark.parametrize(
     ("words", "wait_s"),
     [

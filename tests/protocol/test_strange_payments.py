@@ -1,0 +1,133 @@
+"""Payments and callbacks of a bunq that this project's own stand-in has nothing in common with."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, MonetaryAccount, Payment
+from bunqflask.services import connections, sync
+from tests.support import strange_bunq
+from tests.support.apps import ThreadSite, set_up
+from tests.support.strange_payments import PAYMENTS, RICH, THEIRS, PayingBunq
+from tests.support.strange_site import connect, running
+
+pytestmark = pytest.mark.sqlite_only
+
+
+@pytest.fixture
+def bunq(request: pytest.FixtureRequest) -> Iterator[PayingBunq]:
+    marker = request.node.get_closest_marker("bank")
+    with strange_bunq.running(PayingBunq(**(marker.kwargs if marker else {}))) as bunq:
+        yield bunq
+
+
+@pytest.fixture
+def odd_site(bunq: PayingBunq, database_url: str) -> Iterator[ThreadSite]:
+    with running(bunq, database_url) as site:
+        set_up(site.app)
+        yield site
+
+
+def read(site: ThreadSite) -> dict[str, Any]:
+    """Bring the one connection up to date; returns what came of it."""
+    with site.app.app_context():
+        connection = connections.list_active()[0]
+        went_well = sync.run(connection, patience_s=5)
+        query = db.select(AccountSync).join(MonetaryAccount).where(MonetaryAccount.monetary_account_id == RICH)
+        state = db.session.scalars(query).one()
+        found = {
+            "went well": went_well,
+            "kept": db.session.scalar(db.select(db.func.count()).select_from(Payment)),
+            "breaks": state.breaks,
+            "reaches the end": [stretch[2] for stretch in state.stretches],
+            "callbacks": connection.hooks_set_at is not None,
+            "due": sync.is_due(connection),
+            "address": f"{site.url}/bunq/hook/{connection.hook_token}",
+        }
+        db.session.remove()
+    return found
+
+
+COMPLETE = {"went well": True, "kept": PAYMENTS, "breaks": [], "reaches the end": [True], "due": False}
+
+
+@pytest.mark.parametrize(
+    "bunq_is",
+    [
+        pytest.param({}, marks=pytest.mark.bank(pages="mixed")),
+        pytest.param({}, marks=pytest.mark.bank(pages="hollow", form="older")),
+        pytest.param({}, marks=pytest.mark.bank(pages="unpaged", form="bare")),
+        pytest.param({"MUTATION"}, marks=pytest.mark.bank(pages="whole", tells_of_permissions=False)),
+    ],
+)
+def test_a_history_is_read_to_its_end_and_callbacks_of_others_stay(
+    bunq: PayingBunq, odd_site: ThreadSite, bunq_is: set[str]
+) -> None:
+    browser = connect(odd_site, bunq)
+    for _ in range(2):
+        found = read(odd_site)
+        assert found.items() >= COMPLETE.items()
+        assert found["callbacks"]
+    assert bunq.count("POST", "/notification-filter-url", 200) == 1
+    ours = [each for each in bunq.callbacks if each != THEIRS]
+    assert THEIRS in bunq.callbacks
+    assert {each["category"] for each in ours} == (bunq_is or {"MUTATION", "OAUTH"})
+    assert {each["notification_target"] for each in ours} == {found["address"]}
+    browser.get("/connections/1/disconnect")
+    browser.submit(action="/disconnect", data="erase")
+    assert bunq.callbacks == [THEIRS]
+
+
+def test_trouble_with_callbacks_stops_no_payment(bunq: PayingBunq, odd_site: ThreadSite) -> None:
+    connect(odd_site, bunq)
+    for body in ({"Response": []}, b"<html>"):
+        bunq.answer_once("POST notification-filter-url", 200, body)
+        found = read(odd_site)
+        assert found.items() >= COMPLETE.items()
+        assert not found["callbacks"]
+    assert read(odd_site)["callbacks"]
+
+
+def test_callbacks_that_were_set_although_the_answer_was_lost_are_found(bunq: PayingBunq, odd_site: ThreadSite) -> None:
+    connect(odd_site, bunq)
+    read(odd_site)
+    with odd_site.app.app_context():
+        connections.list_active()[0].hooks_set_at = None
+        db.session.commit()
+        db.session.remove()
+    assert read(odd_site)["callbacks"]
+    assert bunq.count("POST", "/notification-filter-url") == 1
+
+
+def test_a_callback_for_an_account_that_we_do_not_know_leads_to_the_list_of_accounts(
+    bunq: PayingBunq, odd_site: ThreadSite
+) -> None:
+    connect(odd_site, bunq)
+    address = read(odd_site)["address"]
+    note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": "4711"}}}}
+    assert requests.post(address, json=note, timeout=10).status_code == 200
+    with odd_site.app.app_context():
+        assert sync.is_due(connections.list_active()[0])
+        db.session.remove()
+    before = bunq.count("GET", "/monetary-account")
+    assert not read(odd_site)["due"]
+    assert bunq.count("GET", "/monetary-account") > before
+
+
+def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
+    bunq: PayingBunq, odd_site: ThreadSite
+) -> None:
+    connect(odd_site, bunq)
+    with odd_site.app.app_context():
+        db.session.execute(db.update(MonetaryAccount).values(is_shared=False))
+        connection = connections.list_active()[0]
+        assert not sync.is_due(connection)
+        assert connection.accounts_read_at is not None
+        connection.accounts_read_at -= 2 * sync.FRESH
+        db.session.commit()
+        assert sync.is_due(connection)
+        db.session.remove()
+    assert read(odd_site).items() >= COMPLETE.items()
