@@ -54,8 +54,7 @@ class Jobs:
     def _run_sweep(self) -> None:
         with self._app.app_context():
             consents.end_all_overdue()
-            for attempt in consents.list_approved():
-                connecting.advance(attempt, patience_s=_CONSENT_PATIENCE_S)
+            connecting.advance_all(patience_s=_CONSENT_PATIENCE_S)
             due = [connection.id for connection in connections.list_active() if sync.is_due(connection)]
         for connection_id in due:
             self._sync(connection_id)

@@ -49,6 +49,18 @@ def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
         leases.give_back(attempt, holder)
 
 
+def advance_all(*, patience_s: float) -> None:
+    """Bring every approved attempt as far as bunq allows now; one that fails as nobody foresaw holds up no other."""
+    for attempt_id in [attempt.id for attempt in consents.list_approved()]:
+        try:
+            attempt = db.session.get(ConsentAttempt, attempt_id)
+            if attempt is not None:
+                advance(attempt, patience_s=patience_s)
+        except Exception:
+            db.session.rollback()
+            current_app.logger.exception("attempt %s cannot go on", attempt_id)
+
+
 def confirm(attempt: ConsentAttempt) -> bool:
     """The member says that this is the right person: make the connection; False when it was answered already."""
     return _connect(attempt, "confirm")

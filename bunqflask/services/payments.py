@@ -133,12 +133,13 @@ def store(account: MonetaryAccount, found: Sequence[bunq.Payment]) -> None:
 
     :raises ResponseNotUnderstood: an amount is finer than any currency knows.
     """
-    rows = {payment.payment_id: _row(account, payment) for payment in found}
-    if not rows:
+    # A page may tell of one payment twice, when it changed while bunq made the page.
+    latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}.values()
+    if not latest:
         return
     keep, keep_raw = _upserts(db.engine.dialect.name)
-    db.session.execute(keep, list(rows.values()))
-    raws = [{"id": row_id(payment.payment_id, account.id), "data": dict(payment.raw)} for payment in found]
+    db.session.execute(keep, [_row(account, payment) for payment in latest])
+    raws = [{"id": row_id(payment.payment_id, account.id), "data": dict(payment.raw)} for payment in latest]
     db.session.execute(keep_raw, raws)
 
 

@@ -41,6 +41,7 @@ def read(site: ThreadSite) -> dict[str, Any]:
         found = {
             "went well": went_well,
             "kept": db.session.scalar(db.select(db.func.count()).select_from(Payment)),
+            "outdated": db.session.scalar(db.select(db.func.count()).where(Payment.description == "outdated")),
             "breaks": state.breaks,
             "reaches the end": [stretch[2] for stretch in state.stretches],
             "callbacks": connection.hooks_set_at is not None,
@@ -51,7 +52,14 @@ def read(site: ThreadSite) -> dict[str, Any]:
     return found
 
 
-COMPLETE = {"went well": True, "kept": PAYMENTS, "breaks": [], "reaches the end": [True], "due": False}
+COMPLETE = {
+    "went well": True,
+    "kept": PAYMENTS,
+    "outdated": 0,
+    "breaks": [],
+    "reaches the end": [True],
+    "due": False,
+}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from flask import Flask
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
-from bunqflask.services import connections, sync
+from bunqflask.services import connecting, connections, sync
 from tests.support.apps import GunicornSite, Site, ThreadSite, add_member, child_environ, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
@@ -139,3 +139,20 @@ def test_a_consent_is_finished_while_nobody_looks(site: ThreadSite, bank: Bank) 
         db.session.remove()
     with worker(site):
         soon(site.app, lambda: len(connections.list_active()) == 1)
+
+
+@pytest.mark.sqlite_only
+def test_a_consent_whose_secret_does_not_open_holds_up_no_other(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    bank.fault(call="POST session-server", fault="491", times=None)
+    for _ in range(2):
+        browser.get(bank.approve(ask(browser)))
+    bank.no_faults()
+    with site.app.app_context():
+        first, second = db.session.scalars(db.select(ConsentAttempt).order_by(ConsentAttempt.created_at))
+        first.access_token_sealed = b"\x02k9" + bytes(40)
+        first.next_try_at = second.next_try_at = None
+        db.session.commit()
+        connecting.advance_all(patience_s=1)
+        assert (first.step, second.step) == ("connecting", "connected")
+        db.session.remove()

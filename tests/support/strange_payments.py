@@ -48,6 +48,7 @@ class PayingBunq(Bunq):
         shown = [{"PaymentGhost": {"id": 1}}, None, *({"Payment": _payment(number)} for number in sorted(ids))]
         if not ids:
             return {"Response": []}
+        shown.append({"Payment": _payment(ids[-1]) | {"updated": "2026-03-29 00:30:00", "description": "outdated"}})
         if self.pages in ("unpaged", "whole"):
             return {"Response": shown}
         return {"Response": shown, "Pagination": {"older_url": f"{path}?older_id={ids[-1]}", "newer_url": ""}}
@@ -76,6 +77,7 @@ def _payment(payment_id: int) -> dict[str, Any]:
         "id": payment_id,
         "monetary_account_id": RICH,
         "created": f"2026-03-29 00:{number:02}:59",
+        "updated": "2026-03-30 00:00:00.5",
         "amount": {"value": "1.00", "currency": "EUR"},
         "balance_after_mutation": {"value": f"{number}.00", "currency": "EUR"},
         "counterparty_alias": None,
