@@ -7,6 +7,7 @@ import sys
 import click
 from flask.cli import with_appcontext
 
+from bunqflask.encrypted import SecretUnreadable
 from bunqflask.services import connections, sync
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
@@ -25,6 +26,8 @@ def sync_command(connection_id: int | None, full: bool) -> None:
         found = [connection for connection in found if connection.id == connection_id]
         if not found:
             raise click.ClickException(f"There is no active connection {connection_id}.")
+    elif not found:
+        click.echo("There is no active connection.")
     went_well = [_one(connection.id, full) for connection in found]
     if not all(went_well):
         raise SystemExit(1)
@@ -33,7 +36,12 @@ def sync_command(connection_id: int | None, full: bool) -> None:
 def _one(connection_id: int, full: bool) -> bool:
     connection = connections.by_id(connection_id)
     click.echo(f"{connection.display_name}:")
-    went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+    try:
+        went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+    except SecretUnreadable as unreadable:
+        # The others can be read all the same.
+        click.echo(f"  stopped: a stored secret cannot be opened: {unreadable}")
+        return False
     if connection.status != "active":
         click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
     elif connection.trouble is not None:

@@ -21,7 +21,7 @@ from bunqflask.models import BunqSession, Connection, Installation, Login
 from bunqflask.services import team
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
-from tests.support.bank import Bank
+from tests.support.bank import WALKER_STUDIO, Bank
 
 WAIT_S = 60
 
@@ -97,6 +97,36 @@ def test_status_shows_no_secret(app: Flask) -> None:
             assert secret is not None
             assert secret not in told
         db.session.remove()
+
+
+# flask sync
+
+
+@pytest.mark.sqlite_only
+def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSite, bank: Bank) -> None:
+    assert flask(site.app, "sync").output == "There is no active connection.\n"
+    browser = sign_in(site, "sam@team.example")
+    consents.connect(browser, bank)
+    consents.connect(browser, bank, person=WALKER_STUDIO)
+    bank.fault(call="GET monetary-account", fault="bad-signature")
+    told = flask(site.app, "sync")
+    assert told.exit_code == 1
+    assert "Jodi Walker:\n  stopped: not_trusted bunq's answer carries a wrong signature\nWalker Studio" in told.output
+    with site.app.app_context():
+        jodi = db.session.scalars(db.select(Connection).filter_by(display_name="Jodi Walker")).one()
+        jodi.trouble, jodi.next_try_at, jodi.access_token_sealed = None, None, b"\x02k9" + bytes(40)
+        db.session.commit()
+        number = jodi.id
+        db.session.remove()
+    told = flask(site.app, "sync")
+    assert told.exit_code == 1
+    assert "Jodi Walker:\n  stopped: a stored secret cannot be opened: no key 'k9'" in told.output
+    assert "payments, up to date" in told.output.partition("Walker Studio")[2]
+    with site.app.app_context():
+        db.session.execute(db.update(Connection).where(Connection.id == number).values(status="lost"))
+        db.session.commit()
+        db.session.remove()
+    assert flask(site.app, "sync", "--connection", str(number)).exit_code == 1
 
 
 # flask team
