@@ -162,9 +162,13 @@ def merge(stretches: Iterable[Stretch], page: PaymentPage, *, below: int | None)
     reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None
     if below is None:
-        known.insert(0, Stretch(max(reached, default=0), min(reached, default=0), at_end))
+        known = [each for each in known if each.newest >= each.oldest]
+        # Without a payment yet its newest is 0: what comes later may have any id above.
+        known.insert(0, Stretch(max(ids, default=0), min(reached, default=0), at_end))
     else:
         top = known[0]
+        if top.newest < top.oldest:
+            top.newest = max(ids, default=0)
         brings_older = any(each < below for each in reached)
         top.oldest = min([top.oldest, *reached])
         top.reaches_end = top.reaches_end or at_end or not (brings_older or page.is_paged)

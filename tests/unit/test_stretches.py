@@ -92,11 +92,14 @@ def test_new_payments_during_a_cut_off_history_leave_no_gap() -> None:
 def test_a_page_of_other_things_is_passed_and_leaves_no_gap() -> None:
     known = [Stretch(30, 20, False)]
     stretches = merge(known, PaymentPage([], 40), below=None)
-    assert stretches == [Stretch(40, 40, False), *known]
+    assert stretches == [Stretch(0, 40, False), *known]
+    # Cut off here, the next reading begins with the newest again.
+    again = merge(stretches, PaymentPage([payment(45), payment(41)], 41), below=None)
+    assert again == [Stretch(45, 41, False), *known]
     stretches = merge(stretches, PaymentPage([payment(39), payment(35)], 35), below=40)
-    assert stretches == [Stretch(40, 35, False), *known]
+    assert stretches == [Stretch(39, 35, False), *known]
     stretches = merge(stretches, PaymentPage([], 28), below=35)
-    assert stretches == [Stretch(40, 20, False)]
+    assert stretches == [Stretch(39, 20, False)]
 
 
 def test_where_bunq_says_nothing_of_older_payments_a_page_without_any_is_the_end() -> None:
