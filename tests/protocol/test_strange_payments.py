@@ -91,7 +91,8 @@ def test_a_history_is_read_to_its_end_and_callbacks_of_others_stay(
 
 def test_trouble_with_callbacks_stops_no_payment(bunq: PayingBunq, odd_site: ThreadSite) -> None:
     connect(odd_site, bunq)
-    for body in ({"Response": []}, b"<html>"):
+    unsigned_and_no_json: list[Any] = [{"Response": []}, b"<html>"]
+    for body in unsigned_and_no_json:
         bunq.answer_once("POST notification-filter-url", 200, body)
         found = read(odd_site)
         assert found.items() >= COMPLETE.items()
