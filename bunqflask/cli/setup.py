@@ -64,6 +64,10 @@ def setup_command(
         )
         for done in setup.run(wishes):
             click.echo(f"{done.number}/{done.total}  {done.name:<16} {done.result}  ({done.took_s:.1f} s)", color=False)
+    except setup.NotKnownToBunq as refused:
+        exception = click.ClickException(str(refused))
+        exception.exit_code = setup.NOT_KNOWN_STATUS
+        raise exception from refused
     except (setup.SetupRefused, psd2.CertificateUnusable, config.ConfigError) as refused:
         raise click.ClickException(str(refused)) from refused
     except SecretUnreadable as unreadable:

@@ -27,10 +27,21 @@ from bunqflask.services.calls import CallGate
 # Nobody else waits for a setup: it may sit out bunq's slowest limit several times.
 PATIENCE_S = 120.0
 DEVICE_DESCRIPTION = "bunqflask"
+# The command's exit status for NotKnownToBunq: by this `make run` tells that its simulated bank was reset.
+NOT_KNOWN_STATUS = 3
+_SESSION_REFUSED = (
+    "bunq refuses our session. Either this server's address has changed (allow the new one in the bunq "
+    "app, under the API key), or the key was withdrawn or the sandbox was reset (then run setup again "
+    "with --new-installation)."
+)
 
 
 class SetupRefused(Exception):
     """Setup cannot go on; the text says why and what to do."""
+
+
+class NotKnownToBunq(SetupRefused):
+    """bunq takes no session of this installation: another address, a withdrawn key, or a sandbox that was reset."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def run(wishes: Wishes) -> Iterator[StepDone]:
         try:
             result = step(installation, CallGate(PATIENCE_S), wishes)
         except errors.CredentialsRejected as error:
-            raise SetupRefused(
+            raise NotKnownToBunq(
                 "bunq does not know this installation any more; a sandbox forgets all of them when it is reset. "
                 "Run setup again with --new-installation."
             ) from error
@@ -295,11 +306,7 @@ def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) ->
     try:
         sessions.ensure_open(session, secret=installation.api_key or "", installation=installation, gate=gate)
     except errors.SecretRefused as error:
-        raise SetupRefused(
-            "bunq refuses our session. Either this server's address has changed (allow the new one in the bunq "
-            "app, under the API key), or the key was withdrawn or the sandbox was reset (then run setup again "
-            "with --new-installation)."
-        ) from error
+        raise NotKnownToBunq(_SESSION_REFUSED) from error
     verb = "opened" if session.generation != before else "still open"
     return f"{verb}, as {session.holder_name or session.holder_type}"
 
@@ -352,4 +359,8 @@ def _in_own_session(
     if session is None:
         raise sessions.NotSetUp("run `flask --app wsgi setup` first")
     secret = installation.api_key or ""
-    return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+    try:
+        return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+    except (errors.SecretRefused, errors.CredentialsRejected) as error:
+        # The session that was still open is not known any more, and bunq gives no other.
+        raise NotKnownToBunq from error

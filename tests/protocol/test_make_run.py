@@ -144,6 +144,14 @@ def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: La
     assert urlpath(launcher.sign_in()) == "/"
     assert what_the_bank_holds(launcher) == registered
 
+    # A bank that was reset knows nobody, and setting up again is left to nobody.
+    launcher.bank.reset()
+    assert launcher.end(signal.SIGINT) == 0
+    launcher.start()
+    assert "The simulated bank was reset" in launcher.output
+    assert what_the_bank_holds(launcher)["installations"] == 1
+    assert urlpath(launcher.sign_in()) == "/"
+
     # Killed outright, it has no time to stop its servers; they stop all the same.
     launcher.end(signal.SIGKILL)
     launcher.assert_nothing_listens()

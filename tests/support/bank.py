@@ -77,6 +77,10 @@ class Bank:
         """Withdraw every grant of a bunq user, as that person does in the bunq app."""
         self._control("POST", "grants/revoke", {"user_id": user_id})
 
+    def reset(self) -> None:
+        """Forget all but the invented people."""
+        self._control("POST", "reset")
+
     def state(self) -> Any:
         """Return what it holds: people, grants, sessions; no secret among it."""
         return self._control("GET", "state")
