@@ -207,7 +207,8 @@ def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable) ->
 def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> ReadingState:
     """Show how far an account is read, in the order in which it matters: reading, trouble, gaps, fine."""
     reading = sync_state is not None and sync_state.lease_until is not None and sync_state.lease_until > clock.now()
-    level, words = _level(account, sync_state, connection, reading=reading)
+    trouble, next_try_at = _trouble(sync_state, connection)
+    level, words = _level(account, sync_state, connection, trouble=trouble, reading=reading)
     gaps = _gaps(account, sync_state.breaks[:_MOST_GAPS]) if sync_state else []
     known = sync_state.read_at if sync_state else None
     expected = progress.expected_total(account, sync_state) if reading and sync_state else None
@@ -227,8 +228,8 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
         gaps=gaps,
         more_gaps=max(0, len(sync_state.breaks) - _MOST_GAPS) if sync_state else 0,
         read_at=known,
-        next_try_at=sync_state.next_try_at if sync_state and sync_state.trouble else None,
-        why=_why(account, sync_state, connection),
+        next_try_at=next_try_at,
+        why=_why(account, trouble, connection),
         may_read=connection.status == "active" and account.is_shared,
     )
 
@@ -301,8 +302,22 @@ def _change(totals: Totals, *, several: bool) -> Money:
     return Money(amount if several else amount + totals.own, totals.currency)
 
 
+def _trouble(sync_state: AccountSync | None, connection: Connection) -> tuple[str | None, datetime | None]:
+    """What keeps an account from being read, and the next try: its own trouble, else that of all its connection."""
+    if sync_state is not None and sync_state.trouble:
+        return sync_state.trouble, sync_state.next_try_at
+    if connection.status == "active" and connection.trouble not in (None, "waiting"):
+        return connection.trouble, connection.next_try_at
+    return None, None
+
+
 def _level(
-    account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection, *, reading: bool
+    account: MonetaryAccount,
+    sync_state: AccountSync | None,
+    connection: Connection,
+    *,
+    trouble: str | None,
+    reading: bool,
 ) -> tuple[Literal["ok", "warn", "neutral"], str]:
     if reading:
         return "neutral", _("Reading")
@@ -312,7 +327,7 @@ def _level(
         return "neutral", _("Not read yet") if sync_state is None or not sync_state.stretches else _("Read in part")
     if sync_state.breaks:
         return "warn", _("Something is missing")
-    if sync_state.trouble:
+    if trouble:
         return "warn", _("Not up to date")
     return "ok", _("Complete")
 
@@ -361,14 +376,14 @@ def why_over(account: MonetaryAccount, connection: Connection) -> str | None:
     return None if account.is_shared else _("This account is no longer shared with us.")
 
 
-def _why(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> str | None:
+def _why(account: MonetaryAccount, trouble: str | None, connection: Connection) -> str | None:
     if over := why_over(account, connection):
         return over
-    if sync_state is None or sync_state.trouble is None:
+    if trouble is None:
         return None
-    if sync_state.trouble == "waiting":
+    if trouble == "waiting":
         return _("bunq asks us to wait for a moment.")
-    title, lead, *_rest = reasons.trouble(sync_state.trouble)
+    title, lead, *_rest = reasons.trouble(trouble)
     return f"{title}. {lead}"
 
 

@@ -25,9 +25,10 @@ def test_read_now_fetches_the_payments_from_bunq(site: ThreadSite, bank: Bank) -
     assert "3 of 4 accounts are not complete or not up to date" in robin.get("/payments").text, "only this one was read"
 
 
-def test_what_stands_in_the_way_is_said_with_the_next_try(site: ThreadSite, bank: Bank) -> None:
+@pytest.mark.parametrize("call", ["GET payment", "GET monetary-account"])
+def test_what_stands_in_the_way_is_said_with_the_next_try(site: ThreadSite, bank: Bank, call: str) -> None:
     robin = at_the_account(site, bank)
-    bank.fault(call="GET payment", fault="500", times=None)
+    bank.fault(call=call, fault="500", times=None)
     page = robin.submit(action="/reread")
     assert page.status == 200
     assert "Not everything could be read now" in page.text
