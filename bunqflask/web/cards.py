@@ -26,6 +26,7 @@ from bunqflask.web.presenters import (
     pill,
     place,
     qr_svg,
+    stays_here,
     totals,
     type_label,
 )
@@ -109,6 +110,7 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
         seen=seen(attempt),
         step=cast(Step, step),
         link=link,
+        link_stays_here=bool(link) and stays_here(link),
         qr_svg=qr_svg(link) if link else None,
         expires_at=attempt.expires_at,
         approved_at=attempt.approved_at,

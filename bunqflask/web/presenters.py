@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import qrcode
 from markupsafe import Markup
@@ -144,12 +145,14 @@ class AttemptView:
     """One attempt at consent, at the step where it is now; all moments are UTC.
 
     `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
+    `link_stays_here` tells that no other device can open the link.
     """
 
     id: str
     step: Step
     seen: str = ""
     link: str = ""
+    link_stays_here: bool = False
     qr_svg: Markup | None = None
     expires_at: datetime | None = None
     approved_at: datetime | None = None
@@ -251,6 +254,12 @@ def totals(rows: Iterable[AccountRow]) -> list[CurrencyTotal]:
             counts[row.currency] += 1
     ordered = sorted(sums, key=lambda currency: (currency != HOME_CURRENCY, currency))
     return [CurrencyTotal(currency=each, amount=sums[each], count=counts[each]) for each in ordered]
+
+
+def stays_here(url: str) -> bool:
+    """Tell whether an address means this computer to everybody: no other device can open it."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def qr_svg(url: str, label: str | None = None) -> Markup:

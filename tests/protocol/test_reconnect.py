@@ -67,7 +67,7 @@ def test_a_company_again_is_the_same_connection_too(site: ThreadSite, bank: Bank
     connect(robin, bank, person=JODI)
     page = connect(robin, bank, person=WALKER_STUDIO)
     assert "Connected again: Walker Studio B.V." in page.text
-    assert "6 accounts stayed, 0 are new, 0 are no longer shared" in page.text
+    assert "6 accounts stayed. Nothing was stored twice." in page.text
     assert rows.count(site.app, Connection) == 2
     assert rows.count(site.app, MonetaryAccount) == 10
 

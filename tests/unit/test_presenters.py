@@ -159,3 +159,17 @@ def test_the_qr_code_is_one_plain_drawing_with_a_quiet_zone() -> None:
     assert (4, 4, 7) in dark
     assert 'role="img" aria-label="&lt;&amp;&#34;"' in drawing
     assert "style" not in drawing
+
+
+@pytest.mark.parametrize(
+    ("address", "here"),
+    [
+        ("http://localhost:5000/c/abc", True),
+        ("http://127.0.0.1:5000/c/abc", True),
+        ("http://[::1]:5000/c/abc", True),
+        ("http://192.168.1.20:5000/c/abc", False),
+        ("https://localhost.example.org/c/abc", False),
+    ],
+)
+def test_a_link_that_only_this_computer_can_open_is_known(address: str, here: bool) -> None:
+    assert presenters.stays_here(address) is here
