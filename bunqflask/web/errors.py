@@ -58,7 +58,7 @@ def connection_trouble(connection: Connection) -> Problem | None:
         return Problem(
             title=_("%(name)s needs to approve again") % {"name": formats.name(connection.display_name)},
             lead=_("bunq refused our permission on %(when)s. What is stored stays readable.")
-            % {"when": formats.moment(connection.status_since)},
+            % {"when": f"{formats.day(connection.status_since, 'short')} {formats.clock(connection.status_since)}"},
             status=200,
             facts=shown_facts(connection.trouble_facts),
         )
