@@ -19,6 +19,10 @@ from bunqflask.services import psd2, setup
 ReadableFile = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
+class _NotKnown(click.ClickException):
+    exit_code = setup.NOT_KNOWN_STATUS
+
+
 @click.command("setup")
 @click.option(
     "--environment",
@@ -65,9 +69,7 @@ def setup_command(
         for done in setup.run(wishes):
             click.echo(f"{done.number}/{done.total}  {done.name:<16} {done.result}  ({done.took_s:.1f} s)", color=False)
     except setup.NotKnownToBunq as refused:
-        exception = click.ClickException(str(refused))
-        exception.exit_code = setup.NOT_KNOWN_STATUS
-        raise exception from refused
+        raise _NotKnown(str(refused)) from refused
     except (setup.SetupRefused, psd2.CertificateUnusable, config.ConfigError) as refused:
         raise click.ClickException(str(refused)) from refused
     except SecretUnreadable as unreadable:
