@@ -1,5 +1,7 @@
 """A press on "Read now": payments come from bunq, or it says what stands in the way."""
 
+import pytest
+
 from tests.protocol.test_payments_pages import ACCOUNT, names
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
