@@ -361,6 +361,6 @@ def _in_own_session(
     secret = installation.api_key or ""
     try:
         return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
-    except (errors.SecretRefused, errors.CredentialsRejected) as error:
+    except errors.SecretRefused as error:
         # The session that was still open is not known any more, and bunq gives no other.
-        raise NotKnownToBunq from error
+        raise NotKnownToBunq(_SESSION_REFUSED) from error
