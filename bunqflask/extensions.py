@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, MetaData, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 
@@ -43,14 +44,19 @@ def _json(value: object) -> str:
         return json.dumps(value)
 
 
-db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json})
+# What stands in a statement's parameters (names, amounts, hashes) is not for the log when the statement fails.
+db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hide_parameters": True})
 migrate = Migrate()
 csrf = CSRFProtect()
 
 
 def init_database(app: Flask) -> None:
     """Bind the database to the app; on SQLite, make its transactions safe for several workers."""
+    if app.config["SQLALCHEMY_DATABASE_URI"].startswith("postgresql"):
+        # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once.
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
     db.init_app(app)
+    app.teardown_appcontext(_let_go)
     with app.app_context():
         engine = db.engine
     if engine.dialect.name == "sqlite":
@@ -58,6 +64,14 @@ def init_database(app: Flask) -> None:
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+
+
+def _let_go(_error: BaseException | None) -> None:
+    """Give the connection back: a page that is made already is not lost because the database is gone by then."""
+    try:
+        db.session.remove()
+    except DBAPIError:
+        db.session.registry.clear()  # the connection is thrown away; the transaction ended with it
 
 
 def read_only() -> None:

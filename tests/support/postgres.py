@@ -36,6 +36,11 @@ class Cluster:
         """Drop a database with whoever is still connected to it."""
         self._run(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
+    def end_connections(self, database: str) -> None:
+        """End every connection to a database, as a restart of the server does."""
+        own = "pid <> pg_backend_pid()"
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}' AND {own}")
+
     def _run(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
