@@ -31,6 +31,7 @@ from bunqflask.texts import gettext as _
 
 PACK_NAME = "pack"
 _A_THOUSAND = 1_000
+_FIRST_YEAR = 1970
 _ENTRY_COLUMNS = (
     Payment.id,
     Payment.payment_id,
@@ -68,8 +69,10 @@ def make(
     :raises PeriodRefused: nothing to export, or a period that ends before it begins or is not over.
     :raises ExportError: a value does not fit the format.
     """
+    _check(formats, first_day, last_day)
     statements = [_statement(account, first_day, last_day) for account in _chosen(scope, account_ids)]
-    _check(statements, formats, first_day, last_day)
+    if not statements:
+        raise PeriodRefused(_("No payments have been read for these accounts yet."))
     period = f"{first_day:%Y%m%d}-{last_day:%Y%m%d}"
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by whoever sends it
@@ -112,15 +115,16 @@ def _has_history(account: MonetaryAccount) -> bool:
     return state is not None and bool(state.stretches)
 
 
-def _check(statements: list[Statement], formats: Sequence[str], first_day: date, last_day: date) -> None:
+def _check(formats: Sequence[str], first_day: date, last_day: date) -> None:
     if not formats or any(name not in FORMATS for name in formats):
         raise PeriodRefused(_("Choose at least one format."))
     if last_day < first_day:
         raise PeriodRefused(_("The period ends before it begins."))
     if last_day > clock.now().astimezone(zone()).date():
         raise PeriodRefused(_("The period ends in the future."))
-    if not statements:
-        raise PeriodRefused(_("No payments have been read for these accounts yet."))
+    # The first days of the calendar are outside it in another zone, and no bank account is that old.
+    if first_day.year < _FIRST_YEAR:
+        raise PeriodRefused(_("The period begins before %(year)s.") % {"year": _FIRST_YEAR})
 
 
 def _write_pack(member: Member, statements: list[Statement], formats: Sequence[str], file: BinaryIO) -> None:

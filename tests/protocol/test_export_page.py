@@ -101,6 +101,8 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
         ({"from": "2026-02-30"}, "Both days are needed"),
         ({"from": "2026-02-01", "to": "2026-01-01"}, "ends before it begins"),
         ({"to": "2999-01-01"}, "ends in the future"),
+        ({"to": "9999-12-31"}, "ends in the future"),
+        ({"from": "0001-01-01"}, "begins before 1970"),
     ],
 )
 def test_what_cannot_be_exported_is_told_at_the_form(
