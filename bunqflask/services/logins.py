@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, or_, select, update
+from flask import current_app
+from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
@@ -67,19 +70,22 @@ class NewLogin:
     token: str = field(repr=False)
 
 
-def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLogin:
+def log_in(email: str, password: str, *, address: str, user_agent: str, known_browser: str = "") -> NewLogin:
     """Check email and password, and log the person in.
 
+    :param known_browser: what `known_browser` gave this browser at an earlier login, if it has been here before.
     :raises LoginThrottled: too many tries for this account or from this address.
     :raises LoginRefused: email and password do not match.
     """
-    address_key = "address:" + address[:64]
-    # The address first: once it is held back, it can neither lock others out nor fill the table.
-    _count_try(address_key, _TRIES_PER_ADDRESS)
-    member = _check_password(email, password)
+    member = team.find(email)
+    address_key, browser_key = "address:" + _network(address), _browser_key(known_browser, member)
+    if browser_key is None:
+        # The address first: once it is held back, it can neither lock others out nor fill the table.
+        _count_try(address_key, _TRIES_PER_ADDRESS)
+    member = _check_password(member, password, browser_key or _account_key(email))
     token, now = secrets.token_urlsafe(32), clock.now()
-    throttles = db.delete(LoginThrottle)
-    db.session.execute(throttles.where(or_(LoginThrottle.key == address_key, LoginThrottle.window_ends_at < now)))
+    throttles, counted = db.delete(LoginThrottle), browser_key or address_key
+    db.session.execute(throttles.where(or_(LoginThrottle.key == counted, LoginThrottle.window_ends_at < now)))
     login = Login(
         token_hash=_digest(token),
         member_id=member.id,
@@ -94,13 +100,24 @@ def log_in(email: str, password: str, *, address: str, user_agent: str) -> NewLo
     return NewLogin(login, token)
 
 
-def confirm_password(member: Member, password: str) -> TeamMember:
+def known_browser(member_id: int) -> str:
+    """Return what a browser keeps to be known again at this member's next login.
+
+    Its tries are counted by themselves, so that a stranger who keeps guessing a member's password holds back
+    other strangers, but never the member in the browser they always use.
+    """
+    return _signer().dumps([member_id, secrets.token_urlsafe(16)])  # type: ignore[no-any-return]
+
+
+def confirm_password(member: Member, password: str, *, login_id: int) -> TeamMember:
     """Check the password of somebody who is logged in; a borrowed browser gets no more tries than a stranger.
 
-    :raises LoginThrottled: too many tries for this account.
+    :raises LoginThrottled: too many tries in this login.
     :raises LoginRefused: it is not the password.
     """
-    return _check_password(member.email, password)
+    confirmed = _check_password(team.find(member.email), password, f"login:{login_id}")
+    db.session.commit()
+    return confirmed
 
 
 def find(token: str, *, is_use: bool = True) -> CurrentLogin | None:
@@ -141,34 +158,76 @@ def end(member: Member, login_id: int) -> None:
     db.session.commit()
 
 
-def _check_password(email: str, password: str) -> TeamMember:
-    account_key = "account:" + _digest(email.strip().casefold())
+def _check_password(member: TeamMember | None, password: str, key: str) -> TeamMember:
+    """Compare a password; the tries are counted under a key, and forgotten when it is right.
+
+    On success the member's row is locked, until the caller commits.
+    """
+    member_id, password_hash = (member.id, member.password_hash) if member else (0, None)
     # Counted before the check, so that many tries at once are not all checked before one is counted.
-    _count_try(account_key, _TRIES_PER_ACCOUNT)
-    member = team.find(email)
-    password_hash = member.password_hash if member else None
-    db.session.commit()  # comparing takes a moment: nobody waits for the database meanwhile
-    if not team.hash_matches(password_hash, password) or member is None:
+    # Its commit also lets go of the database: comparing takes a moment, and nobody waits meanwhile.
+    _count_try(key, _TRIES_PER_ACCOUNT)
+    if not team.hash_matches(password_hash, password):
         raise LoginRefused
-    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == account_key))
-    db.session.commit()
-    return member
+    # A reset or a removal in that moment ends the member's logins, and must end this one too.
+    still = db.select(TeamMember).where(TeamMember.id == member_id, TeamMember.password_hash == password_hash)
+    found: TeamMember | None = db.session.scalars(still.with_for_update()).one_or_none()
+    if found is None:
+        raise LoginRefused
+    db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == key))
+    return found
 
 
 def _count_try(key: str, allowed: int) -> None:
-    now = clock.now()
+    """Count a try, in one statement: a success at the same moment may take the row away."""
+    now, ends_at = clock.now(), LoginThrottle.window_ends_at
     insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
-    fresh = {"failures": 0, "window_ends_at": now + _WINDOW}
-    db.session.execute(insert(LoginThrottle).values(key=key, **fresh).on_conflict_do_nothing())
-    row = db.session.scalars(db.select(LoginThrottle).filter_by(key=key).with_for_update()).one()
-    if row.window_ends_at <= now:
-        row.failures, row.window_ends_at = 0, now + _WINDOW
-    if row.failures >= allowed:
-        until = row.window_ends_at
-        db.session.commit()
-        raise LoginThrottled(until)
-    row.failures += 1
+    fresh = {"failures": 1, "window_ends_at": now + _WINDOW}
+    again = {
+        # One more than allowed says it all; and a number that only grows would one day not fit.
+        "failures": case(
+            (ends_at <= now, 1), (LoginThrottle.failures > allowed, allowed + 1), else_=LoginThrottle.failures + 1
+        ),
+        "window_ends_at": case((ends_at <= now, now + _WINDOW), else_=ends_at),
+    }
+    count = (
+        insert(LoginThrottle)
+        .values(key=key, **fresh)
+        .on_conflict_do_update(index_elements=["key"], set_=again)
+        .returning(LoginThrottle.failures, LoginThrottle.window_ends_at)
+    )
+    failures, until = db.session.execute(count).one()
     db.session.commit()
+    if failures > allowed:
+        raise LoginThrottled(until)
+
+
+def _account_key(email: str) -> str:
+    return "account:" + _digest(email.strip().casefold())
+
+
+def _browser_key(known: str, member: TeamMember | None) -> str | None:
+    """Return the key of a browser in which this very member was logged in before, or None."""
+    try:
+        member_id, _nonce = _signer().loads(known)
+    except (BadSignature, TypeError, ValueError):
+        return None
+    return f"browser:{_digest(known)}" if member is not None and member.id == member_id else None
+
+
+def _network(address: str) -> str:
+    """Return whose address it is: one holder has all of an IPv6 /64, and could take another for each try."""
+    try:
+        given = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(given, ipaddress.IPv4Address):
+        return str(given)
+    return str(given.ipv4_mapped or ipaddress.ip_network((given, 64), strict=False))
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="known browser")
 
 
 def _digest(text: str) -> str:

@@ -1,12 +1,12 @@
 """Logging in and out."""
 
-from flask import Blueprint, g, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.services import logins
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats
-from bunqflask.web.security import keep_login, own_path, public
+from bunqflask.web.security import keep_known, keep_login, own_path, public
 
 bp = Blueprint("auth", __name__)
 
@@ -27,6 +27,7 @@ def login() -> ResponseReturnValue:
             request.form.get("password", ""),
             address=request.remote_addr or "",
             user_agent=request.user_agent.string,
+            known_browser=request.cookies.get(current_app.config["KNOWN_COOKIE_NAME"], ""),
         )
     except logins.LoginThrottled as throttled:
         error = _("Too many tries. Next try possible at %(time)s.") % {"time": formats.clock(throttled.until)}
@@ -39,6 +40,7 @@ def login() -> ResponseReturnValue:
     session.clear()
     response = redirect(request.script_root + next_path)
     keep_login(response, new.token)
+    keep_known(response, logins.known_browser(new.login.member_id))
     return response
 
 

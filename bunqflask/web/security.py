@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 View = TypeVar("View", bound=Callable[..., Any])
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_A_YEAR_S = 365 * 24 * 3600
 
 
 def public(view: View) -> View:
@@ -66,6 +67,7 @@ def init_app(app: Flask, config: Config) -> None:
         # Lax, not Strict: the way back from bunq begins on another site.
         SESSION_COOKIE_SAMESITE="Lax",
         LOGIN_COOKIE_NAME=_cookie_name(config, "login"),
+        KNOWN_COOKIE_NAME=_cookie_name(config, "known"),
         MAX_CONTENT_LENGTH=1024 * 1024,
         WTF_CSRF_TIME_LIMIT=None,
         # The Origin check below is stricter, and works where a privacy setting withholds the referrer.
@@ -85,6 +87,20 @@ def keep_login(response: BaseResponse, token: str | None) -> None:
         return
     # A session cookie: how long the login lives is decided by its row.
     response.set_cookie(name, token, path=path, secure=config["SESSION_COOKIE_SECURE"], httponly=True, samesite="Lax")
+
+
+def keep_known(response: BaseResponse, mark: str) -> None:
+    """Let this browser be known again at the next login; it stays when the login ends."""
+    config = current_app.config
+    response.set_cookie(
+        config["KNOWN_COOKIE_NAME"],
+        mark,
+        max_age=_A_YEAR_S,
+        path=config["SESSION_COOKIE_PATH"],
+        secure=config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def own_path(path: str) -> str:

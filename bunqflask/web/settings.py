@@ -44,7 +44,7 @@ def end_login(login_id: int) -> ResponseReturnValue:
 def password() -> ResponseReturnValue:
     """Change the password; every other login ends."""
     try:
-        member = logins.confirm_password(g.team_member, request.form.get("current", ""))
+        member = logins.confirm_password(g.team_member, request.form.get("current", ""), login_id=g.login.id)
     except logins.LoginThrottled as throttled:
         until = formats.clock(throttled.until)
         return _page({"current": _("Too many tries. Next try possible at %(time)s.") % {"time": until}}), 429

@@ -14,6 +14,7 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import csrf
 from bunqflask.models import Login, LoginThrottle
+from bunqflask.services import team
 from tests.support import rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, let_go, sign_in
 from tests.support.browser import Browser, Page
@@ -288,6 +289,70 @@ def test_ten_tries_for_one_account_and_no_more_whatever_the_address_says(live_ap
     rows.age_throttles(live_app.app, timedelta(minutes=16))
     assert is_in_after(browser, robin)
     assert rows.count(live_app.app, LoginThrottle) == 0, "nothing is left of tries long ago"
+
+
+def test_who_keeps_guessing_holds_a_member_back_in_no_browser_where_they_were_before(
+    live_app: ThreadSite, robin: str
+) -> None:
+    known, stranger = sign_in(live_app, robin), live_app.browser()
+    known.get("/")
+    known.submit(button="Log out")
+    for number in range(31):
+        try_in(stranger, robin if number < 10 else f"guess{number}@example.com", LONG)
+    assert try_in(stranger, robin, PASSWORD).status == 429, "neither the account nor the address has tries left"
+    for _ in range(3):
+        assert try_in(known, robin, LONG).status == 403
+    assert is_in_after(known, robin)
+    assert try_in(stranger, robin, PASSWORD).status == 429, "which gives the stranger no tries back"
+    sam = live_app.browser()
+    add_sam(live_app)
+    sam.session.cookies = known.session.cookies.copy()
+    sam.session.cookies.set("bunqflask_login", None)
+    assert try_in(sam, "sam@example.com", PASSWORD).status == 429, "it is known as one member's browser, not another's"
+    known.submit(button="Log out")
+    for _ in range(10):
+        assert try_in(known, robin, LONG).status == 403
+    assert try_in(known, robin, PASSWORD).status == 429, "a stolen browser cannot guess for ever either"
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.settings(TRUSTED_PROXY_HOPS="1")
+def test_another_address_of_the_same_network_gets_no_more_tries(live_app: ThreadSite, robin: str) -> None:
+    browser = live_app.browser()
+
+    def tried_from(address: str) -> int:
+        browser.session.headers["X-Forwarded-For"] = address
+        return try_in(browser, f"guess{address}@example.com", LONG).status
+
+    assert {tried_from(f"2001:db8:1:2:{number:x}::1") for number in range(30)} == {403}
+    assert tried_from("2001:db8:1:2:ffff::1") == 429
+    assert tried_from("2001:db8:1:3::1") == 403
+    assert tried_from("::ffff:192.0.2.7") == 403
+    with rows.behind(live_app.app):
+        assert {key for key in rows.throttled() if key.startswith("address:")} == {
+            "address:2001:db8:1:2::/64",
+            "address:2001:db8:1:3::/64",
+            "address:192.0.2.7",
+        }
+
+
+def test_a_password_reset_while_the_old_one_is_compared_leaves_no_login(
+    live_app: ThreadSite, robin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare = team.hash_matches
+
+    def reset_meanwhile(password_hash: str | None, password: str) -> bool:
+        matches = compare(password_hash, password)
+        with rows.behind(live_app.app):
+            team.reset(robin, "another long password")
+        return matches
+
+    browser = live_app.browser()
+    with monkeypatch.context() as slow:
+        slow.setattr(team, "hash_matches", reset_meanwhile)
+        assert try_in(browser, robin, PASSWORD).status == 403
+    assert rows.count(live_app.app, Login) == 0
+    assert is_in_after(browser, robin, "another long password")
 
 
 def test_signs_that_no_column_takes_are_a_wrong_email(live_app: ThreadSite, robin: str) -> None:

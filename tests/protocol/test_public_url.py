@@ -145,7 +145,7 @@ def test_no_header_moves_the_app_elsewhere(bank: Bank, database_url: str, hops: 
         ("1", "198.51.100.1, 203.0.113.7", "203.0.113.7"),
         ("2", "6.6.6.6, 203.0.113.7, 10.0.0.2", "203.0.113.7"),
         ("1", "", "127.0.0.1"),
-        ("1", "2001:db8::1", "2001:db8::1"),
+        ("1", "2001:db8::1", "2001:db8::/64"),
     ],
 )
 def test_tries_are_counted_for_the_address_that_the_nearest_trusted_proxy_names(

@@ -148,6 +148,11 @@ def age_throttles(app: Flask, by: timedelta) -> None:
         db.session.commit()
 
 
+def throttled() -> list[str]:
+    """Return the keys under which tries to log in are counted; inside `behind`."""
+    return list(db.session.scalars(db.select(LoginThrottle.key)))
+
+
 def forget_throttle(key: str) -> None:
     """Forget the counted tries of an account or an address; inside `behind`."""
     db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == key))
