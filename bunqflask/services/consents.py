@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
 
 from flask import current_app
 from sqlalchemy import CursorResult, or_, update
+from sqlalchemy.exc import OperationalError
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -37,6 +39,8 @@ KEEP_TRYING = timedelta(minutes=60)
 _EXCHANGE = timedelta(seconds=60)
 _OPEN_STEPS = ("waiting", "exchanging", "connecting", "confirm")
 _CLOSING_PATIENCE_S = 1.0
+_STORING_TRIES = 3
+_STORING_PAUSE_S = 1.0
 
 
 class ConsentError(Exception):
@@ -191,14 +195,8 @@ def come_back(
         attempt.trouble_facts = troubles.facts_of(failure)
         raise _fail(attempt, _exchange_trouble(failure)) from failure
     elsewhere = member is None or member.id != attempt.member_id
-    attempt.access_token = token
-    attempt.approved_at = clock.now()
-    attempt.came_back_elsewhere = elsewhere
-    if not claim(attempt, "exchanging", "connecting"):
-        db.session.rollback()  # cancelled while bunq answered: what it answered is not kept
-        raise ConsentStateMismatch(attempt)
-    db.session.commit()
-    db.session.refresh(attempt)
+    if not _keep(attempt, token, elsewhere=elsewhere):
+        raise ConsentStateMismatch(attempt)  # cancelled while bunq answered: what it answered is not kept
     return attempt
 
 
@@ -270,6 +268,29 @@ def reference(attempt: ConsentAttempt) -> str:
 def _is_overdue(attempt: ConsentAttempt) -> bool:
     until = deadline(attempt)
     return until is not None and until < clock.now()
+
+
+def _keep(attempt: ConsentAttempt, token: str, *, elsewhere: bool) -> bool:
+    """Store an access token, which bunq gives only once: a database that is away for a moment is asked again."""
+    for tries_left in reversed(range(_STORING_TRIES)):
+        try:
+            attempt.access_token = token
+            attempt.approved_at = clock.now()
+            attempt.came_back_elsewhere = elsewhere
+            is_kept = claim(attempt, "exchanging", "connecting")
+            if is_kept:
+                db.session.commit()
+            else:
+                db.session.rollback()
+            db.session.refresh(attempt)
+            # It may be the word of a success that got lost, and not the token.
+            return is_kept or (attempt.step == "connecting" and attempt.access_token == token)
+        except OperationalError:
+            db.session.rollback()
+            if not tries_left:
+                raise
+            time.sleep(_STORING_PAUSE_S)
+    return False
 
 
 def _end_without_code(attempt: ConsentAttempt, error: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from blinker import NamedSignal
 from flask import Flask, request_started, request_tearing_down
+from sqlalchemy import event
 
 from bunqflask import create_app
 from bunqflask.config import Config
@@ -66,6 +67,25 @@ def test_a_connection_that_ends_during_the_exchange_does_not_cost_the_access_tok
     coming_back.join()
     assert rows.attempts(postgres_site.app)[-1].step == "connected"
     assert rows.count(postgres_site.app, Connection) == 1
+
+
+def test_a_connection_that_ends_while_the_access_token_is_stored_does_not_cost_it(
+    postgres_site: ThreadSite, bank: Bank, postgres_cluster: Cluster
+) -> None:
+    robin = sign_in(postgres_site, "robin@example.com")
+    back = bank.approve(ask(robin))
+    ended: list[str] = []
+
+    def end_it(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if "access_token_sealed=" in statement and not ended:
+            ended.append(statement)
+            end_connections(postgres_site, postgres_cluster)
+
+    with postgres_site.app.app_context():
+        event.listen(db.engine, "before_cursor_execute", end_it)
+    assert robin.get(back).status == 200
+    assert ended
+    assert rows.attempts(postgres_site.app)[-1].step == "connected"
 
 
 def test_a_connection_that_ends_within_a_page_is_told_and_its_statement_keeps_its_values_to_itself(
