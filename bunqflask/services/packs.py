@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
 from bunqflask.exports.formats import FORMATS
@@ -134,9 +135,11 @@ def _write_pack(member: Member, statements: list[Statement], formats: Sequence[s
     before: Pack | None = db.session.get(Pack, key)
     manifest = write_pack(statements, formats, file, before.manifest if before else None)
     writable()
-    kept = db.session.get(Pack, key) or Pack(key=key, member_id=member.id)
-    kept.manifest, kept.made_at = manifest, clock.now()
-    db.session.add(kept)
+    # In one statement: whoever presses twice makes the same pack twice at the same time.
+    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+    made = {"manifest": manifest, "made_at": clock.now()}
+    keep = insert(Pack).values(key=key, member_id=member.id, **made)
+    db.session.execute(keep.on_conflict_do_update(index_elements=["key"], set_=made))
     db.session.commit()
 
 
