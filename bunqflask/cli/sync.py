@@ -34,10 +34,12 @@ def sync_command(connection_id: int | None, full: bool) -> None:
 
 
 def _one(connection_id: int, full: bool) -> bool:
-    connection = connections.by_id(connection_id)
-    click.echo(f"{connection.display_name}:")
     try:
+        connection = connections.by_id(connection_id)
+        click.echo(f"{connection.display_name}:")
         went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+    except connections.NotFoundHere:
+        return True  # erased since
     except SecretUnreadable as unreadable:
         # The others can be read all the same.
         click.echo(f"  stopped: a stored secret cannot be opened: {unreadable}")

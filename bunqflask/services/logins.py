@@ -106,7 +106,7 @@ def known_browser(member_id: int) -> str:
     Its tries are counted by themselves, so that a stranger who keeps guessing a member's password holds back
     other strangers, but never the member in the browser they always use.
     """
-    return _signer().dumps([member_id, secrets.token_urlsafe(16)])  # type: ignore[no-any-return]
+    return _signer().dumps([member_id, secrets.token_urlsafe(16)])
 
 
 def confirm_password(member: Member, password: str, *, login_id: int) -> TeamMember:

@@ -15,10 +15,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app
 from sqlalchemy import ColumnElement, and_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -29,6 +32,8 @@ from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services import accounts, leases, ledger, payments, progress, sessions, troubles, webhooks
 from bunqflask.services.calls import CallGate, settle
+
+Work = TypeVar("Work", bound=Callable[..., bool])
 
 FRESH = timedelta(minutes=60)
 # bunq gives a callback up after six tries, so even with them payments are asked for now and then.
@@ -65,6 +70,25 @@ class Stretch:
         return [self.newest, self.oldest, self.reaches_end]
 
 
+def _while_it_exists(work: Work) -> Work:
+    """Make a reading end with False, and no error, when its connection is erased meanwhile."""
+
+    @wraps(work)
+    def guarded(connection: Connection, *args: Any, **kwargs: Any) -> bool:
+        connection_id = connection.id
+        try:
+            return work(connection, *args, **kwargs)
+        except SQLAlchemyError:
+            # A row that is gone shows itself in many ways: as a stale one, a missing one, a key that leads nowhere.
+            db.session.rollback()
+            if db.session.get(Connection, connection_id) is not None:
+                raise
+            return False
+
+    return cast(Work, guarded)
+
+
+@_while_it_exists
 def run(
     connection: Connection,
     *,
@@ -88,6 +112,7 @@ def run(
     return all(results)
 
 
+@_while_it_exists
 def run_due(connection: Connection, *, patience_s: float) -> bool:
     """Do the same for the accounts that are due, while nobody waits for it: people's calls come first."""
     if not _refresh(connection, patience_s=patience_s, gives_way=True):
@@ -314,7 +339,10 @@ def _note(state: AccountSync, error: errors.BunqError) -> str:
 def _state(account: MonetaryAccount) -> AccountSync:
     state: AccountSync | None = db.session.get(AccountSync, account.id)
     if state is None:
-        state = AccountSync(id=account.id, stretches=[], breaks=[])
-        db.session.add(state)
+        # Another worker may make it at the same moment.
+        insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
+        fresh = insert(AccountSync).values(id=account.id, stretches=[], breaks=[])
+        db.session.execute(fresh.on_conflict_do_nothing())
         db.session.commit()
+        state = db.session.get_one(AccountSync, account.id)
     return state

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,6 +104,34 @@ def test_killed_in_the_middle_of_a_history_it_goes_on_and_keeps_each_payment_onc
     assert len(pages) <= 9
 
 
+@pytest.mark.parametrize("erase", [True, False])
+def test_a_connection_that_is_ended_while_its_payments_are_read_ends_the_reading(
+    site: ThreadSite, bank: Bank, erase: bool
+) -> None:
+    bank.seed(450, account=MAIN)
+    connect(sign_in(site, "robin@example.org"), bank)
+
+    def end_it() -> None:
+        with site.app.app_context():
+            for connection in connections.list_active():
+                connections.disconnect(connection, erase=erase)
+            db.session.remove()
+
+    def tell(_progress: sync.Progress) -> None:
+        db.session.rollback()  # as between two pages: nothing of ours holds the database up
+        ending = threading.Thread(target=end_it)
+        ending.start()
+        ending.join()
+
+    with site.app.app_context():
+        assert not sync.run(connections.list_active()[0], patience_s=5, tell=tell)
+        db.session.remove()
+    with site.app.app_context():
+        assert kept() <= (0 if erase else 400), "no more than the pages that were asked for already"
+        assert db.session.scalar(db.select(db.func.count()).select_from(Connection)) == (0 if erase else 1)
+        db.session.remove()
+
+
 def test_two_app_processes_and_two_workers_share_one_database(
     gunicorn_app: GunicornSite, app: Flask, bank: Bank
 ) -> None:
@@ -129,9 +158,15 @@ def test_two_app_processes_and_two_workers_share_one_database(
 @pytest.mark.sqlite_only
 def test_a_consent_is_finished_while_nobody_looks(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.org")
-    back = bank.approve(ask(browser))
-    bank.fault(call="POST session-server", fault="500", times=1)
-    browser.get(back)
+    for sealed in (b"\x02k0 whose key is gone", None):
+        back = bank.approve(ask(browser))
+        bank.fault(call="POST session-server", fault="500", times=1)
+        browser.get(back)
+        with site.app.app_context():
+            if sealed is not None:
+                db.session.execute(db.update(ConsentAttempt).values(access_token_sealed=sealed))
+                db.session.commit()
+            db.session.remove()
     with site.app.app_context():
         assert connections.list_active() == []
         db.session.execute(db.update(ConsentAttempt).values(next_try_at=None))
