@@ -15,7 +15,6 @@ from huey import Huey, MemoryHuey, PostgresHuey, SqliteHuey, crontab
 from huey.serializer import SignedSerializer
 from sqlalchemy.engine import make_url
 
-from bunqflask.encrypted import SecretUnreadable
 from bunqflask.services import connecting, connections, consents, sync
 
 if TYPE_CHECKING:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask import current_app
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol, resources
+from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
 from bunqflask.services import accounts, connections, consents, leases, sessions, setup, troubles
@@ -43,8 +45,8 @@ def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
         _note(attempt, error)
     except sessions.NotSetUp:
         troubles.note_kind(attempt, "not_set_up")
-    except sessions.SessionGone:
-        return
+    except (sessions.SessionGone, ObjectDeletedError, StaleDataError):
+        return  # erased meanwhile, perhaps with the member who started it
     finally:
         leases.give_back(attempt, holder)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import CursorResult, or_, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InvalidRequestError, OperationalError
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -282,7 +282,7 @@ def _keep(attempt: ConsentAttempt, token: str, *, elsewhere: bool) -> bool:
                 db.session.commit()
             else:
                 db.session.rollback()
-            db.session.refresh(attempt)
+            _reload(attempt)
             # It may be the word of a success that got lost, and not the token.
             return is_kept or (attempt.step == "connecting" and attempt.access_token == token)
         except OperationalError:
@@ -318,8 +318,15 @@ def _exchange_trouble(failure: errors.BunqError) -> str:
 def _move(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:
     moved = claim(attempt, old, new, *conditions, **values)
     db.session.commit()
-    db.session.refresh(attempt)
+    _reload(attempt)
     return moved
+
+
+def _reload(attempt: ConsentAttempt) -> None:
+    try:
+        db.session.refresh(attempt)
+    except InvalidRequestError:
+        raise ConsentStateMismatch from None  # it went with its member, who was removed meanwhile
 
 
 def claim(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:

@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, make_response, render_templat
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from bunqflask import clock
@@ -43,6 +44,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, lambda _error: _page(_form_too_old()))
     app.register_error_handler(SecretUnreadable, _secret_unreadable)
     app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(ObjectDeletedError, _erased_meanwhile)
+    app.register_error_handler(StaleDataError, _erased_meanwhile)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
@@ -254,6 +257,12 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
         ways=_back(),
     )
     return _page(problem)
+
+
+def _erased_meanwhile(_error: Exception) -> ResponseReturnValue:
+    """Somebody erased what this request was about while it was answered: by now it is not there."""
+    db.session.rollback()
+    return _page(_not_found())
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

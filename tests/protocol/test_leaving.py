@@ -1,11 +1,15 @@
 """A team member leaves: no permission stays behind that nobody sees."""
 
+import threading
+import time
+
 import pytest
 from flask import Flask
 
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt
-from bunqflask.services import connections
+from bunqflask.services import connections, leaving
+from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import ask, connect
@@ -68,6 +72,27 @@ def test_an_approval_that_waited_for_an_answer_is_erased_with_its_session(site: 
         assert db.session.scalars(db.select(ConsentAttempt)).all() == []
         assert len(db.session.scalars(db.select(BunqSession.id)).all()) == 1
         db.session.remove()
+
+
+def test_a_member_who_is_removed_while_they_come_back_from_bunq_gets_a_page_and_leaves_nothing(
+    site: ThreadSite, bank: Bank
+) -> None:
+    sign_in(site, SAM)
+    robin = sign_in(site, ROBIN)
+    back = bank.approve(ask(robin))
+    bank.fault(call="POST session-server", fault="slow-drip", seconds=1, times=1)
+    coming_back = threading.Thread(target=robin.get, args=(back,))
+    coming_back.start()
+    deadline = time.monotonic() + 10
+    while rows.attempts(site.app)[-1].step != "connecting" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with site.app.app_context():
+        leaving.remove(ROBIN, disconnect=True)
+        db.session.remove()
+    coming_back.join()
+    assert (robin.page.status, "Not found, or not shared with you" in robin.page.text) == (404, True)
+    assert rows.attempts(site.app) == []
+    assert names(site.app) == []
 
 
 @pytest.mark.sqlite_only
