@@ -8,6 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from bunqflask.encrypted import SecretUnreadable
+from bunqflask.models import Connection
 from bunqflask.services import connections, sync
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
@@ -38,18 +39,24 @@ def _one(connection_id: int, full: bool) -> bool:
         connection = connections.by_id(connection_id)
         click.echo(f"{connection.display_name}:")
         went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+        # Asked again: it may have been erased meanwhile.
+        return went_well or _say_why(connections.by_id(connection_id))
     except connections.NotFoundHere:
-        return True  # erased since
+        return True  # there is nothing left to read
     except SecretUnreadable as unreadable:
         # The others can be read all the same.
         click.echo(f"  stopped: a stored secret cannot be opened: {unreadable}")
         return False
+
+
+def _say_why(connection: Connection) -> bool:
+    """Say what stands in the way of a connection that was not read to its end; False, as it was not."""
     if connection.status != "active":
         click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
     elif connection.trouble is not None:
         words = (connection.trouble_facts or {}).get("words", "")
         click.echo(f"  stopped: {connection.trouble} {words}".rstrip())
-    return went_well
+    return False
 
 
 def _tell(progress: sync.Progress) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol, resources
-from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
 from bunqflask.services import accounts, connections, consents, leases, sessions, setup, troubles
