@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from . import signing, wire
 from .api import Call, Resource, Route
 from .bank import Bank
 from .faults import Fault, strike
 from .routing import Table
-from .wire import Refusal
+from .store import Item
+from .wire import Answer, Refusal
 
 
 def table(resources: Iterable[Resource]) -> Table[Route]:
@@ -28,18 +28,15 @@ def table(resources: Iterable[Resource]) -> Table[Route]:
 
 
 def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
-    """Let the app answer every call under /v1.
-
-    :raises NotFound: at a call, there is no such path. :raises MethodNotAllowed: not with this method.
-    """
+    """Let the app answer every call under /v1, and write down also those that bunq does not have."""
 
     def answer(path: str) -> Response:
         try:
             found = calls.find(request.method, path)
         except LookupError:
-            raise NotFound from None
+            return _serve(bank, _nowhere(Refusal(404, "The item you requested could not be found")))
         if found is None:
-            raise MethodNotAllowed
+            return _serve(bank, _nowhere(Refusal(405, "Method not allowed.")))  # invented text
         route, ids = found
         return _serve(bank, route, **ids)
 
@@ -50,6 +47,16 @@ def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
         methods=["GET", "POST", "PUT", "DELETE"],
         provide_automatic_options=False,
     )
+
+
+def _nowhere(refusal: Refusal) -> Route:
+    """Return the route of a call that bunq does not have: refused, but signed and written down like any other."""
+
+    def refuse(call: Call) -> Answer:
+        call.installation = _installation(call)
+        raise refusal
+
+    return Route(request.method, "/<unknown>", refuse, auth="none")
 
 
 def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
@@ -116,11 +123,14 @@ def _sign(call: Call, body: bytes) -> str | None:
 def _known_installation(call: Call, response: Response, fault: Fault) -> Response:
     """Find out whose key signs a fault's answer when the call itself was never looked at."""
     if call.installation is None and fault.when == "before":
-        token = request.headers.get("X-Bunq-Client-Authentication", "")
-        session = call.store.named("session", token)
-        call.installation = (
-            call.store.named("installation", token)
-            if session is None
-            else call.store.get("installation", session.parent or 0)
-        )
+        call.installation = _installation(call)
     return response
+
+
+def _installation(call: Call) -> Item | None:
+    """Return the installation that the token belongs to, without asking whether it may still be used."""
+    token = request.headers.get("X-Bunq-Client-Authentication", "")
+    session = call.store.named("session", token)
+    if session is None:
+        return call.store.named("installation", token)
+    return call.store.get("installation", session.parent or 0)

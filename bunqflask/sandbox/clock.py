@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
+# How far ahead of real time the clock may run: dates end at the year 9999, and what is due later must still fit.
+FARTHEST_S = 100 * 365 * 86400
+
 
 class Clock:
     """Tells the time in aware UTC; moves forward only."""
@@ -25,10 +28,13 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move the clock forward.
 
-        :raises ValueError: `seconds` is negative; sessions and ids never run backwards.
+        :raises ValueError: `seconds` is negative (sessions and ids never run backwards), or no date lies so far ahead.
         """
         if seconds < 0:
             raise ValueError("the clock only moves forward")
+        # Written so that NaN, which compares false with everything, is refused too.
+        if not seconds <= FARTHEST_S - self.offset_s:
+            raise ValueError("the clock moves at most 100 years ahead of real time; reset the sandbox to start again")
         self.offset_s += seconds
 
 

@@ -14,7 +14,7 @@ from . import accounts, history, oauth, seed
 from .bank import Bank
 from .clock import bunq_time
 from .faults import KINDS
-from .store import Json
+from .store import LARGEST_ID, Json
 
 PREFIX = "/__sandbox"
 
@@ -139,7 +139,7 @@ def blueprint(bank: Bank) -> Blueprint:
         seconds = _body().get("advance_s")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise ValueError("advance_s is a number of seconds")
-        bank.store.advance_clock(float(seconds))
+        bank.store.advance_clock(seconds)
         done = bank.work_due()
         bank.wake()
         return jsonify({"now": bunq_time(bank.store.clock.now()), "work_done": done})
@@ -148,7 +148,7 @@ def blueprint(bank: Bank) -> Blueprint:
     def revoke_grants() -> Response:
         body = _body()
         user_id = body.get("user_id")
-        if isinstance(user_id, bool) or not isinstance(user_id, int):
+        if isinstance(user_id, bool) or not isinstance(user_id, int) or user_id > LARGEST_ID:
             raise ValueError("user_id is the number of the granting user")
         with bank.store.transaction():
             return jsonify({"revoked": oauth.revoke(bank.store, user_id, grant_id=body.get("grant_id"))})

@@ -147,7 +147,7 @@ def read_fault(body: object, id: int) -> Fault:
     method, _, what = call.partition(" ")
     if method not in ("ANY", "GET", "POST", "PUT", "DELETE") or not what:
         raise ValueError("call is a text like 'POST session-server', 'GET /v1/user/*' or 'ANY *'")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"fault is one of {', '.join(KINDS)}")
     times = body.get("times", 1)
     if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
@@ -156,8 +156,8 @@ def read_fault(body: object, id: int) -> Fault:
     if when not in ("before", "after"):
         raise ValueError("when is 'before' or 'after' the work is done")
     seconds = body.get("seconds", DEFAULT_SECONDS.get(kind, 0.0))
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-        raise ValueError("seconds is a number from 0")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 3600:
+        raise ValueError("seconds is a number from 0 to 3600")
     return Fault(id, call, kind, "after" if kind in CHANGES else when, times, float(seconds))
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from .wire import LONGEST_NUMBER
+
 T = TypeVar("T")
 
 _PARAMETER = re.compile(r"<(int|uuid):(\w+)>")
@@ -69,7 +71,7 @@ def _walk(
     part, rest = parts[0], parts[1:]
     if part in node.words:
         yield from _walk(node.words[part], rest, values)
-    if "int" in node.kinds and part.isascii() and part.isdecimal():
+    if "int" in node.kinds and part.isascii() and part.isdecimal() and len(part) <= LONGEST_NUMBER:
         yield from _walk(node.kinds["int"], rest, (*values, int(part)))
     if "uuid" in node.kinds and _is_uuid(part):
         yield from _walk(node.kinds["uuid"], rest, (*values, part.lower()))

@@ -9,6 +9,9 @@ from typing import Any, Literal, Self
 
 SwitchValue = str | int | bool
 
+# Ten years: longer than anything at bunq lasts, and short enough for every date made of it.
+LONGEST_S = 10 * 365 * 86400
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -85,9 +88,9 @@ def check_switch(name: str, value: object) -> SwitchValue:
             return value
         raise ValueError(f"{name} is true or false, not {value!r}")
     if accepted is int:
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LONGEST_S:
             return value
-        raise ValueError(f"{name} is a whole number of seconds above 0, not {value!r}")
+        raise ValueError(f"{name} is a whole number of seconds from 1 to {LONGEST_S}, not {value!r}")
     assert isinstance(accepted, tuple)
     if isinstance(value, str) and value in accepted:
         return value

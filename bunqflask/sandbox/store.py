@@ -60,6 +60,10 @@ class Item:
     body: Json
 
 
+# SQLite holds integers of 64 bits; a path may name a larger one, which then is nobody's.
+LARGEST_ID = 2**63 - 1
+
+
 class Store:
     """All state of one sandbox. Two stores never share anything but a file."""
 
@@ -153,7 +157,7 @@ class Store:
     def advance_clock(self, seconds: float) -> None:
         """Move the clock forward and remember it over a restart.
 
-        :raises ValueError: `seconds` is negative.
+        :raises ValueError: as `Clock.advance`.
         """
         with self.transaction():
             self.clock.advance(seconds)
@@ -231,6 +235,8 @@ class Store:
 
     def get(self, kind: str, id: int) -> Item | None:
         """Return the item of this kind and id, or None."""
+        if id > LARGEST_ID:
+            return None
         found = self._select("kind = ? AND id = ?", (kind, id))
         return found[0] if found else None
 

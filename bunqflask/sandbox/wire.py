@@ -16,6 +16,9 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 from .clock import bunq_time
 from .store import Item, Json
 
+# Digits. Python refuses to read a number of more than 4300, and no id comes near this.
+LONGEST_NUMBER = 100
+
 PAGE_DEFAULT = 10
 PAGE_MAXIMUM = 200
 
@@ -223,7 +226,7 @@ class Window:
         for name, text in query:
             if name not in ("count", "older_id", "newer_id"):
                 extra.append((name, text))
-            elif text.isdecimal():
+            elif text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER:
                 known[name] = int(text)
             elif text:
                 raise invalid(f"The parameter {name} must be a number.")

@@ -78,9 +78,15 @@ def test_numbers_beyond_all_ids_are_refused(bank: Served) -> None:
     account = f"/user/{JODI}/monetary-account/{MAIN}"
     assert client.refused("GET", f"{account}/payment?older_id={10**30}")[0] == 400
     assert client.refused("GET", f"{account}/payment/{10**30}")[0] == 400
-    assert client.refused("GET", f"/user/{JODI}/monetary-account/{10**30}")[0] == 400
+    assert client.refused("GET", f"/user/{JODI}/monetary-account/{10**30}") == (
+        404,
+        f'Monetary account for id "{10**30}" not found.',
+    )
+    # More digits than Python reads at all.
+    assert client.refused("GET", f"{account}/payment?older_id={'9' * 5000}")[0] == 400
+    assert client.refused("GET", f"/user/{JODI}/monetary-account/{'9' * 5000}")[0] == 404
     payment = client.get(f"{account}/payment")[0]["Payment"]["id"]
-    assert client.refused("POST", f"{account}/payment/{payment}/note-attachment", {"attachment_id": 10**30})[0] == 400
+    assert client.refused("POST", f"{account}/payment/{payment}/note-attachment", {"attachment_id": 10**30})[0] == 404
 
 
 def test_calls_that_are_not_imitated_find_nothing(bank: Served) -> None:

@@ -199,3 +199,38 @@ def test_log_tells_what_a_client_did_wrong_and_no_secret(bank: Served) -> None:
         assert secret not in text
     assert control(bank, "DELETE", "/calls") == {"calls": []}
     assert control(bank, "GET", "/calls") == {"calls": []}
+
+
+def test_unknown_calls_are_signed_logged_and_strike_faults(bank: Served) -> None:
+    client = new_user(bank)
+    wrong_path = client.call("GET", "/user/1/no-such-thing", headers={"X-Bunq-Client-Request-Id": "mine"})
+    wrong_method = client.call("DELETE", "/user")
+    assert (wrong_path.status_code, wrong_method.status_code) == (404, 405)
+    assert wrong_path.headers["X-Bunq-Client-Request-Id"] == "mine"
+    for answer in (wrong_path, wrong_method):
+        assert is_signed_by(client.server_key, answer.content, answer.headers["X-Bunq-Server-Signature"])
+    seen = {(each["method"], each["path"], each["status"]) for each in control(bank, "GET", "/calls")["calls"]}
+    assert {("GET", "/v1/user/1/no-such-thing", 404), ("DELETE", "/v1/user", 405)} <= seen
+    fault(bank, "html-502", "ANY *")
+    assert client.call("GET", "/no-such-thing").status_code == 502
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/clock", '{"advance_s": NaN}'),
+        ("POST", "/clock", '{"advance_s": 1e300}'),
+        ("POST", "/clock", '{"advance_s": 1' + "0" * 400 + "}"),
+        ("PATCH", "/switches", '{"session_timeout_s": 1' + "0" * 30 + "}"),
+        ("POST", "/grants/revoke", '{"user_id": 1' + "0" * 30 + "}"),
+        ("PUT", "/faults", '[{"fault": ["500"]}]'),
+        ("PUT", "/faults", '[{"fault": "timeout", "seconds": NaN}]'),
+    ],
+)
+def test_impossible_instructions_are_refused_and_leave_the_bank_usable(
+    bank: Served, method: str, path: str, body: str
+) -> None:
+    answer = requests.request(method, f"{bank.origin}/__sandbox{path}", data=body, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert new_user(bank).call("GET", "/user").status_code == 200
