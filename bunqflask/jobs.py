@@ -8,7 +8,7 @@ the next sweep finds the row again.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 from huey import Huey, MemoryHuey, PostgresHuey, SqliteHuey, crontab
@@ -97,8 +97,19 @@ def _queue(database_url: str, secret_key: str) -> Huey:
     url = make_url(database_url)
     if url.get_backend_name() == "postgresql":
         dsn = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return PostgresHuey(NAME, dsn=dsn, **settings)
+        return _postgres_queue(dsn, settings)
     if url.database in (None, "", ":memory:"):
         return MemoryHuey(NAME, **settings)
     # A file of its own: polling it must not hold up the pages.
     return SqliteHuey(NAME, filename=str(Path(str(url.database)).with_suffix(".queue.sqlite3")), **settings)
+
+
+def _postgres_queue(dsn: str, settings: dict[str, Any]) -> Huey:
+    """Open the queue; of several workers that start on a new database, each tries to make its tables."""
+    from psycopg import errors
+
+    try:
+        return PostgresHuey(NAME, dsn=dsn, **settings)
+    except (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
+        # "create … if not exists" is not atomic on PostgreSQL: another was quicker, and by now they exist.
+        return _postgres_queue(dsn, settings)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from flask import Flask
 
+from bunqflask import jobs
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
@@ -153,6 +154,24 @@ def test_two_app_processes_and_two_workers_share_one_database(
     assert len(bank.calls("POST", "/session-server")) == 1
     # Three pages hold the long history, one each of the others; whoever reads one, nobody else does.
     assert len(bank.calls("GET", "/payment")) == 3 + 3
+
+
+def test_workers_that_start_at_once_on_a_new_database_all_find_their_queue(app: Flask) -> None:
+    ready, failed = threading.Barrier(8), []
+
+    def start() -> None:
+        ready.wait(10)
+        try:
+            jobs.Jobs(app).wake()
+        except Exception as error:  # noqa: BLE001 - told by the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert failed == []
 
 
 @pytest.mark.sqlite_only
