@@ -65,6 +65,22 @@ class PaymentRaw(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class PaymentChange(Base):
+    """A payment that bunq changed after it was read, or told only after a later one: what it was, where it was."""
+
+    __tablename__ = "payment_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    payment_row_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payment.id", ondelete="CASCADE"), index=True)
+    noticed_at: Mapped[datetime] = mapped_column(UtcMoment)
+    # "changed", or "late" and then nothing was before
+    kind: Mapped[str] = mapped_column(String(10))
+    amount_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
+    balance_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
+    created_before: Mapped[datetime | None] = mapped_column(UtcMoment)
+
+
 class Pack(Base):
     """The manifest of the last pack made of the same accounts and period, to tell what changed since."""
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select, type_coerce
 
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, MonetaryAccount, Payment
+from bunqflask.models import AccountSync, MonetaryAccount, Payment, PaymentChange
 
 # An account whose payments carry no balances at all breaks everywhere: the first ones tell enough.
 MOST_BREAKS = 100
+# One payment told twice has two ids, and perhaps not quite the same moment.
+_SAME_MOMENT = timedelta(minutes=2)
+
+Kind = Literal["missing", "duplicate", "changed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,30 @@ class Proof:
     is_whole: bool
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a break seems to be.
+
+    `payment` is the one that is there twice, has changed, or has no balance; for "missing" the one after the gap,
+    and `before` the one before it, if there is one.
+    """
+
+    kind: Kind
+    payment: Payment
+    before: Payment | None
+    difference: Decimal
+
+
 def prove(account: MonetaryAccount) -> Proof:
     """Chain amounts and balances of all payments of an account, in bunq's order.
 
-    The chain begins at zero when the end of history has been reached. A payment without a balance breaks it.
+    The chain begins at zero when the end of history has been reached. A payment without a balance breaks it, once:
+    the one after it cannot be blamed.
     """
     before = func.lag(Payment.balance_after).over(order_by=Payment.id)
+    id_before = func.lag(Payment.id).over(order_by=Payment.id)
     chained = (
-        select(Payment.id, Payment.amount, Payment.balance_after, before.label("before"))
+        select(Payment.id, Payment.amount, Payment.balance_after, before.label("before"), id_before.label("id_before"))
         .where(Payment.account_id == account.id)
         .subquery()
     )
@@ -50,7 +72,10 @@ def prove(account: MonetaryAccount) -> Proof:
     off = func.coalesce(chained.c.balance_after, 0) - chained.c.amount - func.coalesce(chained.c.before, 0)
     query = (
         select(chained.c.id, type_coerce(off, Payment.amount.type).label("missing"))
-        .where((off != 0) | chained.c.balance_after.is_(None))
+        .where(
+            chained.c.balance_after.is_(None)
+            | ((off != 0) & (chained.c.before.is_not(None) | chained.c.id_before.is_(None)))
+        )
         .order_by(chained.c.id)
         .limit(MOST_BREAKS)
     )
@@ -67,3 +92,85 @@ def _newest(account: MonetaryAccount, *, below: int | None) -> int | None:
         query = query.where(Payment.id < below)
     newest: int | None = db.session.scalar(query)
     return newest
+
+
+def explain(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Finding]:
+    """Tell for each break, as far as balances allow it, what it is; breaks of one cause are one finding."""
+    found: list[Finding] = []
+    mended: set[int] = set()
+    for row_id, difference in breaks:
+        if row_id in mended:
+            continue
+        around = _around(account, int(row_id))
+        if around is not None:
+            finding, more = _explained(account, *around, Decimal(difference))
+            found.append(finding)
+            mended |= more
+    return found
+
+
+def _explained(
+    account: MonetaryAccount, before: Payment | None, payment: Payment, after: Payment | None, difference: Decimal
+) -> tuple[Finding, set[int]]:
+    """Explain one break; with it come the rows of other breaks that have the same cause."""
+    if payment.balance_after is None:
+        return Finding("unknown", payment, before, difference), set()
+    changed = _changed([each for each in (payment, before) if each is not None])
+    if changed is not None:
+        # The balance of one that changed is off twice: from the one before it, and to the one after it.
+        same = {after.id} if changed is payment and after is not None and _off(payment, after) == -difference else set()
+        return Finding("changed", changed, before, difference), same
+    for suspect in (payment, before):
+        around = _around(account, suspect.id) if suspect is not None else None
+        if around is not None and _is_twice(account, *around):
+            return Finding("duplicate", around[1], around[0], difference), {around[2].id} if around[2] else set()
+    if after is not None and _off(payment, after) == -difference:
+        return Finding("changed", payment, before, difference), {after.id}
+    return Finding("missing", payment, before, difference), set()
+
+
+def _off(before: Payment | None, payment: Payment) -> Decimal | None:
+    """Return by how much a balance does not follow from the one before; None when one of them is unknown."""
+    start = before.balance_after if before is not None else Decimal(0)
+    if start is None or payment.balance_after is None:
+        return None
+    return payment.balance_after - payment.amount - start
+
+
+def _changed(suspects: Sequence[Payment]) -> Payment | None:
+    """Return the one that is known to have changed after it was read."""
+    query = select(PaymentChange.payment_row_id).where(
+        PaymentChange.payment_row_id.in_([each.id for each in suspects]), PaymentChange.kind == "changed"
+    )
+    noted = set(db.session.scalars(query))
+    return next((each for each in suspects if each.id in noted), None)
+
+
+def _is_twice(account: MonetaryAccount, before: Payment | None, payment: Payment, after: Payment | None) -> bool:
+    """Tell whether a payment has a twin and all would add up without it."""
+    query = (
+        select(Payment)
+        .where(Payment.account_id == account.id, Payment.id != payment.id)
+        .where(
+            Payment.created_at.between(payment.created_at - _SAME_MOMENT, payment.created_at + _SAME_MOMENT),
+            Payment.amount == payment.amount,
+            Payment.counterparty_name == payment.counterparty_name,
+            Payment.counterparty_iban.is_not_distinct_from(payment.counterparty_iban),
+            Payment.description == payment.description,
+        )
+        .limit(1)
+    )
+    twin = db.session.scalar(query)
+    if twin is None or payment.amount == 0:
+        return False
+    return _off(before, after) == 0 if after is not None else twin.balance_after == payment.balance_after
+
+
+def _around(account: MonetaryAccount, row_id: int) -> tuple[Payment | None, Payment, Payment | None] | None:
+    """Return a payment with the one before it and the one after it; None when it is no longer kept."""
+    of_account = select(Payment).where(Payment.account_id == account.id)
+    older = list(db.session.scalars(of_account.where(Payment.id <= row_id).order_by(Payment.id.desc()).limit(2)))
+    newer = db.session.scalar(of_account.where(Payment.id > row_id).order_by(Payment.id).limit(1))
+    if not older or older[0].id != row_id:
+        return None
+    return (older[1] if len(older) > 1 else None), older[0], newer

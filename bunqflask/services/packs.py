@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, BinaryIO, cast
 from zoneinfo import ZoneInfo
@@ -102,8 +102,17 @@ def _chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
     if any(account_id not in scope.accounts for account_id in account_ids):
         raise NotFoundHere
     chosen = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
-    # A joint account may be read through two connections: its payments count once.
-    return list({account.monetary_account_id: account for account in chosen if _has_history(account)}.values())
+    # A joint account may be read through two connections: its payments count once, from where it is known best.
+    best = sorted((account for account in chosen if _has_history(account)), key=_read_until)
+    return list({account.monetary_account_id: account for account in best}.values())
+
+
+def _read_until(account: MonetaryAccount) -> tuple[bool, bool, datetime, int]:
+    """Sort histories: whole ones over those read in part, what adds up over what does not, then the one read last."""
+    state: AccountSync | None = db.session.get(AccountSync, account.id)
+    if state is None or not state.stretches:
+        return False, False, datetime.min.replace(tzinfo=UTC), account.id
+    return bool(state.stretches[0][2]), not state.breaks, state.read_at or datetime.min.replace(tzinfo=UTC), account.id
 
 
 def with_history(connection: Connection) -> list[MonetaryAccount]:
@@ -178,7 +187,9 @@ def _notice(state: AccountSync | None, before: datetime, *, whole: bool) -> str:
     """Say why a period is not verified complete; empty when it is."""
     if not whole or state is None:
         return _("The history of this account has not been read to its beginning yet.")
-    if state.read_at is None or state.read_at < min(before, clock.now() - timedelta(days=1)):
+    now = clock.now()
+    # A period that is over has to be read once after its end; one that goes on, not long ago.
+    if state.read_at is None or state.read_at < (before if before <= now else now - timedelta(days=1)):
         return _("bunq was last asked for these payments before the period ended.")
     query = select(Payment.id).where(
         Payment.id.in_([row_id for row_id, _missing in state.breaks]), Payment.created_at < before

@@ -31,7 +31,7 @@ from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
 from bunqflask.models.payments import row_id
-from bunqflask.services import accounts, connections
+from bunqflask.services import accounts, changes, connections
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.payment_words import amount_word, fours, match, search_text
 from bunqflask.services.team import Member
@@ -128,8 +128,10 @@ class Scope:
         return sorted(account.id for account in best.values())
 
 
-def store(account: MonetaryAccount, found: Sequence[bunq.Payment]) -> None:
+def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Sequence[Sequence[Any]] = ()) -> None:
     """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
+
+    :param known: the stretches that had been read before; what is new within them came late.
 
     :raises ResponseNotUnderstood: an amount is finer than any currency knows.
     """
@@ -137,10 +139,12 @@ def store(account: MonetaryAccount, found: Sequence[bunq.Payment]) -> None:
     latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}.values()
     if not latest:
         return
+    noticed = changes.notice(account, list(rows.values()), known)
     keep, keep_raw = _upserts(db.engine.dialect.name)
     db.session.execute(keep, [_row(account, payment) for payment in latest])
     raws = [{"id": row_id(payment.payment_id, account.id), "data": dict(payment.raw)} for payment in latest]
     db.session.execute(keep_raw, raws)
+    db.session.add_all(noticed)
 
 
 @cache

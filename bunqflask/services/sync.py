@@ -227,7 +227,7 @@ def _run_account(
     try:
         _read(connection, account, state, gate, full=full, tell=tell)
         if not full:
-            _repair(connection, account, gate)
+            _repair(connection, account, state, gate)
         _proved(account, state, asked_at)
     except errors.BunqError as error:
         trouble = _note(state, error)
@@ -249,7 +249,8 @@ def _read(
     full: bool,
     tell: Callable[[Progress], None] | None,
 ) -> None:
-    stretches = [] if full else [Stretch(*each) for each in state.stretches]
+    known = list(state.stretches)
+    stretches = [] if full else [Stretch(*each) for each in known]
     page, below = _page(connection, account.monetary_account_id, gate, None), None
     with _asking_ahead(connection, account.monetary_account_id, gate) as ask:
         while True:
@@ -258,7 +259,7 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payments.store(account, page.payments)
+            payments.store(account, page.payments, known=known)
             state.stretches = [stretch.as_json() for stretch in stretches]
             state.lease_until = clock.now() + leases.LEASE
             db.session.commit()
@@ -299,19 +300,23 @@ def _page(connection: Connection, monetary_account_id: int, gate: CallGate, olde
     return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
 
 
-def _repair(connection: Connection, account: MonetaryAccount, gate: CallGate) -> None:
-    """Where payments do not add up, read again just there: one may have come late, or have changed."""
-    breaks = ledger.prove(account).breaks
+def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, gate: CallGate) -> None:
+    """Where payments do not add up, read again just there: one may have come late, or have changed.
+
+    The newest place first: a page holds it and what is older, so it mends its neighbours too. Then what is below
+    that page, because a place that bunq itself leaves broken must not keep older ones from being mended.
+    """
+    places = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]
     for _ in range(_MOST_REPAIRS):
-        if not breaks:
+        if not places:
             return
-        # The newest of them: a page holds it and what is older, so it mends its neighbours too.
-        page = _page(connection, account.monetary_account_id, gate, (breaks[-1].row_id >> ACCOUNT_BITS) + 1)
-        payments.store(account, page.payments)
+        page = _page(connection, account.monetary_account_id, gate, places[-1] + 1)
+        payments.store(account, page.payments, known=state.stretches)
         db.session.commit()
-        before, breaks = breaks, ledger.prove(account).breaks
-        if breaks == before:
-            return
+        lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
+        left = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]
+        # What comes before the last one of a page is on the next.
+        places = [place for place in left if place <= lowest and place < places[-1]]
 
 
 def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime) -> None:

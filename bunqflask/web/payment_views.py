@@ -17,8 +17,8 @@ from babel.numbers import format_decimal
 from flask import url_for
 
 from bunqflask import clock
-from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment
-from bunqflask.services import ledger, payments, progress
+from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment, PaymentChange
+from bunqflask.services import changes, ledger, payments, progress
 from bunqflask.services.payments import Filter, Page, Scope, Totals
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
@@ -27,6 +27,7 @@ from bunqflask.web.presenters import Icon, icon
 
 Direction = Literal["in", "out", "own"]
 _MOST_GAPS = 5
+_MOST_CHANGES = 3
 _MOST_TOTALS = 500
 
 _totals: OrderedDict[Hashable, list[Totals]] = OrderedDict()
@@ -79,11 +80,21 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A place where payments do not add up; `missing` is None when bunq told no balance there."""
+    """A place where payments do not add up, and what it seems to be; `url` is the address of its payment."""
 
+    kind: ledger.Kind
     after: datetime | None
     before: datetime
-    missing: Money | None
+    missing: Money
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateChanges:
+    """Payments that changed, or came, after later ones had been read; the newest of them by name and address."""
+
+    count: int
+    newest: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +135,7 @@ class PaymentDetail:
     other_side: str | None
     raw: str
     extra: list[tuple[str, str]]
+    changes: list[PaymentChange]
 
 
 def number(value: int) -> str:
@@ -257,7 +269,17 @@ def detail(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], scop
         other_side=url_for("payments.show", payment_row_id=other.id) if other else None,
         raw=readable_json(raw),
         extra=_extra(raw),
+        changes=changes.of_payment(payment),
     )
+
+
+def late_changes(account: MonetaryAccount) -> LateChanges:
+    """Tell how many payments of an account changed or came late, and name the newest."""
+    newest = changes.newest_of(account, _MOST_CHANGES)
+    named = [
+        (formats.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
+    ]
+    return LateChanges(count=changes.count(account) if newest else 0, newest=named)
 
 
 def readable_json(raw: dict[str, Any]) -> str:
@@ -352,19 +374,16 @@ def _verified_again(account: MonetaryAccount, sync_state: AccountSync | None) ->
 
 
 def _gaps(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Gap]:
-    gaps = []
-    for row_id, missing in breaks:
-        found = payments.with_previous(account, int(row_id))
-        if found and found[0].id == row_id:
-            size = Decimal(missing) if found[0].balance_after is not None else None
-            gaps.append(
-                Gap(
-                    after=found[1].created_at if len(found) > 1 else None,
-                    before=found[0].created_at,
-                    missing=Money(abs(size), found[0].currency) if size is not None else None,
-                )
-            )
-    return gaps
+    return [
+        Gap(
+            kind=each.kind,
+            after=each.before.created_at if each.before else None,
+            before=each.payment.created_at,
+            missing=Money(abs(each.difference), each.payment.currency),
+            url=url_for("payments.show", payment_row_id=each.payment.id),
+        )
+        for each in ledger.explain(account, breaks)
+    ]
 
 
 def why_over(account: MonetaryAccount, connection: Connection) -> str | None:

@@ -163,6 +163,7 @@ def _of_account(account: MonetaryAccount, scope: Scope, asked: Asked) -> dict[st
         "holder": connection.display_name,
         "balance_at": connection.accounts_read_at,
         "state": payment_views.state(account, sync_state, connection),
+        "late": payment_views.late_changes(account),
         "chart": payment_charts.balance(account, scope, sync_state, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],
     }
