@@ -2,8 +2,9 @@
 
 Field 86 names its parts with codewords (`/IBAN/`, `/NAME/`, `/EREF/`, `/REMI/`), as ABN AMRO and Rabobank do; the
 free text comes last, so that the six lines of 65 characters can only cost its end. Only characters of SWIFT's set "x"
-are written: accents fall off, everything else without a likeness becomes a full stop. The zone and whether the period
-is verified have no field here; the pack's other files say both.
+are written: accents fall off, everything else without a likeness becomes a full stop. A period that is not verified
+says so in the statement's reference, which programs show and do not compute with: a field 86 of the whole statement
+would be taken for the last payment's. The zone has no field here; the pack's other files name it.
 
 https://www2.swift.com/knowledgecentre/publications/us9m_20230720/1.0
 """
@@ -18,6 +19,7 @@ from bunqflask.exports.statement import (
     Statement,
     Statements,
     booked,
+    caution,
     day_before,
     decimal_text,
     each,
@@ -53,9 +55,10 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
     account, last = statement.account, statement.last_day
     totals = totals_of(statement)
     number = swift(account.iban or str(account.monetary_account_id))[:LONGEST_ACCOUNT]
+    reference = "NOTVERIFIED" if caution(statement, totals) else str(account.monetary_account_id)[:LONGEST_REFERENCE]
     # The statement's number has five digits: the year and the day in it, so that later periods count higher.
     sink.write(
-        f":20:{account.monetary_account_id}"[: 4 + LONGEST_REFERENCE] + f"\r\n:25:{number}\r\n:28C:{last:%y%j}/1\r\n"
+        f":20:{reference}\r\n:25:{number}\r\n:28C:{last:%y%j}/1\r\n"
         f":60F:{_balance(totals.opening, f'{day_before(statement.first_day):%y%m%d}', account.currency)}\r\n"
     )
     for local, entry in booked(statement):

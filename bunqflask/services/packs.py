@@ -71,7 +71,7 @@ def make(
     :raises ExportError: a value does not fit the format.
     """
     _check(formats, first_day, last_day)
-    statements = [_statement(account, first_day, last_day) for account in _chosen(scope, account_ids)]
+    statements = [_statement(account, first_day, last_day) for account in chosen(scope, account_ids)]
     if not statements:
         raise PeriodRefused(_("No payments have been read for these accounts yet."))
     period = f"{first_day:%Y%m%d}-{last_day:%Y%m%d}"
@@ -79,9 +79,9 @@ def make(
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by whoever sends it
     try:
         if len(formats) == 1 and (FORMATS[formats[0]].together or len(statements) == 1):
-            chosen = FORMATS[formats[0]]
-            chosen.write(statements, file)
-            download = Download(file, f"bunqflask-{period}.{chosen.extension}", chosen.media_type)
+            only = FORMATS[formats[0]]
+            only.write(statements, file)
+            download = Download(file, f"bunqflask-{period}.{only.extension}", only.media_type)
         else:
             _write_pack(member, statements, formats, file)
             download = Download(file, f"bunqflask-{period}.zip", "application/zip")
@@ -98,13 +98,18 @@ def zone() -> ZoneInfo:
     return chosen
 
 
-def _chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
+def chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
+    """Return the accounts with these rows, or all in scope, whose payments have been read.
+
+    :raises NotFoundHere: one of them is not in scope.
+    """
     if any(account_id not in scope.accounts for account_id in account_ids):
         raise NotFoundHere
-    chosen = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
+    found = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
     # A joint account may be read through two connections: its payments count once, from where it is known best.
-    best = sorted((account for account in chosen if _has_history(account)), key=_read_until)
-    return list({account.monetary_account_id: account for account in best}.values())
+    best = sorted((account for account in found if _has_history(account)), key=_read_until)
+    once = {account.monetary_account_id: account for account in best}
+    return sorted(once.values(), key=lambda account: account.id)
 
 
 def _read_until(account: MonetaryAccount) -> tuple[bool, bool, datetime, int]:

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from bunqflask.extensions import db
-from bunqflask.services import connections, payments, sync
+from bunqflask.models import AccountSync
+from bunqflask.services import connections, packs, payments, sync
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
@@ -90,6 +91,41 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
         db.session.remove()
     pack = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
     assert "NOT-VERIFIED.txt" in pack.namelist()
+
+
+@pytest.mark.sqlite_only
+def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank, 10)
+    today = datetime.now(site.app.config["TIME_ZONE"]).replace(hour=0, minute=0, second=0, microsecond=0)
+    period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}", "format": ["csv", "qif"]}
+    for read_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
+        with site.app.app_context():
+            for state in sync.states_of(connections.list_active()[0]):
+                state.read_at = read_at
+            db.session.commit()
+            db.session.remove()
+        pack = zipfile.ZipFile(io.BytesIO(download(browser, **period).content))
+        assert ("NOT-VERIFIED.txt" in pack.namelist()) is is_told
+
+
+@pytest.mark.sqlite_only
+def test_a_joint_account_is_exported_from_where_it_is_known_best(site: ThreadSite, bank: Bank) -> None:
+    with_history(site, bank, 10)
+    with site.app.app_context():
+        best, other = connections.list_active()[0].monetary_accounts[:2]
+        for account, age in ((best, timedelta(0)), (other, timedelta(days=30))):
+            state = db.session.get(AccountSync, account.id)
+            assert state is not None
+            state.read_at = datetime.now(UTC) - age
+        both = payments.Scope({account.id: account for account in (best, other)})
+        monetary_account_id = other.monetary_account_id
+        other.monetary_account_id = best.monetary_account_id
+        with db.session.no_autoflush:
+            assert best.id < other.id
+            assert packs.chosen(both, []) == [best]
+            other.monetary_account_id = monetary_account_id
+            assert packs.chosen(both, []) == [best, other]
+        db.session.remove()
 
 
 @pytest.mark.sqlite_only

@@ -127,10 +127,11 @@ def test_an_unverified_statement_says_why() -> None:
     assert caution(doubtful) == "NOT VERIFIED COMPLETE. A gap on 2026-10-03."
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv", "xlsx", "mt940"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"csv", "xlsx"}))
 def test_formats_with_room_for_words_say_that_a_period_is_not_verified(name: str) -> None:
     text = written(name, statement([entry()], verified=False, notice="A gap.")).decode()
-    assert ("NOT VERIFIED COMPLETE. A gap." in text) or ('"verified":false,"notice":"A gap."' in text)
+    said = ("NOT VERIFIED COMPLETE. A gap.", '"verified":false,"notice":"A gap."', ":20:NOTVERIFIED\r\n")
+    assert any(words in text for words in said)
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - {"xlsx", "mt940"}))
