@@ -139,9 +139,10 @@ def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Seq
     latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}.values()
     if not latest:
         return
-    noticed = changes.notice(account, list(rows.values()), known)
+    rows = [_row(account, payment) for payment in latest]
+    noticed = changes.notice(account, rows, known)
     keep, keep_raw = _upserts(db.engine.dialect.name)
-    db.session.execute(keep, [_row(account, payment) for payment in latest])
+    db.session.execute(keep, rows)
     raws = [{"id": row_id(payment.payment_id, account.id), "data": dict(payment.raw)} for payment in latest]
     db.session.execute(keep_raw, raws)
     db.session.add_all(noticed)

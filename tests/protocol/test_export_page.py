@@ -97,14 +97,14 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
 def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 10)
     today = datetime.now(site.app.config["TIME_ZONE"]).replace(hour=0, minute=0, second=0, microsecond=0)
-    period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}", "format": ["csv", "qif"]}
+    period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}"}
     for read_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
         with site.app.app_context():
             for state in sync.states_of(connections.list_active()[0]):
                 state.read_at = read_at
             db.session.commit()
             db.session.remove()
-        pack = zipfile.ZipFile(io.BytesIO(download(browser, **period).content))
+        pack = zipfile.ZipFile(io.BytesIO(download(browser, **period, format=["csv", "qif"]).content))
         assert ("NOT-VERIFIED.txt" in pack.namelist()) is is_told
 
 
