@@ -13,15 +13,8 @@ from bunqflask.models import MonetaryAccount, Payment, PaymentChange
 from bunqflask.models.payments import ACCOUNT_BITS
 
 
-def notice(
-    account: MonetaryAccount, rows: Sequence[Mapping[str, Any]], known: Sequence[Sequence[Any]]
-) -> list[PaymentChange]:
-    """Return what is about to change in payments that books may already be made of: money or moment, not words.
-
-    :param rows: payments as they will be stored.
-    :param known: the stretches of history that were without a gap before; a new payment within one came late.
-    """
-    ids = [row["id"] for row in rows]
+def stored(account: MonetaryAccount, row_ids: Sequence[int]) -> Mapping[int, Any]:
+    """Return what is kept of some payments that lie together, by their rows, as far as it can change late."""
     query = select(
         Payment.id,
         Payment.created_at,
@@ -29,15 +22,28 @@ def notice(
         Payment.amount,
         Payment.currency,
         Payment.balance_after,
-    ).where(Payment.account_id == account.id, Payment.id.between(min(ids), max(ids)))
-    stored: dict[int, Any] = {row.id: row for row in db.session.execute(query)}
+    ).where(Payment.account_id == account.id, Payment.id.between(min(row_ids), max(row_ids)))
+    return {row.id: row for row in db.session.execute(query)}
+
+
+def notice(
+    account: MonetaryAccount,
+    rows: Sequence[Mapping[str, Any]],
+    stored: Mapping[int, Any],
+    known: Sequence[Sequence[Any]],
+) -> list[PaymentChange]:
+    """Return what is about to change in payments that books may already be made of: money or moment, not words.
+
+    :param rows: payments as they will be stored, none of them older than what is stored.
+    :param known: the stretches of history that were without a gap before; a new payment within one came late.
+    """
     found = []
     for row in rows:
         was = stored.get(row["id"])
         if was is None:
             if _is_within(row["id"] >> ACCOUNT_BITS, known):
                 found.append(_change(account, row, kind="late"))
-        elif row["updated_at"] >= was.updated_at and _differs(was, row):
+        elif _differs(was, row):
             change = _change(account, row, kind="changed")
             change.amount_before, change.balance_before = was.amount, was.balance_after
             change.created_before = was.created_at

@@ -12,8 +12,10 @@ from babel.numbers import format_currency
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import ledger, payments
-from bunqflask.services.payments import Filter, Scope, Totals
+from bunqflask.services import ledger, payment_sums, payments
+from bunqflask.services.payment_search import Filter
+from bunqflask.services.payment_sums import Totals
+from bunqflask.services.payments import Scope
 from bunqflask.web import charts, formats
 from bunqflask.web.charts import BarChart, Pair, Point, StepChart
 from bunqflask.web.payment_filters import span_of, start_of
@@ -78,7 +80,7 @@ def balance(account: MonetaryAccount, scope: Scope, state: AccountSync | None, s
     """Show the balance of an account over the last days; None before there is a payment to draw it from."""
     today = local_day(clock.now())
     found = [today - timedelta(days=number) for number in range(span - 1, -1, -1)]
-    sums = payments.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
+    sums = payment_sums.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
     by_day = {local_day(since): each[0] for since, each in sums.items()}
     start = payments.last_before(account, start_of(found[0]))
     known = payments.balances([each.last_id for each in by_day.values()])
@@ -108,7 +110,7 @@ def months(scope: Scope, wanted: Filter) -> list[MonthsChart]:
     """Show money in and out per month, this month and the eleven before it; one chart for each currency."""
     firsts = _firsts(local_day(clock.now()).replace(day=1))
     edges = [start_of(first) for first in firsts]
-    sums = payments.sums(scope, wanted, list(pairwise(edges)))
+    sums = payment_sums.sums(scope, wanted, list(pairwise(edges)))
     currencies = sorted({each.currency for found in sums.values() for each in found})
     return [_months_of(currency, firsts[:-1], sums) for currency in currencies]
 

@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
 
+from bunqflask.services.payment_search import Filter
 from bunqflask.services.payment_words import search_text
-from bunqflask.services.payments import Filter, Scope
+from bunqflask.services.payments import Scope
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats
 

@@ -18,8 +18,10 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment, PaymentChange
-from bunqflask.services import changes, ledger, payments, progress
-from bunqflask.services.payments import Filter, Page, Scope, Totals
+from bunqflask.services import changes, ledger, payment_sums, payments, progress
+from bunqflask.services.payment_search import Filter, Page
+from bunqflask.services.payment_sums import Totals
+from bunqflask.services.payments import Scope
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
 from bunqflask.web.payment_filters import span_of, type_words
@@ -296,7 +298,7 @@ def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
     with _lock:
         found = _totals.get(key)
     if found is None:
-        found = payments.totals(scope, wanted)
+        found = payment_sums.totals(scope, wanted)
         with _lock:
             _totals[key] = found
             while len(_totals) > _MOST_TOTALS:
@@ -314,7 +316,7 @@ def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list
     """What whole days add up to, also those parts that are on other pages."""
     if not found:
         return {}
-    sums = payments.sums(scope, wanted, [span_of(day) for day in sorted(found)])
+    sums = payment_sums.sums(scope, wanted, [span_of(day) for day in sorted(found)])
     return {local_day(since): each for since, each in sums.items()}
 
 

@@ -8,9 +8,10 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from bunqflask.models import Connection, MonetaryAccount
-from bunqflask.services import connections, payments, sync
+from bunqflask.services import connections, payment_search, payments, sync
 from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.payments import Filter, Page, Scope
+from bunqflask.services.payment_search import Filter, Page
+from bunqflask.services.payments import Scope
 from bunqflask.texts import gettext as _
 from bunqflask.web import cards, kept, note_views, payment_charts, payment_filters, payment_views
 from bunqflask.web.htmx import wants_fragment
@@ -120,7 +121,7 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
 def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stamp: tuple[object, ...]) -> str:
     older_id = _older_id()
     everything = Filter(account_id=account.id if account else None)
-    found = Page([], None) if asked.errors else payments.list_page(scope, asked.wanted, older_id=older_id)
+    found = Page([], None) if asked.errors else payment_search.list_page(scope, asked.wanted, older_id=older_id)
     before = payments.row_in(scope, older_id) if older_id is not None else None
     context: dict[str, Any] = {
         "asked": asked,

@@ -9,8 +9,9 @@ from pathlib import Path
 from flask import Flask
 
 from bunqflask.extensions import db, read_only
-from bunqflask.services import payments, team
-from bunqflask.services.payments import Filter, Scope
+from bunqflask.services import payment_search, payment_sums, payments, team
+from bunqflask.services.payment_search import Filter
+from bunqflask.services.payments import Scope
 from tests.bench import databases, long_history
 from tests.bench.servers import compare, page
 from tests.bench.table import Row, at_most, percentile
@@ -72,11 +73,11 @@ def _rows(what: str, short: dict[str, list[float]], long: dict[str, list[float]]
 
 
 def _list(scope: Scope, wanted: Filter) -> object:
-    return payments.list_page(scope, wanted)
+    return payment_search.list_page(scope, wanted)
 
 
 def _sum(scope: Scope, wanted: Filter) -> object:
-    return payments.totals(scope, wanted)
+    return payment_sums.totals(scope, wanted)
 
 
 def _times(url: str, questions: dict[str, Filter], ask: Callable[[Scope, Filter], object]) -> dict[str, list[float]]:

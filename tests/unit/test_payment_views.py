@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunqflask.models import MonetaryAccount
-from bunqflask.services.payments import Filter, Scope
+from bunqflask.services.payment_search import Filter
+from bunqflask.services.payments import Scope
 from bunqflask.web import formats, payment_filters, payment_views
 from bunqflask.web.payment_filters import Ambiguous, NotAnAmount, amount
 
