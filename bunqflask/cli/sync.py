@@ -8,7 +8,6 @@ import click
 from flask.cli import with_appcontext
 
 from bunqflask.encrypted import SecretUnreadable
-from bunqflask.models import Connection
 from bunqflask.services import connections, sync
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
@@ -39,8 +38,7 @@ def _one(connection_id: int, full: bool) -> bool:
         connection = connections.by_id(connection_id)
         click.echo(f"{connection.display_name}:")
         went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
-        # Asked again: it may have been erased meanwhile.
-        return went_well or _say_why(connections.by_id(connection_id))
+        return went_well or _say_why(connection_id)
     except connections.NotFoundHere:
         return True  # there is nothing left to read
     except SecretUnreadable as unreadable:
@@ -49,8 +47,9 @@ def _one(connection_id: int, full: bool) -> bool:
         return False
 
 
-def _say_why(connection: Connection) -> bool:
+def _say_why(connection_id: int) -> bool:
     """Say what stands in the way of a connection that was not read to its end; False, as it was not."""
+    connection = connections.by_id(connection_id)  # asked again: it may have been erased meanwhile
     if connection.status != "active":
         click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
     elif connection.trouble is not None:
