@@ -4,7 +4,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
-PYTEST_ARGS ?= -n 2 --dist loadgroup $(PYTEST_CI_$(CI))
+PYTEST_ARGS ?= -n 4 --dist loadscope $(PYTEST_CI_$(CI))
 # On a shared machine a browser or a killed worker may be held up for seconds: such a test gets a second chance there,
 # and the run says which ones needed it.
 PYTEST_CI_true := --reruns 2 --reruns-delay 2

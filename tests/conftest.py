@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -27,6 +27,7 @@ from tests.support.bank import Bank
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.support.network import stay_on_loopback
 from tests.support.postgres import Cluster
+from tests.support.scheduling import OneByOne
 from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
@@ -47,6 +48,11 @@ class _CompiledTemplates(BytecodeCache):
 
 
 Flask.jinja_options = {"bytecode_cache": _CompiledTemplates()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
+    return OneByOne(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

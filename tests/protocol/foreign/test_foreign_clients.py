@@ -85,33 +85,27 @@ def js() -> Story:
     return story
 
 
-@pytest.mark.xdist_group("bunq_sdk")
 @pytest.mark.parametrize("step", SDK_STEPS)
 def test_bunqs_python_sdk(sdk: Story, step: str) -> None:
     assert sdk.steps[step] is None, sdk.steps[step]
 
 
-@pytest.mark.xdist_group("bunq_js")
 @pytest.mark.parametrize("step", JS_STEPS)
 def test_javascript_client(js: Story, step: str) -> None:
     assert js.steps[step] is None, js.steps[step]
 
 
-@pytest.mark.xdist_group("bunq_sdk")
 def test_no_step_of_the_sdk_goes_unseen(sdk: Story) -> None:
     assert set(sdk.steps) == set(SDK_STEPS)
 
 
-@pytest.mark.xdist_group("bunq_js")
 def test_no_step_of_the_javascript_client_goes_unseen(js: Story) -> None:
     assert set(js.steps) == set(JS_STEPS)
 
 
-@pytest.mark.xdist_group("bunq_sdk")
 def test_answers_to_the_sdk_agree_with_the_openapi(sdk: Story) -> None:
     assert sdk.differences == []
 
 
-@pytest.mark.xdist_group("bunq_js")
 def test_answers_to_the_javascript_client_agree_with_the_openapi(js: Story) -> None:
     assert js.differences == []

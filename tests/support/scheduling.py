@@ -1,0 +1,16 @@
+"""How tests are shared out among the processes of one run."""
+
+from xdist.scheduler import LoadScopeScheduling
+
+
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
+    """Sends each test to whoever is free, but a story that a foreign client tells once to one process.
+
+    pytest-xdist's own `loadgroup` is for that, but does not see its marks with this version of pytest.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, name = nodeid.partition("::")
+        if "/foreign/" not in file:
+            return nodeid
+        return f"{file}::{'javascript' if 'javascript' in name else 'sdk'}"
