@@ -80,11 +80,14 @@ class Server:
     def has_ended(self) -> bool:
         return self._process.poll() is not None
 
-    def stop(self) -> None:
-        """Let it finish what it is doing, and end it when that takes longer than ten seconds."""
+    def ask_to_stop(self) -> None:
+        """Let it finish what it is doing."""
+        self._process.terminate()
+
+    def end(self, deadline: float) -> None:
+        """Wait until it has stopped, and end it when that is not before a moment of the monotonic clock."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.terminate()
-            self._process.wait(STOP_TIMEOUT_S)
+            self._process.wait(max(0.0, deadline - time.monotonic()))
         with suppress(ProcessLookupError):
             os.killpg(self.group, signal.SIGKILL)
         self._process.wait()
@@ -128,8 +131,12 @@ class Servers:
             self._check()
 
     def stop(self) -> None:
+        """Stop all of them together, within ten seconds."""
         for server in reversed(self._running):
-            server.stop()
+            server.ask_to_stop()
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        for server in reversed(self._running):
+            server.end(deadline)
 
     def _check(self) -> None:
         for server in self._running:

@@ -146,7 +146,7 @@ def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: La
 
     # A bank that was reset knows nobody, and setting up again is left to nobody.
     launcher.bank.reset()
-    assert launcher.end(signal.SIGINT) == 0
+    stops_with(launcher, "app")
     launcher.start()
     assert "The simulated bank was reset" in launcher.output
     assert what_the_bank_holds(launcher)["installations"] == 1
@@ -154,6 +154,15 @@ def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: La
 
     # Killed outright, it has no time to stop its servers; they stop all the same.
     launcher.end(signal.SIGKILL)
+    launcher.assert_nothing_listens()
+
+
+def stops_with(launcher: Launcher, ended: str) -> None:
+    """When one server ends by itself the others stop, and its last lines are shown."""
+    os.kill(process_id_on(launcher, ended), signal.SIGKILL)
+    assert launcher.wait() == 2
+    assert f"{ended} has stopped by itself" in launcher.output
+    assert "Starting gunicorn" in launcher.output
     launcher.assert_nothing_listens()
 
 
@@ -166,14 +175,9 @@ def sign_in_lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if line.strip().startswith(("Email", "Password"))]
 
 
-@pytest.mark.parametrize("ended", ["sandbox", "app"])
-def test_when_one_server_ends_the_other_stops_and_its_last_lines_are_shown(launcher: Launcher, ended: str) -> None:
+def test_when_the_bank_ends_the_app_stops_too(launcher: Launcher) -> None:
     launcher.start()
-    os.kill(process_id_on(launcher, ended), signal.SIGKILL)
-    assert launcher.wait() == 2
-    assert f"{ended} has stopped by itself" in launcher.output
-    assert "Starting gunicorn" in launcher.output
-    launcher.assert_nothing_listens()
+    stops_with(launcher, "sandbox")
 
 
 def test_a_lost_env_file_is_not_replaced_when_a_database_needs_its_keys(launcher: Launcher) -> None:

@@ -16,7 +16,7 @@ from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, CallBudget, Connection, Installation
-from bunqflask.services import accounts, leases, sessions
+from bunqflask.services import accounts, leases, sessions, setup
 from bunqflask.services.calls import CallGate
 from tests.support import consents
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
@@ -355,9 +355,9 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     bank.fault(call="POST session-server", fault="401", times=None)
     assert read(connected).trouble == "installation_refused"
     operator = connected.app.test_cli_runner()
-    for command in ("status", "setup"):
+    for command, status in (("status", 1), ("setup", setup.NOT_KNOWN_STATUS)):
         told = operator.invoke(args=[command])
-        assert told.exit_code == 1
+        assert told.exit_code == status
         assert "--new-installation" in told.output
     bank.no_faults()
     assert operator.invoke(args=["setup", "--new-installation"]).exit_code == 0
