@@ -9,8 +9,9 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from . import cards, payments, people, wire
+from . import cards, ledger, payments, people, wire
 from .bank import Bank
+from .clock import bunq_time
 from .control import PREFIX, guarded
 from .store import Item
 from .wire import Refusal
@@ -115,6 +116,20 @@ def blueprint(bank: Bank) -> Blueprint:
                 bank, number(body, "account_id"), text(body, "amount"), text(body, "name"), text(body, "description")
             )
         return jsonify({"payment_id": id})
+
+    @bp.patch("/payments/<int:payment_id>")
+    def amend(payment_id: int) -> Response:
+        body = body_of_request()
+        if not body or set(body) - {"description", "listed"}:
+            raise wire.invalid("a payment takes description and listed")
+        said: dict[str, Any] = {}
+        if "description" in body:
+            said |= {"description": text(body, "description"), "updated": bunq_time(bank.store.clock.now())}
+        if "listed" in body:
+            said["unlisted"] = body["listed"] is False
+        if not ledger.amend(bank.store, payment_id, **said):
+            raise wire.not_found("Payment", payment_id)
+        return jsonify({"payment_id": payment_id})
 
     @bp.post("/cards/<int:card_id>/pay")
     def pay(card_id: int) -> Response:

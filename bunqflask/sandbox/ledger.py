@@ -213,6 +213,18 @@ def entries(store: Store, account: int, *, below: int | None, above: int | None,
     return _select(store, "account = ? ORDER BY id DESC LIMIT ?", (account, limit))
 
 
+def amend(store: Store, id: int, *, description: str | None = None, **extra: Any) -> bool:
+    """Change what is said of an entry, never how much it moves; False when there is no such entry."""
+    with store.transaction():
+        row = store.db.execute("SELECT description, extra FROM ledger_entry WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            return False
+        more = json.dumps((json.loads(row[1]) if row[1] else {}) | extra, ensure_ascii=False)
+        said = row[0] if description is None else description
+        store.db.execute("UPDATE ledger_entry SET description = ?, extra = ? WHERE id = ?", (said, more, id))
+        return True
+
+
 def between(store: Store, account: int, start: str, end: str) -> list[Entry]:
     """Return the entries of an account created from `start` up to before `end` (bunq times), oldest first."""
     return _select(store, "account = ? AND created >= ? AND created < ? ORDER BY id", (account, start, end))

@@ -65,6 +65,16 @@ class Bank:
         """Give an account a believable history of so many payments."""
         self._control("POST", "seed", {"payments": payments, "account": account})
 
+    def receive(self, account: int, amount: str) -> int:
+        """Let money come in from outside; returns the payment's id."""
+        order = {"account_id": account, "amount": amount, "name": "Somebody", "description": "just now"}
+        payment_id: int = self._control("POST", "payments", order)["payment_id"]
+        return payment_id
+
+    def amend(self, payment: int, **said: Any) -> None:
+        """Change what is said of a payment: its `description`, or whether it is `listed`."""
+        self._control("PATCH", f"payments/{payment}", said)
+
     def no_faults(self) -> None:
         """Take all faults away."""
         self._control("DELETE", "faults")

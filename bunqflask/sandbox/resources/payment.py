@@ -49,7 +49,8 @@ def index(call: Call) -> Answer:
 
     def write() -> bytes:
         page, pagination = wire.paged(window, fetch, lambda entry: entry.id)
-        return Answer(payments.shapes(call.store, account, page), pagination).to_bytes()
+        listed = [entry for entry in page if not entry.extra.get("unlisted")]
+        return Answer(payments.shapes(call.store, account, listed), pagination).to_bytes()
 
     return Answer(written=call.bank.remembered((account.id, window), write))
 

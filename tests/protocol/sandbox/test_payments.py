@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import requests
 
 from bunqflask.sandbox.server import Served
 
-from .client import CAR, JODI, MAIN, SECOND, App, Client, new_user, session_of, sign
+from .client import CAR, JODI, MAIN, SECOND, App, Client, control, new_user, session_of, sign
 
 OWN_SECOND = {"type": "IBAN", "value": "NL55BUNQ2090409118", "name": "Jodi Walker"}
 BRAVO = {"type": "EMAIL", "value": "bravo@bunq.com"}
@@ -182,3 +183,19 @@ def test_app_may_only_move_money_between_accounts_of_its_user(bank: Served) -> N
     assert client.refused("POST", own + "-batch", {"payments": [order("1", OWN_SECOND), order("1")]})[0] == 403
     assert client.refused("POST", path(SECOND), order("5.00", OWN_SECOND))[0] == 404
     assert balance(client) == "4113.00"
+
+
+def test_a_payment_may_be_told_late_and_in_other_words_but_moves_what_it_moved(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    first = client.get(path())[0]["Payment"]
+    made = control(bank, "POST", "/payments", {"account_id": MAIN, "amount": "25.00", "name": "Employer"})["payment_id"]
+    control(bank, "PATCH", f"/payments/{made}", {"listed": False})
+    assert [each["Payment"]["id"] for each in client.get(path())][0] == first["id"]
+    control(bank, "PATCH", f"/payments/{made}", {"listed": True, "description": "Salary"})
+    told = client.get(path())[0]["Payment"]
+    assert (told["id"], told["description"], told["amount"]["value"]) == (made, "Salary", "25.00")
+    assert told["updated"] > told["created"]
+    for wrong in ({}, {"amount": "1.00"}, {"description": 1}):
+        answer = requests.patch(f"{bank.control_url}/payments/{made}", json=wrong, timeout=20)
+        assert answer.status_code == 400, wrong
+    assert requests.patch(f"{bank.control_url}/payments/1", json={"listed": True}, timeout=20).status_code == 404

@@ -1,0 +1,108 @@
+"""A history that moves while it is read: new payments, other words, another order, and some that come late."""
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bunqflask.bunq.client import BunqClient
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Payment
+from bunqflask.services import connections, sessions, sync
+from bunqflask.services.calls import CallGate
+from bunqflask.services.sync import Progress
+from tests.support import history
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.consents import ROBIN, connect
+
+pytestmark = pytest.mark.sqlite_only
+
+MAIN = 2083712
+# A page holds 200: so that a reading takes two, and a third where payments come in between.
+PAYMENTS = 399
+ACTS = st.sampled_from(["comes in", "says something else", "is held back", "in another order"])
+
+
+class Motion:
+    """What happens at the bank after each page of a reading."""
+
+    def __init__(self, bank: Bank, ids: list[int], acts: Iterator[tuple[str, int]]) -> None:
+        self._bank, self._ids, self._acts = bank, ids, acts
+        self.held_back: list[int] = []
+
+    def __call__(self, progress: Progress) -> None:
+        for _ in range(2):
+            act, place = next(self._acts, ("nothing", 0))
+            payment = self._ids[place % len(self._ids)]
+            if act == "comes in":
+                self._bank.receive(MAIN, "1.00")
+            elif act == "says something else":
+                self._bank.amend(payment, description=f"changed {place}")
+            elif act == "is held back":
+                self._bank.amend(payment, listed=False)
+                self.held_back.append(payment)
+            elif act == "in another order":
+                self._bank.fault(call="GET payment", fault="reordered")
+
+
+@pytest.fixture
+def moving(site: ThreadSite, bank: Bank) -> ThreadSite:
+    bank.seed(PAYMENTS, account=MAIN)
+    connect(sign_in(site, ROBIN), bank, accounts=[MAIN])
+    return site
+
+
+@given(acts=st.lists(st.tuples(ACTS, st.integers(0, 10_000)), max_size=6))
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_moves_during_a_reading_the_next_ones_end_complete(
+    moving: ThreadSite, bank: Bank, acts: list[tuple[str, int]]
+) -> None:
+    with moving.app.app_context():
+        forget_all()
+        motion = Motion(bank, list(at_the_bank()), iter(acts))
+        motion(Progress(history.account(MAIN), 0))
+        sync.run(connections.list_active()[0], patience_s=5, tell=motion)
+        bank.no_faults()
+        for payment in motion.held_back:
+            bank.amend(payment, listed=True)
+        for _ in range(2):
+            assert sync.run(connections.list_active()[0], patience_s=5)
+        theirs = at_the_bank()
+        (state,) = sync.states_of(connections.list_active()[0])
+        assert (state.breaks, state.stretches[0][2]) == ([], True)
+        assert kept().keys() == theirs.keys()
+        # Other words of an old payment are nothing that balances tell: a full reading finds them.
+        assert sync.run(connections.list_active()[0], patience_s=5, full=True)
+        assert kept() == theirs
+        db.session.remove()
+
+
+def forget_all() -> None:
+    for model in (Payment, AccountSync):
+        db.session.execute(db.delete(model))
+    db.session.commit()
+
+
+def kept() -> dict[int, str]:
+    rows = db.session.execute(db.select(Payment.payment_id, Payment.description)).all()
+    assert len(rows) == len({row.payment_id for row in rows})
+    return {row.payment_id: row.description for row in rows}
+
+
+def at_the_bank() -> dict[int, str]:
+    """The words of every payment as the bank lists it, asked for apart from the reading under test."""
+    session, secret, installation = sessions.means_of(connections.list_active()[0])
+
+    def work(client: BunqClient, token: str, user_id: int) -> dict[int, str]:
+        found: dict[int, str] = {}
+        older = None
+        while True:
+            page = client.list_payments(token, user_id, MAIN, older_id=older)
+            found |= {payment.payment_id: payment.description for payment in page.payments}
+            older = page.older_id
+            if older is None:
+                return found
+
+    return sessions.run(session, secret=secret, installation=installation, gate=CallGate(5), work=work)
