@@ -80,20 +80,20 @@ def _add_errors(app: Flask) -> None:
 
     @app.errorhandler(404)
     def nothing_here(_error: Exception) -> Response:
-        return _refuse(404, "The item you requested could not be found")
+        return _refuse(wire.nothing_there())
 
     @app.errorhandler(405)
     def wrong_method(_error: Exception) -> Response:
-        return _refuse(405, "Method not allowed.")  # invented text
+        return _refuse(wire.wrong_method())
 
     @app.errorhandler(500)
     def failed(_error: Exception) -> Response:
-        return _refuse(500, "Internal server error.")  # invented text
+        return _refuse(wire.failed())
 
-    def _refuse(status: int, text: str) -> Response:
+    def _refuse(refusal: wire.Refusal) -> Response:
         language = request.headers.get("X-Bunq-Language", "en_US")
-        body = wire.to_bytes(wire.error_body(text, language=language))
-        response = Response(body, status, content_type="application/json")
+        body = wire.to_bytes(wire.error_body(refusal.text, language=language))
+        response = Response(body, refusal.status, content_type="application/json")
         response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
         return response
 

@@ -1,25 +1,31 @@
 """Answering a call: find it, do it or let a fault strike, sign what comes back, write it down.
 
+A call that bunq does not have goes the same way, so that its refusal is signed and the log shows it.
+
 https://doc.bunq.com/basics/authentication/signing
 """
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from flask import Flask, Response, request
 
 from . import signing, wire
 from .api import Call, Resource, Route
 from .bank import Bank
-from .faults import Fault, strike
+from .faults import strike
 from .routing import Table
-from .store import Item
-from .wire import Answer, Refusal
+from .wire import Refusal
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+LOG = logging.getLogger(__name__)
 
 
 def table(resources: Iterable[Resource]) -> Table[Route]:
@@ -28,15 +34,15 @@ def table(resources: Iterable[Resource]) -> Table[Route]:
 
 
 def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
-    """Let the app answer every call under /v1, and write down also those that bunq does not have."""
+    """Let the app answer every call under /v1."""
 
     def answer(path: str) -> Response:
         try:
             found = calls.find(request.method, path)
         except LookupError:
-            return _serve(bank, _nowhere(Refusal(404, "The item you requested could not be found")))
+            return _serve(bank, _nowhere(path, wire.nothing_there()))
         if found is None:
-            return _serve(bank, _nowhere(Refusal(405, "Method not allowed.")))  # invented text
+            return _serve(bank, _nowhere(path, wire.wrong_method()))
         route, ids = found
         return _serve(bank, route, **ids)
 
@@ -44,19 +50,18 @@ def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
         "/v1/<path:path>",
         endpoint="api",
         view_func=answer,
-        methods=["GET", "POST", "PUT", "DELETE"],
+        methods=METHODS,
         provide_automatic_options=False,
     )
 
 
-def _nowhere(refusal: Refusal) -> Route:
-    """Return the route of a call that bunq does not have: refused, but signed and written down like any other."""
+def _nowhere(path: str, refusal: Refusal) -> Route:
+    """Return a call that is refused whoever makes it."""
 
-    def refuse(call: Call) -> Answer:
-        call.installation = _installation(call)
+    def handler(_call: Call) -> NoReturn:
         raise refusal
 
-    return Route(request.method, "/<unknown>", refuse, auth="none")
+    return Route(request.method, f"/{path}", handler, auth="none")
 
 
 def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
@@ -66,7 +71,6 @@ def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
     response_id = str(uuid.uuid4())
     if fault is not None and fault.when == "before":
         body, status, content_type, signed = b"", 200, "application/json", False
-        call.verdicts["fault"] = fault.fault
     else:
         body, status, content_type, signed = _work(call, ids)
     sign = partial(_sign, call)
@@ -78,7 +82,8 @@ def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
         response.headers["X-Bunq-Server-Signature"] = signature
     if fault is not None:
         call.verdicts["fault"] = fault.fault
-        response = strike(fault, _known_installation(call, response, fault), sign, bank.closing)
+        call.recognise(request.headers.get("X-Bunq-Client-Authentication", ""))
+        response = strike(fault, response, sign, bank.closing)
     bank.calls.add(
         at=call.now(),
         method=route.method,
@@ -105,6 +110,9 @@ def _work(call: Call, ids: dict[str, Any]) -> tuple[bytes, int, str, bool]:
     except (OverflowError, UnicodeEncodeError):
         # The database takes numbers of 64 bits and texts of whole characters; a request may hold others.
         return _refused(call, wire.invalid("A number is too large, or a text is not Unicode."))
+    except Exception:
+        LOG.exception("%s %s failed", call.route.method, call.route.pattern)
+        return _refused(call, wire.failed())
 
 
 def _refused(call: Call, refusal: Refusal) -> tuple[bytes, int, str, bool]:
@@ -118,19 +126,3 @@ def _sign(call: Call, body: bytes) -> str | None:
     if call.installation is None:
         return None
     return signing.sign(call.installation.body["server_private_key"], body)
-
-
-def _known_installation(call: Call, response: Response, fault: Fault) -> Response:
-    """Find out whose key signs a fault's answer when the call itself was never looked at."""
-    if call.installation is None and fault.when == "before":
-        call.installation = _installation(call)
-    return response
-
-
-def _installation(call: Call) -> Item | None:
-    """Return the installation that the token belongs to, without asking whether it may still be used."""
-    token = request.headers.get("X-Bunq-Client-Authentication", "")
-    session = call.store.named("session", token)
-    if session is None:
-        return call.store.named("installation", token)
-    return call.store.get("installation", session.parent or 0)

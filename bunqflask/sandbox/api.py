@@ -244,7 +244,7 @@ class Call:
         :raises Refusal: whatever bunq would say.
         """
         if self.bank.is_on("maintenance"):
-            raise Refusal(491, "bunq is in maintenance.", signed=False)  # invented text
+            raise wire.in_maintenance()
         token = request.headers.get("X-Bunq-Client-Authentication", "")
         self.bank.limiter.check(
             self.bank.word("rate_limits"),
@@ -268,6 +268,7 @@ class Call:
     def _check_token(self, token: str) -> None:
         kind = self.route.auth
         if kind == "none":
+            self.recognise(token)
             self._saw_token("not needed")
             return
         if not token:
@@ -293,6 +294,16 @@ class Call:
         user = people.by_id(self.store, session.body["user_id"])
         through = " through an app" if session.body["grant_id"] else ""
         self._saw_token(f"session of {user.body['display_name']}{through}")
+
+    def recognise(self, token: str) -> None:
+        """Find out whose installation this is, which the bank's signature depends on, whether or not it may call."""
+        if self.installation is None and token:
+            session = self.store.named("session", token)
+            self.installation = (
+                self.store.named("installation", token)
+                if session is None
+                else self.store.get("installation", session.parent or 0)
+            )
 
     def _saw_token(self, verdict: str) -> None:
         self.verdicts["token"] = verdict

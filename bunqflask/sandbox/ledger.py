@@ -231,9 +231,5 @@ def between(store: Store, account: int, start: str, end: str) -> list[Entry]:
 
 
 def _select(store: Store, where: str, values: tuple[Any, ...]) -> list[Entry]:
-    with store.transaction():
-        rows = store.db.execute(
-            f"SELECT {COLUMNS} FROM ledger_entry WHERE {where}",  # noqa: S608 - the texts above
-            values,
-        ).fetchall()
+    rows = store.found(f"SELECT {COLUMNS} FROM ledger_entry WHERE {where}", values)  # noqa: S608 - the texts above
     return [Entry(*row[:9], *(json.loads(each) if each else {} for each in row[9:])) for row in rows]

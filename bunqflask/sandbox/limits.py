@@ -66,7 +66,9 @@ def too_many(calls: int, seconds: int) -> Refusal:
 
 def classic_limit(method: str, path: str) -> tuple[int, int]:
     """Return (calls, seconds) that an address may make of a call."""
-    return CLASSIC_SESSION if (method, last_word(path)) == ("POST", "session-server") else CLASSIC[method]
+    if (method, last_word(path)) == ("POST", "session-server"):
+        return CLASSIC_SESSION
+    return CLASSIC.get(method, CLASSIC["GET"])
 
 
 def _limit(rule: str, method: str, pattern: str) -> tuple[int, int]:

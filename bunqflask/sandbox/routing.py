@@ -11,16 +11,15 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from .wire import LONGEST_NUMBER
-
 T = TypeVar("T")
 
-_PARAMETER = re.compile(r"<(int|uuid):(\w+)>")
+_PARAMETER = re.compile(r"<(int|uuid|any):(\w+)>")
+_NUMBER = re.compile(r"[0-9]{1,100}")
 
 
 @dataclass
 class _Node(Generic[T]):
-    """What may follow in a path: fixed words, a number, a UUID; and what answers here, by method."""
+    """What may follow in a path: fixed words, a number, a UUID, anything; and what answers here, by method."""
 
     words: dict[str, _Node[T]] = field(default_factory=dict)
     kinds: dict[str, _Node[T]] = field(default_factory=dict)
@@ -71,10 +70,12 @@ def _walk(
     part, rest = parts[0], parts[1:]
     if part in node.words:
         yield from _walk(node.words[part], rest, values)
-    if "int" in node.kinds and part.isascii() and part.isdecimal() and len(part) <= LONGEST_NUMBER:
+    if "int" in node.kinds and _NUMBER.fullmatch(part):
         yield from _walk(node.kinds["int"], rest, (*values, int(part)))
     if "uuid" in node.kinds and _is_uuid(part):
         yield from _walk(node.kinds["uuid"], rest, (*values, part.lower()))
+    if "any" in node.kinds and part:
+        yield from _walk(node.kinds["any"], rest, (*values, part))
 
 
 def _is_uuid(text: str) -> bool:

@@ -235,8 +235,6 @@ class Store:
 
     def get(self, kind: str, id: int) -> Item | None:
         """Return the item of this kind and id, or None."""
-        if id > LARGEST_ID:
-            return None
         found = self._select("kind = ? AND id = ?", (kind, id))
         return found[0] if found else None
 
@@ -275,11 +273,10 @@ class Store:
         return found[::-1] if upwards else found
 
     def _select(self, where: str, values: Sequence[Any]) -> list[Item]:
-        with self._lock:
-            rows = self.db.execute(
-                "SELECT id, kind, owner, account, parent, name, created, updated, body FROM item WHERE " + where,  # noqa: S608
-                values,
-            ).fetchall()
+        rows = self.found(
+            "SELECT id, kind, owner, account, parent, name, created, updated, body FROM item WHERE " + where,  # noqa: S608
+            values,
+        )
         return [
             Item(
                 id=row[0],
@@ -294,6 +291,14 @@ class Store:
             )
             for row in rows
         ]
+
+    def found(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Return what a query finds: nothing for a number of more than 64 bits, or a text of half characters."""
+        with self._lock:
+            try:
+                return self.db.execute(query, values).fetchall()
+            except (OverflowError, UnicodeEncodeError):
+                return []
 
     # Bytes of attachments and statements.
 

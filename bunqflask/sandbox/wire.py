@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from .clock import bunq_time
-from .store import Item, Json
-
-# Digits. Python refuses to read a number of more than 4300, and no id comes near this.
-LONGEST_NUMBER = 100
+from .store import LARGEST_ID, Item, Json
 
 PAGE_DEFAULT = 10
 PAGE_MAXIMUM = 200
+
+# Python refuses to read a number of more than 4300 digits, and no id comes near this.
+_NUMBER = re.compile(r"[0-9]{1,100}")
 
 # The Pagination of a list that has one page only.
 NO_PAGES: Json = {"future_url": None, "newer_url": None, "older_url": None}
@@ -84,7 +84,27 @@ def account_not_found(account_id: int) -> Refusal:
     return Refusal(404, f'Monetary account for id "{account_id}" not found.')
 
 
+def nothing_there() -> Refusal:
+    """No such path, or nothing under it."""
+    return Refusal(404, "The item you requested could not be found")
+
+
 # The refusals whose texts bunq has not published and nobody recorded: invented here.
+
+
+def wrong_method() -> Refusal:
+    """The path exists with other methods only (invented text)."""
+    return Refusal(405, "Method not allowed.")
+
+
+def failed() -> Refusal:
+    """The bank itself failed (invented text)."""
+    return Refusal(500, "Internal server error.", signed=False)
+
+
+def in_maintenance() -> Refusal:
+    """Nothing is answered at present (invented text)."""
+    return Refusal(491, "bunq is in maintenance.", signed=False)
 
 
 def not_allowed() -> Refusal:
@@ -205,6 +225,11 @@ def read_geolocation(header: str | None) -> Json | None:
     return {"latitude": latitude, "longitude": longitude, "altitude": altitude, "radius": radius}
 
 
+def read_number(text: str) -> int | None:
+    """Return the whole number that a part of a query spells, no larger than any id can be; None if it is none."""
+    return min(int(text), LARGEST_ID) if _NUMBER.fullmatch(text) else None
+
+
 @dataclass(frozen=True)
 class Window:
     """Which part of a list a client asked for; ids are exclusive bounds."""
@@ -226,8 +251,8 @@ class Window:
         for name, text in query:
             if name not in ("count", "older_id", "newer_id"):
                 extra.append((name, text))
-            elif text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER:
-                known[name] = int(text)
+            elif (number := read_number(text)) is not None:
+                known[name] = number
             elif text:
                 raise invalid(f"The parameter {name} must be a number.")
         count = known.get("count", PAGE_DEFAULT)

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .. import wire
 from ..api import Call, Resource
 from ..wire import NO_PAGES, Answer, Refusal
 
@@ -62,6 +63,6 @@ def _answer_to(method: str, path: str) -> Any:
             return Answer([], NO_PAGES)
         if method == "POST":
             raise Refusal(404, "The local sandbox does not imitate this call.")  # invented text
-        raise Refusal(404, "The item you requested could not be found")
+        raise wire.nothing_there()
 
     return handler

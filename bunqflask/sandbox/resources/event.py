@@ -59,9 +59,10 @@ def _ids(call: Call, name: str) -> set[int]:
     :raises Refusal: 400, something else.
     """
     parts = [each.strip() for each in call.query.get(name, "").split(",") if each.strip()]
-    if not all(each.isdecimal() for each in parts):
+    ids = [wire.read_number(each) for each in parts]
+    if None in ids:
         raise wire.invalid(f"The parameter {name} must be ids with commas between them.")
-    return {int(each) for each in parts}
+    return {each for each in ids if each is not None}
 
 
 def readable(call: Call, event_id: int) -> Item:

@@ -5,8 +5,9 @@ https://doc.bunq.com/api-reference/health-check
 
 from __future__ import annotations
 
+from .. import wire
 from ..api import Call, Resource
-from ..wire import Answer, Refusal
+from ..wire import Answer
 
 resource = Resource()
 
@@ -19,10 +20,10 @@ def check(call: Call) -> Answer:
     """
     call.store.read_meta("seeded")
     entry = {"type": "DATABASE", "status": "HEALTHY"}
-    return Answer([{"HealthCheckResult": {"HealthResult": {"status": "HEALTHY", "allEntry": [entry]}}}], signed=False)
+    return Answer([{"HealthCheckResult": {"HealthResult": {"status": "HEALTHY", "allEntry": [entry]}}}])
 
 
 @resource.post("/server-error")
 def fail(call: Call) -> Answer:
     """Fail as bunq's servers do: always, and unsigned."""
-    raise Refusal(500, "Internal server error.", signed=False)  # invented text
+    raise wire.failed()

@@ -50,7 +50,7 @@ def _server_key(item: Item) -> Json:
 def index(call: Call) -> Answer:
     """List the caller's own installation."""
     assert call.installation is not None
-    return Answer([{"Id": {"id": call.installation.id}}])
+    return Answer([{"Id": {"id": call.installation.id}}], wire.NO_PAGES)
 
 
 @resource.get("/installation/<int:installation_id>", auth="any")

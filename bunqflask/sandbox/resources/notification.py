@@ -152,7 +152,7 @@ def _is_visible(call: Call, failure: Item) -> bool:
 def resend(call: Call) -> Answer:
     """Send failed deliveries once more: ids with commas between them."""
     text = call.text("notification_filter_failed_ids")
-    ids = [int(each) for each in (text or "").split(",") if each.strip().isdecimal()]
+    ids = [number for each in (text or "").split(",") if (number := wire.read_number(each.strip())) is not None]
     if not ids:
         raise wire.invalid("The field notification_filter_failed_ids must name at least one id.")
     for id in ids:

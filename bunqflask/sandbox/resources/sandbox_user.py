@@ -27,4 +27,4 @@ def company(call: Call) -> Answer:
 
 def _answer(call: Call, user: Item) -> Answer:
     accounts.add(call.store, user, "Main")
-    return Answer([{"ApiKey": {"api_key": people.new_credential(call.store, user, "API_KEY").name}}], signed=False)
+    return Answer([{"ApiKey": {"api_key": people.new_credential(call.store, user, "API_KEY").name}}])

@@ -7,27 +7,29 @@ from __future__ import annotations
 
 from .. import people, wire
 from ..api import Call, Resource
-from ..store import Item
+from ..store import Item, Json
 from ..wire import Answer
 from .session import user_api_key
 
 resource = Resource()
 
 
-def _shown(call: Call) -> Answer:
+def _shown(call: Call) -> Json:
     assert call.session is not None
     timeout_s = people.session_timeout(call.caller, call.session.body["timeout_s"])
-    return Answer([people.wire(call.caller, timeout_s)])
+    return people.wire(call.caller, timeout_s)
+
+
+def _granted(call: Call, grant: Item) -> Json:
+    assert call.session is not None
+    return user_api_key(call, grant, call.session.body["timeout_s"])
 
 
 @resource.get("/user")
 def index(call: Call) -> Answer:
     """List the session's user; in an OAuth session the UserApiKey object."""
-    assert call.session is not None
     grant = call.grant
-    if grant is not None:
-        return Answer([user_api_key(call, grant, call.session.body["timeout_s"])])
-    return _shown(call)
+    return Answer([_shown(call) if grant is None else _granted(call, grant)], wire.NO_PAGES)
 
 
 @resource.get("/user/<int:user_id>")
@@ -35,8 +37,8 @@ def read(call: Call) -> Answer:
     """Read the user, or in an OAuth session the UserApiKey object under that object's id."""
     grant = call.grant
     if grant is not None and call.path_id == grant.body["user_api_key_id"]:
-        return index(call)
-    return _shown(call)
+        return Answer([_granted(call, grant)])
+    return Answer([_shown(call)])
 
 
 def _typed(call: Call, wrapper: str) -> Item:
@@ -50,21 +52,21 @@ def _typed(call: Call, wrapper: str) -> Item:
 def read_person(call: Call) -> Answer:
     """Read a person."""
     _typed(call, people.PERSON)
-    return _shown(call)
+    return Answer([_shown(call)])
 
 
 @resource.get("/user-company/<int:user_id>")
 def read_company(call: Call) -> Answer:
     """Read a company."""
     _typed(call, people.COMPANY)
-    return _shown(call)
+    return Answer([_shown(call)])
 
 
 @resource.get("/user-payment-service-provider/<int:user_id>")
 def read_provider(call: Call) -> Answer:
     """Read a payment service provider."""
     _typed(call, people.PROVIDER)
-    return _shown(call)
+    return Answer([_shown(call)])
 
 
 @resource.get("/user-company/<int:user_id>/name")

@@ -73,20 +73,23 @@ def test_text_that_is_none_is_refused(bank: Served, raw: str | bytes) -> None:
     assert client.get(path) == []
 
 
-def test_numbers_beyond_all_ids_are_refused(bank: Served) -> None:
+def test_numbers_beyond_all_ids_find_nothing(bank: Served) -> None:
     client = session_of(bank, JODI)
     account = f"/user/{JODI}/monetary-account/{MAIN}"
-    assert client.refused("GET", f"{account}/payment?older_id={10**30}")[0] == 400
-    assert client.refused("GET", f"{account}/payment/{10**30}")[0] == 400
-    assert client.refused("GET", f"/user/{JODI}/monetary-account/{10**30}") == (
-        404,
-        f'Monetary account for id "{10**30}" not found.',
-    )
-    # More digits than Python reads at all.
-    assert client.refused("GET", f"{account}/payment?older_id={'9' * 5000}")[0] == 400
-    assert client.refused("GET", f"/user/{JODI}/monetary-account/{'9' * 5000}")[0] == 404
     payment = client.get(f"{account}/payment")[0]["Payment"]["id"]
+    text = f'Monetary account for id "{10**30}" not found.'
+    assert client.refused("GET", f"/user/{JODI}/monetary-account/{10**30}") == (404, text)
+    assert client.refused("GET", f"{account}/payment/{10**30}")[0] == 404
     assert client.refused("POST", f"{account}/payment/{payment}/note-attachment", {"attachment_id": 10**30})[0] == 404
+    assert client.get(f"{account}/payment?older_id={10**30}") == client.get(f"{account}/payment")
+    assert client.get(f"{account}/payment?newer_id={10**30}") == []
+    # Longer than Python is willing to read.
+    huge = "9" * 5000
+    assert client.refused("GET", f"/user/{huge}")[0] == 404
+    assert client.refused("GET", f"{account}/payment?count={huge}")[0] == 400
+    assert client.refused("GET", f"/user/{JODI}/event?monetary_account_id={huge}")[0] == 400
+    resend = {"notification_filter_failed_ids": f"1,{huge}"}
+    assert client.refused("POST", f"/user/{JODI}/notification-filter-failure", resend)[0] == 404
 
 
 def test_calls_that_are_not_imitated_find_nothing(bank: Served) -> None:

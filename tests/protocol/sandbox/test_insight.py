@@ -148,5 +148,6 @@ def test_server_is_healthy_and_fails_on_request(bank: Served) -> None:
     assert answer.status_code == 200
     assert answer.json()["Response"][0]["HealthCheckResult"]["HealthResult"]["status"] == "HEALTHY"
     client = session_of(bank, JODI)
+    assert client.get("/health-check") == answer.json()["Response"]
     assert client.refused("POST", "/server-error", {}) == (500, "Internal server error.")
     assert "X-Bunq-Server-Signature" not in client.call("POST", "/server-error").headers

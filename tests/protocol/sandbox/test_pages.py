@@ -142,7 +142,8 @@ def test_money_from_outside_comes_by_http(bank: Served) -> None:
     id = control(bank, "POST", "/payments", body)["payment_id"]
     shown = session_of(bank, JODI).one(f"/user/{JODI}/monetary-account/{MAIN}/payment/{id}", "Payment")
     assert (shown["description"], shown["sub_type"]) == ("Salary", "SCT")
-    for wrong in ({}, {**body, "account_id": 1}, {**body, "amount": 1}, {**body, "amount": "0"}):
+    wrongs: list[dict[str, Any]] = [{"account_id": 1}, {"account_id": 10**30}, {"amount": 1}, {"amount": "0"}]
+    for wrong in ({}, *({**body, **each} for each in [*wrongs, {"name": "\ud83d"}])):
         assert requests.post(f"{bank.control_url}/payments", json=wrong, timeout=5).status_code in (400, 404)
 
 

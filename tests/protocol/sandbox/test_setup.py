@@ -11,7 +11,18 @@ from cryptography.hazmat.primitives import serialization
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import Served, serve
 
-from .client import Client, certificate, client_key, control, new_api_key, new_user, public_pem, session_of, sign
+from .client import (
+    Client,
+    certificate,
+    client_key,
+    control,
+    is_signed_by,
+    new_api_key,
+    new_user,
+    public_pem,
+    session_of,
+    sign,
+)
 
 INCORRECT = (400, "User credentials are incorrect. Incorrect API key or IP address.")
 EXPIRED = (401, "Insufficient authorisation.")
@@ -250,6 +261,8 @@ def test_psd2_party_gets_from_certificate_to_session(bank: Served) -> None:
     (item,) = client.ok("POST", "/payment-service-provider-credential", body, signed=False)
     shown = item["CredentialPasswordIp"]
     assert shown["status"] == "PENDING_FIRST_USE"
+    assert client.get(f"/payment-service-provider-credential/{shown['id']}") == [item]
+    assert Client(bank).install().refused("GET", f"/payment-service-provider-credential/{shown['id']}")[0] == 404
     assert re.fullmatch(r"[0-9a-f]{64}", shown["token_value"])
     client.register(shown["token_value"], permitted_ips=["*"])
     after = client.one(f"/payment-service-provider-credential/{shown['id']}", "CredentialPasswordIp")
@@ -328,8 +341,13 @@ def test_maintenance_answers_491_unsigned(bank: Served) -> None:
 
 def test_what_is_not_there_answers_in_bunqs_shape(bank: Served) -> None:
     client = new_user(bank)
-    assert client.refused("GET", "/no-such-thing")[0] == 404
-    assert client.refused("POST", "/user", {})[0] == 405
+    assert client.refused("GET", "/no-such-thing") == (404, "The item you requested could not be found")
+    for method, path in (("GET", "/no-such-thing"), ("POST", "/user"), ("PATCH", "/user"), ("OPTIONS", "/user")):
+        answer = client.call(method, path, headers={"X-Bunq-Client-Request-Id": f"{method} {path}"})
+        assert answer.status_code == (405 if path == "/user" else 404)
+        assert answer.headers["X-Bunq-Client-Request-Id"] == f"{method} {path}"
+        assert is_signed_by(client.server_key, answer.content, answer.headers["X-Bunq-Server-Signature"])
+    assert requests.head(f"{bank.api_url}user", timeout=5).status_code == 405
     account = f"/user/{client.user_id}/monetary-account/1"
     assert client.refused("GET", account) == (404, 'Monetary account for id "1" not found.')
     assert client.refused("POST", "/session-server", raw=b"{", token=client.installation_token)[0] == 400
