@@ -131,7 +131,8 @@ def exchange(bank: Bank, asked: TokenRequest) -> Json:
     :raises TokenRefused: with bunq's recorded text for a bad code; the other texts are invented.
     """
     store = bank.store
-    if None in (asked.grant_type, asked.code, asked.redirect_uri, asked.client_id, asked.client_secret):
+    # RFC 6749: a parameter without a value counts as left out.
+    if not all((asked.grant_type, asked.code, asked.redirect_uri, asked.client_id, asked.client_secret)):
         raise TokenRefused("invalid_request", "A required parameter is missing.")
     if asked.grant_type != "authorization_code":
         raise TokenRefused("unsupported_grant_type", "The grant type is not supported.")

@@ -12,8 +12,10 @@ import uuid
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from . import wire
+from .answering import METHODS
 from .bank import Bank
 from .faults import strike
 from .oauth import TokenRefused, TokenRequest, exchange
@@ -27,12 +29,13 @@ def blueprint(bank: Bank) -> Blueprint:
     """Return the endpoint, under both addresses that bunq's pages name."""
     bp = Blueprint("token", __name__)
 
-    @bp.post("/v1/token", endpoint="api_host")
-    @bp.post("/token", endpoint="oauth_host")
+    # Every method, so that the log shows a client that uses a wrong one.
+    @bp.route("/v1/token", endpoint="api_host", methods=METHODS, provide_automatic_options=False)
+    @bp.route("/token", endpoint="oauth_host", methods=METHODS, provide_automatic_options=False)
     def token() -> Response:
         started = time.perf_counter()
         verdicts: dict[str, str] = {}
-        fault = bank.faults.take("POST", PATTERN, request.path)
+        fault = bank.faults.take(request.method, PATTERN, request.path)
         if fault is not None and fault.when == "before":
             answer = Response(b"", content_type="application/json")
         else:
@@ -42,7 +45,7 @@ def blueprint(bank: Bank) -> Blueprint:
             answer = strike(fault, answer, lambda _body: None, bank.closing)
         bank.calls.add(
             at=now_text(bank.store),
-            method="POST",
+            method=request.method,
             pattern=PATTERN,
             path=request.path,
             status=answer.status_code,
@@ -58,7 +61,9 @@ def blueprint(bank: Bank) -> Blueprint:
 def _exchange(bank: Bank, verdicts: dict[str, str]) -> Response:
     try:
         if bank.is_on("maintenance"):
-            raise Refusal(491, "bunq is in maintenance.")  # invented text
+            raise wire.in_maintenance()
+        if request.method != "POST":
+            raise wire.wrong_method()
         read, verdicts["parameters"] = _reader(bank.word("token_style"))
         names = ("grant_type", "code", "redirect_uri", "client_id", "client_secret")
         asked = TokenRequest(*(read(name) for name in names))
@@ -69,6 +74,7 @@ def _exchange(bank: Bank, verdicts: dict[str, str]) -> Response:
         answer = {"error": refused.error, "error_description": refused.description}
         return Response(wire.to_bytes(answer), 400, content_type="application/json")
     except Refusal as refusal:
+        verdicts["refused"] = refusal.text
         return Response(wire.to_bytes(wire.error_body(refusal.text)), refusal.status, content_type="application/json")
     return Response(wire.to_bytes(answer), content_type="application/json")
 
@@ -76,11 +82,13 @@ def _exchange(bank: Bank, verdicts: dict[str, str]) -> Response:
 def _reader(style: str) -> tuple[Callable[[str], str | None], str]:
     """Return how to read a parameter, and what to write down about how they came.
 
-    The switch `token_style` decides whether the address, the form body or either counts.
+    The switch `token_style` decides whether the address, the form body or either counts. A body of another type,
+    "multipart/form-data" too, holds no parameters.
     """
-    query = "in the address" if "grant_type" in request.args else "in the body" if request.form else "missing"
+    form = request.form if request.mimetype == "application/x-www-form-urlencoded" else MultiDict[str, str]()
+    came = "in the address" if "grant_type" in request.args else "in the body" if form else "missing"
     if style == "query":
-        return request.args.get, query
+        return request.args.get, came
     if style == "form":
-        return request.form.get, query
-    return request.values.get, query
+        return form.get, came
+    return CombinedMultiDict([request.args, form]).get, came

@@ -23,8 +23,7 @@ def create(call: Call) -> Answer:
 
     bunq's pages show a `display_name` in one place only; it is kept where it is sent.
     """
-    if any(each.body["status"] == "ACTIVE" for each in call.store.select("oauth_client", owner=call.user.id)):
-        raise Refusal(400, "You can only have one active OAuth Client registered.")
+    _check_only_one(call)
     _check_status(call.json.get("status", "ACTIVE"), ("ACTIVE",))
     item = call.store.insert(
         "oauth_client",
@@ -37,6 +36,11 @@ def create(call: Call) -> Answer:
         name=secrets.token_hex(32),
     )
     return id_answer(item.id)
+
+
+def _check_only_one(call: Call) -> None:
+    if any(each.body["status"] == "ACTIVE" for each in call.store.select("oauth_client", owner=call.user.id)):
+        raise Refusal(400, "You can only have one active OAuth Client registered.")
 
 
 def _check_status(status: object, allowed: tuple[str, ...]) -> None:
@@ -100,6 +104,8 @@ def update(call: Call, client_id: int) -> Answer:
     item = _own(call, client_id)
     status = call.json.get("status")
     _check_status(status, ("ACTIVE", "CANCELLED", "CANCELLED_PENDING"))
+    if status == "ACTIVE" != item.body["status"]:
+        _check_only_one(call)
     item.body["status"] = status
     call.store.save(item)
     return id_answer(item.id)

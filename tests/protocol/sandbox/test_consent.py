@@ -37,6 +37,7 @@ def test_oauth_client_is_made_once_and_read_for_its_secrets(bank: Served) -> Non
     assert owner.create(f"{path}/{number}/callback-url", {"url": CALLBACK})
     assert owner.ok("PUT", f"{path}/{number}", {"status": "CANCELLED"}) == [{"Id": {"id": number}}]
     assert owner.create(path, {}) != number
+    assert owner.refused("PUT", f"{path}/{number}", {"status": "ACTIVE"}) == (400, text)
 
 
 def test_callback_urls_are_kept_exactly_and_once(bank: Served) -> None:
@@ -209,6 +210,22 @@ def test_strict_token_style_does_not_see_the_other(bank: Served, app: App, style
     assert _token(app, code, in_body=not in_body).status_code == 200
 
 
+def test_token_call_takes_no_other_body_and_no_other_method(bank: Served, app: App) -> None:
+    parameters = app.parameters(app.consent())
+    parts = {name: (None, value) for name, value in parameters.items()}
+    for answer in (
+        requests.post(bank.token_url, files=parts, timeout=5),
+        requests.post(bank.token_url, json=parameters, timeout=5),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    for method in ("GET", "PUT", "OPTIONS"):
+        assert requests.request(method, bank.token_url, params=parameters, timeout=5).status_code == 405
+    last = control(bank, "GET", "/calls")["calls"][-1]
+    assert (last["method"], last["status"], last["verdicts"]) == ("OPTIONS", 405, {"refused": "Method not allowed."})
+    kind = {"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+    assert requests.post(bank.token_url, data=parameters, headers=kind, timeout=5).status_code == 200
+
+
 def test_code_works_once(app: App) -> None:
     code = app.consent()
     assert _token(app, code).status_code == 200
@@ -235,6 +252,7 @@ def test_code_dies_after_its_lifetime(bank: Served, app: App) -> None:
         ({"client_secret": "0" * 64}, "invalid_client"),
         ({"client_id": "0" * 64}, "invalid_client"),
         ({"grant_type": "client_credentials"}, "unsupported_grant_type"),
+        ({"client_secret": ""}, "invalid_request"),
     ],
 )
 def test_wrong_token_calls_are_refused_and_spend_nothing(app: App, changes: dict[str, str], error: str) -> None:
