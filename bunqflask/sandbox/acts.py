@@ -86,6 +86,10 @@ def blueprint(bank: Bank) -> Blueprint:
     def refused(refusal: Refusal) -> tuple[Response, int]:
         return jsonify({"error": refusal.text}), refusal.status
 
+    @bp.errorhandler(UnicodeEncodeError)
+    def no_text(_error: UnicodeEncodeError) -> tuple[Response, int]:
+        return jsonify({"error": "a text holds half a character"}), 400
+
     def number(body: dict[str, Any], name: str) -> int:
         value = body.get(name)
         if isinstance(value, bool) or not isinstance(value, int):

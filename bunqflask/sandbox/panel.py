@@ -124,7 +124,10 @@ def blueprint(bank: Bank) -> Blueprint:
         seconds = request.form.get("seconds", 0, type=int)
         if seconds <= 0:
             return _show(bank, "Choose how far the clock is moved.", 422)
-        bank.store.advance_clock(seconds)
+        try:
+            bank.store.advance_clock(seconds)
+        except ValueError as problem:
+            return _show(bank, str(problem), 422)
         bank.work_due()
         bank.wake()
         return _back()

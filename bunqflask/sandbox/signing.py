@@ -6,12 +6,11 @@ https://doc.bunq.com/basics/authentication/signing
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
@@ -75,7 +74,7 @@ def read_public_pem(pem: str) -> rsa.RSAPublicKey:
         raise KeyNotUsable("it must be a PEM that starts with -----BEGIN PUBLIC KEY-----")
     try:
         key = serialization.load_der_public_key(base64.b64decode("".join(match["base64"].split()), validate=True))
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyNotUsable("its base64 does not hold a public key") from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise KeyNotUsable("it must be an RSA key")
@@ -96,7 +95,7 @@ def is_signed(public: rsa.RSAPublicKey, body: bytes, signature_base64: str) -> b
     try:
         signature = base64.b64decode("".join(signature_base64.split()), validate=True)
         public.verify(signature, body, padding.PKCS1v15(), hashes.SHA256())
-    except (InvalidSignature, ValueError, binascii.Error):
+    except (InvalidSignature, ValueError):
         return False
     return True
 
@@ -120,13 +119,13 @@ def read_certificate(pem: str) -> tuple[x509.Certificate, rsa.RSAPublicKey, str]
     """
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("utf-8"))
-    except ValueError as error:
-        raise KeyNotUsable("the certificate is not PEM") from error
-    key = certificate.public_key()
+        key = certificate.public_key()
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyNotUsable("it is no PEM of a certificate that can be read") from error
     if not isinstance(key, rsa.RSAPublicKey):
-        raise KeyNotUsable("the certificate must hold an RSA key")
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        raise KeyNotUsable("it must hold an RSA key")
     common_name = str(names[0].value) if names else ""
     if not any(role in common_name for role in ROLES):
-        raise KeyNotUsable(f"the common name must hold one of {', '.join(ROLES)}")
+        raise KeyNotUsable(f"its common name must hold one of {', '.join(ROLES)}")
     return certificate, key, common_name

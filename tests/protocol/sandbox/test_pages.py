@@ -64,6 +64,7 @@ def test_nonsense_is_answered_on_the_page(bank: Served) -> None:
         ("/panel/faults", {"call": "x", "fault": "500"}),
         ("/panel/switches", {"rate_limits": "none"}),
         ("/panel/clock", {"seconds": "-5"}),
+        ("/panel/clock", {"seconds": "9" * 12}),
     ):
         answer = post(bank, path, **form)
         assert answer.status_code == 422
