@@ -19,6 +19,9 @@ from .clock import Clock, bunq_time
 
 Json = dict[str, Any]
 
+# The command `seed` holds the database for half a minute; the bank beside it waits rather than fails.
+LOCKED_S = 300
+
 # Ids are global and increasing; the seeded ones lie below this.
 FIRST_ID = 10_000_000
 
@@ -74,7 +77,7 @@ class Store:
         self._lock = threading.RLock()
         self._depth = 0
         self._after_commit: list[Callable[[], None]] = []
-        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=LOCKED_S)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")
         self.db.executescript(SCHEMA)

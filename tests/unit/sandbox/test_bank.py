@@ -82,3 +82,8 @@ def test_switches_change_all_or_none_and_last(bank: Bank) -> None:
     bank.set_switches({"maintenance": True})
     bank.forget_runtime()
     assert bank.is_on("maintenance") is True
+
+
+def test_bank_waits_out_a_seeding_beside_it(bank: Bank) -> None:
+    (patience_ms,) = bank.store.db.execute("PRAGMA busy_timeout").fetchone()
+    assert patience_ms > 60_000
