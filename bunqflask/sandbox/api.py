@@ -95,7 +95,7 @@ class Call:
         self.store = bank.store
         self.route = route
         self.body = body
-        self.address = request.remote_addr or ""
+        self.address = bank.word("caller_address") or request.remote_addr or ""
         self.verdicts: dict[str, str] = {}
         self.installation: Item | None = None
         self.session: Item | None = None
@@ -245,7 +245,7 @@ class Call:
         """
         if self.bank.is_on("maintenance"):
             raise wire.in_maintenance()
-        token = request.headers.get("X-Bunq-Client-Authentication", "")
+        token = request.headers.get("X-Bunq-Client-Authentication", "").strip()
         self.bank.limiter.check(
             self.bank.word("rate_limits"),
             address=self.address,

@@ -29,6 +29,7 @@ SWITCH_WORDS = {
     "oauth_variant": "OAuth sessions are opened on",
     "denial": "After a denial",
     "permitted_ips_enforced": "Refuse calls from addresses that a key is not bound to",
+    "caller_address": "Calls seem to come from",
     "session_timeout_s": "Sessions last (seconds)",
     "code_lifetime_s": "Authorization codes last (seconds)",
     "reconsent_invalidates": "A new consent ends the former one",
@@ -193,6 +194,7 @@ def _show(bank: Bank, problem: str | None = None, code: int = 200) -> Response:
                 if isinstance(accepted, tuple)
                 else None,
                 "is_flag": accepted is bool,
+                "is_address": accepted is str,
             }
             for name, accepted in SWITCHES.items()
         ],

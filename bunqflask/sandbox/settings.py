@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,7 +19,8 @@ class Settings:
     """Everything that is fixed when the sandbox starts, and the switches' first values.
 
     `database` is a path or ":memory:". `token` opens the control pages to other machines; without it they
-    answer on loopback only. `history` is how many payments lie in the past of a new bank's two main accounts.
+    answer on loopback only. `caller_address` is where every call seems to come from; nothing means where it does.
+    `history` is how many payments lie in the past of a new bank's two main accounts.
     Times ending in `_s` are seconds.
     """
 
@@ -31,6 +33,7 @@ class Settings:
     oauth_variant: Literal["both", "A", "B"] = "both"
     denial: Literal["redirect", "stay"] = "redirect"
     permitted_ips_enforced: bool = False
+    caller_address: str = ""
     session_timeout_s: int = 604800
     code_lifetime_s: int = 600
     reconsent_invalidates: bool = True
@@ -60,13 +63,14 @@ class Settings:
         return {name: getattr(self, name) for name in SWITCHES}
 
 
-# What each switch accepts: a tuple of words, or a type.
-SWITCHES: dict[str, tuple[str, ...] | type[bool] | type[int]] = {
+# What each switch accepts: a tuple of words, or a type; a text is an address or nothing.
+SWITCHES: dict[str, tuple[str, ...] | type[bool] | type[int] | type[str]] = {
     "rate_limits": ("classic", "new", "off"),
     "token_style": ("both", "query", "form"),
     "oauth_variant": ("both", "A", "B"),
     "denial": ("redirect", "stay"),
     "permitted_ips_enforced": bool,
+    "caller_address": str,
     "session_timeout_s": int,
     "code_lifetime_s": int,
     "reconsent_invalidates": bool,
@@ -91,10 +95,22 @@ def check_switch(name: str, value: object) -> SwitchValue:
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LONGEST_S:
             return value
         raise ValueError(f"{name} is a whole number of seconds from 1 to {LONGEST_S}, not {value!r}")
+
+    if accepted is str:
+        if isinstance(value, str) and _is_address_or_nothing(value):
+            return value
+        raise ValueError(f"{name} is an address like 203.0.113.9, or nothing, not {value!r}")
     assert isinstance(accepted, tuple)
     if isinstance(value, str) and value in accepted:
         return value
     raise ValueError(f"{name} is one of {', '.join(accepted)}, not {value!r}")
+
+
+def _is_address_or_nothing(text: str) -> bool:
+    try:
+        return text == "" or bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def _from_text(name: str, text: str) -> SwitchValue:

@@ -171,7 +171,9 @@ def test_faults_that_make_no_sense_are_refused(bank: Served, wrong: dict[str, An
     assert answer.json()["error"]
 
 
-@pytest.mark.parametrize("wrong", [{"rate_limits": "none"}, {"nothing": 1}, {"maintenance": "yes"}])
+@pytest.mark.parametrize(
+    "wrong", [{"rate_limits": "none"}, {"nothing": 1}, {"maintenance": "yes"}, {"caller_address": "home"}]
+)
 def test_switches_that_make_no_sense_change_nothing(bank: Served, wrong: dict[str, Any]) -> None:
     answer = requests.patch(f"{bank.control_url}/switches", json={"denial": "stay", **wrong}, timeout=5)
     assert answer.status_code == 400

@@ -78,12 +78,14 @@ def test_forms_lead_back_inside_only(bank: Served) -> None:
 
 def test_switches_are_saved_together(bank: Served) -> None:
     form = {**control(bank, "GET", "/switches"), "denial": "stay", "session_timeout_s": "60", "maintenance": "on"}
+    form["caller_address"] = "203.0.113.9"
     form.pop("permitted_ips_enforced")
     form.pop("reconsent_invalidates")
     assert post(bank, "/panel/switches", **form).status_code == 303
     after = control(bank, "GET", "/switches")
     assert (after["denial"], after["session_timeout_s"], after["maintenance"]) == ("stay", 60, True)
     assert after["reconsent_invalidates"] is False
+    assert 'value="203.0.113.9"' in page(bank, "/")
 
 
 def test_clock_and_reset_work_by_page(bank: Served) -> None:

@@ -194,6 +194,8 @@ def test_token_of_the_wrong_kind_is_refused(bank: Served) -> None:
     client = new_user(bank)
     assert client.refused("GET", "/user", token=client.installation_token) == EXPIRED
     assert client.refused("GET", "/user", token="0" * 64) == EXPIRED
+    # A blank at the end of a header is no part of it.
+    assert client.call("GET", "/user", token=f"{client.session_token} ").status_code == 200
     assert client.call("GET", "/user", token="").status_code == 401
     assert client.refused("GET", "/device-server", token="") == EXPIRED
 
@@ -236,6 +238,10 @@ def test_key_is_bound_to_the_address_of_its_device(bank: Served) -> None:
     assert client.refused("POST", "/device-server", body) == INCORRECT
     client.register(key)
     assert client.refused("POST", "/session-server", {"secret": key}, address="127.0.0.2") == INCORRECT
+    control(bank, "PATCH", "/switches", {"caller_address": "203.0.113.9"})
+    assert client.refused("POST", "/session-server", {"secret": key}) == INCORRECT
+    control(bank, "PATCH", "/switches", {"caller_address": ""})
+    assert client.call("POST", "/session-server", {"secret": key}).status_code == 200
     assert client.open_session(key).get("/user")
 
 
