@@ -312,7 +312,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     connected: ThreadSite, bank: Bank
 ) -> None:
     bank.advance(WEEK_S + 1)
-    bank.fault(call="POST session-server", fault="400-credentials", times=None)
+    bank.switch(permitted_ips_enforced=True, caller_address="203.0.113.9")  # the server has moved
     connection = read(connected)
     assert (connection.status, connection.trouble) == ("active", "server_refused")
     assert connection.access_token_sealed is not None
@@ -320,7 +320,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     told = connected.app.test_cli_runner().invoke(args=["status"])
     assert told.exit_code == 1
     assert "bunq refuses this server: allow its address in the bunq app" in told.output
-    bank.no_faults()
+    bank.switch(caller_address="")
     connection = read(connected)
     assert (connection.status, connection.trouble) == ("active", None)
 
