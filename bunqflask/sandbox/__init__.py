@@ -14,7 +14,7 @@ from collections.abc import Callable
 import click
 from flask import Flask, Response, request
 
-from . import acts, bunqto, consent, control, history, links, panel, portal, seed, token_endpoint, wire
+from . import acts, bunqto, consent, control, history, links, panel, people, portal, seed, token_endpoint, wire
 from .answering import mount
 from .bank import Bank
 from .resources import CALL_NAMES, CALLS
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(control.blueprint(bank))
     app.register_blueprint(panel.blueprint(bank))
     app.register_blueprint(acts.blueprint(bank))
-    _add_errors(app)
+    _add_errors(app, bank)
     _add_commands(app, bank)
     logging.getLogger("werkzeug").addFilter(_without_secrets)
     seed.ensure(bank)
@@ -75,8 +75,8 @@ def _without_secrets(record: logging.LogRecord) -> bool:
     return True
 
 
-def _add_errors(app: Flask) -> None:
-    """Answer in bunq's shape where nothing else does."""
+def _add_errors(app: Flask, bank: Bank) -> None:
+    """Answer in bunq's shape where nothing else does, and show in the log who looks for bunq's API elsewhere."""
 
     @app.errorhandler(404)
     def nothing_here(_error: Exception) -> Response:
@@ -94,7 +94,19 @@ def _add_errors(app: Flask) -> None:
         language = request.headers.get("X-Bunq-Language", "en_US")
         body = wire.to_bytes(wire.error_body(refusal.text, language=language))
         response = Response(body, refusal.status, content_type="application/json")
-        response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
+        response_id = response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
+        if not request.path.startswith((control.PREFIX, "/favicon")):
+            hint = {"path": "bunq's API lies under /v1/"} if refusal.status == 404 else {}
+            bank.calls.add(
+                at=people.now_text(bank.store),
+                method=request.method,
+                pattern=request.path,
+                path=request.path,
+                status=refusal.status,
+                response_id=response_id,
+                took_ms=0.0,
+                verdicts={**hint, "refused": refusal.text},
+            )
         return response
 
 

@@ -328,7 +328,7 @@ class Call:
             return
         if good is None:
             self.verdicts["signature"] = "absent, but required here"
-            raise Refusal(466, "Request signature required.")
+            raise Refusal(466, "Request signature required.")  # invented text
         if not good:
             raise Refusal(401, "The request signature is invalid.")
 

@@ -95,7 +95,6 @@ def check_switch(name: str, value: object) -> SwitchValue:
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LONGEST_S:
             return value
         raise ValueError(f"{name} is a whole number of seconds from 1 to {LONGEST_S}, not {value!r}")
-
     if accepted is str:
         if isinstance(value, str) and _is_address_or_nothing(value):
             return value

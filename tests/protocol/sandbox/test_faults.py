@@ -184,9 +184,11 @@ def test_log_shows_calls_that_bunq_does_not_have_and_no_secret_in_them(bank: Ser
     client = new_user(bank)
     assert client.session_token
     client.refused("GET", f"/session-servers/{client.session_token}")
-    last = control(bank, "GET", "/calls")["calls"][-1]
-    assert last["path"] == f"/v1/session-servers/{client.session_token[:4]}…"
-    assert last["verdicts"]["refused"] == "The item you requested could not be found"
+    assert requests.post(f"{bank.origin}/installation", json={}, timeout=5).status_code == 404
+    first, second = control(bank, "GET", "/calls")["calls"][-2:]
+    assert first["path"] == f"/v1/session-servers/{client.session_token[:4]}…"
+    assert first["verdicts"]["refused"] == "The item you requested could not be found"
+    assert (second["path"], second["verdicts"]["path"]) == ("/installation", "bunq's API lies under /v1/")
 
 
 def test_log_tells_what_a_client_did_wrong_and_no_secret(bank: Served) -> None:
