@@ -190,7 +190,7 @@ def test_a_payment_may_be_told_late_and_in_other_words_but_moves_what_it_moved(b
     first = client.get(path())[0]["Payment"]
     made = control(bank, "POST", "/payments", {"account_id": MAIN, "amount": "25.00", "name": "Employer"})["payment_id"]
     control(bank, "PATCH", f"/payments/{made}", {"listed": False})
-    assert [each["Payment"]["id"] for each in client.get(path())][0] == first["id"]
+    assert client.get(path())[0]["Payment"]["id"] == first["id"]
     control(bank, "PATCH", f"/payments/{made}", {"listed": True, "description": "Salary"})
     told = client.get(path())[0]["Payment"]
     assert (told["id"], told["description"], told["amount"]["value"]) == (made, "Salary", "25.00")
