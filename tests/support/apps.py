@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import flask_migrate
 import requests
+from click.testing import Result
 from flask import Flask
 from werkzeug.serving import make_server
 
@@ -114,6 +115,13 @@ class ThreadSite(Site):
     def __init__(self, url: str, environ: Mapping[str, str], app: Flask) -> None:
         super().__init__(url, environ)
         self.app = app
+
+    def command(self, *arguments: str, status: int = 0) -> Result:
+        """Run one of the app's commands in this process, which is quicker than in one of its own."""
+        done = self.app.test_cli_runner().invoke(args=arguments)
+        if done.exit_code != status:
+            raise AssertionError(f"flask {' '.join(arguments)} ended with {done.exit_code}:\n{done.output}")
+        return done
 
 
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:

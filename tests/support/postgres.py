@@ -29,7 +29,10 @@ class Cluster:
 
     def create(self, database: str, *, template: str = "template0") -> str:
         """Create a database, as a copy of `template`, and return its URL."""
-        self._run(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            # Several times as quick for databases as small as these; before version 15 it was the only way.
+            how = "STRATEGY FILE_COPY" if connection.info.server_version >= 150000 else ""
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" {how}'.encode())
         return self.url(database)
 
     def drop(self, database: str) -> None:
