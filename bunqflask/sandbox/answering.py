@@ -19,8 +19,8 @@ from flask import Flask, Response, request
 from . import signing, wire
 from .api import Call, Resource, Route
 from .bank import Bank
-from .faults import strike
 from .routing import Table
+from .strikes import strike
 from .wire import Refusal
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")

@@ -17,9 +17,9 @@ from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from . import wire
 from .answering import METHODS
 from .bank import Bank
-from .faults import strike
 from .oauth import TokenRefused, TokenRequest, exchange
 from .people import now_text
+from .strikes import strike
 from .wire import Refusal
 
 PATTERN = "/v1/token"

@@ -1,0 +1,210 @@
+"""What a fault does to an answer: another in its place, a changed one, or none."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+
+from .faults import KINDS, STATUS_TEXTS, Fault
+from .limits import classic_limit
+from .store import Json
+from .wire import error_body, to_bytes
+
+UNSIGNED = {401, 403, 409, 429, 491, 500}
+
+Sign = Callable[[bytes], str | None]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A fault and the answer it strikes. `sign` gives None where no key is known; `closing` ends waits early."""
+
+    fault: Fault
+    answer: Response
+    sign: Sign
+    closing: threading.Event
+
+
+def strike(fault: Fault, answer: Response, sign: Sign, closing: threading.Event) -> Response:
+    """Return what the client gets instead of `answer`, whose headers are already complete."""
+    hit = Hit(fault, answer, sign, closing)
+    return _refuse(hit) if fault.fault in STATUS_TEXTS else STRIKES[fault.fault](hit)
+
+
+def _with_body(hit: Hit, body: bytes) -> Response:
+    hit.answer.set_data(body)
+    if "X-Bunq-Server-Signature" in hit.answer.headers:
+        hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(body) or ""
+    return hit.answer
+
+
+def _refuse(hit: Hit) -> Response:
+    status, text = STATUS_TEXTS[hit.fault.fault]
+    calls, seconds = classic_limit(request.method, request.path)
+    text = text.format(calls=calls, seconds=seconds)
+    hit.answer.status_code = status
+    hit.answer.content_type = "application/json"
+    body = to_bytes(error_body(text))
+    hit.answer.set_data(body)
+    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
+    if status not in UNSIGNED and (signature := hit.sign(body)):
+        hit.answer.headers["X-Bunq-Server-Signature"] = signature
+    return hit.answer
+
+
+def _html(hit: Hit) -> Response:
+    status = int(hit.fault.fault.removeprefix("html-"))
+    name = {502: "Bad Gateway", 503: "Service Temporarily Unavailable"}[status]
+    page = f"<html>\r\n<head><title>{status} {name}</title></head>\r\n<body><h1>{status} {name}</h1></body>\r\n</html>"
+    return Response(page, status, content_type="text/html")
+
+
+def _reset(hit: Hit) -> Response:
+    """Break the connection without sending a byte."""
+    sockets = [request.environ.get(name) for name in ("werkzeug.socket", "gunicorn.socket")]
+
+    def nothing() -> Iterator[bytes]:
+        for connection in filter(None, sockets):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            # Without this the server would keep the connection and wait for the next request on it.
+            connection.shutdown(socket.SHUT_RDWR)
+        raise ConnectionResetError(errno.ECONNRESET, "fault: connection reset")
+        yield b""  # never reached: makes this a generator, so that it fails only when the server starts to send
+
+    return Response(nothing(), hit.answer.status_code)
+
+
+def _timeout(hit: Hit) -> Response:
+    hit.closing.wait(hit.fault.seconds)
+    return _reset(hit)
+
+
+def _truncated(hit: Hit) -> Response:
+    body = hit.answer.get_data()
+
+    def half() -> Iterator[bytes]:
+        yield body[: len(body) // 2]
+        raise ConnectionResetError(errno.ECONNRESET, "fault: truncated body")
+
+    cut = Response(half(), hit.answer.status_code, dict(hit.answer.headers))
+    cut.headers["Content-Length"] = str(len(body))
+    return cut
+
+
+def _slow_drip(hit: Hit) -> Response:
+    body = hit.answer.get_data()
+    pause = hit.fault.seconds / max(len(body), 1)
+
+    def drip() -> Iterator[bytes]:
+        for position in range(len(body)):
+            hit.closing.wait(pause)
+            yield body[position : position + 1]
+
+    slow = Response(drip(), hit.answer.status_code, dict(hit.answer.headers))
+    slow.headers["Content-Length"] = str(len(body))
+    return slow
+
+
+def _invalid_json(hit: Hit) -> Response:
+    return _with_body(hit, hit.answer.get_data()[:-1] + b",")
+
+
+def _empty(hit: Hit) -> Response:
+    return _with_body(hit, b"")
+
+
+def _bad_signature(hit: Hit) -> Response:
+    hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(hit.answer.get_data() + b" ") or "bm90IGEgc2lnbmF0dXJl"
+    return hit.answer
+
+
+def _missing_signature(hit: Hit) -> Response:
+    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
+    return hit.answer
+
+
+def _content_type(hit: Hit) -> Response:
+    hit.answer.content_type = "text/html; charset=UTF-8"
+    return hit.answer
+
+
+def _header_case(hit: Hit) -> Response:
+    lower = [(name.lower(), value) for name, value in hit.answer.headers]
+    hit.answer.headers.clear()
+    for name, value in lower:
+        hit.answer.headers.add(name, value)
+    return hit.answer
+
+
+def _edit(change: Callable[[list[Json]], list[Json]]) -> Callable[[Hit], Response]:
+    def strike_items(hit: Hit) -> Response:
+        try:
+            envelope = json.loads(hit.answer.get_data())
+        except ValueError:
+            return hit.answer
+        if not isinstance(envelope.get("Response"), list):
+            return hit.answer
+        envelope["Response"] = change(envelope["Response"])
+        return _with_body(hit, to_bytes(envelope))
+
+    return strike_items
+
+
+def _unknown_fields(items: list[Json]) -> list[Json]:
+    for item in items:
+        for value in item.values():
+            if isinstance(value, dict):
+                value["field_of_tomorrow"] = {"kind": "NEW", "amount": {"currency": "EUR", "value": "1.00"}}
+                value["flag_of_tomorrow"] = True
+    return items
+
+
+def _unknown_types(items: list[Json]) -> list[Json]:
+    name = "MonetaryAccountOfTomorrow" if any("MonetaryAccount" in key for item in items for key in item) else "New"
+    return [{name: {"id": 1, "description": "A type nobody knows"}}, *items]
+
+
+def _null_members(items: list[Json]) -> list[Json]:
+    def without(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        essential = ("balance", "amount")
+        return {
+            name: None if isinstance(each, list | dict) and name not in essential else each
+            for name, each in value.items()
+        }
+
+    kept = ("Id", "Token", "ServerPublicKey", "UserApiKey")
+    return [
+        {**{name: each if name in kept else without(each) for name, each in item.items()}, "NothingHere": None}
+        for item in items
+    ]
+
+
+STRIKES: dict[str, Callable[[Hit], Response]] = {
+    "html-502": _html,
+    "html-503": _html,
+    "timeout": _timeout,
+    "slow-drip": _slow_drip,
+    "reset": _reset,
+    "truncated": _truncated,
+    "invalid-json": _invalid_json,
+    "empty": _empty,
+    "bad-signature": _bad_signature,
+    "missing-signature": _missing_signature,
+    "wrong-content-type": _content_type,
+    "header-case": _header_case,
+    "reordered": _edit(lambda items: items[::-1]),
+    "unknown-fields": _edit(_unknown_fields),
+    "unknown-types": _edit(_unknown_types),
+    "null-members": _edit(_null_members),
+}
+assert set(KINDS) == set(STATUS_TEXTS) | set(STRIKES)
