@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,10 +62,15 @@ class Launcher:
                     "HOME": os.environ.get("HOME", ""),
                     "PUBLIC_URL": self.url,
                     "BUNQ_API_URL": self.bank.api_url,
+                    # Setting up again would wait half a minute for the next session.
+                    "BUNQ_CALL_LIMITS": "off",
+                    "SANDBOX_RATE_LIMITS": "off",
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                # As in a terminal: tests run in the background are given a Ctrl-C that is ignored.
+                preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
 
     def end(self, how: signal.Signals) -> int:
