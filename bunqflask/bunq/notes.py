@@ -5,7 +5,6 @@ https://doc.bunq.com/api-reference/note-text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -37,14 +36,14 @@ class Note:
         :raises ResponseNotUnderstood: a note without an id.
         """
         for wrapper, data in item.items():
-            if wrapper in _KINDS and isinstance(data, Mapping):
+            if wrapper in _KINDS and isinstance(data, dict):
                 creator = data.get("label_user_creator")
                 return cls(
                     kind=_KINDS[wrapper],
                     note_id=number(data, "id"),
                     created_at=moment(data.get("created")),
                     updated_at=moment(data.get("updated")),
-                    author=text(creator.get("display_name")) if isinstance(creator, Mapping) else "",
+                    author=text(creator.get("display_name")) if isinstance(creator, dict) else "",
                     text=_lines(data.get("content" if wrapper == "NoteText" else "description")),
                     attachment_ids=attachment_ids(data.get("attachment")),
                     raw=data,
@@ -55,7 +54,7 @@ class Note:
 def attachment_ids(listed: Any) -> list[int]:
     """Read the ids from the `attachment` member of a payment or a note, each once; what names no file is left out."""
     items = listed if isinstance(listed, list) else [listed]
-    ids = [whole(item.get("id")) for item in items if isinstance(item, Mapping)]
+    ids = [whole(item.get("id")) for item in items if isinstance(item, dict)]
     return list(dict.fromkeys(each for each in ids if each is not None))
 
 

@@ -5,7 +5,6 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,14 +41,14 @@ class Payment:
         :raises ResponseNotUnderstood: a payment without an id, an amount or a moment cannot be kept exactly.
         """
         data = item.get("Payment")
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             return None
         payment_id = number(data, "id")
         amount, created_at = Amount.from_json(data.get("amount")), moment(data.get("created"))
         if amount is None or created_at is None:
             raise ResponseNotUnderstood(f"payment {payment_id} has no amount or no moment")
         other = data.get("counterparty_alias")
-        name, iban = _party(other if isinstance(other, Mapping) else {})
+        name, iban = _party(other if isinstance(other, dict) else {})
         return cls(
             payment_id=payment_id,
             monetary_account_id=whole(data.get("monetary_account_id")),
@@ -97,6 +96,6 @@ class PaymentPage:
 
 def _party(other: Json) -> tuple[str, str | None]:
     user = other.get("label_user")
-    name = text(other.get("display_name")) or (text(user.get("display_name")) if isinstance(user, Mapping) else "")
+    name = text(other.get("display_name")) or (text(user.get("display_name")) if isinstance(user, dict) else "")
     iban = text(other.get("iban")).replace(" ", "").upper()
     return name, iban[:40] or None

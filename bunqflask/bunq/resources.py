@@ -21,6 +21,8 @@ SECONDS_PER_WEEK = 604_800
 _SECONDS_PER_YEAR = 366 * 86_400
 _LARGEST_NUMBER = 2**63 - 1
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
+# What JSON may write an amount as; made once, as a union made at each use is what reading payments would wait for.
+_WRITTEN = (str, int, float)
 # A JSON number has passed through binary: up to this many digits that changes nothing.
 _EXACT_DIGITS = 15
 _TOKEN = re.compile(r"[!-~]{1,4000}")
@@ -37,10 +39,10 @@ class Amount:
     @classmethod
     def from_json(cls, data: Any) -> Amount | None:
         """Read `{"currency": …, "value": …}`; None when it is absent or not an amount."""
-        if not isinstance(data, Mapping):
+        if not isinstance(data, dict):
             return None
         currency, value = text(data.get("currency")).strip(), data.get("value")
-        if not currency or not isinstance(value, str | int | float):
+        if not currency or not isinstance(value, _WRITTEN):
             return None
         written = str(value)
         if not _AMOUNT.fullmatch(written):
@@ -112,9 +114,9 @@ class SessionAnswer:
         token = secret(one(objects, "Token"), "token")
         for item in objects:
             for wrapper, user in item.items():
-                if wrapper == "UserApiKey" and isinstance(user, Mapping):
+                if wrapper == "UserApiKey" and isinstance(user, dict):
                     return cls._of_grant(token, user)
-                if wrapper.startswith("User") and isinstance(user, Mapping):
+                if wrapper.startswith("User") and isinstance(user, dict):
                     holder = BunqUser(number(user, "id"), text(wrapper)[:40], _name(user))
                     return cls(token, _shortest([user]), number(user, "id"), holder, is_grant=False)
         raise ResponseNotUnderstood("the session names no user")
@@ -150,7 +152,7 @@ class OauthClient:
         """:raises ResponseNotUnderstood: without the id, the client_id or the secret."""
         listed = data.get("callback_url")
         items = listed if isinstance(listed, list) else []
-        urls = tuple(url for item in items if isinstance(item, Mapping) and (url := callback_url(item)))
+        urls = tuple(url for item in items if isinstance(item, dict) and (url := callback_url(item)))
         client_id = secret(data, "client_id")[:200]
         return cls(number(data, "id"), text(data.get("status")), client_id, secret(data, "secret"), urls)
 
@@ -188,7 +190,7 @@ class MonetaryAccount:
         https://doc.bunq.com/api-reference/monetary-account
         """
         for wrapper, data in item.items():
-            if wrapper.startswith("MonetaryAccount") and isinstance(data, Mapping):
+            if wrapper.startswith("MonetaryAccount") and isinstance(data, dict):
                 return cls._from_json(wrapper, data)
         return None
 
@@ -205,7 +207,7 @@ class MonetaryAccount:
             balance=balance,
             status=text(data.get("status")),
             sub_status=text(data.get("sub_status")),
-            color=_color(setting.get("color")) if isinstance(setting, Mapping) else None,
+            color=_color(setting.get("color")) if isinstance(setting, dict) else None,
             savings_goal=Amount.from_json(data.get("savings_goal")),
             updated_at=moment(data.get("updated")),
             user_id=whole(data.get("user_id")),
@@ -220,7 +222,7 @@ def one(objects: Sequence[Json], wrapper: str) -> Json:
     """
     for item in objects:
         data = item.get(wrapper)
-        if isinstance(data, Mapping):
+        if isinstance(data, dict):
             return data
     raise ResponseNotUnderstood(f"no {wrapper} in bunq's answer")
 
@@ -232,7 +234,7 @@ def created_id(objects: Sequence[Json]) -> int:
     """
     for item in objects:
         for data in (*item.values(), item):
-            if isinstance(data, Mapping) and (found := whole(data.get("id"))) is not None:
+            if isinstance(data, dict) and (found := whole(data.get("id"))) is not None:
                 return found
     raise ResponseNotUnderstood("no id in bunq's answer")
 
@@ -287,14 +289,14 @@ def moment(value: Any) -> datetime | None:
 def callback_url(item: Json) -> str | None:
     """Return the URL of a redirect URL object, wrapped or bare."""
     inner = item.get("OauthCallbackUrl", item)
-    return text(inner.get("url")) or None if isinstance(inner, Mapping) else None
+    return text(inner.get("url")) or None if isinstance(inner, dict) else None
 
 
 def callbacks_in(data: Any) -> list[Json]:
     """Find the callbacks in bunq's answer, wrapped as `NotificationFilterUrl` or bare, or in an older form's list."""
     if isinstance(data, list):
         return [found for each in data for found in callbacks_in(each)]
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return []
     if data.get("category") and data.get("notification_target"):
         return [data]
@@ -302,9 +304,9 @@ def callbacks_in(data: Any) -> list[Json]:
 
 
 def _wrapped_user(data: Any) -> tuple[str, Json]:
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         for wrapper, user in data.items():
-            if isinstance(user, Mapping):
+            if isinstance(user, dict):
                 return text(wrapper)[:40], user
     return "", {}
 
@@ -323,7 +325,7 @@ def _shortest(users: Sequence[Json]) -> int:
 
 def _iban(aliases: Any) -> str | None:
     for alias in aliases if isinstance(aliases, list) else []:
-        if isinstance(alias, Mapping) and alias.get("type") == "IBAN" and text(alias.get("value")):
+        if isinstance(alias, dict) and alias.get("type") == "IBAN" and text(alias.get("value")):
             return re.sub(r"\s", "", text(alias["value"])).upper()[:40]
     return None
 
