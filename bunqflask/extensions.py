@@ -12,7 +12,7 @@ from flask import Flask, g, has_app_context
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Connection, MetaData, event
+from sqlalchemy import Connection, MetaData, Table, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -48,6 +48,13 @@ def _json(value: object) -> str:
 db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hide_parameters": True})
 migrate = Migrate()
 csrf = CSRFProtect()
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model, to ask it for plain rows."""
+    table = model.__table__
+    assert isinstance(table, Table)
+    return table
 
 
 def init_database(app: Flask) -> None:

@@ -22,7 +22,7 @@ _FINAL = ("refused",)
 _CLOSING_PATIENCE_S = 1.0
 
 
-def is_due(attempt: ConsentAttempt) -> bool:
+def is_due(attempt: Any) -> bool:
     """Tell whether there is something to do for this attempt now."""
     return attempt.step == "connecting" and (attempt.next_try_at is None or attempt.next_try_at <= clock.now())
 

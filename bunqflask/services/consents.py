@@ -20,12 +20,12 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, or_, update
+from sqlalchemy import CursorResult, bindparam, or_, select, update
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
 from bunqflask import clock
 from bunqflask.bunq import errors
-from bunqflask.extensions import db, writable
+from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Connection, ConsentAttempt
 from bunqflask.services import oauth, sessions, troubles
 from bunqflask.services.calls import CallGate
@@ -39,6 +39,10 @@ KEEP_TRYING = timedelta(minutes=60)
 _EXCHANGE = timedelta(seconds=60)
 _OPEN_STEPS = ("waiting", "exchanging", "connecting", "confirm")
 _CLOSING_PATIENCE_S = 1.0
+_attempt = table_of(ConsentAttempt).c
+_GLANCE = select(
+    *(_attempt[name] for name in ("member_id", "step", "step_since", "expires_at", "next_try_at", "trouble"))
+).where(_attempt.id == bindparam("id"))
 _STORING_TRIES = 3
 _STORING_PAUSE_S = 1.0
 
@@ -104,6 +108,17 @@ def get_for(member: Member, attempt_id: str) -> ConsentAttempt:
         raise NotFoundHere
     end_overdue(attempt)
     return attempt
+
+
+def glance(member: Member, attempt_id: str) -> Any:
+    """Return what a poll has to know of an attempt of this member; None when there is more to do than to look.
+
+    A row with the names of an attempt's own, without the rest of it: most polls find that nothing has changed.
+    """
+    if not attempt_id.isalnum():
+        return None
+    row = db.session.execute(_GLANCE, {"id": attempt_id}).one_or_none()
+    return None if row is None or row.member_id != member.id or _is_overdue(row) else row
 
 
 def list_open(member: Member) -> list[ConsentAttempt]:
@@ -252,7 +267,7 @@ def end_all_overdue() -> None:
         end_overdue(attempt)
 
 
-def deadline(attempt: ConsentAttempt) -> Any:
+def deadline(attempt: Any) -> Any:
     """Return until when the attempt stays in its present step, or None at its end."""
     lives = {"exchanging": _EXCHANGE, "connecting": KEEP_TRYING, "confirm": HOLD}
     if attempt.step == "waiting":
@@ -265,7 +280,7 @@ def reference(attempt: ConsentAttempt) -> str:
     return f"BF-{attempt.created_at:%Y%m%d-%H%M%S}-{attempt.id[:4].upper()}"
 
 
-def _is_overdue(attempt: ConsentAttempt) -> bool:
+def _is_overdue(attempt: Any) -> bool:
     until = deadline(attempt)
     return until is not None and until < clock.now()
 

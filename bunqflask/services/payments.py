@@ -15,7 +15,7 @@ from sqlalchemy.sql import Executable
 
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
 from bunqflask.models.payments import row_id
 from bunqflask.services import accounts, changes, connections
@@ -25,26 +25,26 @@ from bunqflask.services.team import Member
 
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
+_sync, _account = table_of(AccountSync).c, table_of(MonetaryAccount).c
+_connection, _belongs = table_of(Connection).c, table_of(ConnectionMember).c
 _STAMPS = (
     select(
-        AccountSync.id,
+        _sync.id,
         # As the driver gives them: they are only compared. The lease moves with every page that is stored.
         *(
-            type_coerce(getattr(AccountSync, name), String)
+            type_coerce(_sync[name], String)
             for name in ("read_at", "trouble", "next_try_at", "lease_until", "verified_id")
         ),
     )
-    .join(MonetaryAccount, MonetaryAccount.id == AccountSync.id)
-    .join(Connection, Connection.id == MonetaryAccount.connection_id)
+    .join(table_of(MonetaryAccount), _account.id == _sync.id)
+    .join(table_of(Connection), _connection.id == _account.connection_id)
     .where(
         or_(
-            Connection.shared_at.is_not(None),
-            Connection.id.in_(
-                select(ConnectionMember.connection_id).where(ConnectionMember.member_id == bindparam("member_id"))
-            ),
+            _connection.shared_at.is_not(None),
+            _connection.id.in_(select(_belongs.connection_id).where(_belongs.member_id == bindparam("member_id"))),
         )
     )
-    .order_by(AccountSync.id)
+    .order_by(_sync.id)
 )
 
 

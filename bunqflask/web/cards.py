@@ -139,12 +139,12 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
     return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
 
 
-def is_polled(attempt: ConsentAttempt) -> bool:
+def is_polled(attempt: Any) -> bool:
     """Tell whether the page of an attempt asks again by itself whether anything has changed."""
     return attempt.step in ("waiting", "exchanging", "connecting")
 
 
-def seen(attempt: ConsentAttempt) -> str:
+def seen(attempt: Any) -> str:
     """Name what the page shows of an attempt, so that a poll can tell whether anything has changed."""
     next_try = attempt.next_try_at.isoformat() if attempt.next_try_at else ""
     return f"{attempt.step}|{next_try}|{attempt.trouble or ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import (
@@ -54,9 +55,12 @@ def show(attempt_id: str) -> ResponseReturnValue:
 @polled
 def status(attempt_id: str) -> ResponseReturnValue:
     """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
+    glance = consents.glance(g.team_member, attempt_id)
+    # Most polls end here.
+    if glance is not None and not connecting.is_due(glance) and _is_as_seen(glance):
+        return Response(status=204)
     attempt = _advanced(attempt_id)
-    # Most polls end here: what a page would show is made only when it is shown.
-    if cards.is_polled(attempt) and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt):
+    if _is_as_seen(attempt):
         return Response(status=204)
     view = cards.attempt_view(attempt, g.team_member)
     body = render_template("consent/_attempt.html", attempt=view)
@@ -129,6 +133,11 @@ def callback() -> ResponseReturnValue:
     if attempt.step == "failed":
         raise consents.ConsentFailed(attempt)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
+
+
+def _is_as_seen(attempt: Any) -> bool:
+    """Tell whether the page that asks shows an attempt as it is."""
+    return cards.is_polled(attempt) and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt)
 
 
 def _advanced(attempt_id: str) -> ConsentAttempt:
