@@ -188,7 +188,6 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
     assert secrets_seen.found_in(browser.pages) == []
 
 
-@pytest.mark.sqlite_only
 def test_what_gunicorn_and_the_commands_write_holds_no_secret(
     gunicorn_app: GunicornSite, app: Flask, bank: Bank, secrets_seen: SecretsSeen
 ) -> None:

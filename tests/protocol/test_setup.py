@@ -151,7 +151,6 @@ def test_setup_killed_before_bunq_did_the_work_goes_on_to_exactly_one_of_everyth
     assert_resumed_after_kills(app, bank, database_url, when="before")
 
 
-@pytest.mark.sqlite_only
 def test_setup_killed_before_bunqs_answer_came_goes_on_and_doubles_nothing_it_can_know_of(
     app: Flask, bank: Bank, database_url: str
 ) -> None:

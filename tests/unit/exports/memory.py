@@ -11,7 +11,7 @@ from tests.unit.exports.statements import many
 
 SHORT_TEXT = "Bread"
 LONG_TEXT = "Bread and butter, " * 80
-CASES = {"csv": (120_000, SHORT_TEXT), "xlsx": (8_000, LONG_TEXT)}
+CASES = {"csv": (300_000, SHORT_TEXT), "xlsx": (8_000, LONG_TEXT)}
 OTHERWISE = (15_000, LONG_TEXT)
 
 

@@ -10,7 +10,7 @@ MEGABYTE = 1 << 20
 
 
 def test_a_long_history_is_written_in_constant_memory() -> None:
-    """120,000 payments as CSV; as every other format fewer, whose texts alone are more than the limit."""
+    """300,000 payments as CSV; as every other format fewer, whose texts alone are more than the limit."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.unit.exports.memory"],
         cwd=ROOT,
