@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 from flask import Flask, g, has_app_context
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -37,10 +37,10 @@ for _talkative in ("urllib3.connectionpool", "authlib.integrations.base_client.s
 
 
 def _json(value: object) -> str:
-    """Write a JSON column; half characters and numbers beyond 64 bits, which bunq may send, take the slow way."""
+    """Write a JSON column; half characters, which bunq may send, take the slow way."""
     try:
-        return orjson.dumps(value).decode()
-    except TypeError:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
         return json.dumps(value)
 
 

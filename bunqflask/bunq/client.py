@@ -201,7 +201,14 @@ class BunqClient:
         path = f"user/{path_user_id}/monetary-account/{monetary_account_id}/payment"
         query = {"count": PAGE_SIZE} if older_id is None else {"count": PAGE_SIZE, "older_id": older_id}
         url = protocol.list_url(self._base_url, path, **query)
-        return PaymentPage.from_answer(*self._call("GET", path, token=token, url=url))
+        server_key = self._known_server_key()
+        return self._exchange(
+            "GET",
+            path,
+            token=token,
+            url=url,
+            read=lambda response: PaymentPage.from_answer(*protocol.read_items(response, server_key=server_key)),
+        )
 
     def list_notes(self, token: str, path_user_id: int, monetary_account_id: int, payment_id: int) -> list[Note]:
         """List all notes on a payment: the texts, then those that only bring files along.

@@ -5,20 +5,22 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.protocol import page_query
 from bunqflask.bunq.resources import Amount, Json, moment, number, text, whole
+from bunqflask.bunq.untrusted import read_json
 
 
 @dataclass(frozen=True)
 class Payment:
     """One movement on one monetary account: negative amounts went out.
 
-    `balance_after` is the account's balance after it, where bunq tells one. Merchants have no IBAN.
+    `balance_after` is the account's balance after it, where bunq tells one. Merchants have no IBAN. `raw` is all that
+    bunq said, as JSON.
     """
 
     payment_id: int
@@ -32,15 +34,19 @@ class Payment:
     sub_type: str
     counterparty_name: str
     counterparty_iban: str | None
-    raw: Json
+    raw: str
 
     @classmethod
-    def from_item(cls, item: Json) -> Payment | None:
-        """Read one list item `{"Payment": {…}}`; None when it holds no payment.
+    def from_item(cls, item: Mapping[str, bytes]) -> Payment | None:
+        """Read one list item `{"Payment": …}`, unread JSON under its name; None when it holds no payment.
 
         :raises ResponseNotUnderstood: a payment without an id, an amount or a moment cannot be kept exactly.
         """
-        data = item.get("Payment")
+        raw = item.get("Payment", b"null")
+        try:
+            data = read_json(raw)
+        except ValueError as error:
+            raise ResponseNotUnderstood("a payment is not JSON") from error
         if not isinstance(data, dict):
             return None
         payment_id = number(data, "id")
@@ -61,7 +67,7 @@ class Payment:
             sub_type=text(data.get("sub_type")),
             counterparty_name=name,
             counterparty_iban=iban,
-            raw=data,
+            raw=raw.decode(),
         )
 
 
@@ -77,16 +83,16 @@ class PaymentPage:
     is_paged: bool = True
 
     @classmethod
-    def from_answer(cls, objects: list[dict[str, Any]], pagination: Json) -> PaymentPage:
+    def from_answer(cls, items: Sequence[Mapping[str, bytes]], pagination: Json) -> PaymentPage:
         """Read a page in whatever order bunq lists it; what is no payment on it is passed over.
 
         :raises ResponseNotUnderstood: one of the payments cannot be read, or there is no telling where to go on.
 
         https://doc.bunq.com/basics/pagination
         """
-        payments = [payment for item in objects if (payment := Payment.from_item(item))]
+        payments = [payment for item in items if (payment := Payment.from_item(item))]
         older_url, is_paged = pagination.get("older_url"), "older_url" in pagination
-        if not objects or (is_paged and not older_url):
+        if not items or (is_paged and not older_url):
             return cls(payments, None)
         if payments or not is_paged:
             return cls(payments, min((payment.payment_id for payment in payments), default=None), is_paged)

@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from sqlalchemy import String, bindparam, func, or_, select, type_coerce
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import Executable
 
-from bunqflask.bunq import payment as bunq
-from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
-from bunqflask.models.payments import row_id
-from bunqflask.services import accounts, changes, connections
+from bunqflask.services import connections
 from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.payment_words import amount_word, fours, search_text
 from bunqflask.services.team import Member
 
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
@@ -65,46 +58,6 @@ class Scope:
         for account in sorted(self.accounts.values(), key=lambda each: (not each.is_shared, each.id)):
             best.setdefault(account.monetary_account_id, account)
         return sorted(account.id for account in best.values())
-
-
-def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Sequence[Sequence[Any]] = ()) -> None:
-    """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
-
-    :param known: the stretches that had been read before; what is new within them came late.
-
-    :raises ResponseNotUnderstood: an amount is finer than any currency knows.
-    """
-    # A page may tell of one payment twice, when it changed while bunq made the page.
-    latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}.values()
-    if not latest:
-        return
-    rows = [_row(account, payment) for payment in latest]
-    stored = changes.stored(account, [row["id"] for row in rows])
-    # What is older than what is kept changes nothing, not bunq's raw words either.
-    rows = [row for row in rows if row["id"] not in stored or row["updated_at"] >= stored[row["id"]].updated_at]
-    if not rows:
-        return
-    noticed = changes.notice(account, rows, stored, known)
-    keep, keep_raw = _upserts(db.engine.dialect.name)
-    db.session.execute(keep, rows)
-    raw = {row_id(payment.payment_id, account.id): dict(payment.raw) for payment in latest}
-    db.session.execute(keep_raw, [{"id": row["id"], "data": raw[row["id"]]} for row in rows])
-    db.session.add_all(noticed)
-
-
-@cache
-def _upserts(dialect_name: str) -> tuple[Executable, Executable]:
-    """The two statements that keep a page, made once: making them takes longer than running them."""
-    dialect = sqlite if dialect_name == "sqlite" else postgresql
-    insert, insert_raw = dialect.insert(Payment.__table__), dialect.insert(PaymentRaw.__table__)
-    values = {column.name: insert.excluded[column.name] for column in Payment.__table__.columns if column.name != "id"}
-    # Absent and null mean the same to bunq: what is known of a balance is not forgotten for it.
-    values["balance_after"] = func.coalesce(insert.excluded.balance_after, Payment.balance_after)
-    changed = insert.excluded.updated_at >= Payment.updated_at
-    return (
-        insert.on_conflict_do_update(index_elements=["id"], set_=values, where=changed),
-        insert_raw.on_conflict_do_update(index_elements=["id"], set_={"data": insert_raw.excluded.data}),
-    )
 
 
 def count(account: MonetaryAccount) -> int:
@@ -184,29 +137,3 @@ def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Paym
 def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
     """Return what changes whenever the payments that a member sees would: one short question to the database."""
     return tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id}))
-
-
-def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
-    amount = accounts.exact(payment.amount)
-    if amount is None:
-        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
-    name, iban = payment.counterparty_name[:500], payment.counterparty_iban
-    return {
-        "id": row_id(payment.payment_id, account.id),
-        "account_id": account.id,
-        "payment_id": payment.payment_id,
-        "created_at": payment.created_at,
-        "updated_at": payment.updated_at,
-        "amount": amount,
-        "currency": payment.amount.currency[:10],
-        "balance_after": accounts.exact(payment.balance_after),
-        "type": payment.type[:40],
-        "sub_type": payment.sub_type[:40],
-        "description": payment.description,
-        "counterparty_name": name,
-        "counterparty_iban": iban,
-        # An IBAN is looked for as one word, or in the groups of four in which it is written.
-        "words": search_text(
-            " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
-        ),
-    }

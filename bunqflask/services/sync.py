@@ -30,7 +30,7 @@ from bunqflask.bunq.payment import PaymentPage
 from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import accounts, leases, ledger, payments, progress, sessions, troubles, webhooks
+from bunqflask.services import accounts, leases, ledger, payment_store, payments, progress, sessions, troubles, webhooks
 from bunqflask.services.calls import CallGate, settle
 
 Work = TypeVar("Work", bound=Callable[..., bool])
@@ -259,7 +259,7 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payments.store(account, page.payments, known=known)
+            payment_store.store(account, page.payments, known=known)
             state.stretches = [stretch.as_json() for stretch in stretches]
             state.lease_until = clock.now() + leases.LEASE
             db.session.commit()
@@ -311,7 +311,7 @@ def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync
         if not places:
             return
         page = _page(connection, account.monetary_account_id, gate, places[-1] + 1)
-        payments.store(account, page.payments, known=state.stretches)
+        payment_store.store(account, page.payments, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
         left = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]

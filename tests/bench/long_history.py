@@ -16,7 +16,7 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.models.payments import row_id
-from bunqflask.services import ledger, payments
+from bunqflask.services import ledger, payment_store
 from tests.bench import databases
 from tests.bench.servers import free_url
 from tests.support import bank as banks
@@ -78,7 +78,7 @@ def _fill(size: int) -> None:
     invented = _invented(size, accounts)
     while batch := list(itertools.islice(invented, _AT_ONCE)):
         for account in accounts:
-            payments.store(account, [each for owner, each in batch if owner is account])
+            payment_store.store(account, [each for owner, each in batch if owner is account])
         db.session.commit()
     if db.engine.dialect.name == "postgresql":
         db.session.execute(db.text("ANALYZE"))  # as the server does by itself before long
@@ -121,6 +121,6 @@ def _invented(size: int, accounts: list[MonetaryAccount]) -> Iterator[tuple[Mone
                 sub_type="PAYMENT",
                 counterparty_name=name,
                 counterparty_iban=iban,
-                raw={"id": _FIRST_ID + number * _ID_STEP, "description": "see the columns"},
+                raw=f'{{"id":{_FIRST_ID + number * _ID_STEP},"description":"see the columns"}}',
             ),
         )

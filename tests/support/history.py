@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import ledger, payments
+from bunqflask.services import ledger, payment_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
         payment_id = each.id or first_id + number * step
         balance = balance + Decimal(each.amount) if each.balance == "" else Decimal(each.balance or "0")
         found.append(_from_bunq(row, each, payment_id, None if each.balance is None else balance))
-    payments.store(row, found)
+    payment_store.store(row, found)
     state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
     state.stretches = [[max(each.payment_id for each in found), 1, True]]
     state.read_at = clock.now()
@@ -71,6 +72,6 @@ def _from_bunq(row: MonetaryAccount, paid: Paid, payment_id: int, balance: Decim
         "sub_type": "PAYMENT",
         "counterparty_alias": {"iban": paid.iban, "display_name": paid.name},
     }
-    found = Payment.from_item({"Payment": body})
+    found = Payment.from_item({"Payment": json.dumps(body).encode()})
     assert found is not None
     return found

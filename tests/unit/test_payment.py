@@ -1,5 +1,7 @@
 """A page of payments: what is no payment on it is passed over, and is not the end of history."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +15,11 @@ OLDER = {"older_url": "/v1/user/1/monetary-account/2/payment?count=200&older_id=
 def payment(payment_id: int) -> dict[str, Any]:
     euro = {"currency": "EUR", "value": "1.00"}
     return {"Payment": {"id": payment_id, "amount": euro, "created": "2026-11-22 12:00:00.000000"}}
+
+
+def as_written(objects: Sequence[dict[str, Any]]) -> list[dict[str, bytes]]:
+    """Return list items with what stands under their names unread."""
+    return [{name: json.dumps(data).encode() for name, data in item.items()} for item in objects]
 
 
 @pytest.mark.parametrize(
@@ -35,11 +42,23 @@ def payment(payment_id: int) -> dict[str, Any]:
 def test_older_payments_begin_below_the_oldest_or_where_the_paging_says(
     objects: list[dict[str, Any]], pagination: dict[str, Any], older_id: int | None
 ) -> None:
-    page = PaymentPage.from_answer(objects, pagination)
+    page = PaymentPage.from_answer(as_written(objects), pagination)
     assert page.older_id == older_id
     assert len(page.payments) == sum(bool(each.get("Payment")) for each in objects)
 
 
 def test_a_page_of_other_things_that_leads_nowhere_is_not_the_end() -> None:
     with pytest.raises(ResponseNotUnderstood):
-        PaymentPage.from_answer([{"PaymentGhost": {}}], {"older_url": "/v1/next"})
+        PaymentPage.from_answer(as_written([{"PaymentGhost": {}}]), {"older_url": "/v1/next"})
+
+
+def test_what_bunq_wrote_is_kept_letter_by_letter() -> None:
+    written = rb'{"id": 7, "created":"2026-11-22 12:00:00", "amount":{"value":"1.00" ,"currency":"EUR"}, "x": "\u00d6\/", "y": 1.10}'
+    [payment] = PaymentPage.from_answer([{"Payment": written}], {}).payments
+    assert payment.raw == written.decode()
+
+
+@pytest.mark.parametrize("written", [b"{", b'{"id": "\xff"}', b'{"a":' * 101 + b"1" + b"}" * 101])
+def test_a_payment_that_is_not_json_is_not_understood(written: bytes) -> None:
+    with pytest.raises(ResponseNotUnderstood):
+        PaymentPage.from_answer([{"Payment": written}], {})

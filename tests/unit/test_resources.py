@@ -8,11 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bunqflask.bunq import resources
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.resources import Amount, InstallationAnswer, MonetaryAccount, OauthClient, SessionAnswer
-from bunqflask.bunq.untrusted import clean, read_json
+from bunqflask.bunq.untrusted import MAX_DEPTH, clean, read_json
 
 
 def amount(value: Any, currency: Any = "EUR") -> Amount | None:
@@ -86,6 +88,30 @@ def test_numbers_that_json_lacks_become_nothing() -> None:
 def test_json_nested_too_deeply_is_refused(depth: int, opens: bytes, closes: bytes) -> None:
     with pytest.raises(ValueError, match="nested"):
         read_json(opens * depth + b"0" + closes * depth)
+
+
+MARKS = st.text('[]{}"\\a', max_size=6)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(MARKS, inner, max_size=3)
+
+
+def depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
+@given(st.recursive(MARKS, nested, max_leaves=30), st.integers(85, 105))
+def test_depth_is_counted_past_brackets_and_quotes_within_texts(value: Any, more: int) -> None:
+    for _ in range(more):
+        value = [value]
+    body = json.dumps([value, "[" * 200]).encode()
+    if depth(value) + 1 > MAX_DEPTH:
+        with pytest.raises(ValueError, match="nested"):
+            read_json(body)
+    else:
+        assert read_json(body) == json.loads(body)
 
 
 @pytest.mark.parametrize("body", [rb"\"" * 500_000, b'"' + rb"\\" * 500_000, b'["' * 250_000, b"[]{}" * 250_000])

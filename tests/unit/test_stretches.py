@@ -16,7 +16,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def payment(payment_id: int) -> Payment:
     euro = Amount("EUR", Decimal(1))
-    return Payment(payment_id, 1, NOON, NOON, euro, None, "", "BUNQ", "PAYMENT", "", None, {})
+    return Payment(payment_id, 1, NOON, NOON, euro, None, "", "BUNQ", "PAYMENT", "", None, "{}")
 
 
 class ListingBank:

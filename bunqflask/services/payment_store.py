@@ -1,0 +1,124 @@
+"""Keeping payments as bunq lists them: each once, the later `updated` winning, a page in one statement.
+
+One statement for a page, not one for each row: SQLite's search writes out what it has gathered whenever a statement
+ends, which for single rows takes longer than all the rest; and while it works, another thread reads the next page.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect
+
+from bunqflask.bunq import payment as bunq
+from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.extensions import Base, db, table_of
+from bunqflask.models import MonetaryAccount, Payment, PaymentRaw
+from bunqflask.models.payments import row_id
+from bunqflask.services import accounts, changes
+from bunqflask.services.payment_words import amount_word, fours, search_text
+
+# Databases take a limited number of values with one statement; pages of bunq's are never larger.
+_ROWS_AT_ONCE = 200
+# Absent and null mean the same to bunq: what is known of a balance is not forgotten for it.
+_CHANGES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
+
+
+def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Sequence[Sequence[Any]] = ()) -> None:
+    """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
+
+    :param known: the stretches that had been read before; what is new within them came late.
+
+    :raises ResponseNotUnderstood: an amount is finer than any currency knows.
+    """
+    # A page may tell of one payment twice, when it changed while bunq made the page.
+    latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
+    if not latest:
+        return
+    # In the order of their rows, which is the one in which databases write quickest.
+    rows = [_row(account, latest[payment_id]) for payment_id in sorted(latest)]
+    stored = changes.stored(account, [row["id"] for row in rows])
+    # What is older than what is kept changes nothing, not bunq's raw words either.
+    rows = [row for row in rows if row["id"] not in stored or row["updated_at"] >= stored[row["id"]].updated_at]
+    if not rows:
+        return
+    noticed = changes.notice(account, rows, stored, known)
+    dialect = db.engine.dialect
+    _keep(_upsert(dialect, Payment, "excluded.updated_at >= payment.updated_at"), rows)
+    _keep(_upsert(dialect, PaymentRaw), [{"id": row["id"], "data": latest[row["payment_id"]].raw} for row in rows])
+    db.session.add_all(noticed)
+
+
+@dataclass(frozen=True)
+class _Upsert:
+    """A statement that keeps rows, in the database's own words: it is written once, for any number of rows."""
+
+    head: str
+    mark: str
+    tail: str
+    columns: dict[str, Callable[[Any], Any] | None]
+
+    def text(self, count: int) -> str:
+        row = f"({', '.join([self.mark] * len(self.columns))})"
+        return f"{self.head}{', '.join([row] * count)}{self.tail}"
+
+    def values(self, row: dict[str, Any]) -> list[Any]:
+        return [prepare(row[name]) if prepare else row[name] for name, prepare in self.columns.items()]
+
+
+@cache
+def _upsert(dialect: Dialect, model: type[Base], condition: str = "") -> _Upsert:
+    table = table_of(model)
+    names = [column.name for column in table.columns]
+    updates = ", ".join(f"{name} = {_CHANGES.get(name, f'excluded.{name}')}" for name in names if name != "id")
+    return _Upsert(
+        head=f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ",  # noqa: S608 - names of our own models
+        mark="?" if dialect.name == "sqlite" else "%s",
+        tail=f" ON CONFLICT (id) DO UPDATE SET {updates}{f' WHERE {condition}' if condition else ''}",
+        columns={column.name: _preparation(column, dialect) for column in table.columns},
+    )
+
+
+def _preparation(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    """How a value of a column is given to the driver; JSON is there as text already, and bunq's own."""
+    if isinstance(column.type, JSON):
+        return None
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _keep(upsert: _Upsert, rows: Sequence[dict[str, Any]]) -> None:
+    connection = db.session.connection()
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        values = itertools.chain.from_iterable(map(upsert.values, some))
+        connection.exec_driver_sql(upsert.text(len(some)), tuple(values))
+
+
+def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
+    amount = accounts.exact(payment.amount)
+    if amount is None:
+        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
+    name, iban = payment.counterparty_name[:500], payment.counterparty_iban
+    return {
+        "id": row_id(payment.payment_id, account.id),
+        "account_id": account.id,
+        "payment_id": payment.payment_id,
+        "created_at": payment.created_at,
+        "updated_at": payment.updated_at,
+        "amount": amount,
+        "currency": payment.amount.currency[:10],
+        "balance_after": accounts.exact(payment.balance_after),
+        "type": payment.type[:40],
+        "sub_type": payment.sub_type[:40],
+        "description": payment.description,
+        "counterparty_name": name,
+        "counterparty_iban": iban,
+        # An IBAN is looked for as one word, or in the groups of four in which it is written.
+        "words": search_text(
+            " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
+        ),
+    }
