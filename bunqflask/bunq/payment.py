@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+import msgspec
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.protocol import page_query
-from bunqflask.bunq.resources import Amount, Json, moment, number, text, whole
-from bunqflask.bunq.untrusted import read_json
+from bunqflask.bunq.resources import Amount, Json, moment, text, whole
+from bunqflask.bunq.untrusted import check_depth, read_json
 
 
 @dataclass(frozen=True)
@@ -44,30 +47,29 @@ class Payment:
         """
         raw = item.get("Payment", b"null")
         try:
-            data = read_json(raw)
+            said, written = raw.decode(), _read(raw)
         except ValueError as error:
             raise ResponseNotUnderstood("a payment is not JSON") from error
-        if not isinstance(data, dict):
+        if written is None:
             return None
-        payment_id = number(data, "id")
-        amount, created_at = Amount.from_json(data.get("amount")), moment(data.get("created"))
-        if amount is None or created_at is None:
-            raise ResponseNotUnderstood(f"payment {payment_id} has no amount or no moment")
-        other = data.get("counterparty_alias")
-        name, iban = _party(other if isinstance(other, dict) else {})
+        payment_id = whole(written.id)
+        amount, created_at = Amount.from_json(written.amount), moment(written.created)
+        if payment_id is None or amount is None or created_at is None:
+            raise ResponseNotUnderstood(f"payment {payment_id} has no id, no amount or no moment")
+        name, iban = _party(written.counterparty_alias)
         return cls(
             payment_id=payment_id,
-            monetary_account_id=whole(data.get("monetary_account_id")),
+            monetary_account_id=whole(written.monetary_account_id),
             created_at=created_at,
-            updated_at=moment(data.get("updated")) or created_at,
+            updated_at=moment(written.updated) or created_at,
             amount=amount,
-            balance_after=Amount.from_json(data.get("balance_after_mutation")),
-            description=text(data.get("description")),
-            type=text(data.get("type")),
-            sub_type=text(data.get("sub_type")),
+            balance_after=Amount.from_json(written.balance_after_mutation),
+            description=text(written.description),
+            type=text(written.type),
+            sub_type=text(written.sub_type),
             counterparty_name=name,
             counterparty_iban=iban,
-            raw=raw.decode(),
+            raw=said,
         )
 
 
@@ -100,7 +102,42 @@ class PaymentPage:
         return cls(payments, (page_query(older_url) or {}).get("older_id"))
 
 
-def _party(other: Json) -> tuple[str, str | None]:
+class _Written(msgspec.Struct):
+    """What we look at of a payment, each of whatever kind; all else in it is passed over unread."""
+
+    id: Any = None
+    created: Any = None
+    updated: Any = None
+    monetary_account_id: Any = None
+    amount: Any = None
+    balance_after_mutation: Any = None
+    description: Any = None
+    type: Any = None
+    sub_type: Any = None
+    counterparty_alias: Any = None
+
+
+_PAYMENT = msgspec.json.Decoder(_Written)
+
+
+def _read(raw: bytes) -> _Written | None:
+    """Read the JSON of a payment; None when it is no object.
+
+    :raises ValueError: it is no JSON.
+    """
+    check_depth(raw)
+    try:
+        return _PAYMENT.decode(raw)
+    except ValueError:
+        data = read_json(raw)  # which reads more than the quick way
+    if not isinstance(data, dict):
+        return None
+    return _Written(**{name: data.get(name) for name in _Written.__struct_fields__})
+
+
+def _party(other: Any) -> tuple[str, str | None]:
+    if not isinstance(other, dict):
+        return "", None
     user = other.get("label_user")
     name = text(other.get("display_name")) or (text(user.get("display_name")) if isinstance(user, dict) else "")
     iban = text(other.get("iban")).replace(" ", "").upper()

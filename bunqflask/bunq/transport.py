@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 import requests
 import urllib3
@@ -161,6 +161,12 @@ class Transport:
     def close(self) -> None:
         """Close the kept connections."""
         self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def response_of(answer: requests.Response) -> BunqResponse:

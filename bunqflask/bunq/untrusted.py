@@ -37,8 +37,7 @@ def read_json(body: bytes) -> Any:
 
     :raises ValueError: not JSON in UTF-8, or nested too deeply.
     """
-    if _is_too_deep(body):
-        raise ValueError("nested too deeply")
+    check_depth(body)
     try:
         return msgspec.json.decode(body)
     except ValueError:
@@ -63,10 +62,16 @@ def split_json(body: bytes) -> tuple[list[dict[str, bytes]], Any]:
     return [{name: bytes(raw) for name, raw in item.items()} for item in answer.Response], answer.Pagination
 
 
+def check_depth(body: bytes) -> None:
+    """See to it that brackets do not nest too deeply: quickly for what bunq sends, in bounded time for anything.
+
+    :raises ValueError: they do.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(body):
+        raise ValueError("nested too deeply")
+
+
 def _is_too_deep(body: bytes) -> bool:
-    """Tell whether brackets nest too deeply: quickly for what bunq sends, in bounded time for anything."""
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
-        return False
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     # Most strings hold no bracket: of those, two quotes are left, side by side.
     marks = unescaped.translate(_ONE_KIND_OF_BRACKET, _NO_QUOTES_OR_BRACKETS).replace(b'""', b"")
@@ -86,7 +91,8 @@ def _is_too_deep(body: bytes) -> bool:
 
 def clean(text: str) -> str:
     """Return a text with every character replaced that is not for reading."""
-    return _UNSEEN.sub(" ", text)
+    # Nothing of what is unseen is printable, and asking that is quicker.
+    return text if text.isprintable() else _UNSEEN.sub(" ", text)
 
 
 def _finite(text: str) -> float | None:

@@ -20,6 +20,7 @@ from bunqflask.services import connections, leases, sessions, troubles
 from bunqflask.services.calls import CallGate
 
 STALE_AFTER = timedelta(minutes=5)
+_TOO_LARGE = Decimal(10) ** 14
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def exact(amount: resources.Amount | None) -> Decimal | None:
     if amount is None:
         return None
     exponent = amount.value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -AMOUNT_DECIMALS or abs(amount.value) >= Decimal(10) ** 14:
+    if not isinstance(exponent, int) or exponent < -AMOUNT_DECIMALS or abs(amount.value) >= _TOO_LARGE:
         return None
     return amount.value
 

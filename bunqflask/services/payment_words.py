@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, text
 
@@ -20,11 +21,13 @@ def search_text(text: str) -> str:
     plain = text.casefold()
     if plain.isascii():
         return " ".join(_WORD.findall(plain))
-    return " ".join(_WORD.findall(_BEYOND_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", plain))))
+    apart = unicodedata.normalize("NFKD", plain)
+    return " ".join(_WORD.findall(_BEYOND_ASCII.sub(lambda found: _without_marks(found[0]), apart)))
 
 
-def _without_marks(found: re.Match[str]) -> str:
-    return "".join(sign for sign in found[0] if not unicodedata.combining(sign))
+@lru_cache(2048)  # a letter's marks come again and again
+def _without_marks(signs: str) -> str:
+    return "".join(sign for sign in signs if not unicodedata.combining(sign))
 
 
 def amount_word(amount: Decimal) -> str:

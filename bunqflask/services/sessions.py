@@ -39,21 +39,27 @@ class NotSetUp(Exception):
 
 
 @contextmanager
-def client_for(installation: Installation | None, gate: CallGate) -> Iterator[BunqClient]:
-    """A client that signs with an installation's key; None before there is one."""
-    transport = Transport()
+def client_for(
+    installation: Installation | None, gate: CallGate, transport: Transport | None = None
+) -> Iterator[BunqClient]:
+    """A client that signs with an installation's key; None before there is one.
+
+    :param transport: whose kept connections to use, and to leave open.
+    """
+    ours = transport or Transport()
     private_key = installation.private_key if installation else None
     server_key = installation.server_public_key if installation else None
     try:
         yield BunqClient(
             current_app.config["BUNQ_API_URL"],
             gate=gate,
-            transport=transport,
+            transport=ours,
             key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
             server_key=protocol.load_server_key(server_key) if server_key else None,
         )
     finally:
-        transport.close()
+        if transport is None:
+            ours.close()
 
 
 def current_installation() -> Installation:
@@ -96,20 +102,22 @@ def run(
     installation: Installation,
     gate: CallGate,
     work: Callable[[BunqClient, str, int], Result],
+    transport: Transport | None = None,
 ) -> Result:
     """Do work in a session: open one if need be, and once more if bunq says that it is dead.
 
-    `work` gets a client, the session token and the user id that goes into paths.
+    `work` gets a client, the session token and the user id that goes into paths. What calls bunq many times brings the
+    transport along: a connection that is made anew for each call costs more than most calls.
 
     :raises BunqError: as the calls raise it; a session refused twice in a row is `CredentialsRejected`.
     """
     ensure_open(session, secret=secret, installation=installation, gate=gate)
     generation = session.generation
     try:
-        return _work_in(session, installation, gate, work)
+        return _work_in(session, installation, gate, work, transport)
     except errors.CredentialsRejected:
         ensure_open(session, secret=secret, installation=installation, gate=gate, dead=generation)
-        return _work_in(session, installation, gate, work)
+        return _work_in(session, installation, gate, work, transport)
 
 
 def ensure_open(
@@ -208,11 +216,12 @@ def _work_in(
     installation: Installation,
     gate: CallGate,
     work: Callable[[BunqClient, str, int], Result],
+    transport: Transport | None,
 ) -> Result:
     token, path_user_id = session.token, session.path_user_id
     if token is None or path_user_id is None:
         raise errors.CallNotAllowedYet(SESSION_SERVER, _LOOK_AGAIN_S)
-    with client_for(installation, gate) as client:
+    with client_for(installation, gate, transport) as client:
         return work(client, token, path_user_id)
 
 

@@ -27,6 +27,7 @@ from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
+from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
@@ -56,6 +57,15 @@ class Progress:
     expected: int | None = None
     done: bool = False
     trouble: str | None = None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """By what the payments of one account are asked for, one page after the other."""
+
+    monetary_account_id: int
+    gate: CallGate
+    transport: Transport
 
 
 @dataclass
@@ -225,9 +235,11 @@ def _run_account(
         return True  # another worker is at it, or has just been
     trouble, asked_at = None, clock.now()
     try:
-        _read(connection, account, state, gate, full=full, tell=tell)
-        if not full:
-            _repair(connection, account, state, gate)
+        with Transport() as transport:
+            line = _Line(account.monetary_account_id, gate, transport)
+            _read(connection, account, state, line, full=full, tell=tell)
+            if not full:
+                _repair(connection, account, state, line)
         _proved(account, state, asked_at)
     except errors.BunqError as error:
         trouble = _note(state, error)
@@ -244,15 +256,15 @@ def _read(
     connection: Connection,
     account: MonetaryAccount,
     state: AccountSync,
-    gate: CallGate,
+    line: _Line,
     *,
     full: bool,
     tell: Callable[[Progress], None] | None,
 ) -> None:
     known = list(state.stretches)
     stretches = [] if full else [Stretch(*each) for each in known]
-    page, below = _page(connection, account.monetary_account_id, gate, None), None
-    with _asking_ahead(connection, account.monetary_account_id, gate) as ask:
+    page, below = _page(connection, line, None), None
+    with _asking_ahead(connection, line) as ask:
         while True:
             stretches = merge(stretches, page, below=below)
             before, below = below, stretches[0].oldest
@@ -272,9 +284,7 @@ def _read(
 
 
 @contextmanager
-def _asking_ahead(
-    connection: Connection, monetary_account_id: int, gate: CallGate
-) -> Iterator[Callable[[int], Future[PaymentPage]]]:
+def _asking_ahead(connection: Connection, line: _Line) -> Iterator[Callable[[int], Future[PaymentPage]]]:
     """Yield a way to ask for the page below an id while something else is done, in a session of its own."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     connection_id = connection.id
@@ -285,22 +295,24 @@ def _asking_ahead(
             ours = db.session.get(Connection, connection_id)
             if ours is None:
                 raise sessions.SessionGone
-            return _page(ours, monetary_account_id, gate, below)
+            return _page(ours, line, below)
 
     with ThreadPoolExecutor(1, "asking ahead") as pool:
         yield lambda below: pool.submit(ask, below)
 
 
-def _page(connection: Connection, monetary_account_id: int, gate: CallGate, older_id: int | None) -> PaymentPage:
+def _page(connection: Connection, line: _Line, older_id: int | None) -> PaymentPage:
     session, secret, installation = sessions.means_of(connection)
 
     def work(client: BunqClient, token: str, user_id: int) -> PaymentPage:
-        return client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
+        return client.list_payments(token, user_id, line.monetary_account_id, older_id=older_id)
 
-    return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+    return sessions.run(
+        session, secret=secret, installation=installation, gate=line.gate, work=work, transport=line.transport
+    )
 
 
-def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, gate: CallGate) -> None:
+def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> None:
     """Where payments do not add up, read again just there: one may have come late, or have changed.
 
     The newest place first: a page holds it and what is older, so it mends its neighbours too. Then what is below
@@ -310,7 +322,7 @@ def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync
     for _ in range(_MOST_REPAIRS):
         if not places:
             return
-        page = _page(connection, account.monetary_account_id, gate, places[-1] + 1)
+        page = _page(connection, line, places[-1] + 1)
         payment_store.store(account, page.payments, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])

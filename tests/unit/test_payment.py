@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -53,12 +54,21 @@ def test_a_page_of_other_things_that_leads_nowhere_is_not_the_end() -> None:
 
 
 def test_what_bunq_wrote_is_kept_letter_by_letter() -> None:
-    written = rb'{"id": 7, "created":"2026-11-22 12:00:00", "amount":{"value":"1.00" ,"currency":"EUR"}, "x": "\u00d6\/", "y": 1.10}'
+    must = rb'"id": 7, "created":"2026-11-22 12:00:00", "amount":{"value":"1.00" ,"currency":"EUR"}'
+    written = b"{" + must + rb', "x": "\u00d6\/", "y": 1.10, "z": 1e999}'
     [payment] = PaymentPage.from_answer([{"Payment": written}], {}).payments
     assert payment.raw == written.decode()
 
 
-@pytest.mark.parametrize("written", [b"{", b'{"id": "\xff"}', b'{"a":' * 101 + b"1" + b"}" * 101])
+@pytest.mark.parametrize("written", [b"{", b'{"id": "\xff"}', b'{"x": "\xff"}', b'{"a":' * 101 + b"1" + b"}" * 101])
 def test_a_payment_that_is_not_json_is_not_understood(written: bytes) -> None:
     with pytest.raises(ResponseNotUnderstood):
         PaymentPage.from_answer([{"Payment": written}], {})
+
+
+def test_members_of_any_kind_are_read_as_far_as_they_can_be() -> None:
+    must = b'"id": "7", "created":"2026-11-22 12:00:00", "amount":{"value":1.5 ,"currency":"EUR"}'
+    odd = rb', "updated": 5, "description": "\ud800x", "type": [], "counterparty_alias": 7, "sub_type": null}'
+    [payment] = PaymentPage.from_answer([{"Payment": b"{" + must + odd}], {}).payments
+    assert (payment.payment_id, payment.amount.value, payment.description) == (7, Decimal("1.5"), " x")
+    assert (payment.type, payment.sub_type, payment.counterparty_name, payment.counterparty_iban) == ("", "", "", None)
