@@ -7,7 +7,7 @@ ends, which for single rows takes longer than all the rest; and while it works, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,25 +22,33 @@ from bunqflask.models.payments import row_id
 from bunqflask.services import accounts, changes
 from bunqflask.services.payment_words import amount_word, fours, search_text
 
+# The columns of `payment` and of `payment_raw` together.
+Row = dict[str, Any]
+
 # Databases take a limited number of values with one statement; pages of bunq's are never larger.
 _ROWS_AT_ONCE = 200
 # Absent and null mean the same to bunq: what is known of a balance is not forgotten for it.
 _CHANGES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
 
 
-def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Sequence[Sequence[Any]] = ()) -> None:
-    """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
-
-    :param known: the stretches that had been read before; what is new within them came late.
+def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
+    """Make the rows that keep payments of one account, by their ids. Asks no database: it may be done ahead.
 
     :raises ResponseNotUnderstood: an amount is finer than any currency knows.
     """
     # A page may tell of one payment twice, when it changed while bunq made the page.
     latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
-    if not latest:
+    # In this order databases write quickest.
+    return [_row(account_id, latest[payment_id]) for payment_id in sorted(latest)]
+
+
+def store(account: MonetaryAccount, rows: Sequence[Row], *, known: Sequence[Sequence[Any]] = ()) -> None:
+    """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
+
+    :param known: the stretches that had been read before; what is new within them came late.
+    """
+    if not rows:
         return
-    # In the order of their rows, which is the one in which databases write quickest.
-    rows = [_row(account, latest[payment_id]) for payment_id in sorted(latest)]
     stored = changes.stored(account, [row["id"] for row in rows])
     # What is older than what is kept changes nothing, not bunq's raw words either.
     rows = [row for row in rows if row["id"] not in stored or row["updated_at"] >= stored[row["id"]].updated_at]
@@ -49,7 +57,7 @@ def store(account: MonetaryAccount, found: Sequence[bunq.Payment], *, known: Seq
     noticed = changes.notice(account, rows, stored, known)
     dialect = db.engine.dialect
     _keep(_upsert(dialect, Payment, "excluded.updated_at >= payment.updated_at"), rows)
-    _keep(_upsert(dialect, PaymentRaw), [{"id": row["id"], "data": latest[row["payment_id"]].raw} for row in rows])
+    _keep(_upsert(dialect, PaymentRaw), rows)
     db.session.add_all(noticed)
 
 
@@ -66,7 +74,7 @@ class _Upsert:
         row = f"({', '.join([self.mark] * len(self.columns))})"
         return f"{self.head}{', '.join([row] * count)}{self.tail}"
 
-    def values(self, row: dict[str, Any]) -> list[Any]:
+    def values(self, row: Row) -> list[Any]:
         return [prepare(row[name]) if prepare else row[name] for name, prepare in self.columns.items()]
 
 
@@ -90,7 +98,7 @@ def _preparation(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] 
     return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _keep(upsert: _Upsert, rows: Sequence[dict[str, Any]]) -> None:
+def _keep(upsert: _Upsert, rows: Sequence[Row]) -> None:
     connection = db.session.connection()
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
@@ -98,14 +106,14 @@ def _keep(upsert: _Upsert, rows: Sequence[dict[str, Any]]) -> None:
         connection.exec_driver_sql(upsert.text(len(some)), tuple(values))
 
 
-def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
+def _row(account_id: int, payment: bunq.Payment) -> Row:
     amount = accounts.exact(payment.amount)
     if amount is None:
         raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
     name, iban = payment.counterparty_name[:500], payment.counterparty_iban
     return {
-        "id": row_id(payment.payment_id, account.id),
-        "account_id": account.id,
+        "id": row_id(payment.payment_id, account_id),
+        "account_id": account_id,
         "payment_id": payment.payment_id,
         "created_at": payment.created_at,
         "updated_at": payment.updated_at,
@@ -121,4 +129,5 @@ def _row(account: MonetaryAccount, payment: bunq.Payment) -> dict[str, Any]:
         "words": search_text(
             " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
         ),
+        "data": payment.raw,
     }

@@ -63,9 +63,14 @@ class Progress:
 class _Line:
     """By what the payments of one account are asked for, one page after the other."""
 
+    account_id: int
     monetary_account_id: int
     gate: CallGate
     transport: Transport
+
+
+# A page as bunq tells it, and the rows that keep it.
+_Page = tuple[PaymentPage, list[payment_store.Row]]
 
 
 @dataclass
@@ -236,7 +241,7 @@ def _run_account(
     trouble, asked_at = None, clock.now()
     try:
         with Transport() as transport:
-            line = _Line(account.monetary_account_id, gate, transport)
+            line = _Line(account.id, account.monetary_account_id, gate, transport)
             _read(connection, account, state, line, full=full, tell=tell)
             if not full:
                 _repair(connection, account, state, line)
@@ -263,7 +268,7 @@ def _read(
 ) -> None:
     known = list(state.stretches)
     stretches = [] if full else [Stretch(*each) for each in known]
-    page, below = _page(connection, line, None), None
+    (page, rows), below = _page(connection, line, None), None
     with _asking_ahead(connection, line) as ask:
         while True:
             stretches = merge(stretches, page, below=below)
@@ -271,7 +276,7 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payment_store.store(account, page.payments, known=known)
+            payment_store.store(account, rows, known=known)
             state.stretches = [stretch.as_json() for stretch in stretches]
             state.lease_until = clock.now() + leases.LEASE
             db.session.commit()
@@ -280,16 +285,16 @@ def _read(
             if following is None:
                 return
             settle()
-            page = following.result()
+            page, rows = following.result()
 
 
 @contextmanager
-def _asking_ahead(connection: Connection, line: _Line) -> Iterator[Callable[[int], Future[PaymentPage]]]:
+def _asking_ahead(connection: Connection, line: _Line) -> Iterator[Callable[[int], Future[_Page]]]:
     """Yield a way to ask for the page below an id while something else is done, in a session of its own."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     connection_id = connection.id
 
-    def ask(below: int) -> PaymentPage:
+    def ask(below: int) -> _Page:
         with app.app_context():
             read_only()  # what is being stored meanwhile has the database's one lock for writing
             ours = db.session.get(Connection, connection_id)
@@ -301,15 +306,16 @@ def _asking_ahead(connection: Connection, line: _Line) -> Iterator[Callable[[int
         yield lambda below: pool.submit(ask, below)
 
 
-def _page(connection: Connection, line: _Line, older_id: int | None) -> PaymentPage:
+def _page(connection: Connection, line: _Line, older_id: int | None) -> _Page:
     session, secret, installation = sessions.means_of(connection)
 
     def work(client: BunqClient, token: str, user_id: int) -> PaymentPage:
         return client.list_payments(token, user_id, line.monetary_account_id, older_id=older_id)
 
-    return sessions.run(
+    page = sessions.run(
         session, secret=secret, installation=installation, gate=line.gate, work=work, transport=line.transport
     )
+    return page, payment_store.rows_of(line.account_id, page.payments)
 
 
 def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> None:
@@ -322,8 +328,8 @@ def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync
     for _ in range(_MOST_REPAIRS):
         if not places:
             return
-        page = _page(connection, line, places[-1] + 1)
-        payment_store.store(account, page.payments, known=state.stretches)
+        page, rows = _page(connection, line, places[-1] + 1)
+        payment_store.store(account, rows, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
         left = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]

@@ -78,7 +78,8 @@ def _fill(size: int) -> None:
     invented = _invented(size, accounts)
     while batch := list(itertools.islice(invented, _AT_ONCE)):
         for account in accounts:
-            payment_store.store(account, [each for owner, each in batch if owner is account])
+            found = [each for owner, each in batch if owner is account]
+            payment_store.store(account, payment_store.rows_of(account.id, found))
         db.session.commit()
     if db.engine.dialect.name == "postgresql":
         db.session.execute(db.text("ANALYZE"))  # as the server does by itself before long
