@@ -1,22 +1,30 @@
-"""Finding payments: what a view asks for, and the newest of what it finds, a page at a time."""
+"""Finding payments: what a view asks for, and the newest of what it finds, a page at a time.
+
+The work should grow with the page, not with the history. So a page is walked from its newest end where much is found,
+and put in order where little is.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union_all
 
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services.payment_words import match, search_text
+from bunqflask.models.types import AMOUNT_DECIMALS
+from bunqflask.services import payment_index
+from bunqflask.services.payment_index import Words
 from bunqflask.services.payments import Scope
 
 PAGE_SIZE = 50
-# So many payments are quickly looked at one by one.
-_FEW = 500
+# So many payments are put in order sooner than as many are found among all others.
+_FEW = 10_000
+_LARGEST = 2**63 - 1
+_SMALLEST = Decimal(1).scaleb(-AMOUNT_DECIMALS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +56,11 @@ class Page:
 def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size: int = PAGE_SIZE) -> Page:
     """Return one page of the payments in scope, newest first, as bunq numbers them."""
     ids = account_ids(scope, wanted)
-    if not ids:
+    bounds = rows_between(ids, wanted) if ids else None
+    if bounds is None:
         return Page([], None)
-    asked, few = conditions(wanted), of_rare_sizes(ids, wanted)
-    if older_id is not None:
-        asked.append(Payment.id < older_id)
-    if few is not None:
-        asked.append(Payment.id.in_(few))
-    query = _newest(ids, asked, size + 1, is_narrow=few is not None or bool(search_text(wanted.words)))
-    found = list(db.session.scalars(query))
+    lowest, highest = bounds
+    found = _newest(ids, wanted, (lowest, highest if older_id is None else min(highest, older_id - 1)), size + 1)
     more = len(found) > size
     return Page(found[:size], found[size - 1].id if more else None)
 
@@ -68,57 +72,99 @@ def account_ids(scope: Scope, wanted: Filter) -> list[int]:
     return scope.ids
 
 
-def conditions(wanted: Filter, bounds: tuple[int, int] | None = None) -> list[ColumnElement[bool]]:
-    """What a filter asks of a payment; `bounds` are the lowest and the highest row that a search has to find."""
-    size = func.abs(Payment.amount, type_=Payment.amount.type)
+def rows_between(ids: list[int], wanted: Filter) -> tuple[int, int] | None:
+    """Return the lowest and the highest row in a filter's time; None when there is none.
+
+    Rows are in order of bunq's ids, which is nearly that of time, but a payment may have come late.
+    """
+    if wanted.since is None and wanted.before is None:
+        return 0, _LARGEST
+    # In a sum, so that PostgreSQL does not look for the lowest row by going through all of them.
+    row_id = Payment.id + 0
+    query = select(func.min(row_id), func.max(row_id)).where(Payment.account_id.in_(ids))
+    if wanted.since is not None:
+        query = query.where(Payment.created_at >= wanted.since)
+    if wanted.before is not None:
+        query = query.where(Payment.created_at < wanted.before)
+    lowest, highest = db.session.execute(query).one()
+    return None if lowest is None else (lowest, highest)
+
+
+def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """What a filter asks of a payment beside its amount and its words.
+
+    Of moments so that no index of them is used: it would find many, and then sort them.
+    """
     found: list[ColumnElement[bool]] = []
     if wanted.since is not None:
-        found.append(Payment.created_at >= wanted.since)
+        found.append(_looked_at(Payment.created_at) >= wanted.since)
     if wanted.before is not None:
-        found.append(Payment.created_at < wanted.before)
-    if wanted.at_least is not None:
-        found.append(size >= wanted.at_least)
-    if wanted.at_most is not None:
-        found.append(size <= wanted.at_most)
-    if wanted.direction:
-        # Turned around, so that no index of amounts is used: it would find half of all, and then sort them.
-        found.append(-Payment.amount < 0 if wanted.direction == "in" else -Payment.amount > 0)
+        found.append(_looked_at(Payment.created_at) < wanted.before)
     if wanted.type:
         found.append(Payment.type == wanted.type)
-    matched = match(wanted.words, wanted.amount, bounds or (0, 2**63 - 1))
-    if matched is not None:
-        found.append(matched)
     return found
 
 
-def of_rare_sizes(ids: list[int], wanted: Filter) -> list[int] | None:
-    """Where only few payments have the sizes asked for, return their rows: walking past all others takes long."""
-    if wanted.at_least is None and wanted.at_most is None:
+def of_amounts(wanted: Filter) -> list[ColumnElement[bool]]:
+    """What a filter asks of a payment's amount, in the same way."""
+    ranges = _amounts(wanted)
+    return [] if ranges is None else [or_(*(_within(_looked_at(Payment.amount), *each) for each in ranges))]
+
+
+def rows_of_few_amounts(ids: list[int], wanted: Filter) -> list[Select[Any]] | None:
+    """Where few payments have the amounts asked for, return how to find them by these, apart from one another."""
+    ranges = _amounts(wanted)
+    if ranges is None:
         return None
+    rows = [
+        select(Payment.id).where(Payment.account_id == account_id, _within(Payment.amount, *each))
+        for account_id in ids
+        for each in ranges
+    ]
+    some = union_all(*(select(each.limit(_FEW + 1).subquery()) for each in rows)).limit(_FEW + 1)
+    count = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return rows if count <= _FEW else None
+
+
+def _newest(ids: list[int], wanted: Filter, bounds: tuple[int, int], limit: int) -> list[Payment]:
+    words, asked = Words.of(wanted.words, wanted.amount), conditions(wanted)
+    few = rows_of_few_amounts(ids, wanted)
+    if few is not None:
+        asked += [(Payment.id + 0).between(*bounds), *([payment_index.read_in(words)] if words else [])]
+        return _first_of([each.where(*asked) for each in few], limit)
+    asked += of_amounts(wanted)
+    if words is not None:
+        return payment_index.newest(words, ids, bounds, asked, limit)
+    # The newest of each account, by its index, then the newest of those.
+    of_each = [
+        select(Payment.id).where(Payment.account_id == each, Payment.id.between(*bounds), *asked) for each in ids
+    ]
+    return _first_of([select(each.order_by(Payment.id.desc()).limit(limit).subquery()) for each in of_each], limit)
+
+
+def _first_of(rows: list[Select[Any]], limit: int) -> list[Payment]:
+    found = union_all(*rows).subquery()
+    newest = select(found.c.id).order_by(found.c.id.desc()).limit(limit)
+    return list(db.session.scalars(select(Payment).where(Payment.id.in_(newest)).order_by(Payment.id.desc())))
+
+
+def _amounts(wanted: Filter) -> list[tuple[Decimal | None, Decimal | None]] | None:
+    """The amounts that a filter lets through, as ranges apart from one another; None when it lets all through."""
     least, most = wanted.at_least or Decimal(0), wanted.at_most
-    money_in = Payment.amount >= least if most is None else Payment.amount.between(least, most)
-    money_out = Payment.amount <= -least if most is None else Payment.amount.between(-most, -least)
-    sides = {"in": [money_in], "out": [money_out], "": [money_in, money_out]}[wanted.direction]
-    probes = [
-        select(Payment.id).where(Payment.account_id == account_id, side).limit(_FEW + 1).subquery()
-        for account_id in ids
-        for side in sides
-    ]
-    found = list(db.session.scalars(union_all(*(select(each.c.id) for each in probes))))
-    return found if len(found) <= _FEW else None
+    if wanted.direction:
+        least = max(least, _SMALLEST)
+    elif wanted.at_least is None and most is None:
+        return None
+    if not least:
+        return [(None if most is None else -most, most)]
+    money_out = (None if most is None else -most, -least)
+    return [each for way, each in (("out", money_out), ("in", (least, most))) if wanted.direction in ("", way)]
 
 
-def _newest(ids: list[int], asked: list[ColumnElement[bool]], limit: int, *, is_narrow: bool) -> Select[Payment]:
-    """The newest of several accounts: the newest of each, by its index, then the newest of those."""
-    if is_narrow or len(ids) == 1:
-        return select(Payment).where(and_(Payment.account_id.in_(ids), *asked)).order_by(Payment.id.desc()).limit(limit)
-    newest = [
-        select(Payment.id)
-        .where(and_(Payment.account_id == account_id, *asked))
-        .order_by(Payment.id.desc())
-        .limit(limit)
-        .subquery()
-        for account_id in ids
-    ]
-    candidates = union_all(*(select(each.c.id) for each in newest)).subquery()
-    return select(Payment).where(Payment.id.in_(select(candidates.c.id))).order_by(Payment.id.desc()).limit(limit)
+def _within(amount: Any, least: Decimal | None, most: Decimal | None) -> ColumnElement[bool]:
+    return and_(true() if least is None else amount >= least, true() if most is None else amount <= most)
+
+
+def _looked_at(column: Any) -> Any:
+    """A column in a way that no index knows."""
+    return func.coalesce(column, column)

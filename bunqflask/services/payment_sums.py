@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select, union_all
 
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services.payment_search import Filter, account_ids, conditions, of_rare_sizes
+from bunqflask.services import payment_index
+from bunqflask.services.payment_index import Words
+from bunqflask.services.payment_search import Filter, account_ids, conditions, of_amounts, rows_of_few_amounts
 from bunqflask.services.payments import Scope
 
 # From a moment up to before another.
@@ -67,12 +69,16 @@ def _summed(
     ids = account_ids(scope, wanted)
     if not ids:
         return []
-    few = of_rare_sizes(ids, wanted)
+    words, few = Words.of(wanted.words, wanted.amount), rows_of_few_amounts(ids, wanted)
+    more = [*conditions(wanted), *more]
     if few is not None:
-        more = [*more, Payment.id.in_(few)]
+        more.append(Payment.id.in_(union_all(*few)))
+        more += [payment_index.read_in(words)] if words else []
+    else:
+        more += of_amounts(wanted)
+        more += [payment_index.matched(words, bounds or (0, 2**63 - 1))] if words else []
     # What names the rows is quicker than an index of the accounts, which this keeps from being used.
-    names_rows = few is not None or (bool(wanted.words) and wanted.since is None and not more)
-    account = Payment.account_id + 0 if names_rows else Payment.account_id
+    account = Payment.account_id + 0 if few is not None or words is not None else Payment.account_id
     own, amount, zero = Payment.counterparty_iban.in_(scope.ibans), Payment.amount, Decimal(0)
     foreign = or_(~own, Payment.counterparty_iban.is_(None))
     query = (
@@ -86,7 +92,7 @@ def _summed(
             func.count().filter(own).label("own_count"),
             func.max(Payment.id).label("last_id"),
         )
-        .where(account.in_(ids), *conditions(wanted, bounds), *more)
+        .where(account.in_(ids), *more)
         .group_by("number", Payment.currency)
         .order_by("number", Payment.currency)
     )

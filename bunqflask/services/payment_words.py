@@ -7,12 +7,9 @@ import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, text
-
-from bunqflask.extensions import db
-from bunqflask.models import Payment
-
-_WORD = re.compile(r"\w+")
+# What is longer is cut, in payments as in searches: no database's index takes words of any length.
+LONGEST = 100
+_WORD = re.compile(rf"\w{{1,{LONGEST}}}")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
@@ -38,19 +35,3 @@ def amount_word(amount: Decimal) -> str:
 def fours(iban: str) -> list[str]:
     """An IBAN in the groups in which it is written."""
     return [iban[start : start + 4] for start in range(0, len(iban), 4)]
-
-
-def match(words: str, amount: Decimal | None, bounds: tuple[int, int]) -> ColumnElement[bool] | None:
-    """Every word, as the beginning of a word in name, description or IBAN; or the amount."""
-    parts = search_text(words).split()[:20]
-    if not parts:
-        return None
-    word = amount_word(amount) if amount is not None else None
-    if db.engine.dialect.name == "sqlite":
-        asked = " ".join(f'"{part}"*' for part in parts) + (f' OR "{word}"' if word else "")
-        found = text(
-            "SELECT rowid FROM payment_search WHERE payment_search MATCH :asked AND rowid BETWEEN :lowest AND :highest"
-        ).bindparams(asked=asked, lowest=bounds[0], highest=bounds[1])
-        return Payment.id.in_(found.columns(literal_column("rowid")))
-    asked = " & ".join(f"'{part}':*" for part in parts) + (f" | '{word}'" if word else "")
-    return literal_column("payment_search").op("@@")(func.to_tsquery("simple", bindparam(None, asked)))
