@@ -71,6 +71,8 @@ def init_database(app: Flask) -> None:
             Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgres)
 
 
 def _let_go(_error: BaseException | None) -> None:
@@ -101,6 +103,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     connection.isolation_level = None
     for pragma in ("busy_timeout=10000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _prepare_postgres(connection: Any, record: Any) -> None:
+    # Both would take longer to set up than the short questions of a page take to answer.
+    with connection.cursor() as cursor:
+        cursor.execute("SET jit = off")
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, cast, column, func, literal, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Select, and_, cast, column, literal, literal_column, or_, select, table
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -24,9 +24,10 @@ MOST_WORDS = 20
 # asked for, all that there are; so they are asked for by what is indexed, if that is not too many.
 _INDEXED = (2, 3, 4)
 _MOST_TERMS = 40
-# PostgreSQL finds words in no order. So many of the newest payments are looked at one by one before it is asked.
-_RECENT = 5_000
-
+# So many of the newest payments are looked at on PostgreSQL before its index is asked; more, if it would take long
+# because some of the words are in more than this share of all payments.
+_NEWEST, _MORE = 5_000, 50_000
+_COMMON_SHARE = 0.02
 # The account in a row's id.
 _ACCOUNT = 2**ACCOUNT_BITS - 1
 
@@ -40,6 +41,13 @@ _TERMS = sql_text(
     "  WHERE term >= substr(each.term, 1, :length) || :next AND term < :part || :past LIMIT 1)"
     " FROM each WHERE each.term IS NOT NULL LIMIT :most"
     ") SELECT substr(term, 1, :length) FROM each WHERE term IS NOT NULL"
+)
+# How large a share of all payments has a common word that begins so; what is not common is not told.
+_COMMON = sql_text(
+    "SELECT common.share FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs)"
+    " AS common(word, share)"
+    " WHERE schemaname = current_schema() AND tablename = 'payment' AND attname = 'payment_search'"
+    " AND common.word LIKE ANY (:beginnings)"
 )
 _PAST = "\U0010ffff"
 
@@ -104,21 +112,31 @@ def _newest_on_sqlite(
 def _newest_on_postgres(
     words: Words, ids: Sequence[int], bounds: tuple[int, int], asked: Sequence[ColumnElement[bool]], limit: int
 ) -> list[Payment]:
-    lowest, highest = bounds
-    condition = and_(_matches(words), *asked)
-    recent = select(Payment.id).where(Payment.account_id.in_(ids), Payment.id.between(*bounds))
-    recent = recent.order_by(Payment.id.desc()).limit(_RECENT)
-    oldest = db.session.scalar(select(func.min(recent.subquery().c.id)))
-    if oldest is None:
-        return []
-    query = select(Payment.id).where(Payment.account_id.in_(ids), Payment.id.between(oldest, highest), condition)
-    found = _payments(query.order_by(Payment.id.desc()), limit)
-    if len(found) == limit or oldest <= lowest:
-        return found
-    # Few have these words: all of them are found by the index of words, and only then put in order.
-    older = select(Payment.id).where((Payment.account_id + 0).in_(ids), (Payment.id + 0).between(lowest, oldest - 1))
-    all_older = older.where(condition).cte("older").prefix_with("MATERIALIZED")
-    return found + _payments(select(all_older.c.id).order_by(all_older.c.id.desc()), limit - len(found))
+    fits = and_(_matches(words), *asked)
+    # The index of words finds them in no order, and all there are. So the newest payments are looked at first.
+    for size in (_NEWEST, _MORE):
+        newest = (
+            select(Payment.id, fits.label("fits"))
+            .where(Payment.account_id.in_(ids), Payment.id.between(*bounds))
+            .order_by(Payment.id.desc())
+            .limit(size)
+            .subquery()
+        )
+        found = _payments(select(newest.c.id).where(newest.c.fits).order_by(newest.c.id.desc()), limit)
+        if len(found) == limit:
+            return found
+        if not _are_common(words):
+            break
+    # Of what the index finds, all is needed: in sums, so that nothing else seems to lead there.
+    of_accounts = and_((Payment.account_id + 0).in_(ids), (Payment.id + 0).between(*bounds))
+    found_rows = select(Payment.id).where(of_accounts, fits).cte("found").prefix_with("MATERIALIZED")
+    return _payments(select(found_rows.c.id).order_by(found_rows.c.id.desc()), limit)
+
+
+def _are_common(words: Words) -> bool:
+    """Tell, by PostgreSQL's statistics, whether its index would have to go through many payments for some words."""
+    shares = db.session.scalars(_COMMON, {"beginnings": [f"{part}%" for part in words.parts]})
+    return sum(shares, 0.0) > _COMMON_SHARE
 
 
 def _payments(row_ids: Select[Any], limit: int) -> list[Payment]:

@@ -82,8 +82,8 @@ def _fill(size: int) -> None:
             payment_store.store(account, payment_store.rows_of(account.id, found))
         db.session.commit()
     if db.engine.dialect.name == "postgresql":
-        db.session.execute(db.text("ANALYZE"))  # as the server does by itself before long
-        db.session.commit()
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(db.text("VACUUM ANALYZE"))  # as the server does by itself before long
     for account in accounts:
         db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], read_at=clock.now(), breaks=[]))
         db.session.commit()

@@ -1,4 +1,7 @@
-"""Find words quicker, in a smaller index: neither where in a payment a word stands, nor how often, is ever asked."""
+"""Find words quicker, in a smaller index: neither where in a payment a word stands, nor how often, is ever asked.
+
+And on PostgreSQL let the index of amounts tell which payments have them, as every index of SQLite's does.
+"""
 
 import re
 
@@ -10,6 +13,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+_SUMS = ["account_id", "amount", "currency", "counterparty_iban"]
 _LONG = re.compile(r"(\w{100})(?=\w)")
 _payment = sa.table("payment", sa.column("id", sa.BigInteger), sa.column("words", sa.Text))
 
@@ -24,6 +28,8 @@ def upgrade() -> None:
             "GENERATED ALWAYS AS (array_to_tsvector(string_to_array(words, ' '))) STORED"
         )
         op.execute("CREATE INDEX payment_search_words ON payment USING gin (payment_search)")
+        op.drop_index("ix_payment_sums", "payment")
+        op.create_index("ix_payment_sums", "payment", _SUMS, postgresql_include=["id"])
         return
     _drop_search()
     _cut_long_words()
@@ -33,6 +39,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
+        op.drop_index("ix_payment_sums", "payment")
+        op.create_index("ix_payment_sums", "payment", _SUMS)
         op.execute("ALTER TABLE payment DROP COLUMN payment_search")
         op.execute(
             "ALTER TABLE payment ADD COLUMN payment_search tsvector "
