@@ -107,10 +107,10 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
 
 def _prepare_postgres(connection: Any, record: Any) -> None:
     # Both would take longer to set up than the short questions of a page take to answer.
-    with connection.cursor() as cursor:
-        cursor.execute("SET jit = off")
-        cursor.execute("SET max_parallel_workers_per_gather = 0")
-    connection.commit()
+    connection.autocommit = True
+    for setting in ("jit = off", "max_parallel_workers_per_gather = 0"):
+        connection.execute(f"SET {setting}")
+    connection.autocommit = False
 
 
 def _begin_sqlite(connection: Connection) -> None:
