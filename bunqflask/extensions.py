@@ -94,7 +94,8 @@ def writable() -> None:
         db.session.rollback()
 
 
-def _is_read_only() -> bool:
+def is_read_only() -> bool:
+    """Tell whether this request has not been let write."""
     return has_app_context() and bool(g.get("read_only", False))
 
 
@@ -114,11 +115,11 @@ def _prepare_postgres(connection: Any, record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN" if _is_read_only() else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if is_read_only() else "BEGIN IMMEDIATE")
 
 
 @event.listens_for(Session, "before_flush")
 def _refuse_late_write(session: Session, *_: Callable[..., Any]) -> None:
     # Writing inside a transaction that began as a reading one is how SQLite loses updates.
-    if _is_read_only() and (session.dirty or session.new or session.deleted):
+    if is_read_only() and (session.dirty or session.new or session.deleted):
         raise RuntimeError("a read-only request tried to write; call extensions.writable() first")

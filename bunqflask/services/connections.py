@@ -6,7 +6,7 @@ from flask import current_app
 from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bunqflask import clock
+from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, MonetaryAccount
 from bunqflask.services import sessions, webhooks
@@ -107,7 +107,9 @@ def stamp(member: Member, connection_id: int | None = None) -> tuple[tuple[objec
 
     :raises NotFoundHere: the connection asked for is not there for this member.
     """
-    found = db.session.execute(_STAMPS, {"member_id": member.id}).all()
+    found = unchanged.ask(
+        ("connections", member.id), lambda: db.session.execute(_STAMPS, {"member_id": member.id}).all()
+    )
     stamps = tuple(tuple(row) for row in found if connection_id in (None, row.id))
     if connection_id is not None and not stamps:
         raise NotFoundHere

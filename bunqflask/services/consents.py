@@ -23,7 +23,7 @@ from flask import current_app
 from sqlalchemy import CursorResult, bindparam, or_, select, update
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 
-from bunqflask import clock
+from bunqflask import clock, unchanged
 from bunqflask.bunq import errors
 from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Connection, ConsentAttempt
@@ -117,7 +117,7 @@ def glance(member: Member, attempt_id: str) -> Any:
     """
     if not attempt_id.isalnum():
         return None
-    row = db.session.execute(_GLANCE, {"id": attempt_id}).one_or_none()
+    row = unchanged.ask(("attempt", attempt_id), lambda: db.session.execute(_GLANCE, {"id": attempt_id}).one_or_none())
     return None if row is None or row.member_id != member.id or _is_overdue(row) else row
 
 

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bunqflask import clock
+from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Login, LoginThrottle, TeamMember
 from bunqflask.services import team
@@ -127,7 +127,9 @@ def find(token: str, *, is_use: bool = True) -> CurrentLogin | None:
     :param is_use: note that it was used; a page that asks by itself is no sign of a person.
     """
     token_hash = _digest(token)
-    row = db.session.execute(_FIND, {"token_hash": token_hash}).one_or_none()
+    row = unchanged.ask(
+        ("login", token_hash), lambda: db.session.execute(_FIND, {"token_hash": token_hash}).one_or_none()
+    )
     now = clock.now()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None

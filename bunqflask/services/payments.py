@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 
+from bunqflask import unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
 from bunqflask.services import connections
@@ -136,4 +137,7 @@ def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Paym
 
 def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
     """Return what changes whenever the payments that a member sees would: one short question to the database."""
-    return tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id}))
+    return unchanged.ask(
+        ("payments", member.id),
+        lambda: tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id})),
+    )

@@ -16,6 +16,7 @@ from bunqflask.config import Config
 from bunqflask.extensions import read_only
 from bunqflask.services import logins
 from bunqflask.web.errors import OriginRefused
+from bunqflask.web.late_session import LateSessionInterface
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,9 +57,23 @@ class PublicUrl:
         return self._app(environ, start_response)
 
 
+class SecurityHeaders:
+    """Adds to every answer what browsers are to forbid; here, so that none can leave without."""
+
+    def __init__(self, app: WSGIApplication, config: Config) -> None:
+        self._app = app
+        self._headers = _headers(config)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *trouble: Any) -> Callable[[bytes], object]:
+            return start_response(status, headers + self._headers, *trouble)
+
+        return self._app(environ, start)
+
+
 def init_app(app: Flask, config: Config) -> None:
     """Install the guards and the cookie settings."""
-    app.wsgi_app = PublicUrl(app.wsgi_app, config.PUBLIC_URL)  # type: ignore[method-assign]
+    app.wsgi_app = SecurityHeaders(PublicUrl(app.wsgi_app, config.PUBLIC_URL), config)  # type: ignore[method-assign]
     app.config.update(
         SESSION_COOKIE_NAME=_cookie_name(config, "browser"),
         SESSION_COOKIE_PATH=urlsplit(config.PUBLIC_URL).path or "/",
@@ -72,10 +87,10 @@ def init_app(app: Flask, config: Config) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         # The Origin check below is stricter, and works where a privacy setting withholds the referrer.
         WTF_CSRF_SSL_STRICT=False,
-        CONTENT_SECURITY_POLICY=_content_security_policy(config),
     )
+    app.session_interface = LateSessionInterface()
     app.before_request(_guard)
-    app.after_request(_add_headers)
+    app.after_request(_keep_no_copy)
 
 
 def keep_login(response: BaseResponse, token: str | None) -> None:
@@ -182,18 +197,24 @@ def _content_security_policy(config: Config) -> str:
     )
 
 
-def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    headers["Content-Security-Policy"] = current_app.config["CONTENT_SECURITY_POLICY"]
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["X-Frame-Options"] = "DENY"
-    # Addresses here hold consent links and attempt ids: none of them is told to bunq or anybody else.
-    headers["Referrer-Policy"] = "same-origin"
-    headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=(), payment=()"
-    if current_app.config["SESSION_COOKIE_SECURE"]:
+def _headers(config: Config) -> list[tuple[str, str]]:
+    headers = {
+        "Content-Security-Policy": _content_security_policy(config),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        # Addresses here hold consent links and attempt ids: none of them is told to bunq or anybody else.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+    }
+    if config.is_https:
         headers["Strict-Transport-Security"] = "max-age=31536000"
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"
+    return list(headers.items())
+
+
+def _keep_no_copy(response: Response) -> Response:
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers.add("Vary", "Cookie")
     return response
