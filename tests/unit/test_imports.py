@@ -10,16 +10,17 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 
 # Each part and the other parts it may import. `bunqflask` is the package itself, which wires them.
 ARROWS = {
-    "bunqflask": {"config", "extensions", "models", "encrypted", "services", "jobs", "web", "cli"},
+    "bunqflask": {"config", "extensions", "unchanged", "models", "encrypted", "services", "jobs", "web", "cli"},
     "config": set[str](),
     "clock": set[str](),
     "texts": set[str](),
     "extensions": set[str](),
+    "unchanged": {"extensions"},
     "encrypted": {"config", "extensions"},
     "models": {"extensions", "encrypted", "clock"},
     "bunq": set[str](),
     "exports": set[str](),
-    "services": {"texts", "exports", "models", "bunq", "config", "extensions", "encrypted", "clock"},
+    "services": {"texts", "exports", "models", "bunq", "config", "extensions", "unchanged", "encrypted", "clock"},
     "web": {
         "jobs",
         "services",
