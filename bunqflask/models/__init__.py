@@ -9,7 +9,7 @@ from bunqflask.models.connections import (
     MonetaryAccount,
 )
 from bunqflask.models.notes import Note, NoteReading
-from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentChange, PaymentRaw
+from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentChange, PaymentRaw, SpanSum, SummedSpan
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
 
 __all__ = [
@@ -30,5 +30,7 @@ __all__ = [
     "Payment",
     "PaymentChange",
     "PaymentRaw",
+    "SpanSum",
+    "SummedSpan",
     "TeamMember",
 ]

@@ -99,6 +99,8 @@ class MonetaryAccount(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     # still in the grant; an account no longer shared keeps its row and what is known of it
     is_shared: Mapped[bool] = mapped_column(default=True)
+    # the IBANs, of all accounts here, to which payments are told apart in the sums that are kept
+    told_apart: Mapped[list[str] | None] = mapped_column(JSON)
     raw: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 

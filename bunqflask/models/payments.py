@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bunqflask.extensions import Base
@@ -79,6 +79,42 @@ class PaymentChange(Base):
     amount_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
     balance_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
     created_before: Mapped[datetime | None] = mapped_column(UtcMoment)
+
+
+class SummedSpan(Base):
+    """A whole year, month or day, whose payments of one account are added up in `SpanSum`.
+
+    It is gone as soon as one of them changes, and made again after the next reading.
+    """
+
+    __tablename__ = "summed_span"
+    __table_args__ = (UniqueConstraint("account_id", "unit", "since"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
+    # "year", "month" or "day"
+    unit: Mapped[str] = mapped_column(String(5))
+    since: Mapped[datetime] = mapped_column(UtcMoment)
+    before: Mapped[datetime] = mapped_column(UtcMoment)
+
+
+class SpanSum(Base):
+    """What payments of one kind add up to in a span of time."""
+
+    __tablename__ = "span_sum"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    span_id: Mapped[int] = mapped_column(ForeignKey("summed_span.id", ondelete="CASCADE"), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(10), primary_key=True)
+    # 1 for money in, -1 for money out, 0 for payments of nothing
+    direction: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(40), primary_key=True)
+    # the other side, where it is an account that some member here sees; else empty
+    own_iban: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int]
+    amount: Mapped[Decimal] = mapped_column(ExactAmount)
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[int] = mapped_column(BigInteger)
 
 
 class Pack(Base):

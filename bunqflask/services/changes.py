@@ -12,9 +12,12 @@ from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, PaymentChange
 from bunqflask.models.payments import ACCOUNT_BITS
 
+# What sums of payments are made of.
+SUMMED = ("created_at", "amount", "currency", "type", "counterparty_iban")
+
 
 def stored(account: MonetaryAccount, row_ids: Sequence[int]) -> Mapping[int, Any]:
-    """Return what is kept of some payments that lie together, by their rows, as far as it can change late."""
+    """Return what is kept of some payments that lie together, by their rows: what is noted or summed of it."""
     query = select(
         Payment.id,
         Payment.created_at,
@@ -22,6 +25,8 @@ def stored(account: MonetaryAccount, row_ids: Sequence[int]) -> Mapping[int, Any
         Payment.amount,
         Payment.currency,
         Payment.balance_after,
+        Payment.type,
+        Payment.counterparty_iban,
     ).where(Payment.account_id == account.id, Payment.id.between(min(row_ids), max(row_ids)))
     return {row.id: row for row in db.session.execute(query)}
 

@@ -6,6 +6,7 @@ and put in order where little is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,11 +20,14 @@ from bunqflask.models.types import AMOUNT_DECIMALS
 from bunqflask.services import payment_index
 from bunqflask.services.payment_index import Words
 from bunqflask.services.payments import Scope
+from bunqflask.services.spans import EVER, NEVER
 
 PAGE_SIZE = 50
 # So many payments are put in order sooner than as many are found among all others.
 _FEW = 10_000
 _LARGEST = 2**63 - 1
+# From an amount to another, both among them; None for no end.
+Range = tuple[Decimal | None, Decimal | None]
 _SMALLEST = Decimal(1).scaleb(-AMOUNT_DECIMALS)
 
 
@@ -56,7 +60,7 @@ class Page:
 def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size: int = PAGE_SIZE) -> Page:
     """Return one page of the payments in scope, newest first, as bunq numbers them."""
     ids = account_ids(scope, wanted)
-    bounds = rows_between(ids, wanted) if ids else None
+    bounds = rows_between(ids, wanted.since or EVER, wanted.before or NEVER) if ids else None
     if bounds is None:
         return Page([], None)
     lowest, highest = bounds
@@ -72,20 +76,20 @@ def account_ids(scope: Scope, wanted: Filter) -> list[int]:
     return scope.ids
 
 
-def rows_between(ids: list[int], wanted: Filter) -> tuple[int, int] | None:
-    """Return the lowest and the highest row in a filter's time; None when there is none.
+def rows_between(ids: list[int], since: datetime, before: datetime) -> tuple[int, int] | None:
+    """Return the lowest and the highest row in a span of time; None when there is none.
 
     Rows are in order of bunq's ids, which is nearly that of time, but a payment may have come late.
     """
-    if wanted.since is None and wanted.before is None:
+    if (since, before) == (EVER, NEVER):
         return 0, _LARGEST
     # In a sum, so that PostgreSQL does not look for the lowest row by going through all of them.
     row_id = Payment.id + 0
     query = select(func.min(row_id), func.max(row_id)).where(Payment.account_id.in_(ids))
-    if wanted.since is not None:
-        query = query.where(Payment.created_at >= wanted.since)
-    if wanted.before is not None:
-        query = query.where(Payment.created_at < wanted.before)
+    if since != EVER:
+        query = query.where(Payment.created_at >= since)
+    if before != NEVER:
+        query = query.where(Payment.created_at < before)
     lowest, highest = db.session.execute(query).one()
     return None if lowest is None else (lowest, highest)
 
@@ -97,9 +101,9 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     """
     found: list[ColumnElement[bool]] = []
     if wanted.since is not None:
-        found.append(_looked_at(Payment.created_at) >= wanted.since)
+        found.append(seen_by_no_index(Payment.created_at) >= wanted.since)
     if wanted.before is not None:
-        found.append(_looked_at(Payment.created_at) < wanted.before)
+        found.append(seen_by_no_index(Payment.created_at) < wanted.before)
     if wanted.type:
         found.append(Payment.type == wanted.type)
     return found
@@ -107,31 +111,46 @@ def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 def of_amounts(wanted: Filter) -> list[ColumnElement[bool]]:
     """What a filter asks of a payment's amount, in the same way."""
-    ranges = _amounts(wanted)
-    return [] if ranges is None else [or_(*(_within(_looked_at(Payment.amount), *each) for each in ranges))]
+    ranges = amounts(wanted)
+    return [] if ranges is None else [or_(*(within_range(seen_by_no_index(Payment.amount), *each) for each in ranges))]
 
 
-def rows_of_few_amounts(ids: list[int], wanted: Filter) -> list[Select[Any]] | None:
-    """Where few payments have the amounts asked for, return how to find them by these, apart from one another."""
-    ranges = _amounts(wanted)
-    if ranges is None:
+def are_few(ids: list[int], ranges: Sequence[Range]) -> bool:
+    """Tell whether few payments of some accounts have amounts in some ranges."""
+    some = [select(each.limit(_FEW + 1).subquery()) for each in _rows_with(ids, ranges)]
+    found = union_all(*some).limit(_FEW + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(found)) or 0) <= _FEW
+
+
+def amounts(wanted: Filter) -> list[Range] | None:
+    """Return the amounts that a filter lets through, as ranges apart from one another; None when it is all."""
+    least, most = wanted.at_least or Decimal(0), wanted.at_most
+    if wanted.direction:
+        least = max(least, _SMALLEST)
+    elif wanted.at_least is None and most is None:
         return None
-    rows = [
-        select(Payment.id).where(Payment.account_id == account_id, _within(Payment.amount, *each))
-        for account_id in ids
-        for each in ranges
-    ]
-    some = union_all(*(select(each.limit(_FEW + 1).subquery()) for each in rows)).limit(_FEW + 1)
-    count = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
-    return rows if count <= _FEW else None
+    if not least:
+        return [(None if most is None else -most, most)]
+    money_out = (None if most is None else -most, -least)
+    return [each for way, each in (("out", money_out), ("in", (least, most))) if wanted.direction in ("", way)]
+
+
+def within_range(amount: Any, least: Decimal | None, most: Decimal | None) -> ColumnElement[bool]:
+    """The condition that an amount is in a range, both ends in it."""
+    return and_(true() if least is None else amount >= least, true() if most is None else amount <= most)
+
+
+def seen_by_no_index(column: Any) -> Any:
+    """A column in a way that no index knows."""
+    return func.coalesce(column, column)
 
 
 def _newest(ids: list[int], wanted: Filter, bounds: tuple[int, int], limit: int) -> list[Payment]:
     words, asked = Words.of(wanted.words, wanted.amount), conditions(wanted)
-    few = rows_of_few_amounts(ids, wanted)
-    if few is not None:
+    ranges = amounts(wanted)
+    if ranges is not None and are_few(ids, ranges):
         asked += [(Payment.id + 0).between(*bounds), *([payment_index.read_in(words)] if words else [])]
-        return _first_of([each.where(*asked) for each in few], limit)
+        return _first_of([each.where(*asked) for each in _rows_with(ids, ranges)], limit)
     asked += of_amounts(wanted)
     if words is not None:
         return payment_index.newest(words, ids, bounds, asked, limit)
@@ -148,23 +167,9 @@ def _first_of(rows: list[Select[Any]], limit: int) -> list[Payment]:
     return list(db.session.scalars(select(Payment).where(Payment.id.in_(newest)).order_by(Payment.id.desc())))
 
 
-def _amounts(wanted: Filter) -> list[tuple[Decimal | None, Decimal | None]] | None:
-    """The amounts that a filter lets through, as ranges apart from one another; None when it lets all through."""
-    least, most = wanted.at_least or Decimal(0), wanted.at_most
-    if wanted.direction:
-        least = max(least, _SMALLEST)
-    elif wanted.at_least is None and most is None:
-        return None
-    if not least:
-        return [(None if most is None else -most, most)]
-    money_out = (None if most is None else -most, -least)
-    return [each for way, each in (("out", money_out), ("in", (least, most))) if wanted.direction in ("", way)]
-
-
-def _within(amount: Any, least: Decimal | None, most: Decimal | None) -> ColumnElement[bool]:
-    return and_(true() if least is None else amount >= least, true() if most is None else amount <= most)
-
-
-def _looked_at(column: Any) -> Any:
-    """A column in a way that no index knows."""
-    return func.coalesce(column, column)
+def _rows_with(ids: list[int], ranges: Sequence[Range]) -> list[Select[Any]]:
+    return [
+        select(Payment.id).where(Payment.account_id == account_id, within_range(Payment.amount, *each))
+        for account_id in ids
+        for each in ranges
+    ]

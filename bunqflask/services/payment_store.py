@@ -7,8 +7,9 @@ ends, which for single rows takes longer than all the rest; and while it works, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import Base, db, table_of
 from bunqflask.models import MonetaryAccount, Payment, PaymentRaw
 from bunqflask.models.payments import row_id
-from bunqflask.services import accounts, changes
+from bunqflask.services import accounts, changes, kept_sums
 from bunqflask.services.payment_words import amount_word, fours, search_text
 
 # The columns of `payment` and of `payment_raw` together.
@@ -49,16 +50,28 @@ def store(account: MonetaryAccount, rows: Sequence[Row], *, known: Sequence[Sequ
     """
     if not rows:
         return
+    kept_sums.lock(account)
     stored = changes.stored(account, [row["id"] for row in rows])
     # What is older than what is kept changes nothing, not bunq's raw words either.
     rows = [row for row in rows if row["id"] not in stored or row["updated_at"] >= stored[row["id"]].updated_at]
     if not rows:
         return
     noticed = changes.notice(account, rows, stored, known)
+    kept_sums.forget(account, _moments_of_change(rows, stored))
     dialect = db.engine.dialect
     _keep(_upsert(dialect, Payment, "excluded.updated_at >= payment.updated_at"), rows)
     _keep(_upsert(dialect, PaymentRaw), rows)
     db.session.add_all(noticed)
+
+
+def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterator[datetime]:
+    """Yield the moments of payments that are new, and both moments of those of which a sum would change."""
+    for row in rows:
+        was = stored.get(row["id"])
+        if was is None:
+            yield row["created_at"]
+        elif any(getattr(was, name) != row[name] for name in changes.SUMMED):
+            yield from (was.created_at, row["created_at"])
 
 
 @dataclass(frozen=True)

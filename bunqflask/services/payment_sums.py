@@ -1,24 +1,43 @@
-"""Adding up payments: money in and out per currency, of all that is found or of days and months apart."""
+"""Adding up payments: money in and out per currency, of all that is found or of days and months apart.
+
+Whole months and days are taken from the sums that are kept, as far as these answer; the rest is added up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, union_all
 
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services import payment_index
+from bunqflask.services import kept_sums, payment_index, spans
 from bunqflask.services.payment_index import Words
-from bunqflask.services.payment_search import Filter, account_ids, conditions, of_amounts, rows_of_few_amounts
+from bunqflask.services.payment_search import (
+    Filter,
+    account_ids,
+    amounts,
+    are_few,
+    of_amounts,
+    rows_between,
+    seen_by_no_index,
+    within_range,
+)
 from bunqflask.services.payments import Scope
+from bunqflask.services.spans import EVER, NEVER, Span
 
-# From a moment up to before another.
-Span = tuple[datetime, datetime]
+# What is kept, and how long it is at least.
+_UNITS: tuple[tuple[kept_sums.Unit, timedelta], ...] = (
+    ("year", timedelta(days=364)),
+    ("month", timedelta(days=27)),
+    ("day", timedelta(hours=22)),
+)
+_DIRECTIONS = {"": None, "in": 1, "out": -1}
 
 
 @dataclass(frozen=True)
@@ -36,98 +55,169 @@ class Totals:
     own_count: int
     last_id: int
 
+    @classmethod
+    def of(
+        cls,
+        currency: str,
+        count: int,
+        money_in: Decimal | None,
+        money_out: Decimal | None,
+        own: Decimal | None,
+        own_count: int,
+        last_id: int,
+    ) -> Totals:
+        """Make them of what a database says, whose sum of nothing is null."""
+        zero = Decimal(0)
+        return cls(currency, int(count), money_in or zero, money_out or zero, own or zero, int(own_count), last_id)
+
+    def plus(self, other: Totals) -> Totals:
+        """Return what both add up to together, in the same currency."""
+        return Totals(
+            self.currency,
+            self.count + other.count,
+            self.money_in + other.money_in,
+            self.money_out + other.money_out,
+            self.own + other.own,
+            self.own_count + other.own_count,
+            max(self.last_id, other.last_id),
+        )
+
 
 def totals(scope: Scope, wanted: Filter) -> list[Totals]:
     """Add up the payments in scope, per currency; transfers between own accounts are not money in or out."""
-    return [found for _, found in _summed(scope, wanted, literal_column("0"), [])]
-
-
-def sums(scope: Scope, wanted: Filter, spans: Sequence[Span]) -> dict[datetime, list[Totals]]:
-    """Add up the payments of spans of time, in order and apart, in one pass; keyed by the beginnings."""
-    edges = sorted({edge for span in spans for edge in span})
-    within = or_(*(and_(Payment.created_at >= since, Payment.created_at < before) for since, before in _joined(spans)))
-    bounds = None
-    if wanted.words:
-        # A search is told which rows the spans can hold, or it would find all there are.
-        rows = select(func.min(Payment.id), func.max(Payment.id))
-        rows = rows.where(Payment.account_id.in_(account_ids(scope, wanted)), within)
-        lowest, highest = db.session.execute(rows).one()
-        bounds = (lowest or 0, highest or 0)
-    found: dict[datetime, list[Totals]] = {}
-    for number, each in _summed(scope, wanted, _between(edges[1:-1]), [within], bounds):
-        found.setdefault(edges[number], []).append(each)
+    [found] = _summed(scope, wanted, [(EVER, NEVER)])
     return found
 
 
-def _summed(
-    scope: Scope,
-    wanted: Filter,
-    group: ColumnElement[Any],
-    more: Sequence[ColumnElement[bool]],
-    bounds: tuple[int, int] | None = None,
-) -> list[tuple[int, Totals]]:
-    ids = account_ids(scope, wanted)
-    if not ids:
-        return []
-    words, few = Words.of(wanted.words, wanted.amount), rows_of_few_amounts(ids, wanted)
-    more = [*conditions(wanted), *more]
-    if few is not None:
-        more.append(Payment.id.in_(union_all(*few)))
-        more += [payment_index.read_in(words)] if words else []
-    else:
-        more += of_amounts(wanted)
-        more += [payment_index.matched(words, bounds or (0, 2**63 - 1))] if words else []
-    # What names the rows is quicker than an index of the accounts, which this keeps from being used.
-    account = Payment.account_id + 0 if few is not None or words is not None else Payment.account_id
-    own, amount, zero = Payment.counterparty_iban.in_(scope.ibans), Payment.amount, Decimal(0)
+def sums(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> dict[datetime, list[Totals]]:
+    """Add up the payments of spans of time, in order and apart; keyed by the beginnings, without those of nothing."""
+    found = _summed(scope, wanted, asked)
+    return {since: each for (since, _before), each in zip(asked, found, strict=True) if each}
+
+
+def _summed(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> list[list[Totals]]:
+    limits = (wanted.since or EVER, wanted.before or NEVER)
+    within = [spans.both(each, limits) for each in asked]
+    gaps = {each: [span for span in within if span[0] < span[1]] for each in account_ids(scope, wanted)}
+    found: list[tuple[int, Totals]] = []
+    if not (wanted.words or _has_sizes(wanted)):
+        found += _kept(scope, wanted, within, gaps)
+    found += _counted(scope, wanted, within, {account_id: left for account_id, left in gaps.items() if left})
+    by_number: list[dict[str, Totals]] = [{} for _ in asked]
+    for number, each in found:
+        before = by_number[number].get(each.currency)
+        by_number[number][each.currency] = each if before is None else before.plus(each)
+    return [[each[currency] for currency in sorted(each)] for each in by_number]
+
+
+def _kept(
+    scope: Scope, wanted: Filter, within: Sequence[Span], gaps: dict[int, list[Span]]
+) -> Iterable[tuple[int, Totals]]:
+    """Yield what is kept of spans of time, and take it out of the gaps of each account."""
+    beginnings = [since for since, _before in within]
+    for unit, shortest in _UNITS:
+        # What is kept of an account must tell the transfers apart that are own ones to this member.
+        open_gaps = {
+            account_id: left
+            for account_id, left in gaps.items()
+            if set(scope.ibans) <= set(scope.accounts[account_id].told_apart or [])
+            and any(before - since >= shortest for since, before in left)
+        }
+        if not open_gaps:
+            continue
+        kept = kept_sums.read(
+            unit,
+            list(open_gaps),
+            spans.joined(span for left in open_gaps.values() for span in left),
+            own_ibans=scope.ibans,
+            direction=_DIRECTIONS[wanted.direction],
+            type=wanted.type,
+        )
+        parts = {
+            account_id: spans.chosen(
+                left, {(each.since, each.before) for each in kept if each.account_id == account_id}
+            )
+            for account_id, left in open_gaps.items()
+        }
+        taken = {(account_id, *part) for account_id, found in parts.items() for part in found}
+        for each in kept:
+            if each.currency is not None and (each.account_id, each.since, each.before) in taken:
+                of_it = (each.count, each.money_in, each.money_out, each.own, each.own_count, each.last_id)
+                yield bisect_right(beginnings, each.since) - 1, Totals.of(each.currency, *of_it)
+        for account_id, found in parts.items():
+            gaps[account_id] = spans.without(gaps[account_id], found)
+
+
+def _counted(
+    scope: Scope, wanted: Filter, within: Sequence[Span], gaps: dict[int, list[Span]]
+) -> Iterable[tuple[int, Totals]]:
+    """Yield what payments add up to in what is left of the spans, from the payments themselves."""
+    parts = list(_parts(wanted, gaps)) if gaps else []
+    if not parts:
+        return
+    edges = sorted({edge for span in within for edge in span} - {EVER, NEVER})
+    numbers = {bisect_right(edges, since): number for number, (since, before) in enumerate(within) if since < before}
+    number = _past(edges) if len(numbers) > 1 else literal_column(str(next(iter(numbers))))
+    own, amount = Payment.counterparty_iban.in_(scope.ibans), Payment.amount
     foreign = or_(~own, Payment.counterparty_iban.is_(None))
-    query = (
-        select(
-            group.label("number"),
-            Payment.currency,
-            func.count().label("count"),
-            func.sum(amount).filter(amount > 0, foreign).label("money_in"),
-            func.sum(amount).filter(amount < 0, foreign).label("money_out"),
-            func.sum(amount).filter(own).label("own"),
-            func.count().filter(own).label("own_count"),
-            func.max(Payment.id).label("last_id"),
-        )
-        .where(account.in_(ids), *more)
-        .group_by("number", Payment.currency)
-        .order_by("number", Payment.currency)
+    query = select(
+        number.label("number"),
+        Payment.currency,
+        func.count(),
+        func.sum(amount).filter(amount > 0, foreign),
+        func.sum(amount).filter(amount < 0, foreign),
+        func.sum(amount).filter(own),
+        func.count().filter(own),
+        func.max(Payment.id),
     )
-    return [
-        (
-            row.number,
-            Totals(
-                row.currency,
-                row[2],
-                row.money_in or zero,
-                row.money_out or zero,
-                row.own or zero,
-                row.own_count,
-                row.last_id,
-            ),
+    queries = [query.where(*part).group_by("number", Payment.currency) for part in parts]
+    for each, *sums_of_it in db.session.execute(union_all(*queries)):
+        yield numbers[each], Totals.of(*sums_of_it)
+
+
+def _parts(wanted: Filter, gaps: dict[int, list[Span]]) -> Iterable[list[ColumnElement[bool]]]:
+    """Yield conditions that lead to all payments, apart from one another.
+
+    Each has one index to go by: neither database finds its way where one thing or another is asked.
+    """
+    words, ids = Words.of(wanted.words, wanted.amount), list(gaps)
+    ranges = amounts(wanted) if _has_sizes(wanted) else None
+    if words and ranges is not None and not are_few(ids, ranges):
+        ranges = None
+    asked = [seen_by_no_index(Payment.type) == wanted.type] if wanted.type else []
+    account, moment = Payment.account_id, Payment.created_at
+    if ranges is not None:
+        moment = seen_by_no_index(moment)
+        asked += [payment_index.read_in(words)] if words else []
+    else:
+        asked += of_amounts(wanted)
+    if words and ranges is None:
+        account = seen_by_no_index(account)
+        bounds = rows_between(
+            ids, min(left[0][0] for left in gaps.values()), max(left[-1][1] for left in gaps.values())
         )
-        for row in db.session.execute(query)
-    ]
+        if bounds is None:
+            return
+        asked.append(payment_index.matched(words, bounds))
+    accounts: dict[Span, list[int]] = {}
+    for account_id, left in gaps.items():
+        for span in spans.joined(left):
+            accounts.setdefault(span, []).append(account_id)
+    for (since, before), some in accounts.items():
+        place = [account.in_(some), *([moment >= since] if since != EVER else [])]
+        place += [moment < before] if before != NEVER else []
+        for each in ranges if ranges is not None else [(None, None)]:
+            yield [*asked, *place, within_range(Payment.amount, *each)]
 
 
-def _joined(spans: Sequence[Span]) -> list[Span]:
-    """The same time in as few spans as possible."""
-    found: list[Span] = []
-    for since, before in spans:
-        if found and found[-1][1] == since:
-            found[-1] = (found[-1][0], before)
-        else:
-            found.append((since, before))
-    return found
+def _has_sizes(wanted: Filter) -> bool:
+    return wanted.at_least is not None or wanted.at_most is not None
 
 
-def _between(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:
+def _past(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:
     """How many of the moments, in order, are past at a payment: a tree of questions, so that few are asked."""
     if not moments:
         return literal_column(str(first))
     middle = len(moments) // 2
-    earlier, later = _between(moments[:middle], first), _between(moments[middle + 1 :], first + middle + 1)
+    earlier, later = _past(moments[:middle], first), _past(moments[middle + 1 :], first + middle + 1)
     return case((Payment.created_at < moments[middle], earlier), else_=later)

@@ -31,7 +31,18 @@ from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import accounts, leases, ledger, payment_store, payments, progress, sessions, troubles, webhooks
+from bunqflask.services import (
+    accounts,
+    kept_sums,
+    leases,
+    ledger,
+    payment_store,
+    payments,
+    progress,
+    sessions,
+    troubles,
+    webhooks,
+)
 from bunqflask.services.calls import CallGate, settle
 
 Work = TypeVar("Work", bound=Callable[..., bool])
@@ -252,6 +263,7 @@ def _run_account(
         return False
     finally:
         leases.give_back(state, holder)
+    kept_sums.keep(account)
     if tell is not None:
         tell(Progress(account, payments.count(account), done=trouble is None, trouble=trouble))
     return trouble is None

@@ -16,7 +16,7 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.models.payments import row_id
-from bunqflask.services import ledger, payment_store
+from bunqflask.services import kept_sums, ledger, payment_store
 from tests.bench import databases
 from tests.bench.servers import free_url
 from tests.support import bank as banks
@@ -46,6 +46,7 @@ def database(size: int) -> str:
         _make(url, size)
         databases.filled(name)
     migrate(url)
+    _keep_sums(url)
     return url
 
 
@@ -69,6 +70,16 @@ def _make(url: str, size: int) -> None:
     app = application(url)
     with app.app_context():
         _fill(size)
+        db.session.remove()
+    let_go(app)
+
+
+def _keep_sums(url: str) -> None:
+    """Make the sums that are missing, as the next reading would."""
+    app = application(url)
+    with app.app_context():
+        for account in db.session.scalars(db.select(MonetaryAccount)).all():
+            kept_sums.keep(account)
         db.session.remove()
     let_go(app)
 

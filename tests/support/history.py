@@ -13,7 +13,7 @@ from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import ledger, payment_store
+from bunqflask.services import kept_sums, ledger, payment_store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,7 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
     proof = ledger.prove(row)
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
     db.session.commit()
+    kept_sums.keep(row)
     return [each.payment_id for each in found]
 
 
