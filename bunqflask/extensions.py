@@ -73,6 +73,7 @@ def init_database(app: Flask) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgres)
+        event.listen(engine, "begin", _begin_postgres)
 
 
 def _let_go(_error: BaseException | None) -> None:
@@ -112,6 +113,13 @@ def _prepare_postgres(connection: Any, record: Any) -> None:
     for setting in ("jit = off", "max_parallel_workers_per_gather = 0"):
         connection.execute(f"SET {setting}")
     connection.autocommit = False
+
+
+def _begin_postgres(connection: Connection) -> None:
+    # What only reads sees each answer as of its own moment, in a transaction or not; without one, nothing has to be
+    # said to the server before the first question and after the last.
+    driver: Any = connection.connection.driver_connection
+    driver.autocommit = is_read_only()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -8,7 +8,7 @@ itself from when to when it is, so another time zone only makes sums that nobody
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -21,9 +21,16 @@ from sqlalchemy.orm import aliased
 
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
+from bunqflask.services import spans
 from bunqflask.services.spans import Span
 
 Unit = Literal["year", "month", "day"]
+# What is kept, the largest first, and how long each is at least.
+_UNITS: tuple[tuple[Unit, timedelta], ...] = (
+    ("year", timedelta(days=364)),
+    ("month", timedelta(days=27)),
+    ("day", timedelta(hours=22)),
+)
 
 # A month with more payments than these is summed by days too; others are quickly gone through.
 _MANY = 300
@@ -34,12 +41,12 @@ _COLUMNS = ["span_id", "currency", "direction", "type", "own_iban", "count", "am
 
 @dataclass(frozen=True)
 class Kept:
-    """A kept sum: of one currency, in one span of time of one account; no currency means that there is no payment."""
+    """A kept sum: of one currency, in one span of time of one account; of nothing where there is no payment."""
 
     account_id: int
     since: datetime
     before: datetime
-    currency: str | None
+    currency: str
     count: int
     money_in: Decimal | None
     money_out: Decimal | None
@@ -49,26 +56,43 @@ class Kept:
     last_id: int
 
 
-def read(
-    unit: Unit,
-    account_ids: Sequence[int],
-    within: Sequence[Span],
-    *,
-    own_ibans: Sequence[str],
-    direction: int | None = None,
-    type: str = "",
+def taken(
+    gaps: dict[int, list[Span]], *, own_ibans: Sequence[str] = (), direction: int | None = None, type: str = ""
+) -> Iterator[Kept]:
+    """Yield what is kept of some time of some accounts, and take that time out of the gaps of each account.
+
+    :param own_ibans: the accounts to which payments are counted apart.
+    :param direction: of money in (1) or out (-1) only; as `type`, of one type only.
+    """
+    asked = [SpanSum.direction == direction] if direction else []
+    asked += [SpanSum.type == type] if type else []
+    for unit, shortest in _UNITS:
+        wide = {
+            account_id: left
+            for account_id, left in gaps.items()
+            if any(before - since >= shortest for since, before in left)
+        }
+        if not wide:
+            continue
+        kept = _read(unit, wide, own_ibans, asked)
+        for account_id, left in wide.items():
+            of_account = [each for each in kept if each.account_id == account_id]
+            parts = spans.chosen(left, {(each.since, each.before) for each in of_account})
+            gaps[account_id] = spans.without(left, parts)
+            found = set(parts)
+            yield from (each for each in of_account if each.count and (each.since, each.before) in found)
+
+
+def _read(
+    unit: Unit, wide: dict[int, list[Span]], own_ibans: Sequence[str], asked: Sequence[ColumnElement[bool]]
 ) -> list[Kept]:
-    """Return what is kept of accounts within spans of time: of payments in one direction (1 or -1), or of one type."""
-    own = SpanSum.own_iban.in_(own_ibans)
-    joined = [SpanSum.span_id == SummedSpan.id]
-    joined += [SpanSum.direction == direction] if direction else []
-    joined += [SpanSum.type == type] if type else []
+    own, within = SpanSum.own_iban.in_(own_ibans), spans.joined(each for left in wide.values() for each in left)
     query = (
         select(
             SummedSpan.account_id,
             SummedSpan.since,
             SummedSpan.before,
-            SpanSum.currency,
+            func.coalesce(SpanSum.currency, ""),
             func.coalesce(func.sum(SpanSum.count), 0),
             func.sum(SpanSum.amount).filter(SpanSum.direction == 1, ~own),
             func.sum(SpanSum.amount).filter(SpanSum.direction == -1, ~own),
@@ -77,8 +101,8 @@ def read(
             func.coalesce(func.min(SpanSum.first_id), 0),
             func.coalesce(func.max(SpanSum.last_id), 0),
         )
-        .outerjoin(SpanSum, and_(*joined))
-        .where(SummedSpan.account_id.in_(account_ids), SummedSpan.unit == unit)
+        .outerjoin(SpanSum, and_(SpanSum.span_id == SummedSpan.id, *asked))
+        .where(SummedSpan.account_id.in_(list(wide)), SummedSpan.unit == unit)
         .where(or_(*(_is_within(span) for span in within)))
         .group_by(SummedSpan.id, SpanSum.currency)
     )
@@ -191,12 +215,12 @@ def _days_of_many(account: MonetaryAccount, months: Sequence[Span]) -> list[Span
     return found
 
 
-def _add(account: MonetaryAccount, unit: Unit, spans: Sequence[Span], sums: Select[Any]) -> None:
+def _add(account: MonetaryAccount, unit: Unit, wanted: Sequence[Span], sums: Select[Any]) -> None:
     """Keep sums of those spans of which none are kept; `sums` makes them, joined to the spans."""
     kept = _kept(account, unit)
     fresh = [
         {"account_id": account.id, "unit": unit, "since": since, "before": before}
-        for since, before in spans
+        for since, before in wanted
         if (since, before) not in kept
     ]
     if fresh:
@@ -242,8 +266,8 @@ def _kept(account: MonetaryAccount, unit: Unit) -> set[Span]:
 
 
 def _delete(account: MonetaryAccount, *conditions: ColumnElement[bool]) -> None:
-    spans = delete(SummedSpan).where(SummedSpan.account_id == account.id, *conditions)
-    db.session.execute(spans.execution_options(synchronize_session=False))
+    gone = delete(SummedSpan).where(SummedSpan.account_id == account.id, *conditions)
+    db.session.execute(gone.execution_options(synchronize_session=False))
 
 
 def _zone() -> ZoneInfo:

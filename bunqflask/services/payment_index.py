@@ -38,7 +38,8 @@ _TERMS = sql_text(
     " SELECT (SELECT term FROM payment_search_terms WHERE term >= :part AND term < :part || :past LIMIT 1)"
     " UNION ALL"
     " SELECT (SELECT term FROM payment_search_terms"
-    "  WHERE term >= substr(each.term, 1, :length) || :next AND term < :part || :past LIMIT 1)"
+    "  WHERE term >= CASE WHEN length(each.term) < :length THEN each.term || char(1)"
+    "   ELSE substr(each.term, 1, :length) || :past END AND term < :part || :past LIMIT 1)"
     " FROM each WHERE each.term IS NOT NULL LIMIT :most"
     ") SELECT substr(term, 1, :length) FROM each WHERE term IS NOT NULL"
 )
@@ -161,9 +162,8 @@ def _beginning(part: str) -> str:
     if len(part) in _INDEXED:
         return f'"{part}"*'
     is_short = len(part) < _INDEXED[0]
-    bounds = {"part": part, "past": _PAST, "most": _MOST_TERMS + 1}
-    cut = {"length": _INDEXED[0], "next": _PAST} if is_short else {"length": LONGEST, "next": "\x01"}
-    terms = list(db.session.scalars(_TERMS, bounds | cut))
+    length = _INDEXED[0] if is_short else LONGEST + 1
+    terms = list(db.session.scalars(_TERMS, {"part": part, "past": _PAST, "most": _MOST_TERMS + 1, "length": length}))
     if not 0 < len(terms) <= _MOST_TERMS:
         return f'"{part}"*'
     return (

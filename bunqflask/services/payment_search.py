@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union_all
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Payment
 from bunqflask.models.types import AMOUNT_DECIMALS
-from bunqflask.services import payment_index
+from bunqflask.services import kept_sums, payment_index, spans
 from bunqflask.services.payment_index import Words
 from bunqflask.services.payments import Scope
-from bunqflask.services.spans import EVER, NEVER
+from bunqflask.services.spans import EVER, NEVER, Span
 
 PAGE_SIZE = 50
 # So many payments are put in order sooner than as many are found among all others.
 _FEW = 10_000
 _LARGEST = 2**63 - 1
+# Of a longer time, what is kept of it tells sooner which rows are in it.
+_LONG = timedelta(days=62)
 # From an amount to another, both among them; None for no end.
 Range = tuple[Decimal | None, Decimal | None]
 _SMALLEST = Decimal(1).scaleb(-AMOUNT_DECIMALS)
@@ -83,15 +86,24 @@ def rows_between(ids: list[int], since: datetime, before: datetime) -> tuple[int
     """
     if (since, before) == (EVER, NEVER):
         return 0, _LARGEST
+    gaps = {each: [(since, before)] for each in ids}
+    found: list[tuple[int | None, int | None]] = []
+    if min(before, clock.now()) - since > _LONG:
+        found += [(each.first_id, each.last_id) for each in kept_sums.taken(gaps)]
     # In a sum, so that PostgreSQL does not look for the lowest row by going through all of them.
-    row_id = Payment.id + 0
-    query = select(func.min(row_id), func.max(row_id)).where(Payment.account_id.in_(ids))
-    if since != EVER:
-        query = query.where(Payment.created_at >= since)
-    if before != NEVER:
-        query = query.where(Payment.created_at < before)
-    lowest, highest = db.session.execute(query).one()
-    return None if lowest is None else (lowest, highest)
+    ends = select(func.min(Payment.id + 0), func.max(Payment.id + 0))
+    rest = [ends.where(Payment.account_id.in_(some), is_in(span)) for span, some in spans.shared(gaps).items()]
+    found += [(first, last) for first, last in db.session.execute(union_all(*rest))] if rest else []
+    lowest = min((first for first, _last in found if first is not None), default=None)
+    highest = max((last for _first, last in found if last is not None), default=None)
+    return None if lowest is None or highest is None else (lowest, highest)
+
+
+def is_in(span: Span) -> ColumnElement[bool]:
+    """The condition that a payment is in a span of time."""
+    since, before = span
+    begun = true() if since == EVER else Payment.created_at >= since
+    return and_(begun, true() if before == NEVER else Payment.created_at < before)
 
 
 def conditions(wanted: Filter) -> list[ColumnElement[bool]]:

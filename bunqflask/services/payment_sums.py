@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -31,12 +31,6 @@ from bunqflask.services.payment_search import (
 from bunqflask.services.payments import Scope
 from bunqflask.services.spans import EVER, NEVER, Span
 
-# What is kept, and how long it is at least.
-_UNITS: tuple[tuple[kept_sums.Unit, timedelta], ...] = (
-    ("year", timedelta(days=364)),
-    ("month", timedelta(days=27)),
-    ("day", timedelta(hours=22)),
-)
 _DIRECTIONS = {"": None, "in": 1, "out": -1}
 
 
@@ -114,38 +108,15 @@ def _kept(
     scope: Scope, wanted: Filter, within: Sequence[Span], gaps: dict[int, list[Span]]
 ) -> Iterable[tuple[int, Totals]]:
     """Yield what is kept of spans of time, and take it out of the gaps of each account."""
+    # What is kept of an account must tell the transfers apart that are own ones to this member.
+    useful = {each: gaps[each] for each in gaps if set(scope.ibans) <= set(scope.accounts[each].told_apart or [])}
     beginnings = [since for since, _before in within]
-    for unit, shortest in _UNITS:
-        # What is kept of an account must tell the transfers apart that are own ones to this member.
-        open_gaps = {
-            account_id: left
-            for account_id, left in gaps.items()
-            if set(scope.ibans) <= set(scope.accounts[account_id].told_apart or [])
-            and any(before - since >= shortest for since, before in left)
-        }
-        if not open_gaps:
-            continue
-        kept = kept_sums.read(
-            unit,
-            list(open_gaps),
-            spans.joined(span for left in open_gaps.values() for span in left),
-            own_ibans=scope.ibans,
-            direction=_DIRECTIONS[wanted.direction],
-            type=wanted.type,
-        )
-        parts = {
-            account_id: spans.chosen(
-                left, {(each.since, each.before) for each in kept if each.account_id == account_id}
-            )
-            for account_id, left in open_gaps.items()
-        }
-        taken = {(account_id, *part) for account_id, found in parts.items() for part in found}
-        for each in kept:
-            if each.currency is not None and (each.account_id, each.since, each.before) in taken:
-                of_it = (each.count, each.money_in, each.money_out, each.own, each.own_count, each.last_id)
-                yield bisect_right(beginnings, each.since) - 1, Totals.of(each.currency, *of_it)
-        for account_id, found in parts.items():
-            gaps[account_id] = spans.without(gaps[account_id], found)
+    for each in kept_sums.taken(
+        useful, own_ibans=scope.ibans, direction=_DIRECTIONS[wanted.direction], type=wanted.type
+    ):
+        of_it = (each.count, each.money_in, each.money_out, each.own, each.own_count, each.last_id)
+        yield bisect_right(beginnings, each.since) - 1, Totals.of(each.currency, *of_it)
+    gaps |= useful
 
 
 def _counted(
@@ -199,11 +170,7 @@ def _parts(wanted: Filter, gaps: dict[int, list[Span]]) -> Iterable[list[ColumnE
         if bounds is None:
             return
         asked.append(payment_index.matched(words, bounds))
-    accounts: dict[Span, list[int]] = {}
-    for account_id, left in gaps.items():
-        for span in spans.joined(left):
-            accounts.setdefault(span, []).append(account_id)
-    for (since, before), some in accounts.items():
+    for (since, before), some in spans.shared(gaps).items():
         place = [account.in_(some), *([moment >= since] if since != EVER else [])]
         place += [moment < before] if before != NEVER else []
         for each in ranges if ranges is not None else [(None, None)]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 Span = tuple[datetime, datetime]
@@ -53,4 +53,13 @@ def without(spans: Iterable[Span], parts: Iterable[Span]) -> list[Span]:
             begins = part[1]
         if begins < before:
             found.append((begins, before))
+    return found
+
+
+def shared(spans_of: Mapping[int, Iterable[Span]]) -> dict[Span, list[int]]:
+    """Return all spans, joined, with those whose spans they are."""
+    found: dict[Span, list[int]] = {}
+    for owner, spans in spans_of.items():
+        for span in joined(spans):
+            found.setdefault(span, []).append(owner)
     return found

@@ -64,12 +64,19 @@ def _export(days: int) -> int:
 
 def _now() -> int:
     """Return the resident memory; where the system does not tell, its peak until now."""
-    found = Path("/proc/self/statm")
-    return int(found.read_text().split()[1]) * resource.getpagesize() if found.exists() else _peak()
+    return _told("VmRSS") or _peak()
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+    # What getrusage tells began with the memory of the process that started this one.
+    return _told("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
+
+
+def _told(name: str) -> int:
+    """Return what Linux tells of this process's memory, in bytes; 0 on other systems."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
 
 
 if __name__ == "__main__":

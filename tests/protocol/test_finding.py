@@ -121,6 +121,8 @@ def test_the_newest_of_all_that_fit_are_found_and_older_ones_follow(long_app: Fl
         @example(Filter(words="cafe", type="SWIFT"), 1, 50)
         @example(Filter(words="a", before=BEGUN + STEP * 600, since=BEGUN + STEP * 400), 3, 50)
         @example(Filter(words="cafe bakkerij"), 1, 50)
+        @example(Filter(words="note 1"), 3, 50)
+        @example(Filter(words="1"), 3, 50)
         @example(Filter(words="note 1", at_least=Decimal(20)), 3, 50)
         def check(wanted: Filter, pages: int, size: int) -> None:
             expected = [each.id for each in everything if fits(each, wanted)]
