@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -48,16 +48,30 @@ def money(amount: Decimal | None, currency: str, *, hide: bool = False, locale: 
 
     Never rounds: digits beyond the usual two are shown, because bunq sent them.
     """
-    symbol = get_currency_symbol(currency, locale)
-    apart = locale.startswith("nl") or symbol == currency
     if hide:
-        return f"{symbol}{NO_BREAK if apart else ''}•••"
+        symbol = get_currency_symbol(currency, locale)
+        return f"{symbol}{NO_BREAK if locale.startswith('nl') or symbol == currency else ''}•••"
     if amount is None:
         return _("unknown")
+    frame = _frame(currency, locale)
+    if frame is not None and amount == round(amount, 2):
+        return f"{MINUS if amount < 0 else ''}{frame[0]}{abs(amount):,.2f}{frame[1]}"
+    return _spelled_out(amount, currency, locale)
+
+
+def _spelled_out(amount: Decimal, currency: str, locale: str) -> str:
+    symbol = get_currency_symbol(currency, locale)
     text = format_currency(amount, currency, locale=locale, decimal_quantization=False)
     if symbol == currency and not locale.startswith("nl"):
         text = text.replace(symbol, symbol + NO_BREAK)
     return text.replace("-", MINUS)
+
+
+@lru_cache(256)
+def _frame(currency: str, locale: str) -> tuple[str, str] | None:
+    """What stands around an amount, where cents are written as Python does: a page of payments has dozens of them."""
+    before, number, after = _spelled_out(Decimal(-1234567), currency, locale).partition("1,234,567.00")
+    return (before.removeprefix(MINUS), after) if number and before.startswith(MINUS) else None
 
 
 def currency_name(currency: str, locale: str = LOCALE) -> str:
@@ -82,13 +96,19 @@ def one_line(raw: str | None, length: int = NAME_LENGTH) -> str:
     Escaping is Jinja's job and isolation of direction is `<bdi>`'s; this removes what neither can: control
     signs, direction overrides and line breaks.
     """
-    kept = "".join(
-        " " if sign.isspace() else sign
-        for sign in raw or ""
-        if sign.isspace() or sign in JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs")
-    )
+    kept = raw or ""
+    if not kept.isprintable():
+        kept = _without_unseen(kept)
     text = " ".join(kept.split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def _without_unseen(raw: str) -> str:
+    return "".join(
+        " " if sign.isspace() else sign
+        for sign in raw
+        if sign.isspace() or sign in JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs")
+    )
 
 
 def initials(raw: str | None) -> str:

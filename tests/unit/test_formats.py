@@ -1,10 +1,14 @@
 """How money, dates and names read on a page."""
 
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from babel.numbers import format_currency, get_currency_symbol
 from flask import Flask, render_template_string
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bunqflask.web import formats
 
@@ -32,6 +36,28 @@ def test_dutch_money_puts_the_sign_after_the_currency() -> None:
 
 def test_money_is_never_rounded() -> None:
     assert formats.money(Decimal("1.239"), "EUR") == "€1.239"
+
+
+@given(
+    st.integers(-(10**18), 10**18).map(lambda units: Decimal(units) / 10_000)
+    | st.integers(-(10**16), 10**16).map(lambda cents: Decimal(cents) / 100),
+    st.sampled_from(["EUR", "USD", "JPY", "KWD", "CHF", "XBT"]),
+    st.sampled_from(["en", "nl", "de", "en_IN"]),
+)
+def test_money_is_written_as_babel_has_it(amount: Decimal, currency: str, locale: str) -> None:
+    symbol = get_currency_symbol(currency, locale)
+    text = format_currency(amount, currency, locale=locale, decimal_quantization=False)
+    if symbol == currency and locale != "nl":
+        text = text.replace(symbol, symbol + formats.NO_BREAK)
+    assert formats.money(amount, currency, locale=locale) == text.replace("-", formats.MINUS)
+
+
+@given(st.text(max_size=80))
+def test_a_text_on_one_line_shows_nothing_unseen(text: str) -> None:
+    line = formats.one_line(text, 50)
+    assert len(line) <= 50
+    assert not any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") for sign in set(line) - set(formats.JOINERS))
+    assert line.split(" ") == line.split() or line == ""
 
 
 @pytest.mark.parametrize("amount", ["0", "-4118.00", "99999"])
