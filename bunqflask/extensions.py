@@ -73,6 +73,7 @@ def init_database(app: Flask) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgres)
+        event.listen(engine, "checkout", _take_postgres)
         event.listen(engine, "begin", _begin_postgres)
 
 
@@ -118,8 +119,13 @@ def _prepare_postgres(connection: Any, record: Any) -> None:
 def _begin_postgres(connection: Connection) -> None:
     # What only reads sees each answer as of its own moment, in a transaction or not; without one, nothing has to be
     # said to the server before the first question and after the last.
-    driver: Any = connection.connection.driver_connection
-    driver.autocommit = is_read_only()
+    if is_read_only():
+        driver: Any = connection.connection.driver_connection
+        driver.autocommit = True
+
+
+def _take_postgres(connection: Any, _record: Any, _proxy: Any) -> None:
+    connection.autocommit = False  # whatever it was used for before
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -74,6 +74,28 @@ def test_a_reading_request_cannot_write_late(app: Flask) -> None:
         db.session.remove()
 
 
+def test_what_is_written_after_reading_is_one_transaction(app: Flask) -> None:
+    with app.app_context():
+        read_only()
+        assert db.session.scalars(db.select(LoginThrottle)).all() == []
+        writable()
+        db.session.add(LoginThrottle(key="first", failures=0, window_ends_at=clock.now()))
+        db.session.flush()
+        db.session.rollback()
+        db.session.remove()
+    with app.app_context():
+        read_only()
+        assert db.session.scalars(db.select(LoginThrottle)).all() == []
+        db.session.remove()
+    with app.app_context():
+        db.session.add(LoginThrottle(key="second", failures=0, window_ends_at=clock.now()))
+        db.session.flush()
+        db.session.remove()
+    with app.app_context():
+        assert db.session.scalars(db.select(LoginThrottle)).all() == []
+        db.session.remove()
+
+
 @pytest.mark.sqlite_only
 def test_readers_do_not_wait_for_a_writer(app: Flask) -> None:
     with app.app_context():
