@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, MonetaryAccount
-from bunqflask.services import sessions, webhooks
+from bunqflask.services import kept_sums, sessions, webhooks
 from bunqflask.services.calls import CallGate
 from bunqflask.services.team import Member
 
@@ -157,6 +157,8 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
         # A renewal that is still under way goes on by itself, and must not lose what it holds.
         db.session.execute(db.delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
         db.session.delete(connection)
+        db.session.flush()
+        kept_sums.forget_gone()
     db.session.commit()
 
 

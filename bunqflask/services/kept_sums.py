@@ -145,6 +145,18 @@ def keep(account: MonetaryAccount) -> None:
     db.session.commit()
 
 
+def forget_gone() -> None:
+    """Forget the IBANs of accounts that are no longer here. Does not commit.
+
+    Sums that tell them apart are still right: they are only finer than anybody asks for.
+    """
+    known = set(db.session.scalars(select(MonetaryAccount.iban)))
+    for account in db.session.scalars(select(MonetaryAccount).order_by(MonetaryAccount.id)):
+        left = [iban for iban in account.told_apart or [] if iban in known]
+        if left != (account.told_apart or []):
+            account.told_apart = left
+
+
 def _tell_apart(account: MonetaryAccount) -> None:
     """Sums made before an account of ours was known do not tell the payments to it apart: make them again."""
     ibans = {iban for iban in db.session.scalars(select(MonetaryAccount.iban)) if iban}

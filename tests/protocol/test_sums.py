@@ -119,8 +119,11 @@ class Story:
         """An account goes, with all that was kept of it."""
         gone = self.accounts()[0]
         self.told = {key: each for key, each in self.told.items() if key[0] != gone.id}
+        iban = gone.iban
         db.session.execute(db.delete(MonetaryAccount).filter_by(id=gone.id))
+        kept_sums.forget_gone()
         db.session.commit()
+        assert not any(iban in (account.told_apart or []) for account in self.accounts())
         left = db.session.scalar(db.select(func.count()).select_from(SummedSpan).filter_by(account_id=gone.id))
         assert left == 0
 
