@@ -101,7 +101,7 @@ def test_alive_needs_no_database_and_ready_says_when_it_is_gone(live_app: Thread
     assert browser.page.html == "ok\n"
     assert (browser.get("/readyz").status, browser.page.html) == (200, "ready\n")
     url = live_app.environ["DATABASE_URL"]
-    databases.forget(url)
+    databases.drop(url)
     let_go(live_app.app)
     if url.startswith("sqlite"):
         Path(url.removeprefix("sqlite:///")).mkdir()

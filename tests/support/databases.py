@@ -5,8 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.support import postgres_rows
 from tests.support.apps import migrate
 from tests.support.postgres import Cluster
+from tests.support.postgres_rows import Rows
 
 Fill = Callable[[str], None]
 
@@ -38,7 +40,11 @@ class SqliteDatabases:
         return f"sqlite:///{path}"
 
     def forget(self, url: str) -> None:
-        """Remove a database that is no longer needed."""
+        """Let go of a database that is no longer needed."""
+        self.drop(url)
+
+    def drop(self, url: str) -> None:
+        """Remove a database."""
         path = Path(url.removeprefix("sqlite:///"))
         for each in path.parent.glob(path.name + "*"):
             each.unlink()
@@ -48,12 +54,15 @@ class SqliteDatabases:
 
 
 class PostgresDatabases:
-    """Databases of one throw-away server."""
+    """Databases of one throw-away server; one that is no longer needed is emptied and used again."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._numbers = itertools.count(1)
-        self._filled: dict[Fill, str] = {}
+        self._migrated: str | None = None
+        self._shape = ""
+        self._free: list[str] = []
+        self._filled: dict[Fill, Rows] = {}
 
     def empty(self) -> str:
         """Return the URL of a database with nothing in it."""
@@ -61,22 +70,41 @@ class PostgresDatabases:
 
     def migrated(self) -> str:
         """Return the URL of a database with all tables and no row."""
-        return self.copy(migrate)
+        if self._free:
+            return self._free.pop()
+        if self._migrated is None:
+            self._migrated = self._new_name()
+            url = self._cluster.create(self._migrated)
+            migrate(url)
+            self._shape = postgres_rows.shape(url)
+        return self._cluster.create(self._new_name(), template=self._migrated)
 
     def copy(self, fill: Fill) -> str:
         """Return the URL of a database as `fill` leaves one, to which it is given once in a run."""
-        if fill not in self._filled:
-            name = self._new_name()
-            fill(self._cluster.create(name))
-            self._filled[fill] = name
-        return self._cluster.create(self._new_name(), template=self._filled[fill])
+        url = self.migrated()
+        if fill in self._filled:
+            postgres_rows.replace(url, self._filled[fill])
+        else:
+            fill(url)
+            self._filled[fill] = postgres_rows.read(url)
+        return url
 
     def forget(self, url: str) -> None:
-        """Remove a database that is no longer needed, with whoever is still connected to it."""
-        self._cluster.drop(url.rpartition("/")[2])
+        """Let a database be used for something else."""
+        if postgres_rows.clear(url, self._shape):
+            self._free.append(url)
+        else:
+            self.drop(url)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, with whoever is still connected to it."""
+        self._cluster.drop(self._name(url))
 
     def _new_name(self) -> str:
         return f"test_{next(self._numbers)}"
+
+    def _name(self, url: str) -> str:
+        return url.rpartition("/")[2]
 
 
 Databases = SqliteDatabases | PostgresDatabases
