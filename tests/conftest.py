@@ -1,7 +1,7 @@
 """What every test can ask for: a bank, a database, the app, and what went over the wire."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
+from werkzeug.routing import Rule
 
 from bunqflask import create_app
 from bunqflask.config import Config
@@ -48,6 +49,22 @@ class _CompiledTemplates(BytecodeCache):
 
 
 Flask.jinja_options = {"bytecode_cache": _CompiledTemplates()}
+
+
+def _compiled_once(compile_builder: Callable[[Rule, bool], object]) -> Callable[[Rule, bool], object]:
+    """Compile what builds the addresses of a rule once in this process, for the same reason."""
+    compiled: dict[tuple[object, ...], object] = {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> object:
+        key = (rule.rule, rule.subdomain, rule.host, repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    return compile_once
+
+
+Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign, assignment]
 
 
 @pytest.hookimpl(optionalhook=True)

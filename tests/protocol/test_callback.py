@@ -22,7 +22,7 @@ from bunqflask.models import Connection, ConsentState
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, add_member, let_go, set_up, sign_in
 from tests.support.bank import JODI, Bank
-from tests.support.browser import Browser, Page
+from tests.support.browser import Browser, Page, read_page
 from tests.support.consents import ask
 
 USED = "This link was already used, or belongs to another browser"
@@ -431,7 +431,7 @@ def test_an_attempt_cancelled_while_bunq_answers_keeps_nothing(site: ThreadSite,
         answer = robin.session.get(
             f"{site.url}/oauth/callback?state={quote(state_of(target))}&code={'c' * 64}", timeout=30
         )
-        pages.append(Page(answer.url, answer.status_code, answer.headers, answer.text, answer.text, [], []))
+        pages.append(read_page(answer))
 
     thread = threading.Thread(target=back)
     thread.start()

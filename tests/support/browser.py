@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
@@ -39,11 +40,31 @@ class Page:
     status: int
     headers: Mapping[str, str]
     html: str
-    text: str
-    forms: list[Form]
-    links: list[tuple[str, str]]
     leaves_for: str | None = None
     """The address on another site to which this answer sends the browser, which has stopped before it."""
+
+    @cached_property
+    def _read(self) -> "_Reader":
+        reader = _Reader(self.url)
+        if self.headers.get("Content-Type", "").startswith("text/html"):
+            reader.feed(self.html)
+            reader.close()
+        return reader
+
+    @property
+    def text(self) -> str:
+        """The words that a person sees."""
+        return " ".join("".join(self._read.words).split())
+
+    @property
+    def forms(self) -> list[Form]:
+        """The forms, in order."""
+        return self._read.forms
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """What each link says, and where it leads."""
+        return self._read.links
 
     def form(self, *, button: str | None = None, action: str | None = None) -> tuple[Form, Button | None]:
         """Find the form with that button (its text or a part of it) or that action (the end of its path)."""
@@ -74,7 +95,7 @@ class Browser:
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["User-Agent"] = user_agent
-        self.page = Page(url=self.home, status=0, headers={}, html="", text="", forms=[], links=[])
+        self.page = Page(url=self.home, status=0, headers={}, html="")
 
     def get(self, address: str, headers: Mapping[str, str] | None = None) -> Page:
         """Open an address: a path of this site or a whole URL."""
@@ -133,21 +154,8 @@ class Browser:
 
 
 def read_page(answer: requests.Response) -> Page:
-    """Read an answer as a person's browser does."""
-    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
-    reader = _Reader(answer.url)
-    if is_html:
-        reader.feed(answer.text)
-        reader.close()
-    return Page(
-        url=answer.url,
-        status=answer.status_code,
-        headers=answer.headers,
-        html=answer.text,
-        text=" ".join("".join(reader.words).split()),
-        forms=reader.forms,
-        links=reader.links,
-    )
+    """Take an answer as a person's browser does."""
+    return Page(url=answer.url, status=answer.status_code, headers=answer.headers, html=answer.text)
 
 
 def _origin(url: str) -> str:
