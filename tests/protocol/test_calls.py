@@ -4,7 +4,6 @@ import gzip
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,13 +18,13 @@ from bunqflask.bunq import errors, protocol, transport
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
-from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget
 from bunqflask.services import calls, sessions
 from bunqflask.services.calls import CallGate
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
+from tests.support.processes import PythonProcess
 
 URL = "http://localhost:5000/another/callback"
 
@@ -304,9 +303,8 @@ def test_a_burst_from_two_processes_is_never_one_call_too_many(app: Flask, bank:
     set_up(app)
     environ = child_environ(environ_for(bank, database_url, BUNQ_CALL_LIMITS="classic"))
     both = [
-        subprocess.Popen(
-            [sys.executable, "-c", BURST],
-            cwd=ROOT,
+        PythonProcess(
+            ["-c", BURST],
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

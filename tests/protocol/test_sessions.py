@@ -1,7 +1,6 @@
 """bunq sessions: one for each connection, opened by one worker at a time, and renewed neither late nor in a loop."""
 
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ from flask import Flask
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
-from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, CallBudget, Connection, Installation
 from bunqflask.services import accounts, leases, sessions, setup
@@ -21,6 +19,7 @@ from bunqflask.services.calls import CallGate
 from tests.support import consents
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.processes import PythonProcess
 
 WEEK_S = 604_800
 
@@ -106,10 +105,9 @@ print(results, flush=True)
 """
 
 
-def process(environ: Mapping[str, str], script: str) -> subprocess.Popen[str]:
-    started = subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
+def process(environ: Mapping[str, str], script: str) -> PythonProcess:
+    started = PythonProcess(
+        ["-c", script],
         env=child_environ(environ),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -6,7 +6,6 @@ import pty
 import select
 import signal
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from click.testing import Result
 from flask import Flask
 
 from bunqflask import create_app
-from bunqflask.config import ROOT, Config
+from bunqflask.config import Config
 from bunqflask.encrypted import Sealed, Secret
 from bunqflask.extensions import Base, db
 from bunqflask.models import BunqSession, Installation
@@ -28,6 +27,7 @@ from bunqflask.services import setup
 from tests.support import strange_bunq
 from tests.support.apps import bare_environ, child_environ, environ_for, let_go, set_up
 from tests.support.bank import Bank
+from tests.support.processes import PythonProcess
 
 WAIT_S = 60
 
@@ -114,10 +114,9 @@ def test_a_run_after_the_session_ended_opens_a_session_and_nothing_else(app: Fla
     }
 
 
-def start(environ: dict[str, str], *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "setup", *arguments],
-        cwd=ROOT,
+def start(environ: dict[str, str], *arguments: str, **more: Any) -> PythonProcess:
+    return PythonProcess(
+        ["-m", "flask", "--app", "wsgi", "setup", *arguments],
         env=child_environ(environ),
         stdin=more.pop("stdin", subprocess.DEVNULL),
         **more,
@@ -129,7 +128,7 @@ def held_by(bank: Bank) -> list[Any]:
     return [state[name] for name in ("installations", "devices", "sessions", "oauth_clients")]
 
 
-def kill_when_the_fault_struck(bank: Bank, process: subprocess.Popen[bytes], *, when: str, before: list[Any]) -> None:
+def kill_when_the_fault_struck(bank: Bank, process: PythonProcess, *, when: str, before: list[Any]) -> None:
     deadline = time.monotonic() + WAIT_S
     while bank.state()["faults"]:
         assert process.poll() is None, "setup ended before it reached the call"

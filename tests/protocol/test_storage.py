@@ -3,7 +3,6 @@
 import base64
 import shutil
 import subprocess
-import sys
 import threading
 from datetime import timedelta
 from decimal import Decimal
@@ -23,6 +22,7 @@ from bunqflask.services import accounts, vault
 from tests.support import consents
 from tests.support.apps import ThreadSite, bare_environ, child_environ, let_go, set_up, sign_in
 from tests.support.bank import Bank
+from tests.support.processes import PythonProcess
 
 OTHER_KEY = base64.b64encode(bytes(reversed(range(32)))).decode()
 THREADS, ROUNDS = 8, 25
@@ -269,9 +269,8 @@ with create_app().app_context():
 def test_a_rotation_killed_in_the_middle_changes_nothing(connected: ThreadSite) -> None:
     before = sealed_values(connected.app)
     keys = f"k2:{OTHER_KEY},{connected.environ['ENCRYPTION_KEYS']}"
-    with subprocess.Popen(
-        [sys.executable, "-c", ROTATE_AND_STOP_BEFORE_THE_END],
-        cwd=ROOT,
+    with PythonProcess(
+        ["-c", ROTATE_AND_STOP_BEFORE_THE_END],
         env=child_environ({**connected.environ, "ENCRYPTION_KEYS": keys}),
         stdout=subprocess.PIPE,
         text=True,

@@ -1,7 +1,6 @@
 """The worker: what happens by itself, also after it was killed in the middle of it."""
 
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,24 +10,23 @@ import pytest
 from flask import Flask
 
 from bunqflask import jobs
-from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
 from bunqflask.services import connecting, connections, sync
 from tests.support.apps import GunicornSite, Site, ThreadSite, add_member, child_environ, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
+from tests.support.processes import PythonProcess
 
 MAIN = 2083712
 PATIENCE_S = 40
 
 
 @contextmanager
-def worker(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+def worker(site: Site) -> Iterator[PythonProcess]:
     """A real worker process."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
-        cwd=ROOT,
+    process = PythonProcess(
+        ["-m", "flask", "--app", "wsgi", "worker"],
         env=child_environ(site.environ),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

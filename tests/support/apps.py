@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,12 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from bunqflask import create_app
-from bunqflask.config import ROOT, Config
+from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.services import setup, team
 from tests.support.bank import Bank
 from tests.support.browser import Browser
+from tests.support.processes import PythonProcess, run
 
 START_TIMEOUT_S = 30
 ENCRYPTION_KEY = bytes(range(32))
@@ -89,15 +89,8 @@ class Site:
 
     def flask(self, *arguments: str, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one of the app's commands as an operator does, in a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-            cwd=ROOT,
-            env=child_environ(self.environ),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+        done = run(
+            ["-m", "flask", "--app", "wsgi", *arguments], env=child_environ(self.environ), stdin=stdin, timeout_s=120
         )
         if check and done.returncode:
             raise AssertionError(f"flask {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
@@ -161,7 +154,7 @@ class GunicornSite(Site):
         super().__init__(environ["PUBLIC_URL"], environ)
         self._log = log
         self._application = application
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: PythonProcess | None = None
 
     @property
     def log(self) -> str:
@@ -171,12 +164,11 @@ class GunicornSite(Site):
     def start(self, *, workers: int = 2, threads: int = 8) -> None:
         """Start it and return once it is ready to serve."""
         port = self.url.rpartition(":")[2]
-        gunicorn = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread"]
+        gunicorn = ["-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread"]
         size = ["--workers", str(workers), "--threads", str(threads), "--graceful-timeout", "5"]
         with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
+            self._process = PythonProcess(
                 [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", self._application],
-                cwd=ROOT,
                 env=child_environ(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
