@@ -19,6 +19,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Select, and_, case, delete, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
 from bunqflask.services import spans
@@ -34,6 +35,8 @@ _UNITS: tuple[tuple[Unit, timedelta], ...] = (
 
 # A month with more payments than these is summed by days too; others are quickly gone through.
 _MANY = 300
+# What is older, or later than the end of next year, has a wrong moment, and is not worth all the months until then.
+_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 # How long others may have to wait for the lock on the database while sums are made.
 _LOCK_S = 0.05
 _COLUMNS = ["span_id", "currency", "direction", "type", "own_iban", "count", "amount", "first_id", "last_id"]
@@ -189,8 +192,8 @@ def _months(account: MonetaryAccount) -> list[Span]:
     if first is None or last is None:
         return found
     zone = _zone()
-    begins = first.astimezone(zone).date().replace(day=1)
-    while _start_of(begins, zone) <= last:
+    begins = max(first, _EARLIEST).astimezone(zone).date().replace(day=1)
+    while _start_of(begins, zone) <= last and begins.year <= clock.now().year + 1:
         following = (begins + timedelta(days=31)).replace(day=1)
         found.append((_start_of(begins, zone), _start_of(following, zone)))
         begins = following

@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func
 
-from bunqflask import create_app
+from bunqflask import clock, create_app
 from bunqflask.bunq.payment import Payment as Told
 from bunqflask.bunq.resources import Amount
 from bunqflask.config import Config
@@ -129,7 +129,7 @@ class Story:
 
     def check(self) -> None:
         scope = self.scope()
-        rows = list(db.session.scalars(db.select(Payment)))
+        rows = _all()
         assert len(rows) == len(self.told)
         for _ in range(QUESTIONS):
             wanted = self._filter(scope)
@@ -200,6 +200,10 @@ def _spans(account: MonetaryAccount) -> set[Any]:
     return {tuple(row) for row in db.session.execute(query)}
 
 
+def _all() -> list[Payment]:
+    return list(db.session.scalars(db.select(Payment)))
+
+
 def _added_up(rows: list[Payment], scope: Scope, wanted: Filter, span: Span | None) -> list[Totals]:
     found: dict[str, Totals] = {}
     for row in rows:
@@ -242,6 +246,25 @@ def test_sums_are_those_of_the_payments_whatever_happened(sums_app: Flask, seed:
         story.check()
     story.keep()
     story.check()
+
+
+def test_moments_that_cannot_be_true_are_added_up_too(sums_app: Flask) -> None:
+    story, zone = Story(sums_app, 2), sums_app.config["TIME_ZONE"]
+    story.new()
+    [account, *_rest] = story.accounts()
+    years = (1, 1969, 1970, clock.now().year + 1, clock.now().year + 2, 9999)
+    moments = [datetime(year, month, 1, tzinfo=UTC) for year in years for month in (1, 12)]
+    for number, at in enumerate(moments):
+        story._store([story._payment(50_000_000 + number, at)], account)
+    story.keep()
+    kept = db.session.scalars(db.select(SummedSpan.since).filter_by(account_id=account.id)).all()
+    assert len(kept) < 1_000
+    for year in years[:-1]:
+        year_long = [(datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone))]
+        found = payment_sums.sums(story.scope(), Filter(), year_long)
+        assert found == {
+            since: _added_up(_all(), story.scope(), Filter(), (since, before)) for since, before in year_long
+        }
 
 
 def test_a_reading_keeps_all_there_is(sums_app: Flask) -> None:
