@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -83,7 +82,6 @@ def counting(app: Flask) -> Iterator[Writer]:
         writer.close()
 
 
-@pytest.mark.sqlite_only
 def test_a_question_is_asked_once_until_somebody_commits(app: Flask) -> None:
     asked: list[int] = []
 
@@ -96,10 +94,12 @@ def test_a_question_is_asked_once_until_somebody_commits(app: Flask) -> None:
 
     with counting(app) as writer:
         assert [answer(), answer(), len(asked)] == [0, 0, 1]
-        writer.write(commit=False)
-        assert [answer(), len(asked)] == [0, 1]
         writer.write()
         assert [answer(), answer(), len(asked)] == [1, 1, 2]
+        writer.write(commit=False)
+        assert answer() == 1
+        # PostgreSQL counts what was given up too.
+        assert len(asked) == (2 if app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite") else 3)
 
 
 def test_who_writes_sees_what_they_wrote(app: Flask) -> None:
