@@ -60,7 +60,9 @@ def _say_why(connection_id: int) -> bool:
 
 def _tell(progress: sync.Progress) -> None:
     name = f"  {progress.account.description[:30]:<30}"
-    if progress.trouble is not None:
+    if progress.trouble == sync.NOT_LISTED:
+        click.echo(f"{name} {progress.kept} payments; bunq does not list any more of this account")
+    elif progress.trouble is not None:
         click.echo(f"{name} {progress.kept} payments; stopped: {progress.trouble}")
     elif progress.done:
         click.echo(f"{name} {progress.kept} payments, up to date")

@@ -25,6 +25,7 @@ from bunqflask.exports.pack import write_pack
 from bunqflask.exports.statement import Account, Entry, Statement
 from bunqflask.extensions import db, writable
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Pack, Payment
+from bunqflask.services import ledger
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.payments import Scope
 from bunqflask.services.team import Member
@@ -33,6 +34,8 @@ from bunqflask.texts import gettext as _
 PACK_NAME = "pack"
 _A_THOUSAND = 1_000
 _FIRST_YEAR = 1970
+# A notice names so many places, as one sentence has to hold them.
+_MOST_PLACES = 5
 _ENTRY_COLUMNS = (
     Payment.id,
     Payment.payment_id,
@@ -167,7 +170,7 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
     if opening is None and whole and not _has_payments_before(account, since):
         opening = Decimal(0)  # the history is whole, and it begins later
     closing = _balance_before(account, before)
-    notice = _notice(state, before, whole=whole)
+    notice = _notice(account, state, before, whole=whole)
     return Statement(
         account=Account(
             name=account.description,
@@ -188,20 +191,38 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
     )
 
 
-def _notice(state: AccountSync | None, before: datetime, *, whole: bool) -> str:
+def _notice(account: MonetaryAccount, state: AccountSync | None, before: datetime, *, whole: bool) -> str:
     """Say why a period is not verified complete; empty when it is."""
     if not whole or state is None:
         return _("The history of this account has not been read to its beginning yet.")
-    now = clock.now()
-    # A period that is over has to be read once after its end; one that goes on, not long ago.
-    if state.read_at is None or state.read_at < (before if before <= now else now - timedelta(days=1)):
+    is_over = before <= clock.now()
+    # A period that is over has to be read once after its end.
+    if state.read_at is None or (is_over and state.read_at < before):
         return _("bunq was last asked for these payments before the period ended.")
     query = select(Payment.id).where(
         Payment.id.in_([row_id for row_id, _missing in state.breaks]), Payment.created_at < before
     )
-    if any(True for _row in db.session.scalars(query)):
-        return _("Amounts and balances do not add up: a payment may be missing or may have changed.")
-    return ""
+    within = set(db.session.scalars(query))
+    if within:
+        return _broken(account, [each for each in state.breaks if each[0] in within])
+    return "" if is_over else _("The period is not over: more payments may come.")
+
+
+def _broken(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> str:
+    """Say where amounts and balances do not add up, and what it seems to be."""
+    kinds = {
+        "missing": _("something is missing before the payment of %(time)s"),
+        "duplicate": _("the payment of %(time)s is there twice"),
+        "changed": _("the payment of %(time)s has changed"),
+        "unknown": _("bunq tells no balance after the payment of %(time)s"),
+    }
+    places = [
+        kinds[each.kind] % {"time": f"{each.payment.created_at.astimezone(zone()):%Y-%m-%d %H:%M}"}
+        for each in ledger.explain(account, breaks)
+    ]
+    if len(places) > _MOST_PLACES:
+        places = [*places[:_MOST_PLACES], _("and %(count)s more") % {"count": len(places) - _MOST_PLACES}]
+    return _("Amounts and balances do not add up: %(places)s.") % {"places": "; ".join(places)}
 
 
 def _balance_before(account: MonetaryAccount, moment: datetime) -> Decimal | None:

@@ -51,7 +51,8 @@ FRESH = timedelta(minutes=60)
 # bunq gives a callback up after six tries, so even with them payments are asked for now and then.
 FRESH_WITH_CALLBACKS = timedelta(hours=24)
 _REST = timedelta(minutes=5)
-# Not every kind of account has payments to list; asking again will hardly change that.
+# Not every kind of account has payments to list; asking again will hardly change that, and nothing is wrong.
+NOT_LISTED = "not_listed"
 _REST_AFTER_NO = timedelta(hours=6)
 # A gap that bunq itself has stays one: asking for it costs no more than this at each reading.
 _MOST_REPAIRS = 3
@@ -266,7 +267,7 @@ def _run_account(
     kept_sums.keep(account)
     if tell is not None:
         tell(Progress(account, payments.count(account), done=trouble is None, trouble=trouble))
-    return trouble is None
+    return trouble in (None, NOT_LISTED)
 
 
 def _read(
@@ -360,10 +361,11 @@ def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime) ->
 
 def _note(state: AccountSync, error: errors.BunqError) -> str:
     db.session.rollback()
-    kind = troubles.kind_of(error)
+    kind, rest = troubles.kind_of(error), _REST
+    if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused):
+        kind, rest = NOT_LISTED, _REST_AFTER_NO
     wait_s = getattr(error, "wait_s", 0.0)
     state.trouble, state.trouble_facts = kind, troubles.facts_of(error)
-    rest = _REST_AFTER_NO if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused) else _REST
     state.next_try_at = clock.now() + (timedelta(seconds=wait_s) if wait_s else rest)
     db.session.commit()
     if kind != "waiting":

@@ -18,7 +18,7 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Payment, PaymentChange
-from bunqflask.services import changes, ledger, payment_sums, payments, progress
+from bunqflask.services import changes, ledger, payment_sums, payments, progress, sync
 from bunqflask.services.payment_search import Filter, Page
 from bunqflask.services.payment_sums import Totals
 from bunqflask.services.payments import Scope
@@ -347,6 +347,8 @@ def _level(
         return "neutral", _("Reading")
     if connection.status != "active" or not account.is_shared:
         return "neutral", _("No longer updated")
+    if trouble == sync.NOT_LISTED:
+        return "neutral", _("Not listed by bunq")
     if sync_state is None or sync_state.read_at is None:
         return "neutral", _("Not read yet") if sync_state is None or not sync_state.stretches else _("Read in part")
     if sync_state.breaks:

@@ -69,6 +69,13 @@ def trouble(kind: str) -> tuple[str, str, list[str], str, int]:
             admin,
             502,
         ),
+        "not_listed": (
+            _("bunq does not list payments of this account"),
+            _("Not every kind of account has payments that we may read. What is stored stays readable; we ask again."),
+            [],
+            nobody,
+            502,
+        ),
         "not_set_up": (
             _("This server is not set up with bunq yet"),
             _("What is stored stays readable."),

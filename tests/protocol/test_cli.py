@@ -129,6 +129,24 @@ def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSit
     assert flask(site.app, "sync", "--connection", str(number)).exit_code == 1
 
 
+@pytest.mark.parametrize("fault", ["404", "403-permission"])
+@pytest.mark.sqlite_only
+def test_an_account_whose_payments_bunq_does_not_list_is_told_and_no_failure(
+    site: ThreadSite, bank: Bank, fault: str
+) -> None:
+    browser = sign_in(site, "sam@team.example")
+    consents.connect(browser, bank, accounts=[2083712])
+    bank.fault(call="GET payment", fault=fault, times=100)
+    told = flask(site.app, "sync")
+    assert "0 payments; bunq does not list any more of this account" in told.output
+    assert told.exit_code == 0
+    assert "bunq does not list payments of this account" in browser.get("/connections/1/accounts/2083712/payments").text
+    bank.no_faults()
+    told = flask(site.app, "sync")
+    assert "payments, up to date" in told.output
+    assert told.exit_code == 0
+
+
 # flask team
 
 

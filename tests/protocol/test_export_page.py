@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync
-from bunqflask.services import connections, packs, payments, sync
+from bunqflask.models import AccountSync, Payment
+from bunqflask.services import connections, ledger, packs, payments, sync
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
@@ -74,7 +74,8 @@ def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed
     pack = zipfile.ZipFile(io.BytesIO(first.content))
     assert pack.testzip() is None
     manifest = json.loads(pack.read("manifest.json"))
-    assert manifest["verified"]
+    assert not manifest["verified"], "today is not over"
+    assert "The period is not over: more payments may come." in pack.read("NOT-VERIFIED.txt").decode()
     assert {"balances.csv", "changes.txt", "payments.csv", "payments.journal"} <= set(pack.namelist())
     bank.seed(5, account=MAIN)
     read(site)
@@ -91,6 +92,26 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
         db.session.remove()
     pack = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
     assert "NOT-VERIFIED.txt" in pack.namelist()
+
+
+def test_where_payments_do_not_add_up_is_told_in_the_pack(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank, 30)
+    with site.app.app_context():
+        account = next(each for each in connections.list_active()[0].monetary_accounts if payments.count(each) > 20)
+        of_account = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id)
+        before, gone, after = list(db.session.scalars(of_account))[9:12]
+        before_at, at = (each.created_at.astimezone(packs.zone()) for each in (before, after))
+        db.session.execute(db.delete(Payment).where(Payment.id == gone.id))
+        state = db.session.get_one(AccountSync, account.id)
+        state.breaks = [gap.as_json() for gap in ledger.prove(account).breaks]
+        db.session.commit()
+        db.session.remove()
+    told = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
+    words = f"do not add up: something is missing before the payment of {at:%Y-%m-%d %H:%M}."
+    assert words in told.read("NOT-VERIFIED.txt").decode()
+    earlier = {"from": "2015-01-01", "to": f"{before_at - timedelta(days=1):%Y-%m-%d}"}
+    untold = zipfile.ZipFile(io.BytesIO(download(browser, **earlier, format=["csv", "qif"]).content))
+    assert "NOT-VERIFIED.txt" not in untold.namelist(), "what comes before the gap adds up"
 
 
 @pytest.mark.sqlite_only

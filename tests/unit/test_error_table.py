@@ -6,10 +6,10 @@ from typing import get_args, get_type_hints
 import pytest
 
 from bunqflask.bunq import errors
-from bunqflask.services import troubles
+from bunqflask.services import sync, troubles
 from bunqflask.web import reasons
 
-KINDS = {kind for _type, kind in troubles._KINDS} | {*troubles._RETRY, "not_set_up"}
+KINDS = {kind for _type, kind in troubles._KINDS} | {*troubles._RETRY, "not_set_up", sync.NOT_LISTED}
 TROUBLES = sorted(KINDS - {"waiting"})
 # Every way in which `consents` and `connecting` end an attempt.
 FAILURES = [
