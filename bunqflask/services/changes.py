@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from bunqflask import clock
 from bunqflask.extensions import db
@@ -14,6 +15,9 @@ from bunqflask.models.payments import ACCOUNT_BITS
 
 # What sums of payments are made of.
 SUMMED = ("created_at", "amount", "currency", "type", "counterparty_iban")
+
+# By then the books of the quarter are closed; a payment's own page tells of its changes for good.
+TOLD_FOR = timedelta(days=90)
 
 
 def stored(account: MonetaryAccount, row_ids: Sequence[int]) -> Mapping[int, Any]:
@@ -57,11 +61,11 @@ def notice(
 
 
 def newest_of(account: MonetaryAccount, limit: int) -> list[Payment]:
-    """Return the payments of an account that changed or came late, the one noticed last first, each once."""
+    """Return the payments of an account that changed or came late of late, the one noticed last first, each once."""
     noticed = func.max(PaymentChange.id).label("noticed")
     latest = (
         select(PaymentChange.payment_row_id, noticed)
-        .where(PaymentChange.account_id == account.id)
+        .where(*_of_late(account))
         .group_by(PaymentChange.payment_row_id)
         .subquery()
     )
@@ -70,8 +74,8 @@ def newest_of(account: MonetaryAccount, limit: int) -> list[Payment]:
 
 
 def count(account: MonetaryAccount) -> int:
-    """Return how many payments of an account changed or came late."""
-    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(PaymentChange.account_id == account.id)
+    """Return how many payments of an account changed or came late, of late."""
+    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_of_late(account))
     return db.session.scalar(query) or 0
 
 
@@ -79,6 +83,10 @@ def of_payment(payment: Payment) -> list[PaymentChange]:
     """Return what changed in a payment since it was first read, oldest first."""
     query = select(PaymentChange).where(PaymentChange.payment_row_id == payment.id).order_by(PaymentChange.id)
     return list(db.session.scalars(query))
+
+
+def _of_late(account: MonetaryAccount) -> list[ColumnElement[bool]]:
+    return [PaymentChange.account_id == account.id, PaymentChange.noticed_at >= clock.now() - TOLD_FOR]
 
 
 def _change(account: MonetaryAccount, row: Mapping[str, Any], *, kind: str) -> PaymentChange:

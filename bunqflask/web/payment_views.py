@@ -93,8 +93,9 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class LateChanges:
-    """Payments that changed, or came, after later ones had been read; the newest of them by name and address."""
+    """Payments that of late changed, or came after later ones had been read; the newest by name and address."""
 
+    days: int
     count: int
     newest: list[tuple[str, str]]
 
@@ -276,12 +277,12 @@ def detail(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], scop
 
 
 def late_changes(account: MonetaryAccount) -> LateChanges:
-    """Tell how many payments of an account changed or came late, and name the newest."""
+    """Tell how many payments of an account changed or came late, of late, and name the newest."""
     newest = changes.newest_of(account, _MOST_CHANGES)
     named = [
         (formats.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
     ]
-    return LateChanges(count=changes.count(account) if newest else 0, newest=named)
+    return LateChanges(days=changes.TOLD_FOR.days, count=changes.count(account) if newest else 0, newest=named)
 
 
 def readable_json(raw: dict[str, Any]) -> str:

@@ -82,6 +82,19 @@ def test_a_changed_payment_is_noted_with_what_it_was(site: ThreadSite, robin: Br
     assert "The balance after it was €70.00" in shown.text
 
 
+def test_a_change_is_told_for_a_quarter_and_on_the_payments_own_page_for_good(site: ThreadSite, robin: Browser) -> None:
+    at = clock.now() - timedelta(days=5)
+    store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-30", name="Garage"))
+    store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-40", name="Garage"))
+    with site.app.app_context():
+        db.session.execute(db.update(PaymentChange).values(noticed_at=clock.now() - timedelta(days=91)))
+        db.session.commit()
+        db.session.remove()
+    page = robin.get(ACCOUNT)
+    assert "could first be read" not in page.text
+    assert "it was −€30.00" in robin.get(page.link("Garage")).text
+
+
 @pytest.mark.sqlite_only
 def test_words_alone_are_no_late_change(site: ThreadSite, robin: Browser) -> None:
     at = clock.now() - timedelta(days=5)
