@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,9 +10,13 @@ import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
+from sqlalchemy import Engine
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from bunqflask import create_app
+from bunqflask.bunq import protocol
 from bunqflask.config import Config
 from tests.support import bank as banks
 from tests.support import chromium, postgres
@@ -32,6 +37,11 @@ from tests.support.scheduling import OneByOne
 from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
+
+# More than any test makes known to one bank.
+_KEYS_OF_A_PROCESS = 6
+_make_key = protocol.new_private_key
+_made_keys: list[str] = []
 
 
 class _CompiledTemplates(BytecodeCache):
@@ -65,6 +75,22 @@ def _compiled_once(compile_builder: Callable[[Rule, bool], object]) -> Callable[
 
 
 Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign, assignment]
+
+
+_compiled_statements: LRUCache[Any, Any] = LRUCache(5000)
+
+
+def _share_compiled_statements(_dialect: type[DefaultDialect], engine: Engine) -> None:
+    """Compile a statement once in this process, too: SQLAlchemy keeps what it compiled for one engine's dialect only.
+
+    The databases of a run are of one version of each kind, so a statement reads alike in all of a kind.
+    """
+    engine._compiled_cache = _compiled_statements
+
+
+DefaultDialect.engine_created = classmethod(_share_compiled_statements)  # type: ignore[assignment]
+DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
+DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -129,6 +155,20 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     """`sqlite` or `postgresql`; a test marked `sqlite_only` runs on the first alone."""
     kind: str = request.param
     return kind
+
+
+@pytest.fixture
+def pooled_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a few key pairs once for all tests of a process; they are true ones, and take turns."""
+    numbers = cycle(range(_KEYS_OF_A_PROCESS))
+
+    def next_key() -> str:
+        number = next(numbers)
+        while len(_made_keys) <= number:
+            _made_keys.append(_make_key())
+        return _made_keys[number]
+
+    monkeypatch.setattr(protocol, "new_private_key", next_key)
 
 
 @pytest.fixture

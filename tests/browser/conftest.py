@@ -32,6 +32,11 @@ def left_behind() -> Iterator[None]:
     gc.collect()
 
 
+@pytest.fixture(autouse=True)
+def quick_keys(pooled_keys: None) -> None:
+    """Take key pairs that are made already."""
+
+
 @pytest.fixture
 def profiles(chromium_browser: Browser, request: pytest.FixtureRequest) -> Iterator[Profiles]:
     """New profiles on demand; `expected_statuses` names the error statuses that the test is after."""
