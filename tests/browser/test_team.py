@@ -36,7 +36,8 @@ def theme(page: Page, words: str) -> None:
 
 
 def ground(page: Page) -> str:
-    """Return the colour behind the page."""
+    """Return the colour behind the page, whose stylesheet may still be on its way."""
+    page.wait_for_load_state("load")
     colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
     return colour
 
