@@ -13,7 +13,7 @@ from bunqflask.models import MonetaryAccount, Note, NoteReading, Payment
 from bunqflask.services import connections, notes
 from bunqflask.texts import gettext as _
 from bunqflask.web import errors, formats, reasons
-from bunqflask.web.payment_views import why_over
+from bunqflask.web.reading_views import why_over
 
 # A page that is open asks again by itself when a next try is as near as this; a person may ask at any time.
 _NEAR_S = 120

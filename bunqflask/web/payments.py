@@ -13,7 +13,7 @@ from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.payment_search import Filter, Page
 from bunqflask.services.payments import Scope
 from bunqflask.texts import gettext as _
-from bunqflask.web import cards, kept, note_views, payment_charts, payment_filters, payment_views
+from bunqflask.web import cards, kept, note_views, payment_charts, payment_filters, payment_views, reading_views
 from bunqflask.web.htmx import wants_fragment
 from bunqflask.web.payment_filters import Asked
 from bunqflask.web.security import polled
@@ -163,8 +163,8 @@ def _of_account(account: MonetaryAccount, scope: Scope, asked: Asked) -> dict[st
         "shown": cards.account_row(account, connection.display_name),
         "holder": connection.display_name,
         "balance_at": connection.accounts_read_at,
-        "state": payment_views.state(account, sync_state, connection),
-        "late": payment_views.late_changes(account),
+        "state": reading_views.state(account, sync_state, connection),
+        "late": reading_views.late_changes(account),
         "chart": payment_charts.balance(account, scope, sync_state, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],
     }
@@ -179,11 +179,11 @@ def _scope_and_account(connection_id: int, monetary_account_id: int) -> tuple[Sc
     raise NotFoundHere
 
 
-def _states(accounts: list[MonetaryAccount]) -> list[payment_views.ReadingState]:
+def _states(accounts: list[MonetaryAccount]) -> list[reading_views.ReadingState]:
     known: dict[int, Connection] = {each.id: each for each in connections.list_for(g.team_member)}
     shown = {account.connection_id for account in accounts}
     synced = {each.id: each for key in shown for each in sync.states_of(known[key])}
-    return [payment_views.state(each, synced.get(each.id), known[each.connection_id]) for each in accounts]
+    return [reading_views.state(each, synced.get(each.id), known[each.connection_id]) for each in accounts]
 
 
 def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:
