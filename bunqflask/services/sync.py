@@ -255,9 +255,8 @@ def _run_account(
         with Transport() as transport:
             line = _Line(account.id, account.monetary_account_id, gate, transport)
             _read(connection, account, state, line, full=full, tell=tell)
-            if not full:
-                _repair(connection, account, state, line)
-        _proved(account, state, asked_at)
+            proof = ledger.prove(account) if full else _repair(connection, account, state, line)
+        _proved(account, state, asked_at, proof)
     except errors.BunqError as error:
         trouble = _note(state, error)
     except sessions.SessionGone:
@@ -331,30 +330,33 @@ def _page(connection: Connection, line: _Line, older_id: int | None) -> _Page:
     return page, payment_store.rows_of(line.account_id, page.payments)
 
 
-def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> None:
+def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
     """Where payments do not add up, read again just there: one may have come late, or have changed.
 
     The newest place first: a page holds it and what is older, so it mends its neighbours too. Then what is below
-    that page, because a place that bunq itself leaves broken must not keep older ones from being mended.
+    that page, because a place that bunq itself leaves broken must not keep older ones from being mended. Returns how
+    the payments then add up.
     """
-    places = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]
+    proof = ledger.prove(account)
+    places = [gap.row_id >> ACCOUNT_BITS for gap in proof.breaks]
     for _ in range(_MOST_REPAIRS):
         if not places:
-            return
+            break
         page, rows = _page(connection, line, places[-1] + 1)
         payment_store.store(account, rows, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
-        left = [gap.row_id >> ACCOUNT_BITS for gap in ledger.prove(account).breaks]
+        proof = ledger.prove(account)
+        left = [gap.row_id >> ACCOUNT_BITS for gap in proof.breaks]
         # What comes before the last one of a page is on the next.
         places = [place for place in left if place <= lowest and place < places[-1]]
+    return proof
 
 
-def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime) -> None:
+def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, proof: ledger.Proof) -> None:
     """Note the success, as of the moment bunq was first asked, and how far the payments now add up."""
     state.read_at = asked_at
     state.trouble = state.trouble_facts = state.next_try_at = None
-    proof = ledger.prove(account)
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
     db.session.commit()
 
