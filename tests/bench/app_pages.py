@@ -26,7 +26,8 @@ def measure(folder: Path) -> list[Row]:
     """Measure the app of a fresh clone, at a stand-in without limits."""
     with banks.running() as bank:
         database_url = databases.fresh(folder)
-        site = GunicornSite(environ_for(bank, database_url, PUBLIC_URL=free_url()), folder / "gunicorn.log")
+        environ = environ_for(bank, database_url, PUBLIC_URL=free_url())
+        site = GunicornSite(environ, folder / "gunicorn.log", fresh=True)
         site.flask("setup", "--new-sandbox-user", "company")
         site.flask("team", "add", EMAIL, "--password-stdin", stdin=PASSWORD)
         try:

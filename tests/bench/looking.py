@@ -113,7 +113,7 @@ def _timed(app: Flask, work: Callable[[Scope], object]) -> float:
 
 
 def _pages(folder: Path, url: str) -> list[Row]:
-    site = GunicornSite(long_history.environ(url), folder / "gunicorn.log")
+    site = GunicornSite(long_history.environ(url), folder / "gunicorn.log", fresh=True)
     site.start()
     try:
         browser = sign_in(site, long_history.EMAIL)

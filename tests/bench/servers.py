@@ -55,7 +55,7 @@ class StandIn(GunicornSite):
     def __init__(self, folder: Path, database: Path) -> None:
         url = free_url()
         environ = {"PUBLIC_URL": url, "SANDBOX_DATABASE": str(database), "SANDBOX_HISTORY": "0"}
-        super().__init__(environ, folder / "stand-in.log", application="bunqflask.sandbox:create_app()")
+        super().__init__(environ, folder / "stand-in.log", application="bunqflask.sandbox:create_app()", fresh=True)
         self.bank = Bank(url.replace("localhost", "127.0.0.1"))
 
     def _is_ready(self) -> bool:
@@ -84,7 +84,7 @@ def bare_view(folder: Path, asked: Asked, size: Size) -> Iterator[Asked]:
     body_file.write_bytes(asked.body)
     url = free_url()
     environ = {"PUBLIC_URL": url, "BENCH_BODY": str(body_file), "BENCH_STATUS": str(asked.status)}
-    bare = GunicornSite(environ, folder / "bare.log", application="tests.bench.bare:app")
+    bare = GunicornSite(environ, folder / "bare.log", application="tests.bench.bare:app", fresh=True)
     bare.start(workers=size.workers, threads=size.threads)
     try:
         yield Asked(port_of(url), bare.pid, [load.request("/")], asked.body, asked.status)

@@ -21,6 +21,7 @@ def test_a_breach_of_the_security_policy_is_stopped_and_would_fail_a_test(page: 
 
 
 def test_nothing_moves_for_those_who_want_stillness(robin: Page) -> None:
+    robin.emulate_media(reduced_motion="no-preference")
     ask(robin)
     assert robin.evaluate("document.getAnimations().length") > 0
     robin.emulate_media(reduced_motion="reduce")

@@ -68,6 +68,8 @@ class Profiles:
             "viewport": {"width": 1280, "height": 900},
             "locale": "en-GB",
             "timezone_id": "Europe/Amsterdam",
+            # What moves is drawn sixty times a second, by the processor; the test of movement asks for it.
+            "reduced_motion": "reduce",
         }
         context = self.browser.new_context(base_url=home, **{**defaults, **options})
         context.set_default_timeout(TIMEOUT_MS)

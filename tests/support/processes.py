@@ -15,13 +15,17 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class PythonProcess(subprocess.Popen[Any]):
-    """What `Popen([sys.executable, *arguments])` is; where the system allows it, grown in the nursery of this run."""
+    """What `Popen([sys.executable, *arguments])` is; where the system allows it, grown in the nursery of this run.
 
-    def __init__(self, arguments: list[str], *, env: dict[str, str], **more: Any) -> None:
+    :param fresh: import everything anew, as where starting is what is measured.
+    """
+
+    def __init__(self, arguments: list[str], *, env: dict[str, str], fresh: bool = False, **more: Any) -> None:
+        self._fresh = fresh
         super().__init__([sys.executable, *arguments], env=env, cwd=ROOT, **more)
 
     def _execute_child(self, args: list[str], *given: Any) -> None:
-        if sys.platform != "linux":
+        if self._fresh or sys.platform != "linux":
             super()._execute_child(args, *given)  # type: ignore[misc]
             return
         (*_, env, _, _, _, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, _, _, _, _, _, session, _) = given
