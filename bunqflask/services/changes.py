@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from bunqflask import clock
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import MonetaryAccount, Payment, PaymentChange
 from bunqflask.models.payments import ACCOUNT_BITS
+from bunqflask.services.payment_rows import Row
 
 # What sums of payments are made of.
-SUMMED = ("created_at", "amount", "currency", "type", "counterparty_iban")
+summed_of = attrgetter("created_at", "amount", "currency", "type", "counterparty_iban")
 
 # By then the books of the quarter are closed; a payment's own page tells of its changes for good.
 TOLD_FOR = timedelta(days=90)
 
+_kept = table_of(Payment).c
+_STORED = select(
+    _kept.id,
+    _kept.created_at,
+    _kept.updated_at,
+    _kept.amount,
+    _kept.currency,
+    _kept.balance_after,
+    _kept.type,
+    _kept.counterparty_iban,
+).where(_kept.account_id == bindparam("account_id"), _kept.id.between(bindparam("first_id"), bindparam("last_id")))
 
-def stored(account: MonetaryAccount, row_ids: Sequence[int]) -> Mapping[int, Any]:
-    """Return what is kept of some payments that lie together, by their rows: what is noted or summed of it."""
-    query = select(
-        Payment.id,
-        Payment.created_at,
-        Payment.updated_at,
-        Payment.amount,
-        Payment.currency,
-        Payment.balance_after,
-        Payment.type,
-        Payment.counterparty_iban,
-    ).where(Payment.account_id == account.id, Payment.id.between(min(row_ids), max(row_ids)))
-    return {row.id: row for row in db.session.execute(query)}
+
+def stored(account_id: int, first_id: int, last_id: int) -> Mapping[int, Any]:
+    """Return what is kept of payments that lie together, by their rows: what is noted or summed of it."""
+    within = {"account_id": account_id, "first_id": first_id, "last_id": last_id}
+    return {row.id: row for row in db.session.connection().execute(_STORED, within)}
 
 
 def notice(
-    account: MonetaryAccount,
-    rows: Sequence[Mapping[str, Any]],
+    account_id: int,
+    rows: Iterable[Row],
     stored: Mapping[int, Any],
     known: Sequence[Sequence[Any]],
 ) -> list[PaymentChange]:
@@ -48,12 +53,12 @@ def notice(
     """
     found = []
     for row in rows:
-        was = stored.get(row["id"])
+        was = stored.get(row.id)
         if was is None:
-            if _is_within(row["id"] >> ACCOUNT_BITS, known):
-                found.append(_change(account, row, kind="late"))
+            if _is_within(row.id >> ACCOUNT_BITS, known):
+                found.append(_change(account_id, row.id, kind="late"))
         elif _differs(was, row):
-            change = _change(account, row, kind="changed")
+            change = _change(account_id, row.id, kind="changed")
             change.amount_before, change.balance_before = was.amount, was.balance_after
             change.created_before = was.created_at
             found.append(change)
@@ -89,17 +94,17 @@ def _of_late(account: MonetaryAccount) -> list[ColumnElement[bool]]:
     return [PaymentChange.account_id == account.id, PaymentChange.noticed_at >= clock.now() - TOLD_FOR]
 
 
-def _change(account: MonetaryAccount, row: Mapping[str, Any], *, kind: str) -> PaymentChange:
-    return PaymentChange(account_id=account.id, payment_row_id=row["id"], noticed_at=clock.now(), kind=kind)
+def _change(account_id: int, row_id: int, *, kind: str) -> PaymentChange:
+    return PaymentChange(account_id=account_id, payment_row_id=row_id, noticed_at=clock.now(), kind=kind)
 
 
 def _is_within(payment_id: int, known: Sequence[Sequence[Any]]) -> bool:
     return any(payment_id <= newest and (reaches_end or payment_id >= oldest) for newest, oldest, reaches_end in known)
 
 
-def _differs(was: Any, row: Mapping[str, Any]) -> bool:
+def _differs(was: Any, row: Row) -> bool:
     # A balance that bunq did not tell is no other balance.
-    balances = (was.balance_after, row["balance_after"])
-    return (was.amount, was.currency, was.created_at) != (row["amount"], row["currency"], row["created_at"]) or (
+    balances = (was.balance_after, row.balance_after)
+    return (was.amount, was.currency, was.created_at) != (row.amount, row.currency, row.created_at) or (
         None not in balances and balances[0] != balances[1]
     )

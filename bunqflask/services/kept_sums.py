@@ -16,11 +16,11 @@ from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, and_, case, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from bunqflask import clock
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
 from bunqflask.services import spans
 from bunqflask.services.spans import Span
@@ -39,6 +39,10 @@ _MANY = 300
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 # How long others may have to wait for the lock on the database while sums are made.
 _LOCK_S = 0.05
+_span = table_of(SummedSpan).c
+_FORGET = delete(table_of(SummedSpan)).where(
+    _span.account_id == bindparam("account_id"), _span.since <= bindparam("last"), _span.before > bindparam("first")
+)
 _COLUMNS = ["span_id", "currency", "direction", "type", "own_iban", "count", "amount", "first_id", "last_id"]
 
 
@@ -117,18 +121,19 @@ def _is_within(span: Span) -> ColumnElement[bool]:
     return and_(SummedSpan.since >= since, SummedSpan.since < before, SummedSpan.before <= before)
 
 
-def lock(account: MonetaryAccount) -> None:
+def lock(account_id: int) -> None:
     """Keep other workers from changing an account's payments or their sums until the transaction ends."""
     # SQLite's transactions that write come one after the other anyway.
     if db.engine.dialect.name != "sqlite":
-        db.session.execute(select(MonetaryAccount.id).filter_by(id=account.id).with_for_update(key_share=True))
+        db.session.execute(select(MonetaryAccount.id).filter_by(id=account_id).with_for_update(key_share=True))
 
 
-def forget(account: MonetaryAccount, moments: Iterable[datetime]) -> None:
+def forget(account_id: int, moments: Iterable[datetime]) -> None:
     """Take away the sums of the time in which payments change, from the first to the last. Does not commit."""
     touched = sorted(moments)
     if touched:
-        _delete(account, SummedSpan.since <= touched[-1], SummedSpan.before > touched[0])
+        between = {"account_id": account_id, "first": touched[0], "last": touched[-1]}
+        db.session.connection().execute(_FORGET, between)
 
 
 def keep(account: MonetaryAccount) -> None:
@@ -137,13 +142,13 @@ def keep(account: MonetaryAccount) -> None:
     missing, at_once = _missing_months(account), 1
     while missing:
         started = time.monotonic()
-        lock(account)
+        lock(account.id)
         _add(account, "month", missing[:at_once], _of_payments(account))
         _add(account, "day", _days_of_many(account, missing[:at_once]), _of_payments(account))
         db.session.commit()
         missing = missing[at_once:]
         at_once = max(1, at_once * 2 if time.monotonic() - started < _LOCK_S else at_once // 2)
-    lock(account)
+    lock(account.id)
     _add(account, "year", _years(account), _of_months(account))
     db.session.commit()
 
@@ -164,7 +169,7 @@ def _tell_apart(account: MonetaryAccount) -> None:
     """Sums made before an account of ours was known do not tell the payments to it apart: make them again."""
     ibans = {iban for iban in db.session.scalars(select(MonetaryAccount.iban)) if iban}
     if not ibans <= set(account.told_apart or []):
-        lock(account)
+        lock(account.id)
         _delete(account)
         account.told_apart = sorted(ibans.union(account.told_apart or []))
     db.session.commit()
@@ -280,8 +285,8 @@ def _kept(account: MonetaryAccount, unit: Unit) -> set[Span]:
     return {(row.since, row.before) for row in db.session.execute(query)}
 
 
-def _delete(account: MonetaryAccount, *conditions: ColumnElement[bool]) -> None:
-    gone = delete(SummedSpan).where(SummedSpan.account_id == account.id, *conditions)
+def _delete(account: MonetaryAccount) -> None:
+    gone = delete(SummedSpan).where(SummedSpan.account_id == account.id)
     db.session.execute(gone.execution_options(synchronize_session=False))
 
 

@@ -7,7 +7,7 @@ ends, which for single rows takes longer than all the rest; and while it works, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,16 +16,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, Column, Connection, Dialect, Table
 
-from bunqflask.bunq import payment as bunq
-from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.extensions import Base, db, table_of
-from bunqflask.models import MonetaryAccount, Payment, PaymentRaw
-from bunqflask.models.payments import row_id
-from bunqflask.services import accounts, changes, kept_sums
-from bunqflask.services.payment_words import amount_word, fours, search_text
-
-# The columns of `payment` and of `payment_raw` together.
-Row = dict[str, Any]
+from bunqflask.models import Payment, PaymentRaw
+from bunqflask.services import changes, kept_sums
+from bunqflask.services.payment_rows import Row
 
 # Databases take a limited number of values with one statement; pages of bunq's are never larger.
 _ROWS_AT_ONCE = 200
@@ -33,32 +27,22 @@ _ROWS_AT_ONCE = 200
 _CHANGES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
 
 
-def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
-    """Make the rows that keep payments of one account, by their ids. Asks no database: it may be done ahead.
-
-    :raises ResponseNotUnderstood: an amount is finer than any currency knows.
-    """
-    # A page may tell of one payment twice, when it changed while bunq made the page.
-    latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
-    # In this order databases write quickest.
-    return [_row(account_id, latest[payment_id]) for payment_id in sorted(latest)]
-
-
-def store(account: MonetaryAccount, rows: Sequence[Row], *, known: Sequence[Sequence[Any]] = ()) -> None:
+def store(account_id: int, rows: Sequence[Row], *, known: Sequence[Sequence[Any]] = ()) -> None:
     """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
 
+    :param account_id: our id of the account.
     :param known: the stretches that had been read before; what is new within them came late.
     """
     if not rows:
         return
-    kept_sums.lock(account)
-    stored = changes.stored(account, [row["id"] for row in rows])
+    kept_sums.lock(account_id)
+    stored = changes.stored(account_id, rows[0].id, rows[-1].id)
     # What is older than what is kept changes nothing, not bunq's raw words either.
-    rows = [row for row in rows if row["id"] not in stored or row["updated_at"] >= stored[row["id"]].updated_at]
+    rows = [row for row in rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
     if not rows:
         return
-    noticed = changes.notice(account, rows, stored, known)
-    kept_sums.forget(account, _moments_of_change(rows, stored))
+    noticed = changes.notice(account_id, rows, stored, known)
+    kept_sums.forget(account_id, _moments_of_change(rows, stored))
     dialect = db.engine.dialect
     _keep(_upsert(dialect, Payment, "excluded.updated_at >= payment.updated_at"), rows)
     _keep(_upsert(dialect, PaymentRaw), rows)
@@ -68,11 +52,11 @@ def store(account: MonetaryAccount, rows: Sequence[Row], *, known: Sequence[Sequ
 def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterator[datetime]:
     """Yield the moments of payments that are new, and both moments of those of which a sum would change."""
     for row in rows:
-        was = stored.get(row["id"])
+        was = stored.get(row.id)
         if was is None:
-            yield row["created_at"]
-        elif any(getattr(was, name) != row[name] for name in changes.SUMMED):
-            yield from (was.created_at, row["created_at"])
+            yield row.created_at
+        elif changes.summed_of(was) != changes.summed_of(row):
+            yield from (was.created_at, row.created_at)
 
 
 @dataclass(frozen=True)
@@ -85,16 +69,15 @@ class _Upsert:
     tail: str
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        prepared = [
-            [prepare(row[name]) if prepare else row[name] for name, prepare in self.columns.items()] for row in rows
-        ]
+        given = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
+        prepared = [map(prepare, given[name]) if prepare else given[name] for name, prepare in self.columns.items()]
         if self.record:
             # PostgreSQL's driver takes one long text many times as quickly as thousands of values.
-            page = [dict(zip(self.columns, values, strict=True)) for values in prepared]
+            page = [dict(zip(self.columns, values, strict=True)) for values in zip(*prepared, strict=True)]
             connection.exec_driver_sql(self.head + self.record + self.tail, (msgspec.json.encode(page).decode(),))
         else:
             marks = f"({', '.join('?' * len(self.columns))})"
-            values = tuple(itertools.chain.from_iterable(prepared))
+            values = tuple(itertools.chain.from_iterable(zip(*prepared, strict=True)))
             connection.exec_driver_sql(f"{self.head}VALUES {', '.join([marks] * len(rows))}{self.tail}", values)
 
 
@@ -130,30 +113,3 @@ def _keep(upsert: _Upsert, rows: Sequence[Row]) -> None:
     connection = db.session.connection()
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         upsert.run(connection, rows[start : start + _ROWS_AT_ONCE])
-
-
-def _row(account_id: int, payment: bunq.Payment) -> Row:
-    amount = accounts.exact(payment.amount)
-    if amount is None:
-        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
-    name, iban = payment.counterparty_name[:500], payment.counterparty_iban
-    return {
-        "id": row_id(payment.payment_id, account_id),
-        "account_id": account_id,
-        "payment_id": payment.payment_id,
-        "created_at": payment.created_at,
-        "updated_at": payment.updated_at,
-        "amount": amount,
-        "currency": payment.amount.currency[:10],
-        "balance_after": accounts.exact(payment.balance_after),
-        "type": payment.type[:40],
-        "sub_type": payment.sub_type[:40],
-        "description": payment.description,
-        "counterparty_name": name,
-        "counterparty_iban": iban,
-        # An IBAN is looked for as one word, or in the groups of four in which it is written.
-        "words": search_text(
-            " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
-        ),
-        "data": payment.raw,
-    }

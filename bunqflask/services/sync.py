@@ -19,7 +19,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement, and_, bindparam, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,7 +28,7 @@ from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
 from bunqflask.bunq.transport import Transport
-from bunqflask.extensions import db, read_only
+from bunqflask.extensions import db, read_only, table_of
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services import (
@@ -36,6 +36,7 @@ from bunqflask.services import (
     kept_sums,
     leases,
     ledger,
+    payment_rows,
     payment_store,
     payments,
     progress,
@@ -58,6 +59,12 @@ _REST_AFTER_NO = timedelta(hours=6)
 _MOST_REPAIRS = 3
 # Accounts that were read one after the other fall due one after the other; one round reads them all.
 _ROUND = timedelta(minutes=10)
+_state = table_of(AccountSync)
+_PLACE = (
+    update(_state)
+    .where(_state.c.id == bindparam("account_id"))
+    .values(stretches=bindparam("stretches"), lease_until=bindparam("lease_until"))
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class _Line:
 
 
 # A page as bunq tells it, and the rows that keep it.
-_Page = tuple[PaymentPage, list[payment_store.Row]]
+_Page = tuple[PaymentPage, list[payment_rows.Row]]
 
 
 @dataclass
@@ -246,7 +253,7 @@ def _run_account(
     full: bool = False,
     tell: Callable[[Progress], None] | None = None,
 ) -> bool:
-    state = _state(account)
+    state = _state_of(account)
     holder = leases.take(state, *conditions)
     if holder is None:
         return True  # another worker is at it, or has just been
@@ -288,9 +295,8 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payment_store.store(account, rows, known=known)
-            state.stretches = [stretch.as_json() for stretch in stretches]
-            state.lease_until = clock.now() + leases.LEASE
+            payment_store.store(line.account_id, rows, known=known)
+            _keep_place(line.account_id, stretches)
             db.session.commit()
             if tell is not None:
                 tell(Progress(account, payments.count(account), progress.expected_total(account, state)))
@@ -298,6 +304,17 @@ def _read(
                 return
             settle()
             page, rows = following.result()
+
+
+def _keep_place(account_id: int, stretches: Iterable[Stretch]) -> None:
+    """Note how far an account is read, and go on holding its lease. Does not commit.
+
+    :raises SessionGone: the account is here no longer.
+    """
+    place = {"stretches": [stretch.as_json() for stretch in stretches], "lease_until": clock.now() + leases.LEASE}
+    # Not through the row that is loaded: each commit would read it anew.
+    if db.session.connection().execute(_PLACE, {"account_id": account_id, **place}).rowcount != 1:
+        raise sessions.SessionGone
 
 
 @contextmanager
@@ -327,7 +344,7 @@ def _page(connection: Connection, line: _Line, older_id: int | None) -> _Page:
     page = sessions.run(
         session, secret=secret, installation=installation, gate=line.gate, work=work, transport=line.transport
     )
-    return page, payment_store.rows_of(line.account_id, page.payments)
+    return page, payment_rows.rows_of(line.account_id, page.payments)
 
 
 def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
@@ -343,7 +360,7 @@ def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync
         if not places:
             break
         page, rows = _page(connection, line, places[-1] + 1)
-        payment_store.store(account, rows, known=state.stretches)
+        payment_store.store(line.account_id, rows, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
         proof = ledger.prove(account)
@@ -375,7 +392,7 @@ def _note(state: AccountSync, error: errors.BunqError) -> str:
     return kind
 
 
-def _state(account: MonetaryAccount) -> AccountSync:
+def _state_of(account: MonetaryAccount) -> AccountSync:
     state: AccountSync | None = db.session.get(AccountSync, account.id)
     if state is None:
         # Another worker may make it at the same moment.

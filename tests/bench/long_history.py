@@ -16,7 +16,7 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.models.payments import row_id
-from bunqflask.services import kept_sums, ledger, payment_store
+from bunqflask.services import kept_sums, ledger, payment_rows, payment_store
 from tests.bench import databases
 from tests.bench.servers import free_url
 from tests.support import bank as banks
@@ -90,7 +90,7 @@ def _fill(size: int) -> None:
     while batch := list(itertools.islice(invented, _AT_ONCE)):
         for account in accounts:
             found = [each for owner, each in batch if owner is account]
-            payment_store.store(account, payment_store.rows_of(account.id, found))
+            payment_store.store(account.id, payment_rows.rows_of(account.id, found))
         db.session.commit()
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -19,7 +19,7 @@ from bunqflask.bunq.resources import Amount
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
-from bunqflask.services import kept_sums, payment_store, payment_sums, payments, team
+from bunqflask.services import kept_sums, payment_rows, payment_store, payment_sums, payments, team
 from bunqflask.services.payment_search import Filter
 from bunqflask.services.payment_sums import Totals
 from bunqflask.services.payments import Scope
@@ -158,7 +158,7 @@ class Story:
 
     def _store(self, found: list[Told], account: MonetaryAccount | None = None) -> None:
         account = account or self.rng.choice(self.accounts())
-        payment_store.store(account, payment_store.rows_of(account.id, found))
+        payment_store.store(account.id, payment_rows.rows_of(account.id, found))
         db.session.commit()
         self.told |= {(account.id, each.payment_id): each for each in found}
 

@@ -1,0 +1,70 @@
+"""Payments of bunq's as rows that keep them. Asks no database: it is done while the one before is being stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from bunqflask.bunq import payment as bunq
+from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.models.payments import row_id
+from bunqflask.services import accounts
+from bunqflask.services.payment_words import amount_word, fours, search_text
+
+
+class Row(NamedTuple):
+    """What keeps a payment: the columns of `payment` and of `payment_raw` together, in the words of Python."""
+
+    id: int
+    account_id: int
+    payment_id: int
+    created_at: datetime
+    updated_at: datetime
+    amount: Decimal
+    currency: str
+    balance_after: Decimal | None
+    type: str
+    sub_type: str
+    description: str
+    counterparty_name: str
+    counterparty_iban: str | None
+    words: str
+    data: str
+
+
+def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
+    """Make the rows that keep payments of one account, by their ids.
+
+    :raises ResponseNotUnderstood: an amount is finer than any currency knows.
+    """
+    # A page may tell of one payment twice, when it changed while bunq made the page.
+    latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
+    # In this order databases write quickest.
+    return [_row(account_id, latest[payment_id]) for payment_id in sorted(latest)]
+
+
+def _row(account_id: int, payment: bunq.Payment) -> Row:
+    amount = accounts.exact(payment.amount)
+    if amount is None:
+        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
+    name, iban = payment.counterparty_name[:500], payment.counterparty_iban
+    return Row(
+        id=row_id(payment.payment_id, account_id),
+        account_id=account_id,
+        payment_id=payment.payment_id,
+        created_at=payment.created_at,
+        updated_at=payment.updated_at,
+        amount=amount,
+        currency=payment.amount.currency[:10],
+        balance_after=accounts.exact(payment.balance_after),
+        type=payment.type[:40],
+        sub_type=payment.sub_type[:40],
+        description=payment.description,
+        counterparty_name=name,
+        counterparty_iban=iban,
+        # An IBAN is looked for as one word, or in the groups of four in which it is written.
+        words=search_text(" ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])),
+        data=payment.raw,
+    )
