@@ -39,27 +39,23 @@ class NotSetUp(Exception):
 
 
 @contextmanager
-def client_for(
-    installation: Installation | None, gate: CallGate, transport: Transport | None = None
-) -> Iterator[BunqClient]:
-    """A client that signs with an installation's key; None before there is one.
+def client_for(installation: Installation | None, gate: CallGate) -> Iterator[BunqClient]:
+    """A client that signs with an installation's key; None before there is one."""
+    with Transport() as transport:
+        yield client_of(installation, gate, transport)
 
-    :param transport: whose kept connections to use, and to leave open.
-    """
-    ours = transport or Transport()
+
+def client_of(installation: Installation | None, gate: CallGate, transport: Transport) -> BunqClient:
+    """Return a client that signs with an installation's key and calls over a transport, which stays the caller's."""
     private_key = installation.private_key if installation else None
     server_key = installation.server_public_key if installation else None
-    try:
-        yield BunqClient(
-            current_app.config["BUNQ_API_URL"],
-            gate=gate,
-            transport=ours,
-            key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
-            server_key=protocol.load_server_key(server_key) if server_key else None,
-        )
-    finally:
-        if transport is None:
-            ours.close()
+    return BunqClient(
+        current_app.config["BUNQ_API_URL"],
+        gate=gate,
+        transport=transport,
+        key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
+        server_key=protocol.load_server_key(server_key) if server_key else None,
+    )
 
 
 def current_installation() -> Installation:
@@ -102,22 +98,20 @@ def run(
     installation: Installation,
     gate: CallGate,
     work: Callable[[BunqClient, str, int], Result],
-    transport: Transport | None = None,
 ) -> Result:
     """Do work in a session: open one if need be, and once more if bunq says that it is dead.
 
-    `work` gets a client, the session token and the user id that goes into paths. What calls bunq many times brings the
-    transport along: a connection that is made anew for each call costs more than most calls.
+    `work` gets a client, the session token and the user id that goes into paths.
 
     :raises BunqError: as the calls raise it; a session refused twice in a row is `CredentialsRejected`.
     """
     ensure_open(session, secret=secret, installation=installation, gate=gate)
     generation = session.generation
     try:
-        return _work_in(session, installation, gate, work, transport)
+        return _work_in(session, installation, gate, work)
     except errors.CredentialsRejected:
         ensure_open(session, secret=secret, installation=installation, gate=gate, dead=generation)
-        return _work_in(session, installation, gate, work, transport)
+        return _work_in(session, installation, gate, work)
 
 
 def ensure_open(
@@ -153,6 +147,17 @@ def ensure_open(
                 return
         if not gate.pause(wait_s):
             raise errors.CallNotAllowedYet(SESSION_SERVER, wait_s)
+
+
+def credentials_of(session: BunqSession) -> tuple[str, int]:
+    """Return the token of an open session and the user id that goes into paths.
+
+    :raises CallNotAllowedYet: it was closed just now.
+    """
+    token, path_user_id = session.token, session.path_user_id
+    if token is None or path_user_id is None:
+        raise errors.CallNotAllowedYet(SESSION_SERVER, _LOOK_AGAIN_S)
+    return token, path_user_id
 
 
 def close(session: BunqSession, installation: Installation, gate: CallGate) -> None:
@@ -216,12 +221,9 @@ def _work_in(
     installation: Installation,
     gate: CallGate,
     work: Callable[[BunqClient, str, int], Result],
-    transport: Transport | None,
 ) -> Result:
-    token, path_user_id = session.token, session.path_user_id
-    if token is None or path_user_id is None:
-        raise errors.CallNotAllowedYet(SESSION_SERVER, _LOOK_AGAIN_S)
-    with client_for(installation, gate, transport) as client:
+    token, path_user_id = credentials_of(session)
+    with client_for(installation, gate) as client:
         return work(client, token, path_user_id)
 
 

@@ -27,7 +27,6 @@ from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
-from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db, read_only, table_of
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
@@ -45,6 +44,7 @@ from bunqflask.services import (
     webhooks,
 )
 from bunqflask.services.calls import CallGate, settle
+from bunqflask.services.kept_session import KeptSession
 
 Work = TypeVar("Work", bound=Callable[..., bool])
 
@@ -84,8 +84,7 @@ class _Line:
 
     account_id: int
     monetary_account_id: int
-    gate: CallGate
-    transport: Transport
+    session: KeptSession
 
 
 # A page as bunq tells it, and the rows that keep it.
@@ -259,10 +258,10 @@ def _run_account(
         return True  # another worker is at it, or has just been
     trouble, asked_at = None, clock.now()
     try:
-        with Transport() as transport:
-            line = _Line(account.id, account.monetary_account_id, gate, transport)
-            _read(connection, account, state, line, full=full, tell=tell)
-            proof = ledger.prove(account) if full else _repair(connection, account, state, line)
+        with KeptSession(connection.id, gate) as session:
+            line = _Line(account.id, account.monetary_account_id, session)
+            _read(account, state, line, full=full, tell=tell)
+            proof = ledger.prove(account) if full else _repair(account, state, line)
         _proved(account, state, asked_at, proof)
     except errors.BunqError as error:
         trouble = _note(state, error)
@@ -277,7 +276,6 @@ def _run_account(
 
 
 def _read(
-    connection: Connection,
     account: MonetaryAccount,
     state: AccountSync,
     line: _Line,
@@ -287,8 +285,8 @@ def _read(
 ) -> None:
     known = list(state.stretches)
     stretches = [] if full else [Stretch(*each) for each in known]
-    (page, rows), below = _page(connection, line, None), None
-    with _asking_ahead(connection, line) as ask:
+    (page, rows), below = _page(line, None), None
+    with _asking_ahead(line) as ask:
         while True:
             stretches = merge(stretches, page, below=below)
             before, below = below, stretches[0].oldest
@@ -318,36 +316,28 @@ def _keep_place(account_id: int, stretches: Iterable[Stretch]) -> None:
 
 
 @contextmanager
-def _asking_ahead(connection: Connection, line: _Line) -> Iterator[Callable[[int], Future[_Page]]]:
+def _asking_ahead(line: _Line) -> Iterator[Callable[[int], Future[_Page]]]:
     """Yield a way to ask for the page below an id while something else is done, in a session of its own."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    connection_id = connection.id
 
     def ask(below: int) -> _Page:
         with app.app_context():
             read_only()  # what is being stored meanwhile has the database's one lock for writing
-            ours = db.session.get(Connection, connection_id)
-            if ours is None:
-                raise sessions.SessionGone
-            return _page(ours, line, below)
+            return _page(line, below)
 
     with ThreadPoolExecutor(1, "asking ahead") as pool:
         yield lambda below: pool.submit(ask, below)
 
 
-def _page(connection: Connection, line: _Line, older_id: int | None) -> _Page:
-    session, secret, installation = sessions.means_of(connection)
-
+def _page(line: _Line, older_id: int | None) -> _Page:
     def work(client: BunqClient, token: str, user_id: int) -> PaymentPage:
         return client.list_payments(token, user_id, line.monetary_account_id, older_id=older_id)
 
-    page = sessions.run(
-        session, secret=secret, installation=installation, gate=line.gate, work=work, transport=line.transport
-    )
+    page = line.session.run(work)
     return page, payment_rows.rows_of(line.account_id, page.payments)
 
 
-def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
+def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
     """Where payments do not add up, read again just there: one may have come late, or have changed.
 
     The newest place first: a page holds it and what is older, so it mends its neighbours too. Then what is below
@@ -359,7 +349,7 @@ def _repair(connection: Connection, account: MonetaryAccount, state: AccountSync
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
-        page, rows = _page(connection, line, places[-1] + 1)
+        page, rows = _page(line, places[-1] + 1)
         payment_store.store(line.account_id, rows, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
