@@ -18,8 +18,7 @@ from bunqflask.bunq.resources import Amount, Json, moment, text, whole
 from bunqflask.bunq.untrusted import check_depth, read_json
 
 
-@dataclass(frozen=True)
-class Payment:
+class Payment(msgspec.Struct, frozen=True):
     """One movement on one monetary account: negative amounts went out.
 
     `balance_after` is the account's balance after it, where bunq tells one. Merchants have no IBAN. `raw` is all that

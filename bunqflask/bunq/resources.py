@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.untrusted import clean
 
@@ -25,12 +27,12 @@ _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _WRITTEN = (str, int, float)
 # A JSON number has passed through binary: up to this many digits that changes nothing.
 _EXACT_DIGITS = 15
+_USUAL_LENGTH = len("2026-01-02 03:04:05.123456")
 _TOKEN = re.compile(r"[!-~]{1,4000}")
 _CALLBACK_WRAPPERS = ("NotificationFilterUrl", "notification_filters")
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """An exact amount in one currency."""
 
     currency: str
@@ -280,6 +282,8 @@ def moment(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
+        if len(value) == _USUAL_LENGTH and value[20:].isdecimal():
+            return datetime.fromisoformat(f"{value}+00:00")  # with its zone it is read several times as quickly
         parsed = datetime.fromisoformat(value)
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):

@@ -5,26 +5,34 @@ from __future__ import annotations
 import re
 import unicodedata
 from decimal import Decimal
-from functools import lru_cache
 
 # What is longer is cut, in payments as in searches: no database's index takes words of any length.
 LONGEST = 100
-_WORD = re.compile(rf"\w{{1,{LONGEST}}}")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_OF_A_WORD = re.compile(r"\w")
+# The letters of all languages that one team's payments are likely to be written in.
+_MOST_SIGNS = 5000
+
+
+class _Signs(dict[int, str]):
+    """What becomes of each sign: itself, or what it is made of without its marks; a blank where words end."""
+
+    def __missing__(self, code: int) -> str:
+        apart = (sign for sign in unicodedata.normalize("NFKD", chr(code)) if not unicodedata.combining(sign))
+        plain = "".join(sign if _OF_A_WORD.match(sign) else " " for sign in apart)
+        if len(self) < _MOST_SIGNS:
+            self[code] = plain
+        return plain
+
+
+_signs = _Signs()
 
 
 def search_text(text: str) -> str:
     """Return a text as searches compare it: words alone, in small letters, without accents."""
-    plain = text.casefold()
-    if plain.isascii():
-        return " ".join(_WORD.findall(plain))
-    apart = unicodedata.normalize("NFKD", plain)
-    return " ".join(_WORD.findall(_BEYOND_ASCII.sub(lambda found: _without_marks(found[0]), apart)))
-
-
-@lru_cache(2048)  # a letter's marks come again and again
-def _without_marks(signs: str) -> str:
-    return "".join(sign for sign in signs if not unicodedata.combining(sign))
+    words = text.casefold().translate(_signs).split()
+    if max(map(len, words), default=0) > LONGEST:
+        words = [word[start : start + LONGEST] for word in words for start in range(0, len(word), LONGEST)]
+    return " ".join(words)
 
 
 def amount_word(amount: Decimal) -> str:

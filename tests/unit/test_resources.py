@@ -145,6 +145,8 @@ def test_an_id_is_a_number_written_as_number_or_text(value: Any) -> None:
         ("2026-01-02 03:04:05.123", datetime(2026, 1, 2, 3, 4, 5, 123000, UTC)),
         ("2026-01-02 03:04:05", datetime(2026, 1, 2, 3, 4, 5, 0, UTC)),
         ("2026-01-02T05:04:05+02:00", datetime(2026, 1, 2, 3, 4, 5, 0, UTC)),
+        ("2026-01-02 05:04:05.1+0200", datetime(2026, 1, 2, 3, 4, 5, 100000, UTC)),
+        ("2026-01-02 05:04:05.123+02:00", datetime(2026, 1, 2, 3, 4, 5, 123000, UTC)),
         ("2026-01-02", datetime(2026, 1, 2, tzinfo=UTC)),
     ],
 )
@@ -152,7 +154,9 @@ def test_a_timestamp_is_utc_with_six_digits_or_fewer(written: str, read: datetim
     assert resources.moment(written) == read
 
 
-@pytest.mark.parametrize("written", [None, 0, "", "yesterday", "2026-13-01", "0001-01-01T00:00:00+23:59", "9" * 100])
+@pytest.mark.parametrize(
+    "written", [None, 0, "", "yesterday", "2026-13-01", "0001-01-01T00:00:00+23:59", "9" * 26, "9" * 100]
+)
 def test_what_is_not_a_timestamp_is_none(written: Any) -> None:
     assert resources.moment(written) is None
 
