@@ -3,6 +3,7 @@
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, MetaData, Table, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 
@@ -48,6 +49,8 @@ def _json(value: object) -> str:
 db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hide_parameters": True})
 # What bunq says of one payment is 2 kB: SQLite's usual pages of 4 kB hold one of them and air. Counts for new files.
 _PAGE_SIZE = "page_size=16384"
+_USED_AT = "bunqflask used at"
+_SURELY_THERE_S = 1.0
 migrate = Migrate()
 csrf = CSRFProtect()
 
@@ -61,9 +64,6 @@ def table_of(model: type[Base]) -> Table:
 
 def init_database(app: Flask) -> None:
     """Bind the database to the app; on SQLite, make its transactions safe for several workers."""
-    if app.config["SQLALCHEMY_DATABASE_URI"].startswith("postgresql"):
-        # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once.
-        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
     db.init_app(app)
     app.teardown_appcontext(_let_go)
     with app.app_context():
@@ -76,6 +76,7 @@ def init_database(app: Flask) -> None:
     else:
         event.listen(engine, "connect", _prepare_postgres)
         event.listen(engine, "checkout", _take_postgres)
+        event.listen(engine, "checkin", _give_back_postgres)
         event.listen(engine, "begin", _begin_postgres)
 
 
@@ -126,8 +127,20 @@ def _begin_postgres(connection: Connection) -> None:
         driver.autocommit = True
 
 
-def _take_postgres(connection: Any, _record: Any, _proxy: Any) -> None:
+def _take_postgres(connection: Any, record: Any, _proxy: Any) -> None:
+    # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once. Asked before
+    # every transaction, the question would take longer than most answers; within a second no server is there again.
+    if time.monotonic() - record.info.get(_USED_AT, 0.0) > _SURELY_THERE_S:
+        connection.autocommit = True
+        try:
+            connection.execute("SELECT 1")
+        except connection.Error as error:
+            raise InvalidatePoolError from error
     connection.autocommit = False  # whatever it was used for before
+
+
+def _give_back_postgres(_connection: Any, record: Any) -> None:
+    record.info[_USED_AT] = time.monotonic()
 
 
 def _begin_sqlite(connection: Connection) -> None:

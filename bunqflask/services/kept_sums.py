@@ -39,6 +39,8 @@ _MANY = 300
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 # How long others may have to wait for the lock on the database while sums are made.
 _LOCK_S = 0.05
+_account = table_of(MonetaryAccount).c
+_LOCK = select(_account.id).where(_account.id == bindparam("account_id")).with_for_update(key_share=True)
 _span = table_of(SummedSpan).c
 _FORGET = delete(table_of(SummedSpan)).where(
     _span.account_id == bindparam("account_id"), _span.since <= bindparam("last"), _span.before > bindparam("first")
@@ -124,8 +126,9 @@ def _is_within(span: Span) -> ColumnElement[bool]:
 def lock(account_id: int) -> None:
     """Keep other workers from changing an account's payments or their sums until the transaction ends."""
     # SQLite's transactions that write come one after the other anyway.
-    if db.engine.dialect.name != "sqlite":
-        db.session.execute(select(MonetaryAccount.id).filter_by(id=account_id).with_for_update(key_share=True))
+    connection = db.session.connection()
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, {"account_id": account_id})
 
 
 def forget(account_id: int, moments: Iterable[datetime]) -> None:
