@@ -1,53 +1,50 @@
-"""Keeping payments as bunq lists them: each once, the later `updated` winning, a page in one statement.
-
-One statement for a page, not one for each row: SQLite's search writes out what it has gathered whenever a statement
-ends, which for single rows takes longer than all the rest; and while it works, another thread reads the next page.
-"""
+"""Keeping payments as bunq lists them: each once, the later `updated` winning."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-import msgspec
-from sqlalchemy import JSON, Column, Connection, Dialect
-
-from bunqflask.extensions import Base, db, table_of
-from bunqflask.models import Payment, PaymentRaw
+from bunqflask.extensions import db
 from bunqflask.services import changes, kept_sums
 from bunqflask.services.payment_rows import Row
-
-# Databases take a limited number of values with one statement; pages of bunq's are never larger.
-_ROWS_AT_ONCE = 200
-# Absent and null mean the same to bunq: what is known of a balance is not forgotten for it.
-_CHANGES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
-_APART = "\x1e"
-_SIDE_BY_SIDE = "SELECT id, data::json FROM unnest(%s::bigint[], string_to_array(%s, E'\\x1e')) AS page(id, data)"
+from bunqflask.services.payment_upserts import Statement, statements
 
 
-def store(account_id: int, rows: Sequence[Row], *, known: Sequence[Sequence[Any]] = ()) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of payments, by their ids, and the statements that keep them."""
+
+    rows: list[Row]
+    statements: list[Statement]
+
+
+def prepare(rows: list[Row]) -> Prepared:
+    """Get rows ready to be stored. Asks no database: it is done while those before are being stored."""
+    return Prepared(rows, statements(db.engine.dialect, rows))
+
+
+def store(account_id: int, page: Prepared, *, known: Sequence[Sequence[Any]] = ()) -> None:
     """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
 
     :param account_id: our id of the account.
     :param known: the stretches that had been read before; what is new within them came late.
     """
-    if not rows:
+    if not page.rows:
         return
     kept_sums.lock(account_id)
-    stored = changes.stored(account_id, rows[0].id, rows[-1].id)
+    stored = changes.stored(account_id, page.rows[0].id, page.rows[-1].id)
     # What is older than what is kept changes nothing, not bunq's raw words either.
-    rows = [row for row in rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
+    rows = [row for row in page.rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
     if not rows:
         return
     noticed = changes.notice(account_id, rows, stored, known)
     kept_sums.forget(account_id, _moments_of_change(rows, stored))
     connection = db.session.connection()
-    for upsert in _upserts(connection.dialect):
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            upsert.run(connection, rows[start : start + _ROWS_AT_ONCE])
+    for statement, values in (page if len(rows) == len(page.rows) else prepare(rows)).statements:
+        connection.exec_driver_sql(statement, values)
     db.session.add_all(noticed)
 
 
@@ -59,65 +56,3 @@ def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterat
             yield row.created_at
         elif changes.summed_of(was) != changes.summed_of(row):
             yield from (was.created_at, row.created_at)
-
-
-class _Upsert:
-    """A statement that keeps rows, in the database's own words."""
-
-    def __init__(self, dialect: Dialect, model: type[Base], condition: str = "") -> None:
-        table = table_of(model)
-        names = [column.name for column in table.columns]
-        updates = ", ".join(f"{name} = {_CHANGES.get(name, f'excluded.{name}')}" for name in names if name != "id")
-        self._columns = {column.name: _preparation(column, dialect) for column in table.columns}
-        self._head = f"INSERT INTO {table.name} ({', '.join(names)}) "
-        self._tail = f" ON CONFLICT (id) DO UPDATE SET {updates}{f' WHERE {condition}' if condition else ''}"
-
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Keep rows, as many as one statement takes."""
-        given = dict(zip(Row._fields, zip(*rows, strict=True), strict=True))
-        columns = [map(prepare, given[name]) if prepare else given[name] for name, prepare in self._columns.items()]
-        source, values = self._source(list(zip(*columns, strict=True)))
-        connection.exec_driver_sql(self._head + source + self._tail, values)
-
-    def _source(self, prepared: Sequence[tuple[Any, ...]]) -> tuple[str, tuple[Any, ...]]:
-        """Return from where the statement takes its rows, and what is given to the driver with it."""
-        marks = f"({', '.join('?' * len(self._columns))})"
-        return f"VALUES {', '.join([marks] * len(prepared))}", tuple(itertools.chain.from_iterable(prepared))
-
-
-class _UpsertRecords(_Upsert):
-    """PostgreSQL's driver takes one long text many times as quickly as thousands of values."""
-
-    def __init__(self, dialect: Dialect, model: type[Base], condition: str = "") -> None:
-        super().__init__(dialect, model, condition)
-        kinds = ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table_of(model).columns)
-        self._records = f"SELECT * FROM json_to_recordset(%s::json) AS page({kinds})"  # noqa: S608 - our own columns
-
-    def _source(self, prepared: Sequence[tuple[Any, ...]]) -> tuple[str, tuple[Any, ...]]:
-        page = [dict(zip(self._columns, values, strict=True)) for values in prepared]
-        return self._records, (msgspec.json.encode(page).decode(),)
-
-
-class _UpsertRaw(_Upsert):
-    """And JSON in its own quotes takes PostgreSQL twice as long as side by side: no JSON holds a bare control sign."""
-
-    def _source(self, prepared: Sequence[tuple[Any, ...]]) -> tuple[str, tuple[Any, ...]]:
-        ids, raw = zip(*prepared, strict=True)
-        return _SIDE_BY_SIDE, (f"{{{','.join(map(str, ids))}}}", _APART.join(raw))
-
-
-@cache
-def _upserts(dialect: Dialect) -> tuple[_Upsert, _Upsert]:
-    """Return the statements that keep payments and what bunq said of them."""
-    is_postgres = dialect.name == "postgresql"
-    return (
-        (_UpsertRecords if is_postgres else _Upsert)(dialect, Payment, "excluded.updated_at >= payment.updated_at"),
-        (_UpsertRaw if is_postgres else _Upsert)(dialect, PaymentRaw),
-    )
-
-
-def _preparation(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
-    """How a value of a column is given to the driver; JSON is there as text already, and bunq's own."""
-    if isinstance(column.type, JSON):
-        return None
-    return column.type.dialect_impl(dialect).bind_processor(dialect)

@@ -87,8 +87,8 @@ class _Line:
     session: KeptSession
 
 
-# A page as bunq tells it, and the rows that keep it.
-_Page = tuple[PaymentPage, list[payment_rows.Row]]
+# A page as bunq tells it, and what keeps it.
+_Page = tuple[PaymentPage, payment_store.Prepared]
 
 
 @dataclass
@@ -285,7 +285,7 @@ def _read(
 ) -> None:
     known = list(state.stretches)
     stretches = [] if full else [Stretch(*each) for each in known]
-    (page, rows), below = _page(line, None), None
+    (page, prepared), below = _page(line, None), None
     with _asking_ahead(line) as ask:
         while True:
             stretches = merge(stretches, page, below=below)
@@ -293,7 +293,7 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payment_store.store(line.account_id, rows, known=known)
+            payment_store.store(line.account_id, prepared, known=known)
             _keep_place(line.account_id, stretches)
             db.session.commit()
             if tell is not None:
@@ -301,7 +301,7 @@ def _read(
             if following is None:
                 return
             settle()
-            page, rows = following.result()
+            page, prepared = following.result()
 
 
 def _keep_place(account_id: int, stretches: Iterable[Stretch]) -> None:
@@ -334,7 +334,7 @@ def _page(line: _Line, older_id: int | None) -> _Page:
         return client.list_payments(token, user_id, line.monetary_account_id, older_id=older_id)
 
     page = line.session.run(work)
-    return page, payment_rows.rows_of(line.account_id, page.payments)
+    return page, payment_store.prepare(payment_rows.rows_of(line.account_id, page.payments))
 
 
 def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
@@ -349,8 +349,8 @@ def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
-        page, rows = _page(line, places[-1] + 1)
-        payment_store.store(line.account_id, rows, known=state.stretches)
+        page, prepared = _page(line, places[-1] + 1)
+        payment_store.store(line.account_id, prepared, known=state.stretches)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
         proof = ledger.prove(account)

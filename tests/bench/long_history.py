@@ -90,7 +90,7 @@ def _fill(size: int) -> None:
     while batch := list(itertools.islice(invented, _AT_ONCE)):
         for account in accounts:
             found = [each for owner, each in batch if owner is account]
-            payment_store.store(account.id, payment_rows.rows_of(account.id, found))
+            payment_store.store(account.id, payment_store.prepare(payment_rows.rows_of(account.id, found)))
         db.session.commit()
     if db.engine.dialect.name == "postgresql":
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

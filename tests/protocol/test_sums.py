@@ -158,7 +158,7 @@ class Story:
 
     def _store(self, found: list[Told], account: MonetaryAccount | None = None) -> None:
         account = account or self.rng.choice(self.accounts())
-        payment_store.store(account.id, payment_rows.rows_of(account.id, found))
+        payment_store.store(account.id, payment_store.prepare(payment_rows.rows_of(account.id, found)))
         db.session.commit()
         self.told |= {(account.id, each.payment_id): each for each in found}
 

@@ -45,7 +45,7 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
         payment_id = each.id or first_id + number * step
         balance = balance + Decimal(each.amount) if each.balance == "" else Decimal(each.balance or "0")
         found.append(_from_bunq(row, each, payment_id, None if each.balance is None else balance))
-    payment_store.store(row.id, payment_rows.rows_of(row.id, found))
+    payment_store.store(row.id, payment_store.prepare(payment_rows.rows_of(row.id, found)))
     state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
     state.stretches = [[max(each.payment_id for each in found), 1, True]]
     state.read_at = clock.now()
