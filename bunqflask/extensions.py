@@ -2,6 +2,7 @@
 
 import json
 import logging
+import select
 import sqlite3
 import time
 from collections.abc import Callable
@@ -50,7 +51,7 @@ db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hid
 # What bunq says of one payment is 2 kB: SQLite's usual pages of 4 kB hold one of them and air. Counts for new files.
 _PAGE_SIZE = "page_size=16384"
 _USED_AT = "bunqflask used at"
-_SURELY_THERE_S = 1.0
+_SURELY_THERE_S = 5.0
 migrate = Migrate()
 csrf = CSRFProtect()
 
@@ -128,15 +129,26 @@ def _begin_postgres(connection: Connection) -> None:
 
 
 def _take_postgres(connection: Any, record: Any, _proxy: Any) -> None:
-    # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once. Asked before
-    # every transaction, the question would take longer than most answers; within a second no server is there again.
-    if time.monotonic() - record.info.get(_USED_AT, 0.0) > _SURELY_THERE_S:
+    # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once.
+    if _may_have_ended(connection, record):
         connection.autocommit = True
         try:
             connection.execute("SELECT 1")
         except connection.Error as error:
             raise InvalidatePoolError from error
     connection.autocommit = False  # whatever it was used for before
+
+
+def _may_have_ended(connection: Any, record: Any) -> bool:
+    """Tell whether a connection is worth a question: before every transaction, that would take longer than most work.
+
+    A server that ends a connection says so, and there is something to read on it; a network that lost it does not.
+    """
+    if time.monotonic() - record.info.get(_USED_AT, 0.0) > _SURELY_THERE_S:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _give_back_postgres(_connection: Any, record: Any) -> None:

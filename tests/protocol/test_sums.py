@@ -1,6 +1,5 @@
 """What payments add up to is right to the cent, whatever changed since sums of them were kept."""
 
-import dataclasses
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -9,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import func
@@ -88,10 +88,12 @@ class Story:
         known = [each for (account_id, _), each in self.told.items() if account_id == account.id]
         for was in self.rng.sample(known, min(len(known), 3)):
             what = self.rng.choice(("amount", "created_at", "type", "counterparty_iban", "description"))
-            new = dataclasses.replace(
+            new = msgspec.structs.replace(
                 self._payment(was.payment_id, was.created_at + timedelta(days=40)), updated_at=was.updated_at + QUIET
             )
-            self._store([dataclasses.replace(was, **{what: getattr(new, what), "updated_at": new.updated_at})], account)
+            self._store(
+                [msgspec.structs.replace(was, **{what: getattr(new, what), "updated_at": new.updated_at})], account
+            )
 
     def again(self) -> None:
         """What is known already, told once more: nothing of it changes."""
