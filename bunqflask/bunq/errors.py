@@ -10,6 +10,7 @@ BunqError                    bunq gave no usable answer
     ├── CredentialsRejected  401, or 403 with the words of a dead session: open a session once more
     ├── PermissionRefused    403 otherwise
     ├── SecretRefused        400 "User credentials are incorrect": API key, grant or address not accepted
+    ├── InstallationTaken    400 "already has a user session": of the time when an installation had one session
     ├── ObjectNotFound       404
     ├── RateLimited          429, and the sandbox's 409
     ├── BunqUnavailable      491 and 5xx
@@ -77,6 +78,10 @@ class PermissionRefused(RequestRefused):
 
 class SecretRefused(RequestRefused):
     """The secret is not accepted: revoked, wrong, or used from an address that bunq does not know."""
+
+
+class InstallationTaken(RequestRefused):
+    """The installation has a session already, and bunq allows it no second one: another installation is needed."""
 
 
 class ObjectNotFound(RequestRefused):

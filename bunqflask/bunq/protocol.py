@@ -32,6 +32,7 @@ _PAGING = ("count", "older_id", "newer_id")
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _TOKEN = re.compile(r"[!-~]{1,4000}")
 _SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's words, not a secret
+_INSTALLATION_TAKEN = "already has a user session"
 _LONGEST_ID = 100
 _LONGEST_WORDS = 300
 _MOST_SENTENCES = 10
@@ -315,6 +316,8 @@ def _refusal_kind(status: int, words: str) -> type[errors.RequestRefused]:
         return errors.BunqUnavailable
     if status in (400, 490) and _SECRET_REFUSED in words:
         return errors.SecretRefused
+    if status == 400 and _INSTALLATION_TAKEN in words:
+        return errors.InstallationTaken
     return errors.RequestRefused
 
 

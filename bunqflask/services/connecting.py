@@ -88,6 +88,8 @@ def _go_on(attempt: ConsentAttempt, gate: CallGate) -> None:
             db.session.commit()
             _find_out_who_is_refused(attempt, gate)
             return
+    except errors.InstallationTaken:
+        found = _try_own_installation(attempt, session, token, gate)
     _take_up(attempt, session, found)
 
 
@@ -105,12 +107,16 @@ def _try_own_installation(
 ) -> list[resources.MonetaryAccount]:
     """Some sources say that bunq wants a key pair and a device for each access token: try that once.
 
-    Only for a token never used before, and after our own installation was refused with it.
+    Only for a token never used before, and after our own installation was refused with it; or where an installation
+    may have one session only, and there is one: perhaps this token's, opened by an answer that never came.
     """
+    useless = attempt.installation
     own = Installation(environment=attempt.environment, is_current=False, created_at=clock.now())
     own.redirect_uris = []
     own.private_key = protocol.new_private_key()
     attempt.installation = own
+    if useless is not None:
+        db.session.delete(useless)
     db.session.commit()
     current_app.logger.info("attempt %s: trying an installation of its own", attempt.id)
     return _read_accounts(attempt, session, token, gate)

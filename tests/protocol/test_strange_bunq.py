@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bunqflask.extensions import db
-from bunqflask.models import CallBudget, Connection, ConsentAttempt, MonetaryAccount
+from bunqflask.models import CallBudget, Connection, ConsentAttempt, Installation, MonetaryAccount
+from bunqflask.services import connecting
 from tests.support import consents, strange_bunq
 from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.browser import Browser
@@ -53,6 +54,7 @@ WAYS: list[dict[str, Any]] = [
     {"last_page": "empty-text", "coding": "http-1.0", "amounts": "number"},
     {"old_grant": True},
     {"own_installation_for_each_token": True},
+    {"one_session_for_each_installation": True},
     {"token_style": "form"},
 ]
 
@@ -106,6 +108,25 @@ def test_a_renewed_consent_without_the_holders_id_finds_its_connection_by_the_ac
     connection, rows = stored(odd_site)
     assert connection.granted_user_id == HOLDER
     assert len(rows) == ACCOUNTS
+
+
+@pytest.mark.bank(one_session_for_each_installation=True)
+def test_a_session_whose_answer_was_lost_occupies_an_installation_and_the_consent_is_kept(
+    bunq: Bunq, odd_site: ThreadSite
+) -> None:
+    bunq.unanswered.append("/v1/session-server")
+    connect(odd_site, bunq)
+    with odd_site.app.app_context():
+        attempt = db.session.scalars(db.select(ConsentAttempt)).one()
+        assert attempt.step == "connecting"
+        attempt.next_try_at = None
+        db.session.commit()
+        connecting.advance_all(patience_s=5)
+    connection, rows = stored(odd_site)
+    assert connection.status == "active"
+    assert len(rows) == ACCOUNTS
+    with odd_site.app.app_context():
+        assert db.session.scalar(db.select(db.func.count()).select_from(Installation)) == 2  # ours, and the grant's
 
 
 def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: ThreadSite) -> None:

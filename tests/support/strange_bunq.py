@@ -41,6 +41,7 @@ class Ways:
     dead_session: Literal["401", "403", "403-dutch"] = "403"
     token_style: Literal["query", "form"] = "query"
     own_installation_for_each_token: bool = False
+    one_session_for_each_installation: bool = False
     old_grant: bool = False
     amounts: Literal["text", "number"] = "text"
     last_page: Literal["null", "empty-page", "circle", "missing", "empty-text"] = "null"
@@ -93,7 +94,9 @@ class Bunq:
     once: dict[str, list[Answer]] = field(default_factory=lambda: defaultdict(list))
     installations: dict[str, Any] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
+    unanswered: list[str] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
+    occupied: dict[str, str] = field(default_factory=dict)
     api_keys: set[str] = field(default_factory=set)
     grants: set[str] = field(default_factory=set)
     codes: dict[str, tuple[str, str | None]] = field(default_factory=dict)
@@ -141,6 +144,7 @@ class Bunq:
     def kill_sessions(self) -> None:
         """Let every session end early."""
         self.sessions.clear()
+        self.occupied.clear()
 
     # What the API does, each as (match, headers, body) -> the objects under "Response"
 
@@ -164,7 +168,8 @@ class Bunq:
             raise Refused(400, "A device already exists for the current installation.")
         if secret not in self.api_keys | self.grants:
             raise Refused(400, CREDENTIALS, signed=False)
-        if secret in self.grants and not self.ways.own_installation_for_each_token:
+        one_context = not (self.ways.own_installation_for_each_token or self.ways.one_session_for_each_installation)
+        if secret in self.grants and one_context:
             raise Refused(400, CREDENTIALS, signed=False)
         self.devices[call.token] = secret
         return [{"Id": {"id": 17}}]
@@ -174,9 +179,13 @@ class Bunq:
         secret, bound = call.json["secret"], self.devices.get(call.token)
         if secret not in self.api_keys | self.grants or bound is None:
             raise Refused(400, CREDENTIALS, signed=False)
-        if secret in self.grants and (bound == secret) != self.ways.own_installation_for_each_token:
+        alone = self.ways.one_session_for_each_installation
+        if secret in self.grants and (bound == secret) != self.ways.own_installation_for_each_token and not alone:
             raise Refused(400, CREDENTIALS, signed=False)
+        if alone and call.token in self.occupied.values():
+            raise Refused(400, "Authentication token already has a user session.", signed=False)
         token = secrets.token_hex(32)
+        self.occupied[token] = call.token
         self.sessions[token] = secret
         owner = {"display_name": "Owner", "session_timeout": 604800, "id": OWNER, "tomorrow": [{"a": None}]}
         holder: dict[str, Any] = {"display_name": HOLDER_NAME, "session_timeout": 7200, "id": HOLDER}
@@ -190,6 +199,7 @@ class Bunq:
 
     def close_session(self, call: Incoming) -> list[Any]:
         self.sessions.pop(call.token, None)
+        self.occupied.pop(call.token, None)
         return []
 
     def make_user(self, call: Incoming) -> list[Any]:
@@ -398,6 +408,10 @@ class Handler(BaseHTTPRequestHandler):
                 return
             answer = self._token(call) if parts.path == "/oauth/v1/token" else self._api(call, parts.path)
             self.bunq.calls.append(Call(method, parts.path, answer.status))
+            if answer.status == 200 and parts.path in self.bunq.unanswered:
+                self.bunq.unanswered.remove(parts.path)
+                self.close_connection = True
+                return
         self._answer(answer)
 
     def _token(self, call: Incoming) -> Answer:
