@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, cast, column, literal, literal_column, or_, select, table
+from sqlalchemy import ColumnElement, Select, and_, cast, column, func, literal, literal_column, or_, select, table
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -20,6 +20,8 @@ from bunqflask.models.payments import ACCOUNT_BITS, PaymentRowId
 from bunqflask.services.payment_words import LONGEST, amount_word, search_text
 
 MOST_WORDS = 20
+# What is found is looked up one by one to be added up: more than these are worth a wait that is told.
+MANY = 5_000
 # Beginnings of words of these lengths have an index of their own. Those of other lengths are merged whenever one is
 # asked for, all that there are; so they are asked for by what is indexed, if that is not too many.
 _INDEXED = (2, 3, 4)
@@ -43,13 +45,14 @@ _TERMS = sql_text(
     " FROM each WHERE each.term IS NOT NULL LIMIT :most"
     ") SELECT substr(term, 1, :length) FROM each WHERE term IS NOT NULL"
 )
-# How large a share of all payments has a common word that begins so; what is not common is not told.
+# How large a share of all payments has which common words that begin so; what is not common is not told.
 _COMMON = sql_text(
-    "SELECT common.share FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs)"
+    "SELECT common.word, common.share FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs)"
     " AS common(word, share)"
     " WHERE schemaname = current_schema() AND tablename = 'payment' AND attname = 'payment_search'"
     " AND common.word LIKE ANY (:beginnings)"
 )
+_ALL = sql_text("SELECT reltuples FROM pg_class WHERE oid = 'payment'::regclass")
 _PAST = "\U0010ffff"
 
 
@@ -82,6 +85,16 @@ def newest(
     if db.engine.dialect.name == "sqlite":
         return _newest_on_sqlite(words, ids, bounds, asked, limit)
     return _newest_on_postgres(words, ids, bounds, asked, limit)
+
+
+def finds_many(words: Words, ids: Sequence[int], bounds: tuple[int, int]) -> bool:
+    """Tell quickly whether so many payments of some accounts have these words that adding them up takes long."""
+    if db.engine.dialect.name != "sqlite":
+        return min(_shares(words)) * (db.session.scalar(_ALL) or 0.0) > MANY
+    rowid = _found.c.rowid
+    some = select(rowid).where(_matches(words), rowid.between(*bounds), rowid.op("&")(_ACCOUNT).in_(ids))
+    found = db.session.scalar(select(func.count()).select_from(some.limit(MANY + 1).subquery()))
+    return (found or 0) > MANY
 
 
 def matched(words: Words, bounds: tuple[int, int]) -> ColumnElement[bool]:
@@ -136,8 +149,13 @@ def _newest_on_postgres(
 
 def _are_common(words: Words) -> bool:
     """Tell, by PostgreSQL's statistics, whether its index would have to go through many payments for some words."""
-    shares = db.session.scalars(_COMMON, {"beginnings": [f"{part}%" for part in words.parts]})
-    return sum(shares, 0.0) > _COMMON_SHARE
+    return sum(_shares(words)) > _COMMON_SHARE
+
+
+def _shares(words: Words) -> list[float]:
+    """Return how large a share of all payments each of the words is in, by PostgreSQL's statistics."""
+    found = db.session.execute(_COMMON, {"beginnings": [f"{part}%" for part in words.parts]}).all()
+    return [sum(share for word, share in found if word.startswith(part)) for part in words.parts]
 
 
 def _payments(row_ids: Select[Any], limit: int) -> list[Payment]:

@@ -72,6 +72,13 @@ def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size
     return Page(found[:size], found[size - 1].id if more else None)
 
 
+def finds_many(scope: Scope, wanted: Filter) -> bool:
+    """Tell quickly whether the words of a filter are in so many payments that adding them up takes long."""
+    words, ids = Words.of(wanted.words, wanted.amount), account_ids(scope, wanted)
+    bounds = rows_between(ids, wanted.since or EVER, wanted.before or NEVER) if words and ids else None
+    return words is not None and bounds is not None and payment_index.finds_many(words, ids, bounds)
+
+
 def account_ids(scope: Scope, wanted: Filter) -> list[int]:
     """Return the rows of the accounts that a filter leaves of those in scope."""
     if wanted.account_id is not None:

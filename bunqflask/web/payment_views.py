@@ -18,7 +18,7 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.models import MonetaryAccount, Payment, PaymentChange
-from bunqflask.services import changes, payment_sums, payments
+from bunqflask.services import changes, payment_search, payment_sums, payments
 from bunqflask.services.payment_search import Filter, Page
 from bunqflask.services.payment_sums import Totals
 from bunqflask.services.payments import Scope
@@ -69,9 +69,12 @@ class DayGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How much a view shows, of how much, and what it adds up to in each currency."""
+    """How much a view shows, of how much, and what it adds up to in each currency.
 
-    shown: int
+    `shown` is None where so much is found that the page does not wait for it to be added up.
+    """
+
+    shown: int | None
     shown_text: str
     all_text: str
     sums: list[Totals]
@@ -160,15 +163,18 @@ def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = N
     return shown
 
 
-def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable) -> Result:
+def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable, *, waits: bool) -> Result:
     """Count and add up what a view shows; `everything` is the same view without filters.
 
     :param stamp: what changes whenever payments do; as long as it stays, sums are not asked for again.
+    :param waits: add up even what takes long.
     """
+    all_text = number(sum(each.count for each in _kept_totals(scope, everything, stamp)))
+    if not (waits or _are_kept(scope, wanted, stamp)) and payment_search.finds_many(scope, wanted):
+        return Result(shown=None, shown_text="", all_text=all_text, sums=[])
     sums = _kept_totals(scope, wanted, stamp)
     shown = sum(each.count for each in sums)
-    all_count = sum(each.count for each in _kept_totals(scope, everything, stamp))
-    return Result(shown=shown, shown_text=number(shown), all_text=number(all_count), sums=sums)
+    return Result(shown=shown, shown_text=number(shown), all_text=all_text, sums=sums)
 
 
 def account_url(account: MonetaryAccount, **more: str) -> str:
@@ -208,7 +214,7 @@ def readable_json(raw: dict[str, Any]) -> str:
 
 
 def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
-    key = (stamp, tuple(scope.ids), tuple(scope.ibans), wanted)
+    key = _totals_key(scope, wanted, stamp)
     with _lock:
         found = _totals.get(key)
     if found is None:
@@ -218,6 +224,15 @@ def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
             while len(_totals) > _MOST_TOTALS:
                 _totals.popitem(last=False)
     return found
+
+
+def _are_kept(scope: Scope, wanted: Filter, stamp: Hashable) -> bool:
+    with _lock:
+        return _totals_key(scope, wanted, stamp) in _totals
+
+
+def _totals_key(scope: Scope, wanted: Filter, stamp: Hashable) -> Hashable:
+    return (stamp, tuple(scope.ids), tuple(scope.ibans), wanted)
 
 
 def _counterparty(payment: Payment, scope: Scope) -> str:

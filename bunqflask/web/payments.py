@@ -98,7 +98,7 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
     """Show a list of payments: of one account, by our connection and bunq's account, or of all."""
     if any(not value for value in request.args.values()):
         # A form sends its empty fields too; the address to keep and share has none.
-        known = (*payment_filters.NAMES, "range", "older_id")
+        known = (*payment_filters.NAMES, "range", "older_id", "sums")
         return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
     stamp = _stamp(place[0] if place else None)
 
@@ -133,8 +133,10 @@ def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stam
     }
     if wants_fragment() and older_id is not None:
         return render_template("payments/_older.html", **context)
+    adds_up = request.args.get("sums") == "1"
     context |= {
-        "result": payment_views.result(scope, asked.wanted, everything, stamp[:2]),
+        "result": payment_views.result(scope, asked.wanted, everything, stamp[:2], waits=adds_up),
+        "sums_url": _here({**_view(asked), "sums": "1"}),
         "chips": [(chip.text, _here({**_kept(), **chip.without})) for chip in asked.chips],
         "clear_url": _here(_kept()),
         "here": _here(),
@@ -143,7 +145,7 @@ def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stam
         "types": _types(asked),
     }
     if wants_fragment():
-        return render_template("payments/_found.html", **context)
+        return render_template("payments/_result.html" if adds_up else "payments/_found.html", **context)
     if account is None:
         return render_template(
             "payments/index.html",

@@ -69,6 +69,20 @@ def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
     expect(payer.get_by_text("120 payments", exact=True)).to_be_visible()
 
 
+def test_much_that_is_found_is_added_up_by_itself(robin: Page, site: ThreadSite) -> None:
+    connect(robin)
+    with site.app.app_context():
+        history.store(history.account(MAIN), [Paid(at="2026-10-02T10:00Z", amount="-1", name="Koffie")] * 5_001)
+        db.session.remove()
+    robin.goto("/payments")
+    robin.get_by_label("Search name, text, IBAN or amount").fill("koffie")
+    robin.keyboard.press("Enter")
+    expect(robin.locator("#say")).to_have_text("5,001 of 5,001 payments shown")
+    expect(robin.locator("#result")).to_contain_text("Out −€5,001.00")
+    expect(robin.get_by_role("link", name="Add them up")).to_have_count(0)
+    assert robin.url.endswith("/payments?q=koffie")
+
+
 def test_payments_without_scripts(payer: Page, profiles: Profiles, site: ThreadSite) -> None:
     page = arrive(profiles, site, java_script_enabled=False)
     page.goto(ACCOUNT)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from html import unescape
 
 import pytest
@@ -12,6 +12,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CallBudget, Connection, Payment
 from bunqflask.models.payments import row_id
 from bunqflask.services import connections, team
+from bunqflask.web.payment_views import local_day
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -408,12 +409,13 @@ def test_hidden_amounts_are_in_no_page(site: ThreadSite, robin: Browser) -> None
 
 
 def test_the_chart_and_its_table_tell_the_same(site: ThreadSite, robin: Browser) -> None:
-    now = clock.now()
+    with site.app.app_context():
+        noon = datetime.combine(local_day(clock.now()), time(12), UTC)  # whatever the hour, and whenever summer began
     store(
         site,
-        Paid(at=now - timedelta(days=100), amount="1000"),
-        Paid(at=now - timedelta(days=20), amount="-300"),
-        Paid(at=now - timedelta(days=10), amount="50"),
+        Paid(at=noon - timedelta(days=100), amount="1000"),
+        Paid(at=noon - timedelta(days=20), amount="-300"),
+        Paid(at=noon - timedelta(days=10), amount="50"),
     )
     page = robin.get(f"{ACCOUNT}?range=30")
     assert "over 30 days: from €1,000.00 to €750.00; lowest €700.00, highest €1,000.00" in page.html
