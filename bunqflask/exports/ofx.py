@@ -7,7 +7,7 @@ its first eight digits, which is all that many programs read, are the local day.
 https://financialdataexchange.org/FDX/About/OFX-Work-Group.aspx
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
@@ -131,11 +131,17 @@ def _amount(amount: Decimal) -> str:
 
 
 def _moment(local: datetime) -> str:
-    """Return OFX's date and time: "20261031233000.000[+1:CET]"; half an hour is "[+5.30:IST]"."""
-    distance = local.utcoffset()
-    minutes = round(distance.total_seconds() / 60) if distance else 0
-    hours, rest = divmod(abs(minutes), 60)
-    sign = "-" if minutes < 0 else "+" if minutes else ""
-    name = local.tzname() or ""
+    """Return OFX's date and time: "20261031233000.000[+1:CET]".
+
+    Programs read "+5.30" as half an hour or as three tenths of one. So where a zone lies between whole hours, the
+    same moment is written as the clock shows it in the whole hour next to it where the day is the same.
+    """
+    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, between = divmod(minutes, 60)
+    name = "" if between else local.tzname() or ""
+    shown = local.astimezone(timezone(timedelta(hours=hours)))
+    if shown.date() != local.date():
+        hours += 1
+        shown = local.astimezone(timezone(timedelta(hours=hours)))
     label = f":{name}" if name.isascii() and name.isalpha() else ""
-    return f"{local:%Y%m%d%H%M%S}.000[{sign}{hours}{f'.{rest:02}' if rest else ''}{label}]"
+    return f"{shown:%Y%m%d%H%M%S}.000[{f'{hours:+}' if hours else '0'}{label}]"

@@ -6,10 +6,11 @@ stands in the account's header. UTF-8 without a byte order mark: programs that s
 https://en.wikipedia.org/wiki/Quicken_Interchange_Format
 """
 
+from collections import Counter
 from datetime import date
 from typing import BinaryIO
 
-from bunqflask.exports.statement import Statements, booked, caution, decimal_text, each, totals_of
+from bunqflask.exports.statement import Account, Statements, booked, caution, decimal_text, each, totals_of
 from bunqflask.exports.text import Sink, plain
 
 
@@ -23,20 +24,33 @@ def write(statements: Statements, stream: BinaryIO) -> None:
     :raises StatementBroken: see `booked`.
     """
     sink = Sink(stream)
-    for statement in each(statements):
+    statements = each(statements)
+    called = Counter(_name(statement.account) for statement in statements)
+    for statement in statements:
         account = statement.account
+        name = _name(account)
+        if called[name] > 1:
+            # Programs tell accounts apart by their names alone.
+            name = f"{name} {account.monetary_account_id}"
         totals = totals_of(statement)
         about = " ".join(
             filter(None, (account.iban, account.currency, str(statement.zone), caution(statement, totals)))
         )
         sink.write(
-            f"!Account\nN{plain(account.name) or account.monetary_account_id}\nTBank\nD{plain(about)}\n"
+            f"!Account\nN{name}\nTBank\nD{plain(about)}\n"
             f"/{_day(statement.last_day)}\n${decimal_text(totals.closing)}\n^\n!Type:Bank\n"
         )
         for local, entry in booked(statement):
             memo = plain(f"{entry.description} {entry.counterparty_iban or ''}")
+            payee = plain(entry.counterparty_name)
             sink.write(
                 f"D{_day(local.date())}\nT{decimal_text(entry.amount)}\nN{entry.payment_id}\n"
-                f"P{plain(entry.counterparty_name)}\nM{memo}\n^\n"
+                + (f"P{payee}\n" if payee else "")
+                + (f"M{memo}\n" if memo else "")
+                + "^\n"
             )
     sink.flush()
+
+
+def _name(account: Account) -> str:
+    return plain(account.name) or str(account.monetary_account_id)

@@ -281,10 +281,24 @@ def test_ofx_says_where_a_name_was_cut_and_keeps_its_limits() -> None:
 def test_ofx_gives_local_time_with_its_distance_to_utc() -> None:
     october = statement([entry(1, booked_at="2026-10-25 00:30"), entry(2, booked_at="2026-10-25 01:30")])
     assert tags(written("ofx", october), "DTPOSTED") == ["20261025023000.000[+2:CEST]", "20261025023000.000[+1:CET]"]
-    in_india = statement([entry(1)], zone=ZoneInfo("Asia/Kolkata"))
-    assert tags(written("ofx", in_india), "DTPOSTED") == ["20261015173000.000[+5.30:IST]"]
     in_utc = statement([entry(1)], zone=ZoneInfo("UTC"))
     assert tags(written("ofx", in_utc), "DTPOSTED") == ["20261015120000.000[0:UTC]"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "booked_at", "shown"),
+    [
+        ("Asia/Kolkata", "2026-10-15 12:00", "20261015170000.000[+5]"),  # 17:30
+        ("Asia/Kolkata", "2026-10-14 18:40", "20261015004000.000[+6]"),  # 00:10: an hour less would be the day before
+        ("America/St_Johns", "2026-10-15 12:00", "20261015090000.000[-3]"),  # 09:30
+        ("America/St_Johns", "2026-10-16 02:15", "20261015231500.000[-3]"),  # 23:45
+        ("America/St_Johns", "2026-10-15 02:45", "20261015004500.000[-2]"),  # 00:15
+        ("Asia/Kathmandu", "2026-10-15 12:00", "20261015170000.000[+5]"),  # 17:45
+    ],
+)
+def test_ofx_writes_whole_hours_of_distance_and_keeps_moment_and_day(zone: str, booked_at: str, shown: str) -> None:
+    of = statement([entry(1, booked_at=booked_at)], zone=ZoneInfo(zone))
+    assert tags(written("ofx", of), "DTPOSTED") == [shown]
 
 
 @pytest.mark.parametrize(
@@ -325,6 +339,18 @@ def test_qif_has_one_line_per_field_whatever_the_texts_hold() -> None:
         "!Account", "NMain account", "TBank", "DNL12BUNQ2034567890 EUR Europe/Amsterdam", "/10/31/2026", "$99.00", "^",
         "!Type:Bank", "D10/15/2026", "T-1.00", "N1", "P^ !Type:Cash", f"Ma T99 {OTHER_IBAN}", "^",
     ]  # fmt: skip
+
+
+def test_qif_tells_accounts_of_one_name_apart_and_leaves_out_what_is_empty() -> None:
+    bare = entry(1, "-1.00", counterparty_name="", counterparty_iban=None, description="")
+    three = [
+        statement([bare], account=account(monetary_account_id=7)),
+        statement(account=account(monetary_account_id=8)),
+        statement(account=account(monetary_account_id=9, name="Savings")),
+    ]
+    lines = written("qif", three).decode().splitlines()
+    assert [line for line in lines if line.startswith("N")] == ["NMain account 7", "N1", "NMain account 8", "NSavings"]
+    assert lines[8:12] == ["D10/15/2026", "T-1.00", "N1", "^"]
 
 
 # hledger and Beancount
