@@ -15,7 +15,7 @@ from huey import Huey, MemoryHuey, PostgresHuey, SqliteHuey, crontab
 from huey.serializer import SignedSerializer
 from sqlalchemy.engine import make_url
 
-from bunqflask.services import connecting, connections, consents, sync
+from bunqflask.services import connecting, connections, consents, left_sessions, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ class Jobs:
     def _run_sweep(self) -> None:
         with self._app.app_context():
             consents.end_all_overdue()
+            left_sessions.close_left_over()
             connecting.advance_all(patience_s=_CONSENT_PATIENCE_S)
             due = [connection.id for connection in connections.list_active() if sync.is_due(connection)]
         for connection_id in due:

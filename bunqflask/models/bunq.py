@@ -32,6 +32,8 @@ class BunqSession(Sealed, Leased, Base):
     holder_name: Mapped[str | None] = mapped_column(String(200))
     opened_at: Mapped[datetime | None] = mapped_column(UtcMoment)
     expires_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # since when nothing uses it: it is to be closed at bunq, and deleted
+    left_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
 
 class Installation(Sealed, Base):
@@ -78,6 +80,8 @@ class Installation(Sealed, Base):
     psd2_private_key = Secret()
     psd2_private_key_sealed: Mapped[bytes | None]
     psd2_registered_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    # since when nothing uses one that was made for a single grant
+    left_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
     session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
     session: Mapped[BunqSession | None] = relationship()

@@ -14,12 +14,11 @@ from bunqflask import clock
 from bunqflask.bunq import errors, protocol, resources
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services import accounts, connections, consents, leases, sessions, setup, troubles
+from bunqflask.services import accounts, connections, consents, leases, left_sessions, sessions, setup, troubles
 from bunqflask.services.calls import CallGate
 
 # Answers after which trying again by itself would change nothing.
 _FINAL = ("refused",)
-_CLOSING_PATIENCE_S = 1.0
 
 
 def is_due(attempt: Any) -> bool:
@@ -188,6 +187,7 @@ def _connect(attempt: ConsentAttempt, step: str) -> bool:
         attempt.granted_user_name or "",
     )
     old_session, old_installation = connection.session, connection.installation
+    left_sessions.leave(old_session, old_installation)
     _hand_over(attempt, connection)
     found = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
     difference = accounts.store(connection, found)
@@ -197,7 +197,7 @@ def _connect(attempt: ConsentAttempt, step: str) -> bool:
     attempt.accounts = None
     db.session.commit()
     db.session.refresh(attempt)
-    _leave_behind(old_session, old_installation)
+    left_sessions.close(old_session, old_installation)
     return True
 
 
@@ -211,19 +211,6 @@ def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
     connection.display_name = attempt.granted_user_name or ""
     connection.consented_at = attempt.approved_at or clock.now()
     connections.mark(connection, "active")
-
-
-def _leave_behind(session: BunqSession | None, installation: Installation | None) -> None:
-    """Close the session of the permission that was replaced; a failure there changes nothing here."""
-    if session is None:
-        return
-    signer = installation or sessions.find_installation()
-    if signer is not None:
-        sessions.close(session, signer, CallGate(_CLOSING_PATIENCE_S))
-    db.session.delete(session)
-    if installation is not None:
-        db.session.delete(installation)
-    db.session.commit()
 
 
 def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:

@@ -9,12 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, MonetaryAccount
-from bunqflask.services import kept_sums, sessions, webhooks
-from bunqflask.services.calls import CallGate
+from bunqflask.services import kept_sums, left_sessions, webhooks
 from bunqflask.services.team import Member
 
 # A person waits for the page while the session is closed; bunq's limit may be worth a moment, not more.
-_CLOSING_PATIENCE_S = 2.0
 
 
 _connection, _belongs = table_of(Connection).c, table_of(ConnectionMember).c
@@ -140,26 +138,21 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
     """
     webhooks.remove(connection)
     session, own_installation = connection.session, connection.installation
-    # What must not fail comes first: from here on, nothing of ours can use the grant.
-    connection.access_token = None
-    connection.session_id = None
-    connection.installation_id = None
-    mark(connection, "disconnected")
-    db.session.commit()
-    if session is not None:
-        installation = own_installation or sessions.find_installation()
-        if installation is not None:
-            sessions.close(session, installation, CallGate(_CLOSING_PATIENCE_S))
-        db.session.delete(session)
-    if own_installation is not None:
-        db.session.delete(own_installation)
+    # What must not fail comes first, and together: from here on, nothing of ours can use the grant.
+    left_sessions.leave(session, own_installation)
     if erase:
         # A renewal that is still under way goes on by itself, and must not lose what it holds.
         db.session.execute(db.delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
         db.session.delete(connection)
         db.session.flush()
         kept_sums.forget_gone()
+    else:
+        connection.access_token = None
+        connection.session_id = None
+        connection.installation_id = None
+        mark(connection, "disconnected")
     db.session.commit()
+    left_sessions.close(session, own_installation)
 
 
 def mark(connection: Connection, status: str, reason: str | None = None) -> None:

@@ -27,8 +27,7 @@ from bunqflask import clock, unchanged
 from bunqflask.bunq import errors
 from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Connection, ConsentAttempt
-from bunqflask.services import oauth, sessions, troubles
-from bunqflask.services.calls import CallGate
+from bunqflask.services import left_sessions, oauth, sessions, troubles
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.services.team import Member
 
@@ -38,7 +37,6 @@ KEEP_TRYING = timedelta(minutes=60)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
 _OPEN_STEPS = ("waiting", "exchanging", "connecting", "confirm")
-_CLOSING_PATIENCE_S = 1.0
 _attempt = table_of(ConsentAttempt).c
 _GLANCE = select(
     *(_attempt[name] for name in ("member_id", "step", "step_since", "expires_at", "next_try_at", "trouble"))
@@ -235,15 +233,9 @@ def erase(attempt: ConsentAttempt) -> None:
     attempt.access_token = None
     attempt.accounts = None
     attempt.session_id = attempt.installation_id = None
+    left_sessions.leave(session, own_installation)
     db.session.commit()
-    if session is not None:
-        installation = own_installation or sessions.find_installation()
-        if installation is not None:
-            sessions.close(session, installation, CallGate(_CLOSING_PATIENCE_S))
-        db.session.delete(session)
-    if own_installation is not None:
-        db.session.delete(own_installation)
-    db.session.commit()
+    left_sessions.close(session, own_installation)
 
 
 def end_overdue(attempt: ConsentAttempt) -> None:
