@@ -131,6 +131,35 @@ def test_a_connection_that_is_ended_while_its_payments_are_read_ends_the_reading
         db.session.remove()
 
 
+def test_a_permission_that_is_renewed_while_payments_are_read_is_gone_on_with(site: ThreadSite, bank: Bank) -> None:
+    bank.seed(650, account=MAIN)
+    robin = sign_in(site, "robin@example.org")
+    connect(robin, bank)
+    told: list[int] = []
+
+    def tell(progress: sync.Progress) -> None:
+        told.append(progress.kept)
+        if len(told) == 1:
+            db.session.rollback()  # as between two pages: nothing of ours holds the database up
+            renewal = threading.Thread(target=connect, args=(robin, bank))
+            renewal.start()
+            renewal.join()
+            bank.forget_calls()
+
+    with site.app.app_context():
+        [before] = [each.session_id for each in connections.list_active()]
+        connection = connections.list_active()[0]
+        main = next(each.id for each in connection.monetary_accounts if each.monetary_account_id == MAIN)
+        assert sync.run(connection, patience_s=5, tell=tell, only=main)
+        db.session.remove()
+    with site.app.app_context():
+        assert [each.session_id for each in connections.list_active()] != [before]
+        assert kept() > 650
+        db.session.remove()
+    refused = [call["status"] for call in bank.calls("GET", "/payment") if call["status"] != 200]
+    assert len(refused) <= 1, "the page that was asked for already"
+
+
 def test_two_app_processes_and_two_workers_share_one_database(
     gunicorn_app: GunicornSite, app: Flask, bank: Bank
 ) -> None:
