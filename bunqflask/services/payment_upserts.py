@@ -31,11 +31,16 @@ _SIDE_BY_SIDE = "SELECT id, data::json FROM unnest(%s::bigint[], string_to_array
 
 def statements(dialect: Dialect, rows: Sequence[Row]) -> list[Statement]:
     """Return the statements that keep rows; of a payment kept already, the later `updated` wins."""
-    return [
-        upsert.statement(rows[start : start + _ROWS_AT_ONCE])
-        for upsert in _upserts(dialect)
-        for start in range(0, len(rows), _ROWS_AT_ONCE)
-    ]
+    found: list[Statement] = []
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        payments, raw = (upsert.statement(rows[start : start + _ROWS_AT_ONCE]) for upsert in _upserts(dialect))
+        found += [_together(payments, raw)] if dialect.name == "postgresql" else [payments, raw]
+    return found
+
+
+def _together(payments: Statement, raw: Statement) -> Statement:
+    """Both as one, which a server is asked for once."""
+    return f"WITH kept AS ({payments[0]}) {raw[0]}", (*payments[1], *raw[1])
 
 
 class _Upsert:

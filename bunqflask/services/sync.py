@@ -10,6 +10,7 @@ https://doc.bunq.com/basics/pagination
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,6 +58,9 @@ NOT_LISTED = "not_listed"
 _REST_AFTER_NO = timedelta(hours=6)
 # A gap that bunq itself has stays one: asking for it costs no more than this at each reading.
 _MOST_REPAIRS = 3
+# Two threads read a history: after each short answer of the database, the one that stores would wait for the one that
+# makes rows, up to Python's usual 5 ms.
+_HAND_OVER_S = 0.0005
 # Accounts that were read one after the other fall due one after the other; one round reads them all.
 _ROUND = timedelta(minutes=10)
 _state = table_of(AccountSync)
@@ -319,6 +323,7 @@ def _keep_place(account_id: int, stretches: Iterable[Stretch]) -> None:
 def _asking_ahead(line: _Line) -> Iterator[Callable[[int], Future[_Page]]]:
     """Yield a way to ask for the page below an id while something else is done, in a session of its own."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    sys.setswitchinterval(_HAND_OVER_S)
 
     def ask(below: int) -> _Page:
         with app.app_context():
