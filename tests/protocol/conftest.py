@@ -1,9 +1,16 @@
-"""What the tests over HTTP have in common: slow secrets, made quickly where they are not what a test is about."""
+"""What these tests have in common: slow secrets, made quickly where no test is about them; readers of exports."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 
 import pytest
 from argon2 import PasswordHasher
 
 from bunqflask.services import team
+from tests.conftest import missing
+from tests.support.readers import Reader
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 _NOBODY = _QUICK.hash("nobody")
@@ -25,3 +32,41 @@ def quick_keys(pooled_keys: None) -> None:
 @pytest.fixture
 def real_passwords() -> None:
     """Hash passwords as the app does."""
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Reader]]:
+    """Open a reader by name; it stays open for the tests of this file."""
+    opened: dict[str, Reader] = {}
+
+    def open_reader(name: str) -> Reader:
+        if name not in opened:
+            opened[name] = Reader(name, tmp_path_factory.mktemp(name))
+        return opened[name]
+
+    yield open_reader
+    for each in opened.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def hledger(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run hledger over a journal and return what it prints; its complaint fails the test."""
+    program = shutil.which("hledger")
+    if program is None:
+        missing("hledger (Debian: apt-get install hledger)")
+    path = tmp_path_factory.mktemp("hledger") / "payments.journal"
+
+    def run(journal: bytes, *arguments: str) -> str:
+        path.write_bytes(journal)
+        done = subprocess.run(
+            [program, "-f", str(path), *arguments],
+            capture_output=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        assert done.returncode == 0, done.stderr.decode()[-2_000:]
+        return done.stdout.decode()
+
+    return run

