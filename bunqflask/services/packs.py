@@ -170,6 +170,8 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
     if opening is None and whole and not _has_payments_before(account, since):
         opening = Decimal(0)  # the history is whole, and it begins later
     closing = _balance_before(account, before)
+    if closing is None and not _has_payments_before(account, before):
+        closing = opening
     notice = _notice(account, state, before, whole=whole)
     return Statement(
         account=Account(
@@ -184,7 +186,7 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
         last_day=last_day,
         zone=zone(),
         opening=opening,
-        closing=closing if closing is not None else opening,
+        closing=closing,
         verified=not notice,
         notice=notice,
         entries=lambda: _entries(account.id, since, before),

@@ -114,6 +114,25 @@ def test_where_payments_do_not_add_up_is_told_in_the_pack(site: ThreadSite, bank
     assert "NOT-VERIFIED.txt" not in untold.namelist(), "what comes before the gap adds up"
 
 
+def test_a_balance_that_bunq_did_not_tell_is_made_of_the_one_before_and_the_amounts(
+    site: ThreadSite, bank: Bank
+) -> None:
+    browser = with_history(site, bank, 30)
+    with site.app.app_context():
+        account = next(each for each in connections.list_active()[0].monetary_accounts if payments.count(each) > 20)
+        last = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id.desc()).limit(1)
+        balance = db.session.scalars(last).one().balance_after
+        db.session.scalars(last).one().balance_after = None
+        db.session.commit()
+        number = account.monetary_account_id
+        db.session.remove()
+    pack = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
+    rows = csv.DictReader(io.StringIO(pack.read("balances.csv").decode("utf-8-sig")))
+    (row,) = (row for row in rows if row["account_id"] == str(number))
+    assert (row["opening"], Decimal(row["closing"])) == ("0.00", balance)
+    assert "do not add up" not in row["notice"]
+
+
 @pytest.mark.sqlite_only
 def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 10)
