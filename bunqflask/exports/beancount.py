@@ -55,18 +55,20 @@ def _write_statement(statement: Statement, own: frozenset[str], sink: Sink) -> N
     name, currency = f"Assets:Bunq:{account_part(account)}", account.currency
     totals = totals_of(statement)
     eve = day_before(statement.first_day)
-    opening = decimal_text(totals.opening)
     remark = plain(caution(statement, totals) or statement.notice)
     sink.write(
         f"\n;; {statement.first_day} to {statement.last_day}, days in {statement.zone}\n"
         + (f";; {remark}\n" if remark else "")
         + f"{eve} open {name} {currency}\n"
-        f"  name: {_quoted(account.name)}\n"
-        + (f"  iban: {_quoted(account.iban)}\n\n" if account.iban else "\n")
-        + f'{eve} * "Opening balance"\n'
-        f"  {name}  {opening} {currency}\n  {_OPENING}  {decimal_text(-totals.opening)} {currency}\n\n"
-        f"{statement.first_day} balance {name}  {opening} ~ 0.00 {currency}\n\n"
+        f"  name: {_quoted(account.name)}\n" + (f"  iban: {_quoted(account.iban)}\n\n" if account.iban else "\n")
     )
+    if totals.known:
+        opening = decimal_text(totals.opening)
+        sink.write(
+            f'{eve} * "Opening balance"\n'
+            f"  {name}  {opening} {currency}\n  {_OPENING}  {decimal_text(-totals.opening)} {currency}\n\n"
+            f"{statement.first_day} balance {name}  {opening} ~ 0.00 {currency}\n\n"
+        )
     for local, entry in booked(statement):
         amount, opposite = decimal_text(entry.amount), decimal_text(-entry.amount)
         sink.write(
@@ -75,7 +77,8 @@ def _write_statement(statement: Statement, own: frozenset[str], sink: Sink) -> N
             f"  {name}  {amount} {entry.currency}\n"
             f"  {other_half(entry, own, _OTHERS)}  {opposite} {entry.currency}\n\n"
         )
-    # A balance that is known to be wrong would keep Beancount from loading anything; the caution above says it.
-    asserted = "" if totals.agree else ";; not asserted: "
-    closing = decimal_text(totals.closing)
-    sink.write(f"{asserted}{day_after(statement.last_day)} balance {name}  {closing} ~ 0.00 {currency}\n")
+    if totals.known:
+        # A balance that is wrong would keep Beancount from loading anything; the caution above says it.
+        asserted = "" if totals.agree else ";; not asserted: "
+        closing = decimal_text(totals.closing)
+        sink.write(f"{asserted}{day_after(statement.last_day)} balance {name}  {closing} ~ 0.00 {currency}\n")

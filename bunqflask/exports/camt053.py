@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from bunqflask.exports.currencies import amount_text
 from bunqflask.exports.statement import (
     Account,
     DoesNotFit,
@@ -22,7 +23,6 @@ from bunqflask.exports.statement import (
     begin_of,
     booked,
     caution,
-    decimal_text,
     each,
     end_of,
     totals_of,
@@ -63,8 +63,11 @@ def _header(statements: Sequence[Statement]) -> str:
         raise DoesNotFit("CAMT.053 needs at least one statement")
     latest = max(statements, key=lambda statement: end_of(statement))
     number = min(statement.account.monetary_account_id for statement in statements)
+    # Two periods that end on the same day are two messages: programs refuse an id that they have seen.
+    first = min(statement.first_day for statement in statements)
+    message = f"bunq-{number}-{first:%Y%m%d}-{latest.last_day:%Y%m%d}"
     return (
-        f"<GrpHdr><MsgId>{f'bunq-{latest.last_day:%Y%m%d}-{number}'[:LONGEST_REFERENCE]}</MsgId>"
+        f"<GrpHdr><MsgId>{message[:LONGEST_REFERENCE]}</MsgId>"
         f"<CreDtTm>{end_of(latest).isoformat()}</CreDtTm></GrpHdr>\n"
     )
 
@@ -80,7 +83,7 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
         f"</FrToDt>\n{_account(account)}\n"
         f"{_balance('OPBD', totals.opening, account.currency, first.isoformat())}\n"
         f"{_balance('CLBD', totals.closing, account.currency, last.isoformat())}\n"
-        f"{_summary(totals)}\n"
+        f"{_summary(totals, account.currency)}\n"
     )
     for local, entry in booked(statement):
         sink.write(_entry(entry, local.date().isoformat(), local.isoformat(timespec="seconds")))
@@ -90,9 +93,10 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
 
 def _account(account: Account) -> str:
     name, holder = plain(account.name)[:LONGEST_ACCOUNT_NAME], plain(account.holder)[:LONGEST_NAME]
-    at_bunq = not is_iban(account.iban) or (account.iban or "")[4:8] == "BUNQ"
+    number = plain(account.iban or "") or str(account.monetary_account_id)
+    at_bunq = not is_iban(number) or number[4:8] == "BUNQ"
     return (
-        f"<Acct><Id>{_number(account.iban or str(account.monetary_account_id))}</Id><Ccy>{account.currency}</Ccy>"
+        f"<Acct><Id>{_number(number)}</Id><Ccy>{account.currency}</Ccy>"
         + _named("Nm", name)
         + (f"<Ownr>{_named('Nm', holder)}</Ownr>" if holder else "")
         + ("<Svcr><FinInstnId><BIC>BUNQNL2A</BIC></FinInstnId></Svcr>" if at_bunq else "")
@@ -118,11 +122,11 @@ def _balance(code: str, amount: Decimal, currency: str, day: str) -> str:
 
 
 def _amount(amount: Decimal, currency: str) -> str:
-    return f'<Amt Ccy="{currency}">{_digits(amount)}</Amt><CdtDbtInd>{_side(amount)}</CdtDbtInd>'
+    return f'<Amt Ccy="{currency}">{_digits(amount, currency)}</Amt><CdtDbtInd>{_side(amount)}</CdtDbtInd>'
 
 
-def _digits(amount: Decimal) -> str:
-    text = decimal_text(abs(amount))
+def _digits(amount: Decimal, currency: str) -> str:
+    text = amount_text(abs(amount), currency)
     if len(text) > DIGITS + 1 or len(text.partition(".")[2]) > DECIMALS:
         raise DoesNotFit(f"CAMT.053 has {DIGITS} digits for an amount, {DECIMALS} of them decimals")
     return text
@@ -132,14 +136,14 @@ def _side(amount: Decimal) -> str:
     return "DBIT" if amount < 0 else "CRDT"
 
 
-def _summary(totals: Totals) -> str:
-    net = totals.money_in + totals.money_out
+def _summary(totals: Totals, currency: str) -> str:
+    net, turnover = totals.money_in + totals.money_out, totals.money_in - totals.money_out
     return (
         f"<TxsSummry><TtlNtries><NbOfNtries>{totals.count}</NbOfNtries>"
-        f"<Sum>{_digits(totals.money_in - totals.money_out)}</Sum><TtlNetNtryAmt>{_digits(net)}</TtlNetNtryAmt>"
+        f"<Sum>{_digits(turnover, currency)}</Sum><TtlNetNtryAmt>{_digits(net, currency)}</TtlNetNtryAmt>"
         f"<CdtDbtInd>{_side(net)}</CdtDbtInd></TtlNtries>"
-        f"<TtlCdtNtries><Sum>{_digits(totals.money_in)}</Sum></TtlCdtNtries>"
-        f"<TtlDbtNtries><Sum>{_digits(totals.money_out)}</Sum></TtlDbtNtries></TxsSummry>"
+        f"<TtlCdtNtries><Sum>{_digits(totals.money_in, currency)}</Sum></TtlCdtNtries>"
+        f"<TtlDbtNtries><Sum>{_digits(totals.money_out, currency)}</Sum></TtlDbtNtries></TxsSummry>"
     )
 
 

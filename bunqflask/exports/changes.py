@@ -20,8 +20,8 @@ class _Account:
     monetary_account_id: int
     title: str
     currency: str
-    opening: str
-    closing: str
+    opening: str | None
+    closing: str | None
     marks: dict[int, Mark] | None
     days: dict[date, Day]
 
@@ -33,8 +33,8 @@ class _Account:
             monetary_account_id=int(of["monetary_account_id"]),
             title=plain(f"{of['name']} {of['iban'] or ''}") or "Account",
             currency=str(of["currency"]),
-            opening=str(of["opening"]),
-            closing=str(of["closing"]),
+            opening=None if of["opening"] is None else str(of["opening"]),
+            closing=None if of["closing"] is None else str(of["closing"]),
             marks=None if marks is None else {mark.payment_id: mark for mark in marks},
             days=by_day(marks) if marks is not None else {day.day: day for day in days},
         )
@@ -123,7 +123,8 @@ def _account(old: _Account | None, new: _Account | None, first: date, last: date
 def _balances(old: _Account, new: _Account) -> Iterator[str]:
     for word, before, after in (("opening", old.opening, new.opening), ("closing", old.closing, new.closing)):
         if before != after:
-            yield f"= {word} balance {after} {new.currency}, was {plain(before)}"
+            now = "not known" if after is None else f"{after} {new.currency}"
+            yield f"= {word} balance {now}, was {'not known' if before is None else plain(before)}"
 
 
 def _payments(old: dict[int, Mark], new: dict[int, Mark], currency: str, first: date, last: date) -> Iterator[str]:

@@ -9,8 +9,9 @@ https://hledger.org/hledger.html#journal
 
 from typing import BinaryIO
 
+from bunqflask.exports.currencies import decimals_of
 from bunqflask.exports.ledger import Others, account_part, other_half, own_ibans
-from bunqflask.exports.statement import Statement, Statements, Sums, booked, caution, decimal_text, each
+from bunqflask.exports.statement import Statement, Statements, booked, caution, decimal_text, each, totals_of
 from bunqflask.exports.text import Sink, plain
 
 _OTHERS = Others(income="income:unsorted", expenses="expenses:unsorted", transfers="assets:bunq:transfers")
@@ -33,7 +34,7 @@ def write(statements: Statements, stream: BinaryIO) -> None:
     sink = Sink(stream)
     sink.write("; Payments from bunq. Every amount is exact.\ndecimal-mark .\n\n")
     for currency in sorted({statement.account.currency for statement in statements}):
-        sink.write(f"commodity 1000.00 {currency}\n")
+        sink.write(f"commodity 1000.{max(2, decimals_of(currency)) * '0'} {currency}\n")
     for name in (_OPENING, _OTHERS.income, _OTHERS.expenses, _OTHERS.transfers):
         sink.write(f"account {name}\n")
     for statement in statements:
@@ -47,19 +48,17 @@ def _write_statement(statement: Statement, own: frozenset[str], sink: Sink) -> N
     sink.write(f"\naccount {name}\n")
     sink.write(f"; {_words(account.name)} {_words(account.iban or '')}\n")
     sink.write(f"; {statement.first_day} to {statement.last_day}, days in {statement.zone}\n")
-    if remark := caution(statement) or statement.notice:
-        sink.write(f"; {_words(remark)}\n")
+    totals = totals_of(statement)
+    remark = caution(statement, totals)
+    if remark or statement.notice:
+        sink.write(f"; {_words(remark or statement.notice)}\n")
     sink.write("\n")
-    # Not `totals_of`: what the bank said decides, and needs no pass of its own.
-    opening = statement.opening
-    if opening is not None:
+    if totals.known:
         sink.write(
-            f"{statement.first_day} * opening balance\n    {name}  = {decimal_text(opening)} {account.currency}\n"
-            f"    {_OPENING}\n\n"
+            f"{statement.first_day} * opening balance\n"
+            f"    {name}  = {decimal_text(totals.opening)} {account.currency}\n    {_OPENING}\n\n"
         )
-    sums = Sums(statement)
     for local, entry in booked(statement):
-        sums.add(entry)
         about = " | ".join(filter(None, (_words(entry.counterparty_name), _words(entry.description))))
         amount, opposite = decimal_text(entry.amount), decimal_text(-entry.amount)
         sink.write(
@@ -68,11 +67,10 @@ def _write_statement(statement: Statement, own: frozenset[str], sink: Sink) -> N
             f"    {name}  {amount} {entry.currency}\n"
             f"    {other_half(entry, own, _OTHERS)}  {opposite} {entry.currency}\n\n"
         )
-    totals = sums.totals()
-    if opening is not None and totals.agree:
+    if totals.known and totals.agree:
         sink.write(
             f"{statement.last_day} * closing balance\n"
             f"    {name}  0.00 {account.currency} = {decimal_text(totals.closing)} {account.currency}\n\n"
         )
     else:
-        sink.write(f"; No balance is asserted for {name}. {caution(statement, totals)}\n\n")
+        sink.write(f"; No balance is asserted for {name}. {_words(remark)}\n\n")

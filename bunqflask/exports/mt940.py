@@ -13,6 +13,7 @@ import re
 from decimal import Decimal
 from typing import BinaryIO
 
+from bunqflask.exports.currencies import amount_text
 from bunqflask.exports.statement import (
     DoesNotFit,
     Entry,
@@ -21,7 +22,6 @@ from bunqflask.exports.statement import (
     booked,
     caution,
     day_before,
-    decimal_text,
     each,
     totals_of,
 )
@@ -54,7 +54,7 @@ def write(statements: Statements, stream: BinaryIO) -> None:
 def _write_statement(statement: Statement, sink: Sink) -> None:
     account, last = statement.account, statement.last_day
     totals = totals_of(statement)
-    number = swift(account.iban or str(account.monetary_account_id))[:LONGEST_ACCOUNT]
+    number = (swift(account.iban or "") or str(account.monetary_account_id))[:LONGEST_ACCOUNT]
     reference = "NOTVERIFIED" if caution(statement, totals) else str(account.monetary_account_id)[:LONGEST_REFERENCE]
     # The statement's number has five digits: the year and the day in it, so that later periods count higher.
     sink.write(
@@ -62,7 +62,7 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
         f":60F:{_balance(totals.opening, f'{day_before(statement.first_day):%y%m%d}', account.currency)}\r\n"
     )
     for local, entry in booked(statement):
-        sign, amount = _signed(entry.amount)
+        sign, amount = _signed(entry.amount, entry.currency)
         kind = _TYPES.get(entry.kind.upper()) or _TYPES.get(entry.sub_kind.upper()) or "TRF"
         sink.write(
             f":61:{local:%y%m%d%m%d}{sign}{amount}N{kind}NONREF//{str(entry.payment_id)[:LONGEST_REFERENCE]}\r\n"
@@ -72,13 +72,14 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
 
 
 def _balance(amount: Decimal, day: str, currency: str) -> str:
-    sign, text = _signed(amount)
+    sign, text = _signed(amount, currency)
     return f"{sign}{day}{currency}{text}"
 
 
-def _signed(amount: Decimal) -> tuple[str, str]:
-    """Return SWIFT's mark and amount: ("D", "12,95")."""
-    text = decimal_text(abs(amount)).replace(".", ",")
+def _signed(amount: Decimal, currency: str) -> tuple[str, str]:
+    """Return SWIFT's mark and amount, whose comma stands also where no decimals follow: ("D", "12,95")."""
+    whole, _, fraction = amount_text(abs(amount), currency).partition(".")
+    text = f"{whole},{fraction}"
     if len(text) > LONGEST_AMOUNT and text.endswith(",00"):
         text = text[:-2]
     if len(text) > LONGEST_AMOUNT:

@@ -78,18 +78,25 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
             f"<STMTTRN><TRNTYPE>{_type(entry)}</TRNTYPE><DTPOSTED>{_moment(local)}</DTPOSTED>"
             f"<TRNAMT>{_amount(entry.amount)}</TRNAMT><FITID>{entry.payment_id}</FITID>{_texts(entry)}</STMTTRN>\n"
         )
+    opening = "Opening balance" if totals.known else "Opening balance not known"
     about = _fitting(plain(f"{statement.zone}. {caution(statement, totals)}"), LONGEST_BALANCE_TEXT)
     sink.write(
         f"</BANKTRANLIST>\n<LEDGERBAL><BALAMT>{_amount(totals.closing)}</BALAMT><DTASOF>{last}</DTASOF></LEDGERBAL>\n"
-        f"<BALLIST><BAL><NAME>Opening balance</NAME><DESC>{about}</DESC><BALTYPE>DOLLAR</BALTYPE>"
+        f"<BALLIST><BAL><NAME>{opening}</NAME><DESC>{about}</DESC><BALTYPE>DOLLAR</BALTYPE>"
         f"<VALUE>{_amount(totals.opening)}</VALUE><DTASOF>{first}</DTASOF></BAL></BALLIST>\n</STMTRS></STMTTRNRS>\n"
     )
 
 
 def _bank_account(account: Account) -> str:
-    # Room for 22 characters: a longer IBAN (France's has 27) keeps its end, where the account's own number stands.
-    number = plain(account.iban or str(account.monetary_account_id))[-LONGEST_ACCOUNT:]
-    bank = account.iban[4:8] if account.iban and is_iban(account.iban) else "BUNQ"
+    number, bank = plain(account.iban or "") or str(account.monetary_account_id), "BUNQ"
+    if is_iban(number):
+        # Room for 22 characters: of a longer IBAN (France's has 27) the bank takes the national number's begin, and
+        # the account its end, so that nothing is lost but the country.
+        national = number[4:]
+        bank = national[: max(4, len(national) - LONGEST_ACCOUNT)]
+        number = number if len(number) <= LONGEST_ACCOUNT else national[-LONGEST_ACCOUNT:]
+    elif len(number) > LONGEST_ACCOUNT:
+        number = str(account.monetary_account_id)
     kind = "SAVINGS" if "saving" in account.kind.casefold() else "CHECKING"
     return (
         f"<BANKACCTFROM><BANKID>{bank}</BANKID><ACCTID>{escape(number)}</ACCTID>"

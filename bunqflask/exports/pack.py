@@ -121,6 +121,7 @@ def _survey(statement: Statement, room: int) -> tuple[dict[str, Any], Totals, in
         digests.add(local.date(), entry)
         size += _FIXED_BYTES + _BYTES_OF_A_CHARACTER * (len(entry.counterparty_name) + len(entry.description))
     totals, account = sums.totals(), statement.account
+    opening, closing = _balances(totals)
     marks, days = digests.marks, None
     if marks is None:
         days = [str(digests.days[day]) for day in sorted(digests.days)]
@@ -132,11 +133,10 @@ def _survey(statement: Statement, room: int) -> tuple[dict[str, Any], Totals, in
         "iban": account.iban and plain(account.iban),
         "currency": account.currency,
         "kind": plain(account.kind),
-        "opening": decimal_text(totals.opening),
+        "opening": opening,
         "money_in": decimal_text(totals.money_in),
         "money_out": decimal_text(totals.money_out),
-        "closing": decimal_text(totals.closing),
-        "balances_known": totals.known,
+        "closing": closing,
         "balances_agree": totals.agree,
         "payments": totals.count,
         "verified": is_verified(statement, totals),
@@ -193,6 +193,7 @@ def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], s
     rows.writerow(_ABOUT_BALANCES)
     for statement, sums in zip(statements, totals, strict=True):
         account = statement.account
+        opening, closing = _balances(sums)
         rows.writerow(
             (
                 guarded(account.name),
@@ -202,16 +203,21 @@ def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], s
                 statement.first_day,
                 statement.last_day,
                 str(statement.zone),
-                decimal_text(sums.opening),
+                opening,
                 decimal_text(sums.money_in),
                 decimal_text(sums.money_out),
-                decimal_text(sums.closing),
+                closing,
                 sums.count,
                 "yes" if statement.verified else "no",
                 guarded(caution(statement, sums) or statement.notice),
             )
         )
     sink.flush()
+
+
+def _balances(totals: Totals) -> tuple[str, str] | tuple[None, None]:
+    """Return opening and closing balance as text, or none where they are not known."""
+    return (decimal_text(totals.opening), decimal_text(totals.closing)) if totals.known else (None, None)
 
 
 def _read_me(statements: Sequence[Statement], totals: Sequence[Totals]) -> str:

@@ -1,17 +1,20 @@
 """QIF, as Quicken defined it: dates month first, amounts with a point, the payment's id as number.
 
 The opening balance is not written as a payment, which would count it again at every import; the closing balance
-stands in the account's header. UTF-8 without a byte order mark: programs that still take QIF ask or find out.
+stands in the account's header, where it is known. Programs tell accounts apart by their names alone, across files, so
+bunq's id stands behind each. UTF-8 without a byte order mark: programs that still take QIF ask or find out.
 
 https://en.wikipedia.org/wiki/Quicken_Interchange_Format
 """
 
-from collections import Counter
 from datetime import date
 from typing import BinaryIO
 
 from bunqflask.exports.statement import Account, Statements, booked, caution, decimal_text, each, totals_of
 from bunqflask.exports.text import Sink, plain
+
+# In the name of an account these would part it: GnuCash reads a colon as "the account below", Quicken takes none.
+_SAFE = str.maketrans(dict.fromkeys(":/|^[]", "-"))
 
 
 def _day(day: date) -> str:
@@ -24,21 +27,16 @@ def write(statements: Statements, stream: BinaryIO) -> None:
     :raises StatementBroken: see `booked`.
     """
     sink = Sink(stream)
-    statements = each(statements)
-    called = Counter(_name(statement.account) for statement in statements)
-    for statement in statements:
+    for statement in each(statements):
         account = statement.account
-        name = _name(account)
-        if called[name] > 1:
-            # Programs tell accounts apart by their names alone.
-            name = f"{name} {account.monetary_account_id}"
         totals = totals_of(statement)
         about = " ".join(
             filter(None, (account.iban, account.currency, str(statement.zone), caution(statement, totals)))
         )
         sink.write(
-            f"!Account\nN{name}\nTBank\nD{plain(about)}\n"
-            f"/{_day(statement.last_day)}\n${decimal_text(totals.closing)}\n^\n!Type:Bank\n"
+            f"!Account\nN{_name(account)}\nTBank\nD{plain(about)}\n"
+            + (f"/{_day(statement.last_day)}\n${decimal_text(totals.closing)}\n" if totals.known else "")
+            + "^\n!Type:Bank\n"
         )
         for local, entry in booked(statement):
             memo = plain(f"{entry.description} {entry.counterparty_iban or ''}")
@@ -53,4 +51,4 @@ def write(statements: Statements, stream: BinaryIO) -> None:
 
 
 def _name(account: Account) -> str:
-    return plain(account.name) or str(account.monetary_account_id)
+    return plain(f"{account.name} {account.monetary_account_id}").translate(_SAFE)

@@ -87,7 +87,8 @@ class Totals:
     """A statement's sums. `money_out` is zero or negative.
 
     Where the bank's balances are unknown, what can be derived from the entries is; `known` is False where nothing
-    could be, and then the balances count from zero. `agree` says that opening and entries add up to the closing.
+    could be. Then `opening` and `closing` count from zero, for the formats that cannot do without, and the others
+    write none. `agree` says that opening and entries add up to the closing.
     """
 
     count: int
@@ -129,24 +130,23 @@ class Sums:
         self._statement = statement
         self._count = 0
         self._money_in = self._money_out = Decimal("0.00")
-        self._first: Entry | None = None
+        self._derived: Decimal | None = None
 
     def add(self, entry: Entry) -> None:
-        if self._first is None:
-            self._first = entry
         self._count += 1
         if entry.amount < 0:
             self._money_out += entry.amount
         else:
             self._money_in += entry.amount
+        if self._derived is None and entry.balance_after is not None:
+            self._derived = entry.balance_after - self._money_in - self._money_out
 
     def totals(self) -> Totals:
         """Return what has been added up so far, with the balances around it."""
         change = self._money_in + self._money_out
         opening, closing = self._statement.opening, self._statement.closing
-        first = self._first
-        if opening is None and closing is None and first is not None and first.balance_after is not None:
-            opening = first.balance_after - first.amount
+        if opening is None and closing is None:
+            opening = self._derived
         known = opening is not None or closing is not None
         if opening is None:
             opening = Decimal("0.00") if closing is None else closing - change
@@ -183,7 +183,7 @@ def caution(statement: Statement, totals: Totals | None = None) -> str:
     if not statement.verified and statement.notice:
         words.append(statement.notice)
     if totals is not None and not totals.known:
-        words.append("The bank's balances are not known: the balances here count from zero.")
+        words.append("The bank's balances are not known: where a file has to state them, they count from zero.")
     if not agree:
         words.append("The opening balance and the entries do not add up to the closing balance.")
     return " ".join(words)

@@ -81,7 +81,7 @@ class _Book:
         self.workbook = xlsxwriter.Workbook(str(path), options)
         self.workbook.set_properties({"title": "Payments", "created": made_at.replace(tzinfo=None)})
         self._head = self.workbook.add_format({"bold": True, "bottom": 1})
-        self._money = self.workbook.add_format({"num_format": "#,##0.00"})
+        self._money = self.workbook.add_format({"num_format": "#,##0.00##"})
         self._right = self.workbook.add_format({"align": "right"})
         self._day = self.workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._clock = self.workbook.add_format({"num_format": "hh:mm:ss"})
@@ -184,8 +184,8 @@ def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, tota
     for column, day in enumerate((statement.first_day, statement.last_day), start=5):
         book.day(sheet, row, column, datetime(day.year, day.month, day.day))  # noqa: DTZ001
     book.text(sheet, row, 7, str(statement.zone))
-    balances = (totals.opening, totals.money_in, totals.money_out, totals.closing)
-    for column, amount in enumerate(balances, start=8):
+    opening, closing = (totals.opening, totals.closing) if totals.known else (None, None)
+    for column, amount in enumerate((opening, totals.money_in, totals.money_out, closing), start=8):
         book.money(sheet, row, column, amount)
     sheet.write_number(row, 12, totals.count)
     book.text(sheet, row, 13, "yes" if is_verified(statement, totals) else "no")

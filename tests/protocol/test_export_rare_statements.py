@@ -1,0 +1,111 @@
+"""What a bank rarely says, and may: amounts of nothing or of many decimals, other currencies, no balances, twins."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import mt940
+import openpyxl
+import pytest
+
+from bunqflask.exports.statement import Entry, Statement
+from tests.support.readers import Reader
+from tests.unit.exports.statements import account, entry, statement, sum_of, written
+
+AMOUNTS = {"EUR": ["0.00", "-0.01", "12.3456", "-7"], "JPY": ["0", "-1", "150000"], "KWD": ["1.234", "-0.005"]}
+TWIN = account(monetary_account_id=10112, iban="NL34BUNQ2034567891")
+
+
+def of_currency(currency: str) -> Statement:
+    entries = [entry(place, amount, currency=currency) for place, amount in enumerate(AMOUNTS[currency], start=1)]
+    opening = Decimal("100")
+    return statement(entries, account=account(currency=currency), opening=opening, closing=opening + sum_of(entries))
+
+
+def unknown(entries: Sequence[Entry] = (entry(1, "10.00"), entry(2, "-4.00")), **changed: Any) -> Statement:
+    return statement(entries, opening=None, closing=None, **changed)
+
+
+def of_mt940(content: bytes) -> list[Decimal]:
+    return [one.data["amount"].amount for one in mt940.parse(content.decode("ascii")) if one.data.get("id")]
+
+
+@pytest.mark.parametrize("currency", AMOUNTS)
+def test_every_reader_gets_the_exact_amounts_of_every_currency(
+    reader: Callable[[str], Reader], hledger: Callable[..., str], currency: str
+) -> None:
+    of = of_currency(currency)
+    amounts = [Decimal(amount) for amount in AMOUNTS[currency]]
+    assert of_mt940(written("mt940", of)) == amounts
+    (ofx,) = reader("ofx").read(written("ofx", of))
+    assert [Decimal(one[2]) for one in ofx["payments"]] == amounts
+    (qif,) = reader("qif").read(written("qif", of))
+    assert [Decimal(one[2]) for one in qif["payments"]] == amounts
+    camt = reader("camt").read(written("camt053", of))
+    assert camt["errors"] == []
+    assert [Decimal(one[2]) for one in camt["payments"]] == list(map(abs, amounts))
+    beancount = reader("beancount").read(written("beancount", of))
+    assert beancount["errors"] == []
+    assert [Decimal(one[2]) for one in beancount["payments"]] == amounts
+    sheet = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)))["Main account"]
+    assert [Decimal(str(cell.value)) for cell in sheet["C"][1:]] == amounts
+    journal = written("hledger", of)
+    hledger(journal, "check", "--strict")
+    rows = csv.DictReader(io.StringIO(hledger(journal, "print", "-O", "csv")))
+    of_account = [row for row in rows if row["code"] and row["account"].startswith("assets:bunq:")]
+    assert [Decimal(row["amount"]) for row in of_account] == amounts
+    if currency == "KWD":
+        assert "101.229 KWD" in hledger(journal, "balance", "assets:bunq")
+
+
+def test_programs_that_assert_balances_assert_none_that_the_bank_did_not_give(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    for of in (unknown(), unknown([])):
+        ledger = reader("beancount").read(written("beancount", of))
+        assert (ledger["errors"], ledger["balances"]) == ([], [])
+        journal = written("hledger", of)
+        hledger(journal, "check", "--strict")
+        assert "equity" not in hledger(journal, "balance")
+
+
+def test_a_balance_after_any_payment_is_enough_for_both_ledgers(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    of = unknown([entry(1, "10.00"), entry(2, "-4.00", balance_after=Decimal("56.00")), entry(3, "1.00")])
+    ledger = reader("beancount").read(written("beancount", of))
+    assert ledger["errors"] == []
+    assert [one[2] for one in ledger["balances"]] == ["50.00", "57.00"]
+    journal = written("hledger", of)
+    hledger(journal, "check", "--strict")
+    assert hledger(journal, "balance", "assets:bunq").split()[0] == "57.00"
+
+
+def test_readers_take_the_files_of_a_period_without_known_balances(reader: Callable[[str], Reader]) -> None:
+    for of, closing in ((unknown(), Decimal("6.00")), (unknown([]), Decimal())):
+        assert mt940.parse(written("mt940", of).decode("ascii")).data["final_closing_balance"].amount.amount == closing
+        camt = reader("camt").read(written("camt053", of))
+        assert camt["errors"] == []
+        assert Decimal(camt["statements"][0]["ClosingBalance"]) == closing
+        (ofx,) = reader("ofx").read(written("ofx", of))
+        assert Decimal(ofx["closing"]) == closing
+        assert reader("qif").read(written("qif", of))[0]["closing"] == "None"
+
+
+def test_qif_accounts_of_one_name_stay_two_in_files_of_their_own(reader: Callable[[str], Reader]) -> None:
+    names = [reader("qif").read(written("qif", statement(account=one)))[0]["account"] for one in (account(), TWIN)]
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("name", ["ofx", "camt053", "mt940"])
+def test_a_blank_iban_leaves_the_account_with_bunqs_number(reader: Callable[[str], Reader], name: str) -> None:
+    content = written(name, statement([entry(1)], account=account(iban=" ")))
+    if name == "ofx":
+        assert reader("ofx").read(content)[0]["account"] == "10111"
+    elif name == "camt053":
+        assert reader("camt").read(content)["errors"] == []
+        assert b"<Acct><Id><Othr><Id>10111</Id></Othr></Id>" in content
+    else:
+        assert mt940.parse(content.decode("ascii")).data["account_identification"] == "10111"
