@@ -11,8 +11,9 @@ import openpyxl
 import pytest
 
 from bunqflask.exports.statement import Entry, Statement
+from bunqflask.exports.text import plain
 from tests.support.readers import Reader
-from tests.unit.exports.statements import account, entry, statement, sum_of, written
+from tests.unit.exports.statements import HOSTILE, account, entry, statement, sum_of, written
 
 AMOUNTS = {"EUR": ["0.00", "-0.01", "12.3456", "-7"], "JPY": ["0", "-1", "150000"], "KWD": ["1.234", "-0.005"]}
 TWIN = account(monetary_account_id=10112, iban="NL34BUNQ2034567891")
@@ -58,6 +59,20 @@ def test_every_reader_gets_the_exact_amounts_of_every_currency(
     assert [Decimal(row["amount"]) for row in of_account] == amounts
     if currency == "KWD":
         assert "101.229 KWD" in hledger(journal, "balance", "assets:bunq")
+
+
+def test_hostile_texts_come_back_whole(reader: Callable[[str], Reader], hledger: Callable[..., str]) -> None:
+    marks = ("(x) y", "* y", "! y", "= 5", "@ 3 EUR", "~ monthly", "{x}", "[2026-01-01]")
+    bare = {"counterparty_name": "", "counterparty_iban": None}
+    described = [entry(place, "1.00", description=text, **bare) for place, text in enumerate((*HOSTILE, *marks))]
+    of = statement(described)
+    texts = [plain(one.description) for one in described]
+    assert [text or "" for text in reader("qif").read(written("qif", of))[0]["texts"]] == texts
+    memos = reader("ofx").read(written("ofx", of))[0]["texts"]
+    assert [text or "" for text in memos] == [text[:255].strip() for text in texts]
+    rows = csv.DictReader(io.StringIO(hledger(written("hledger", of), "print", "-O", "csv")))
+    read = [row["description"] for row in rows if row["code"] and row["account"].startswith("assets:bunq:")]
+    assert read == [text.replace(";", ",").replace("|", "/") for text in texts]
 
 
 def test_programs_that_assert_balances_assert_none_that_the_bank_did_not_give(

@@ -16,6 +16,7 @@ for path in sys.stdin:
             "opening": str(found.ballist[0].value),
             "closing": str(found.ledgerbal.balamt),
             "payments": [[one.fitid, one.dtposted.isoformat(), str(one.trnamt)] for one in found.transactions],
+            "texts": [one.memo for one in found.transactions],
         }
         for found in tree.convert().statements
     ]

@@ -16,6 +16,7 @@ for path in sys.stdin:
                 for kind in account.transactions.values()
                 for one in kind
             ],
+            "texts": [one.memo for kind in account.transactions.values() for one in kind],
         }
         for account in found.accounts.values()
     ]
