@@ -63,7 +63,7 @@ def test_every_reader_gets_the_exact_amounts_of_every_currency(
 
 def test_hostile_texts_come_back_whole(reader: Callable[[str], Reader], hledger: Callable[..., str]) -> None:
     marks = ("(x) y", "* y", "! y", "= 5", "@ 3 EUR", "~ monthly", "{x}", "[2026-01-01]")
-    bare = {"counterparty_name": "", "counterparty_iban": None}
+    bare: dict[str, Any] = {"counterparty_name": "", "counterparty_iban": None}
     described = [entry(place, "1.00", description=text, **bare) for place, text in enumerate((*HOSTILE, *marks))]
     of = statement(described)
     texts = [plain(one.description) for one in described]
