@@ -130,12 +130,12 @@ def _begin_postgres(connection: Connection) -> None:
 
 def _take_postgres(connection: Any, record: Any, _proxy: Any) -> None:
     # A server that was restarted costs nobody a page, and no consent the token that bunq gives only once.
-    if _may_have_ended(connection, record):
-        connection.autocommit = True
-        try:
+    try:
+        if _may_have_ended(connection, record):
+            connection.autocommit = True
             connection.execute("SELECT 1")
-        except connection.Error as error:
-            raise InvalidatePoolError from error
+    except connection.Error as error:
+        raise InvalidatePoolError from error
     connection.autocommit = False  # whatever it was used for before
 
 
