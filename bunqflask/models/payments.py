@@ -147,5 +147,9 @@ class AccountSync(Leased, Base):
     # every payment up to this row adds up; breaks are the rows that do not follow from the one before
     verified_id: Mapped[int | None] = mapped_column(BigInteger)
     breaks: Mapped[list[Any]] = mapped_column(JSON, default=list)
+    # the lowest row that was stored or changed since; None while the proof is up to date
+    unproved_from: Mapped[int | None] = mapped_column(BigInteger)
+    # when all payments were last proved, and not only what was new
+    proved_at: Mapped[datetime | None] = mapped_column(UtcMoment)
 
     account: Mapped[MonetaryAccount] = relationship()

@@ -8,13 +8,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import ScalarSelect, func, select, type_coerce
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment, PaymentChange
 
 # An account whose payments carry no balances at all breaks everywhere: the first ones tell enough.
 MOST_BREAKS = 100
+_PROVED_FOR = timedelta(days=1)
 # One payment told twice has two ids, and perhaps not quite the same moment.
 _SAME_MOMENT = timedelta(minutes=2)
 
@@ -34,11 +36,14 @@ class Gap:
 
 @dataclass(frozen=True)
 class Proof:
-    """Every payment up to `verified_id` adds up from the first one on; `breaks` are the ones that do not."""
+    """Every payment up to `verified_id` adds up from the first one on; `breaks` are the ones that do not.
+
+    `is_anew` tells that all payments were chained for it, and not only what was new.
+    """
 
     verified_id: int | None
     breaks: list[Gap]
-    is_whole: bool
+    is_anew: bool
 
 
 @dataclass(frozen=True)
@@ -61,29 +66,57 @@ def prove(account: MonetaryAccount) -> Proof:
     The chain begins at zero when the end of history has been reached. A payment without a balance breaks it, once:
     the one after it cannot be blamed.
     """
+    return _proof(account, _breaks(account, since=None), is_anew=True)
+
+
+def prove_on(account: MonetaryAccount, state: AccountSync) -> Proof:
+    """Do the same, but chain only from where something was stored since the last proof.
+
+    A payment breaks the chain for what it is and what the one before it is: what is older than all that changed is as
+    it was proved then. All of them are chained once a day nevertheless, in case they changed without us.
+    """
+    known = [Gap(int(row_id), Decimal(missing)) for row_id, missing in state.breaks]
+    if state.proved_at is None or state.proved_at < clock.now() - _PROVED_FOR or len(known) >= MOST_BREAKS:
+        return prove(account)
+    since = state.unproved_from
+    if since is not None:
+        known = [gap for gap in known if gap.row_id < since] + _breaks(account, since=since)
+    return _proof(account, known[:MOST_BREAKS], is_anew=False)
+
+
+def _breaks(account: MonetaryAccount, *, since: int | None) -> list[Gap]:
+    """Return the first payments that do not follow from the one before, of all or from a row on."""
     before = func.lag(Payment.balance_after).over(order_by=Payment.id)
     id_before = func.lag(Payment.id).over(order_by=Payment.id)
-    chained = (
-        select(Payment.id, Payment.amount, Payment.balance_after, before.label("before"), id_before.label("id_before"))
-        .where(Payment.account_id == account.id)
-        .subquery()
-    )
+    chained = select(
+        Payment.id, Payment.amount, Payment.balance_after, before.label("before"), id_before.label("id_before")
+    ).where(Payment.account_id == account.id)
+    if since is not None:
+        # The one before the first is what that follows from.
+        chained = chained.where(Payment.id >= func.coalesce(_row_before(account, since), since))
+    rows = chained.subquery()
     # Compared as the whole numbers that are stored, so that the database is as exact as Decimal.
-    off = func.coalesce(chained.c.balance_after, 0) - chained.c.amount - func.coalesce(chained.c.before, 0)
+    off = func.coalesce(rows.c.balance_after, 0) - rows.c.amount - func.coalesce(rows.c.before, 0)
     query = (
-        select(chained.c.id, type_coerce(off, Payment.amount.type).label("missing"))
+        select(rows.c.id, type_coerce(off, Payment.amount.type).label("missing"))
         .where(
-            chained.c.balance_after.is_(None)
-            | ((off != 0) & (chained.c.before.is_not(None) | chained.c.id_before.is_(None)))
+            rows.c.balance_after.is_(None) | ((off != 0) & (rows.c.before.is_not(None) | rows.c.id_before.is_(None)))
         )
-        .order_by(chained.c.id)
+        .order_by(rows.c.id)
         .limit(MOST_BREAKS)
     )
-    breaks = [Gap(row.id, row.missing) for row in db.session.execute(query)]
-    newest = _newest(account, below=breaks[0].row_id if breaks else None)
-    state: AccountSync | None = db.session.get(AccountSync, account.id)
-    whole = not breaks and state is not None and bool(state.stretches) and bool(state.stretches[0][2])
-    return Proof(newest, breaks, whole)
+    if since is not None:
+        query = query.where(rows.c.id >= since)
+    return [Gap(row.id, row.missing) for row in db.session.execute(query)]
+
+
+def _row_before(account: MonetaryAccount, row_id: int) -> ScalarSelect[int]:
+    query = select(func.max(Payment.id)).where(Payment.account_id == account.id, Payment.id < row_id)
+    return query.scalar_subquery()
+
+
+def _proof(account: MonetaryAccount, breaks: list[Gap], *, is_anew: bool) -> Proof:
+    return Proof(_newest(account, below=breaks[0].row_id if breaks else None), breaks, is_anew)
 
 
 def _newest(account: MonetaryAccount, *, below: int | None) -> int | None:

@@ -26,26 +26,36 @@ def prepare(rows: list[Row]) -> Prepared:
     return Prepared(rows, statements(db.engine.dialect, rows))
 
 
-def store(account_id: int, page: Prepared, *, known: Sequence[Sequence[Any]] = ()) -> None:
+def store(account_id: int, page: Prepared, *, known: Sequence[Sequence[Any]] = ()) -> int | None:
     """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
+
+    Returns the lowest row whose place in the chain of balances is another now: from there on it is to be proved.
 
     :param account_id: our id of the account.
     :param known: the stretches that had been read before; what is new within them came late.
     """
     if not page.rows:
-        return
+        return None
     kept_sums.lock(account_id)
     stored = changes.stored(account_id, page.rows[0].id, page.rows[-1].id)
     # What is older than what is kept changes nothing, not bunq's raw words either.
     rows = [row for row in page.rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
     if not rows:
-        return
+        return None
     noticed = changes.notice(account_id, rows, stored, known)
     kept_sums.forget(account_id, _moments_of_change(rows, stored))
     connection = db.session.connection()
     for statement, values in (page if len(rows) == len(page.rows) else prepare(rows)).statements:
         connection.exec_driver_sql(statement, values)
     db.session.add_all(noticed)
+    return next((row.id for row in rows if _is_unproved(row, stored.get(row.id))), None)
+
+
+def _is_unproved(row: Row, was: Any) -> bool:
+    if was is None or row.amount != was.amount:
+        return True
+    # A balance that bunq does not tell any more is not forgotten.
+    return row.balance_after is not None and bool(row.balance_after != was.balance_after)
 
 
 def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterator[datetime]:

@@ -20,7 +20,8 @@ from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, and_, bindparam, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, update
+from sqlalchemy import cast as cast_sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -64,10 +65,15 @@ _HAND_OVER_S = 0.0005
 # Accounts that were read one after the other fall due one after the other; one round reads them all.
 _ROUND = timedelta(minutes=10)
 _state = table_of(AccountSync)
+_lowest, _unproved = cast_sql(bindparam("lowest"), BigInteger), _state.c.unproved_from
 _PLACE = (
     update(_state)
     .where(_state.c.id == bindparam("account_id"))
-    .values(stretches=bindparam("stretches"), lease_until=bindparam("lease_until"))
+    .values(
+        stretches=bindparam("stretches"),
+        lease_until=bindparam("lease_until"),
+        unproved_from=case((_unproved <= _lowest, _unproved), else_=func.coalesce(_lowest, _unproved)),
+    )
 )
 
 
@@ -297,8 +303,8 @@ def _read(
             if before is not None and below >= before and not stretches[0].reaches_end:
                 raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
             following = None if stretches[0].reaches_end else ask(below)
-            payment_store.store(line.account_id, prepared, known=known)
-            _keep_place(line.account_id, stretches)
+            lowest = payment_store.store(line.account_id, prepared, known=known)
+            _keep_place(line.account_id, stretches, lowest)
             db.session.commit()
             if tell is not None:
                 tell(Progress(account, payments.count(account), progress.expected_total(account, state)))
@@ -308,14 +314,20 @@ def _read(
             page, prepared = following.result()
 
 
-def _keep_place(account_id: int, stretches: Iterable[Stretch]) -> None:
+def _keep_place(account_id: int, stretches: Iterable[Stretch], lowest: int | None) -> None:
     """Note how far an account is read, and go on holding its lease. Does not commit.
 
+    :param lowest: the row from which on the payments are to be proved.
     :raises SessionGone: the account is here no longer.
     """
-    place = {"stretches": [stretch.as_json() for stretch in stretches], "lease_until": clock.now() + leases.LEASE}
+    place = {
+        "account_id": account_id,
+        "stretches": [stretch.as_json() for stretch in stretches],
+        "lease_until": clock.now() + leases.LEASE,
+        "lowest": lowest,
+    }
     # Not through the row that is loaded: each commit would read it anew.
-    if db.session.connection().execute(_PLACE, {"account_id": account_id, **place}).rowcount != 1:
+    if db.session.connection().execute(_PLACE, place).rowcount != 1:
         raise sessions.SessionGone
 
 
@@ -349,20 +361,29 @@ def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger
     that page, because a place that bunq itself leaves broken must not keep older ones from being mended. Returns how
     the payments then add up.
     """
-    proof = ledger.prove(account)
+    proof = _prove_on(account, state)
     places = [gap.row_id >> ACCOUNT_BITS for gap in proof.breaks]
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
         page, prepared = _page(line, places[-1] + 1)
-        payment_store.store(line.account_id, prepared, known=state.stretches)
+        lowest = payment_store.store(line.account_id, prepared, known=state.stretches)
+        if lowest is not None:
+            state.unproved_from = min(lowest, state.unproved_from or lowest)
         db.session.commit()
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
-        proof = ledger.prove(account)
+        proof = _prove_on(account, state)
         left = [gap.row_id >> ACCOUNT_BITS for gap in proof.breaks]
         # What comes before the last one of a page is on the next.
         places = [place for place in left if place <= lowest and place < places[-1]]
     return proof
+
+
+def _prove_on(account: MonetaryAccount, state: AccountSync) -> ledger.Proof:
+    # Whoever stores a payment until the proof is noted would store one that nobody proves.
+    kept_sums.lock(account.id)
+    db.session.refresh(state)
+    return ledger.prove_on(account, state)
 
 
 def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, proof: ledger.Proof) -> None:
@@ -370,6 +391,9 @@ def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, pr
     state.read_at = asked_at
     state.trouble = state.trouble_facts = state.next_try_at = None
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
+    state.unproved_from = None
+    if proof.is_anew:
+        state.proved_at = asked_at
     db.session.commit()
 
 

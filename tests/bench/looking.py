@@ -7,9 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import func
 
+from bunqflask import clock
 from bunqflask.extensions import db, read_only
-from bunqflask.services import payment_search, payment_sums, payments, team
+from bunqflask.models import AccountSync, MonetaryAccount, Payment
+from bunqflask.services import ledger, payment_search, payment_sums, payments, team
 from bunqflask.services.payment_search import Filter
 from bunqflask.services.payments import Scope
 from tests.bench import databases, long_history
@@ -64,7 +67,35 @@ def measure(folder: Path) -> list[Row]:
         rows += _rows(f"add up what {what} of {MANY:,} payments", short, long)
     much = _times(many, {"one letter": SEARCHES["one letter"]}, _sum_whatever)["one letter"]
     rows.append(Row(f"add up all that one letter finds of {MANY:,} payments", f"{percentile(much, 50):.0f} ms"))
+    short_ms, long_ms = (percentile(_proofs(url), 95) for url in (few, many))
+    more = f"  ({long_ms:.1f} ms of {short_ms:.1f} ms)"
+    rows.append(
+        at_most(f"prove one more payment of {MANY:,}, p95 against {FEW:,}", long_ms / short_ms, MOST_TIMES, more=more)
+    )
     return rows + _pages(folder, many)
+
+
+def _proofs(url: str) -> list[float]:
+    """Time how long it takes to prove each account after a payment came."""
+    app = long_history.application(url)
+    found = []
+    for number in range(REPEATS + 1):
+        with app.app_context():
+            for account in db.session.scalars(db.select(MonetaryAccount)).all():
+                state = db.session.get_one(AccountSync, account.id)
+                state.proved_at = clock.now()
+                state.unproved_from = db.session.scalar(
+                    db.select(func.max(Payment.id)).filter_by(account_id=account.id)
+                )
+                db.session.flush()
+                started = time.monotonic()
+                ledger.prove_on(account, state)
+                if number:
+                    found.append((time.monotonic() - started) * 1000)
+            db.session.rollback()
+            db.session.remove()
+    let_go(app)
+    return found
 
 
 def _rows(what: str, short: dict[str, list[float]], long: dict[str, list[float]]) -> list[Row]:
