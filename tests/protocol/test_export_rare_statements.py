@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +60,25 @@ def test_every_reader_gets_the_exact_amounts_of_every_currency(
     assert [Decimal(row["amount"]) for row in of_account] == amounts
     if currency == "KWD":
         assert "101.229 KWD" in hledger(journal, "balance", "assets:bunq")
+
+
+def test_accounts_of_several_currencies_share_one_file(
+    reader: Callable[[str], Reader], hledger: Callable[..., str]
+) -> None:
+    euros = statement([entry(1, "-10.00", counterparty_iban=TWIN.iban)])
+    dinars = statement(
+        [entry(2, "3.321", currency="KWD", counterparty_iban=account().iban)], account=replace(TWIN, currency="KWD")
+    )
+    both = [euros, dinars]
+    ledger = reader("beancount").read(written("beancount", both))
+    assert ledger["errors"] == []
+    assert [one[3] for one in ledger["payments"]] == ["Assets:Bunq:Transfers"] * 2
+    journal = written("hledger", both)
+    hledger(journal, "check", "--strict")
+    assert "10.00 EUR" in hledger(journal, "balance", "transfers")
+    assert "-3.321 KWD" in hledger(journal, "balance", "transfers")
+    assert [found["currency"] for found in reader("ofx").read(written("ofx", both))] == ["EUR", "KWD"]
+    assert reader("camt").read(written("camt053", both))["errors"] == []
 
 
 def test_hostile_texts_come_back_whole(reader: Callable[[str], Reader], hledger: Callable[..., str]) -> None:
