@@ -6,6 +6,7 @@ import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -46,7 +47,7 @@ def download(browser: Browser, **fields: str | list[str]) -> requests.Response:
 
 
 def whole() -> dict[str, str]:
-    return {"from": "2015-01-01", "to": datetime.now(UTC).strftime("%Y-%m-%d")}
+    return {"from": "2015-01-01", "to": datetime.now(ZoneInfo("Europe/Amsterdam")).strftime("%Y-%m-%d")}
 
 
 def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSite, bank: Bank) -> None:

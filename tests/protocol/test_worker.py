@@ -1,10 +1,8 @@
 """The worker: what happens by itself, also after it was killed in the middle of it."""
 
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -13,29 +11,13 @@ from bunqflask import jobs
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
 from bunqflask.services import connecting, connections, sync
-from tests.support.apps import GunicornSite, Site, ThreadSite, add_member, child_environ, sign_in
+from tests.support.apps import GunicornSite, ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
-from tests.support.processes import PythonProcess
+from tests.support.worker import worker
 
 MAIN = 2083712
 PATIENCE_S = 40
-
-
-@contextmanager
-def worker(site: Site) -> Iterator[PythonProcess]:
-    """A real worker process."""
-    process = PythonProcess(
-        ["-m", "flask", "--app", "wsgi", "worker"],
-        env=child_environ(site.environ),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 def soon(app: Flask, test: Callable[[], bool]) -> None:
