@@ -71,6 +71,7 @@ def _go_on(attempt: ConsentAttempt, gate: CallGate) -> None:
     if token is None:
         return
     if session is None:
+        _keep_wanted(attempt)
         attempt.session = session = BunqSession(generation=0)
         db.session.commit()
     try:
@@ -109,6 +110,7 @@ def _try_own_installation(
     Only for a token never used before, and after our own installation was refused with it; or where an installation
     may have one session only, and there is one: perhaps this token's, opened by an answer that never came.
     """
+    _keep_wanted(attempt)
     useless = attempt.installation
     own = Installation(environment=attempt.environment, is_current=False, created_at=clock.now())
     own.redirect_uris = []
@@ -137,9 +139,7 @@ def _find_out_who_is_refused(attempt: ConsentAttempt, gate: CallGate) -> None:
     ours = sessions.current_installation()
     works = sessions.own_session_works_since(ours, attempt.approved_at or attempt.created_at, gate)
     if works:
-        if consents.claim(attempt, "connecting", "failed", trouble="secret_refused"):
-            db.session.commit()
-            consents.erase(attempt)
+        consents.end(attempt, "connecting", "failed", trouble="secret_refused")
         return
     own = attempt.installation
     attempt.installation = None
@@ -156,6 +156,7 @@ def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resource
         granted_user_id = next((each.user_id for each in found if each.user_id is not None), None)
     if granted_user_id is None:
         raise errors.ResponseNotUnderstood("bunq does not say whose accounts these are")
+    _keep_wanted(attempt)
     attempt.granted_user_id = granted_user_id
     attempt.granted_user_type = session.holder_type or "User"
     attempt.granted_user_name = session.holder_name or f"bunq user {granted_user_id}"
@@ -167,6 +168,16 @@ def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resource
     else:
         db.session.commit()
         _connect(attempt, "connecting")
+
+
+def _keep_wanted(attempt: ConsentAttempt) -> None:
+    """See to it that nothing more is stored with an attempt that was cancelled while bunq answered.
+
+    :raises SessionGone: it was.
+    """
+    if not consents.lock(attempt, "connecting"):
+        db.session.rollback()
+        raise sessions.SessionGone
 
 
 def is_other_person(attempt: ConsentAttempt) -> bool:
@@ -221,9 +232,8 @@ def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:
     troubles.note(attempt, error)
     # A refusal without words is hardly bunq's own: something on the way said no, and may let us through later.
     is_final = attempt.trouble in _FINAL and bool(getattr(error, "descriptions", None))
-    if is_final and consents.claim(attempt, "connecting", "failed"):
-        db.session.commit()
-        consents.erase(attempt)
+    if is_final:
+        consents.end(attempt, "connecting", "failed")
 
 
 def _as_json(difference: accounts.Difference) -> dict[str, Any]:

@@ -216,15 +216,27 @@ def come_back(
 def cancel(attempt: ConsentAttempt) -> None:
     """End an attempt at the wish of the member who started it; what was obtained is erased."""
     for step in ("waiting", "exchanging", "connecting"):
-        if attempt.step == step and _move(attempt, step, "cancelled"):
-            erase(attempt)
+        if attempt.step == step and end(attempt, step, "cancelled"):
             return
 
 
 def discard(attempt: ConsentAttempt) -> None:
     """The member says that this is not the right person: erase the permission, close the session."""
-    if _move(attempt, "confirm", "discarded"):
+    end(attempt, "confirm", "discarded")
+
+
+def end(attempt: ConsentAttempt, old: str, new: str, **values: Any) -> bool:
+    """Move an attempt to an end, and forget all that it obtained in the same transaction: a crash leaves no secret.
+
+    True for exactly one caller.
+    """
+    is_ours = claim(attempt, old, new, **values)
+    _reload(attempt)
+    if is_ours:
         erase(attempt)
+    else:
+        db.session.commit()
+    return is_ours
 
 
 def erase(attempt: ConsentAttempt) -> None:
@@ -246,8 +258,7 @@ def end_overdue(attempt: ConsentAttempt) -> None:
     ends = {"waiting": "expired", "exchanging": "failed", "connecting": "failed", "confirm": "discarded"}
     step = attempt.step
     reason = {"exchanging": "interrupted", "connecting": "given_up"}.get(step)
-    if _move(attempt, step, ends[step], **({"trouble": reason} if reason else {})):
-        erase(attempt)
+    end(attempt, step, ends[step], **({"trouble": reason} if reason else {}))
 
 
 def end_all_overdue() -> None:
@@ -334,6 +345,15 @@ def _reload(attempt: ConsentAttempt) -> None:
         db.session.refresh(attempt)
     except InvalidRequestError:
         raise ConsentStateMismatch from None  # it went with its member, who was removed meanwhile
+
+
+def lock(attempt: ConsentAttempt, step: str) -> bool:
+    """Lock an attempt for this transaction, and tell whether it is still in this step: it may have been ended."""
+    try:
+        db.session.refresh(attempt, with_for_update=True)
+    except InvalidRequestError:
+        return False  # it went with its member, who was removed meanwhile
+    return attempt.step == step
 
 
 def claim(attempt: ConsentAttempt, old: str, new: str, *conditions: Any, **values: Any) -> bool:

@@ -65,20 +65,22 @@ class KeptSession:
         try:
             return work(opened.client, opened.token, opened.path_user_id)
         except errors.CredentialsRejected:
-            opened = self._open(dead=opened.generation)
+            opened = self._open(dead=opened)
             return work(opened.client, opened.token, opened.path_user_id)
 
     def _is_in_use(self, opened: _Opened) -> bool:
         asked = {"connection_id": self._connection_id, "now": clock.now()}
         return db.session.connection().execute(_IN_USE, asked).one_or_none() == (opened.session_id, opened.generation)
 
-    def _open(self, *, dead: int | None = None) -> _Opened:
+    def _open(self, *, dead: _Opened | None = None) -> _Opened:
         self._opened = None
         connection = db.session.get(Connection, self._connection_id, populate_existing=True)
         if connection is None:
             raise sessions.SessionGone
         session, secret, installation = sessions.means_of(connection)
-        sessions.ensure_open(session, secret=secret, installation=installation, gate=self._gate, dead=dead)
+        # A renewed connection has another session, whose generations say nothing of the one before.
+        refused = dead.generation if dead is not None and dead.session_id == session.id else None
+        sessions.ensure_open(session, secret=secret, installation=installation, gate=self._gate, dead=refused)
         token, path_user_id = sessions.credentials_of(session)
         client = sessions.client_of(installation, self._gate, self._transport)
         self._opened = _Opened(session.id, session.generation, client, token, path_user_id)

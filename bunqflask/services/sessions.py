@@ -19,7 +19,7 @@ from bunqflask.encrypted import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation
 from bunqflask.services import leases
-from bunqflask.services.calls import CallGate
+from bunqflask.services.calls import CallGate, settle
 
 Result = TypeVar("Result")
 
@@ -125,12 +125,15 @@ def ensure_open(
     """See to it that the session has a token that should work; exactly one worker opens it.
 
     :param dead: the generation of a token that bunq has refused.
+    :raises SessionGone: nothing may use it any more.
     :raises CallNotAllowedYet: when it takes longer than the gate's patience.
     :raises SecretRefused: bunq does not accept the secret.
     :raises CredentialsRejected: bunq does not accept the installation.
     """
     while True:
         _reload(session)
+        if session.left_at is not None:
+            raise SessionGone  # whoever ended its use is about to close it, and knows of no other token
         if _is_usable(session, installation, dead):
             return
         seen = session.generation
@@ -173,9 +176,8 @@ def close(session: BunqSession, installation: Installation, gate: CallGate) -> N
         return
     try:
         with client_for(installation, gate) as client:
-            client.close_session(token)
+            _close_at_bunq(client, token)
     except (errors.BunqError, SecretUnreadable) as error:
-        # It dies by itself; forgetting the token here must not depend on bunq.
         current_app.logger.info("a bunq session could not be closed: %s", error)
 
 
@@ -197,6 +199,14 @@ def own_session_works_since(installation: Installation, moment: datetime, gate: 
     except (errors.SecretRefused, errors.CredentialsRejected):
         return False
     return True
+
+
+def _close_at_bunq(client: BunqClient, token: str) -> None:
+    """Close a session at bunq, if it lets us now: it also dies by itself, and nothing here may depend on that."""
+    try:
+        client.close_session(token)
+    except errors.BunqError as error:
+        current_app.logger.info("a bunq session could not be closed: %s", error)
 
 
 def _reload(session: BunqSession) -> None:
@@ -235,8 +245,11 @@ def _open(session: BunqSession, holder: str, secret: str, installation: Installa
     asked_at = clock.now()
     with client_for(installation, gate) as client:
         answer = client.open_session(installation_token, secret)
-    if not leases.held(session, holder):
-        return
+        if not leases.held(session, holder) or session.left_at is not None:
+            # Nobody keeps what came too late: it would stay open at bunq, without anybody to close it.
+            settle()
+            _close_at_bunq(client, answer.token)
+            return
     life = timedelta(seconds=answer.timeout_s)
     session.token = answer.token
     session.installation_id = installation.id

@@ -1,0 +1,134 @@
+"""What is ended or renewed while bunq answers: a permission that is over is used and kept no more."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from bunqflask.bunq.client import BunqClient
+from bunqflask.extensions import db
+from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
+from bunqflask.services import connections, sessions
+from bunqflask.services.calls import CallGate
+from bunqflask.services.kept_session import KeptSession
+from tests.support import rows
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.browser import Browser
+from tests.support.consents import ask, connect
+
+
+@pytest.fixture
+def robin(site: ThreadSite) -> Browser:
+    return sign_in(site, "robin@example.com")
+
+
+def elsewhere(act: Callable[[], object]) -> None:
+    """Do something in another thread, and wait for it."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+
+
+def disconnect(robin: Browser) -> None:
+    robin.get("/connections/1/disconnect")
+    robin.submit(action="/disconnect", data="keep")
+
+
+def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: list[str]) -> None:
+    """List the accounts in a kept session; before the first call is sent, something happens elsewhere."""
+
+    def work(client: BunqClient, token: str, user_id: int) -> list[Any]:
+        tokens.append(token)
+        if len(tokens) == 1:
+            db.session.commit()  # as each call does before it is sent
+            elsewhere(meanwhile)
+            bank.forget_calls()
+        return client.list_monetary_accounts(token, user_id)
+
+    with KeptSession(connections.list_active()[0].id, CallGate(5)) as kept:
+        kept.run(work)
+
+
+@pytest.mark.sqlite_only
+def test_a_renewal_goes_on_in_the_session_that_it_opened(site: ThreadSite, bank: Bank, robin: Browser) -> None:
+    connect(robin, bank)
+    tokens: list[str] = []
+    with site.app.app_context():
+        list_accounts_while(lambda: connect(robin, bank), bank, tokens)
+        db.session.remove()
+    assert len(set(tokens)) == 2
+    assert [call["status"] for call in bank.calls("GET", "monetary-account")] == [403, 200]
+    assert bank.calls("POST", "session-server") == []
+
+
+@pytest.mark.sqlite_only
+def test_a_connection_that_was_ended_opens_no_session_any_more(site: ThreadSite, bank: Bank, robin: Browser) -> None:
+    connect(robin, bank)
+    tokens: list[str] = []
+    with site.app.app_context():
+        with pytest.raises(sessions.SessionGone):
+            list_accounts_while(lambda: disconnect(robin), bank, tokens)
+        db.session.remove()
+    assert len(tokens) == 1
+    assert [call["method"] for call in bank.calls()] == ["GET"]
+    assert rows.permissions(site.app) == 0
+
+
+def press_while_bunq_opens_a_session(
+    site: ThreadSite, bank: Bank, robin: Browser, address: str, headers: dict[str, str], press: Callable[[], object]
+) -> None:
+    """Ask for an address, for which a session is opened, and press something before bunq answers."""
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
+    asked = threading.Thread(
+        target=requests.get, args=[address], kwargs={"cookies": cookies, "headers": headers, "timeout": 60}
+    )
+    bank.forget_calls()
+    asked.start()
+    while not is_opening(site):
+        time.sleep(0.01)
+    press()
+    asked.join()
+
+
+def is_opening(site: ThreadSite) -> bool:
+    with rows.behind(site.app):
+        return db.session.scalar(db.select(BunqSession.id).where(BunqSession.lease_until.is_not(None))) is not None
+
+
+def test_a_session_that_comes_too_late_is_closed(site: ThreadSite, bank: Bank, robin: Browser) -> None:
+    connect(robin, bank)
+    rows.end_sessions(site.app)
+    bank.fault(call="POST session-server", fault="slow-drip", seconds=1.5, times=1)
+    with rows.behind(site.app):
+        db.session.execute(db.update(Connection).values(accounts_read_at=None))
+        db.session.commit()
+    address = f"{site.url}/connections/1/accounts"
+    press_while_bunq_opens_a_session(site, bank, robin, address, {"HX-Request": "true"}, lambda: disconnect(robin))
+    assert [call["status"] for call in bank.calls("POST", "session-server")] == [200]
+    assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
+    assert rows.permissions(site.app) == 0
+    assert "Disconnected" in robin.get("/connections/1/accounts").text
+
+
+@pytest.mark.parametrize("answer", ["a session", "a refusal"])
+def test_an_attempt_that_is_cancelled_meanwhile_keeps_nothing(
+    site: ThreadSite, bank: Bank, robin: Browser, answer: str
+) -> None:
+    bank.switch(oauth_variant="A" if answer == "a session" else "B")
+    back = bank.approve(ask(robin))
+    bank.fault(call="POST session-server", fault="slow-drip", seconds=1.5, times=1)
+
+    def cancel() -> None:
+        robin.get(f"/connect/{rows.attempts(site.app)[0].id}")
+        assert "Attempt cancelled" in robin.submit(button="Cancel this attempt").text
+
+    press_while_bunq_opens_a_session(site, bank, robin, back, {}, cancel)
+    assert [each.step for each in rows.attempts(site.app)] == ["cancelled"]
+    assert rows.permissions(site.app) == 0
+    assert (rows.count(site.app, Installation), rows.count(site.app, ConsentAttempt, accounts=None)) == (1, 1)
+    assert bank.calls("POST", "/installation") == bank.calls("POST", "/device-server") == []
+    assert len(bank.calls("DELETE", "session")) == (answer == "a session")
