@@ -34,18 +34,12 @@ class Difference:
 
 def is_stale(connection: Connection) -> bool:
     """Tell whether the accounts should be read again."""
-    read_at = connection.accounts_read_at
-    return connection.status == "active" and (read_at is None or read_at < clock.now() - STALE_AFTER)
+    return connection.status == "active" and clock.is_over(connection.accounts_read_at, after=STALE_AFTER)
 
 
 def is_due(connection: Connection) -> bool:
     """Tell whether a reading that is wanted may be tried now."""
-    return connection.next_try_at is None or connection.next_try_at <= clock.now()
-
-
-def is_being_read(connection: Connection) -> bool:
-    """Tell whether some worker reads the accounts at this moment."""
-    return connection.lease_until is not None and connection.lease_until > clock.now()
+    return clock.has_come(connection.next_try_at, longest=troubles.LONGEST_REST)
 
 
 def refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> None:

@@ -9,6 +9,7 @@ them, and such work (`gives_way`) stands aside until they have had it, or have n
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ _MARGIN_S = 0.05
 _COMES_BACK_S = 3.0
 # How often work that gives way looks whether the person has had their call.
 _LOOK_AGAIN_S = 0.25
+
+# Nothing here is closed or kept for longer.
+_FARTHEST = timedelta(minutes=2)
 
 _BUDGET = select(CallBudget.spent, CallBudget.closed_until, CallBudget.kept_free_until)
 
@@ -94,41 +98,64 @@ def settle() -> None:
 def next_call_in_s(endpoint: str) -> float:
     """Return the seconds until bunq allows the next call to an endpoint; 0 when it does now."""
     row = db.session.execute(_BUDGET.where(CallBudget.endpoint == endpoint)).one_or_none()
-    return _until_free(row, endpoint, clock.now()) if row is not None else 0.0
+    now = clock.now()
+    return _Budget(*row).set_right(endpoint, now).until_free_s(endpoint, now) if row is not None else 0.0
 
 
 def _take(endpoint: str, place: str, *, gives_way: bool) -> float:
     """Spend one call, under the name of its moment, and return 0; or return the seconds until one is free."""
     with db.engine.begin() as connection:
-        row = _row(connection, endpoint)
         now = clock.now()
-        wait_s = _until_free(row, endpoint, now)
-        if gives_way and row.kept_free_until is not None and row.kept_free_until > now:
+        noted = _Budget(*_row(connection, endpoint))
+        budget = noted.set_right(endpoint, now)
+        if budget != noted:
+            _note(connection, endpoint, **asdict(budget))
+        wait_s = budget.until_free_s(endpoint, now)
+        if gives_way and budget.kept_free_until is not None and budget.kept_free_until > now:
             return max(wait_s, _LOOK_AGAIN_S)
         if wait_s > 0:
             if not gives_way:
                 _note(connection, endpoint, kept_free_until=now + timedelta(seconds=wait_s + _COMES_BACK_S))
             return wait_s
-        values = {} if gives_way or row.kept_free_until is None else {"kept_free_until": None}
-        _note(connection, endpoint, spent=[*_recent(row, endpoint, now), place], **values)
+        values = {} if gives_way or budget.kept_free_until is None else {"kept_free_until": None}
+        _note(connection, endpoint, spent=[*budget.recent(endpoint, now), place], **values)
     return 0.0
 
 
-def _until_free(row: Any, endpoint: str, now: datetime) -> float:
-    """Return the seconds until the budget of an endpoint has a place, 0 when it has one."""
-    if row.closed_until is not None and row.closed_until > now:
-        closed: timedelta = row.closed_until - now
-        return closed.total_seconds()
-    limit, recent = limit_for(endpoint), _recent(row, endpoint, now)
-    if len(recent) < limit.calls:
-        return 0.0
-    return limit.period_s + _MARGIN_S - _age_s(recent[-limit.calls], now)
+@dataclass(frozen=True)
+class _Budget:
+    """What is noted of an endpoint: the moments of its calls, and until when it is closed or kept for a person."""
 
+    spent: list[str]
+    closed_until: datetime | None
+    kept_free_until: datetime | None
 
-def _recent(row: Any, endpoint: str, now: datetime) -> list[str]:
-    """Return the calls that still count, oldest first."""
-    period_s = limit_for(endpoint).period_s + _MARGIN_S
-    return sorted(each for each in row.spent if 0 <= _age_s(each, now) < period_s)
+    def set_right(self, endpoint: str, now: datetime) -> _Budget:
+        """Return the same with nothing further ahead than can be: a clock that was wrong has noted that.
+
+        What it counted still counts, as of now, so that setting the clock right lets no call too many through.
+        """
+        period_s, farthest = limit_for(endpoint).period_s, now + _FARTHEST
+        closed_until, kept_free_until = self.closed_until, self.kept_free_until
+        return _Budget(
+            [now.isoformat() if _age_s(each, now) < -period_s else each for each in self.spent],
+            closed_until if closed_until is None or closed_until < farthest else now + timedelta(seconds=period_s),
+            kept_free_until if kept_free_until is None or kept_free_until < farthest else None,
+        )
+
+    def until_free_s(self, endpoint: str, now: datetime) -> float:
+        """Return the seconds until there is a place, 0 when there is one."""
+        if self.closed_until is not None and self.closed_until > now:
+            return (self.closed_until - now).total_seconds()
+        limit, recent = limit_for(endpoint), self.recent(endpoint, now)
+        if len(recent) < limit.calls:
+            return 0.0
+        return limit.period_s + _MARGIN_S - _age_s(recent[-limit.calls], now)
+
+    def recent(self, endpoint: str, now: datetime) -> list[str]:
+        """Return the calls that still count, oldest first."""
+        period_s = limit_for(endpoint).period_s + _MARGIN_S
+        return sorted(each for each in self.spent if _age_s(each, now) < period_s)
 
 
 def _age_s(place: str, now: datetime) -> float:

@@ -23,7 +23,7 @@ _FINAL = ("refused",)
 
 def is_due(attempt: Any) -> bool:
     """Tell whether there is something to do for this attempt now."""
-    return attempt.step == "connecting" and (attempt.next_try_at is None or attempt.next_try_at <= clock.now())
+    return attempt.step == "connecting" and clock.has_come(attempt.next_try_at, longest=troubles.LONGEST_REST)
 
 
 def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:

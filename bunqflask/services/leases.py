@@ -17,19 +17,26 @@ from bunqflask.models.types import Leased
 LEASE = timedelta(seconds=LONGEST_CALL_S + 5)
 
 
-def take(row: Leased, *conditions: ColumnElement[bool], lasts: timedelta = LEASE) -> str | None:
+def take(row: Leased, *conditions: ColumnElement[bool]) -> str | None:
     """Take the lease if it is free and the conditions hold; return the holder's name, or None."""
     writable()
     table, holder, now = type(row), uuid.uuid4().hex, clock.now()
+    # One that would last longer than any was taken by a clock that was wrong.
+    is_free = or_(table.lease_until.is_(None), table.lease_until < now, table.lease_until > now + LEASE + clock.APART)
     query = (
         update(table)
-        .where(table.id == row.id, or_(table.lease_until.is_(None), table.lease_until < now), *conditions)
-        .values(lease_holder=holder, lease_until=now + lasts)
+        .where(table.id == row.id, is_free, *conditions)
+        .values(lease_holder=holder, lease_until=now + LEASE)
         .execution_options(synchronize_session=False)
     )
     result = db.session.execute(query)
     db.session.commit()
     return holder if isinstance(result, CursorResult) and result.rowcount == 1 else None
+
+
+def is_taken(row: Leased) -> bool:
+    """Tell whether some worker holds the lease at this moment."""
+    return not clock.has_come(row.lease_until, longest=LEASE)
 
 
 def held(row: Leased, holder: str) -> bool:

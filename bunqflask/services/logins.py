@@ -95,7 +95,8 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
         created_at=now,
         last_seen_at=now,
     )
-    db.session.execute(db.delete(Login).where(Login.created_at < now - ABSOLUTE))
+    over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.APART)
+    db.session.execute(db.delete(Login).where(over))
     db.session.add(login)
     db.session.commit()
     return NewLogin(login, token)
@@ -133,6 +134,8 @@ def find(token: str, *, is_use: bool = True) -> CurrentLogin | None:
     now = clock.now()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
+    if clock.is_ahead(row.last_seen_at):
+        return None  # noted by a clock that was wrong: nobody knows for how long it was not used
     if is_use and row.last_seen_at < now - _TOUCH_EVERY:
         writable()
         # By its key and only if it still exists: it may have been ended a moment ago.
@@ -150,8 +153,9 @@ def is_idle(token: str) -> bool:
 
 def list_for(member: Member) -> list[Login]:
     """Return where a team member is logged in, latest use first."""
-    oldest = clock.now() - IDLE
-    query = db.select(Login).where(Login.member_id == member.id, Login.last_seen_at >= oldest)
+    now = clock.now()
+    in_use = Login.last_seen_at.between(now - IDLE, now + clock.APART)
+    query = db.select(Login).where(Login.member_id == member.id, in_use)
     return list(db.session.scalars(query.order_by(Login.last_seen_at.desc())))
 
 
@@ -186,12 +190,14 @@ def _count_try(key: str, allowed: int) -> None:
     now, ends_at = clock.now(), LoginThrottle.window_ends_at
     insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
     fresh = {"failures": 1, "window_ends_at": now + _WINDOW}
+    # Over, or begun by a clock that was wrong: then it ends as if it began now, with what was counted.
+    ends = case((or_(ends_at <= now, ends_at > now + _WINDOW), now + _WINDOW), else_=ends_at)
     again = {
         # One more than allowed says it all; and a number that only grows would one day not fit.
         "failures": case(
             (ends_at <= now, 1), (LoginThrottle.failures > allowed, allowed + 1), else_=LoginThrottle.failures + 1
         ),
-        "window_ends_at": case((ends_at <= now, now + _WINDOW), else_=ends_at),
+        "window_ends_at": ends,
     }
     count = (
         insert(LoginThrottle)

@@ -83,17 +83,17 @@ def may_be_asked(connection: Connection, account: MonetaryAccount) -> bool:
 
 def is_stale(reading: NoteReading | None) -> bool:
     """Tell whether notes should be read again."""
-    return reading is None or reading.read_at is None or reading.read_at < clock.now() - STALE_AFTER
+    return reading is None or clock.is_over(reading.read_at, after=STALE_AFTER)
 
 
 def is_due(reading: NoteReading | None) -> bool:
     """Tell whether a reading that is wanted may be tried now."""
-    return reading is None or reading.next_try_at is None or reading.next_try_at <= clock.now()
+    return reading is None or clock.has_come(reading.next_try_at, longest=_REST_AFTER_NO)
 
 
 def is_being_read(reading: NoteReading | None) -> bool:
     """Tell whether some worker reads the notes at this moment."""
-    return reading is not None and reading.lease_until is not None and reading.lease_until > clock.now()
+    return reading is not None and leases.is_taken(reading)
 
 
 def refresh(member: Member, payment_row_id: int, *, patience_s: float) -> None:

@@ -169,15 +169,11 @@ def run_due(connection: Connection, *, patience_s: float) -> bool:
 
 def is_due(connection: Connection) -> bool:
     """Tell whether the payments of a connection should be read again, and nobody is at it."""
-    now = clock.now()
-    if connection.status != "active" or any(
-        state.lease_until is not None and state.lease_until > now for state in states_of(connection)
-    ):
+    if connection.status != "active" or any(leases.is_taken(state) for state in states_of(connection)):
         return False
     if not any(account.is_shared for account in connection.monetary_accounts):
-        read_at = connection.accounts_read_at
-        return accounts.is_due(connection) and (read_at is None or read_at < now - FRESH)
-    return bool(_due(connection, now))
+        return accounts.is_due(connection) and clock.is_over(connection.accounts_read_at, after=FRESH)
+    return bool(_due(connection, clock.now()))
 
 
 def _refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> bool:
@@ -210,8 +206,8 @@ def _is_behind(state: AccountSync | None, oldest: datetime) -> bool:
     if state is None:
         return True
     if state.trouble is not None:
-        return state.next_try_at is None or state.next_try_at <= clock.now()
-    if state.read_at is None or state.read_at < oldest:
+        return clock.has_come(state.next_try_at, longest=_REST_AFTER_NO if state.trouble == NOT_LISTED else _REST)
+    if state.read_at is None or state.read_at < oldest or clock.is_ahead(state.read_at):
         return True
     return state.wanted_at is not None and state.wanted_at > state.read_at
 
@@ -392,6 +388,8 @@ def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, pr
     state.trouble = state.trouble_facts = state.next_try_at = None
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
     state.unproved_from = None
+    if state.wanted_at is not None and clock.is_ahead(state.wanted_at):
+        state.wanted_at = None  # noted by a clock that was wrong: this reading was meant
     if proof.is_anew:
         state.proved_at = asked_at
     db.session.commit()

@@ -13,16 +13,17 @@ from bunqflask.bunq import errors
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConsentAttempt
 
+LONGEST_REST = timedelta(minutes=5)
 _SOON = timedelta(seconds=1)
 _RETRY = {
     "unavailable": timedelta(minutes=1),
     "no_answer": timedelta(minutes=1),
-    "not_trusted": timedelta(minutes=5),
-    "not_understood": timedelta(minutes=5),
-    "installation_refused": timedelta(minutes=5),
-    "server_refused": timedelta(minutes=5),
-    "not_set_up": timedelta(minutes=5),
-    "refused": timedelta(minutes=5),
+    "not_trusted": LONGEST_REST,
+    "not_understood": LONGEST_REST,
+    "installation_refused": LONGEST_REST,
+    "server_refused": LONGEST_REST,
+    "not_set_up": LONGEST_REST,
+    "refused": LONGEST_REST,
 }
 # Troubles of this server as a whole, which setup mends.
 _OF_THE_SERVER = ("server_refused", "installation_refused", "not_trusted", "not_set_up")

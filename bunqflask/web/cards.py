@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 from flask import current_app, url_for
 
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
-from bunqflask.services import accounts, connecting, connections, consents
+from bunqflask.services import accounts, connecting, connections, consents, leases
 from bunqflask.services.team import Member
 from bunqflask.texts import gettext as _
 from bunqflask.web import errors, formats
@@ -41,7 +41,7 @@ def card(connection: Connection, member: Member, *, focus: bool = False, notice:
     for account in connections.accounts_of(connection):
         shown = account_row(account, connection.display_name)
         rows[place(account.status, shared=account.is_shared)].append(shown)
-    reading = accounts.is_being_read(connection)
+    reading = leases.is_taken(connection)
     wants_reading = accounts.is_stale(connection)
     due = accounts.is_due(connection)
     may_act = connections.belongs_to(connection, member)

@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 from flask import url_for
 
-from bunqflask import clock
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
-from bunqflask.services import changes, ledger, payments, progress, sync
+from bunqflask.services import changes, leases, ledger, payments, progress, sync
 from bunqflask.texts import gettext as _
 from bunqflask.web import formats, reasons
 from bunqflask.web.payment_views import Money, account_url, number
@@ -68,7 +67,7 @@ class ReadingState:
 
 def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> ReadingState:
     """Show how far an account is read, in the order in which it matters: reading, trouble, gaps, fine."""
-    reading = sync_state is not None and sync_state.lease_until is not None and sync_state.lease_until > clock.now()
+    reading = sync_state is not None and leases.is_taken(sync_state)
     trouble, next_try_at = _trouble(sync_state, connection)
     level, words = _level(account, sync_state, connection, trouble=trouble, reading=reading)
     gaps = _gaps(account, sync_state.breaks[:_MOST_GAPS]) if sync_state else []

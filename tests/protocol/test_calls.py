@@ -209,17 +209,6 @@ def test_each_endpoint_gets_its_classic_number_of_calls(
         db.session.remove()
 
 
-@pytest.mark.sqlite_only
-@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
-def test_a_clock_set_back_does_not_close_an_endpoint_for_long(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = clock.now
-    with app.app_context():
-        spend("POST session-server")
-        monkeypatch.setattr(clock, "now", lambda: now() - timedelta(days=1))
-        spend("POST session-server")
-        db.session.remove()
-
-
 @pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
 def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
     app: Flask, monkeypatch: pytest.MonkeyPatch
