@@ -1,7 +1,16 @@
 """Every stored secret at once."""
 
+import time
+
+from sqlalchemy.exc import OperationalError
+
 from bunqflask.encrypted import Sealed
 from bunqflask.extensions import Base, db
+
+_TRIES = 100
+_PAUSE_S = 0.1
+# PostgreSQL's code for a row that somebody else has locked.
+_IS_LOCKED = "55P03"
 
 
 def rotate() -> int:
@@ -9,12 +18,28 @@ def rotate() -> int:
 
     :raises SecretUnreadable: one of them opens with no key of the ring; then nothing is changed.
     """
+    for _ in range(_TRIES):
+        try:
+            return _rotate(waits=False)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _IS_LOCKED:
+                raise
+            time.sleep(_PAUSE_S)
+    return _rotate(waits=True)
+
+
+def _rotate(*, waits: bool) -> int:
+    """Do it, if no secret is being written at this moment.
+
+    :param waits: wait for who writes one. Whoever holds some rows and waits for others may be waited for in turn, and
+        then PostgreSQL ends one of the two: that could be a person's consent.
+    """
     count = 0
     try:
         for mapper in Base.registry.mappers:
             if issubclass(mapper.class_, Sealed):
                 # Locked until the end: a worker that writes a secret meanwhile waits, and none is missed.
-                rows = db.session.scalars(db.select(mapper.class_).with_for_update())
+                rows = db.session.scalars(db.select(mapper.class_).with_for_update(nowait=not waits))
                 count += sum(row.reseal() for row in rows)
         db.session.commit()
     except Exception:
