@@ -7,6 +7,7 @@ the next sweep finds the row again.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ class Jobs:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._waking = threading.Lock()
         self._huey = _queue(app.config["DATABASE_URL"], app.config["SECRET_KEY"])
         self._sync: Callable[[int], object] = self._huey.task(name="sync")(self._run_sync)
         self._sweep: Callable[[], object] = self._huey.task(name="sweep", expires=_SWEEP_EXPIRES_S)(self._run_sweep)
@@ -40,11 +42,13 @@ class Jobs:
 
     def wake(self) -> None:
         """Ask a worker to look now for what is to be done; without a worker, nothing is lost."""
-        try:
-            self._sweep()
-        finally:
-            # Huey keeps a connection for each thread, and pages come from many threads and seldom wake anybody.
-            self._huey.storage.close()
+        # Huey's threads share one connection, which none may close for another.
+        with self._waking:
+            try:
+                self._sweep()
+            finally:
+                # Pages seldom wake anybody.
+                self._huey.storage.close()
 
     def work(self) -> None:
         """Do the work, until the process is told to end."""

@@ -219,3 +219,25 @@ def test_a_consent_whose_secret_does_not_open_holds_up_no_other(site: ThreadSite
         connecting.advance_all(patience_s=1)
         assert (first.step, second.step) == ("connecting", "connected")
         db.session.remove()
+
+
+def test_pages_that_wake_the_worker_at_the_same_time_all_do(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    together = threading.Barrier(8)
+
+    def wake() -> None:
+        together.wait()
+        for _ in range(10):
+            with app.app_context():
+                jobs.wake()
+
+    with app.app_context():
+        jobs.wake()
+        threads = [threading.Thread(target=wake) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        queue = jobs.current()._huey
+        assert queue.pending_count() == 81
+        queue.storage.close()
+    assert "the queue cannot be reached" not in caplog.text
