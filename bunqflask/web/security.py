@@ -19,7 +19,7 @@ from bunqflask.web.errors import OriginRefused
 from bunqflask.web.late_session import LateSessionInterface
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -57,6 +57,31 @@ class PublicUrl:
         return self._app(environ, start_response)
 
 
+class ReadableBody:
+    """Makes every failure to read a request's body an `OSError`, which Werkzeug answers with 400.
+
+    Servers raise errors of their own for a body that is not what its headers say, such as broken chunks.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return self._app(environ, start_response)
+
+
+class _Body:
+    def __init__(self, stream: InputStream) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            raise OSError("the body of a request cannot be read") from error
+
+
 class SecurityHeaders:
     """Adds to every answer what browsers are to forbid; here, so that none can leave without."""
 
@@ -73,7 +98,8 @@ class SecurityHeaders:
 
 def init_app(app: Flask, config: Config) -> None:
     """Install the guards and the cookie settings."""
-    app.wsgi_app = SecurityHeaders(PublicUrl(app.wsgi_app, config.PUBLIC_URL), config)  # type: ignore[method-assign]
+    outer = SecurityHeaders(PublicUrl(ReadableBody(app.wsgi_app), config.PUBLIC_URL), config)
+    app.wsgi_app = outer  # type: ignore[method-assign]
     app.config.update(
         SESSION_COOKIE_NAME=_cookie_name(config, "browser"),
         SESSION_COOKIE_PATH=urlsplit(config.PUBLIC_URL).path or "/",
