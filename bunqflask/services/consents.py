@@ -191,12 +191,16 @@ def come_back(
     :raises ConsentFailed: any other end; `attempt.trouble` says which.
     """
     writable()
-    taken = oauth.StateStore().take(browser_session, state)
+    store = oauth.StateStore()
+    taken = store.take(browser_session, state)
     attempt = db.session.get(ConsentAttempt, taken.attempt_id) if taken else None
-    if taken is None or attempt is None:
-        raise ConsentStateMismatch
-    end_overdue(attempt)
-    if taken.is_expired or not _move(attempt, "waiting", "exchanging"):
+    if attempt is not None:
+        end_overdue(attempt)
+    is_in_time = taken is not None and not taken.is_expired
+    is_taken_up = attempt is not None and is_in_time and _move(attempt, "waiting", "exchanging")
+    db.session.commit()
+    store.clear_state_data(browser_session, state)
+    if taken is None or attempt is None or not is_taken_up:
         raise ConsentStateMismatch(attempt)
     if error is not None:
         _end_without_code(attempt, error)

@@ -75,17 +75,19 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
         browser_session[self._marker(state)] = {"exp": now.timestamp() + self.expires_in}
 
     def take(self, browser_session: BrowserSession, state: str) -> TakenState | None:
-        """Use a state up, in one step, if this browser carries its marker; None otherwise."""
+        """Use a state up, in one step, if this browser carries its marker; None otherwise. Does not commit.
+
+        The marker stays until the caller has committed and takes it away: a database that is away, or has no room,
+        must not cost an approval.
+        """
         if not state or self._marker(state) not in browser_session:
             return None
-        self.clear_state_data(browser_session, state)
         query = db.delete(ConsentState).where(ConsentState.state_hash == _digest(state)).returning(ConsentState)
         row = db.session.scalars(query, execution_options={"synchronize_session": False}).one_or_none()
         taken = None
         if row is not None:
             is_expired = row.expires_at <= clock.now()
             taken = TakenState(row.attempt_id, state, json.loads(row.data or "{}"), is_expired)
-        db.session.commit()
         return taken
 
     @staticmethod

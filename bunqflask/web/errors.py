@@ -21,7 +21,7 @@ from bunqflask.models import Connection, ConsentAttempt
 from bunqflask.services import consents, notes, sessions, troubles
 from bunqflask.services.connections import NotFoundHere
 from bunqflask.texts import gettext as _
-from bunqflask.web import formats, reasons
+from bunqflask.web import disk, formats, reasons
 from bunqflask.web.problems import Problem, Way
 
 
@@ -247,6 +247,8 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
     db.session.rollback()
     reference = new_reference()
     current_app.logger.error("%s: the database does not answer", reference, exc_info=error)
+    if disk.refuses(error):
+        return _page(disk.problem(reference, _back()))
     problem = Problem(
         title=_("This site cannot reach its own data right now"),
         lead=_("What was stored before is safe. This page could not be made or saved."),
@@ -294,6 +296,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     reference = new_reference()
     current_app.logger.error("%s: unexpected error", reference, exc_info=error)
+    if disk.refuses(error):
+        return _page(disk.problem(reference, _back()))
     problem = Problem(
         title=_("Something went wrong here"),
         lead=_("What was stored before is safe."),

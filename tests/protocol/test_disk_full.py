@@ -1,0 +1,66 @@
+"""A disk that takes nothing more: told as it is, nothing is lost, and all goes on when there is room."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from bunqflask import create_app
+from bunqflask.config import Config
+from bunqflask.services import connections, sync
+from tests.support import rows
+from tests.support.apps import GunicornSite, add_member, let_go, set_up, sign_in
+from tests.support.bank import WALKER_STUDIO, Bank
+from tests.support.consents import ask, connect
+
+pytestmark = pytest.mark.sqlite_only
+
+TOLD = "This server cannot write to its disk"
+
+
+@pytest.fixture
+def behind(gunicorn_app: GunicornSite) -> Iterator[Flask]:
+    """The database of the app under gunicorn, set up, with one team member."""
+    app = create_app(Config.from_env(gunicorn_app.environ))
+    set_up(app)
+    add_member(app, "robin@example.com")
+    yield app
+    let_go(app)
+
+
+@contextmanager
+def no_room(site: GunicornSite) -> Iterator[None]:
+    """Let the system refuse every byte that the app's only process writes to a file."""
+    [worker] = Path(f"/proc/{site.pid}/task/{site.pid}/children").read_text().split()
+    before = resource.prlimit(int(worker), resource.RLIMIT_FSIZE)
+    resource.prlimit(int(worker), resource.RLIMIT_FSIZE, (1, before[1]))
+    yield
+    resource.prlimit(int(worker), resource.RLIMIT_FSIZE, before)
+
+
+def test_what_cannot_be_written_is_told_and_done_later(gunicorn_app: GunicornSite, behind: Flask, bank: Bank) -> None:
+    gunicorn_app.start(workers=1)
+    robin = sign_in(gunicorn_app, "robin@example.com")
+    connect(robin, bank)
+    with rows.behind(behind):
+        assert sync.run(connections.list_active()[0], patience_s=30)
+    back = bank.approve(ask(robin), person=WALKER_STUDIO)
+    with no_room(gunicorn_app):
+        for path in ("/", "/payments", "/settings", "/payments/months", "/payments/export"):
+            assert robin.get(path).status == 200, path
+        export = robin.submit(action="/payments/export")
+        robin.get("/connections/1/disconnect")
+        pages = [export, robin.submit(action="/disconnect", data="erase"), robin.get(back)]
+        for page in pages:
+            assert (page.status, TOLD in page.text) == (503, True), page.text
+            assert "The person who runs this site" in page.text
+        assert bank.calls("POST", "token")[1:] == [], "the approval is not used before it can be kept"
+    assert "Connected: Walker Studio B.V." in robin.get(back).text
+    assert "€4,118.00" in robin.get("/connections/1/accounts").text
+    robin.get("/payments/export")
+    assert robin.submit(action="/payments/export").status == 200
+    robin.get("/connections/1/disconnect")
+    assert "Disconnected" in robin.submit(action="/disconnect", data="keep").text
