@@ -18,6 +18,9 @@ from tests.support.browser import Browser
 from tests.support.consents import ask, connect
 from tests.support.power_cut import strikes
 
+# Where our transactions end is the same on each database; and each cut is a process of its own.
+pytestmark = pytest.mark.sqlite_only
+
 
 def cut_at_each_commit(site: ThreadSite, act: str, arrange: Callable[[], object]) -> Iterator[int]:
     """Arrange things and cut the act off, once before each of its commits; yields after each cut."""
@@ -123,7 +126,6 @@ def test_cut_off_at_a_cancel(site: ThreadSite, bank: Bank, robin: Browser) -> No
             assert secrets_kept(site) == {}
 
 
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize(("variant", "renews"), [("A", True), ("B", False)])
 def test_cut_off_while_the_accounts_are_fetched(
     site: ThreadSite, bank: Bank, robin: Browser, variant: str, renews: bool
@@ -175,7 +177,6 @@ def test_cut_off_while_a_connection_ends(site: ThreadSite, bank: Bank, robin: Br
         assert [each.status for each in all_connections(site)] == (["disconnected"] if act == "disconnect" else [])
 
 
-@pytest.mark.sqlite_only
 def test_cut_off_while_this_server_is_made_known_to_bunq(live_app: ThreadSite) -> None:
     def arrange() -> None:
         with rows.behind(live_app.app):
