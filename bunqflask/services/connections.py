@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import current_app
 from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InvalidRequestError
 
 from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of
@@ -135,8 +136,15 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
     """End a connection: erase token and keys, close bunq's session, and keep or erase what was read.
 
     The grant itself stays at bunq until its holder withdraws it in the bunq app: there is no call for that.
+
+    :raises NotFoundHere: somebody else has erased it meanwhile.
     """
     webhooks.remove(connection)
+    try:
+        # A renewal may end at this moment: what it has just stored is ended too.
+        db.session.refresh(connection, with_for_update=True)
+    except InvalidRequestError as error:
+        raise NotFoundHere from error
     session, own_installation = connection.session, connection.installation
     # What must not fail comes first, and together: from here on, nothing of ours can use the grant.
     left_sessions.leave(session, own_installation)

@@ -11,7 +11,7 @@ import requests
 from bunqflask.bunq.client import BunqClient
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services import connections, sessions
+from bunqflask.services import connections, left_sessions, sessions
 from bunqflask.services.calls import CallGate
 from bunqflask.services.kept_session import KeptSession
 from tests.support import rows
@@ -75,6 +75,28 @@ def test_a_connection_that_was_ended_opens_no_session_any_more(site: ThreadSite,
         db.session.remove()
     assert len(tokens) == 1
     assert [call["method"] for call in bank.calls()] == ["GET"]
+    assert rows.permissions(site.app) == 0
+
+
+def test_a_renewal_that_ends_in_the_same_moment_is_ended_too(site: ThreadSite, bank: Bank, robin: Browser) -> None:
+    connect(robin, bank)
+    robin.get("/connections/1/disconnect")
+    with site.app.app_context():
+        connection = db.session.scalars(db.select(Connection).with_for_update()).unique().one()
+        pressed = threading.Thread(target=robin.submit, kwargs={"action": "/disconnect", "data": "keep"})
+        pressed.start()
+        time.sleep(0.5)
+        # What a renewal does once it has locked the connection.
+        old, renewed = connection.session, BunqSession(generation=1)
+        renewed.token = "of the new permission"
+        left_sessions.leave(old, None)
+        connection.access_token, connection.session = "new", renewed
+        db.session.commit()
+        left_sessions.close(old, None)
+        pressed.join()
+        db.session.remove()
+    assert robin.page.status == 200
+    assert "Disconnected" in robin.page.text
     assert rows.permissions(site.app) == 0
 
 
