@@ -70,7 +70,9 @@ def make() -> ResponseReturnValue:
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
         return make_response(_page(_groups(), chosen, text), 422)
-    return send_file(download.file, download.media_type, as_attachment=True, download_name=download.name, max_age=0)
+    response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
+    response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more
+    return response
 
 
 def _make(chosen: Chosen) -> packs.Download:

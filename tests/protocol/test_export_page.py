@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
+from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
 from bunqflask.services import connections, ledger, packs, payments, sync
@@ -54,7 +55,7 @@ def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSit
     browser = with_history(site, bank)
     answer = download(browser, **whole(), format="csv")
     assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["Content-Disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     amount = next(name for name in rows[0] if "amount" in name.lower())
@@ -64,6 +65,16 @@ def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSit
         assert len(rows) == sum(payments.count(account) for account in found) > 120
         db.session.remove()
     assert sum(Decimal(row[amount]) for row in rows) == balances
+
+
+@pytest.mark.sqlite_only
+def test_each_file_is_sent_as_what_it_is(site: ThreadSite, bank: Bank) -> None:
+    browser = sign_in(site, "robin@example.org")
+    connect(browser, bank, accounts=[MAIN])
+    read(site)
+    for name, each in FORMATS.items():
+        answer = download(browser, **whole(), format=name)
+        assert answer.headers["Content-Type"] == each.media_type, name
 
 
 def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed(site: ThreadSite, bank: Bank) -> None:
