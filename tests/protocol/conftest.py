@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from argon2 import PasswordHasher
+from flask import Flask
 
+from bunqflask import create_app
+from bunqflask.config import Config
+from bunqflask.extensions import db
 from bunqflask.services import team
 from tests.conftest import missing
+from tests.support import consents
+from tests.support.apps import GunicornSite, add_member, bare_environ, let_go, set_up
+from tests.support.databases import Databases
 from tests.support.readers import Reader
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -32,6 +39,34 @@ def quick_keys(pooled_keys: None) -> None:
 @pytest.fixture
 def real_passwords() -> None:
     """Hash passwords as the app does."""
+
+
+@pytest.fixture
+def connected_url(databases: Databases) -> Iterator[str]:
+    """A database with all that is there once Robin has connected Jodi; the bank is gone."""
+    url = databases.copy(consents.fill_connected)
+    yield url
+    databases.forget(url)
+
+
+@pytest.fixture
+def connected_app(connected_url: str) -> Iterator[Flask]:
+    """An app on it, in whose context the test is."""
+    app = create_app(Config.from_env(bare_environ(connected_url)))
+    with app.app_context():
+        yield app
+        db.session.remove()
+    let_go(app)
+
+
+@pytest.fixture
+def behind(gunicorn_app: GunicornSite) -> Iterator[Flask]:
+    """The database of the app under gunicorn, set up, with one team member."""
+    app = create_app(Config.from_env(gunicorn_app.environ))
+    set_up(app)
+    add_member(app, "robin@example.com")
+    yield app
+    let_go(app)
 
 
 @pytest.fixture(scope="module")

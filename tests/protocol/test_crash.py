@@ -3,18 +3,15 @@
 import re
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
 
-from bunqflask import create_app
-from bunqflask.config import Config
 from bunqflask.models import BunqSession, Connection
 from tests.support import rows
-from tests.support.apps import GunicornSite, ThreadSite, add_member, let_go, set_up, sign_in
+from tests.support.apps import GunicornSite, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
 
@@ -140,16 +137,6 @@ def test_a_permission_that_bunq_refuses_at_once_is_erased_and_told(site: ThreadS
     assert "Perhaps it was withdrawn in the bunq app." in page.text
     assert rows.permissions(site.app) == 0
     assert rows.count(site.app, Connection) == 0
-
-
-@pytest.fixture
-def behind(gunicorn_app: GunicornSite) -> Iterator[Flask]:
-    """The database of the app under gunicorn, set up, with one team member."""
-    app = create_app(Config.from_env(gunicorn_app.environ))
-    set_up(app)
-    add_member(app, "robin@example.com")
-    yield app
-    let_go(app)
 
 
 def wait_for(step: str, app: Flask) -> None:

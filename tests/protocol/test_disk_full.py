@@ -8,27 +8,15 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from bunqflask import create_app
-from bunqflask.config import Config
 from bunqflask.services import connections, sync
 from tests.support import rows
-from tests.support.apps import GunicornSite, add_member, let_go, set_up, sign_in
+from tests.support.apps import GunicornSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import ask, connect
 
 pytestmark = pytest.mark.sqlite_only
 
 TOLD = "This server cannot write to its disk"
-
-
-@pytest.fixture
-def behind(gunicorn_app: GunicornSite) -> Iterator[Flask]:
-    """The database of the app under gunicorn, set up, with one team member."""
-    app = create_app(Config.from_env(gunicorn_app.environ))
-    set_up(app)
-    add_member(app, "robin@example.com")
-    yield app
-    let_go(app)
 
 
 @contextmanager

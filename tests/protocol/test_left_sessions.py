@@ -2,34 +2,22 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
 
-from bunqflask import clock, create_app
-from bunqflask.config import Config
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
 from bunqflask.services import left_sessions
 from tests.support import rows
-from tests.support.apps import GunicornSite, ThreadSite, add_member, let_go, set_up, sign_in
+from tests.support.apps import GunicornSite, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import connect
 from tests.support.worker import worker
-
-
-@pytest.fixture
-def behind(gunicorn_app: GunicornSite) -> Iterator[Flask]:
-    """The database of the app under gunicorn, set up, with one team member."""
-    app = create_app(Config.from_env(gunicorn_app.environ))
-    set_up(app)
-    add_member(app, "robin@example.com")
-    yield app
-    let_go(app)
 
 
 def age_left(app: Flask) -> None:

@@ -1,7 +1,6 @@
 """Payments as people see them: whose they are, on which day, what they add up to, and what is missing."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from html import unescape
 
@@ -17,7 +16,6 @@ from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
-from tests.support.databases import Databases
 from tests.support.history import Paid
 
 MAIN, SECOND = 2083712, 2083715
@@ -27,10 +25,8 @@ HOSTILE = "<script>alert(1)</script>\u202e=1+1" + "x" * 200
 
 
 @pytest.fixture
-def database_url(databases: Databases) -> Iterator[str]:
-    url = databases.copy(consents.fill_connected)
-    yield url
-    databases.forget(url)
+def database_url(connected_url: str) -> str:
+    return connected_url
 
 
 @pytest.fixture

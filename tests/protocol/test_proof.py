@@ -1,37 +1,21 @@
 """A proof that goes on from the last one finds what a proof of the whole history finds, whatever was stored between."""
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from flask import Flask
 
-from bunqflask import clock, create_app
+from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.bunq.resources import Amount
-from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.services import ledger, payment_rows, payment_store
-from tests.support import consents
-from tests.support.apps import bare_environ, let_go
-from tests.support.databases import Databases
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 30
-
-
-@pytest.fixture
-def app(databases: Databases) -> Iterator[Flask]:
-    url = databases.copy(consents.fill_connected)
-    app = create_app(Config.from_env(bare_environ(url)))
-    with app.app_context():
-        yield app
-        db.session.remove()
-    let_go(app)
-    databases.forget(url)
 
 
 class History:
@@ -90,7 +74,7 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_proof_that_goes_on_is_a_proof_of_all(app: Flask, seed: int) -> None:
+def test_a_proof_that_goes_on_is_a_proof_of_all(connected_app: Flask, seed: int) -> None:
     history = History(seed)
     broken = gone_on = 0
     for _ in range(ROUNDS):

@@ -1,14 +1,11 @@
 """What a search finds is added up at once if it is little, and after the page if it is much."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from bunqflask.extensions import db
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.browser import Browser
-from tests.support.databases import Databases
 from tests.support.history import Paid
 
 MAIN = 2083712
@@ -16,10 +13,8 @@ MANY = 5_001
 
 
 @pytest.fixture
-def database_url(databases: Databases) -> Iterator[str]:
-    url = databases.copy(consents.fill_connected)
-    yield url
-    databases.forget(url)
+def database_url(connected_url: str) -> str:
+    return connected_url
 
 
 @pytest.fixture

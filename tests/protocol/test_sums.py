@@ -1,7 +1,6 @@
 """What payments add up to is right to the cent, whatever changed since sums of them were kept."""
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,10 +12,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func
 
-from bunqflask import clock, create_app
+from bunqflask import clock
 from bunqflask.bunq.payment import Payment as Told
 from bunqflask.bunq.resources import Amount
-from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
 from bunqflask.services import kept_sums, payment_rows, payment_store, payment_sums, payments, team
@@ -25,8 +23,6 @@ from bunqflask.services.payment_sums import Totals
 from bunqflask.services.payments import Scope
 from bunqflask.services.spans import Span
 from tests.support import consents
-from tests.support.apps import bare_environ, let_go
-from tests.support.databases import Databases
 
 BEGUN = datetime(2024, 11, 20, 9, tzinfo=UTC)
 # Some months have many payments, and their days are summed too; the others have few.
@@ -35,17 +31,6 @@ TYPES = ("BUNQ", "IDEAL")
 STRANGER, NEWCOMER = "NL91ABNA0417164300", "NL86INGB0002445588"
 ZONES = ("Europe/Amsterdam", "America/St_Johns", "Asia/Kathmandu")
 ROUNDS, QUESTIONS = 24, 4
-
-
-@pytest.fixture
-def sums_app(databases: Databases) -> Iterator[Flask]:
-    url = databases.copy(consents.fill_connected)
-    app = create_app(Config.from_env(bare_environ(url)))
-    with app.app_context():
-        yield app
-        db.session.remove()
-    let_go(app)
-    databases.forget(url)
 
 
 class Story:
@@ -239,8 +224,8 @@ def _fits(row: Payment, scope: Scope, wanted: Filter) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_sums_are_those_of_the_payments_whatever_happened(sums_app: Flask, seed: int) -> None:
-    story = Story(sums_app, seed)
+def test_sums_are_those_of_the_payments_whatever_happened(connected_app: Flask, seed: int) -> None:
+    story = Story(connected_app, seed)
     acts = (story.new, story.new, story.late, story.change, story.again, story.keep, story.keep)
     rare = {8: story.newcomer, 12: story.move, 16: story.move, 20: story.erase}
     for number in range(ROUNDS):
@@ -250,8 +235,8 @@ def test_sums_are_those_of_the_payments_whatever_happened(sums_app: Flask, seed:
     story.check()
 
 
-def test_moments_that_cannot_be_true_are_added_up_too(sums_app: Flask) -> None:
-    story, zone = Story(sums_app, 2), sums_app.config["TIME_ZONE"]
+def test_moments_that_cannot_be_true_are_added_up_too(connected_app: Flask) -> None:
+    story, zone = Story(connected_app, 2), connected_app.config["TIME_ZONE"]
     story.new()
     [account, *_rest] = story.accounts()
     years = (1, 1969, 1970, clock.now().year + 1, clock.now().year + 2, 9999)
@@ -269,9 +254,9 @@ def test_moments_that_cannot_be_true_are_added_up_too(sums_app: Flask) -> None:
         }
 
 
-def test_a_reading_keeps_all_there_is(sums_app: Flask) -> None:
+def test_a_reading_keeps_all_there_is(connected_app: Flask) -> None:
     """After a reading nothing needs to be added up but what is outside whole days; the sums kept are all of it."""
-    story = Story(sums_app, 1)
+    story = Story(connected_app, 1)
     for _ in range(8):
         story.new()
     story.keep()
