@@ -19,10 +19,10 @@ help: ## Say what each word does
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 run: $(VENV)/.runtime ## Start the app and its local bunq, ready to sign in
-	@exec $(PY) -m bunqflask.local
+	@exec $(PY) -m bunqflask.devserver
 
 sandbox: $(VENV)/.runtime ## Start the local bunq alone, for any client
-	@exec $(PY) -m bunqflask.local --only-sandbox
+	@exec $(PY) -m bunqflask.devserver --only-sandbox
 
 test: $(VENV)/.dev ## Run every test: unit, protocol, browser
 	@sh tests/support/prepare.sh

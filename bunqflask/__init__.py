@@ -12,16 +12,17 @@ def create_app(config: Config | None = None) -> Flask:
     :raises ConfigError: settings are missing or malformed.
     """
     # Imported here, so that importing `bunqflask.sandbox` does not load the app.
-    from bunqflask import cli, encrypted, extensions, jobs, unchanged, web
+    from bunqflask import cli, extensions, unchanged, web, worker
+    from bunqflask.database import encryption
 
     config = config or Config.load()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), instance_path=str(ROOT / "instance"))
     app.config.from_object(config)
-    encrypted.init_app(app, config.ENCRYPTION_KEYS)
+    encryption.init_app(app, config.ENCRYPTION_KEYS)
     extensions.init_database(app)
     unchanged.init_app(app)
     extensions.migrate.init_app(app, extensions.db, directory=str(ROOT / "migrations"), render_as_batch=True)
-    jobs.init_app(app)
+    worker.init_app(app)
     web.init_app(app, config)
     cli.init_app(app)
     if hops := config.TRUSTED_PROXY_HOPS:

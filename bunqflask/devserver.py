@@ -25,7 +25,8 @@ from urllib.parse import urlsplit
 from bunqflask import create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
-from bunqflask.services import setup, team
+from bunqflask.services.gateway import onboarding
+from bunqflask.services.team import members
 
 INSTANCE = ROOT / "instance"
 START_TIMEOUT_S = 60
@@ -329,7 +330,7 @@ def _register(*, simulated: bool) -> None:
     """
     wishes = ["--environment", "local", "--new-sandbox-user", "company"] if simulated else []
     done = subprocess.run(_flask("setup", *wishes), cwd=ROOT, check=False)
-    if simulated and done.returncode == setup.NOT_KNOWN_STATUS:
+    if simulated and done.returncode == onboarding.NOT_KNOWN_STATUS:
         # Nobody but us decides about this bank, so there is no address to allow and no key to look for.
         _say("The simulated bank was reset, and has forgotten this app: setting up again.")
         done = subprocess.run(_flask("setup", *wishes, "--new-installation"), cwd=ROOT, check=False)
@@ -344,13 +345,13 @@ def _first_sign_in(config: Config) -> str:
     app = create_app(config)
     with app.app_context():
         try:
-            if not team.members():
+            if not members.members():
                 password = password or _password()
-                team.add(email, given.get("LOCAL_NAME", ""), password)
-            member = team.find(email)
-            matches = member is not None and bool(password) and team.password_matches(member, password)
-            emails = [each.email for each in team.members()]
-        except team.TeamRefused as error:
+                members.add(email, given.get("LOCAL_NAME", ""), password)
+            member = members.find(email)
+            matches = member is not None and bool(password) and members.password_matches(member, password)
+            emails = [each.email for each in members.members()]
+        except members.TeamRefused as error:
             raise StartRefused(f"The first team member could not be added: {error}") from error
         finally:
             db.session.remove()

@@ -16,7 +16,10 @@ from huey import Huey, MemoryHuey, PostgresHuey, SqliteHuey, crontab
 from huey.serializer import SignedSerializer
 from sqlalchemy.engine import make_url
 
-from bunqflask.services import connecting, connections, consents, left_sessions, sync
+from bunqflask.services.connections import access
+from bunqflask.services.consent import attempts, completion
+from bunqflask.services.gateway import abandoned_sessions
+from bunqflask.services.sync import payment_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,34 +60,34 @@ class Jobs:
 
     def _run_sweep(self) -> None:
         with self._app.app_context():
-            consents.end_all_overdue()
-            left_sessions.close_left_over()
-            connecting.advance_all(patience_s=_CONSENT_PATIENCE_S)
-            due = [connection.id for connection in connections.list_active() if sync.is_due(connection)]
+            attempts.end_all_overdue()
+            abandoned_sessions.close_left_over()
+            completion.advance_all(patience_s=_CONSENT_PATIENCE_S)
+            due = [connection.id for connection in access.list_active() if payment_sync.is_due(connection)]
         for connection_id in due:
             self._sync(connection_id)
 
     def _run_sync(self, connection_id: int) -> None:
         with self._app.app_context():
             try:
-                connection = connections.by_id(connection_id)
-            except connections.NotFoundHere:
+                connection = access.by_id(connection_id)
+            except access.NotFoundHere:
                 return  # erased since
-            if sync.is_due(connection):
-                sync.run_due(connection, patience_s=_SYNC_PATIENCE_S)
+            if payment_sync.is_due(connection):
+                payment_sync.run_due(connection, patience_s=_SYNC_PATIENCE_S)
 
 
 def init_app(app: Flask) -> None:
     """Give the app its jobs; their queue is opened when it is first needed."""
-    app.extensions["bunqflask.jobs"] = None
+    app.extensions["bunqflask.worker"] = None
 
 
 def current() -> Jobs:
     """Return the jobs of the current app."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    jobs: Jobs | None = app.extensions["bunqflask.jobs"]
+    jobs: Jobs | None = app.extensions["bunqflask.worker"]
     if jobs is None:
-        jobs = app.extensions["bunqflask.jobs"] = Jobs(app)
+        jobs = app.extensions["bunqflask.worker"] = Jobs(app)
     return jobs
 
 

@@ -6,7 +6,7 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from bunqflask import models  # noqa: F401 - makes the tables known
-from bunqflask.models.types import ExactAmount, UtcMoment
+from bunqflask.database.types import ExactAmount, UtcMoment
 
 
 def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:

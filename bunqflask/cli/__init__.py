@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
-from bunqflask.cli.plainly import told_plainly
+from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
 from bunqflask.cli.status import status_command

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database.encryption import SecretUnreadable
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import click
 from flask.cli import AppGroup
 
-from bunqflask.encrypted import SecretUnreadable
-from bunqflask.services import vault
+from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.services import key_rotation
 
 secrets_cli = AppGroup("secrets", help="The keys that protect stored secrets.")
 
@@ -13,7 +13,7 @@ secrets_cli = AppGroup("secrets", help="The keys that protect stored secrets.")
 def rotate() -> None:
     """Encrypt every stored secret anew under the first key of ENCRYPTION_KEYS, all or nothing."""
     try:
-        count = vault.rotate()
+        count = key_rotation.rotate()
     except SecretUnreadable as error:
         raise click.ClickException(f"Nothing was changed: {error}.") from error
     click.echo(f"{count} secrets are now under the first key. Older keys can be taken out of ENCRYPTION_KEYS.")

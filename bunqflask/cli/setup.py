@@ -13,14 +13,14 @@ from flask.cli import with_appcontext
 
 from bunqflask import config
 from bunqflask.bunq.errors import BunqError, SecretRefused
-from bunqflask.encrypted import SecretUnreadable
-from bunqflask.services import psd2, setup
+from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.services.gateway import onboarding, psd2
 
 ReadableFile = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 class _NotKnown(click.ClickException):
-    exit_code = setup.NOT_KNOWN_STATUS
+    exit_code = onboarding.NOT_KNOWN_STATUS
 
 
 @click.command("setup")
@@ -58,7 +58,7 @@ def setup_command(
             _switch_environment(environment)
         if new_psd2_identity is not None:
             _check_new_identity(given_files=any((psd2_certificate, psd2_chain, psd2_key)))
-        wishes = setup.Wishes(
+        wishes = onboarding.Wishes(
             api_key=config.api_key(),
             ask_api_key=_ask_api_key,
             new_installation=new_installation,
@@ -66,11 +66,11 @@ def setup_command(
             psd2=_identity(psd2_certificate, psd2_chain, psd2_key),
             new_psd2_identity=new_psd2_identity,
         )
-        for done in setup.run(wishes):
+        for done in onboarding.run(wishes):
             click.echo(f"{done.number}/{done.total}  {done.name:<16} {done.result}  ({done.took_s:.1f} s)", color=False)
-    except setup.NotKnownToBunq as refused:
+    except onboarding.NotKnownToBunq as refused:
         raise _NotKnown(str(refused)) from refused
-    except (setup.SetupRefused, psd2.CertificateUnusable, config.ConfigError) as refused:
+    except (onboarding.SetupRefused, psd2.CertificateUnusable, config.ConfigError) as refused:
         raise click.ClickException(str(refused)) from refused
     except SecretUnreadable as unreadable:
         raise click.ClickException(

@@ -3,14 +3,14 @@
 import click
 from flask.cli import with_appcontext
 
-from bunqflask.services import status
+from bunqflask.services import health_report
 
 
 @click.command("status")
 @with_appcontext
 def status_command() -> None:
     """Show how this server stands with bunq, without any secret; exit 1 when something needs a person."""
-    report = status.report()
+    report = health_report.report()
     for line in report.lines:
         click.echo(f"{line.name:<16} {line.found}")
         if line.to_do:

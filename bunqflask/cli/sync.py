@@ -7,8 +7,9 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from bunqflask.encrypted import SecretUnreadable
-from bunqflask.services import connections, sync
+from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
 _PATIENCE_S = 600.0
@@ -21,7 +22,7 @@ _BAR_WIDTH = 20
 @with_appcontext
 def sync_command(connection_id: int | None, full: bool) -> None:
     """Bring accounts and payments up to date; exit 1 when some of it did not work."""
-    found = connections.list_active()
+    found = access.list_active()
     if connection_id is not None:
         found = [connection for connection in found if connection.id == connection_id]
         if not found:
@@ -35,11 +36,11 @@ def sync_command(connection_id: int | None, full: bool) -> None:
 
 def _one(connection_id: int, full: bool) -> bool:
     try:
-        connection = connections.by_id(connection_id)
+        connection = access.by_id(connection_id)
         click.echo(f"{connection.display_name}:")
-        went_well = sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
+        went_well = payment_sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
         return went_well or _say_why(connection_id)
-    except connections.NotFoundHere:
+    except access.NotFoundHere:
         return True  # there is nothing left to read
     except SecretUnreadable as unreadable:
         # The others can be read all the same.
@@ -49,7 +50,7 @@ def _one(connection_id: int, full: bool) -> bool:
 
 def _say_why(connection_id: int) -> bool:
     """Say what stands in the way of a connection that was not read to its end; False, as it was not."""
-    connection = connections.by_id(connection_id)  # asked again: it may have been erased meanwhile
+    connection = access.by_id(connection_id)  # asked again: it may have been erased meanwhile
     if connection.status != "active":
         click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
     elif connection.trouble is not None:
@@ -58,9 +59,9 @@ def _say_why(connection_id: int) -> bool:
     return False
 
 
-def _tell(progress: sync.Progress) -> None:
+def _tell(progress: payment_sync.Progress) -> None:
     name = f"  {progress.account.description[:30]:<30}"
-    if progress.trouble == sync.NOT_LISTED:
+    if progress.trouble == payment_sync.NOT_LISTED:
         click.echo(f"{name} {progress.kept} payments; bunq does not list any more of this account")
     elif progress.trouble is not None:
         click.echo(f"{name} {progress.kept} payments; stopped: {progress.trouble}")

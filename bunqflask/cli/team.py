@@ -8,7 +8,7 @@ from getpass import getpass
 import click
 from flask.cli import AppGroup
 
-from bunqflask.services import leaving, team
+from bunqflask.services.team import members, offboarding
 
 team_cli = AppGroup("team", help="Who has a login here.")
 
@@ -20,8 +20,8 @@ team_cli = AppGroup("team", help="Who has a login here.")
 def add(email: str, name: str, password_stdin: bool) -> None:
     """Give a person a login."""
     try:
-        member = team.add(email, name, _password(password_stdin))
-    except team.TeamRefused as refused:
+        member = members.add(email, name, _password(password_stdin))
+    except members.TeamRefused as refused:
         raise click.ClickException(str(refused)) from refused
     click.echo(f"{member.name} can log in with {member.email}.")
 
@@ -29,7 +29,7 @@ def add(email: str, name: str, password_stdin: bool) -> None:
 @team_cli.command("list")
 def list_members() -> None:
     """List the team members."""
-    for member in team.members():
+    for member in members.members():
         click.echo(f"{member.email}  {member.name}  since {member.created_at:%Y-%m-%d}")
 
 
@@ -39,8 +39,8 @@ def list_members() -> None:
 def reset(email: str, password_stdin: bool) -> None:
     """Set a new password, and log the person out everywhere."""
     try:
-        member = team.reset(email, _password(password_stdin))
-    except team.TeamRefused as refused:
+        member = members.reset(email, _password(password_stdin))
+    except members.TeamRefused as refused:
         raise click.ClickException(str(refused)) from refused
     click.echo(f"{member.email} has a new password and is logged out everywhere.")
 
@@ -52,8 +52,8 @@ def reset(email: str, password_stdin: bool) -> None:
 def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     """Take a person's login away."""
     try:
-        names = leaving.remove(email, hand_over_to=hand_over_to, disconnect=disconnect)
-    except team.TeamRefused as refused:
+        names = offboarding.remove(email, hand_over_to=hand_over_to, disconnect=disconnect)
+    except members.TeamRefused as refused:
         raise click.ClickException(str(refused)) from refused
     for name in names:
         click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is disconnected and erased.")

@@ -10,8 +10,8 @@ from sqlalchemy.exc import InvalidRequestError
 
 from bunqflask import clock
 from bunqflask.bunq.transport import LONGEST_CALL_S
+from bunqflask.database.types import Leased
 from bunqflask.extensions import db, writable
-from bunqflask.models.types import Leased
 
 # Longer than the longest call to bunq: a lease never ends under somebody who is still waiting for bunq.
 LEASE = timedelta(seconds=LONGEST_CALL_S + 5)

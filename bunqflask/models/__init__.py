@@ -1,6 +1,5 @@
 """The tables, one module for each area."""
 
-from bunqflask.models.bunq import BunqSession, CallBudget, Installation
 from bunqflask.models.connections import (
     Connection,
     ConnectionMember,
@@ -8,6 +7,7 @@ from bunqflask.models.connections import (
     ConsentState,
     MonetaryAccount,
 )
+from bunqflask.models.gateway import BunqSession, CallBudget, Installation
 from bunqflask.models.notes import Note, NoteReading
 from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentChange, PaymentRaw, SpanSum, SummedSpan
 from bunqflask.models.team import Login, LoginThrottle, TeamMember

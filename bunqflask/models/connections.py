@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from bunqflask.encrypted import Sealed, Secret
+from bunqflask.database.encryption import Sealed, Secret
+from bunqflask.database.types import ExactAmount, Leased, UtcMoment
 from bunqflask.extensions import Base
-from bunqflask.models.bunq import BunqSession, Installation
+from bunqflask.models.gateway import BunqSession, Installation
 from bunqflask.models.team import TeamMember
-from bunqflask.models.types import ExactAmount, Leased, UtcMoment
 
 
 class Connection(Sealed, Leased, Base):

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from bunqflask.encrypted import Sealed, Secret
+from bunqflask.database.encryption import Sealed, Secret
+from bunqflask.database.types import Leased, UtcMoment
 from bunqflask.extensions import Base
-from bunqflask.models.types import Leased, UtcMoment
 
 
 class BunqSession(Sealed, Leased, Base):

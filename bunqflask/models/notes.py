@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from bunqflask.database.types import Leased, UtcMoment
 from bunqflask.extensions import Base
 from bunqflask.models.payments import PaymentRowId
-from bunqflask.models.types import Leased, UtcMoment
 
 
 class NoteReading(Leased, Base):

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from bunqflask.database.types import ExactAmount, Leased, UtcMoment
 from bunqflask.extensions import Base
 from bunqflask.models.connections import MonetaryAccount
-from bunqflask.models.types import ExactAmount, Leased, UtcMoment
 
 # A row's id is bunq's id with our account's in its last bits, so rows sort as bunq's payments do, newest last,
 # and the same payment read through two connections (a joint account) is two rows.

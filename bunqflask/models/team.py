@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from bunqflask.database.types import UtcMoment
 from bunqflask.extensions import Base
-from bunqflask.models.types import UtcMoment
 
 
 class TeamMember(Base):

@@ -24,12 +24,12 @@ from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.pack import write_pack
 from bunqflask.exports.statement import Account, Entry, Statement
 from bunqflask.extensions import db, writable
+from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountSync, Connection, MonetaryAccount, Pack, Payment
-from bunqflask.services import ledger
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.payments import Scope
-from bunqflask.services.team import Member
-from bunqflask.texts import gettext as _
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.sync import reconciliation
+from bunqflask.services.team.members import Member
 
 PACK_NAME = "pack"
 _A_THOUSAND = 1_000
@@ -220,7 +220,7 @@ def _broken(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> str:
     }
     places = [
         kinds[each.kind] % {"time": f"{each.payment.created_at.astimezone(zone()):%Y-%m-%d %H:%M}"}
-        for each in ledger.explain(account, breaks)
+        for each in reconciliation.explain(account, breaks)
     ]
     if len(places) > _MOST_PLACES:
         places = [*places[:_MOST_PLACES], _("and %(count)s more") % {"count": len(places) - _MOST_PLACES}]

@@ -10,7 +10,7 @@ from flask import current_app
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Connection, Installation
-from bunqflask.services import psd2, sessions
+from bunqflask.services.gateway import psd2, sessions
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)

@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
-from bunqflask.encrypted import Sealed
+from bunqflask.database.encryption import Sealed
 from bunqflask.extensions import Base, db
 
 _TRIES = 100

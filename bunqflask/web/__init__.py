@@ -20,37 +20,45 @@ class _RowId(IntegerConverter):
 def init_app(app: Flask, config: Config) -> None:
     """Register the views, the guards around them and what every template knows."""
     from bunqflask.extensions import csrf
-    from bunqflask.web import (
-        accounts,
-        auth,
-        consent,
-        errors,
-        exporting,
-        formats,
-        health,
-        hooks,
-        htmx,
-        notes,
-        payments,
-        security,
-        settings,
-    )
+    from bunqflask.web import guards
+    from bunqflask.web.connections import views as connection_views
+    from bunqflask.web.consent import views as consent_views
+    from bunqflask.web.errors import handlers
+    from bunqflask.web.exports import views as export_views
+    from bunqflask.web.machine import health, webhooks
+    from bunqflask.web.payments import notes
+    from bunqflask.web.payments import views as payment_views
+    from bunqflask.web.team import login, settings
+    from bunqflask.web.ui import formatting as ui_formatting
+    from bunqflask.web.ui import htmx as ui_htmx
 
     app.url_map.converters["int"] = _RowId
-    security.init_app(app, config)
+    guards.init_app(app, config)
     csrf.init_app(app)
-    errors.init_app(app)
-    formats.register(app)
-    for area in (auth, accounts, payments, notes, consent, settings, exporting, health, hooks, htmx):
+    handlers.init_app(app)
+    ui_formatting.register(app)
+    for area in (
+        login,
+        connection_views,
+        payment_views,
+        notes,
+        consent_views,
+        settings,
+        export_views,
+        health,
+        webhooks,
+        ui_htmx,
+    ):
         app.register_blueprint(area.bp)
     # bunq sends no form token; the address it calls is the secret.
-    csrf.exempt(hooks.bp)
+    csrf.exempt(webhooks.bp)
     app.context_processor(_known_to_templates)
 
 
 def _known_to_templates() -> dict[str, Any]:
-    from bunqflask.web import formats, htmx
-    from bunqflask.web.settings import THEMES
+    from bunqflask.web.team.settings import THEMES
+    from bunqflask.web.ui import formatting as ui_formatting
+    from bunqflask.web.ui import htmx as ui_htmx
 
     member = g.get("team_member")
     theme = request.cookies.get("bunqflask_theme", "system")
@@ -58,8 +66,8 @@ def _known_to_templates() -> dict[str, Any]:
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
         "theme": theme if theme in THEMES else "system",
         "hide_amounts": request.cookies.get("bunqflask_hide_amounts") == "1",
-        "member": {"name": member.name, "email": member.email, "initials": formats.initials(member.name)}
+        "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
         if member
         else None,
-        "htmx_url": htmx.script_url(),
+        "htmx_url": ui_htmx.script_url(),
     }

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from bunqflask.config import Config
 from bunqflask.extensions import read_only
-from bunqflask.services import logins
-from bunqflask.web.errors import OriginRefused
+from bunqflask.services.team import logins
+from bunqflask.web.errors.handlers import OriginRefused
 from bunqflask.web.late_session import LateSessionInterface
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def own_path(path: str) -> str:
         )
     except (HTTPException, RequestRedirect):
         return "/"
-    return path if not endpoint.startswith(("auth.", "assets.")) and endpoint != "static" else "/"
+    return path if not endpoint.startswith(("login.", "assets.")) and endpoint != "static" else "/"
 
 
 def _cookie_name(config: Config, name: str) -> str:
@@ -199,7 +199,7 @@ def _ask_for_login(*, idle: bool) -> ResponseReturnValue:
     if is_htmx:
         came_for = _page_around()
     reason = "idle" if idle else None
-    target = url_for("auth.login", next=came_for if came_for not in ("", "/") else None, reason=reason)
+    target = url_for("login.log_in", next=came_for if came_for not in ("", "/") else None, reason=reason)
     if is_htmx:
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from bunqflask.models import types
+from bunqflask.database import types
 
 revision = "0002"
 down_revision = "0001"

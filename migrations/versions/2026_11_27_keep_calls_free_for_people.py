@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import bunqflask.models.types
+import bunqflask.database.types
 
 revision = "0006"
 down_revision = "0005"
@@ -14,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("call_budget", schema=None) as batch_op:
         batch_op.add_column(
-            sa.Column("kept_free_until", bunqflask.models.types.UtcMoment(timezone=True), nullable=True)
+            sa.Column("kept_free_until", bunqflask.database.types.UtcMoment(timezone=True), nullable=True)
         )
 
 

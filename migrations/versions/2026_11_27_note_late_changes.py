@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import bunqflask.models.types
+import bunqflask.database.types
 
 revision = "0008"
 down_revision = "0007"
@@ -17,11 +17,11 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("payment_row_id", sa.BigInteger(), nullable=False),
-        sa.Column("noticed_at", bunqflask.models.types.UtcMoment(timezone=True), nullable=False),
+        sa.Column("noticed_at", bunqflask.database.types.UtcMoment(timezone=True), nullable=False),
         sa.Column("kind", sa.String(length=10), nullable=False),
-        sa.Column("amount_before", bunqflask.models.types.ExactAmount(), nullable=True),
-        sa.Column("balance_before", bunqflask.models.types.ExactAmount(), nullable=True),
-        sa.Column("created_before", bunqflask.models.types.UtcMoment(timezone=True), nullable=True),
+        sa.Column("amount_before", bunqflask.database.types.ExactAmount(), nullable=True),
+        sa.Column("balance_before", bunqflask.database.types.ExactAmount(), nullable=True),
+        sa.Column("created_before", bunqflask.database.types.UtcMoment(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["monetary_account.id"],

@@ -12,7 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from bunqflask.config import ROOT
-from bunqflask.services import packs, payments, team
+from bunqflask.services import exporting
+from bunqflask.services.payments import repository
+from bunqflask.services.team import members
 from tests.bench import long_history
 from tests.bench.table import Row, at_most
 
@@ -47,12 +49,12 @@ def main(url: str) -> int:
 
 
 def _export(days: int) -> int:
-    member = team.find(long_history.EMAIL)
+    member = members.find(long_history.EMAIL)
     assert member is not None
     last = long_history.NEWEST.date()
-    download = packs.make(
+    download = exporting.make(
         member,
-        payments.scope_of(member),
+        repository.scope_of(member),
         account_ids=[],
         formats=["csv"],
         first_day=last - timedelta(days=days),

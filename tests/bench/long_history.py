@@ -16,7 +16,8 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
 from bunqflask.models.payments import row_id
-from bunqflask.services import kept_sums, ledger, payment_rows, payment_store
+from bunqflask.services.payments import aggregates
+from bunqflask.services.sync import payment_rows, payment_store, reconciliation
 from tests.bench import databases
 from tests.bench.servers import free_url
 from tests.support import bank as banks
@@ -79,7 +80,7 @@ def _keep_sums(url: str) -> None:
     app = application(url)
     with app.app_context():
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
-            kept_sums.keep(account)
+            aggregates.keep(account)
         db.session.remove()
     let_go(app)
 
@@ -98,7 +99,7 @@ def _fill(size: int) -> None:
     for account in accounts:
         db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], read_at=clock.now(), breaks=[]))
         db.session.commit()
-        proof = ledger.prove(account)
+        proof = reconciliation.prove(account)
         db.session.get_one(AccountSync, account.id).verified_id = proof.verified_id
         db.session.commit()
 

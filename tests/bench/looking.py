@@ -12,9 +12,11 @@ from sqlalchemy import func
 from bunqflask import clock
 from bunqflask.extensions import db, read_only
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
-from bunqflask.services import ledger, payment_search, payment_sums, payments, team
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payments import Scope
+from bunqflask.services.payments import repository, search, totals
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.services.sync import reconciliation
+from bunqflask.services.team import members
 from tests.bench import databases, long_history
 from tests.bench.servers import compare, page
 from tests.bench.table import Row, at_most, percentile
@@ -89,7 +91,7 @@ def _proofs(url: str) -> list[float]:
                 )
                 db.session.flush()
                 started = time.monotonic()
-                ledger.prove_on(account, state)
+                reconciliation.prove_on(account, state)
                 if number:
                     found.append((time.monotonic() - started) * 1000)
             db.session.rollback()
@@ -110,16 +112,16 @@ def _rows(what: str, short: dict[str, list[float]], long: dict[str, list[float]]
 
 
 def _list(scope: Scope, wanted: Filter) -> object:
-    return payment_search.list_page(scope, wanted)
+    return search.list_page(scope, wanted)
 
 
 def _sum(scope: Scope, wanted: Filter) -> object:
     """What a page does before it is sent; the rest is asked for by the page itself."""
-    return payment_search.finds_many(scope, wanted) or payment_sums.totals(scope, wanted)
+    return search.finds_many(scope, wanted) or totals.totals(scope, wanted)
 
 
 def _sum_whatever(scope: Scope, wanted: Filter) -> object:
-    return payment_sums.totals(scope, wanted)
+    return totals.totals(scope, wanted)
 
 
 def _times(url: str, questions: dict[str, Filter], ask: Callable[[Scope, Filter], object]) -> dict[str, list[float]]:
@@ -138,9 +140,9 @@ def _times(url: str, questions: dict[str, Filter], ask: Callable[[Scope, Filter]
 def _timed(app: Flask, work: Callable[[Scope], object]) -> float:
     with app.app_context():
         read_only()
-        member = team.find(long_history.EMAIL)
+        member = members.find(long_history.EMAIL)
         assert member is not None
-        scope = payments.scope_of(member)
+        scope = repository.scope_of(member)
         # SQLite runs in this thread, and what else runs on the machine must not count.
         watch = time.monotonic if databases.on_postgres() else time.thread_time
         started = watch()

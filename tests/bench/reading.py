@@ -19,8 +19,10 @@ from bunqflask.bunq.client import PAGE_SIZE
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, Payment
-from bunqflask.services import connections, sessions, sync
-from bunqflask.services.calls import CallGate
+from bunqflask.services.connections import access
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.sync import payment_sync
 from tests.bench import databases
 from tests.bench.servers import stand_in
 from tests.bench.table import Row, at_least, at_most, exactly, median
@@ -147,7 +149,7 @@ def _lengthen(app: Flask, bank: Bank, account: int, payments: int) -> None:
 def _read(app: Flask, connection_id: int) -> int:
     """Bring a connection up to date; returns how many payments are kept."""
     with app.app_context():
-        assert sync.run(connections.by_id(connection_id), patience_s=_PATIENCE_S)
+        assert payment_sync.run(access.by_id(connection_id), patience_s=_PATIENCE_S)
         kept = db.session.scalar(db.select(db.func.count()).select_from(Payment)) or 0
         db.session.remove()
     return kept
@@ -156,15 +158,15 @@ def _read(app: Flask, connection_id: int) -> int:
 def _let_the_worker_look(app: Flask, connection_id: int) -> None:
     """Do what a sweep of the worker does, two hours after the last reading, while bunq calls us."""
     with app.app_context():
-        connection = connections.by_id(connection_id)
+        connection = access.by_id(connection_id)
         if connection.hooks_set_at is None:
             raise AssertionError("bunq was not asked to call us")
-        for state in sync.states_of(connection):
+        for state in payment_sync.states_of(connection):
             assert state.read_at is not None
             state.read_at -= timedelta(hours=2)
         db.session.commit()
-        if sync.is_due(connection):
-            sync.run_due(connection, patience_s=_PATIENCE_S)
+        if payment_sync.is_due(connection):
+            payment_sync.run_due(connection, patience_s=_PATIENCE_S)
         db.session.remove()
 
 
@@ -189,7 +191,7 @@ def _forget(app: Flask) -> None:
 def _read_alone(app: Flask, bank: Bank, account: int) -> Took:
     """Fetch the same pages in the same session with nothing but requests and json.loads."""
     with app.app_context():
-        session, secret, installation = sessions.means_of(connections.list_active()[0])
+        session, secret, installation = sessions.means_of(access.list_active()[0])
         sessions.ensure_open(session, secret=secret, installation=installation, gate=CallGate(_PATIENCE_S))
         token, user_id = session.token, session.path_user_id
         db.session.remove()

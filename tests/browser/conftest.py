@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.acts import arrive
+from tests.browser.journeys import arrive
 from tests.support import chromium
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles

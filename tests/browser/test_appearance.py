@@ -6,8 +6,8 @@ from decimal import Decimal
 from playwright.sync_api import Page, expect
 
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
-from tests.browser import looks
-from tests.browser.acts import (
+from tests.browser import screenshots
+from tests.browser.journeys import (
     LONG_AGO,
     SAM,
     accept,
@@ -33,7 +33,7 @@ class Looking:
         self.findings: list[str] = []
 
     def __call__(self, page: Page, name: str) -> None:
-        self.findings += looks.look(page, name)
+        self.findings += screenshots.look(page, name)
 
     def found_nothing(self) -> None:
         """Fail with all that was found."""

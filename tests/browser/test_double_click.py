@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, Route, expect
 
 from bunqflask.models import Connection, ConsentAttempt
-from tests.browser.acts import accept, ask, button, connect, count, go_to_bunq, heading, open_details
+from tests.browser.journeys import accept, ask, button, connect, count, go_to_bunq, heading, open_details
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bunqflask.models import Connection, ConsentAttempt
-from tests.browser.acts import accept, arrive, ask, button, change, connect, count, go_to_bunq, heading, renew
+from tests.browser.journeys import accept, arrive, ask, button, change, connect, count, go_to_bunq, heading, renew
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles

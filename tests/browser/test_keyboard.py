@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acts import button, connect, heading
+from tests.browser.journeys import button, connect, heading
 
 MOST_TABS = 40
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, Response, expect
 from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.models import Connection
-from tests.browser.acts import (
+from tests.browser.journeys import (
     ROBIN,
     accept,
     ask,

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import looks
-from tests.browser.acts import button, connect
+from tests.browser import screenshots
+from tests.browser.journeys import button, connect
+from tests.protocol.payments.test_notes import Paid
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import PICTURE
-from tests.protocol.test_notes import Paid
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 
@@ -24,7 +24,7 @@ def test_notes_follow_the_page_by_themselves_and_files_are_kept(robin: Page, sit
     button(robin, "Look again").click()
     expect(robin.get_by_text("the receipt")).to_be_visible()
     expect(button(robin, "Look again")).to_be_focused()
-    assert looks.look(robin, "notes") == []
+    assert screenshots.look(robin, "notes") == []
     with robin.expect_download() as download:
         robin.get_by_role("link", name=f"File {paid.file_id}").first.click()
     assert download.value.suggested_filename == f"payment-{paid.id}-file-{paid.file_id}.png"

@@ -7,8 +7,8 @@ from playwright.sync_api import Page, expect
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from tests.browser import looks
-from tests.browser.acts import arrive, button, connect, heading, open_details
+from tests.browser import screenshots
+from tests.browser.journeys import arrive, button, connect, heading, open_details
 from tests.support import history
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
@@ -106,9 +106,9 @@ def test_payments_are_usable_by_everybody(payer: Page, profiles: Profiles) -> No
         "nothing": "/payments?q=nothing",
     }.items():
         payer.goto(address)
-        findings += looks.look(payer, name)
+        findings += screenshots.look(payer, name)
     payer.goto("/payments")
     payer.goto(rows(payer)[0])
     expect(payer.locator("#notes")).to_contain_text("bunq does not show us the notes of this payment.")
-    findings += looks.look(payer, "payment")
+    findings += screenshots.look(payer, "payment")
     assert findings == [], "\n".join(findings)

@@ -5,7 +5,7 @@ from typing import Any
 import qrcode
 from playwright.sync_api import Page, expect
 
-from tests.browser.acts import PHONE, arrive, ask, button, heading
+from tests.browser.journeys import PHONE, arrive, ask, button, heading
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 from tests.support.chromium import Profiles

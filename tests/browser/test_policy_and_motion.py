@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from tests.browser.acts import ask
+from tests.browser.journeys import ask
 from tests.support.chromium import Profiles
 
 SCRIPT = "document.head.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))"

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acts import connect
+from tests.browser.journeys import connect
 
 
 def test_paper_shows_all_accounts_and_no_navigation_or_buttons(robin: Page) -> None:

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bunqflask.models import Login
-from tests.browser.acts import (
+from tests.browser.journeys import (
     LONG_AGO,
     SAM,
     arrive,

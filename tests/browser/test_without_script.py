@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.acts import accept, arrive, ask, button, connect, go_to_bunq, heading, open_details
+from tests.browser.journeys import accept, arrive, ask, button, connect, go_to_bunq, heading, open_details
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
 

@@ -21,7 +21,8 @@ from werkzeug.serving import make_server
 from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.services import setup, team
+from bunqflask.services.gateway import onboarding
+from bunqflask.services.team import members
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.processes import PythonProcess, run
@@ -218,7 +219,7 @@ class GunicornSite(Site):
 def set_up(app: Flask) -> None:
     """Register the app with its bank, as `flask setup --new-sandbox-user company` does."""
     with app.app_context():
-        for _ in setup.run(setup.Wishes(new_sandbox_user="company")):
+        for _ in onboarding.run(onboarding.Wishes(new_sandbox_user="company")):
             pass
         db.session.remove()
 
@@ -226,7 +227,7 @@ def set_up(app: Flask) -> None:
 def add_member(app: Flask, email: str, name: str = "", password: str = PASSWORD) -> int:
     """Give a person a login, as `flask team add` does; returns the team member's id."""
     with app.app_context():
-        member_id = team.add(email, name, password).id
+        member_id = members.add(email, name, password).id
         db.session.remove()
     return member_id
 
@@ -235,7 +236,7 @@ def sign_in(site: Site, email: str, password: str = PASSWORD) -> Browser:
     """Return a new browser in which this team member is logged in; on a thread, with a login made if need be."""
     if isinstance(site, ThreadSite):
         with site.app.app_context():
-            known = team.find(email) is not None
+            known = members.find(email) is not None
             db.session.remove()
         if not known:
             add_member(site.app, email, password=password)

@@ -13,7 +13,8 @@ from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import kept_sums, ledger, payment_rows, payment_store
+from bunqflask.services.payments import aggregates
+from bunqflask.services.sync import payment_rows, payment_store, reconciliation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +52,10 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
     state.read_at = clock.now()
     db.session.add(state)
     db.session.flush()
-    proof = ledger.prove(row)
+    proof = reconciliation.prove(row)
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
     db.session.commit()
-    kept_sums.keep(row)
+    aggregates.keep(row)
     return [each.payment_id for each in found]
 
 

@@ -22,8 +22,8 @@ from typing import Any, NoReturn
 IMPORTED = (
     "alembic.command",
     "bunqflask.cli",
-    "bunqflask.encrypted",
-    "bunqflask.jobs",
+    "bunqflask.database.encryption",
+    "bunqflask.worker",
     "bunqflask.unchanged",
     "bunqflask.web",
     "flask.cli",

@@ -16,18 +16,20 @@ from sqlalchemy.engine import Engine
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import ConsentAttempt
-from bunqflask.services import connecting, connections, consents, setup
+from bunqflask.services.connections import access
+from bunqflask.services.consent import attempts, completion
+from bunqflask.services.gateway import onboarding
 from tests.support.apps import Site, child_environ
 from tests.support.processes import run
 
 ACTS: dict[str, Callable[[str], object]] = {
-    "fetch the accounts": lambda number: connecting.advance(_attempt(number), patience_s=5),
-    "confirm": lambda number: connecting.confirm(_attempt(number)),
-    "discard": lambda number: consents.discard(_attempt(number)),
-    "cancel": lambda number: consents.cancel(_attempt(number)),
-    "disconnect": lambda number: connections.disconnect(connections.by_id(int(number)), erase=False),
-    "erase": lambda number: connections.disconnect(connections.by_id(int(number)), erase=True),
-    "set up": lambda _: list(setup.run(setup.Wishes(new_sandbox_user="company"))),
+    "fetch the accounts": lambda number: completion.advance(_attempt(number), patience_s=5),
+    "confirm": lambda number: completion.confirm(_attempt(number)),
+    "discard": lambda number: attempts.discard(_attempt(number)),
+    "cancel": lambda number: attempts.cancel(_attempt(number)),
+    "disconnect": lambda number: access.disconnect(access.by_id(int(number)), erase=False),
+    "erase": lambda number: access.disconnect(access.by_id(int(number)), erase=True),
+    "set up": lambda _: list(onboarding.run(onboarding.Wishes(new_sandbox_user="company"))),
 }
 
 

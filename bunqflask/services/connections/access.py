@@ -10,8 +10,10 @@ from sqlalchemy.exc import InvalidRequestError
 from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, MonetaryAccount
-from bunqflask.services import kept_sums, left_sessions, webhooks
-from bunqflask.services.team import Member
+from bunqflask.services.gateway import abandoned_sessions
+from bunqflask.services.payments import aggregates
+from bunqflask.services.sync import webhooks
+from bunqflask.services.team.members import Member
 
 # A person waits for the page while the session is closed; bunq's limit may be worth a moment, not more.
 
@@ -147,20 +149,20 @@ def disconnect(connection: Connection, *, erase: bool) -> None:
         raise NotFoundHere from error
     session, own_installation = connection.session, connection.installation
     # What must not fail comes first, and together: from here on, nothing of ours can use the grant.
-    left_sessions.leave(session, own_installation)
+    abandoned_sessions.leave(session, own_installation)
     if erase:
         # A renewal that is still under way goes on by itself, and must not lose what it holds.
         db.session.execute(db.delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
         db.session.delete(connection)
         db.session.flush()
-        kept_sums.forget_gone()
+        aggregates.forget_gone()
     else:
         connection.access_token = None
         connection.session_id = None
         connection.installation_id = None
         mark(connection, "disconnected")
     db.session.commit()
-    left_sessions.close(session, own_installation)
+    abandoned_sessions.close(session, own_installation)
 
 
 def mark(connection: Connection, status: str, reason: str | None = None) -> None:

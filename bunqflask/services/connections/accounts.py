@@ -13,11 +13,13 @@ from sqlalchemy.exc import InvalidRequestError
 from bunqflask import clock
 from bunqflask.bunq import errors, resources
 from bunqflask.bunq.client import BunqClient
+from bunqflask.database import leases
+from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db
 from bunqflask.models import Connection, MonetaryAccount
-from bunqflask.models.types import AMOUNT_DECIMALS
-from bunqflask.services import connections, leases, sessions, troubles
-from bunqflask.services.calls import CallGate
+from bunqflask.services.connections import access
+from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 STALE_AFTER = timedelta(minutes=5)
 _TOO_LARGE = Decimal(10) ** 14
@@ -39,7 +41,7 @@ def is_stale(connection: Connection) -> bool:
 
 def is_due(connection: Connection) -> bool:
     """Tell whether a reading that is wanted may be tried now."""
-    return clock.has_come(connection.next_try_at, longest=troubles.LONGEST_REST)
+    return clock.has_come(connection.next_try_at, longest=retry_policy.LONGEST_REST)
 
 
 def refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> None:
@@ -65,9 +67,9 @@ def refresh(connection: Connection, *, patience_s: float, gives_way: bool = Fals
             _note_refusal(connection, error, gate)
     except errors.BunqError as error:
         if _holds(connection, consented_at):
-            troubles.note(connection, error)
+            retry_policy.note(connection, error)
     except sessions.NotSetUp:
-        troubles.note_kind(connection, "not_set_up")
+        retry_policy.note_kind(connection, "not_set_up")
     except sessions.SessionGone:
         return
     finally:
@@ -154,18 +156,18 @@ def _read_and_store(connection: Connection, consented_at: datetime, gate: CallGa
     found = sessions.run(session, secret=secret, installation=installation, gate=gate, work=fetch)
     if _holds(connection, consented_at):
         store(connection, found)
-        troubles.clear(connection)
+        retry_policy.clear(connection)
     db.session.commit()
 
 
 def _note_refusal(connection: Connection, error: errors.SecretRefused, gate: CallGate) -> None:
     """bunq refused the grant, or perhaps this server: note it, and try to find out which."""
     connection.refused_at = clock.now()
-    troubles.note(connection, error)
+    retry_policy.note(connection, error)
     try:
         _find_out_who_is_refused(connection, gate)
     except errors.BunqError as later:
-        troubles.note_check_pending(connection, later)
+        retry_policy.note_check_pending(connection, later)
 
 
 def _find_out_who_is_refused(connection: Connection, gate: CallGate) -> None:
@@ -179,11 +181,11 @@ def _find_out_who_is_refused(connection: Connection, gate: CallGate) -> None:
     if ours_works:
         current_app.logger.warning("connection %s is lost: bunq refuses its grant", connection.id)
         facts = connection.trouble_facts
-        connections.mark(connection, "lost", "refused")
+        access.mark(connection, "lost", "refused")
         connection.trouble_facts = facts
         connection.access_token = None
     else:
         # Not the grant's fault: when our own session works again, the grant is simply tried again.
         connection.refused_at = None
-        troubles.note_kind(connection, "server_refused")
+        retry_policy.note_kind(connection, "server_refused")
     db.session.commit()

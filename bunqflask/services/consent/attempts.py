@@ -27,9 +27,10 @@ from bunqflask import clock, unchanged
 from bunqflask.bunq import errors
 from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Connection, ConsentAttempt
-from bunqflask.services import left_sessions, oauth, sessions, troubles
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.team import Member
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.consent import oauth
+from bunqflask.services.gateway import abandoned_sessions, retry_policy, sessions
+from bunqflask.services.team.members import Member
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
@@ -209,7 +210,7 @@ def come_back(
     try:
         token = oauth.exchange(sessions.current_installation(), taken, code)
     except errors.BunqError as failure:
-        attempt.trouble_facts = troubles.facts_of(failure)
+        attempt.trouble_facts = retry_policy.facts_of(failure)
         raise _fail(attempt, _exchange_trouble(failure)) from failure
     elsewhere = member is None or member.id != attempt.member_id
     if not _keep(attempt, token, elsewhere=elsewhere):
@@ -249,9 +250,9 @@ def erase(attempt: ConsentAttempt) -> None:
     attempt.access_token = None
     attempt.accounts = None
     attempt.session_id = attempt.installation_id = None
-    left_sessions.leave(session, own_installation)
+    abandoned_sessions.leave(session, own_installation)
     db.session.commit()
-    left_sessions.close(session, own_installation)
+    abandoned_sessions.close(session, own_installation)
 
 
 def end_overdue(attempt: ConsentAttempt) -> None:
@@ -331,7 +332,7 @@ def _fail(attempt: ConsentAttempt, reason: str) -> ConsentFailed:
 
 def _exchange_trouble(failure: errors.BunqError) -> str:
     if not isinstance(failure, errors.CodeRefused):
-        return troubles.kind_of(failure)
+        return retry_policy.kind_of(failure)
     if failure.error in ("invalid_client", "unauthorized_client"):
         return "client_refused"
     # Without words, or with a redirect, it was hardly the token endpoint that answered.

@@ -12,10 +12,13 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol, resources
+from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services import accounts, connections, consents, leases, left_sessions, sessions, setup, troubles
-from bunqflask.services.calls import CallGate
+from bunqflask.services.connections import access, accounts
+from bunqflask.services.consent import attempts
+from bunqflask.services.gateway import abandoned_sessions, onboarding, retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 # Answers after which trying again by itself would change nothing.
 _FINAL = ("refused",)
@@ -23,7 +26,7 @@ _FINAL = ("refused",)
 
 def is_due(attempt: Any) -> bool:
     """Tell whether there is something to do for this attempt now."""
-    return attempt.step == "connecting" and clock.has_come(attempt.next_try_at, longest=troubles.LONGEST_REST)
+    return attempt.step == "connecting" and clock.has_come(attempt.next_try_at, longest=retry_policy.LONGEST_REST)
 
 
 def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
@@ -42,7 +45,7 @@ def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
     except errors.BunqError as error:
         _note(attempt, error)
     except sessions.NotSetUp:
-        troubles.note_kind(attempt, "not_set_up")
+        retry_policy.note_kind(attempt, "not_set_up")
     except (sessions.SessionGone, ObjectDeletedError, StaleDataError):
         return  # erased meanwhile, perhaps with the member who started it
     finally:
@@ -51,7 +54,7 @@ def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
 
 def advance_all(*, patience_s: float) -> None:
     """Bring every approved attempt as far as bunq allows now; one that fails as nobody foresaw holds up no other."""
-    for attempt_id in [attempt.id for attempt in consents.list_approved()]:
+    for attempt_id in [attempt.id for attempt in attempts.list_approved()]:
         try:
             attempt = db.session.get(ConsentAttempt, attempt_id)
             if attempt is not None:
@@ -83,7 +86,7 @@ def _go_on(attempt: ConsentAttempt, gate: CallGate) -> None:
         if attempt.installation is None:
             found = _try_own_installation(attempt, session, token, gate)
         else:
-            attempt.trouble_facts = troubles.facts_of(refused)
+            attempt.trouble_facts = retry_policy.facts_of(refused)
             attempt.trouble = "checking"
             db.session.commit()
             _find_out_who_is_refused(attempt, gate)
@@ -126,10 +129,10 @@ def _try_own_installation(
 def _complete(installation: Installation, token: str, gate: CallGate) -> None:
     """Do what is not done yet of a grant's own installation; resumable like setup itself."""
     if installation.token_sealed is None:
-        setup.install(installation, gate)
+        onboarding.install(installation, gate)
     if installation.device_registered_at is None:
         with sessions.client_for(installation, gate) as client:
-            client.register_device(installation.token or "", setup.DEVICE_DESCRIPTION, token)
+            client.register_device(installation.token or "", onboarding.DEVICE_DESCRIPTION, token)
         installation.device_registered_at = clock.now()
         db.session.commit()
 
@@ -139,13 +142,13 @@ def _find_out_who_is_refused(attempt: ConsentAttempt, gate: CallGate) -> None:
     ours = sessions.current_installation()
     works = sessions.own_session_works_since(ours, attempt.approved_at or attempt.created_at, gate)
     if works:
-        consents.end(attempt, "connecting", "failed", trouble="secret_refused")
+        attempts.end(attempt, "connecting", "failed", trouble="secret_refused")
         return
     own = attempt.installation
     attempt.installation = None
     if own is not None:
         db.session.delete(own)
-    troubles.note_kind(attempt, "server_refused")
+    retry_policy.note_kind(attempt, "server_refused")
 
 
 def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resources.MonetaryAccount]) -> None:
@@ -161,9 +164,9 @@ def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resource
     attempt.granted_user_type = session.holder_type or "User"
     attempt.granted_user_name = session.holder_name or f"bunq user {granted_user_id}"
     attempt.accounts = [{account.wrapper: dict(account.raw)} for account in found]
-    troubles.clear(attempt)
+    retry_policy.clear(attempt)
     if attempt.came_back_elsewhere or is_other_person(attempt):
-        consents.claim(attempt, "connecting", "confirm")
+        attempts.claim(attempt, "connecting", "confirm")
         db.session.commit()
     else:
         db.session.commit()
@@ -175,7 +178,7 @@ def _keep_wanted(attempt: ConsentAttempt) -> None:
 
     :raises SessionGone: it was.
     """
-    if not consents.lock(attempt, "connecting"):
+    if not attempts.lock(attempt, "connecting"):
         db.session.rollback()
         raise sessions.SessionGone
 
@@ -188,27 +191,27 @@ def is_other_person(attempt: ConsentAttempt) -> bool:
 
 def _connect(attempt: ConsentAttempt, step: str) -> bool:
     """Make or renew the connection, in one transaction with the attempt's move."""
-    if not consents.claim(attempt, step, "connected"):
+    if not attempts.claim(attempt, step, "connected"):
         db.session.rollback()
         return False
-    connection, is_new = connections.find_or_add(
+    connection, is_new = access.find_or_add(
         attempt.environment,
         attempt.granted_user_id or 0,
         attempt.granted_user_type or "",
         attempt.granted_user_name or "",
     )
     old_session, old_installation = connection.session, connection.installation
-    left_sessions.leave(old_session, old_installation)
+    abandoned_sessions.leave(old_session, old_installation)
     _hand_over(attempt, connection)
     found = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
     difference = accounts.store(connection, found)
-    connections.admit(connection, attempt.member_id)
+    access.admit(connection, attempt.member_id)
     attempt.connection_id = connection.id
     attempt.changes = None if is_new else _as_json(difference)
     attempt.accounts = None
     db.session.commit()
     db.session.refresh(attempt)
-    left_sessions.close(old_session, old_installation)
+    abandoned_sessions.close(old_session, old_installation)
     return True
 
 
@@ -221,19 +224,19 @@ def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
     connection.granted_user_type = attempt.granted_user_type or ""
     connection.display_name = attempt.granted_user_name or ""
     connection.consented_at = attempt.approved_at or clock.now()
-    connections.mark(connection, "active")
+    access.mark(connection, "active")
 
 
 def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:
     attempt.tries += 1
     if attempt.trouble == "checking":
-        troubles.note_check_pending(attempt, error)
+        retry_policy.note_check_pending(attempt, error)
         return
-    troubles.note(attempt, error)
+    retry_policy.note(attempt, error)
     # A refusal without words is hardly bunq's own: something on the way said no, and may let us through later.
     is_final = attempt.trouble in _FINAL and bool(getattr(error, "descriptions", None))
     if is_final:
-        consents.end(attempt, "connecting", "failed")
+        attempts.end(attempt, "connecting", "failed")
 
 
 def _as_json(difference: accounts.Difference) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from bunqflask import clock
 from bunqflask.bunq import errors, protocol, transport
 from bunqflask.extensions import db
 from bunqflask.models import ConsentState, Installation
-from bunqflask.services.calls import settle
+from bunqflask.services.gateway.rate_limiter import settle
 
 STATE_LIFE = timedelta(minutes=10)
 _QUERY_STYLE = "bunq_query"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bunqflask import clock
+from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Installation
-from bunqflask.services import leases, sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 _CLOSING_PATIENCE_S = 2.0
 # Whoever left them closes them at once; what is left for so long, a crash left over.

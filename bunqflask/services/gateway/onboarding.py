@@ -21,8 +21,8 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.resources import OauthClient
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Installation
-from bunqflask.services import psd2, sessions, troubles
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway import psd2, retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 # Nobody else waits for a setup: it may sit out bunq's slowest limit several times.
 PATIENCE_S = 120.0
@@ -96,7 +96,7 @@ def run(wishes: Wishes) -> Iterator[StepDone]:
             ) from error
         db.session.commit()
         if number == len(steps):
-            troubles.forget_the_servers()
+            retry_policy.forget_the_servers()
         yield StepDone(number, len(steps), name, result, time.monotonic() - started)
 
 

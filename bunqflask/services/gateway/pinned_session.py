@@ -14,8 +14,8 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db, table_of
 from bunqflask.models import BunqSession, Connection
-from bunqflask.services import sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 Result = TypeVar("Result")
 

@@ -15,11 +15,11 @@ from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.limits import SESSION_SERVER
 from bunqflask.bunq.transport import Transport
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database import leases
+from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation
-from bunqflask.services import leases
-from bunqflask.services.calls import CallGate, settle
+from bunqflask.services.gateway.rate_limiter import CallGate, settle
 
 Result = TypeVar("Result")
 

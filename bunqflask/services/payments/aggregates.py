@@ -22,8 +22,8 @@ from sqlalchemy.orm import aliased
 from bunqflask import clock
 from bunqflask.extensions import db, table_of
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
-from bunqflask.services import spans
-from bunqflask.services.spans import Span
+from bunqflask.services.payments import time_ranges
+from bunqflask.services.payments.time_ranges import Span
 
 Unit = Literal["year", "month", "day"]
 # What is kept, the largest first, and how long each is at least.
@@ -86,8 +86,8 @@ def taken(
         kept = _read(unit, wide, own_ibans, asked)
         for account_id, left in wide.items():
             of_account = [each for each in kept if each.account_id == account_id]
-            parts = spans.chosen(left, {(each.since, each.before) for each in of_account})
-            gaps[account_id] = spans.without(left, parts)
+            parts = time_ranges.chosen(left, {(each.since, each.before) for each in of_account})
+            gaps[account_id] = time_ranges.without(left, parts)
             found = set(parts)
             yield from (each for each in of_account if each.count and (each.since, each.before) in found)
 
@@ -95,7 +95,7 @@ def taken(
 def _read(
     unit: Unit, wide: dict[int, list[Span]], own_ibans: Sequence[str], asked: Sequence[ColumnElement[bool]]
 ) -> list[Kept]:
-    own, within = SpanSum.own_iban.in_(own_ibans), spans.joined(each for left in wide.values() for each in left)
+    own, within = SpanSum.own_iban.in_(own_ibans), time_ranges.joined(each for left in wide.values() for each in left)
     query = (
         select(
             SummedSpan.account_id,

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from bunqflask.extensions import db
 from bunqflask.models import Payment
 from bunqflask.models.payments import ACCOUNT_BITS, PaymentRowId
-from bunqflask.services.payment_words import LONGEST, amount_word, search_text
+from bunqflask.services.payments.tokenizer import LONGEST, amount_word, search_text
 
 MOST_WORDS = 20
 # What is found is looked up one by one to be added up: more than these are worth a wait that is told.

@@ -21,12 +21,15 @@ from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq import notes as bunq
 from bunqflask.bunq.client import BunqClient
+from bunqflask.database import leases
 from bunqflask.extensions import db, writable
 from bunqflask.models import Connection, MonetaryAccount, Note, NoteReading, Payment
-from bunqflask.services import connections, leases, payments, sessions, troubles
-from bunqflask.services.calls import CallGate
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.team import Member
+from bunqflask.services.connections import access
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.payments import repository
+from bunqflask.services.team.members import Member
 
 Result = TypeVar("Result")
 
@@ -104,8 +107,8 @@ def refresh(member: Member, payment_row_id: int, *, patience_s: float) -> None:
     :raises NotFoundHere: the member may not see this payment.
     """
     writable()
-    payment, account, _raw = payments.get_for(member, payment_row_id)
-    connection = connections.by_id(account.connection_id)
+    payment, account, _raw = repository.get_for(member, payment_row_id)
+    connection = access.by_id(account.connection_id)
     if not may_be_asked(connection, account):
         return
     monetary_account_id, payment_id = account.monetary_account_id, payment.payment_id
@@ -140,7 +143,7 @@ def find_file(member: Member, payment_row_id: int, attachment_id: int) -> File:
 
     :raises NotFoundHere: the member may not see the payment, or nothing stored of it names such a file.
     """
-    payment, account, raw = payments.get_for(member, payment_row_id)
+    payment, account, raw = repository.get_for(member, payment_row_id)
     named = [own_files(raw), *(note.attachment_ids for note in of(payment).notes)]
     if not any(attachment_id in ids for ids in named):
         raise NotFoundHere
@@ -157,7 +160,7 @@ def read_file(file: File, *, patience_s: float) -> bytes:
     :raises BunqError: it cannot be read now.
     """
     writable()
-    connection = connections.by_id(file.connection_id)
+    connection = access.by_id(file.connection_id)
     if connection.status != "active":
         raise FileGone(connection_ended=True)
 
@@ -230,7 +233,7 @@ def _store(reading: NoteReading, found: Sequence[bunq.Note]) -> None:
 
 
 def _note_trouble(reading: NoteReading, error: errors.BunqError | sessions.NotSetUp) -> None:
-    kind = troubles.kind_of(error) if isinstance(error, errors.BunqError) else "not_set_up"
+    kind = retry_policy.kind_of(error) if isinstance(error, errors.BunqError) else "not_set_up"
     reading.trouble, reading.trouble_facts = kind, None
     if kind == "waiting":
         # Not a trouble: bunq's limits are kept, and the page that is open goes on by itself.
@@ -238,7 +241,7 @@ def _note_trouble(reading: NoteReading, error: errors.BunqError | sessions.NotSe
         rest = timedelta(seconds=wait_s) if wait_s else _REST_WAITING
     else:
         current_app.logger.warning("notes of payment %s: %s", reading.id, error)
-        reading.trouble_facts = troubles.facts_of(error) if isinstance(error, errors.BunqError) else None
+        reading.trouble_facts = retry_policy.facts_of(error) if isinstance(error, errors.BunqError) else None
         rest = _REST_AFTER_NO if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused) else _REST
     reading.next_try_at = clock.now() + rest
     db.session.commit()

@@ -13,9 +13,9 @@ from sqlalchemy import String, bindparam, func, or_, select, type_coerce
 from bunqflask import unchanged
 from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
-from bunqflask.services import connections
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.team import Member
+from bunqflask.services.connections import access
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.team.members import Member
 
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
@@ -72,7 +72,7 @@ def scope_of(member: Member, connection_id: int | None = None) -> Scope:
     :raises NotFoundHere: there is no such connection for this member.
     """
     shown: list[Connection] = (
-        connections.list_for(member) if connection_id is None else [connections.get_for(member, connection_id)]
+        access.list_for(member) if connection_id is None else [access.get_for(member, connection_id)]
     )
     return Scope({account.id: account for connection in shown for account in connection.monetary_accounts})
 

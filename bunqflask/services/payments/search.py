@@ -15,13 +15,13 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union_all
 
 from bunqflask import clock
+from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.models.types import AMOUNT_DECIMALS
-from bunqflask.services import kept_sums, payment_index, spans
-from bunqflask.services.payment_index import Words
-from bunqflask.services.payments import Scope
-from bunqflask.services.spans import EVER, NEVER, Span
+from bunqflask.services.payments import aggregates, fulltext, time_ranges
+from bunqflask.services.payments.fulltext import Words
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.time_ranges import EVER, NEVER, Span
 
 PAGE_SIZE = 50
 # So many payments are put in order sooner than as many are found among all others.
@@ -76,7 +76,7 @@ def finds_many(scope: Scope, wanted: Filter) -> bool:
     """Tell quickly whether the words of a filter are in so many payments that adding them up takes long."""
     words, ids = Words.of(wanted.words, wanted.amount), account_ids(scope, wanted)
     bounds = rows_between(ids, wanted.since or EVER, wanted.before or NEVER) if words and ids else None
-    return words is not None and bounds is not None and payment_index.finds_many(words, ids, bounds)
+    return words is not None and bounds is not None and fulltext.finds_many(words, ids, bounds)
 
 
 def account_ids(scope: Scope, wanted: Filter) -> list[int]:
@@ -96,10 +96,10 @@ def rows_between(ids: list[int], since: datetime, before: datetime) -> tuple[int
     gaps = {each: [(since, before)] for each in ids}
     found: list[tuple[int | None, int | None]] = []
     if min(before, clock.now()) - since > _LONG:
-        found += [(each.first_id, each.last_id) for each in kept_sums.taken(gaps)]
+        found += [(each.first_id, each.last_id) for each in aggregates.taken(gaps)]
     # In a sum, so that PostgreSQL does not look for the lowest row by going through all of them.
     ends = select(func.min(Payment.id + 0), func.max(Payment.id + 0))
-    rest = [ends.where(Payment.account_id.in_(some), is_in(span)) for span, some in spans.shared(gaps).items()]
+    rest = [ends.where(Payment.account_id.in_(some), is_in(span)) for span, some in time_ranges.shared(gaps).items()]
     found += [(first, last) for first, last in db.session.execute(union_all(*rest))] if rest else []
     lowest = min((first for first, _last in found if first is not None), default=None)
     highest = max((last for _first, last in found if last is not None), default=None)
@@ -168,11 +168,11 @@ def _newest(ids: list[int], wanted: Filter, bounds: tuple[int, int], limit: int)
     words, asked = Words.of(wanted.words, wanted.amount), conditions(wanted)
     ranges = amounts(wanted)
     if ranges is not None and are_few(ids, ranges):
-        asked += [(Payment.id + 0).between(*bounds), *([payment_index.read_in(words)] if words else [])]
+        asked += [(Payment.id + 0).between(*bounds), *([fulltext.read_in(words)] if words else [])]
         return _first_of([each.where(*asked) for each in _rows_with(ids, ranges)], limit)
     asked += of_amounts(wanted)
     if words is not None:
-        return payment_index.newest(words, ids, bounds, asked, limit)
+        return fulltext.newest(words, ids, bounds, asked, limit)
     # The newest of each account, by its index, then the newest of those.
     of_each = [
         select(Payment.id).where(Payment.account_id == each, Payment.id.between(*bounds), *asked) for each in ids

@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, u
 
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services import kept_sums, payment_index, spans
-from bunqflask.services.payment_index import Words
-from bunqflask.services.payment_search import (
+from bunqflask.services.payments import aggregates, fulltext, time_ranges
+from bunqflask.services.payments.fulltext import Words
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import (
     Filter,
     account_ids,
     amounts,
@@ -28,8 +29,7 @@ from bunqflask.services.payment_search import (
     seen_by_no_index,
     within_range,
 )
-from bunqflask.services.payments import Scope
-from bunqflask.services.spans import EVER, NEVER, Span
+from bunqflask.services.payments.time_ranges import EVER, NEVER, Span
 
 _DIRECTIONS = {"": None, "in": 1, "out": -1}
 
@@ -91,7 +91,7 @@ def sums(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> dict[datetime, 
 
 def _summed(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> list[list[Totals]]:
     limits = (wanted.since or EVER, wanted.before or NEVER)
-    within = [spans.both(each, limits) for each in asked]
+    within = [time_ranges.both(each, limits) for each in asked]
     gaps = {each: [span for span in within if span[0] < span[1]] for each in account_ids(scope, wanted)}
     found: list[tuple[int, Totals]] = []
     if not (wanted.words or _has_sizes(wanted)):
@@ -111,7 +111,7 @@ def _kept(
     # What is kept of an account must tell the transfers apart that are own ones to this member.
     useful = {each: gaps[each] for each in gaps if set(scope.ibans) <= set(scope.accounts[each].told_apart or [])}
     beginnings = [since for since, _before in within]
-    for each in kept_sums.taken(
+    for each in aggregates.taken(
         useful, own_ibans=scope.ibans, direction=_DIRECTIONS[wanted.direction], type=wanted.type
     ):
         of_it = (each.count, each.money_in, each.money_out, each.own, each.own_count, each.last_id)
@@ -159,7 +159,7 @@ def _parts(wanted: Filter, gaps: dict[int, list[Span]]) -> Iterable[list[ColumnE
     account, moment = Payment.account_id, Payment.created_at
     if ranges is not None:
         moment = seen_by_no_index(moment)
-        asked += [payment_index.read_in(words)] if words else []
+        asked += [fulltext.read_in(words)] if words else []
     else:
         asked += of_amounts(wanted)
     if words and ranges is None:
@@ -169,8 +169,8 @@ def _parts(wanted: Filter, gaps: dict[int, list[Span]]) -> Iterable[list[ColumnE
         )
         if bounds is None:
             return
-        asked.append(payment_index.matched(words, bounds))
-    for (since, before), some in spans.shared(gaps).items():
+        asked.append(fulltext.matched(words, bounds))
+    for (since, before), some in time_ranges.shared(gaps).items():
         place = [account.in_(some), *([moment >= since] if since != EVER else [])]
         place += [moment < before] if before != NEVER else []
         for each in ranges if ranges is not None else [(None, None)]:

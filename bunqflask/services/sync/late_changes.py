@@ -13,7 +13,7 @@ from bunqflask import clock
 from bunqflask.extensions import db, table_of
 from bunqflask.models import MonetaryAccount, Payment, PaymentChange
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services.payment_rows import Row
+from bunqflask.services.sync.payment_rows import Row
 
 # What sums of payments are made of.
 summed_of = attrgetter("created_at", "amount", "currency", "type", "counterparty_iban")

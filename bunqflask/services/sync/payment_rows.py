@@ -10,8 +10,8 @@ from typing import NamedTuple
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.models.payments import row_id
-from bunqflask.services import accounts
-from bunqflask.services.payment_words import amount_word, fours, search_text
+from bunqflask.services.connections import accounts
+from bunqflask.services.payments.tokenizer import amount_word, fours, search_text
 
 
 class Row(NamedTuple):

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from bunqflask.extensions import db
-from bunqflask.services import changes, kept_sums
-from bunqflask.services.payment_rows import Row
-from bunqflask.services.payment_upserts import Statement, statements
+from bunqflask.services.payments import aggregates
+from bunqflask.services.sync import late_changes
+from bunqflask.services.sync.payment_rows import Row
+from bunqflask.services.sync.payment_upserts import Statement, statements
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ def store(account_id: int, page: Prepared, *, known: Sequence[Sequence[Any]] = (
     """
     if not page.rows:
         return None
-    kept_sums.lock(account_id)
-    stored = changes.stored(account_id, page.rows[0].id, page.rows[-1].id)
+    aggregates.lock(account_id)
+    stored = late_changes.stored(account_id, page.rows[0].id, page.rows[-1].id)
     # What is older than what is kept changes nothing, not bunq's raw words either.
     rows = [row for row in page.rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
     if not rows:
         return None
-    noticed = changes.notice(account_id, rows, stored, known)
-    kept_sums.forget(account_id, _moments_of_change(rows, stored))
+    noticed = late_changes.notice(account_id, rows, stored, known)
+    aggregates.forget(account_id, _moments_of_change(rows, stored))
     connection = db.session.connection()
     for statement, values in (page if len(rows) == len(page.rows) else prepare(rows)).statements:
         connection.exec_driver_sql(statement, values)
@@ -64,5 +65,5 @@ def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterat
         was = stored.get(row.id)
         if was is None:
             yield row.created_at
-        elif changes.summed_of(was) != changes.summed_of(row):
+        elif late_changes.summed_of(was) != late_changes.summed_of(row):
             yield from (was.created_at, row.created_at)

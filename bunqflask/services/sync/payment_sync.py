@@ -29,25 +29,17 @@ from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.payment import PaymentPage
+from bunqflask.database import leases
 from bunqflask.extensions import db, read_only, table_of
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import (
-    accounts,
-    kept_sums,
-    leases,
-    ledger,
-    payment_rows,
-    payment_store,
-    payments,
-    progress,
-    sessions,
-    troubles,
-    webhooks,
-)
-from bunqflask.services.calls import CallGate, settle
-from bunqflask.services.kept_session import KeptSession
-from bunqflask.services.stretches import Stretch, merge
+from bunqflask.services.connections import accounts
+from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway.pinned_session import KeptSession
+from bunqflask.services.gateway.rate_limiter import CallGate, settle
+from bunqflask.services.payments import aggregates, repository
+from bunqflask.services.sync import payment_rows, payment_store, progress, reconciliation, webhooks
+from bunqflask.services.sync.coverage import Stretch, merge
 
 Work = TypeVar("Work", bound=Callable[..., bool])
 
@@ -224,7 +216,7 @@ def _run_account(
         with KeptSession(connection.id, gate) as session:
             line = _Line(account.id, account.monetary_account_id, session)
             _read(account, state, line, full=full, tell=tell)
-            proof = ledger.prove(account) if full else _repair(account, state, line)
+            proof = reconciliation.prove(account) if full else _repair(account, state, line)
         _proved(account, state, asked_at, proof)
     except errors.BunqError as error:
         trouble = _note(state, error)
@@ -232,9 +224,9 @@ def _run_account(
         return False
     finally:
         leases.give_back(state, holder)
-    kept_sums.keep(account)
+    aggregates.keep(account)
     if tell is not None:
-        tell(Progress(account, payments.count(account), done=trouble is None, trouble=trouble))
+        tell(Progress(account, repository.count(account), done=trouble is None, trouble=trouble))
     return trouble in (None, NOT_LISTED)
 
 
@@ -260,7 +252,7 @@ def _read(
             _keep_place(line.account_id, stretches, lowest)
             db.session.commit()
             if tell is not None:
-                tell(Progress(account, payments.count(account), progress.expected_total(account, state)))
+                tell(Progress(account, repository.count(account), progress.expected_total(account, state)))
             if following is None:
                 return
             settle()
@@ -307,7 +299,7 @@ def _page(line: _Line, older_id: int | None) -> _Page:
     return page, payment_store.prepare(payment_rows.rows_of(line.account_id, page.payments))
 
 
-def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger.Proof:
+def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> reconciliation.Proof:
     """Where payments do not add up, read again just there: one may have come late, or have changed.
 
     The newest place first: a page holds it and what is older, so it mends its neighbours too. Then what is below
@@ -332,14 +324,14 @@ def _repair(account: MonetaryAccount, state: AccountSync, line: _Line) -> ledger
     return proof
 
 
-def _prove_on(account: MonetaryAccount, state: AccountSync) -> ledger.Proof:
+def _prove_on(account: MonetaryAccount, state: AccountSync) -> reconciliation.Proof:
     # Whoever stores a payment until the proof is noted would store one that nobody proves.
-    kept_sums.lock(account.id)
+    aggregates.lock(account.id)
     db.session.refresh(state)
-    return ledger.prove_on(account, state)
+    return reconciliation.prove_on(account, state)
 
 
-def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, proof: ledger.Proof) -> None:
+def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, proof: reconciliation.Proof) -> None:
     """Note the success, as of the moment bunq was first asked, and how far the payments now add up."""
     state.read_at = asked_at
     state.trouble = state.trouble_facts = state.next_try_at = None
@@ -354,11 +346,11 @@ def _proved(account: MonetaryAccount, state: AccountSync, asked_at: datetime, pr
 
 def _note(state: AccountSync, error: errors.BunqError) -> str:
     db.session.rollback()
-    kind, rest = troubles.kind_of(error), _REST
+    kind, rest = retry_policy.kind_of(error), _REST
     if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused):
         kind, rest = NOT_LISTED, _REST_AFTER_NO
     wait_s = getattr(error, "wait_s", 0.0)
-    state.trouble, state.trouble_facts = kind, troubles.facts_of(error)
+    state.trouble, state.trouble_facts = kind, retry_policy.facts_of(error)
     state.next_try_at = clock.now() + (timedelta(seconds=wait_s) if wait_s else rest)
     db.session.commit()
     if kind != "waiting":

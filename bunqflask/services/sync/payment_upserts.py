@@ -16,7 +16,7 @@ from sqlalchemy import JSON, Column, Dialect
 
 from bunqflask.extensions import Base, table_of
 from bunqflask.models import Payment, PaymentRaw
-from bunqflask.services.payment_rows import Row
+from bunqflask.services.sync.payment_rows import Row
 
 # A statement, and the values that go to the driver with it.
 Statement = tuple[str, tuple[Any, ...]]

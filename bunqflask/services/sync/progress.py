@@ -12,7 +12,7 @@ from bunqflask.bunq.limits import PAYMENTS
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.models.payments import row_id
-from bunqflask.services import calls
+from bunqflask.services.gateway import rate_limiter
 
 # From less than this, a guess would be a wild one.
 _ENOUGH = timedelta(hours=1)
@@ -42,4 +42,4 @@ def expected_total(account: MonetaryAccount, state: AccountSync) -> int | None:
 
 def next_call_in_s() -> int:
     """Return in how many seconds bunq allows the next page of payments, of whatever account."""
-    return math.ceil(calls.next_call_in_s(PAYMENTS))
+    return math.ceil(rate_limiter.next_call_in_s(PAYMENTS))

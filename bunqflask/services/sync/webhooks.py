@@ -25,11 +25,11 @@ from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.client import BunqClient, Objects
 from bunqflask.bunq.resources import whole
 from bunqflask.bunq.untrusted import read_json
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
-from bunqflask.services import sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH tells of a withdrawn permission; bunq may not let an app ask for it.

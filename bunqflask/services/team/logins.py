@@ -16,8 +16,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bunqflask import clock, unchanged
 from bunqflask.extensions import db, table_of, writable
 from bunqflask.models import Login, LoginThrottle, TeamMember
-from bunqflask.services import team
-from bunqflask.services.team import Member
+from bunqflask.services.team import members
+from bunqflask.services.team.members import Member
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -78,7 +78,7 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
     :raises LoginThrottled: too many tries for this account or from this address.
     :raises LoginRefused: email and password do not match.
     """
-    member = team.find(email)
+    member = members.find(email)
     address_key, browser_key = "address:" + _network(address), _browser_key(known_browser, member)
     if browser_key is None:
         # The address first: once it is held back, it can neither lock others out nor fill the table.
@@ -117,7 +117,7 @@ def confirm_password(member: Member, password: str, *, login_id: int) -> TeamMem
     :raises LoginThrottled: too many tries in this login.
     :raises LoginRefused: it is not the password.
     """
-    confirmed = _check_password(team.find(member.email), password, f"login:{login_id}")
+    confirmed = _check_password(members.find(member.email), password, f"login:{login_id}")
     db.session.commit()
     return confirmed
 
@@ -174,7 +174,7 @@ def _check_password(member: TeamMember | None, password: str, key: str) -> TeamM
     # Counted before the check, so that many tries at once are not all checked before one is counted.
     # Its commit also lets go of the database: comparing takes a moment, and nobody waits meanwhile.
     _count_try(key, _TRIES_PER_ACCOUNT)
-    if not team.hash_matches(password_hash, password):
+    if not members.hash_matches(password_hash, password):
         raise LoginRefused
     # A reset or a removal in that moment ends the member's logins, and must end this one too.
     still = db.select(TeamMember).where(TeamMember.id == member_id, TeamMember.password_hash == password_hash)

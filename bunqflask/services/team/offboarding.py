@@ -6,7 +6,9 @@ from sqlalchemy import select
 
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, TeamMember
-from bunqflask.services import connections, consents, team
+from bunqflask.services.connections import access
+from bunqflask.services.consent import attempts
+from bunqflask.services.team import members
 
 
 def remove(email: str, *, hand_over_to: str | None = None, disconnect: bool = False) -> list[str]:
@@ -16,26 +18,26 @@ def remove(email: str, *, hand_over_to: str | None = None, disconnect: bool = Fa
     :param disconnect: end those connections instead, and erase what was read.
     :raises TeamRefused: nobody has this email, it is the last login, or nothing was said about such connections.
     """
-    member = team.require(email)
-    if len(team.members()) == 1:
-        raise team.TeamRefused("The last team member cannot be removed: nobody could log in any more.")
-    heir = team.require(hand_over_to) if hand_over_to is not None else None
+    member = members.require(email)
+    if len(members.members()) == 1:
+        raise members.TeamRefused("The last team member cannot be removed: nobody could log in any more.")
+    heir = members.require(hand_over_to) if hand_over_to is not None else None
     if heir is not None and heir.id == member.id:
-        raise team.TeamRefused("Connections cannot be handed over to the person who leaves.")
+        raise members.TeamRefused("Connections cannot be handed over to the person who leaves.")
     alone = _held_alone(member)
     names = [connection.display_name for connection in alone]
     if alone and heir is None and not disconnect:
-        raise team.TeamRefused(
+        raise members.TeamRefused(
             f"{member.email} alone holds: {', '.join(names)}. Say --hand-over-to EMAIL, or --disconnect to end them."
         )
     for connection in alone:
         if heir is not None:
-            connections.admit(connection, heir.id)
+            access.admit(connection, heir.id)
             db.session.commit()
         else:
-            connections.disconnect(connection, erase=True)
+            access.disconnect(connection, erase=True)
     for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member.id))):
-        consents.erase(attempt)
+        attempts.erase(attempt)
     db.session.delete(member)
     db.session.commit()
     return names

@@ -7,12 +7,13 @@ from typing import Any, Literal, cast
 
 from flask import current_app, url_for
 
+from bunqflask.database import leases
+from bunqflask.i18n import gettext as _
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
-from bunqflask.services import accounts, connecting, connections, consents, leases
-from bunqflask.services.team import Member
-from bunqflask.texts import gettext as _
-from bunqflask.web import errors, formats
-from bunqflask.web.presenters import (
+from bunqflask.services.connections import access, accounts
+from bunqflask.services.consent import attempts, completion
+from bunqflask.services.team.members import Member
+from bunqflask.web.connections.view_models import (
     AccountRow,
     AttemptView,
     Changes,
@@ -30,6 +31,8 @@ from bunqflask.web.presenters import (
     totals,
     type_label,
 )
+from bunqflask.web.errors import handlers
+from bunqflask.web.ui import formatting
 
 _SOON_MS = 100
 Kind = Literal["person", "company", "unknown"]
@@ -38,13 +41,13 @@ Kind = Literal["person", "company", "unknown"]
 def card(connection: Connection, member: Member, *, focus: bool = False, notice: str | None = None) -> ConnectionCard:
     """Show a connection as this member may see it."""
     rows: dict[str, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
-    for account in connections.accounts_of(connection):
+    for account in access.accounts_of(connection):
         shown = account_row(account, connection.display_name)
         rows[place(account.status, shared=account.is_shared)].append(shown)
     reading = leases.is_taken(connection)
     wants_reading = accounts.is_stale(connection)
     due = accounts.is_due(connection)
-    may_act = connections.belongs_to(connection, member)
+    may_act = access.belongs_to(connection, member)
     return ConnectionCard(
         id=connection.id,
         name=connection.display_name,
@@ -60,7 +63,7 @@ def card(connection: Connection, member: Member, *, focus: bool = False, notice:
         updated_at=connection.accounts_read_at,
         updating=wants_reading and (reading or due or connection.trouble == "waiting"),
         next_try_at=None if due else connection.next_try_at,
-        trouble=errors.connection_trouble(connection),
+        trouble=handlers.connection_trouble(connection),
         polling=wants_reading,
         # The first look comes right after the page; then often while it is read, and else at ease.
         polling_trigger=_trigger(due=due, reading=reading, waiting=connection.trouble in ("waiting", "checking")),
@@ -114,16 +117,16 @@ def attempt_view(attempt: ConsentAttempt, member: Member) -> AttemptView:
         qr_svg=qr_svg(link) if link else None,
         expires_at=attempt.expires_at,
         approved_at=attempt.approved_at,
-        next_try_at=None if connecting.is_due(attempt) else attempt.next_try_at,
-        give_up_at=consents.deadline(attempt),
+        next_try_at=None if completion.is_due(attempt) else attempt.next_try_at,
+        give_up_at=attempts.deadline(attempt),
         person=attempt.granted_user_name,
         person_kind=kind(attempt.granted_user_type or ""),
         connected_since=known.consented_at if known else None,
         changes=_changes(attempt, known),
-        other_person=step == "confirm" and connecting.is_other_person(attempt),
+        other_person=step == "confirm" and completion.is_other_person(attempt),
         renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
         card=card(shown, member, focus=True) if shown else None,
-        problem=errors.attempt_problem(attempt),
+        problem=handlers.attempt_problem(attempt),
         polling=is_polled(attempt),
     )
 
@@ -132,7 +135,7 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
     """Show on the first page that a consent waits for bunq or for an answer."""
     if attempt.step == "confirm":
         text = _("%(name)s approved on another device. Is this the right person?") % {
-            "name": formats.name(attempt.granted_user_name)
+            "name": formatting.name(attempt.granted_user_name)
         }
     else:
         text = _("A permission was given; the accounts are still to be fetched.")
@@ -160,7 +163,7 @@ def _known(attempt: ConsentAttempt, member: Member) -> Connection | None:
     """The connection that an attempt waiting for an answer would renew, if the member sees it already."""
     if attempt.step != "confirm" or attempt.granted_user_id is None:
         return None
-    visible = connections.list_for(member)
+    visible = access.list_for(member)
     same = [each for each in visible if each.granted_user_id == attempt.granted_user_id]
     return next((each for each in same if each.environment == current_app.config["BUNQ_ENVIRONMENT"]), None)
 

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import qrcode
 from markupsafe import Markup
 
-from bunqflask.texts import gettext as _
-from bunqflask.texts import ngettext
-from bunqflask.web.formats import currency_name, name
-from bunqflask.web.problems import Problem
+from bunqflask.i18n import gettext as _
+from bunqflask.i18n import ngettext
+from bunqflask.web.errors.problem import Problem
+from bunqflask.web.ui.formatting import currency_name, name
 
 Icon = Literal["bank", "joint", "savings", "external", "card", "investment", "unknown"]
 PillKind = Literal["ok", "warn", "bad", "neutral"]

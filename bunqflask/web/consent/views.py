@@ -20,12 +20,12 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from bunqflask import jobs
+from bunqflask import worker
 from bunqflask.extensions import writable
 from bunqflask.models import ConsentAttempt
-from bunqflask.services import connecting, consents
-from bunqflask.web import cards
-from bunqflask.web.security import polled, public
+from bunqflask.services.consent import attempts, completion
+from bunqflask.web.connections import presenters
+from bunqflask.web.guards import polled, public
 
 bp = Blueprint("consent", __name__)
 
@@ -39,8 +39,8 @@ _STOP_POLLING = 286
 @bp.post("/connect")
 def start() -> ResponseReturnValue:
     """Begin an attempt to obtain a consent."""
-    consents.end_all_overdue()
-    attempt = consents.start(g.team_member)
+    attempts.end_all_overdue()
+    attempt = attempts.start(g.team_member)
     return redirect(url_for("consent.show", attempt_id=attempt.id))
 
 
@@ -48,21 +48,21 @@ def start() -> ResponseReturnValue:
 def show(attempt_id: str) -> ResponseReturnValue:
     """The attempt at the step where it is; without script, asking for it again moves it on."""
     attempt = _advanced(attempt_id)
-    return render_template("consent/show.html", attempt=cards.attempt_view(attempt, g.team_member))
+    return render_template("consent/show.html", attempt=presenters.attempt_view(attempt, g.team_member))
 
 
 @bp.get("/connect/<attempt_id>/status")
 @polled
 def status(attempt_id: str) -> ResponseReturnValue:
     """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
-    glance = consents.glance(g.team_member, attempt_id)
+    glance = attempts.glance(g.team_member, attempt_id)
     # Most polls end here.
-    if glance is not None and not connecting.is_due(glance) and _is_as_seen(glance):
+    if glance is not None and not completion.is_due(glance) and _is_as_seen(glance):
         return Response(status=204)
     attempt = _advanced(attempt_id)
     if _is_as_seen(attempt):
         return Response(status=204)
-    view = cards.attempt_view(attempt, g.team_member)
+    view = presenters.attempt_view(attempt, g.team_member)
     body = render_template("consent/_attempt.html", attempt=view)
     return make_response(body, 200 if view.polling else _STOP_POLLING)
 
@@ -70,26 +70,26 @@ def status(attempt_id: str) -> ResponseReturnValue:
 @bp.post("/connect/<attempt_id>/go")
 def go(attempt_id: str) -> ResponseReturnValue:
     """On to bunq in this browser."""
-    attempt = consents.get_for(g.team_member, attempt_id)
-    return redirect(consents.begin(attempt, session))
+    attempt = attempts.get_for(g.team_member, attempt_id)
+    return redirect(attempts.begin(attempt, session))
 
 
 @bp.post("/connect/<attempt_id>/confirm")
 def confirm(attempt_id: str) -> ResponseReturnValue:
     """Take or discard what was approved on another device, or by another person."""
-    attempt = consents.get_for(g.team_member, attempt_id)
+    attempt = attempts.get_for(g.team_member, attempt_id)
     if request.form.get("answer") == "yes":
-        connecting.confirm(attempt)
-        jobs.wake()
+        completion.confirm(attempt)
+        worker.wake()
     else:
-        consents.discard(attempt)
+        attempts.discard(attempt)
     return redirect(url_for("consent.show", attempt_id=attempt_id))
 
 
 @bp.post("/connect/<attempt_id>/cancel")
 def cancel(attempt_id: str) -> ResponseReturnValue:
     """Give an attempt up."""
-    consents.cancel(consents.get_for(g.team_member, attempt_id))
+    attempts.cancel(attempts.get_for(g.team_member, attempt_id))
     return redirect(url_for("consent.show", attempt_id=attempt_id))
 
 
@@ -97,7 +97,7 @@ def cancel(attempt_id: str) -> ResponseReturnValue:
 @public
 def link(token: str) -> ResponseReturnValue:
     """The one-time link on another device: says who asks; only the press goes on to bunq."""
-    attempt = consents.by_link(token)
+    attempt = attempts.by_link(token)
     if request.method != "POST":
         site = urlsplit(current_app.config["PUBLIC_URL"])
         return render_template(
@@ -108,8 +108,8 @@ def link(token: str) -> ResponseReturnValue:
             token=token,
         )
     browser: str = session.setdefault("browser", secrets.token_urlsafe(16))
-    consents.take_link(attempt, browser)
-    return redirect(consents.begin(attempt, session))
+    attempts.take_link(attempt, browser)
+    return redirect(attempts.begin(attempt, session))
 
 
 @bp.get("/oauth/callback")
@@ -117,7 +117,7 @@ def link(token: str) -> ResponseReturnValue:
 def callback() -> ResponseReturnValue:
     """The way back from bunq."""
     writable()
-    attempt = consents.come_back(
+    attempt = attempts.come_back(
         session,
         member=g.team_member,
         state=request.args.get("state", ""),
@@ -126,24 +126,26 @@ def callback() -> ResponseReturnValue:
     )
     # Read before the slow part: by then the attempt may be another member's page to show.
     is_own = g.team_member is not None and g.team_member.id == attempt.member_id
-    connecting.advance(attempt, patience_s=_BACK_PATIENCE_S)
-    jobs.wake()
+    completion.advance(attempt, patience_s=_BACK_PATIENCE_S)
+    worker.wake()
     if is_own:
         return redirect(url_for("consent.show", attempt_id=attempt.id))
     if attempt.step == "failed":
-        raise consents.ConsentFailed(attempt)
+        raise attempts.ConsentFailed(attempt)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
 
 
 def _is_as_seen(attempt: Any) -> bool:
     """Tell whether the page that asks shows an attempt as it is."""
-    return cards.is_polled(attempt) and request.args.get("seen", cards.seen(attempt)) == cards.seen(attempt)
+    return presenters.is_polled(attempt) and request.args.get("seen", presenters.seen(attempt)) == presenters.seen(
+        attempt
+    )
 
 
 def _advanced(attempt_id: str) -> ConsentAttempt:
-    attempt = consents.get_for(g.team_member, attempt_id)
-    if connecting.is_due(attempt):
+    attempt = attempts.get_for(g.team_member, attempt_id)
+    if completion.is_due(attempt):
         writable()
-        attempt = consents.get_for(g.team_member, attempt_id)
-        connecting.advance(attempt, patience_s=_POLL_PATIENCE_S)
+        attempt = attempts.get_for(g.team_member, attempt_id)
+        completion.advance(attempt, patience_s=_POLL_PATIENCE_S)
     return attempt

@@ -7,8 +7,8 @@ import sqlite3
 
 from sqlalchemy.exc import OperationalError
 
-from bunqflask.texts import gettext as _
-from bunqflask.web.problems import Problem, Way
+from bunqflask.i18n import gettext as _
+from bunqflask.web.errors.problem import Problem, Way
 
 _ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 _SQLITE_KINDS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)

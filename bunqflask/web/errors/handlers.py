@@ -15,14 +15,17 @@ from werkzeug.exceptions import HTTPException
 
 from bunqflask import clock
 from bunqflask.bunq.errors import BunqError
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db
+from bunqflask.i18n import gettext as _
 from bunqflask.models import Connection, ConsentAttempt
-from bunqflask.services import consents, notes, sessions, troubles
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.texts import gettext as _
-from bunqflask.web import disk, formats, reasons
-from bunqflask.web.problems import Problem, Way
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.consent import attempts
+from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.payments import notes
+from bunqflask.web.errors import disk, messages
+from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.ui import formatting
 
 
 class OriginRefused(Exception):
@@ -36,7 +39,7 @@ class OriginRefused(Exception):
 def init_app(app: Flask) -> None:
     """Answer every error with a page a person can use."""
     app.register_error_handler(BunqError, _bunq_error)
-    app.register_error_handler(consents.ConsentError, _consent_error)
+    app.register_error_handler(attempts.ConsentError, _consent_error)
     app.register_error_handler(NotFoundHere, lambda _error: _page(_not_found()))
     app.register_error_handler(notes.FileGone, _file_gone)
     app.register_error_handler(sessions.NotSetUp, lambda _error: _page(_not_set_up()))
@@ -57,17 +60,18 @@ def new_reference() -> str:
 
 def connection_trouble(connection: Connection) -> Problem | None:
     """What to say on a connection's card; waiting for bunq's turn is no trouble."""
+    since = connection.status_since
     if connection.status == "lost":
         return Problem(
-            title=_("%(name)s needs to approve again") % {"name": formats.name(connection.display_name)},
+            title=_("%(name)s needs to approve again") % {"name": formatting.name(connection.display_name)},
             lead=_("bunq refused our permission on %(when)s. What is stored stays readable.")
-            % {"when": f"{formats.day(connection.status_since, 'short')} {formats.clock(connection.status_since)}"},
+            % {"when": f"{formatting.day(since, 'short')} {formatting.clock(since)}"},
             status=200,
             facts=shown_facts(connection.trouble_facts),
         )
     if connection.status != "active" or connection.trouble in (None, "waiting"):
         return None
-    title, lead, todo, _who, _status = reasons.trouble(connection.trouble or "")
+    title, lead, todo, _who, _status = messages.trouble(connection.trouble or "")
     return Problem(title=title, lead=lead, todo=todo, status=200, facts=shown_facts(connection.trouble_facts))
 
 
@@ -76,13 +80,13 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
     if attempt.trouble is None or attempt.step not in ("connecting", "exchanging", "failed"):
         return None
     if attempt.step == "failed":
-        title, happened, who, status = reasons.failure(attempt.trouble)
+        title, happened, who, status = messages.failure(attempt.trouble)
         return Problem(
             title=title,
             lead=_("The approval could not be used and is erased here. Please approve once more."),
             happened=happened,
             who=who,
-            reference=consents.reference(attempt),
+            reference=attempts.reference(attempt),
             status=status,
             facts=shown_facts(attempt.trouble_facts),
         )
@@ -90,24 +94,24 @@ def attempt_problem(attempt: ConsentAttempt) -> Problem | None:
         return Problem(
             title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
         )
-    title, lead, todo, who, status = reasons.trouble(attempt.trouble)
+    title, lead, todo, who, status = messages.trouble(attempt.trouble)
     if not todo:
         lead = _("We try again by ourselves.")
     return Problem(title=title, lead=lead, todo=todo, who=who, status=status, facts=shown_facts(attempt.trouble_facts))
 
 
-def _consent_error(error: consents.ConsentError) -> ResponseReturnValue:
+def _consent_error(error: attempts.ConsentError) -> ResponseReturnValue:
     attempt = error.attempt
-    if isinstance(error, consents.ConsentDenied):
+    if isinstance(error, attempts.ConsentDenied):
         problem = _not_approved()
-    elif isinstance(error, consents.ConsentFailed) and attempt is not None:
+    elif isinstance(error, attempts.ConsentFailed) and attempt is not None:
         problem = _approval_spent(attempt)
     elif attempt is not None and attempt.step == "expired":
         problem = _attempt_expired(attempt)
     elif attempt is not None and attempt.step == "cancelled":
         problem = _attempt_cancelled(attempt)
     else:
-        problem = _used_or_elsewhere(410 if isinstance(error, consents.LinkUsed) else 400)
+        problem = _used_or_elsewhere(410 if isinstance(error, attempts.LinkUsed) else 400)
     return _page(problem, template="errors/consent.html")
 
 
@@ -123,14 +127,14 @@ def _not_approved() -> Problem:
 
 
 def _approval_spent(attempt: ConsentAttempt) -> Problem:
-    title, happened, who, status = reasons.failure(attempt.trouble or "")
+    title, happened, who, status = messages.failure(attempt.trouble or "")
     return Problem(
         title=title,
         lead=_("The approval could not be used and is erased here. Please approve once more."),
         happened=happened,
         todo=_how_to_start_again(),
         who=who,
-        reference=consents.reference(attempt),
+        reference=attempts.reference(attempt),
         facts=shown_facts(attempt.trouble_facts),
         status=status,
         ways=_start_again(),
@@ -141,9 +145,9 @@ def _attempt_expired(attempt: ConsentAttempt) -> Problem:
     return Problem(
         title=_("The code is no longer valid"),
         lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
-        % {"time": formats.clock(attempt.expires_at)},
+        % {"time": formatting.clock(attempt.expires_at)},
         todo=_how_to_start_again(),
-        who=formats.name(attempt.member.name),
+        who=formatting.name(attempt.member.name),
         status=410,
         ways=_start_again(),
     )
@@ -160,7 +164,7 @@ def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
             ),
             *_how_to_start_again(),
         ],
-        who=formats.name(attempt.member.name),
+        who=formatting.name(attempt.member.name),
         status=410,
         ways=_start_again(),
     )
@@ -183,13 +187,13 @@ def _used_or_elsewhere(status: int) -> Problem:
 
 
 def _bunq_error(error: BunqError) -> ResponseReturnValue:
-    kind = troubles.kind_of(error)
+    kind = retry_policy.kind_of(error)
     if kind == "waiting":
         title, lead = _("bunq asks us to wait"), _("Nothing is lost. Please try again in a moment.")
         who, status = _("Nobody: it heals by itself"), 503
         todo: list[str] = []
     else:
-        title, lead, todo, who, status = reasons.trouble(kind)
+        title, lead, todo, who, status = messages.trouble(kind)
     problem = Problem(
         title=title,
         lead=lead,
@@ -197,7 +201,7 @@ def _bunq_error(error: BunqError) -> ResponseReturnValue:
         who=who,
         status=status,
         reference=_logged(f"bunq: {error}"),
-        facts=shown_facts(troubles.facts_of(error)),
+        facts=shown_facts(retry_policy.facts_of(error)),
         ways=_to_the_file() or _back(),
     )
     return _page(problem)
@@ -323,7 +327,7 @@ def _not_found() -> Problem:
 
 
 def _not_set_up() -> Problem:
-    title, lead, todo, who, status = reasons.trouble("not_set_up")
+    title, lead, todo, who, status = messages.trouble("not_set_up")
     return Problem(title=title, lead=lead, todo=todo, who=who, status=status, ways=_back())
 
 
@@ -341,7 +345,9 @@ def _form_too_old() -> Problem:
 
 def _back() -> list[Way]:
     return (
-        [Way(label=_("Back to accounts"), url=url_for("accounts.home"), primary=True)] if g.get("team_member") else []
+        [Way(label=_("Back to accounts"), url=url_for("connections.home"), primary=True)]
+        if g.get("team_member")
+        else []
     )
 
 
@@ -361,7 +367,7 @@ def _start_again(label: str = "") -> list[Way]:
         return []
     return [
         Way(label=label or _("Start again"), url=url_for("consent.start"), method="post", primary=True),
-        Way(label=_("Back to accounts"), url=url_for("accounts.home")),
+        Way(label=_("Back to accounts"), url=url_for("connections.home")),
     ]
 
 

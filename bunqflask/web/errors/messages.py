@@ -1,6 +1,6 @@
 """The one table from the kind of a failure to sentences: what happened, what to do, who can do it."""
 
-from bunqflask.texts import gettext as _
+from bunqflask.i18n import gettext as _
 
 
 def trouble(kind: str) -> tuple[str, str, list[str], str, int]:

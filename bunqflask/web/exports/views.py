@@ -12,8 +12,10 @@ from flask.typing import ResponseReturnValue
 from bunqflask import clock
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
-from bunqflask.services import connections, packs, payments
-from bunqflask.texts import gettext as _
+from bunqflask.i18n import gettext as _
+from bunqflask.services import exporting
+from bunqflask.services.connections import access
+from bunqflask.services.payments import repository
 
 bp = Blueprint("exports", __name__, url_prefix="/payments/export")
 
@@ -47,7 +49,7 @@ class Chosen:
 def index() -> ResponseReturnValue:
     """Offer the accounts, last month, and the formats."""
     groups = _groups()
-    last = clock.now().astimezone(packs.zone()).date().replace(day=1) - timedelta(days=1)
+    last = clock.now().astimezone(exporting.zone()).date().replace(day=1) - timedelta(days=1)
     first = last.replace(day=1)
     every = [account.id for group in groups for account in group.accounts]
     chosen = Chosen(first_day=str(first), last_day=str(last), account_ids=every, formats=["csv"])
@@ -65,7 +67,7 @@ def make() -> ResponseReturnValue:
     )
     try:
         download = _make(chosen)
-    except packs.PeriodRefused as refused:
+    except exporting.PeriodRefused as refused:
         return make_response(_page(_groups(), chosen, str(refused)), 422)
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
@@ -75,16 +77,16 @@ def make() -> ResponseReturnValue:
     return response
 
 
-def _make(chosen: Chosen) -> packs.Download:
+def _make(chosen: Chosen) -> exporting.Download:
     try:
         first_day, last_day = date.fromisoformat(chosen.first_day), date.fromisoformat(chosen.last_day)
     except ValueError as error:
-        raise packs.PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
+        raise exporting.PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
     if not chosen.account_ids:
-        raise packs.PeriodRefused(_("Choose at least one account."))
-    return packs.make(
+        raise exporting.PeriodRefused(_("Choose at least one account."))
+    return exporting.make(
         g.team_member,
-        payments.scope_of(g.team_member),
+        repository.scope_of(g.team_member),
         account_ids=chosen.account_ids,
         formats=chosen.formats,
         first_day=first_day,
@@ -96,9 +98,9 @@ def _groups() -> list[Group]:
     groups = [
         Group(
             connection.display_name,
-            [Choice(account.id, account.description, account.iban) for account in packs.with_history(connection)],
+            [Choice(account.id, account.description, account.iban) for account in exporting.with_history(connection)],
         )
-        for connection in connections.list_for(g.team_member)
+        for connection in access.list_for(g.team_member)
     ]
     return [group for group in groups if group.accounts]
 
@@ -109,6 +111,6 @@ def _page(groups: list[Group], chosen: Chosen, error: str | None = None) -> str:
         groups=groups,
         chosen=chosen,
         formats=list(FORMATS.values()),
-        zone=str(packs.zone()),
+        zone=str(exporting.zone()),
         error=error,
     )

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.web.security import public
+from bunqflask.web.guards import public
 
 bp = Blueprint("health", __name__)
 

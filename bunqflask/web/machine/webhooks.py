@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, request
 
-from bunqflask import jobs
-from bunqflask.services import webhooks
-from bunqflask.web.security import public
+from bunqflask import worker
+from bunqflask.services.sync import webhooks
+from bunqflask.web.guards import public
 
-bp = Blueprint("hooks", __name__)
+bp = Blueprint("webhooks", __name__)
 
 
 @bp.post(webhooks.PATH + "<token>")
@@ -26,5 +26,5 @@ def take(token: str) -> Response:
         # One answer for all: who guesses addresses learns nothing.
         current_app.logger.info("a callback from %s was refused: %s", request.remote_addr, refused)
         return Response(status=404)
-    jobs.wake()
+    worker.wake()
     return Response(status=200)

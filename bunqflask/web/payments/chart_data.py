@@ -12,14 +12,15 @@ from babel.numbers import format_currency
 
 from bunqflask import clock
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import ledger, payment_sums, payments
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payment_sums import Totals
-from bunqflask.services.payments import Scope
-from bunqflask.web import charts, formats
-from bunqflask.web.charts import BarChart, Pair, Point, StepChart
-from bunqflask.web.payment_filters import span_of, start_of
-from bunqflask.web.payment_views import local_day
+from bunqflask.services.payments import repository, totals
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.services.payments.totals import Totals
+from bunqflask.services.sync import reconciliation
+from bunqflask.web.payments.filter_form import span_of, start_of
+from bunqflask.web.payments.presenters import local_day
+from bunqflask.web.ui import charts, formatting
+from bunqflask.web.ui.charts import BarChart, Pair, Point, StepChart
 
 _MONTHS = 12
 
@@ -80,20 +81,20 @@ def balance(account: MonetaryAccount, scope: Scope, state: AccountSync | None, s
     """Show the balance of an account over the last days; None before there is a payment to draw it from."""
     today = local_day(clock.now())
     found = [today - timedelta(days=number) for number in range(span - 1, -1, -1)]
-    sums = payment_sums.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
+    sums = totals.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
     by_day = {local_day(since): each[0] for since, each in sums.items()}
-    start = payments.last_before(account, start_of(found[0]))
-    known = payments.balances([each.last_id for each in by_day.values()])
+    start = repository.last_before(account, start_of(found[0]))
+    known = repository.balances([each.last_id for each in by_day.values()])
     days: list[Day] = []
     before, last_id = (start.balance_after, start.id) if start else (None, 0)
     sure = start is None or _is_sure(state, 0, start.id)
     for day in found:
-        totals = by_day.get(day)
-        if totals is not None:
-            before, sure = known.get(totals.last_id), _is_sure(state, last_id, totals.last_id)
-            last_id = totals.last_id
+        of_day = by_day.get(day)
+        if of_day is not None:
+            before, sure = known.get(of_day.last_id), _is_sure(state, last_id, of_day.last_id)
+            last_id = of_day.last_id
         if before is not None:
-            days.append(_day(day, totals, before, sure=sure))
+            days.append(_day(day, of_day, before, sure=sure))
     if not days:
         return None
     drawing = charts.steps([Point(each.day, each.balance, each.sure) for each in days])
@@ -110,7 +111,7 @@ def months(scope: Scope, wanted: Filter) -> list[MonthsChart]:
     """Show money in and out per month, this month and the eleven before it; one chart for each currency."""
     firsts = _firsts(local_day(clock.now()).replace(day=1))
     edges = [start_of(first) for first in firsts]
-    sums = payment_sums.sums(scope, wanted, list(pairwise(edges)))
+    sums = totals.sums(scope, wanted, list(pairwise(edges)))
     currencies = sorted({each.currency for found in sums.values() for each in found})
     return [_months_of(currency, firsts[:-1], sums) for currency in currencies]
 
@@ -156,16 +157,16 @@ def _is_sure(state: AccountSync | None, earlier_id: int, row_id: int) -> bool:
     if row_id <= state.verified_id:
         return True
     breaks = [int(each[0]) for each in state.breaks]
-    if not breaks or len(breaks) >= ledger.MOST_BREAKS:
+    if not breaks or len(breaks) >= reconciliation.MOST_BREAKS:
         return False
     return row_id >= breaks[-1] and (not earlier_id or earlier_id >= breaks[-1])
 
 
 def _round(value: Decimal, currency: str) -> str:
     """A round amount without needless cents: €4,500."""
-    text: str = format_currency(value, currency, locale=formats.LOCALE, decimal_quantization=False)
+    text: str = format_currency(value, currency, locale=formatting.LOCALE, decimal_quantization=False)
     whole = value == value.to_integral_value()
-    return (text.removesuffix(".00") if whole else text).replace("-", formats.MINUS)
+    return (text.removesuffix(".00") if whole else text).replace("-", formatting.MINUS)
 
 
 def _firsts(this: date) -> list[date]:

@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal, cast
 
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payment_words import search_text
-from bunqflask.services.payments import Scope
-from bunqflask.texts import gettext as _
-from bunqflask.web import formats
+from bunqflask.i18n import gettext as _
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.services.payments.tokenizer import search_text
+from bunqflask.web.ui import formatting
 
 NAMES = ("q", "from", "to", "min", "max", "direction", "account", "type")
 LONGEST = 200
@@ -73,7 +73,7 @@ def type_words(kind: str) -> str:
 
     https://doc.bunq.com/api-reference/payment
     """
-    return types().get(kind) or formats.name(kind.replace("_", " ").capitalize(), 40)
+    return types().get(kind) or formatting.name(kind.replace("_", " ").capitalize(), 40)
 
 
 def types() -> dict[str, str]:
@@ -123,7 +123,7 @@ def read(given: Mapping[str, str], scope: Scope, *, account_id: int | None = Non
 
 def start_of(day: date) -> datetime:
     """The moment at which a day begins in this site's zone."""
-    return datetime(day.year, day.month, day.day, tzinfo=formats.zone())
+    return datetime(day.year, day.month, day.day, tzinfo=formatting.zone())
 
 
 def span_of(day: date) -> tuple[datetime, datetime]:
@@ -230,14 +230,14 @@ def _type(values: dict[str, str], errors: dict[str, str]) -> str:
 
 def _chip(name: str, value: str, scope: Scope) -> str:
     if name == "account":
-        return formats.name(scope.accounts[int(value)].description, 60)
+        return formatting.name(scope.accounts[int(value)].description, 60)
     if name == "direction":
         return _("Money in") if value == "in" else _("Money out")
     if name == "type":
         return type_words(value)
     if name in ("from", "to"):
         words = _("From %(day)s") if name == "from" else _("Until %(day)s")
-        return words % {"day": formats.day(date.fromisoformat(value), "short")}
+        return words % {"day": formatting.day(date.fromisoformat(value), "short")}
     if name == "q":
-        return _("“%(words)s”") % {"words": formats.name(value, 60)}
-    return (_("At least %(size)s") if name == "min" else _("At most %(size)s")) % {"size": formats.name(value, 30)}
+        return _("“%(words)s”") % {"words": formatting.name(value, 60)}
+    return (_("At least %(size)s") if name == "min" else _("At most %(size)s")) % {"size": formatting.name(value, 30)}

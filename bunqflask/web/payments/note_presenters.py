@@ -9,11 +9,13 @@ from typing import Any
 from flask import url_for
 
 from bunqflask import clock
+from bunqflask.i18n import gettext as _
 from bunqflask.models import MonetaryAccount, Note, NoteReading, Payment
-from bunqflask.services import connections, notes
-from bunqflask.texts import gettext as _
-from bunqflask.web import errors, formats, reasons
-from bunqflask.web.reading_views import why_over
+from bunqflask.services.connections import access
+from bunqflask.services.payments import notes
+from bunqflask.web.errors import handlers, messages
+from bunqflask.web.payments.sync_status import why_over
+from bunqflask.web.ui import formatting
 
 # A page that is open asks again by itself when a next try is as near as this; a person may ask at any time.
 _NEAR_S = 120
@@ -60,7 +62,7 @@ class NotesCard:
 
 def card(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], *, focus: bool = False) -> NotesCard:
     """Show what is stored of a payment's notes, and whether bunq is or can be asked for them."""
-    connection, known = connections.by_id(account.connection_id), notes.of(payment)
+    connection, known = access.by_id(account.connection_id), notes.of(payment)
     over, reading = why_over(account, connection), known.reading
     trigger, trouble = (None, None) if over else (_trigger(reading), _trouble(reading))
 
@@ -75,7 +77,9 @@ def card(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], *, foc
         over=over,
         trouble=trouble,
         # That bunq shows no notes is no trouble to look into: the permission may well not hold them.
-        facts=errors.shown_facts(reading.trouble_facts) if reading and trouble and reading.trouble != "refused" else [],
+        facts=handlers.shown_facts(reading.trouble_facts)
+        if reading and trouble and reading.trouble != "refused"
+        else [],
         next_try_at=reading.next_try_at if reading and trigger and not notes.is_due(reading) else None,
         trigger=trigger,
         focus=focus,
@@ -95,7 +99,7 @@ def _view(note: Note, files: list[FileLink]) -> NoteView:
 
 def _lines(text: str) -> str:
     """What somebody wrote, safe to show, in its own lines; empty when there is nothing to read in it."""
-    return "\n".join(formats.one_line(line, _MOST_SIGNS) for line in text[:_MOST_SIGNS].split("\n")).strip()
+    return "\n".join(formatting.one_line(line, _MOST_SIGNS) for line in text[:_MOST_SIGNS].split("\n")).strip()
 
 
 def _link(payment: Payment, attachment_id: int, *, is_over: bool) -> FileLink:
@@ -110,7 +114,7 @@ def _trouble(reading: NoteReading | None) -> str | None:
         return _("bunq asks us to wait for a moment.")
     if reading.trouble == "refused":
         return _("bunq does not show us the notes of this payment.")
-    title, _lead, todo, _who, _status = reasons.trouble(reading.trouble)
+    title, _lead, todo, _who, _status = messages.trouble(reading.trouble)
     return " ".join([f"{title}.", *todo])
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bunqflask.services import notes, payments
-from bunqflask.web import note_views
-from bunqflask.web.htmx import wants_fragment
-from bunqflask.web.security import polled
+from bunqflask.services.payments import notes, repository
+from bunqflask.web.guards import polled
+from bunqflask.web.payments import note_presenters
+from bunqflask.web.ui.htmx import wants_fragment
 
 bp = Blueprint("notes", __name__, url_prefix="/payments/<int:payment_row_id>")
 
@@ -28,7 +28,7 @@ _TYPES = [
 @polled
 def index(payment_row_id: int) -> ResponseReturnValue:
     """The notes on a payment. Asked for as a fragment, stale ones are read from bunq first."""
-    payment, _account, _raw = payments.get_for(g.team_member, payment_row_id)
+    payment, _account, _raw = repository.get_for(g.team_member, payment_row_id)
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
     reading = notes.of(payment).reading
@@ -67,8 +67,8 @@ def _page_of(payment_row_id: int) -> str:
 
 
 def _fragment(payment_row_id: int, *, focus: bool = False) -> Response:
-    payment, account, raw = payments.get_for(g.team_member, payment_row_id)
-    card = note_views.card(payment, account, raw, focus=focus)
+    payment, account, raw = repository.get_for(g.team_member, payment_row_id)
+    card = note_presenters.card(payment, account, raw, focus=focus)
     response = make_response(render_template("payments/_notes.html", card=card))
     response.vary.add("HX-Request")
     return response

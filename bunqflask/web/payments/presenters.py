@@ -17,14 +17,15 @@ from babel.numbers import format_decimal
 from flask import url_for
 
 from bunqflask import clock
+from bunqflask.i18n import gettext as _
 from bunqflask.models import MonetaryAccount, Payment, PaymentChange
-from bunqflask.services import changes, payment_search, payment_sums, payments
-from bunqflask.services.payment_search import Filter, Page
-from bunqflask.services.payment_sums import Totals
-from bunqflask.services.payments import Scope
-from bunqflask.texts import gettext as _
-from bunqflask.web import formats
-from bunqflask.web.payment_filters import span_of, type_words
+from bunqflask.services.payments import repository, search, totals
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter, Page
+from bunqflask.services.payments.totals import Totals
+from bunqflask.services.sync import late_changes
+from bunqflask.web.payments.filter_form import span_of, type_words
+from bunqflask.web.ui import formatting
 
 Direction = Literal["in", "out", "own"]
 _MOST_TOTALS = 500
@@ -98,17 +99,17 @@ class PaymentDetail:
 
 def number(value: int) -> str:
     """A count as people write it: 1,412."""
-    return str(format_decimal(value, locale=formats.LOCALE))
+    return str(format_decimal(value, locale=formatting.LOCALE))
 
 
 def local_day(moment: datetime) -> date:
     """The day on which a moment falls in this site's zone."""
-    return moment.astimezone(formats.zone()).date()
+    return moment.astimezone(formatting.zone()).date()
 
 
 def day_title(day: date, today: date) -> str:
     """A day as a heading: with Today or Yesterday, and with its year unless that is this one."""
-    words = formats.day(day, "week") + ("" if day.year == today.year else f" {day.year}")
+    words = formatting.day(day, "week") + ("" if day.year == today.year else f" {day.year}")
     if day == today:
         return _("Today, %(day)s") % {"day": words}
     return _("Yesterday, %(day)s") % {"day": words} if day == today - timedelta(days=1) else words
@@ -116,21 +117,21 @@ def day_title(day: date, today: date) -> str:
 
 def row(payment: Payment, scope: Scope, *, several: bool) -> PaymentRow:
     """Show one payment as a line; `several` when payments of other accounts stand beside it."""
-    own = payments.is_own(scope, payment)
+    own = repository.is_own(scope, payment)
     kind = type_words(payment.type)
-    meta = [formats.name(scope.accounts[payment.account_id].description, 60)] if several else []
+    meta = [formatting.name(scope.accounts[payment.account_id].description, 60)] if several else []
     if not payment.description.strip() or payment.type not in ("BUNQ", "EBA_SCT"):
         meta.append(kind)
     if payment.description.strip():
-        meta.append(formats.name(payment.description))
-    name = _counterparty(payment, scope) if own else formats.name(payment.counterparty_name)
+        meta.append(formatting.name(payment.description))
+    name = _counterparty(payment, scope) if own else formatting.name(payment.counterparty_name)
     if not payment.counterparty_name.strip() and payment.counterparty_iban:
-        name = formats.iban(payment.counterparty_iban)
+        name = formatting.iban(payment.counterparty_iban)
     return PaymentRow(
         id=payment.id,
         url=url_for("payments.show", payment_row_id=payment.id),
         name=_("%(name)s (own account)") % {"name": name} if own else name,
-        initials=formats.initials(name)[:2] or "?",
+        initials=formatting.initials(name)[:2] or "?",
         direction="own" if own else "in" if payment.amount > 0 else "out",
         amount=payment.amount,
         currency=payment.currency,
@@ -170,7 +171,7 @@ def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable, *,
     :param waits: add up even what takes long.
     """
     all_text = number(sum(each.count for each in _kept_totals(scope, everything, stamp)))
-    if not (waits or _are_kept(scope, wanted, stamp)) and payment_search.finds_many(scope, wanted):
+    if not (waits or _are_kept(scope, wanted, stamp)) and search.finds_many(scope, wanted):
         return Result(shown=None, shown_text="", all_text=all_text, sums=[])
     sums = _kept_totals(scope, wanted, stamp)
     shown = sum(each.count for each in sums)
@@ -189,18 +190,18 @@ def account_url(account: MonetaryAccount, **more: str) -> str:
 
 def detail(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], scope: Scope) -> PaymentDetail:
     """Show one payment with everything that is known of it."""
-    other = payments.other_side(scope, payment, account)
+    other = repository.other_side(scope, payment, account)
     return PaymentDetail(
         row=row(payment, scope, several=False),
         payment=payment,
-        account_name=formats.name(account.description),
+        account_name=formatting.name(account.description),
         account_url=account_url(account),
         type_label=type_words(payment.type),
         balance_after=payment.balance_after,
         other_side=url_for("payments.show", payment_row_id=other.id) if other else None,
         raw=readable_json(raw),
         extra=_extra(raw),
-        changes=changes.of_payment(payment),
+        changes=late_changes.of_payment(payment),
     )
 
 
@@ -218,7 +219,7 @@ def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
     with _lock:
         found = _totals.get(key)
     if found is None:
-        found = payment_sums.totals(scope, wanted)
+        found = totals.totals(scope, wanted)
         with _lock:
             _totals[key] = found
             while len(_totals) > _MOST_TOTALS:
@@ -238,14 +239,14 @@ def _totals_key(scope: Scope, wanted: Filter, stamp: Hashable) -> Hashable:
 def _counterparty(payment: Payment, scope: Scope) -> str:
     """The name of our own account at the other side."""
     found = [each for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
-    return formats.name(found[0].description if found else payment.counterparty_name)
+    return formatting.name(found[0].description if found else payment.counterparty_name)
 
 
 def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Totals]]:
     """What whole days add up to, also those parts that are on other pages."""
     if not found:
         return {}
-    sums = payment_sums.sums(scope, wanted, [span_of(day) for day in sorted(found)])
+    sums = totals.sums(scope, wanted, [span_of(day) for day in sorted(found)])
     return {local_day(since): each for since, each in sums.items()}
 
 

@@ -9,12 +9,15 @@ from typing import Any, Literal
 
 from flask import url_for
 
+from bunqflask.database import leases
+from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountSync, Connection, MonetaryAccount
-from bunqflask.services import changes, leases, ledger, payments, progress, sync
-from bunqflask.texts import gettext as _
-from bunqflask.web import formats, reasons
-from bunqflask.web.payment_views import Money, account_url, number
-from bunqflask.web.presenters import Icon, icon
+from bunqflask.services.payments import repository
+from bunqflask.services.sync import late_changes, payment_sync, progress, reconciliation
+from bunqflask.web.connections.view_models import Icon, icon
+from bunqflask.web.errors import messages
+from bunqflask.web.payments.presenters import Money, account_url, number
+from bunqflask.web.ui import formatting
 
 _MOST_GAPS = 5
 _MOST_CHANGES = 3
@@ -24,7 +27,7 @@ _MOST_CHANGES = 3
 class Gap:
     """A place where payments do not add up, and what it seems to be; `url` is the address of its payment."""
 
-    kind: ledger.Kind
+    kind: reconciliation.Kind
     after: datetime | None
     before: datetime
     missing: Money
@@ -75,13 +78,13 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
     expected = progress.expected_total(account, sync_state) if reading and sync_state else None
     return ReadingState(
         account_id=account.id,
-        name=formats.name(account.description),
+        name=formatting.name(account.description),
         url=account_url(account),
         icon=icon(account.wrapper),
         level=level,
         pill=words,
         reading=reading,
-        kept_text=number(payments.count(account)) if reading or known is None else None,
+        kept_text=number(repository.count(account)) if reading or known is None else None,
         expected_text=number(expected) if expected is not None else None,
         next_call_s=progress.next_call_in_s() if reading else 0,
         verified_until=_verified_until(account, sync_state),
@@ -98,19 +101,21 @@ def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: 
 def why_over(account: MonetaryAccount, connection: Connection) -> str | None:
     """Say why bunq shows us nothing more of an account; None while it does."""
     if connection.status == "lost":
-        return _("%(name)s needs to approve again.") % {"name": formats.name(connection.display_name)}
+        return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.display_name)}
     if connection.status != "active":
         return _("This connection was ended here.")
     return None if account.is_shared else _("This account is no longer shared with us.")
 
 
-def late_changes(account: MonetaryAccount) -> LateChanges:
+def late_changes_of(account: MonetaryAccount) -> LateChanges:
     """Tell how many payments of an account changed or came late, of late, and name the newest."""
-    newest = changes.newest_of(account, _MOST_CHANGES)
+    newest = late_changes.newest_of(account, _MOST_CHANGES)
     named = [
-        (formats.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
+        (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
     ]
-    return LateChanges(days=changes.TOLD_FOR.days, count=changes.count(account) if newest else 0, newest=named)
+    return LateChanges(
+        days=late_changes.TOLD_FOR.days, count=late_changes.count(account) if newest else 0, newest=named
+    )
 
 
 def _trouble(sync_state: AccountSync | None, connection: Connection) -> tuple[str | None, datetime | None]:
@@ -134,7 +139,7 @@ def _level(
         return "neutral", _("Reading")
     if connection.status != "active" or not account.is_shared:
         return "neutral", _("No longer updated")
-    if trouble == sync.NOT_LISTED:
+    if trouble == payment_sync.NOT_LISTED:
         return "neutral", _("Not listed by bunq")
     if sync_state is None or sync_state.read_at is None:
         return "neutral", _("Not read yet") if sync_state is None or not sync_state.stretches else _("Read in part")
@@ -151,16 +156,16 @@ def _verified_until(account: MonetaryAccount, sync_state: AccountSync | None) ->
         return None
     if not sync_state.breaks:
         return sync_state.read_at
-    found = payments.with_previous(account, sync_state.verified_id) if sync_state.verified_id else []
+    found = repository.with_previous(account, sync_state.verified_id) if sync_state.verified_id else []
     return found[0].created_at if found else None
 
 
 def _verified_again(account: MonetaryAccount, sync_state: AccountSync | None) -> datetime | None:
     """From where on payments add up again, up to the newest; None when it is not known, or nothing is missing."""
     breaks = sync_state.breaks if sync_state else []
-    if not breaks or len(breaks) >= ledger.MOST_BREAKS:
+    if not breaks or len(breaks) >= reconciliation.MOST_BREAKS:
         return None
-    found = payments.with_previous(account, int(breaks[-1][0]))
+    found = repository.with_previous(account, int(breaks[-1][0]))
     return found[0].created_at if found else None
 
 
@@ -173,7 +178,7 @@ def _gaps(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Gap
             missing=Money(abs(each.difference), each.payment.currency),
             url=url_for("payments.show", payment_row_id=each.payment.id),
         )
-        for each in ledger.explain(account, breaks)
+        for each in reconciliation.explain(account, breaks)
     ]
 
 
@@ -184,5 +189,5 @@ def _why(account: MonetaryAccount, trouble: str | None, connection: Connection) 
         return None
     if trouble == "waiting":
         return _("bunq asks us to wait for a moment.")
-    title, lead, *_rest = reasons.trouble(trouble)
+    title, lead, *_rest = messages.trouble(trouble)
     return f"{title}. {lead}"

@@ -7,16 +7,21 @@ from typing import Any
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.i18n import gettext as _
 from bunqflask.models import Connection, MonetaryAccount
-from bunqflask.services import connections, payment_search, payments, sync
-from bunqflask.services.connections import NotFoundHere
-from bunqflask.services.payment_search import Filter, Page
-from bunqflask.services.payments import Scope
-from bunqflask.texts import gettext as _
-from bunqflask.web import cards, kept, note_views, payment_charts, payment_filters, payment_views, reading_views
-from bunqflask.web.htmx import wants_fragment
-from bunqflask.web.payment_filters import Asked
-from bunqflask.web.security import polled
+from bunqflask.services.connections import access
+from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.services.payments import repository, search
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter, Page
+from bunqflask.services.sync import payment_sync
+from bunqflask.web import kept
+from bunqflask.web.connections import presenters as connection_presenters
+from bunqflask.web.guards import polled
+from bunqflask.web.payments import chart_data, filter_form, note_presenters, sync_status
+from bunqflask.web.payments import presenters as payment_presenters
+from bunqflask.web.payments.filter_form import Asked
+from bunqflask.web.ui.htmx import wants_fragment
 
 bp = Blueprint("payments", __name__)
 
@@ -49,23 +54,23 @@ def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
 @bp.get("/payments/<int:payment_row_id>")
 def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq told about it."""
-    payment, account, raw = payments.get_for(g.team_member, payment_row_id)
-    scope = payments.scope_of(g.team_member)
+    payment, account, raw = repository.get_for(g.team_member, payment_row_id)
+    scope = repository.scope_of(g.team_member)
     return render_template(
         "payments/payment.html",
-        detail=payment_views.detail(payment, account, raw, scope),
-        card=note_views.card(payment, account, raw),
+        detail=payment_presenters.detail(payment, account, raw, scope),
+        card=note_presenters.card(payment, account, raw),
     )
 
 
 @bp.get("/payments/months")
 def months() -> ResponseReturnValue:
     """Money in and out per month, of all that the filters in the address let through."""
-    scope = payments.scope_of(g.team_member)
-    asked = payment_filters.read(request.args, scope)
+    scope = repository.scope_of(g.team_member)
+    asked = filter_form.read(request.args, scope)
 
     def make() -> str:
-        charts = [] if asked.errors else payment_charts.months(scope, asked.wanted)
+        charts = [] if asked.errors else chart_data.months(scope, asked.wanted)
         return render_template("payments/months.html", charts=charts, asked=asked)
 
     return make_response(make(), 422) if asked.errors else make_response(kept.page(_stamp(), make))
@@ -77,7 +82,7 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """How far the payments of an account are read: what its page asks for while they are."""
     _scope, account = _scope_and_account(connection_id, monetary_account_id)
     if not wants_fragment():
-        return redirect(payment_views.account_url(account))
+        return redirect(payment_presenters.account_url(account))
     return render_template("payments/_state.html", account=account, state=_states([account])[0], polled=True)
 
 
@@ -85,9 +90,11 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
 def reread(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Read the payments from bunq now; with `full`, all of them again, for what is missing."""
     _scope, account = _scope_and_account(connection_id, monetary_account_id)
-    url = payment_views.account_url(account)
-    connection = connections.get_for(g.team_member, connection_id)
-    if sync.run(connection, patience_s=_PRESS_PATIENCE_S, full=request.form.get("full") == "1", only=account.id):
+    url = payment_presenters.account_url(account)
+    connection = access.get_for(g.team_member, connection_id)
+    if payment_sync.run(
+        connection, patience_s=_PRESS_PATIENCE_S, full=request.form.get("full") == "1", only=account.id
+    ):
         flash(_("The payments were read again."))
     else:
         flash(_("Not everything could be read now. Below it says why, and when we try again."), "error")
@@ -98,13 +105,13 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
     """Show a list of payments: of one account, by our connection and bunq's account, or of all."""
     if any(not value for value in request.args.values()):
         # A form sends its empty fields too; the address to keep and share has none.
-        known = (*payment_filters.NAMES, "range", "older_id", "sums")
+        known = (*filter_form.NAMES, "range", "older_id", "sums")
         return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
     stamp = _stamp(place[0] if place else None)
 
     def make() -> str:
-        scope, account = _scope_and_account(*place) if place else (payments.scope_of(g.team_member), None)
-        asked = payment_filters.read(request.args, scope, account_id=account.id if account else None)
+        scope, account = _scope_and_account(*place) if place else (repository.scope_of(g.team_member), None)
+        asked = filter_form.read(request.args, scope, account_id=account.id if account else None)
         page = _list_page(scope, account, asked, stamp)
         if asked.errors:
             raise _Refused(page)
@@ -121,13 +128,13 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
 def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stamp: tuple[object, ...]) -> str:
     older_id = _older_id()
     everything = Filter(account_id=account.id if account else None)
-    found = Page([], None) if asked.errors else payment_search.list_page(scope, asked.wanted, older_id=older_id)
-    before = payments.row_in(scope, older_id) if older_id is not None else None
+    found = Page([], None) if asked.errors else search.list_page(scope, asked.wanted, older_id=older_id)
+    before = repository.row_in(scope, older_id) if older_id is not None else None
     context: dict[str, Any] = {
         "asked": asked,
         "account": account,
         "is_older": older_id is not None,
-        "days": payment_views.days(found, scope, asked.wanted, before=before),
+        "days": payment_presenters.days(found, scope, asked.wanted, before=before),
         "older_url": _here({**_view(asked), "older_id": str(found.older_id)}) if found.older_id is not None else None,
         "newest_url": _here(_view(asked)),
     }
@@ -135,7 +142,7 @@ def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stam
         return render_template("payments/_older.html", **context)
     adds_up = request.args.get("sums") == "1"
     context |= {
-        "result": payment_views.result(scope, asked.wanted, everything, stamp[:2], waits=adds_up),
+        "result": payment_presenters.result(scope, asked.wanted, everything, stamp[:2], waits=adds_up),
         "sums_url": _here({**_view(asked), "sums": "1"}),
         "chips": [(chip.text, _here({**_kept(), **chip.without})) for chip in asked.chips],
         "clear_url": _here(_kept()),
@@ -158,40 +165,40 @@ def _list_page(scope: Scope, account: MonetaryAccount | None, asked: Asked, stam
 
 def _of_account(account: MonetaryAccount, scope: Scope, asked: Asked) -> dict[str, Any]:
     """What the page of one account shows beside its payments."""
-    connection = connections.get_for(g.team_member, account.connection_id)
+    connection = access.get_for(g.team_member, account.connection_id)
     span = _span()
-    sync_state = next((each for each in sync.states_of(connection) if each.id == account.id), None)
+    sync_state = next((each for each in payment_sync.states_of(connection) if each.id == account.id), None)
     return {
-        "shown": cards.account_row(account, connection.display_name),
+        "shown": connection_presenters.account_row(account, connection.display_name),
         "holder": connection.display_name,
         "balance_at": connection.accounts_read_at,
-        "state": reading_views.state(account, sync_state, connection),
-        "late": reading_views.late_changes(account),
-        "chart": payment_charts.balance(account, scope, sync_state, span),
+        "state": sync_status.state(account, sync_state, connection),
+        "late": sync_status.late_changes_of(account),
+        "chart": chart_data.balance(account, scope, sync_state, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],
     }
 
 
 def _scope_and_account(connection_id: int, monetary_account_id: int) -> tuple[Scope, MonetaryAccount]:
-    connection = connections.get_for(g.team_member, connection_id)
+    connection = access.get_for(g.team_member, connection_id)
     for account in connection.monetary_accounts:
         if account.monetary_account_id == monetary_account_id:
             # Own transfers are known by all accounts that the member sees, not by this connection's alone.
-            return payments.scope_of(g.team_member), account
+            return repository.scope_of(g.team_member), account
     raise NotFoundHere
 
 
-def _states(accounts: list[MonetaryAccount]) -> list[reading_views.ReadingState]:
-    known: dict[int, Connection] = {each.id: each for each in connections.list_for(g.team_member)}
+def _states(accounts: list[MonetaryAccount]) -> list[sync_status.ReadingState]:
+    known: dict[int, Connection] = {each.id: each for each in access.list_for(g.team_member)}
     shown = {account.connection_id for account in accounts}
-    synced = {each.id: each for key in shown for each in sync.states_of(known[key])}
-    return [reading_views.state(each, synced.get(each.id), known[each.connection_id]) for each in accounts]
+    synced = {each.id: each for key in shown for each in payment_sync.states_of(known[key])}
+    return [sync_status.state(each, synced.get(each.id), known[each.connection_id]) for each in accounts]
 
 
 def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:
     """The accounts to choose from, under whose they are."""
     found = []
-    for connection in connections.list_for(g.team_member):
+    for connection in access.list_for(g.team_member):
         names = [(str(each), scope.accounts[each]) for each in scope.ids]
         mine = [(key, account.description) for key, account in names if account.connection_id == connection.id]
         if mine:
@@ -200,9 +207,9 @@ def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _types(asked: Asked) -> list[tuple[str, str]]:
-    known = payment_filters.types()
+    known = filter_form.types()
     chosen = asked.wanted.type
-    more = [(chosen, payment_filters.type_words(chosen))] if chosen and chosen not in known else []
+    more = [(chosen, filter_form.type_words(chosen))] if chosen and chosen not in known else []
     return [*known.items(), *more]
 
 
@@ -241,4 +248,4 @@ def _stamp(connection_id: int | None = None) -> tuple[object, ...]:
     """
     member = g.team_member
     asked = (request.query_string, wants_fragment())
-    return (connections.stamp(member, connection_id), payments.stamp(member), asked)
+    return (access.stamp(member, connection_id), repository.stamp(member), asked)

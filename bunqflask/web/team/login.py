@@ -3,17 +3,17 @@
 from flask import Blueprint, current_app, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
-from bunqflask.services import logins
-from bunqflask.texts import gettext as _
-from bunqflask.web import formats
-from bunqflask.web.security import keep_known, keep_login, own_path, public
+from bunqflask.i18n import gettext as _
+from bunqflask.services.team import logins
+from bunqflask.web.guards import keep_known, keep_login, own_path, public
+from bunqflask.web.ui import formatting
 
-bp = Blueprint("auth", __name__)
+bp = Blueprint("login", __name__)
 
 
 @bp.route("/login", methods=["GET", "POST"])
 @public
-def login() -> ResponseReturnValue:
+def log_in() -> ResponseReturnValue:
     """Ask for email and password; a person who is logged in is sent on."""
     next_path = own_path(request.values.get("next", ""))
     if request.method != "POST":
@@ -30,7 +30,7 @@ def login() -> ResponseReturnValue:
             known_browser=request.cookies.get(current_app.config["KNOWN_COOKIE_NAME"], ""),
         )
     except logins.LoginThrottled as throttled:
-        error = _("Too many tries. Next try possible at %(time)s.") % {"time": formats.clock(throttled.until)}
+        error = _("Too many tries. Next try possible at %(time)s.") % {"time": formatting.clock(throttled.until)}
         return _form(next_path, email=email, error=error), 429
     except logins.LoginRefused:
         return _form(next_path, email=email, error=_("That email and password do not match.")), 403
@@ -45,14 +45,14 @@ def login() -> ResponseReturnValue:
 
 
 @bp.post("/logout")
-def logout() -> ResponseReturnValue:
+def log_out() -> ResponseReturnValue:
     """End this login."""
     logins.end(g.team_member, g.login.id)
     session.clear()
-    response = redirect(url_for("auth.login"))
+    response = redirect(url_for("login.log_in"))
     keep_login(response, None)
     return response
 
 
 def _form(next_path: str, *, email: str = "", error: str | None = None, reason: str | None = None) -> str:
-    return render_template("auth/login.html", next=next_path, email=email, error=error, reason=reason)
+    return render_template("team/login.html", next=next_path, email=email, error=error, reason=reason)

@@ -6,10 +6,10 @@ from flask import Blueprint, current_app, flash, g, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from bunqflask.services import logins, team
-from bunqflask.texts import gettext as _
-from bunqflask.web import formats
-from bunqflask.web.security import own_path
+from bunqflask.i18n import gettext as _
+from bunqflask.services.team import logins, members
+from bunqflask.web.guards import own_path
+from bunqflask.web.ui import formatting
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -46,13 +46,13 @@ def password() -> ResponseReturnValue:
     try:
         member = logins.confirm_password(g.team_member, request.form.get("current", ""), login_id=g.login.id)
     except logins.LoginThrottled as throttled:
-        until = formats.clock(throttled.until)
+        until = formatting.clock(throttled.until)
         return _page({"current": _("Too many tries. Next try possible at %(time)s.") % {"time": until}}), 429
     except logins.LoginRefused:
         return _page({"current": _("That is not your present password.")}), 422
     try:
-        team.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
-    except team.TeamRefused as refused:
+        members.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
+    except members.TeamRefused as refused:
         return _page({"new": str(refused)}), 422
     flash(_("The password is changed, and other browsers are logged out."))
     return redirect(url_for("settings.index"))
@@ -70,7 +70,7 @@ def _page(errors: dict[str, str]) -> str:
         }
         for login in logins.list_for(g.team_member)
     ]
-    return render_template("settings/index.html", logins=places, errors=errors)
+    return render_template("team/settings.html", logins=places, errors=errors)
 
 
 def _device(user_agent: str) -> str:

@@ -17,8 +17,8 @@ from babel.numbers import format_currency, get_currency_name, get_currency_symbo
 from flask import Flask, current_app, has_app_context
 
 from bunqflask.config import HOME_ZONE
-from bunqflask.texts import gettext as _
-from bunqflask.texts import ngettext
+from bunqflask.i18n import gettext as _
+from bunqflask.i18n import ngettext
 
 LOCALE = "en"
 MINUS = "\N{MINUS SIGN}"

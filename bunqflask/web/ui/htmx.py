@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file, url_for
 
-from bunqflask.web.security import public
+from bunqflask.web.guards import public
 
 bp = Blueprint("assets", __name__, url_prefix="/assets")
 _SCRIPT = "htmx-2.min.js"

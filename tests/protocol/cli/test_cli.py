@@ -18,7 +18,7 @@ from bunqflask import clock
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, Login
-from bunqflask.services import team
+from bunqflask.services.team import members
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -159,7 +159,7 @@ def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
     assert "sam@team.example  Sam  since" in listed
     assert "kim@team.example  kim  since" in listed
     with app.app_context():
-        member = team.find("sam@team.example")
+        member = members.find("sam@team.example")
         assert member is not None
         now = clock.now()
         db.session.add(
@@ -171,8 +171,8 @@ def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
     assert "logged out everywhere" in reset.output
     with app.app_context():
         assert db.session.scalars(db.select(Login)).first() is None
-        assert team.password_matches(team.find("sam@team.example"), "another " + PASSWORD)
-        assert not team.password_matches(team.find("sam@team.example"), PASSWORD)
+        assert members.password_matches(members.find("sam@team.example"), "another " + PASSWORD)
+        assert not members.password_matches(members.find("sam@team.example"), PASSWORD)
         db.session.remove()
     assert flask(app, "team", "remove", "kim@team.example").exit_code == 0
     assert "kim" not in flask(app, "team", "list").output
@@ -209,8 +209,8 @@ def test_what_the_team_refuses_is_one_line(app: Flask, arguments: list[str], std
     assert words in refused.output
     assert len(refused.output.splitlines()) == 1
     with app.app_context():
-        assert [member.email for member in team.members()] == ["sam@team.example"]
-        assert team.password_matches(team.find("sam@team.example"), PASSWORD)
+        assert [member.email for member in members.members()] == ["sam@team.example"]
+        assert members.password_matches(members.find("sam@team.example"), PASSWORD)
         db.session.remove()
 
 

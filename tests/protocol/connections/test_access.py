@@ -9,7 +9,8 @@ import requests
 
 from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
-from bunqflask.services import connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import upload
 from tests.support import rows
@@ -20,12 +21,12 @@ from tests.support.consents import connect, start
 
 PUBLIC = {
     "assets.htmx",
-    "auth.login",
+    "login.log_in",
     "consent.callback",
     "consent.link",
     "health.alive",
     "health.ready",
-    "hooks.take",
+    "webhooks.take",
     "static",
 }
 MAIN = 2083712
@@ -72,7 +73,7 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
     connection_id = rows.connection(site.app).id
     with rows.behind(site.app):
         login_id = rows.logins()[0].id
-        sync.run(connections.by_id(connection_id), patience_s=30)
+        payment_sync.run(access.by_id(connection_id), patience_s=30)
         payment_id = rows.payment_ids()[0]
     jodi = session_of(bank, JODI)
     file_id, noted = upload(jodi), f"/user/{JODI}/monetary-account/{MAIN}/payment/{payment_id >> ACCOUNT_BITS}"
@@ -179,7 +180,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
     robin.get(f"/connections/{ids['connection_id']}/accounts")
     assert "The team can now read the accounts of Jodi Walker." in robin.submit(button="Share with the team").text
     before = snapshot(site)
-    may_read = {"accounts.index", "accounts.refresh", "payments.index", "payments.show", "payments.state"}
+    may_read = {"connections.index", "connections.refresh", "payments.index", "payments.show", "payments.state"}
     may_read |= {"notes.index", "notes.refresh", "notes.file"}
     about_it = ("/connections/", "/payments/")
     for rule in rules(site, ids):
@@ -205,7 +206,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
 
 @pytest.mark.sqlite_only
 def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[str, object], robin: Browser) -> None:
-    erasing = ("accounts.disconnect", "auth.logout", "settings.end_login")
+    erasing = ("connections.disconnect", "login.log_out", "settings.end_login")
     for rule in rules(site, ids):
         if rule.method == "GET":
             page = robin.get(rule.path)

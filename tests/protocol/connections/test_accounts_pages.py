@@ -10,7 +10,7 @@ import pytest
 from bunqflask.bunq import resources
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
-from bunqflask.services import accounts
+from bunqflask.services.connections import accounts
 from tests.support import rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import Bank

@@ -11,9 +11,10 @@ import requests
 from bunqflask.bunq.client import BunqClient
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services import connections, left_sessions, sessions
-from bunqflask.services.calls import CallGate
-from bunqflask.services.kept_session import KeptSession
+from bunqflask.services.connections import access
+from bunqflask.services.gateway import abandoned_sessions, sessions
+from bunqflask.services.gateway.pinned_session import KeptSession
+from bunqflask.services.gateway.rate_limiter import CallGate
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -49,7 +50,7 @@ def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: lis
             bank.forget_calls()
         return client.list_monetary_accounts(token, user_id)
 
-    with KeptSession(connections.list_active()[0].id, CallGate(5)) as kept:
+    with KeptSession(access.list_active()[0].id, CallGate(5)) as kept:
         kept.run(work)
 
 
@@ -89,10 +90,10 @@ def test_a_renewal_that_ends_in_the_same_moment_is_ended_too(site: ThreadSite, b
         # What a renewal does once it has locked the connection.
         old, renewed = connection.session, BunqSession(generation=1)
         renewed.token = "of the new permission"
-        left_sessions.leave(old, None)
+        abandoned_sessions.leave(old, None)
         connection.access_token, connection.session = "new", renewed
         db.session.commit()
-        left_sessions.close(old, None)
+        abandoned_sessions.close(old, None)
         pressed.join()
         db.session.remove()
     assert robin.page.status == 200

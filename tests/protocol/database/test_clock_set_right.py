@@ -9,11 +9,16 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq.limits import limit_for
+from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, CallBudget
-from bunqflask.services import calls, connections, consents, leases, logins, sync
-from bunqflask.services.calls import CallGate
-from tests.protocol.test_other_device import approve_on_phone, link_of
+from bunqflask.services.connections import access
+from bunqflask.services.consent import attempts
+from bunqflask.services.gateway import rate_limiter
+from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.sync import payment_sync
+from bunqflask.services.team import logins
+from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -38,11 +43,11 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
 def read(site: ThreadSite) -> bool:
     """Do what the worker does each minute."""
     with site.app.app_context():
-        found = connections.list_active()
-        is_due = any(sync.is_due(each) for each in found)
+        found = access.list_active()
+        is_due = any(payment_sync.is_due(each) for each in found)
         for each in found:
-            if sync.is_due(each):
-                sync.run_due(each, patience_s=5)
+            if payment_sync.is_due(each):
+                payment_sync.run_due(each, patience_s=5)
         db.session.remove()
     return is_due
 
@@ -56,7 +61,7 @@ def test_calls_made_meanwhile_count_as_of_now(app: Flask, set_clock: SetClock, e
             CallGate(0).enter(endpoint)
         for seconds in (0.0, 1.0):
             set_clock(timedelta(seconds=seconds))
-            assert 0 < calls.next_call_in_s(endpoint) < 31
+            assert 0 < rate_limiter.next_call_in_s(endpoint) < 31
             with pytest.raises(errors.CallNotAllowedYet) as early:
                 CallGate(0, gives_way=seconds == 0).enter(endpoint)
             assert 0 < early.value.wait_s < 31
@@ -168,7 +173,7 @@ def test_links_and_answers_that_wait_do_not_wait_for_hours(site: ThreadSite, ban
     set_clock(timedelta(0))
     assert site.browser().get(link).status == 410
     with site.app.app_context():
-        consents.end_all_overdue()
+        attempts.end_all_overdue()
     assert {each.step for each in rows.attempts(site.app)} == {"discarded", "expired"}
     assert rows.permissions(site.app) == 0
 

@@ -11,10 +11,11 @@ from flask import Flask
 
 from bunqflask import create_app
 from bunqflask.config import Config
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import Base, db
 from bunqflask.models import BunqSession, Connection, Installation
-from bunqflask.services import accounts, vault
+from bunqflask.services import key_rotation
+from bunqflask.services.connections import accounts
 from tests.support import consents
 from tests.support.apps import ThreadSite, child_environ, let_go, sign_in
 from tests.support.bank import Bank
@@ -118,7 +119,7 @@ def test_a_rotation_killed_in_the_middle_changes_nothing(connected: ThreadSite) 
         rotating.kill()
     assert sealed_values(connected.app) == before
     with connected.app.app_context():
-        assert vault.rotate() == len(before)
+        assert key_rotation.rotate() == len(before)
         db.session.remove()
 
 
@@ -129,7 +130,7 @@ def test_a_rotation_stands_in_nobodys_way(connected: ThreadSite, tables: tuple[t
 
     def rotate() -> None:
         with connected.app.app_context():
-            counted_secrets.append(vault.rotate())
+            counted_secrets.append(key_rotation.rotate())
             db.session.remove()
 
     rotating = threading.Thread(target=rotate)

@@ -9,8 +9,8 @@ import pytest
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services import left_sessions
-from tests.protocol.test_other_device import approve_on_phone, link_of
+from bunqflask.services.gateway import abandoned_sessions
+from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.bank import Bank
@@ -42,7 +42,7 @@ def some_time_later(site: ThreadSite) -> None:
             db.session.execute(db.update(model).where(model.left_at.is_not(None)).values(left_at=left))
         db.session.commit()
     with site.app.app_context():
-        left_sessions.close_left_over()
+        abandoned_sessions.close_left_over()
 
 
 def secrets_kept(site: ThreadSite) -> dict[str, int]:

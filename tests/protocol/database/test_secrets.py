@@ -12,10 +12,10 @@ from flask import Flask
 from bunqflask import clock, create_app
 from bunqflask.bunq.errors import TransportFailed
 from bunqflask.config import Config
-from bunqflask.encrypted import Sealed, Secret
+from bunqflask.database.encryption import Sealed, Secret
 from bunqflask.extensions import Base, db
 from bunqflask.models import Connection, Installation
-from bunqflask.services import oauth
+from bunqflask.services.consent import oauth
 from tests.support import consents
 from tests.support.apps import (
     ENCRYPTION_KEY,

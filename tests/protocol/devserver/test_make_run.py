@@ -21,7 +21,7 @@ from tests.support.apps import reserve_port
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60
 
 
@@ -55,7 +55,7 @@ class Launcher:
         """Start and return at once."""
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bunqflask.local"],
+                [sys.executable, "-m", "bunqflask.devserver"],
                 cwd=self.folder,
                 env={
                     "PATH": os.environ["PATH"],

@@ -14,7 +14,10 @@ import requests
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
-from bunqflask.services import connections, ledger, packs, payments, sync
+from bunqflask.services import exporting
+from bunqflask.services.connections import access
+from bunqflask.services.payments import repository
+from bunqflask.services.sync import payment_sync, reconciliation
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
@@ -33,7 +36,7 @@ def with_history(site: ThreadSite, bank: Bank, count: int = 120) -> Browser:
 
 def read(site: ThreadSite) -> None:
     with site.app.app_context():
-        assert sync.run(connections.list_active()[0], patience_s=5, full=True)
+        assert payment_sync.run(access.list_active()[0], patience_s=5, full=True)
         db.session.remove()
 
 
@@ -60,9 +63,9 @@ def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSit
     rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     amount = next(name for name in rows[0] if "amount" in name.lower())
     with site.app.app_context():
-        found = connections.list_active()[0].monetary_accounts
+        found = access.list_active()[0].monetary_accounts
         balances = sum((account.balance or Decimal(0) for account in found), Decimal(0))
-        assert len(rows) == sum(payments.count(account) for account in found) > 120
+        assert len(rows) == sum(repository.count(account) for account in found) > 120
         db.session.remove()
     assert sum(Decimal(row[amount]) for row in rows) == balances
 
@@ -98,7 +101,7 @@ def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed
 def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        for state in sync.states_of(connections.list_active()[0]):
+        for state in payment_sync.states_of(access.list_active()[0]):
             state.stretches = [[newest, oldest, False] for newest, oldest, _end in state.stretches]
         db.session.commit()
         db.session.remove()
@@ -109,13 +112,13 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
 def test_where_payments_do_not_add_up_is_told_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        account = next(each for each in connections.list_active()[0].monetary_accounts if payments.count(each) > 20)
+        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each) > 20)
         of_account = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id)
         before, gone, after = list(db.session.scalars(of_account))[9:12]
-        before_at, at = (each.created_at.astimezone(packs.zone()) for each in (before, after))
+        before_at, at = (each.created_at.astimezone(exporting.zone()) for each in (before, after))
         db.session.execute(db.delete(Payment).where(Payment.id == gone.id))
         state = db.session.get_one(AccountSync, account.id)
-        state.breaks = [gap.as_json() for gap in ledger.prove(account).breaks]
+        state.breaks = [gap.as_json() for gap in reconciliation.prove(account).breaks]
         db.session.commit()
         db.session.remove()
     told = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
@@ -131,7 +134,7 @@ def test_a_balance_that_bunq_did_not_tell_is_made_of_the_one_before_and_the_amou
 ) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        account = next(each for each in connections.list_active()[0].monetary_accounts if payments.count(each) > 20)
+        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each) > 20)
         last = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id.desc()).limit(1)
         balance = db.session.scalars(last).one().balance_after
         db.session.scalars(last).one().balance_after = None
@@ -152,7 +155,7 @@ def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, b
     period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}"}
     for read_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
         with site.app.app_context():
-            for state in sync.states_of(connections.list_active()[0]):
+            for state in payment_sync.states_of(access.list_active()[0]):
                 state.read_at = read_at
             db.session.commit()
             db.session.remove()
@@ -164,19 +167,19 @@ def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, b
 def test_a_joint_account_is_exported_from_where_it_is_known_best(site: ThreadSite, bank: Bank) -> None:
     with_history(site, bank, 10)
     with site.app.app_context():
-        best, other = connections.list_active()[0].monetary_accounts[:2]
+        best, other = access.list_active()[0].monetary_accounts[:2]
         for account, age in ((best, timedelta(0)), (other, timedelta(days=30))):
             state = db.session.get(AccountSync, account.id)
             assert state is not None
             state.read_at = datetime.now(UTC) - age
-        both = payments.Scope({account.id: account for account in (best, other)})
+        both = repository.Scope({account.id: account for account in (best, other)})
         monetary_account_id = other.monetary_account_id
         other.monetary_account_id = best.monetary_account_id
         with db.session.no_autoflush:
             assert best.id < other.id
-            assert packs.chosen(both, []) == [best]
+            assert exporting.chosen(both, []) == [best]
             other.monetary_account_id = monetary_account_id
-            assert packs.chosen(both, []) == [best, other]
+            assert exporting.chosen(both, []) == [best, other]
         db.session.remove()
 
 
@@ -209,7 +212,7 @@ def test_another_members_accounts_cannot_be_exported(site: ThreadSite, bank: Ban
     page = stranger.get("/payments/export")
     assert "No payments have been read yet" in page.text
     with site.app.app_context():
-        theirs = [str(account.id) for account in connections.list_active()[0].monetary_accounts]
+        theirs = [str(account.id) for account in access.list_active()[0].monetary_accounts]
         db.session.remove()
     token = page.form(action="/logout")[0].fields
     data = [*token, ("from", "2026-01-01"), ("to", "2026-01-31"), ("format", "csv")]
@@ -224,7 +227,7 @@ def test_another_members_accounts_cannot_be_exported(site: ThreadSite, bank: Ban
 def test_a_guest_may_export_what_is_shared(site: ThreadSite, bank: Bank) -> None:
     with_history(site, bank, 10)
     with site.app.app_context():
-        connection = connections.list_active()[0]
+        connection = access.list_active()[0]
         connection.shared_at = datetime.now(UTC) - timedelta(days=1)
         db.session.commit()
         db.session.remove()

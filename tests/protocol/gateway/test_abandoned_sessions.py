@@ -11,7 +11,7 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
-from bunqflask.services import left_sessions
+from bunqflask.services.gateway import abandoned_sessions
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -38,7 +38,7 @@ def _free(model: type[BunqSession] | type[Installation]) -> dict[str, None]:
 
 def close_left_over(app: Flask) -> None:
     with app.app_context():
-        left_sessions.close_left_over()
+        abandoned_sessions.close_left_over()
         db.session.remove()
 
 
@@ -99,7 +99,7 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
         connection.session_id = None
         unused = Installation(environment="SANDBOX", is_current=False, created_at=clock.now())
         db.session.add(unused)
-        left_sessions.leave(session, unused)
+        abandoned_sessions.leave(session, unused)
         db.session.commit()
         db.session.remove()
     bank.forget_calls()

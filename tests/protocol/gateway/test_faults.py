@@ -6,7 +6,8 @@ from bunqflask.bunq import client, transport
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
 from bunqflask.sandbox.faults import KINDS
-from bunqflask.services import connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -50,8 +51,8 @@ def try_again_now(site: ThreadSite) -> None:
 
 def forget_everything(site: ThreadSite) -> None:
     with site.app.app_context():
-        for connection in connections.list_active():
-            connections.disconnect(connection, erase=True)
+        for connection in access.list_active():
+            access.disconnect(connection, erase=True)
         db.session.execute(db.delete(ConsentAttempt))
         db.session.commit()
         db.session.remove()
@@ -59,7 +60,7 @@ def forget_everything(site: ThreadSite) -> None:
 
 def is_connected(site: ThreadSite) -> bool:
     with site.app.app_context():
-        found = len(connections.list_active())
+        found = len(access.list_active())
         db.session.remove()
     assert found <= 1
     return found == 1
@@ -139,14 +140,14 @@ def test_a_reading_of_payments_ends_complete_and_without_one_payment_twice(site:
     for kind in KINDS:
         bank.fault(call="GET payment", fault=kind, times=2, **slow(kind))
         with site.app.app_context():
-            sync.run(connections.list_active()[0], patience_s=3, full=True)
+            payment_sync.run(access.list_active()[0], patience_s=3, full=True)
             db.session.remove()
         bank.no_faults()
         try_again_now(site)
     with site.app.app_context():
-        connection = connections.list_active()[0]
-        assert sync.run(connection, patience_s=3)
-        (state,) = sync.states_of(connection)
+        connection = access.list_active()[0]
+        assert payment_sync.run(connection, patience_s=3)
+        (state,) = payment_sync.states_of(connection)
         ids = db.session.scalars(db.select(Payment.payment_id)).all()
         assert len(ids) == len(set(ids)) == 451
         assert state.breaks == []

@@ -20,10 +20,10 @@ from flask import Flask
 
 from bunqflask import create_app
 from bunqflask.config import Config
-from bunqflask.encrypted import Sealed, Secret
+from bunqflask.database.encryption import Sealed, Secret
 from bunqflask.extensions import Base, db
 from bunqflask.models import BunqSession, Installation
-from bunqflask.services import setup
+from bunqflask.services.gateway import onboarding
 from tests.support import strange_bunq
 from tests.support.apps import bare_environ, child_environ, environ_for, let_go, set_up
 from tests.support.bank import Bank
@@ -275,7 +275,7 @@ def test_a_refused_key_is_told_and_the_next_one_taken(app: Flask, bank: Bank, wr
 def test_after_a_refused_key_the_prompt_comes_again(app: Flask, bank: Bank) -> None:
     assert flask(app, "setup", BUNQ_API_KEY="mistyped_at_the_prompt").exit_code == 1
     with app.app_context():
-        done = list(setup.run(setup.Wishes(ask_api_key=lambda: f" {new_key(bank)} ")))
+        done = list(onboarding.run(onboarding.Wishes(ask_api_key=lambda: f" {new_key(bank)} ")))
         db.session.remove()
     assert len(done) == 6
 

@@ -15,7 +15,7 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Installation
-from bunqflask.services import psd2
+from bunqflask.services.gateway import psd2
 from tests.support.bank import Bank
 
 pytestmark = pytest.mark.sqlite_only

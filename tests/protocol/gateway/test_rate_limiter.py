@@ -20,8 +20,8 @@ from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget
-from bunqflask.services import calls, sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway import rate_limiter, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
 from tests.support.processes import PythonProcess
@@ -228,9 +228,9 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
         for _ in range(3):
             CallGate(0, gives_way=True).enter(endpoint)
         refused(gives_way=False)
-        assert 3 < calls.next_call_in_s(endpoint) < 3.1
+        assert 3 < rate_limiter.next_call_in_s(endpoint) < 3.1
         after(3.1)
-        assert calls.next_call_in_s(endpoint) == 0
+        assert rate_limiter.next_call_in_s(endpoint) == 0
         assert 0 < refused(gives_way=True) < 1
         CallGate(0).enter(endpoint)
         CallGate(0, gives_way=True).enter(endpoint)
@@ -272,7 +272,7 @@ import sys
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.services import sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 with create_app().app_context():
     installation = sessions.current_installation()

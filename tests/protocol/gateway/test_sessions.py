@@ -12,10 +12,12 @@ from flask import Flask
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
+from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, CallBudget, Connection, Installation
-from bunqflask.services import accounts, leases, sessions, setup
-from bunqflask.services.calls import CallGate
+from bunqflask.services.connections import accounts
+from bunqflask.services.gateway import onboarding, sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
@@ -79,7 +81,7 @@ from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services import accounts, sessions
-from bunqflask.services.calls import CallGate
+from bunqflask.services.gateway.rate_limiter import CallGate
 
 app, results = create_app(), []
 ready = threading.Barrier(4)
@@ -353,7 +355,7 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     bank.fault(call="POST session-server", fault="401", times=None)
     assert read(connected).trouble == "installation_refused"
     operator = connected.app.test_cli_runner()
-    for command, status in (("status", 1), ("setup", setup.NOT_KNOWN_STATUS)):
+    for command, status in (("status", 1), ("setup", onboarding.NOT_KNOWN_STATUS)):
         told = operator.invoke(args=[command])
         assert told.exit_code == status
         assert "--new-installation" in told.output

@@ -9,7 +9,7 @@ import pytest
 
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget, Connection, ConsentAttempt, Installation, MonetaryAccount
-from bunqflask.services import connecting
+from bunqflask.services.consent import completion
 from tests.support import consents, strange_bunq
 from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.browser import Browser
@@ -121,7 +121,7 @@ def test_a_session_whose_answer_was_lost_occupies_an_installation_and_the_consen
         assert attempt.step == "connecting"
         attempt.next_try_at = None
         db.session.commit()
-        connecting.advance_all(patience_s=5)
+        completion.advance_all(patience_s=5)
     connection, rows = stored(odd_site)
     assert connection.status == "active"
     assert len(rows) == ACCOUNTS

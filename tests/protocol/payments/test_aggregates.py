@@ -17,11 +17,13 @@ from bunqflask.bunq.payment import Payment as Told
 from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
-from bunqflask.services import kept_sums, payment_rows, payment_store, payment_sums, payments, team
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payment_sums import Totals
-from bunqflask.services.payments import Scope
-from bunqflask.services.spans import Span
+from bunqflask.services.payments import aggregates, repository, totals
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.services.payments.time_ranges import Span
+from bunqflask.services.payments.totals import Totals
+from bunqflask.services.sync import payment_rows, payment_store
+from bunqflask.services.team import members
 from tests.support import consents
 
 BEGUN = datetime(2024, 11, 20, 9, tzinfo=UTC)
@@ -45,9 +47,9 @@ class Story:
         return list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id)))
 
     def scope(self) -> Scope:
-        member = team.find(consents.ROBIN)
+        member = members.find(consents.ROBIN)
         assert member is not None
-        return payments.scope_of(member)
+        return repository.scope_of(member)
 
     def new(self) -> None:
         """A page of new payments, over a busy or a quiet time."""
@@ -90,7 +92,7 @@ class Story:
     def keep(self) -> None:
         """What follows each reading."""
         for account in self.accounts():
-            kept_sums.keep(account)
+            aggregates.keep(account)
             assert set(self.scope().ibans) <= set(account.told_apart or [])
 
     def newcomer(self) -> None:
@@ -108,7 +110,7 @@ class Story:
         self.told = {key: each for key, each in self.told.items() if key[0] != gone.id}
         iban = gone.iban
         db.session.execute(db.delete(MonetaryAccount).filter_by(id=gone.id))
-        kept_sums.forget_gone()
+        aggregates.forget_gone()
         db.session.commit()
         assert not any(iban in (account.told_apart or []) for account in self.accounts())
         left = db.session.scalar(db.select(func.count()).select_from(SummedSpan).filter_by(account_id=gone.id))
@@ -120,9 +122,9 @@ class Story:
         assert len(rows) == len(self.told)
         for _ in range(QUESTIONS):
             wanted = self._filter(scope)
-            assert payment_sums.totals(scope, wanted) == _added_up(rows, scope, wanted, None)
+            assert totals.totals(scope, wanted) == _added_up(rows, scope, wanted, None)
             asked = self._spans()
-            found = payment_sums.sums(scope, wanted, asked)
+            found = totals.sums(scope, wanted, asked)
             expected = {each[0]: _added_up(rows, scope, wanted, each) for each in asked}
             assert found == {since: each for since, each in expected.items() if each}
 
@@ -248,7 +250,7 @@ def test_moments_that_cannot_be_true_are_added_up_too(connected_app: Flask) -> N
     assert len(kept) < 1_000
     for year in years[:-1]:
         year_long = [(datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone))]
-        found = payment_sums.sums(story.scope(), Filter(), year_long)
+        found = totals.sums(story.scope(), Filter(), year_long)
         assert found == {
             since: _added_up(_all(), story.scope(), Filter(), (since, before)) for since, before in year_long
         }

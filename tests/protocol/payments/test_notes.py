@@ -11,7 +11,8 @@ from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.extensions import db
 from bunqflask.models import CallBudget, Note, NoteReading, Payment
-from bunqflask.services import connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 from tests.protocol.sandbox.client import JODI, Client, session_of
 from tests.protocol.sandbox.test_attachment import PICTURE, PNG
 from tests.support import rows
@@ -54,7 +55,7 @@ class Paid:
         self.id = jodi.create(f"{A}/payment", {**body, "description": "", "attachment": [{"id": self.file_id}]})
         self.notes = f"{A}/payment/{self.id}"
         with rows.behind(site.app):
-            assert sync.run(connections.list_active()[0], patience_s=10)
+            assert payment_sync.run(access.list_active()[0], patience_s=10)
             row_id = db.session.scalars(db.select(Payment.id).filter_by(payment_id=self.id)).one()
         self.page = f"/payments/{row_id}"
         self.part = f"{self.page}/notes"

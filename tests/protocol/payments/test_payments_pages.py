@@ -10,8 +10,9 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CallBudget, Connection, Payment
 from bunqflask.models.payments import row_id
-from bunqflask.services import connections, team
-from bunqflask.web.payment_views import local_day
+from bunqflask.services.connections import access
+from bunqflask.services.team import members
+from bunqflask.web.payments.presenters import local_day
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -124,15 +125,15 @@ def test_a_guest_reads_while_it_is_shared(site: ThreadSite, robin: Browser) -> N
     (payment,) = store(site, Paid(at="2026-11-20T12:00Z", amount="5"))
     sam = sign_in(site, "sam@example.org")
     with site.app.app_context():
-        owner = team.find("robin@example.org")
+        owner = members.find("robin@example.org")
         assert owner is not None
-        connections.share(connections.by_id(1), owner)
+        access.share(access.by_id(1), owner)
         db.session.remove()
     for address in routes(payment)[:4]:
         assert sam.get(address).status == 200, address
     assert names(sam.get("/payments")) == ["Bakkerij De Korenaar"]
     with site.app.app_context():
-        connections.unshare(connections.by_id(1))
+        access.unshare(access.by_id(1))
         db.session.remove()
     assert sam.get(ACCOUNT).status == 404
     assert names(sam.get("/payments")) == []
@@ -549,9 +550,9 @@ def test_an_account_leads_to_its_payments(robin: Browser) -> None:
 
 
 def _second_connection() -> int:
-    first = connections.by_id(1)
-    other, _is_new = connections.find_or_add(first.environment, 77, "UserPerson", "Sam Okafor")
-    connections.admit(other, first.members[0].member_id)
+    first = access.by_id(1)
+    other, _is_new = access.find_or_add(first.environment, 77, "UserPerson", "Sam Okafor")
+    access.admit(other, first.members[0].member_id)
     db.session.commit()
     return other.id
 

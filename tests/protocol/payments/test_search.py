@@ -15,10 +15,11 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db, read_only, table_of
 from bunqflask.models import Payment
-from bunqflask.services import payment_search, payments, team
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payment_words import search_text
-from bunqflask.services.payments import Scope
+from bunqflask.services.payments import repository, search
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.services.payments.tokenizer import search_text
+from bunqflask.services.team import members
 from tests.support import consents, history
 from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
@@ -103,9 +104,9 @@ def fits(payment: Payment, wanted: Filter) -> bool:
 
 
 def scope_of_robin() -> Scope:
-    member = team.find(consents.ROBIN)
+    member = members.find(consents.ROBIN)
     assert member is not None
-    return payments.scope_of(member)
+    return repository.scope_of(member)
 
 
 def test_the_newest_of_all_that_fit_are_found_and_older_ones_follow(long_app: Flask) -> None:
@@ -128,7 +129,7 @@ def test_the_newest_of_all_that_fit_are_found_and_older_ones_follow(long_app: Fl
             expected = [each.id for each in everything if fits(each, wanted)]
             older_id, found = None, []
             for _ in range(pages + 1):
-                page = payment_search.list_page(scope, wanted, older_id=older_id, size=size)
+                page = search.list_page(scope, wanted, older_id=older_id, size=size)
                 found += [each.id for each in page.payments]
                 older_id = page.older_id
                 if older_id is None:
@@ -158,10 +159,10 @@ def test_words_are_no_language_of_the_database(long_app: Flask) -> None:
     with long_app.app_context():
         read_only()
         scope = scope_of_robin()
-        assert payment_search.list_page(scope, Filter(words="cafe bos")).payments == []
+        assert search.list_page(scope, Filter(words="cafe bos")).payments == []
         for words in typed:
-            payment_search.list_page(scope, Filter(words=words))
-        assert payment_search.list_page(scope, Filter(words="cafe OR bos")).payments == []
+            search.list_page(scope, Filter(words=words))
+        assert search.list_page(scope, Filter(words="cafe OR bos")).payments == []
         db.session.remove()
 
 
@@ -174,7 +175,7 @@ def test_payments_stored_before_the_index_of_words_changed_are_found_by_it(long_
         flask_migrate.upgrade()
         scope = scope_of_robin()
         for words in ("a" * 150, "a" * 100, f"{'a' * 150}end"):
-            found = payment_search.list_page(scope, Filter(words=words)).payments
+            found = search.list_page(scope, Filter(words=words)).payments
             assert {each.counterparty_name for each in found} == {f"{'a' * 150}end"}
-        assert payment_search.list_page(scope, Filter(words="cafe")).payments
+        assert search.list_page(scope, Filter(words="cafe")).payments
         db.session.remove()

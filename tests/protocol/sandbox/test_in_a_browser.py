@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from bunqflask.sandbox.server import Served
-from tests.browser.looks import look
+from tests.browser.screenshots import look
 from tests.support.chromium import Profiles
 
 from .client import COMPANY, JODI, App, control, new_user, session_of

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from bunqflask.bunq.client import BunqClient
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
-from bunqflask.services import connections, sessions, sync
-from bunqflask.services.calls import CallGate
-from bunqflask.services.sync import Progress
+from bunqflask.services.connections import access
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync.payment_sync import Progress
 from tests.support import history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -63,18 +65,18 @@ def test_whatever_moves_during_a_reading_the_next_ones_end_complete(
         forget_all()
         motion = Motion(bank, list(at_the_bank()), iter(acts))
         motion(Progress(history.account(MAIN), 0))
-        sync.run(connections.list_active()[0], patience_s=5, tell=motion)
+        payment_sync.run(access.list_active()[0], patience_s=5, tell=motion)
         bank.no_faults()
         for payment in motion.held_back:
             bank.amend(payment, listed=True)
         for _ in range(2):
-            assert sync.run(connections.list_active()[0], patience_s=5)
+            assert payment_sync.run(access.list_active()[0], patience_s=5)
         theirs = at_the_bank()
-        (state,) = sync.states_of(connections.list_active()[0])
+        (state,) = payment_sync.states_of(access.list_active()[0])
         assert (state.breaks, state.stretches[0][2]) == ([], True)
         assert kept().keys() == theirs.keys()
         # Other words of an old payment are nothing that balances tell: a full reading finds them.
-        assert sync.run(connections.list_active()[0], patience_s=5, full=True)
+        assert payment_sync.run(access.list_active()[0], patience_s=5, full=True)
         assert kept() == theirs
         db.session.remove()
 
@@ -93,7 +95,7 @@ def kept() -> dict[int, str]:
 
 def at_the_bank() -> dict[int, str]:
     """The words of every payment as the bank lists it, asked for apart from the reading under test."""
-    session, secret, installation = sessions.means_of(connections.list_active()[0])
+    session, secret, installation = sessions.means_of(access.list_active()[0])
 
     def work(client: BunqClient, token: str, user_id: int) -> dict[int, str]:
         found: dict[int, str] = {}

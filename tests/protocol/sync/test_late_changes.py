@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment, PaymentChange
-from bunqflask.services import connections, ledger, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync, reconciliation
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -108,7 +109,7 @@ def test_a_gap_of_bunqs_own_does_not_keep_an_older_place_from_being_mended(
 ) -> None:
     bank.seed(450, account=MAIN)
     with site.app.app_context():
-        assert sync.run(connections.list_active()[0], patience_s=5)
+        assert payment_sync.run(access.list_active()[0], patience_s=5)
         account = history.account(MAIN)
         rows = list(db.session.scalars(db.select(Payment).filter_by(account_id=account.id).order_by(Payment.id.desc())))
         # What bunq will not correct, because ours claims to be newer; and one that bunq has and we have not.
@@ -120,7 +121,7 @@ def test_a_gap_of_bunqs_own_does_not_keep_an_older_place_from_being_mended(
         db.session.execute(db.update(AccountSync).values(proved_at=clock.now() - timedelta(hours=25)))
         db.session.commit()
         bank.forget_calls()
-        assert sync.run(connections.list_active()[0], patience_s=5)
+        assert payment_sync.run(access.list_active()[0], patience_s=5)
         assert db.session.get(Payment, lost) is not None
         (noted,) = db.session.scalars(db.select(PaymentChange))
         assert (noted.payment_row_id, noted.kind) == (lost, "late")
@@ -161,8 +162,8 @@ def test_whatever_happened_to_one_payment_is_one_finding_of_its_kind(
         account = history.account(MAIN)
         db.session.execute(db.delete(Payment).filter_by(account_id=account.id))
         history.store(account, paid)
-        proof = ledger.prove(account)
-        (finding,) = ledger.explain(account, [each.as_json() for each in proof.breaks])
+        proof = reconciliation.prove(account)
+        (finding,) = reconciliation.explain(account, [each.as_json() for each in proof.breaks])
         assert finding.kind == kind
         if kind != "changed":
             assert abs(finding.difference) == abs(amounts[place])

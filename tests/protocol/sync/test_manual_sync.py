@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.protocol.test_payments_pages import ACCOUNT, names
+from tests.protocol.payments.test_payments_pages import ACCOUNT, names
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser

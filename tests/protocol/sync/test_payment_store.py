@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, inspect, text
 
 from bunqflask import clock, create_app
 from bunqflask.config import ROOT, Config
-from bunqflask.encrypted import SecretUnreadable
+from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db, read_only, writable
 from bunqflask.models import BunqSession, Connection, Installation, LoginThrottle, MonetaryAccount
 from tests.support import consents

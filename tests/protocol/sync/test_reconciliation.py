@@ -12,7 +12,7 @@ from bunqflask.bunq.payment import Payment
 from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount
-from bunqflask.services import ledger, payment_rows, payment_store
+from bunqflask.services.sync import payment_rows, payment_store, reconciliation
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 30
@@ -66,7 +66,7 @@ class History:
             self.state.unproved_from = min(lowest, self.state.unproved_from or lowest)
         db.session.commit()
 
-    def note(self, proof: ledger.Proof) -> None:
+    def note(self, proof: reconciliation.Proof) -> None:
         """Keep a proof as a reading does."""
         self.state.verified_id, self.state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
         self.state.unproved_from, self.state.proved_at = None, clock.now()
@@ -80,8 +80,8 @@ def test_a_proof_that_goes_on_is_a_proof_of_all(connected_app: Flask, seed: int)
     for _ in range(ROUNDS):
         for _ in range(history.rng.choice((0, 1, 1, 2))):
             history.store()
-        proof = ledger.prove_on(history.account, history.state)
-        anew = ledger.prove(history.account)
+        proof = reconciliation.prove_on(history.account, history.state)
+        anew = reconciliation.prove(history.account)
         assert (proof.verified_id, proof.breaks) == (anew.verified_id, anew.breaks)
         broken += bool(proof.breaks)
         gone_on += not proof.is_anew

@@ -8,7 +8,8 @@ import requests
 
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
-from bunqflask.services import connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 from tests.support import strange_bunq
 from tests.support.apps import ThreadSite, set_up
 from tests.support.strange_payments import PAYMENTS, RICH, THEIRS, PayingBunq
@@ -34,8 +35,8 @@ def odd_site(bunq: PayingBunq, database_url: str) -> Iterator[ThreadSite]:
 def read(site: ThreadSite) -> dict[str, Any]:
     """Bring the one connection up to date; returns what came of it."""
     with site.app.app_context():
-        connection = connections.list_active()[0]
-        went_well = sync.run(connection, patience_s=5)
+        connection = access.list_active()[0]
+        went_well = payment_sync.run(connection, patience_s=5)
         query = db.select(AccountSync).join(MonetaryAccount).where(MonetaryAccount.monetary_account_id == RICH)
         state = db.session.scalars(query).one()
         found = {
@@ -45,7 +46,7 @@ def read(site: ThreadSite) -> dict[str, Any]:
             "breaks": state.breaks,
             "reaches the end": [stretch[2] for stretch in state.stretches],
             "callbacks": connection.hooks_set_at is not None,
-            "due": sync.is_due(connection),
+            "due": payment_sync.is_due(connection),
             "address": f"{site.url}/bunq/hook/{connection.hook_token}",
         }
         db.session.remove()
@@ -104,7 +105,7 @@ def test_callbacks_that_were_set_although_the_answer_was_lost_are_found(bunq: Pa
     connect(odd_site, bunq)
     read(odd_site)
     with odd_site.app.app_context():
-        connections.list_active()[0].hooks_set_at = None
+        access.list_active()[0].hooks_set_at = None
         db.session.commit()
         db.session.remove()
     assert read(odd_site)["callbacks"]
@@ -119,7 +120,7 @@ def test_a_callback_for_an_account_that_we_do_not_know_leads_to_the_list_of_acco
     note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": "4711"}}}}
     assert requests.post(address, json=note, timeout=10).status_code == 200
     with odd_site.app.app_context():
-        assert sync.is_due(connections.list_active()[0])
+        assert payment_sync.is_due(access.list_active()[0])
         db.session.remove()
     before = bunq.count("GET", "/monetary-account")
     assert not read(odd_site)["due"]
@@ -132,11 +133,11 @@ def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
     connect(odd_site, bunq)
     with odd_site.app.app_context():
         db.session.execute(db.update(MonetaryAccount).values(is_shared=False))
-        connection = connections.list_active()[0]
-        assert not sync.is_due(connection)
+        connection = access.list_active()[0]
+        assert not payment_sync.is_due(connection)
         assert connection.accounts_read_at is not None
-        connection.accounts_read_at -= 2 * sync.FRESH
+        connection.accounts_read_at -= 2 * payment_sync.FRESH
         db.session.commit()
-        assert sync.is_due(connection)
+        assert payment_sync.is_due(connection)
         db.session.remove()
     assert read(odd_site).items() >= COMPLETE.items()

@@ -8,7 +8,8 @@ from flask import Flask
 
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, Payment
-from bunqflask.services import connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.sync import payment_sync
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect
@@ -18,13 +19,13 @@ MAIN = 2083712
 
 def first_sync(app: Flask) -> None:
     with app.app_context():
-        assert sync.run(connections.list_active()[0], patience_s=5)
+        assert payment_sync.run(access.list_active()[0], patience_s=5)
         db.session.remove()
 
 
 def hook_address(app: Flask) -> str:
     with app.app_context():
-        connection = connections.list_active()[0]
+        connection = access.list_active()[0]
         address = f"{app.config['PUBLIC_URL']}/bunq/hook/{connection.hook_token}"
         db.session.remove()
     return address
@@ -32,7 +33,7 @@ def hook_address(app: Flask) -> str:
 
 def due(app: Flask) -> bool:
     with app.app_context():
-        answer = sync.is_due(connections.list_active()[0])
+        answer = payment_sync.is_due(access.list_active()[0])
         db.session.remove()
     return answer
 
@@ -97,7 +98,7 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        session = connections.list_active()[0].session
+        session = access.list_active()[0].session
         token = session.token if session else None
         db.session.remove()
     # Any answer of the bank will do: bytes that its key for our installation has signed.
@@ -118,8 +119,8 @@ def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site:
     for fault in ("500", "truncated", "bad-signature", "403-permission"):
         bank.fault(call="POST notification-filter-url", fault=fault, times=None)
         with site.app.app_context():
-            connection = connections.list_active()[0]
-            assert sync.run(connection, patience_s=5), fault
+            connection = access.list_active()[0]
+            assert payment_sync.run(connection, patience_s=5), fault
             assert connection.hooks_set_at is None
             bank.no_faults()
             _replace(connection, [])  # some were set, only the answer was no good
@@ -127,8 +128,8 @@ def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site:
     # A bank that does not take the category of withdrawn permissions still gets the one that matters most.
     bank.fault(call="POST notification-filter-url", fault="400", times=1)
     with site.app.app_context():
-        connection = connections.list_active()[0]
-        assert sync.run(connection, patience_s=5)
+        connection = access.list_active()[0]
+        assert payment_sync.run(connection, patience_s=5)
         assert connection.hooks_set_at is not None
         assert [each["category"] for each in _listed(connection)] == ["MUTATION"]
         db.session.remove()
@@ -139,16 +140,16 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
     connect(browser, bank)
     theirs = {"category": "MUTATION", "notification_target": "https://books.example/hook"}
     with site.app.app_context():
-        connection = connections.list_active()[0]
+        connection = access.list_active()[0]
         _replace(connection, [theirs])
-        assert sync.run(connection, patience_s=5)
+        assert payment_sync.run(connection, patience_s=5)
         ours = f"{site.url}/bunq/hook/{connection.hook_token}"
         assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
-        connections.disconnect(connection, erase=False)
+        access.disconnect(connection, erase=False)
         db.session.remove()
     connect(browser, bank)
     with site.app.app_context():
-        assert _listed(connections.list_active()[0]) == [theirs]
+        assert _listed(access.list_active()[0]) == [theirs]
         db.session.remove()
     assert requests.post(ours, json={}, timeout=10).status_code == 404
 
@@ -157,15 +158,15 @@ def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) 
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        connection = connections.list_active()[0]
-        for state in sync.states_of(connection):
+        connection = access.list_active()[0]
+        for state in payment_sync.states_of(connection):
             assert state.read_at is not None
-            state.read_at -= 2 * sync.FRESH
+            state.read_at -= 2 * payment_sync.FRESH
         db.session.commit()
-        assert not sync.is_due(connection)
+        assert not payment_sync.is_due(connection)
         connection.hooks_set_at = None
         db.session.commit()
-        assert sync.is_due(connection)
+        assert payment_sync.is_due(connection)
         db.session.remove()
 
 
@@ -173,7 +174,7 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        connection = connections.list_active()[0]
+        connection = access.list_active()[0]
         _pay(connection, MAIN)
         db.session.remove()
     deadline = time.monotonic() + 10
@@ -183,8 +184,8 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
 
 
 def _work(connection: Connection, work: object) -> object:
-    from bunqflask.services import sessions
-    from bunqflask.services.calls import CallGate
+    from bunqflask.services.gateway import sessions
+    from bunqflask.services.gateway.rate_limiter import CallGate
 
     session, secret, installation = sessions.means_of(connection)
     return sessions.run(session, secret=secret, installation=installation, gate=CallGate(5), work=work)  # type: ignore[arg-type]

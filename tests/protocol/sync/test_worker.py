@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from bunqflask import jobs
+from bunqflask import worker as bunqflask_worker
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
-from bunqflask.services import connecting, connections, sync
+from bunqflask.services.connections import access
+from bunqflask.services.consent import completion
+from bunqflask.services.sync import payment_sync
 from tests.support.apps import GunicornSite, ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
@@ -47,7 +49,7 @@ def test_payments_come_without_anybody_pressing_anything(site: ThreadSite, bank:
         soon(site.app, all_read)
     with site.app.app_context():
         assert kept() == 4
-        assert not sync.is_due(connections.list_active()[0])
+        assert not payment_sync.is_due(access.list_active()[0])
         db.session.remove()
 
 
@@ -69,9 +71,7 @@ def test_killed_in_the_middle_of_a_history_it_goes_on_and_keeps_each_payment_onc
     with worker(site):
         soon(site.app, all_read)
     with site.app.app_context():
-        account = next(
-            each for each in connections.list_active()[0].monetary_accounts if each.monetary_account_id == MAIN
-        )
+        account = next(each for each in access.list_active()[0].monetary_accounts if each.monetary_account_id == MAIN)
         state = db.session.get(AccountSync, account.id)
         rows = db.session.scalars(db.select(Payment.payment_id).filter_by(account_id=account.id)).all()
         assert len(rows) == len(set(rows)) >= 1000
@@ -94,18 +94,18 @@ def test_a_connection_that_is_ended_while_its_payments_are_read_ends_the_reading
 
     def end_it() -> None:
         with site.app.app_context():
-            for connection in connections.list_active():
-                connections.disconnect(connection, erase=erase)
+            for connection in access.list_active():
+                access.disconnect(connection, erase=erase)
             db.session.remove()
 
-    def tell(_progress: sync.Progress) -> None:
+    def tell(_progress: payment_sync.Progress) -> None:
         db.session.rollback()  # as between two pages: nothing of ours holds the database up
         ending = threading.Thread(target=end_it)
         ending.start()
         ending.join()
 
     with site.app.app_context():
-        assert not sync.run(connections.list_active()[0], patience_s=5, tell=tell)
+        assert not payment_sync.run(access.list_active()[0], patience_s=5, tell=tell)
         db.session.remove()
     with site.app.app_context():
         assert kept() <= (0 if erase else 400), "no more than the pages that were asked for already"
@@ -119,7 +119,7 @@ def test_a_permission_that_is_renewed_while_payments_are_read_is_gone_on_with(si
     connect(robin, bank)
     told: list[int] = []
 
-    def tell(progress: sync.Progress) -> None:
+    def tell(progress: payment_sync.Progress) -> None:
         told.append(progress.kept)
         if len(told) == 1:
             db.session.rollback()  # as between two pages: nothing of ours holds the database up
@@ -129,13 +129,13 @@ def test_a_permission_that_is_renewed_while_payments_are_read_is_gone_on_with(si
             bank.forget_calls()
 
     with site.app.app_context():
-        [before] = [each.session_id for each in connections.list_active()]
-        connection = connections.list_active()[0]
+        [before] = [each.session_id for each in access.list_active()]
+        connection = access.list_active()[0]
         main = next(each.id for each in connection.monetary_accounts if each.monetary_account_id == MAIN)
-        assert sync.run(connection, patience_s=5, tell=tell, only=main)
+        assert payment_sync.run(connection, patience_s=5, tell=tell, only=main)
         db.session.remove()
     with site.app.app_context():
-        assert [each.session_id for each in connections.list_active()] != [before]
+        assert [each.session_id for each in access.list_active()] != [before]
         assert kept() > 650
         db.session.remove()
     refused = [call["status"] for call in bank.calls("GET", "/payment") if call["status"] != 200]
@@ -171,7 +171,7 @@ def test_workers_that_start_at_once_on_a_new_database_all_find_their_queue(app: 
     def start() -> None:
         ready.wait(10)
         try:
-            jobs.Jobs(app).wake()
+            bunqflask_worker.Jobs(app).wake()
         except Exception as error:  # noqa: BLE001 - told by the test
             failed.append(error)
 
@@ -196,12 +196,12 @@ def test_a_consent_is_finished_while_nobody_looks(site: ThreadSite, bank: Bank) 
                 db.session.commit()
             db.session.remove()
     with site.app.app_context():
-        assert connections.list_active() == []
+        assert access.list_active() == []
         db.session.execute(db.update(ConsentAttempt).values(next_try_at=None))
         db.session.commit()
         db.session.remove()
     with worker(site):
-        soon(site.app, lambda: len(connections.list_active()) == 1)
+        soon(site.app, lambda: len(access.list_active()) == 1)
 
 
 @pytest.mark.sqlite_only
@@ -216,7 +216,7 @@ def test_a_consent_whose_secret_does_not_open_holds_up_no_other(site: ThreadSite
         first.access_token_sealed = b"\x02k9" + bytes(40)
         first.next_try_at = second.next_try_at = None
         db.session.commit()
-        connecting.advance_all(patience_s=1)
+        completion.advance_all(patience_s=1)
         assert (first.step, second.step) == ("connecting", "connected")
         db.session.remove()
 
@@ -228,16 +228,16 @@ def test_pages_that_wake_the_worker_at_the_same_time_all_do(app: Flask, caplog: 
         together.wait()
         for _ in range(10):
             with app.app_context():
-                jobs.wake()
+                bunqflask_worker.wake()
 
     with app.app_context():
-        jobs.wake()
+        bunqflask_worker.wake()
         threads = [threading.Thread(target=wake) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        queue = jobs.current()._huey
+        queue = bunqflask_worker.current()._huey
         assert queue.pending_count() == 81
         queue.storage.close()
     assert "the queue cannot be reached" not in caplog.text

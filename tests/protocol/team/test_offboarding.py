@@ -8,7 +8,8 @@ from flask import Flask
 
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt
-from bunqflask.services import connections, leaving
+from bunqflask.services.connections import access
+from bunqflask.services.team import offboarding
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -19,7 +20,7 @@ ROBIN, SAM = "robin@example.org", "sam@example.org"
 
 def names(app: Flask) -> list[str]:
     with app.app_context():
-        found = [connection.display_name for connection in connections.list_active()]
+        found = [connection.display_name for connection in access.list_active()]
         db.session.remove()
     return found
 
@@ -86,7 +87,7 @@ def test_a_member_who_is_removed_while_they_come_back_from_bunq_gets_a_page_and_
     while rows.count(site.app, BunqSession) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     with site.app.app_context():
-        leaving.remove(ROBIN, disconnect=True)
+        offboarding.remove(ROBIN, disconnect=True)
         db.session.remove()
     coming_back.join()
     assert (robin.page.status, "Not found, or not shared with you" in robin.page.text) == (404, True)

@@ -6,7 +6,7 @@ import pytest
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.notes import Note, attachment_ids
-from bunqflask.web.note_views import _lines
+from bunqflask.web.payments.note_presenters import _lines
 
 TEXT: dict[str, Any] = {
     "id": 5,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bunqflask.encrypted import KeyRing, SecretUnreadable
+from bunqflask.database.encryption import KeyRing, SecretUnreadable
 
 OLD, NEW = ("old", bytes(range(32))), ("new", bytes(reversed(range(32))))
 PLACE = "connection:access_token:0123456789abcdef"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from bunqflask.models.types import ExactAmount, UtcMoment
+from bunqflask.database.types import ExactAmount, UtcMoment
 
 DIALECT = sqlite.dialect()
 

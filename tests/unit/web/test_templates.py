@@ -13,11 +13,12 @@ from flask import Flask, render_template
 from jinja2 import StrictUndefined
 
 from bunqflask.config import HOME_ZONE
-from bunqflask.web import formats, presenters
-from bunqflask.web.presenters import AccountRow, AttemptView, Changes, ConnectionCard, PendingAttempt
-from bunqflask.web.problems import Problem, Way
+from bunqflask.web.connections import view_models
+from bunqflask.web.connections.view_models import AccountRow, AttemptView, Changes, ConnectionCard, PendingAttempt
+from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.ui import formatting
 
-TEMPLATES = Path(__file__).parents[2] / "templates"
+TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
 NOW = datetime.now(UTC)
 PROBLEM = Problem(
@@ -37,14 +38,14 @@ def a_row(number: int, **more: Any) -> AccountRow:
     plain: dict[str, Any] = {
         "monetary_account_id": number,
         "name": NAME,
-        "type_label": presenters.type_label("MonetaryAccountJoint", "EUR", [NAME]),
+        "type_label": view_models.type_label("MonetaryAccountJoint", "EUR", [NAME]),
         "icon": "joint",
         "iban": "NL65BUNQ2090411945",
         "amount": Decimal("-8642.75"),
         "currency": "EUR",
         "color": "#FF7819",
-        "pill": presenters.Pill("bad", "Overdrawn"),
-        "goal": presenters.goal(Decimal("8642.75"), Decimal("97531.25")),
+        "pill": view_models.Pill("bad", "Overdrawn"),
+        "goal": view_models.goal(Decimal("8642.75"), Decimal("97531.25")),
     }
     return AccountRow(**(plain | more))
 
@@ -59,7 +60,7 @@ def a_card(**more: Any) -> ConnectionCard:
         "sharing": "private",
         "may_act": True,
         "seen_by": [NAME],
-        "sums": presenters.totals(rows),
+        "sums": view_models.totals(rows),
         "open": rows,
         "apart": [a_row(3)],
         "closed": [a_row(4, closed_on=NOW.date())],
@@ -86,7 +87,7 @@ def an_attempt(step: Any, *, full: bool) -> AttemptView:
         id="a1",
         step=step,
         link="http://localhost:5000/c/one-time",
-        qr_svg=presenters.qr_svg("http://localhost:5000/c/one-time"),
+        qr_svg=view_models.qr_svg("http://localhost:5000/c/one-time"),
         expires_at=NOW + timedelta(minutes=9),
         approved_at=NOW,
         next_try_at=NOW,
@@ -113,31 +114,31 @@ LOGIN = {
 }
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": (
-        "accounts/index.html",
+        "connections/index.html",
         {
             "cards": list(CARDS.values()),
-            "totals": presenters.totals([a_row(1)]),
+            "totals": view_models.totals([a_row(1)]),
             "pending": [PendingAttempt(url="/connect/a1", text="Waiting")],
         },
     ),
-    "empty home": ("accounts/index.html", {"cards": [], "totals": [], "pending": []}),
+    "empty home": ("connections/index.html", {"cards": [], "totals": [], "pending": []}),
     "error": ("errors/error.html", {"problem": PROBLEM}),
     "consent error": ("errors/consent.html", {"problem": PROBLEM, "member": None}),
     "link": ("consent/link.html", {"asker": NAME, "site": "geld.example.org", "expires_at": NOW, "member": None}),
     "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
     "login": (
-        "auth/login.html",
+        "team/login.html",
         {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "member": None},
     ),
-    "idle": ("auth/login.html", {"email": "", "next": "/", "error": None, "reason": "idle", "member": None}),
-    "settings": ("settings/index.html", {"logins": [LOGIN, LOGIN | {"current": True}], "errors": {}}),
-    "refused": ("settings/index.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
+    "idle": ("team/login.html", {"email": "", "next": "/", "error": None, "reason": "idle", "member": None}),
+    "settings": ("team/settings.html", {"logins": [LOGIN, LOGIN | {"current": True}], "errors": {}}),
+    "refused": ("team/settings.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
 }
-PAGES |= {f"card {key}": ("accounts/connection.html", {"card": card}) for key, card in CARDS.items()}
-PAGES |= {f"disconnect {key}": ("accounts/disconnect.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {f"disconnect {key}": ("connections/disconnect.html", {"card": card}) for key, card in CARDS.items()}
 PAGES |= {
     f"{step} {'full' if full else 'bare'}": ("consent/show.html", {"attempt": an_attempt(step, full=full)})
-    for step in get_args(presenters.Step)
+    for step in get_args(view_models.Step)
     for full in (True, False)
 }
 
@@ -148,7 +149,7 @@ def an_app() -> Flask:
     app.secret_key = "only here"
     app.config["TIME_ZONE"] = ZoneInfo(HOME_ZONE)
     app.jinja_env.undefined = StrictUndefined
-    formats.register(app)
+    formatting.register(app)
     return app
 
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.services import spans
-from bunqflask.services.spans import Span
+from bunqflask.services.payments import time_ranges
+from bunqflask.services.payments.time_ranges import Span
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -28,28 +28,28 @@ SPANS = st.lists(
 
 @given(SPANS)
 def test_joined_spans_are_the_same_time_once(some: list[Span]) -> None:
-    found = spans.joined(some)
+    found = time_ranges.joined(some)
     assert hours(found) == sorted(set(hours(some)))
     assert all(before < since for (_since, before), (since, _before) in pairwise(found))
 
 
 @given(SPANS, SPANS)
 def test_chosen_parts_lie_within_and_what_is_left_is_the_rest(some: list[Span], others: list[Span]) -> None:
-    whole = spans.joined(some)
-    parts = spans.chosen(whole, others)
+    whole = time_ranges.joined(some)
+    parts = time_ranges.chosen(whole, others)
     assert set(parts) <= set(others)
     assert set(hours(parts)) <= set(hours(whole))
-    rest = spans.without(whole, parts)
+    rest = time_ranges.without(whole, parts)
     assert sorted(hours(parts) + hours(rest)) == hours(whole)
 
 
 @given(SPANS)
 def test_parts_that_are_apart_are_all_chosen(some: list[Span]) -> None:
-    whole = spans.joined(some)
-    assert spans.chosen([(spans.EVER, spans.NEVER)], whole) == whole
-    assert spans.without(whole, whole) == []
+    whole = time_ranges.joined(some)
+    assert time_ranges.chosen([(time_ranges.EVER, time_ranges.NEVER)], whole) == whole
+    assert time_ranges.without(whole, whole) == []
 
 
 def test_spans_are_shared_by_those_who_have_them() -> None:
     one, other = (at(0), at(1)), (at(3), at(5))
-    assert spans.shared({1: [one, other], 2: [other], 3: []}) == {one: [1], other: [1, 2]}
+    assert time_ranges.shared({1: [one, other], 2: [other], 3: []}) == {one: [1], other: [1, 2]}

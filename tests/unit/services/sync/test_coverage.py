@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bunqflask.bunq.payment import Payment, PaymentPage
 from bunqflask.bunq.resources import Amount
-from bunqflask.services.stretches import Stretch, merge
+from bunqflask.services.sync.coverage import Stretch, merge
 
 PAGE = 3
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

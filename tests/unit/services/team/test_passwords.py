@@ -2,25 +2,25 @@
 
 import pytest
 
-from bunqflask.services import team
+from bunqflask.services.team import members
 
 
 def test_a_password_is_hashed_with_argon2id_at_its_usual_cost() -> None:
-    hashed = team.hash_password("correct horse battery staple")
+    hashed = members.hash_password("correct horse battery staple")
     assert hashed.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
-    assert team.hash_password("correct horse battery staple") != hashed, "each with a salt of its own"
-    assert team.hash_matches(hashed, "correct horse battery staple")
-    assert not team.hash_matches(hashed, "correct horse battery stapl")
-    assert team._nobody_hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "nobody's takes as long"
+    assert members.hash_password("correct horse battery staple") != hashed, "each with a salt of its own"
+    assert members.hash_matches(hashed, "correct horse battery staple")
+    assert not members.hash_matches(hashed, "correct horse battery stapl")
+    assert members._nobody_hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "nobody's takes as long"
 
 
 def test_nobody_has_no_password() -> None:
-    assert not team.hash_matches(None, "")
-    assert not team.hash_matches(None, "correct horse battery staple")
-    assert not team.hash_matches("not a hash", "correct horse battery staple")
+    assert not members.hash_matches(None, "")
+    assert not members.hash_matches(None, "correct horse battery staple")
+    assert not members.hash_matches("not a hash", "correct horse battery staple")
 
 
 @pytest.mark.parametrize("password", ["", "x" * 9, "x" * 201])
 def test_a_password_too_short_or_too_long_is_refused(password: str) -> None:
-    with pytest.raises(team.TeamRefused, match="10 to 200"):
-        team.hash_password(password)
+    with pytest.raises(members.TeamRefused, match="10 to 200"):
+        members.hash_password(password)

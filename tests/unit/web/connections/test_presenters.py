@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bunqflask.models import ConsentAttempt, MonetaryAccount
-from bunqflask.web import cards
+from bunqflask.web.connections import presenters
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def owner(name: object, status: str = "ACCEPTED") -> dict[str, Any]:
 
 def joint(*owners: Any, holder: str = "Jodi Walker", **raw: Any) -> str:
     row = account(wrapper="MonetaryAccountJoint", raw={"all_co_owner": list(owners), **raw})
-    return cards.account_row(row, holder).type_label
+    return presenters.account_row(row, holder).type_label
 
 
 def test_the_holder_is_no_co_owner_of_the_own_account() -> None:
@@ -54,33 +54,33 @@ def test_the_holder_is_no_co_owner_of_the_own_account() -> None:
 )
 def test_whatever_stands_in_the_list_of_owners_is_no_error(owners: Any) -> None:
     row = account(wrapper="MonetaryAccountJoint", raw={"all_co_owner": owners})
-    assert cards.account_row(row, "Jodi Walker").type_label == "Joint account"
+    assert presenters.account_row(row, "Jodi Walker").type_label == "Joint account"
 
 
 def test_who_has_not_accepted_yet_is_named() -> None:
     raw = {"all_co_owner": [owner("Jodi Walker"), owner("S. Okafor", "PENDING")]}
-    row = cards.account_row(account(status="PENDING_ACCEPTANCE", raw=raw), "Jodi Walker")
+    row = presenters.account_row(account(status="PENDING_ACCEPTANCE", raw=raw), "Jodi Walker")
     assert row.pill is not None
     assert row.pill.text == "Waiting for co-owner S. Okafor"
 
 
 def test_an_account_is_closed_on_a_day_only_when_it_is_closed() -> None:
-    assert cards.account_row(account(), "x").closed_on is None
-    assert cards.account_row(account(status="CANCELLED"), "x").closed_on == NOON.date()
-    assert cards.account_row(account(status="CANCELLED", updated_at=None), "x").closed_on is None
+    assert presenters.account_row(account(), "x").closed_on is None
+    assert presenters.account_row(account(status="CANCELLED"), "x").closed_on == NOON.date()
+    assert presenters.account_row(account(status="CANCELLED", updated_at=None), "x").closed_on is None
 
 
 def test_amounts_and_colours_pass_through_untouched() -> None:
-    row = cards.account_row(account(balance=Decimal("-0.0050"), color="red", savings_goal=Decimal(5)), "x")
+    row = presenters.account_row(account(balance=Decimal("-0.0050"), color="red", savings_goal=Decimal(5)), "x")
     assert row.amount == Decimal("-0.0050")
     assert row.color is None
     assert row.goal is not None
     assert row.goal.percent == 0
-    assert cards.account_row(account(balance=None, savings_goal=Decimal(5)), "x").goal is None
+    assert presenters.account_row(account(balance=None, savings_goal=Decimal(5)), "x").goal is None
 
 
 def test_a_person_a_company_and_a_kind_nobody_knows() -> None:
-    assert [cards.kind(each) for each in ("UserPerson", "UserCompany", "UserOfTomorrow", "")] == [
+    assert [presenters.kind(each) for each in ("UserPerson", "UserCompany", "UserOfTomorrow", "")] == [
         "person",
         "company",
         "unknown",
@@ -90,7 +90,7 @@ def test_a_person_a_company_and_a_kind_nobody_knows() -> None:
 
 def test_what_a_poll_has_seen_changes_with_whatever_the_page_shows() -> None:
     def seen(**columns: Any) -> str:
-        return cards.seen(ConsentAttempt(**{"step": "connecting", **columns}))
+        return presenters.seen(ConsentAttempt(**{"step": "connecting", **columns}))
 
     states = [
         seen(step="waiting"),
@@ -116,4 +116,4 @@ def test_what_a_poll_has_seen_changes_with_whatever_the_page_shows() -> None:
 def test_a_card_asks_at_once_then_often_and_at_ease_while_bunq_is_away(
     due: bool, reading: bool, waiting: bool, trigger: str
 ) -> None:
-    assert cards._trigger(due=due, reading=reading, waiting=waiting) == trigger
+    assert presenters._trigger(due=due, reading=reading, waiting=waiting) == trigger

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from bunqflask.web import presenters
-from bunqflask.web.presenters import AccountRow, Goal, Pill
+from bunqflask.web.connections import view_models
+from bunqflask.web.connections.view_models import AccountRow, Goal, Pill
 
 
 def a_row(amount: str | None, currency: str = "EUR") -> AccountRow:
@@ -39,12 +39,12 @@ def a_row(amount: str | None, currency: str = "EUR") -> AccountRow:
     ],
 )
 def test_every_kind_of_account_has_a_label_and_a_drawing(wrapper: str, label: str, icon: str) -> None:
-    assert presenters.type_label(wrapper, "EUR") == label
-    assert presenters.icon(wrapper) == icon
+    assert view_models.type_label(wrapper, "EUR") == label
+    assert view_models.icon(wrapper) == icon
 
 
 def test_a_foreign_currency_is_part_of_the_label() -> None:
-    assert presenters.type_label("MonetaryAccountBank", "USD") == "Bank account, US dollar"
+    assert view_models.type_label("MonetaryAccountBank", "USD") == "Bank account, US dollar"
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,17 @@ def test_a_foreign_currency_is_part_of_the_label() -> None:
     ],
 )
 def test_a_joint_account_names_who_shares_it(co_owners: list[str], label: str) -> None:
-    assert presenters.type_label("MonetaryAccountJoint", "EUR", co_owners) == label
+    assert view_models.type_label("MonetaryAccountJoint", "EUR", co_owners) == label
 
 
 @pytest.mark.parametrize("value", ["#FF7819", "#00ab9f"])
 def test_colours_of_six_digits_pass(value: str) -> None:
-    assert presenters.color(value) == value
+    assert view_models.color(value) == value
 
 
 @pytest.mark.parametrize("value", [None, 7, "", "red", "#fff", "#FF7819 ", "#FF7819\n", '#FF7819"/>', "url(x)"])
 def test_any_other_colour_becomes_none(value: object) -> None:
-    assert presenters.color(value) is None
+    assert view_models.color(value) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_any_other_colour_becomes_none(value: object) -> None:
     ],
 )
 def test_where_an_account_stands(status: str, shared: bool, place: str) -> None:
-    assert presenters.place(status, shared=shared) == place
+    assert view_models.place(status, shared=shared) == place
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_where_an_account_stands(status: str, shared: bool, place: str) -> None:
     ],
 )
 def test_the_pill_says_what_is_special(status: str, sub_status: str, amount: str, pill: Pill | None) -> None:
-    assert presenters.pill(status, sub_status, amount=Decimal(amount)) == pill
+    assert view_models.pill(status, sub_status, amount=Decimal(amount)) == pill
 
 
 def test_no_longer_shared_comes_before_any_other_state() -> None:
-    assert presenters.pill("BLOCKED", shared=False) == Pill("warn", "No longer shared")
+    assert view_models.pill("BLOCKED", shared=False) == Pill("warn", "No longer shared")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_no_longer_shared_comes_before_any_other_state() -> None:
     [(["Sam"], "Waiting for co-owner Sam"), (["Sam", "Kim"], "Waiting for co-owners")],
 )
 def test_a_joint_account_says_for_whom_it_waits(waiting_for: list[str], text: str) -> None:
-    assert presenters.pill("PENDING_ACCEPTANCE", waiting_for=waiting_for) == Pill("neutral", text)
+    assert view_models.pill("PENDING_ACCEPTANCE", waiting_for=waiting_for) == Pill("neutral", text)
 
 
 @pytest.mark.parametrize(
@@ -130,17 +130,17 @@ def test_a_joint_account_says_for_whom_it_waits(waiting_for: list[str], text: st
     ],
 )
 def test_a_savings_goal_is_full_only_when_it_is_reached(reached: str, target: str, percent: int) -> None:
-    assert presenters.goal(Decimal(reached), Decimal(target)) == Goal(Decimal(reached), Decimal(target), percent)
+    assert view_models.goal(Decimal(reached), Decimal(target)) == Goal(Decimal(reached), Decimal(target), percent)
 
 
 @pytest.mark.parametrize("target", [None, Decimal(0), Decimal(-1)])
 def test_no_target_is_no_goal(target: Decimal | None) -> None:
-    assert presenters.goal(Decimal(5), target) is None
+    assert view_models.goal(Decimal(5), target) is None
 
 
 def test_totals_are_exact_and_never_mix_currencies() -> None:
     rows = [a_row("0.10"), a_row("5", "USD"), a_row("0.20"), a_row(None), a_row("-1", "GBP")]
-    found = [(each.currency, each.amount, each.count) for each in presenters.totals(rows)]
+    found = [(each.currency, each.amount, each.count) for each in view_models.totals(rows)]
     assert found == [("EUR", Decimal("0.30"), 2), ("GBP", Decimal(-1), 1), ("USD", Decimal(5), 1)]
 
 
@@ -150,7 +150,7 @@ def test_view_models_cannot_be_changed() -> None:
 
 
 def test_the_qr_code_is_one_plain_drawing_with_a_quiet_zone() -> None:
-    drawing = str(presenters.qr_svg("http://localhost:5000/c/abc", label='<&"'))
+    drawing = str(view_models.qr_svg("http://localhost:5000/c/abc", label='<&"'))
     size = int(re.findall(r'viewBox="0 0 (\d+) \1"', drawing)[0])
     dark = [(int(x), int(y), int(run)) for x, y, run in re.findall(r"M(\d+) (\d+)h(\d+)v1", drawing)]
     assert min(x for x, _, _ in dark) == 4
@@ -172,4 +172,4 @@ def test_the_qr_code_is_one_plain_drawing_with_a_quiet_zone() -> None:
     ],
 )
 def test_a_link_that_only_this_computer_can_open_is_known(address: str, here: bool) -> None:
-    assert presenters.stays_here(address) is here
+    assert view_models.stays_here(address) is here

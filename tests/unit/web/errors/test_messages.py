@@ -6,10 +6,11 @@ from typing import get_args, get_type_hints
 import pytest
 
 from bunqflask.bunq import errors
-from bunqflask.services import sync, troubles
-from bunqflask.web import reasons
+from bunqflask.services.gateway import retry_policy
+from bunqflask.services.sync import payment_sync
+from bunqflask.web.errors import messages
 
-KINDS = {kind for _type, kind in troubles._KINDS} | {*troubles._RETRY, "not_set_up", sync.NOT_LISTED}
+KINDS = {kind for _type, kind in retry_policy._KINDS} | {*retry_policy._RETRY, "not_set_up", payment_sync.NOT_LISTED}
 TROUBLES = sorted(KINDS - {"waiting"})
 # Every way in which `consents` and `connecting` end an attempt.
 FAILURES = [
@@ -36,41 +37,41 @@ def all_errors(base: type[errors.BunqError]) -> set[type[errors.BunqError]]:
 def test_every_error_of_the_client_has_a_kind() -> None:
     unnamed = []
     for each in all_errors(errors.BunqError) - {errors.BunqError}:
-        if not any(issubclass(each, error_type) for error_type, _kind in troubles._KINDS):
+        if not any(issubclass(each, error_type) for error_type, _kind in retry_policy._KINDS):
             unnamed.append(each.__name__)
     assert unnamed == []
 
 
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_every_trouble_has_words_of_its_own(kind: str) -> None:
-    title, lead, todo, who, status = reasons.trouble(kind)
+    title, lead, todo, who, status = messages.trouble(kind)
     assert title
     assert lead.endswith(".")
     assert who
     assert status in (502, 503)
     if kind != "refused":
-        assert reasons.trouble(kind) != reasons.trouble("some kind nobody thought of")
+        assert messages.trouble(kind) != messages.trouble("some kind nobody thought of")
     assert not JARGON.search(" ".join([title, lead, *todo, who]))
 
 
 @pytest.mark.parametrize("kind", FAILURES)
 def test_every_end_of_an_attempt_has_words_of_its_own(kind: str) -> None:
-    title, happened, who, status = reasons.failure(kind)
+    title, happened, who, status = messages.failure(kind)
     assert title
     assert happened.endswith(".")
     assert who
     assert 400 <= status < 600
-    assert reasons.failure(kind) != reasons.failure("some kind nobody thought of")
+    assert messages.failure(kind) != messages.failure("some kind nobody thought of")
     assert not JARGON.search(" ".join([title, happened, who]))
 
 
 def test_a_kind_that_nobody_thought_of_is_told_all_the_same() -> None:
-    assert reasons.trouble("?") == reasons.trouble("refused")
-    assert "could not be used" in reasons.failure("?")[1]
+    assert messages.trouble("?") == messages.trouble("refused")
+    assert "could not be used" in messages.failure("?")[1]
 
 
 def test_the_sentences_need_no_more_than_words() -> None:
-    for function in (reasons.trouble, reasons.failure):
+    for function in (messages.trouble, messages.failure):
         hints = get_type_hints(function)
         assert hints["kind"] is str
         assert get_args(hints["return"])[-1] is int

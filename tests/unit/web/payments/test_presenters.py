@@ -8,16 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunqflask.models import MonetaryAccount
-from bunqflask.services.payment_search import Filter
-from bunqflask.services.payments import Scope
-from bunqflask.web import formats, payment_filters, payment_views
-from bunqflask.web.payment_filters import Ambiguous, NotAnAmount, amount
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Filter
+from bunqflask.web.payments import filter_form, presenters
+from bunqflask.web.payments.filter_form import Ambiguous, NotAnAmount, amount
+from bunqflask.web.ui import formatting
 
 SCOPE = Scope({7: MonetaryAccount(id=7, monetary_account_id=1, description="Main", iban=None, is_shared=True)})
 
 
-def asked(**given: str) -> payment_filters.Asked:
-    return payment_filters.read({name.rstrip("_"): value for name, value in given.items()}, SCOPE)
+def asked(**given: str) -> filter_form.Asked:
+    return filter_form.read({name.rstrip("_"): value for name, value in given.items()}, SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +67,8 @@ def test_every_amount_is_read_back_from_each_way_to_write_it(value: Decimal) -> 
 
 @given(st.text(max_size=30))
 def test_no_text_breaks_a_filter(text: str) -> None:
-    for name in payment_filters.NAMES:
-        found = payment_filters.read({name: text}, SCOPE)
+    for name in filter_form.NAMES:
+        found = filter_form.read({name: text}, SCOPE)
         assert not text.strip() or name in found.values
         assert not (name in found.errors and any(name not in chip.without for chip in found.chips))
 
@@ -104,7 +105,7 @@ def test_words_that_are_an_amount_find_it_too() -> None:
     ],
 )
 def test_what_is_not_understood_is_said_at_its_field_and_kept(field: str, text: str, says: str) -> None:
-    found = payment_filters.read({field: text}, SCOPE)
+    found = filter_form.read({field: text}, SCOPE)
     assert says in found.errors[field]
     assert found.values[field] == text
     assert not found.chips
@@ -138,21 +139,21 @@ def test_each_chip_takes_away_its_own_filter() -> None:
     ],
 )
 def test_a_day_is_named_as_people_name_it(day: date, title: str) -> None:
-    assert payment_views.day_title(day, date(2026, 11, 22)) == title
+    assert presenters.day_title(day, date(2026, 11, 22)) == title
 
 
 def test_late_in_the_evening_in_greenwich_is_the_next_day_here() -> None:
-    assert payment_views.local_day(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)) == date(2026, 11, 22)
-    assert payment_views.local_day(datetime(2026, 7, 21, 22, 30, tzinfo=UTC)) == date(2026, 7, 22)
+    assert presenters.local_day(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)) == date(2026, 11, 22)
+    assert presenters.local_day(datetime(2026, 7, 21, 22, 30, tzinfo=UTC)) == date(2026, 7, 22)
 
 
 def test_a_type_nobody_knows_keeps_bunqs_name() -> None:
-    assert payment_filters.type_words("EBA_SDD") == "Direct debit"
-    assert payment_filters.type_words("NEW_KIND") == "New kind"
+    assert filter_form.type_words("EBA_SDD") == "Direct debit"
+    assert filter_form.type_words("NEW_KIND") == "New kind"
 
 
 def test_raw_json_shows_what_is_invisible() -> None:
-    text = payment_views.readable_json({"name": "a\u202eb\u200b", "é": "\U000e0041"})
+    text = presenters.readable_json({"name": "a\u202eb\u200b", "é": "\U000e0041"})
     assert "\\u202e" in text
     assert "\u202e" not in text
     assert "é" in text
@@ -160,4 +161,4 @@ def test_raw_json_shows_what_is_invisible() -> None:
 
 
 def test_the_zone_of_the_site_is_the_one_of_the_tests() -> None:
-    assert formats.zone().key == "Europe/Amsterdam"
+    assert formatting.zone().key == "Europe/Amsterdam"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.web import charts
-from bunqflask.web.charts import DAY_WIDTH, HEIGHT, Pair, Point
+from bunqflask.web.ui import charts
+from bunqflask.web.ui.charts import DAY_WIDTH, HEIGHT, Pair, Point
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=2)
 FIRST = date(2026, 3, 27)

@@ -10,7 +10,7 @@ from flask import Flask, render_template_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.web import formats
+from bunqflask.web.ui import formatting
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -27,15 +27,15 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     ],
 )
 def test_money_reads_as_people_write_it(amount: str, currency: str, text: str) -> None:
-    assert formats.money(Decimal(amount), currency) == text
+    assert formatting.money(Decimal(amount), currency) == text
 
 
 def test_dutch_money_puts_the_sign_after_the_currency() -> None:
-    assert formats.money(Decimal("-182.40"), "EUR", locale="nl") == "€\xa0−182,40"
+    assert formatting.money(Decimal("-182.40"), "EUR", locale="nl") == "€\xa0−182,40"
 
 
 def test_money_is_never_rounded() -> None:
-    assert formats.money(Decimal("1.239"), "EUR") == "€1.239"
+    assert formatting.money(Decimal("1.239"), "EUR") == "€1.239"
 
 
 @given(
@@ -48,34 +48,36 @@ def test_money_is_written_as_babel_has_it(amount: Decimal, currency: str, locale
     symbol = get_currency_symbol(currency, locale)
     text = format_currency(amount, currency, locale=locale, decimal_quantization=False)
     if symbol == currency and locale != "nl":
-        text = text.replace(symbol, symbol + formats.NO_BREAK)
-    assert formats.money(amount, currency, locale=locale) == text.replace("-", formats.MINUS)
+        text = text.replace(symbol, symbol + formatting.NO_BREAK)
+    assert formatting.money(amount, currency, locale=locale) == text.replace("-", formatting.MINUS)
 
 
 @given(st.text(max_size=80))
 def test_a_text_on_one_line_shows_nothing_unseen(text: str) -> None:
-    line = formats.one_line(text, 50)
+    line = formatting.one_line(text, 50)
     assert len(line) <= 50
-    assert not any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") for sign in set(line) - set(formats.JOINERS))
+    assert not any(
+        unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") for sign in set(line) - set(formatting.JOINERS)
+    )
     assert line.split(" ") == line.split() or line == ""
 
 
 @pytest.mark.parametrize("amount", ["0", "-4118.00", "99999"])
 def test_hidden_money_tells_neither_size_nor_sign(amount: str) -> None:
-    assert formats.money(Decimal(amount), "EUR", hide=True) == "€•••"
+    assert formatting.money(Decimal(amount), "EUR", hide=True) == "€•••"
 
 
 def test_a_missing_amount_is_said_in_words() -> None:
-    assert formats.money(None, "EUR") == "unknown"
+    assert formatting.money(None, "EUR") == "unknown"
 
 
 def test_currency_names_fit_inside_a_sentence() -> None:
-    assert [formats.currency_name(each) for each in ("EUR", "USD", "XBT")] == ["euro", "US dollar", "XBT"]
+    assert [formatting.currency_name(each) for each in ("EUR", "USD", "XBT")] == ["euro", "US dollar", "XBT"]
 
 
 @pytest.mark.parametrize("raw", ["NL65BUNQ2090411945", "NL65 BUNQ 2090 4119 45"])
 def test_iban_is_grouped_in_fours(raw: str) -> None:
-    assert formats.iban(raw) == "NL65 BUNQ 2090 4119 45"
+    assert formatting.iban(raw) == "NL65 BUNQ 2090 4119 45"
 
 
 @pytest.mark.parametrize(
@@ -93,12 +95,12 @@ def test_iban_is_grouped_in_fours(raw: str) -> None:
     ],
 )
 def test_names_lose_what_could_mislead_and_keep_the_rest(raw: str | None, shown: str) -> None:
-    assert formats.name(raw) == shown
+    assert formatting.name(raw) == shown
 
 
 def test_names_are_cut_at_140_signs() -> None:
-    assert formats.name("x" * 140) == "x" * 140
-    assert formats.name("x" * 141) == "x" * 139 + "…"
+    assert formatting.name("x" * 140) == "x" * 140
+    assert formatting.name("x" * 141) == "x" * 139 + "…"
 
 
 @pytest.mark.parametrize(
@@ -106,36 +108,36 @@ def test_names_are_cut_at_140_signs() -> None:
     [("Jodi Walker", "JW"), ("Walker Studio B.V.", "WB"), ("Jodi", "J"), ("(x) & Co", "C"), ("", ""), (None, "")],
 )
 def test_initials(raw: str | None, letters: str) -> None:
-    assert formats.initials(raw) == letters
+    assert formatting.initials(raw) == letters
 
 
 def test_days_have_three_lengths() -> None:
     day = date(2026, 11, 22)
-    assert formats.day(day) == "22 November 2026"
-    assert formats.day(day, "short") == "22 Nov 2026"
-    assert formats.day(day, "week") == "Sunday 22 November"
+    assert formatting.day(day) == "22 November 2026"
+    assert formatting.day(day, "short") == "22 Nov 2026"
+    assert formatting.day(day, "week") == "Sunday 22 November"
 
 
 def test_a_late_utc_evening_is_the_next_day_in_amsterdam() -> None:
     evening = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
-    assert formats.day(evening) == "2 July 2026"
-    assert formats.clock(evening) == "00:30"
+    assert formatting.day(evening) == "2 July 2026"
+    assert formatting.clock(evening) == "00:30"
 
 
 def test_moments_carry_their_offset_and_their_exact_time() -> None:
-    assert formats.iso(NOON) == "2026-11-22T13:00:00+01:00"
-    assert formats.exact(NOON) == "22 Nov 2026 13:00:00"
-    assert formats.clock(NOON, seconds=True) == "13:00:00"
+    assert formatting.iso(NOON) == "2026-11-22T13:00:00+01:00"
+    assert formatting.exact(NOON) == "22 Nov 2026 13:00:00"
+    assert formatting.clock(NOON, seconds=True) == "13:00:00"
 
 
 def test_a_moment_of_another_day_names_its_day() -> None:
-    assert formats.moment(NOON, NOON) == "13:00"
-    assert formats.moment(NOON, NOON + timedelta(days=1)) == "22 Nov 2026 13:00"
+    assert formatting.moment(NOON, NOON) == "13:00"
+    assert formatting.moment(NOON, NOON + timedelta(days=1)) == "22 Nov 2026 13:00"
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        formats.clock(datetime(2026, 11, 22))  # noqa: DTZ001
+        formatting.clock(datetime(2026, 11, 22))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -151,17 +153,17 @@ def test_a_moment_without_a_zone_is_refused() -> None:
     ],
 )
 def test_ago(seconds: int, text: str) -> None:
-    assert formats.ago(NOON - timedelta(seconds=seconds), NOON) == text
+    assert formatting.ago(NOON - timedelta(seconds=seconds), NOON) == text
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(540, "9 min"), (60, "1 min"), (59, "59 s"), (0, "0 s"), (-9, "0 s")])
 def test_what_is_left_never_goes_below_nothing(seconds: int, text: str) -> None:
-    assert formats.left(NOON + timedelta(seconds=seconds), NOON) == text
+    assert formatting.left(NOON + timedelta(seconds=seconds), NOON) == text
 
 
 def test_templates_get_filters_and_translated_text() -> None:
     app = Flask(__name__)
-    formats.register(app)
+    formatting.register(app)
     with app.app_context():
         page = render_template_string(
             "{{ amount|money('EUR') }} {{ _('Hello %(name)s', name=name) }}"
