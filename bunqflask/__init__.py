@@ -12,17 +12,16 @@ def create_app(config: Config | None = None) -> Flask:
     :raises ConfigError: settings are missing or malformed.
     """
     # Imported here, so that importing `bunqflask.sandbox` does not load the app.
-    from bunqflask import cli, extensions, unchanged, web, worker
-    from bunqflask.database import encryption
+    from bunqflask import cli, web
+    from bunqflask.database import encryption, engines
+    from bunqflask.extensions import db, migrate
 
     config = config or Config.load()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), instance_path=str(ROOT / "instance"))
     app.config.from_object(config)
     encryption.init_app(app, config.ENCRYPTION_KEYS)
-    extensions.init_database(app)
-    unchanged.init_app(app)
-    extensions.migrate.init_app(app, extensions.db, directory=str(ROOT / "migrations"), render_as_batch=True)
-    worker.init_app(app)
+    engines.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     web.init_app(app, config)
     cli.init_app(app)
     if hops := config.TRUSTED_PROXY_HOPS:

@@ -7,7 +7,7 @@ it, or ahead of all that can be: so whoever asks whether a moment has come asks 
 from datetime import UTC, datetime, timedelta
 
 # Hosts that share a database are nearer to each other than this.
-APART = timedelta(minutes=5)
+SKEW = timedelta(minutes=5)
 
 
 def now() -> datetime:
@@ -17,7 +17,7 @@ def now() -> datetime:
 
 def is_ahead(moment: datetime, by: timedelta = timedelta(0)) -> bool:
     """Tell whether a noted moment is further ahead than by this: then a clock that was wrong has noted it."""
-    return moment > now() + by + APART
+    return moment > now() + by + SKEW
 
 
 def is_over(moment: datetime | None, *, after: timedelta) -> bool:

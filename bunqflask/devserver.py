@@ -26,7 +26,7 @@ from bunqflask import create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
 from bunqflask.services.gateway import onboarding
-from bunqflask.services.team import members
+from bunqflask.services.team import members, passwords
 
 INSTANCE = ROOT / "instance"
 START_TIMEOUT_S = 60
@@ -345,13 +345,13 @@ def _first_sign_in(config: Config) -> str:
     app = create_app(config)
     with app.app_context():
         try:
-            if not members.members():
+            if not members.list_all():
                 password = password or _password()
                 members.add(email, given.get("LOCAL_NAME", ""), password)
             member = members.find(email)
-            matches = member is not None and bool(password) and members.password_matches(member, password)
-            emails = [each.email for each in members.members()]
-        except members.TeamRefused as error:
+            matches = member is not None and bool(password) and passwords.matches(member.password_hash, password)
+            emails = [each.email for each in members.list_all()]
+        except (members.TeamRefused, passwords.PasswordRefused) as error:
             raise StartRefused(f"The first team member could not be added: {error}") from error
         finally:
             db.session.remove()

@@ -6,20 +6,23 @@ from flask import current_app
 from sqlalchemy import Engine
 
 from bunqflask import models  # noqa: F401 - makes the tables known
-from bunqflask.database.types import ExactAmount, UtcMoment
+from bunqflask.database.transactions import writing
+from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp
 
 
 def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
     """Name our column types by their class, with the import that a migration needs for it."""
-    if kind == "type" and isinstance(item, UtcMoment | ExactAmount):
-        autogen.imports.add("from bunqflask.models import types")
+    if kind == "type" and isinstance(item, TypedJson):
+        return "sa.JSON()"
+    if kind == "type" and isinstance(item, UtcTimestamp | ExactAmount):
+        autogen.imports.add("from bunqflask.database import types")
         return f"types.{type(item).__name__}()"
     return False
 
 
 def _is_ours(_item: object, name: str | None, kind: str, *_rest: object) -> bool:
-    """Leave out of the comparison what is not a model: the search index, made by hand, and Huey's queue."""
-    return not (name or "").startswith(("payment_search", "huey_")) or kind not in ("table", "column", "index")
+    """Leave out of the comparison what is not a model: the search index, made by hand."""
+    return not (name or "").startswith("payment_search") or kind not in ("table", "column", "index")
 
 
 def _migrate(engine: Engine) -> None:
@@ -51,4 +54,5 @@ def _migrate(engine: Engine) -> None:
                 driver.execute("PRAGMA foreign_keys=ON")
 
 
-_migrate(current_app.extensions["migrate"].db.engine)
+with writing():
+    _migrate(current_app.extensions["migrate"].db.engine)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 from flask.cli import with_appcontext
 
 from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.models import ConnectionState, ErrorKind
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.sync import connection_sync
+from bunqflask.services.sync.payment_sync import Progress
 
 # Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
 _PATIENCE_S = 600.0
@@ -38,43 +42,45 @@ def _one(connection_id: int, full: bool) -> bool:
     try:
         connection = access.by_id(connection_id)
         click.echo(f"{connection.display_name}:")
-        went_well = payment_sync.run(connection, patience_s=_PATIENCE_S, full=full, tell=_tell)
-        return went_well or _say_why(connection_id)
-    except access.NotFoundHere:
-        return True  # there is nothing left to read
+        names = {account.id: account.description for account in connection.monetary_accounts}
+        report = partial(_report, names)
+        succeeded = connection_sync.run(connection_id, patience_s=_PATIENCE_S, full=full, report=report)
+        return succeeded or _say_why(connection_id)
+    except NotFoundHere:
+        return True  # it was erased meanwhile
     except SecretUnreadable as unreadable:
-        # The others can be read all the same.
+        # The others can be synced all the same.
         click.echo(f"  stopped: a stored secret cannot be opened: {unreadable}")
         return False
 
 
 def _say_why(connection_id: int) -> bool:
-    """Say what stands in the way of a connection that was not read to its end; False, as it was not."""
+    """Say what stands in the way of a connection that was not synced to its end; False, as it was not."""
     connection = access.by_id(connection_id)  # asked again: it may have been erased meanwhile
-    if connection.status != "active":
-        click.echo(f"  {connection.status}: {connection.display_name} needs to approve again")
-    elif connection.trouble is not None:
-        words = (connection.trouble_facts or {}).get("words", "")
-        click.echo(f"  stopped: {connection.trouble} {words}".rstrip())
+    if connection.state != ConnectionState.ACTIVE:
+        click.echo(f"  {connection.state}: {connection.display_name} needs to approve again")
+    elif connection.error_kind is not None:
+        message = (connection.error_facts or {}).get("message", "")
+        click.echo(f"  stopped: {connection.error_kind} {message}".rstrip())
     return False
 
 
-def _tell(progress: payment_sync.Progress) -> None:
-    name = f"  {progress.account.description[:30]:<30}"
-    if progress.trouble == payment_sync.NOT_LISTED:
-        click.echo(f"{name} {progress.kept} payments; bunq does not list any more of this account")
-    elif progress.trouble is not None:
-        click.echo(f"{name} {progress.kept} payments; stopped: {progress.trouble}")
+def _report(names: dict[int, str], progress: Progress) -> None:
+    name = f"  {names.get(progress.account_id, '')[:30]:<30}"
+    if progress.error_kind == ErrorKind.NOT_LISTED:
+        click.echo(f"{name} {progress.stored} payments; bunq does not list any more of this account")
+    elif progress.error_kind is not None:
+        click.echo(f"{name} {progress.stored} payments; stopped: {progress.error_kind}")
     elif progress.done:
-        click.echo(f"{name} {progress.kept} payments, up to date")
+        click.echo(f"{name} {progress.stored} payments, up to date")
     elif sys.stdout.isatty():
-        # Written over by the next line; a log, from cron, gets the last one only.
-        click.echo(f"{name} {_bar(progress.kept, progress.expected)}\r", nl=False)
+        # Overwritten by the next line; a log, from cron, gets the last one only.
+        click.echo(f"{name} {_bar(progress.stored, progress.expected)}\r", nl=False)
 
 
-def _bar(kept: int, expected: int | None) -> str:
-    """Return a bar with the words for it; without an end in sight, the words alone."""
+def _bar(stored: int, expected: int | None) -> str:
+    """Return a bar with its text; without an end in sight, the text alone."""
     if expected is None:
-        return f"{kept} payments so far"
-    done = _BAR_WIDTH * kept // max(kept, expected, 1)
-    return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {kept} of about {expected}"
+        return f"{stored} payments so far"
+    done = _BAR_WIDTH * stored // max(stored, expected, 1)
+    return f"[{'#' * done}{'.' * (_BAR_WIDTH - done)}] {stored} of about {expected}"

@@ -9,6 +9,7 @@ import click
 from flask.cli import AppGroup
 
 from bunqflask.services.team import members, offboarding
+from bunqflask.services.team.passwords import PasswordRefused
 
 team_cli = AppGroup("team", help="Who has a login here.")
 
@@ -21,7 +22,7 @@ def add(email: str, name: str, password_stdin: bool) -> None:
     """Give a person a login."""
     try:
         member = members.add(email, name, _password(password_stdin))
-    except members.TeamRefused as refused:
+    except (members.TeamRefused, PasswordRefused) as refused:
         raise click.ClickException(str(refused)) from refused
     click.echo(f"{member.name} can log in with {member.email}.")
 
@@ -29,7 +30,7 @@ def add(email: str, name: str, password_stdin: bool) -> None:
 @team_cli.command("list")
 def list_members() -> None:
     """List the team members."""
-    for member in members.members():
+    for member in members.list_all():
         click.echo(f"{member.email}  {member.name}  since {member.created_at:%Y-%m-%d}")
 
 
@@ -40,7 +41,7 @@ def reset(email: str, password_stdin: bool) -> None:
     """Set a new password, and log the person out everywhere."""
     try:
         member = members.reset(email, _password(password_stdin))
-    except members.TeamRefused as refused:
+    except (members.TeamRefused, PasswordRefused) as refused:
         raise click.ClickException(str(refused)) from refused
     click.echo(f"{member.email} has a new password and is logged out everywhere.")
 

@@ -1,18 +1,17 @@
-"""Secrets at rest: AES-256-GCM for each value, bound to its table, column and row.
+"""Encryption at rest: AES-256-GCM for each value, bound to its table, its column and the primary key of its row.
 
-A stored value is `length of key id | key id | nonce | ciphertext and tag`. The associated data names
-the table, the column and the row, so a value moved to another place in the database no longer opens.
+A stored value is `length of key id | key id | nonce | ciphertext and tag`. The associated data names the place, so a
+value that is copied to another row or column does not open there; ids are never reused, so neither does a value that
+outlived its row.
 """
 
 import os
-import uuid
-from typing import Any, Self, overload
+from typing import Self, overload
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, current_app
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import inspect
 
 _NONCE_BYTES = 12
 
@@ -29,13 +28,13 @@ class KeyRing:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys}
 
     def seal(self, text: str, place: str) -> bytes:
-        """Encrypt a text for one place in the database."""
+        """Encrypt a text for one place in the database, named `table:column:primary key`."""
         key_id, nonce = self._first_id.encode(), os.urandom(_NONCE_BYTES)
         sealed = self._ciphers[self._first_id].encrypt(nonce, text.encode(), place.encode())
         return bytes([len(key_id)]) + key_id + nonce + sealed
 
     def open(self, stored: bytes, place: str) -> str:
-        """Decrypt what was sealed for this very place.
+        """Decrypt what was encrypted for this very place.
 
         :raises SecretUnreadable: when no key of the ring opens it here.
         """
@@ -56,17 +55,11 @@ def init_app(app: Flask, keys: tuple[tuple[str, bytes], ...]) -> None:
     app.extensions["bunqflask.keyring"] = KeyRing(keys)
 
 
-class Sealed:
-    """A mixin for tables that hold secrets: a random id of the row, known before it is stored."""
+class Encrypted:
+    """A mixin for tables with encrypted columns."""
 
-    seal_id: Mapped[str] = mapped_column(String(32), unique=True)
-
-    def __init__(self, **values: Any) -> None:
-        self.seal_id = uuid.uuid4().hex
-        super().__init__(**values)
-
-    def reseal(self) -> int:
-        """Encrypt every secret of this row anew under the first key; return how many there were."""
+    def encrypt_anew(self) -> int:
+        """Encrypt every secret of this row under the first key; return how many there were."""
         count = 0
         for name, attribute in vars(type(self)).items():
             if isinstance(attribute, Secret) and (text := getattr(self, name)) is not None:
@@ -76,7 +69,10 @@ class Sealed:
 
 
 class Secret:
-    """A text attribute kept encrypted in the column `<name>_sealed` of the same row."""
+    """A text attribute kept encrypted in the column `<name>_sealed` of the same row.
+
+    Setting it needs the row's primary key: a new row with a generated key is flushed first.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -85,18 +81,22 @@ class Secret:
     @overload
     def __get__(self, row: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, row: Sealed, owner: type) -> str | None: ...
-    def __get__(self, row: Sealed | None, owner: type) -> Self | str | None:
+    def __get__(self, row: Encrypted, owner: type) -> str | None: ...
+    def __get__(self, row: Encrypted | None, owner: type) -> Self | str | None:
         if row is None:
             return self
         stored: bytes | None = getattr(row, self._column)
         return None if stored is None else _ring().open(stored, self._place(row))
 
-    def __set__(self, row: Sealed, text: str | None) -> None:
+    def __set__(self, row: Encrypted, text: str | None) -> None:
         setattr(row, self._column, None if text is None else _ring().seal(text, self._place(row)))
 
-    def _place(self, row: Sealed) -> str:
-        return f"{type(row).__tablename__}:{self._name}:{row.seal_id}"  # type: ignore[attr-defined]
+    def _place(self, row: Encrypted) -> str:
+        mapper = inspect(type(row))
+        keys = [getattr(row, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
+        if None in keys:
+            raise RuntimeError(f"{mapper.local_table.name}.{self._name} is set before the row has its key: flush first")
+        return ":".join([str(mapper.local_table.name), self._name, *map(str, keys)])
 
 
 def _ring() -> KeyRing:

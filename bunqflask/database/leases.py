@@ -1,57 +1,130 @@
-"""A lease on a row: one worker at a time does a piece of work, and a crashed one holds it up only so long."""
+"""A lease on a row: one worker at a time does a piece of work, and a crashed one holds it up only so long.
+
+A lease is renewed before each call to bunq (see `gateway.rate_limiter`), and whoever stores something after a call
+proves first that it still holds the lease. So two workers never store the results of the same work.
+"""
 
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, or_, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, String, or_, update
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask import clock
-from bunqflask.bunq.transport import LONGEST_CALL_S
-from bunqflask.database.types import Leased
-from bunqflask.extensions import db, writable
+from bunqflask.database.transactions import transaction
+from bunqflask.database.types import UtcTimestamp
+from bunqflask.extensions import db
 
-# Longer than the longest call to bunq: a lease never ends under somebody who is still waiting for bunq.
-LEASE = timedelta(seconds=LONGEST_CALL_S + 5)
+# Longer than the longest call to bunq (`bunq.transport.LONGEST_CALL_S`, 35 s; a test compares them), so that a lease
+# that was renewed before a call is still held after it.
+LEASE = timedelta(seconds=45)
 
 
-def take(row: Leased, *conditions: ColumnElement[bool]) -> str | None:
-    """Take the lease if it is free and the conditions hold; return the holder's name, or None."""
-    writable()
-    table, holder, now = type(row), uuid.uuid4().hex, clock.now()
-    # One that would last longer than any was taken by a clock that was wrong.
-    is_free = or_(table.lease_until.is_(None), table.lease_until < now, table.lease_until > now + LEASE + clock.APART)
+class LeaseLost(Exception):
+    """The lease ran out and another worker took it, or the row was deleted: the work must not be stored."""
+
+
+class Leased:
+    """A mixin for rows on which one worker at a time works."""
+
+    id: Mapped[Any]
+    lease_holder: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that this worker holds on a row."""
+
+    table: type[Leased]
+    row_id: Any
+    holder: str
+
+    def renew(self, connection: Connection) -> None:
+        """Hold the lease for its full length again, in the transaction of this connection.
+
+        :raises LeaseLost: it is not ours any more.
+        """
+        query = (
+            update(self.table)
+            .where(self.table.id == self.row_id, self.table.lease_holder == self.holder)
+            .values(lease_until=clock.now() + LEASE)
+        )
+        if not _hits_one_row(connection.execute(query)):
+            raise LeaseLost
+
+    def verify(self) -> None:
+        """Lock the row for this transaction and make sure that the lease is still ours.
+
+        :raises LeaseLost: it is not, or the row was deleted.
+        """
+        row = db.session.get(self.table, self.row_id)
+        if row is None:
+            raise LeaseLost
+        try:
+            db.session.refresh(row, with_for_update=True)
+        except InvalidRequestError as error:
+            raise LeaseLost from error
+        if row.lease_holder != self.holder:
+            raise LeaseLost
+
+    def release(self) -> None:
+        """Give the lease back within this transaction; nothing happens when another worker holds it by now."""
+        query = (
+            update(self.table)
+            .where(self.table.id == self.row_id, self.table.lease_holder == self.holder)
+            .values(lease_holder=None, lease_until=None)
+            .execution_options(synchronize_session="fetch")
+        )
+        db.session.execute(query)
+
+
+def take(row: Leased, *conditions: ColumnElement[bool]) -> Lease | None:
+    """Take the lease in a transaction of its own, if it is free and the conditions hold; None otherwise."""
+    table, row_id = type(row), row.id
+    with transaction():
+        return take_within(table, row_id, *conditions)
+
+
+def take_within(table: type[Leased], row_id: Any, *conditions: ColumnElement[bool]) -> Lease | None:
+    """Take the lease within the caller's transaction, if it is free and the conditions hold; None otherwise."""
+    lease, now = Lease(table, row_id, uuid.uuid4().hex), clock.now()
+    # A lease that would last longer than any was taken by a clock that was wrong.
+    is_free = or_(table.lease_until.is_(None), table.lease_until < now, table.lease_until > now + LEASE + clock.SKEW)
     query = (
         update(table)
-        .where(table.id == row.id, is_free, *conditions)
-        .values(lease_holder=holder, lease_until=now + LEASE)
+        .where(table.id == row_id, is_free, *conditions)
+        .values(lease_holder=lease.holder, lease_until=now + LEASE)
         .execution_options(synchronize_session=False)
     )
-    result = db.session.execute(query)
-    db.session.commit()
-    return holder if isinstance(result, CursorResult) and result.rowcount == 1 else None
+    return lease if _hits_one_row(db.session.execute(query)) else None
+
+
+@contextmanager
+def held(row: Leased, *conditions: ColumnElement[bool]) -> Iterator[Lease | None]:
+    """Hold the lease for a piece of work, and give it back however the work ends; yields None when it is taken."""
+    lease = take(row, *conditions)
+    if lease is None:
+        yield None
+        return
+    try:
+        yield lease
+    finally:
+        with transaction():
+            lease.release()
 
 
 def is_taken(row: Leased) -> bool:
-    """Tell whether some worker holds the lease at this moment."""
+    """Tell whether some worker holds the lease now."""
     return not clock.has_come(row.lease_until, longest=LEASE)
 
 
-def held(row: Leased, holder: str) -> bool:
-    """Lock the row for this transaction and tell whether the lease is still ours."""
-    try:
-        db.session.refresh(row, with_for_update=True)
-    except InvalidRequestError:
-        return False  # the row was deleted meanwhile
-    return row.lease_holder == holder
-
-
-def give_back(row: Leased, holder: str) -> None:
-    """Let go of the lease, unless somebody else holds it by now; what was not committed is given up."""
-    # After an unforeseen error half a change may lie in the session: it must not be stored with the lease.
-    db.session.rollback()
-    if held(row, holder):
-        row.lease_holder = row.lease_until = None
-    db.session.commit()
+def _hits_one_row(result: Any) -> bool:
+    return isinstance(result, CursorResult) and result.rowcount == 1

@@ -1,30 +1,53 @@
-"""Column types: moments are aware and UTC, amounts are exact."""
+"""Column types: times are aware and UTC, amounts are exact, states are enums, JSON has a type."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, String
-from sqlalchemy.orm import Mapped, mapped_column
+import msgspec
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum
 from sqlalchemy.types import TypeDecorator
 
-# ISO 4217 knows currencies of up to four decimals; bunq's own answers carry two.
+# ISO 4217 has currencies of up to four decimals; bunq's own answers carry two.
 AMOUNT_DECIMALS = 4
 _SCALE = Decimal(10) ** AMOUNT_DECIMALS
+_TOO_LARGE = Decimal(10) ** 14
+
+State = TypeVar("State", bound=StrEnum)
+Value = TypeVar("Value")
+
+
+def fits(amount: Decimal) -> bool:
+    """Tell whether an amount can be stored exactly: at most four decimals, below 10^14."""
+    exponent = amount.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -AMOUNT_DECIMALS and abs(amount) < _TOO_LARGE
+
+
+def enum_column(states: type[State]) -> Enum:
+    """Return the type of a column that holds one of these values, checked by the database too."""
+    return Enum(
+        states,
+        name=f"{states.__name__.lower()}_known",
+        native_enum=False,
+        create_constraint=True,
+        length=40,
+        values_callable=lambda members: [member.value for member in members],
+    )
 
 
 def _as_text(value: datetime | None) -> str | None:
     if value is None:
         return None
     if value.tzinfo is None:
-        raise ValueError("a moment needs its zone")
+        raise ValueError("a timestamp needs its zone")
     in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
     return in_utc.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
-class UtcMoment(TypeDecorator[datetime]):
-    """An aware moment; SQLite would hand it back without its zone."""
+class UtcTimestamp(TypeDecorator[datetime]):
+    """An aware timestamp; SQLite would return it without its zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -33,11 +56,11 @@ class UtcMoment(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a moment needs its zone")
+            raise ValueError("a timestamp needs its zone")
         return value.astimezone(UTC)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any] | None:
-        """SQLite is given the text that it would be made into anyway: each payment has two moments."""
+        """SQLite stores text: it is written directly, because each payment has two timestamps."""
         return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -65,9 +88,21 @@ class ExactAmount(TypeDecorator[Decimal]):
         return None if value is None else Decimal(int(value)) / _SCALE
 
 
-class Leased:
-    """A mixin for rows on which one worker at a time works; see `services.leases`."""
+class TypedJson(TypeDecorator[Value], Generic[Value]):
+    """A JSON column of one Python type, such as `tuple[CoveredRange, ...]`: checked when it is read and written."""
 
-    id: Mapped[Any]
-    lease_holder: Mapped[str | None] = mapped_column(String(32))
-    lease_until: Mapped[datetime | None] = mapped_column(UtcMoment)
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, python_type: Any) -> None:
+        super().__init__()
+        self.json_type = python_type
+
+    def process_bind_param(self, value: Value | None, dialect: Dialect) -> Any:
+        return None if value is None else msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Value | None:
+        if value is None:
+            return None
+        converted: Value = msgspec.convert(value, self.json_type)
+        return converted

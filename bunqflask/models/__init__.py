@@ -1,36 +1,47 @@
-"""The tables, one module for each area."""
+"""The tables. Importing this package makes all of them known to migrations."""
 
-from bunqflask.models.connections import (
-    Connection,
-    ConnectionMember,
-    ConsentAttempt,
-    ConsentState,
-    MonetaryAccount,
-)
-from bunqflask.models.gateway import BunqSession, CallBudget, Installation
-from bunqflask.models.notes import Note, NoteReading
-from bunqflask.models.payments import AccountSync, Pack, Payment, PaymentChange, PaymentRaw, SpanSum, SummedSpan
+from bunqflask.database.outbox import Event, EventKind
+from bunqflask.models.aggregates import SpanSum, SummedSpan
+from bunqflask.models.connections import Connection, ConnectionMember, MonetaryAccount
+from bunqflask.models.consent import ConsentAttempt, ConsentState
+from bunqflask.models.exports import Pack
+from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
+from bunqflask.models.notes import Note, NoteSync
+from bunqflask.models.payments import Payment, PaymentRaw
+from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind
+from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
+from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "AccountSync",
+    "AttemptFailure",
+    "AttemptStep",
     "BunqSession",
-    "CallBudget",
     "Connection",
     "ConnectionMember",
+    "ConnectionState",
     "ConsentAttempt",
     "ConsentState",
+    "CoveredRange",
+    "Discrepancy",
+    "ErrorKind",
+    "Event",
+    "EventKind",
     "Installation",
+    "LateChangeKind",
     "Login",
     "LoginThrottle",
     "MonetaryAccount",
     "Note",
-    "NoteReading",
+    "NoteSync",
     "Pack",
     "Payment",
     "PaymentChange",
     "PaymentRaw",
+    "RateLimitWindow",
     "SpanSum",
     "SummedSpan",
     "TeamMember",
+    "WorkerHeartbeat",
 ]

@@ -8,23 +8,22 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bunqflask.database.types import Leased, UtcMoment
+from bunqflask.database.leases import Leased
+from bunqflask.database.types import UtcTimestamp
 from bunqflask.extensions import Base
 from bunqflask.models.payments import PaymentRowId
+from bunqflask.models.retry import RetryState
 
 
-class NoteReading(Leased, Base):
+class NoteSync(Leased, RetryState, Base):
     """How the notes of one payment were last read; there is none before somebody looked at the payment."""
 
-    __tablename__ = "note_reading"
+    __tablename__ = "note_sync"
 
     id: Mapped[int] = mapped_column(
         PaymentRowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
-    read_at: Mapped[datetime | None] = mapped_column(UtcMoment)
-    trouble: Mapped[str | None] = mapped_column(String(40))
-    trouble_facts: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    next_try_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
 class Note(Base):
@@ -34,13 +33,13 @@ class Note(Base):
 
     # Of the reading, which is locked while they are stored: whoever erases the payment meanwhile waits there.
     payment_row_id: Mapped[int] = mapped_column(
-        PaymentRowId, ForeignKey("note_reading.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        PaymentRowId, ForeignKey("note_sync.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     # text, or attachment: then the text only describes the files
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     note_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    created_at: Mapped[datetime | None] = mapped_column(UtcMoment)
-    updated_at: Mapped[datetime | None] = mapped_column(UtcMoment)
+    created_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    updated_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     author: Mapped[str] = mapped_column(String(500))
     text: Mapped[str] = mapped_column(Text)
     attachment_ids: Mapped[list[int]] = mapped_column(JSON)

@@ -7,34 +7,36 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from bunqflask.database.types import UtcMoment
+from bunqflask.database.types import UtcTimestamp
 from bunqflask.extensions import Base
 
 
 class TeamMember(Base):
-    """A person with a login here. bunq's own users are never called that."""
+    """A person with a login here; "user" always means a user of bunq."""
 
     __tablename__ = "team_member"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     name: Mapped[str] = mapped_column(String(120))
     password_hash: Mapped[str] = mapped_column(String(200))
-    created_at: Mapped[datetime] = mapped_column(UtcMoment)
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
 
 
 class Login(Base):
     """One browser in which a team member is logged in; the cookie's token is stored as its hash only."""
 
     __tablename__ = "login"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
     address: Mapped[str] = mapped_column(String(64))
     user_agent: Mapped[str] = mapped_column(String(300))
-    created_at: Mapped[datetime] = mapped_column(UtcMoment)
-    last_seen_at: Mapped[datetime] = mapped_column(UtcMoment)
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcTimestamp)
 
     member: Mapped[TeamMember] = relationship(lazy="joined")
 
@@ -46,4 +48,4 @@ class LoginThrottle(Base):
 
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
-    window_ends_at: Mapped[datetime] = mapped_column(UtcMoment)
+    window_ends_at: Mapped[datetime] = mapped_column(UtcTimestamp)

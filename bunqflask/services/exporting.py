@@ -17,21 +17,22 @@ from zoneinfo import ZoneInfo
 
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bunqflask import clock
+from bunqflask.database.transactions import transaction
+from bunqflask.database.upsert import insert_into
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.pack import write_pack
 from bunqflask.exports.statement import Account, Entry, Statement
-from bunqflask.extensions import db, writable
+from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AccountSync, Connection, MonetaryAccount, Pack, Payment
-from bunqflask.services.connections.access import NotFoundHere
+from bunqflask.models import AccountSync, Connection, Discrepancy, Pack, Payment
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
 from bunqflask.services.payments.repository import Scope
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.principal import Principal
 from bunqflask.services.sync import reconciliation
-from bunqflask.services.team.members import Member
 
-PACK_NAME = "pack"
 _A_THOUSAND = 1_000
 _FIRST_YEAR = 1970
 # A notice names so many places, as one sentence has to hold them.
@@ -65,7 +66,13 @@ class Download:
 
 
 def make(
-    member: Member, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], first_day: date, last_day: date
+    principal: Principal,
+    scope: Scope,
+    *,
+    account_ids: Sequence[int],
+    formats: Sequence[str],
+    first_day: date,
+    last_day: date,
 ) -> Download:
     """Write the payments of a period: one format to one file where it can be, and else a pack.
 
@@ -86,7 +93,7 @@ def make(
             only.write(statements, file)
             download = Download(file, f"bunqflask-{period}.{only.extension}", only.media_type)
         else:
-            _write_pack(member, statements, formats, file)
+            _write_pack(principal, statements, formats, file)
             download = Download(file, f"bunqflask-{period}.zip", "application/zip")
     except BaseException:
         file.close()
@@ -101,7 +108,7 @@ def zone() -> ZoneInfo:
     return chosen
 
 
-def chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
+def chosen(scope: Scope, account_ids: Sequence[int]) -> list[AccountBalance]:
     """Return the accounts with these rows, or all in scope, whose payments have been read.
 
     :raises NotFoundHere: one of them is not in scope.
@@ -115,22 +122,27 @@ def chosen(scope: Scope, account_ids: Sequence[int]) -> list[MonetaryAccount]:
     return sorted(once.values(), key=lambda account: account.id)
 
 
-def _read_until(account: MonetaryAccount) -> tuple[bool, bool, datetime, int]:
+def _read_until(account: AccountBalance) -> tuple[bool, bool, datetime, int]:
     """Sort histories: whole ones over those read in part, what adds up over what does not, then the one read last."""
     state: AccountSync | None = db.session.get(AccountSync, account.id)
-    if state is None or not state.stretches:
+    if state is None or not state.covered:
         return False, False, datetime.min.replace(tzinfo=UTC), account.id
-    return bool(state.stretches[0][2]), not state.breaks, state.read_at or datetime.min.replace(tzinfo=UTC), account.id
+    return (
+        bool(state.covered[0].reaches_end),
+        not state.discrepancies,
+        state.synced_at or datetime.min.replace(tzinfo=UTC),
+        account.id,
+    )
 
 
-def with_history(connection: Connection) -> list[MonetaryAccount]:
-    """Return the accounts of a connection whose payments have been read."""
-    return [account for account in connection.monetary_accounts if _has_history(account)]
+def with_history(connection: ConnectionOverview) -> list[AccountBalance]:
+    """Return the accounts of a connection whose payments have been imported."""
+    return [account for account in connection.accounts if _has_history(account)]
 
 
-def _has_history(account: MonetaryAccount) -> bool:
+def _has_history(account: AccountBalance) -> bool:
     state: AccountSync | None = db.session.get(AccountSync, account.id)
-    return state is not None and bool(state.stretches)
+    return state is not None and bool(state.covered)
 
 
 def _check(formats: Sequence[str], first_day: date, last_day: date) -> None:
@@ -145,27 +157,25 @@ def _check(formats: Sequence[str], first_day: date, last_day: date) -> None:
         raise PeriodRefused(_("The period begins before %(year)s.") % {"year": _FIRST_YEAR})
 
 
-def _write_pack(member: Member, statements: list[Statement], formats: Sequence[str], file: BinaryIO) -> None:
+def _write_pack(principal: Principal, statements: list[Statement], formats: Sequence[str], file: BinaryIO) -> None:
     numbers = sorted(statement.account.monetary_account_id for statement in statements)
     first, last = statements[0].first_day, statements[0].last_day
-    key = hashlib.sha256(f"{member.id}:{numbers}:{first}:{last}".encode()).hexdigest()
+    key = hashlib.sha256(f"{principal.id}:{numbers}:{first}:{last}".encode()).hexdigest()
     before: Pack | None = db.session.get(Pack, key)
     manifest = write_pack(statements, formats, file, before.manifest if before else None)
-    writable()
-    # In one statement: whoever presses twice makes the same pack twice at the same time.
-    insert = sqlite.insert if db.engine.dialect.name == "sqlite" else postgresql.insert
     made = {"manifest": manifest, "made_at": clock.now()}
-    keep = insert(Pack).values(key=key, member_id=member.id, **made)
-    db.session.execute(keep.on_conflict_do_update(index_elements=["key"], set_=made))
-    db.session.commit()
+    with transaction():
+        # In one statement: a second press may make the same pack at the same time.
+        keep = insert_into(Pack).values(key=key, member_id=principal.id, **made)
+        db.session.execute(keep.on_conflict_do_update(index_elements=["key"], set_=made))
 
 
-def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Statement:
+def _statement(account: AccountBalance, first_day: date, last_day: date) -> Statement:
     since = datetime.combine(first_day, time.min, zone())
     before = datetime.combine(last_day + timedelta(days=1), time.min, zone())
     connection: Connection | None = db.session.get(Connection, account.connection_id)
     state: AccountSync | None = db.session.get(AccountSync, account.id)
-    whole = state is not None and bool(state.stretches) and bool(state.stretches[0][2])
+    whole = state is not None and bool(state.covered) and bool(state.covered[0].reaches_end)
     opening = _balance_before(account, since)
     if opening is None and whole and not _has_payments_before(account, since):
         opening = Decimal(0)  # the history is whole, and it begins later
@@ -175,7 +185,7 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
     notice = _notice(account, state, before, whole=whole)
     return Statement(
         account=Account(
-            name=account.description,
+            name=account.name,
             iban=account.iban,
             currency=account.currency,
             holder=connection.display_name if connection else "",
@@ -193,24 +203,24 @@ def _statement(account: MonetaryAccount, first_day: date, last_day: date) -> Sta
     )
 
 
-def _notice(account: MonetaryAccount, state: AccountSync | None, before: datetime, *, whole: bool) -> str:
+def _notice(account: AccountBalance, state: AccountSync | None, before: datetime, *, whole: bool) -> str:
     """Say why a period is not verified complete; empty when it is."""
     if not whole or state is None:
         return _("The history of this account has not been read to its beginning yet.")
     is_over = before <= clock.now()
     # A period that is over has to be read once after its end.
-    if state.read_at is None or (is_over and state.read_at < before):
+    if state.synced_at is None or (is_over and state.synced_at < before):
         return _("bunq was last asked for these payments before the period ended.")
     query = select(Payment.id).where(
-        Payment.id.in_([row_id for row_id, _missing in state.breaks]), Payment.created_at < before
+        Payment.id.in_([each.row_id for each in state.discrepancies]), Payment.created_at < before
     )
     within = set(db.session.scalars(query))
     if within:
-        return _broken(account, [each for each in state.breaks if each[0] in within])
+        return _broken(account, [each for each in state.discrepancies if each.row_id in within])
     return "" if is_over else _("The period is not over: more payments may come.")
 
 
-def _broken(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> str:
+def _broken(account: AccountBalance, discrepancies: Sequence[Discrepancy]) -> str:
     """Say where amounts and balances do not add up, and what it seems to be."""
     kinds = {
         "missing": _("something is missing before the payment of %(time)s"),
@@ -220,14 +230,14 @@ def _broken(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> str:
     }
     places = [
         kinds[each.kind] % {"time": f"{each.payment.created_at.astimezone(zone()):%Y-%m-%d %H:%M}"}
-        for each in reconciliation.explain(account, breaks)
+        for each in reconciliation.explain(account.id, discrepancies)
     ]
     if len(places) > _MOST_PLACES:
         places = [*places[:_MOST_PLACES], _("and %(count)s more") % {"count": len(places) - _MOST_PLACES}]
     return _("Amounts and balances do not add up: %(places)s.") % {"places": "; ".join(places)}
 
 
-def _balance_before(account: MonetaryAccount, moment: datetime) -> Decimal | None:
+def _balance_before(account: AccountBalance, moment: datetime) -> Decimal | None:
     query = (
         select(Payment.balance_after)
         .where(Payment.account_id == account.id, Payment.created_at < moment)
@@ -238,7 +248,7 @@ def _balance_before(account: MonetaryAccount, moment: datetime) -> Decimal | Non
     return found
 
 
-def _has_payments_before(account: MonetaryAccount, moment: datetime) -> bool:
+def _has_payments_before(account: AccountBalance, moment: datetime) -> bool:
     query = select(Payment.id).where(Payment.account_id == account.id, Payment.created_at < moment).limit(1)
     return db.session.scalar(query) is not None
 

@@ -9,16 +9,16 @@ from flask import current_app
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Connection, Installation
-from bunqflask.services.gateway import psd2, sessions
+from bunqflask.models import BunqSession, Connection, ConnectionState, ErrorKind, Installation
+from bunqflask.services.gateway import installations, psd2
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
-# Troubles that do not end by themselves.
-_FOR_A_PERSON = {
-    "server_refused": "bunq refuses this server: allow its address in the bunq app, or run setup",
-    "installation_refused": "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
-    "not_trusted": f"bunq's answers do not carry its signature: {_RUN_SETUP}, it tells more",
+# What the command line says of errors that need a person.
+_TO_DO = {
+    ErrorKind.SERVER_REFUSED: "bunq refuses this server: allow its address in the bunq app, or run setup",
+    ErrorKind.INSTALLATION_REFUSED: "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
+    ErrorKind.NOT_TRUSTED: f"bunq's answers do not carry its signature: {_RUN_SETUP}, it tells more",
 }
 
 
@@ -46,7 +46,7 @@ def report() -> Report:
     """Look at what is stored; no call to bunq is made."""
     environment = current_app.config["BUNQ_ENVIRONMENT"]
     lines = [Line("environment", f"{environment}, {current_app.config['BUNQ_API_URL']}")]
-    installation = sessions.find_installation()
+    installation = installations.find_current()
     if installation is None:
         lines.append(Line("installation", "none", _RUN_SETUP))
     else:
@@ -89,7 +89,7 @@ def _psd2_line(installation: Installation) -> Line:
 
 
 def _session_line(installation: Installation) -> Line:
-    session = installation.session
+    session = db.session.get(BunqSession, installation.session_id) if installation.session_id else None
     if session is None or session.expires_at is None:
         return Line("session", "none", _RUN_SETUP)
     who = session.holder_name or session.holder_type or "unknown"
@@ -107,10 +107,10 @@ def _redirect_line(installation: Installation) -> Line:
 
 
 def _connection_line(connection: Connection) -> Line:
-    read_at = connection.accounts_read_at
-    last = f"accounts read {read_at:%Y-%m-%d %H:%M} UTC" if read_at else "accounts never read"
+    synced_at = connection.accounts_synced_at
+    last = f"accounts read {synced_at:%Y-%m-%d %H:%M} UTC" if synced_at else "accounts never read"
     name = f"connection {connection.id}"
-    found = f"{connection.display_name}, {connection.status}, {last}"
-    if connection.status == "lost":
+    found = f"{connection.display_name}, {connection.state}, {last}"
+    if connection.state == ConnectionState.LOST:
         return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
-    return Line(name, found, _FOR_A_PERSON.get(connection.trouble or "", ""))
+    return Line(name, found, _TO_DO.get(connection.error_kind, "") if connection.error_kind else "")

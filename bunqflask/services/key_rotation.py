@@ -4,7 +4,8 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
-from bunqflask.database.encryption import Sealed
+from bunqflask.database.encryption import Encrypted
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import Base, db
 
 _TRIES = 100
@@ -31,18 +32,14 @@ def rotate() -> int:
 def _rotate(*, waits: bool) -> int:
     """Do it, if no secret is being written at this moment.
 
-    :param waits: wait for who writes one. Whoever holds some rows and waits for others may be waited for in turn, and
+    :param waits: wait for a writer. A writer that holds some rows and waits for others may be waited for in turn, and
         then PostgreSQL ends one of the two: that could be a person's consent.
     """
     count = 0
-    try:
+    with transaction():
         for mapper in Base.registry.mappers:
-            if issubclass(mapper.class_, Sealed):
+            if issubclass(mapper.class_, Encrypted):
                 # Locked until the end: a worker that writes a secret meanwhile waits, and none is missed.
                 rows = db.session.scalars(db.select(mapper.class_).with_for_update(nowait=not waits))
-                count += sum(row.reseal() for row in rows)
-        db.session.commit()
-    except Exception:
-        db.session.rollback()
-        raise
+                count += sum(row.encrypt_anew() for row in rows)
     return count

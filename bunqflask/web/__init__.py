@@ -20,38 +20,30 @@ class _RowId(IntegerConverter):
 def init_app(app: Flask, config: Config) -> None:
     """Register the views, the guards around them and what every template knows."""
     from bunqflask.extensions import csrf
-    from bunqflask.web import guards
-    from bunqflask.web.connections import views as connection_views
-    from bunqflask.web.consent import views as consent_views
-    from bunqflask.web.errors import handlers
-    from bunqflask.web.exports import views as export_views
-    from bunqflask.web.machine import health, webhooks
-    from bunqflask.web.payments import notes
-    from bunqflask.web.payments import views as payment_views
-    from bunqflask.web.team import login, settings
-    from bunqflask.web.ui import formatting as ui_formatting
-    from bunqflask.web.ui import htmx as ui_htmx
+    from bunqflask.web import (
+        connections,
+        consent,
+        cookies,
+        errors,
+        exports,
+        guards,
+        machine,
+        middleware,
+        payments,
+        team,
+    )
+    from bunqflask.web.ui import formatting, htmx
 
     app.url_map.converters["int"] = _RowId
-    guards.init_app(app, config)
+    app.wsgi_app = middleware.wrap(app.wsgi_app, config)  # type: ignore[method-assign, assignment]
+    cookies.init_app(app, config)
+    guards.init_app(app)
     csrf.init_app(app)
-    handlers.init_app(app)
-    ui_formatting.register(app)
-    for area in (
-        login,
-        connection_views,
-        payment_views,
-        notes,
-        consent_views,
-        settings,
-        export_views,
-        health,
-        webhooks,
-        ui_htmx,
-    ):
-        app.register_blueprint(area.bp)
-    # bunq sends no form token; the address it calls is the secret.
-    csrf.exempt(webhooks.bp)
+    errors.init_app(app)
+    formatting.register(app)
+    for area in (connections, consent, payments, exports, team, machine):
+        area.init_app(app)
+    app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)
 
 

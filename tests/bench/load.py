@@ -68,7 +68,7 @@ class _Connection:
         self._socket: socket.socket | None = None
         self._rest = b""
         self.took_s: list[float] = []
-        self.trouble: str | None = None
+        self.error_kind: str | None = None
 
     def ask_until(self, end: float) -> None:
         """Ask until the moment `end` (of the monotonic clock)."""
@@ -77,7 +77,7 @@ class _Connection:
                 self._ask(self._requests[len(self.took_s) % len(self._requests)])
                 self.took_s.append(time.monotonic() - begun)
         except (OSError, ValueError) as error:
-            self.trouble = str(error)
+            self.error_kind = str(error)
         finally:
             if self._socket is not None:
                 self._socket.close()
@@ -131,7 +131,7 @@ def main() -> int:
         thread.start()
     for thread in threads:
         thread.join()
-    if troubles := [client.trouble for client in clients if client.trouble]:
+    if troubles := [client.error_kind for client in clients if client.error_kind]:
         sys.stderr.write(troubles[0])
         return 1
     took_s = [each for client in clients for each in client.took_s]

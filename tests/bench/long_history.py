@@ -80,7 +80,7 @@ def _keep_sums(url: str) -> None:
     app = application(url)
     with app.app_context():
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
-            aggregates.keep(account)
+            aggregates.rebuild(account)
         db.session.remove()
     let_go(app)
 
@@ -97,7 +97,7 @@ def _fill(size: int) -> None:
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(db.text("VACUUM ANALYZE"))  # as the server does by itself before long
     for account in accounts:
-        db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], read_at=clock.now(), breaks=[]))
+        db.session.add(AccountSync(id=account.id, stretches=[[2**40, 1, True]], synced_at=clock.now(), breaks=[]))
         db.session.commit()
         proof = reconciliation.prove(account)
         db.session.get_one(AccountSync, account.id).verified_id = proof.verified_id

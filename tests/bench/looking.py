@@ -85,8 +85,8 @@ def _proofs(url: str) -> list[float]:
         with app.app_context():
             for account in db.session.scalars(db.select(MonetaryAccount)).all():
                 state = db.session.get_one(AccountSync, account.id)
-                state.proved_at = clock.now()
-                state.unproved_from = db.session.scalar(
+                state.reconciled_at = clock.now()
+                state.unreconciled_from = db.session.scalar(
                     db.select(func.max(Payment.id)).filter_by(account_id=account.id)
                 )
                 db.session.flush()

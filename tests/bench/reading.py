@@ -21,8 +21,8 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.sync import connection_sync, payment_sync, schedule
 from tests.bench import databases
 from tests.bench.servers import stand_in
 from tests.bench.table import Row, at_least, at_most, exactly, median
@@ -159,14 +159,14 @@ def _let_the_worker_look(app: Flask, connection_id: int) -> None:
     """Do what a sweep of the worker does, two hours after the last reading, while bunq calls us."""
     with app.app_context():
         connection = access.by_id(connection_id)
-        if connection.hooks_set_at is None:
+        if connection.callbacks_set_at is None:
             raise AssertionError("bunq was not asked to call us")
-        for state in payment_sync.states_of(connection):
-            assert state.read_at is not None
-            state.read_at -= timedelta(hours=2)
+        for state in schedule.states_of(connection):
+            assert state.synced_at is not None
+            state.synced_at -= timedelta(hours=2)
         db.session.commit()
-        if payment_sync.is_due(connection):
-            payment_sync.run_due(connection, patience_s=_PATIENCE_S)
+        if schedule.is_due(connection):
+            connection_sync.run_due(connection.id, patience_s=_PATIENCE_S)
         db.session.remove()
 
 
@@ -192,7 +192,7 @@ def _read_alone(app: Flask, bank: Bank, account: int) -> Took:
     """Fetch the same pages in the same session with nothing but requests and json.loads."""
     with app.app_context():
         session, secret, installation = sessions.means_of(access.list_active()[0])
-        sessions.ensure_open(session, secret=secret, installation=installation, gate=CallGate(_PATIENCE_S))
+        sessions.ensure_open(session, secret=secret, installation=installation, gate=RateLimiter(_PATIENCE_S))
         token, user_id = session.token, session.path_user_id
         db.session.remove()
     headers = {

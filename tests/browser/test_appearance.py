@@ -179,10 +179,10 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
 
     bank.fault(call="GET monetary-account", fault="500", times=None)
     bank.revoke(JODI)
-    change(site, Connection, accounts_read_at=LONG_AGO)
+    change(site, Connection, accounts_synced_at=LONG_AGO)
     robin.goto("/")
     expect(robin.get_by_text("bunq does not answer right now")).to_have_count(2)
-    look(robin, "accounts, in trouble")
+    look(robin, "accounts, in error_kind")
     robin.goto("/connections/1/disconnect")
     button(robin, "Disconnect").click()
     expect(robin.get_by_text("Disconnected Jodi Walker.")).to_be_visible()
@@ -191,7 +191,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "erase")
 
     long = "Stichting Derdengelden " + "Onvoorstelbaarlangenaamzonderspaties" * 3
-    change(site, Connection, display_name=long, accounts_read_at=datetime.now(UTC), shared_at=None)
+    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC), shared_at=None)
     change(site, MonetaryAccount, description=long, balance=Decimal("-1234567.89"), savings_goal=Decimal("9999999.99"))
     robin.goto("/")
     open_details(robin, "1 closed account")

@@ -143,7 +143,7 @@ def test_bunq_slow_to_let_us_on_is_waited_for(robin: Page, site: ThreadSite, ban
 def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin, without=("Car",))
     bank.revoke(JODI)
-    change(site, Connection, accounts_read_at=None)
+    change(site, Connection, accounts_synced_at=None)
     robin.goto("/")
     expect(robin.get_by_text("Jodi Walker needs to approve again")).to_be_visible(timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()

@@ -62,7 +62,7 @@ def test_accounts_are_refreshed_and_a_stale_list_refreshes_itself(robin: Page, s
     expect(button(robin, "Refresh Jodi Walker")).to_be_focused()
     assert len(bank.calls("GET", "monetary-account")) == 1
 
-    change(site, Connection, accounts_read_at=None)
+    change(site, Connection, accounts_synced_at=None)
     robin.reload()
     expect(robin.get_by_role("status")).to_have_text("Last successful update just now")
     assert len(bank.calls("GET", "monetary-account")) == 2

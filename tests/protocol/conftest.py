@@ -12,7 +12,7 @@ from flask import Flask
 from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.services.team import members
+from bunqflask.services.team import passwords
 from tests.conftest import missing
 from tests.support import consents
 from tests.support.apps import GunicornSite, add_member, bare_environ, let_go, set_up
@@ -27,8 +27,8 @@ _NOBODY = _QUICK.hash("nobody")
 def quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords insecurely but fast: nearly every test logs somebody in, and few are about that."""
     if "real_passwords" not in request.fixturenames:
-        monkeypatch.setattr(members, "_hasher", _QUICK)
-        monkeypatch.setattr(members, "_nobody_hash", _NOBODY)
+        monkeypatch.setattr(passwords, "_hasher", _QUICK)
+        monkeypatch.setattr(passwords, "_nobody_hash", _NOBODY)
 
 
 @pytest.fixture(autouse=True)

@@ -49,13 +49,13 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
     payment_store.store(row.id, payment_store.prepare(payment_rows.rows_of(row.id, found)))
     state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
     state.stretches = [[max(each.payment_id for each in found), 1, True]]
-    state.read_at = clock.now()
+    state.synced_at = clock.now()
     db.session.add(state)
     db.session.flush()
     proof = reconciliation.prove(row)
     state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
     db.session.commit()
-    aggregates.keep(row)
+    aggregates.rebuild(row)
     return [each.payment_id for each in found]
 
 

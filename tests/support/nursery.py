@@ -24,7 +24,6 @@ IMPORTED = (
     "bunqflask.cli",
     "bunqflask.database.encryption",
     "bunqflask.worker",
-    "bunqflask.unchanged",
     "bunqflask.web",
     "flask.cli",
     "flask_migrate.cli",

@@ -13,7 +13,6 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import (
     BunqSession,
-    CallBudget,
     Connection,
     ConsentAttempt,
     ConsentState,
@@ -22,6 +21,7 @@ from bunqflask.models import (
     LoginThrottle,
     MonetaryAccount,
     Payment,
+    RateLimitWindow,
 )
 from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
 from tests.support.bank import Bank
@@ -107,7 +107,7 @@ def wait_for_bunqs_turn(app: Flask, bank: Bank, *, seconds: int) -> None:
     """Let time pass at the bank and for the calls spent there, and let the next tries be now."""
     bank.advance(seconds)
     with behind(app):
-        db.session.execute(db.delete(CallBudget))
+        db.session.execute(db.delete(RateLimitWindow))
         db.session.commit()
     due_now(app)
 
@@ -116,8 +116,8 @@ def age_accounts(app: Flask, by: timedelta) -> None:
     """Let the accounts of every connection have been read longer ago."""
     with behind(app):
         for each in db.session.scalars(db.select(Connection)).unique():
-            if each.accounts_read_at:
-                each.accounts_read_at -= by
+            if each.accounts_synced_at:
+                each.accounts_synced_at -= by
         db.session.commit()
 
 

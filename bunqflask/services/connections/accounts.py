@@ -1,4 +1,4 @@
-"""Monetary accounts: read from bunq, stored, compared with what was there before."""
+"""Monetary accounts: listed by bunq, stored, and compared with what was stored before."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from decimal import Decimal
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm.exc import ObjectDeletedError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, resources
-from bunqflask.bunq.client import BunqClient
 from bunqflask.database import leases
-from bunqflask.database.types import AMOUNT_DECIMALS
+from bunqflask.database.leases import Lease, LeaseLost
+from bunqflask.database.transactions import emit, transaction
+from bunqflask.database.types import fits
 from bunqflask.extensions import db
-from bunqflask.models import Connection, MonetaryAccount
-from bunqflask.services.connections import access
+from bunqflask.models import Connection, ConnectionState, ErrorKind, EventKind, MonetaryAccount
+from bunqflask.services.connections import lifecycle, refusal
 from bunqflask.services.gateway import retry_policy, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.installations import NotSetUp
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 STALE_AFTER = timedelta(minutes=5)
-_TOO_LARGE = Decimal(10) ** 14
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What one reading changed, as bunq's monetary account ids."""
+class AccountDiff:
+    """What one listing changed, as bunq's monetary account ids."""
 
     new: list[int]
     gone: list[int]
@@ -35,71 +38,81 @@ class Difference:
 
 
 def is_stale(connection: Connection) -> bool:
-    """Tell whether the accounts should be read again."""
-    return connection.status == "active" and clock.is_over(connection.accounts_read_at, after=STALE_AFTER)
+    """Tell whether the accounts should be listed again."""
+    return connection.state == ConnectionState.ACTIVE and clock.is_over(
+        connection.accounts_synced_at, after=STALE_AFTER
+    )
 
 
 def is_due(connection: Connection) -> bool:
-    """Tell whether a reading that is wanted may be tried now."""
-    return clock.has_come(connection.next_try_at, longest=retry_policy.LONGEST_REST)
+    """Tell whether bunq may be asked again now."""
+    return clock.has_come(connection.next_try_at, longest=retry_policy.LONGEST_RETRY)
 
 
-def refresh(connection: Connection, *, patience_s: float, gives_way: bool = False) -> None:
-    """Read the accounts from bunq and store them; whatever goes wrong is noted on the connection.
+def sync(connection: Connection, *, patience_s: float, is_background: bool = False) -> None:
+    """List the accounts at bunq and store them; an error is recorded on the connection.
 
     One worker at a time; while another one does it, or bunq is not to be asked yet, nothing happens.
 
-    :param gives_way: nobody waits for it, so people's calls come first.
+    :param is_background: no person waits for it, so interactive requests come first.
     """
-    if connection.status != "active" or not is_due(connection):
+    if connection.state != ConnectionState.ACTIVE or not is_due(connection):
         return
-    holder = leases.take(connection)
-    if holder is None:
-        return
-    gate, consented_at = CallGate(patience_s, gives_way=gives_way), connection.consented_at
+    with leases.held(connection) as lease:
+        if lease is None:
+            return
+        limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)
+        try:
+            _sync_under(lease, connection.id, connection.consented_at, limiter)
+        except (sessions.SessionGone, LeaseLost, ObjectDeletedError):
+            return  # ended or taken over meanwhile
+
+
+def _sync_under(lease: Lease, connection_id: int, consented_at: datetime, limiter: RateLimiter) -> None:
     try:
-        if connection.refused_at is not None:
-            _find_out_who_is_refused(connection, gate)
-        if connection.status == "active":
-            _read_and_store(connection, consented_at, gate)
+        refused_at = db.session.get_one(Connection, connection_id).refused_at
+        if refused_at is not None:
+            _settle_refusal(lease, connection_id, consented_at, refused_at, limiter)
+            return
+        with sessions.of_connection(connection_id, limiter) as bunq:
+            found = bunq.list_monetary_accounts()
+        with transaction():
+            connection = _locked(lease, connection_id, consented_at)
+            store(connection, found)
+            connection.clear_error()
+            connection.refused_at = None
     except errors.SecretRefused as error:
-        if _holds(connection, consented_at):
-            _note_refusal(connection, error, gate)
+        _record_refusal(lease, connection_id, consented_at, error, limiter)
     except errors.BunqError as error:
-        if _holds(connection, consented_at):
-            retry_policy.note(connection, error)
-    except sessions.NotSetUp:
-        retry_policy.note_kind(connection, "not_set_up")
-    except sessions.SessionGone:
-        return
-    finally:
-        leases.give_back(connection, holder)
+        with transaction():
+            retry_policy.record(_locked(lease, connection_id, consented_at), error)
+    except NotSetUp:
+        with transaction():
+            retry_policy.record_kind(_locked(lease, connection_id, consented_at), ErrorKind.NOT_SET_UP)
 
 
-def fetch(client: BunqClient, token: str, path_user_id: int) -> list[resources.MonetaryAccount]:
-    """The work in a session that reads the accounts."""
-    return client.list_monetary_accounts(token, path_user_id)
-
-
-def store(connection: Connection, accounts: list[resources.MonetaryAccount]) -> Difference:
-    """Bring the stored accounts in line with what bunq showed. Does not commit.
+def store(connection: Connection, accounts: list[resources.MonetaryAccount]) -> AccountDiff:
+    """Bring the stored accounts in line with what bunq listed, within the caller's transaction.
 
     An account that is no longer in the grant keeps its row; one that is in it again is the same row.
     """
-    rows = {row.monetary_account_id: row for row in connection.monetary_accounts}
+    query = select(MonetaryAccount).where(MonetaryAccount.connection_id == connection.id)
+    rows = {row.monetary_account_id: row for row in db.session.scalars(query)}
     were_shared = {key for key, row in rows.items() if row.is_shared}
     seen = {account.monetary_account_id for account in accounts}
     for account in accounts:
         row = rows.get(account.monetary_account_id)
         if row is None:
-            row = MonetaryAccount(monetary_account_id=account.monetary_account_id)
-            connection.monetary_accounts.append(row)
+            row = MonetaryAccount(connection_id=connection.id, monetary_account_id=account.monetary_account_id)
+            db.session.add(row)
         fill(row, account)
     for key, row in rows.items():
         if key not in seen:
             row.is_shared = False
-    connection.accounts_read_at = clock.now()
-    return Difference(new=sorted(seen - were_shared), gone=sorted(were_shared - seen), stays=sorted(seen & were_shared))
+    connection.accounts_synced_at = clock.now()
+    return AccountDiff(
+        new=sorted(seen - were_shared), gone=sorted(were_shared - seen), stays=sorted(seen & were_shared)
+    )
 
 
 def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
@@ -108,10 +121,10 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
     row.description = account.description[:500]
     row.iban = account.iban
     row.currency = account.currency[:10]
-    row.balance = exact(account.balance)
+    row.balance = _exact(account.balance)
     row.status, row.sub_status = account.status[:40], account.sub_status[:60]
     row.color = account.color
-    row.savings_goal = exact(account.savings_goal)
+    row.savings_goal = _exact(account.savings_goal)
     row.updated_at = account.updated_at
     row.is_shared = True
     row.raw = dict(account.raw)
@@ -129,63 +142,61 @@ def from_raw(items: list[dict[str, Any]]) -> list[MonetaryAccount]:
     return rows
 
 
-def exact(amount: resources.Amount | None) -> Decimal | None:
-    """An amount that fits its column; one finer or larger than any currency needs stays in the raw JSON."""
-    if amount is None:
-        return None
-    exponent = amount.value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -AMOUNT_DECIMALS or abs(amount.value) >= _TOO_LARGE:
-        return None
-    return amount.value
+def _exact(amount: resources.Amount | None) -> Decimal | None:
+    """Return an amount that fits its column; any other stays in the raw JSON alone."""
+    return amount.value if amount is not None and fits(amount.value) else None
 
 
-def _holds(connection: Connection, consented_at: datetime) -> bool:
-    """Lock the connection and tell whether it still holds the permission that bunq was asked with.
+def _locked(lease: Lease, connection_id: int, consented_at: datetime) -> Connection:
+    """Lock the connection, and make sure that it still holds the permission with which bunq was asked.
 
     While bunq answered it may have been renewed, ended or erased: then the answer is about the past.
+
+    :raises LeaseLost: another worker has taken over.
+    :raises SessionGone: the permission is another one.
     """
+    lease.verify()
     try:
+        connection = db.session.get_one(Connection, connection_id)
         db.session.refresh(connection, with_for_update=True)
-    except InvalidRequestError:
-        return False
-    return connection.status == "active" and connection.consented_at == consented_at
+    except InvalidRequestError as error:
+        raise sessions.SessionGone from error
+    if connection.state != ConnectionState.ACTIVE or connection.consented_at != consented_at:
+        raise sessions.SessionGone
+    return connection
 
 
-def _read_and_store(connection: Connection, consented_at: datetime, gate: CallGate) -> None:
-    session, secret, installation = sessions.means_of(connection)
-    found = sessions.run(session, secret=secret, installation=installation, gate=gate, work=fetch)
-    if _holds(connection, consented_at):
-        store(connection, found)
-        retry_policy.clear(connection)
-    db.session.commit()
-
-
-def _note_refusal(connection: Connection, error: errors.SecretRefused, gate: CallGate) -> None:
-    """bunq refused the grant, or perhaps this server: note it, and try to find out which."""
-    connection.refused_at = clock.now()
-    retry_policy.note(connection, error)
+def _record_refusal(
+    lease: Lease, connection_id: int, consented_at: datetime, error: errors.SecretRefused, limiter: RateLimiter
+) -> None:
+    """bunq refused the grant, or perhaps this server: record it, and try to find out which."""
+    refused_at = clock.now()
+    with transaction():
+        connection = _locked(lease, connection_id, consented_at)
+        connection.refused_at = refused_at
+        retry_policy.record(connection, error)
     try:
-        _find_out_who_is_refused(connection, gate)
+        _settle_refusal(lease, connection_id, consented_at, refused_at, limiter)
     except errors.BunqError as later:
-        retry_policy.note_check_pending(connection, later)
+        with transaction():
+            retry_policy.record_pending_check(_locked(lease, connection_id, consented_at), later)
 
 
-def _find_out_who_is_refused(connection: Connection, gate: CallGate) -> None:
-    """Our own session decides: if it works, the grant is what bunq refuses, and the connection is lost."""
-    refused_at, consented_at = connection.refused_at, connection.consented_at
-    if refused_at is None:
-        return
-    ours_works = sessions.own_session_works_since(sessions.current_installation(), refused_at, gate)
-    if not _holds(connection, consented_at):
-        return
-    if ours_works:
-        current_app.logger.warning("connection %s is lost: bunq refuses its grant", connection.id)
-        facts = connection.trouble_facts
-        access.mark(connection, "lost", "refused")
-        connection.trouble_facts = facts
-        connection.access_token = None
-    else:
-        # Not the grant's fault: when our own session works again, the grant is simply tried again.
-        connection.refused_at = None
-        retry_policy.note_kind(connection, "server_refused")
-    db.session.commit()
+def _settle_refusal(
+    lease: Lease, connection_id: int, consented_at: datetime, refused_at: datetime, limiter: RateLimiter
+) -> None:
+    """Find out whether the permission or this server is refused, and record it."""
+    is_lost = refusal.is_of_permission(refused_at, limiter)
+    with transaction():
+        connection = _locked(lease, connection_id, consented_at)
+        if is_lost:
+            current_app.logger.warning("connection %s is lost: bunq refuses its permission", connection_id)
+            facts = connection.error_facts
+            lifecycle.mark(connection, ConnectionState.LOST)
+            connection.error_facts = facts
+            connection.access_token = None
+            emit(EventKind.CONNECTION_LOST, connection_id=connection_id)
+        else:
+            # Not the permission's fault: when our own session works again, it is simply tried again.
+            connection.refused_at = None
+            retry_policy.record_kind(connection, ErrorKind.SERVER_REFUSED)

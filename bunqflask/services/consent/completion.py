@@ -1,64 +1,117 @@
-"""From a stored access token to a connection: session, accounts, confirmation; tried again until it works.
+"""From bunq's redirect to a connection: access token, session, accounts, confirmation; retried until it works.
+
+A callback is at most eight commits: the state is used up; the access token is stored, before the first call that uses
+it; then one commit for each call to bunq and its answer, and one for the connection.
 
 https://doc.bunq.com/oauth
 """
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from dataclasses import dataclass
 
 from flask import current_app
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from bunqflask import clock
-from bunqflask.bunq import errors, protocol, resources
+from bunqflask.bunq import errors, resources
 from bunqflask.database import leases
+from bunqflask.database.leases import Lease, LeaseLost
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services.connections import access, accounts
-from bunqflask.services.consent import attempts
-from bunqflask.services.gateway import abandoned_sessions, onboarding, retry_policy, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.models import (
+    AttemptFailure,
+    AttemptStep,
+    BunqSession,
+    Connection,
+    ConnectionState,
+    ConsentAttempt,
+    ErrorKind,
+    EventKind,
+    Installation,
+)
+from bunqflask.services.connections import accounts, lifecycle, refusal
+from bunqflask.services.consent import attempts, oauth
+from bunqflask.services.consent.attempts import ConsentDenied, ConsentFailed, ConsentStateMismatch
+from bunqflask.services.gateway import abandoned_sessions, installations, retry_policy, sessions
+from bunqflask.services.gateway.installations import NotSetUp
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.gateway.sessions import Bunq, Credentials
+from bunqflask.services.principal import Principal
 
-# Answers after which trying again by itself would change nothing.
-_FINAL = ("refused",)
+_STORING_TRIES = 3
+_STORING_PAUSE_S = 1.0
 
 
-def is_due(attempt: Any) -> bool:
+@dataclass(frozen=True)
+class _Approval:
+    """What came back from bunq in exchange for the code, and the leases under which it is used."""
+
+    attempt_id: str
+    lease: Lease
+    session_lease: Lease
+
+
+def come_back(
+    browser_session: oauth.BrowserSession,
+    *,
+    principal: Principal | None,
+    state: str,
+    error: str | None,
+    code: str | None,
+    patience_s: float,
+) -> str:
+    """Take up what bunq sent a browser back with, and bring the attempt as far as bunq allows now; return its id.
+
+    The state is looked at first, then the error, then the code. What bunq does not allow yet, the worker or the
+    member's page does later.
+
+    :raises ConsentStateMismatch: the state does not fit; nothing was looked at.
+    :raises ConsentDenied: the holder refused.
+    :raises ConsentFailed: any other end; the attempt's `failure` says which.
+    """
+    attempt, taken, lease = _take_state(browser_session, state)
+    if error is not None:
+        _end_without_code(attempt, error)
+    if not code:
+        raise _failed(attempt, AttemptFailure.NO_CODE)
+    try:
+        token = oauth.exchange(installations.current(), taken, code)
+    except errors.BunqError as failure:
+        raise _failed(attempt, _exchange_failure(failure), failure) from failure
+    is_elsewhere = principal is None or principal.id != attempt.member_id
+    approval = _store_token(attempt, lease, token, is_elsewhere=is_elsewhere)
+    _advance_under(approval.lease, approval.attempt_id, RateLimiter(patience_s, lease=lease), approval.session_lease)
+    return approval.attempt_id
+
+
+def is_due(attempt: ConsentAttempt) -> bool:
     """Tell whether there is something to do for this attempt now."""
-    return attempt.step == "connecting" and clock.has_come(attempt.next_try_at, longest=retry_policy.LONGEST_REST)
+    return attempt.step == AttemptStep.CONNECTING and clock.has_come(
+        attempt.next_try_at, longest=retry_policy.LONGEST_RETRY
+    )
 
 
-def advance(attempt: ConsentAttempt, *, patience_s: float) -> None:
+def advance(attempt_id: str, *, patience_s: float) -> None:
     """Bring an approved attempt as far as bunq allows now; one worker at a time.
 
-    Whatever goes wrong is noted on the attempt with the time of the next try; the approval is kept.
+    An error is recorded on the attempt with the time of the next try; the approval is kept.
     """
-    if not is_due(attempt):
+    attempt = db.session.get(ConsentAttempt, attempt_id)
+    if attempt is None or not is_due(attempt):
         return
-    holder = leases.take(attempt, ConsentAttempt.step == "connecting")
-    if holder is None:
-        return
-    gate = CallGate(patience_s)
-    try:
-        _go_on(attempt, gate)
-    except errors.BunqError as error:
-        _note(attempt, error)
-    except sessions.NotSetUp:
-        retry_policy.note_kind(attempt, "not_set_up")
-    except (sessions.SessionGone, ObjectDeletedError, StaleDataError):
-        return  # erased meanwhile, perhaps with the member who started it
-    finally:
-        leases.give_back(attempt, holder)
+    lease = leases.take(attempt, ConsentAttempt.step == AttemptStep.CONNECTING)
+    if lease is not None:
+        _advance_under(lease, attempt_id, RateLimiter(patience_s, lease=lease))
 
 
 def advance_all(*, patience_s: float) -> None:
-    """Bring every approved attempt as far as bunq allows now; one that fails as nobody foresaw holds up no other."""
-    for attempt_id in [attempt.id for attempt in attempts.list_approved()]:
+    """Bring every approved attempt as far as bunq allows now; an unexpected error of one holds up no other."""
+    for attempt_id in attempts.list_approved():
         try:
-            attempt = db.session.get(ConsentAttempt, attempt_id)
-            if attempt is not None:
-                advance(attempt, patience_s=patience_s)
+            advance(attempt_id, patience_s=patience_s)
         except Exception:
             db.session.rollback()
             current_app.logger.exception("attempt %s cannot go on", attempt_id)
@@ -66,152 +119,207 @@ def advance_all(*, patience_s: float) -> None:
 
 def confirm(attempt: ConsentAttempt) -> bool:
     """The member says that this is the right person: make the connection; False when it was answered already."""
-    return _connect(attempt, "confirm")
+    with transaction():
+        return _connect(attempt, AttemptStep.CONFIRM)
 
 
-def _go_on(attempt: ConsentAttempt, gate: CallGate) -> None:
-    token, session = attempt.access_token, attempt.session
-    if token is None:
-        return
-    if session is None:
-        _keep_wanted(attempt)
-        attempt.session = session = BunqSession(generation=0)
-        db.session.commit()
+def is_other_person(attempt: ConsentAttempt) -> bool:
+    """Tell whether a renewal was approved by somebody else than the connection's holder."""
+    if attempt.renews_connection_id is None:
+        return False
+    renewed = db.session.get(Connection, attempt.renews_connection_id)
+    return renewed is not None and renewed.granted_user_id != attempt.granted_user_id
+
+
+def _take_state(browser_session: oauth.BrowserSession, state: str) -> tuple[ConsentAttempt, oauth.TakenState, Lease]:
+    """Use the state up and move the attempt on, under a lease of ours."""
+    store, attempt, lease = oauth.StateStore(), None, None
+    with transaction():
+        taken = store.take(browser_session, state)
+        attempt = db.session.get(ConsentAttempt, taken.attempt_id) if taken else None
+        is_in_time = taken is not None and not taken.is_expired
+        if attempt is not None and attempts.is_overdue(attempt):
+            attempts.end_within(attempt, AttemptStep.WAITING, AttemptStep.EXPIRED)
+        elif attempt is not None and is_in_time:
+            is_ours = attempts.claim(attempt, AttemptStep.WAITING, AttemptStep.EXCHANGING)
+            lease = leases.take_within(ConsentAttempt, attempt.id) if is_ours else None
+    store.clear_state_data(browser_session, state)
+    if taken is None or attempt is None or lease is None:
+        raise ConsentStateMismatch(attempt.id if attempt else None)
+    return attempt, taken, lease
+
+
+def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval:
+    """Store the access token, which bunq gives only once: a database that is away for a moment is asked again.
+
+    :raises ConsentStateMismatch: the attempt was cancelled while bunq answered; the token is not stored.
+    """
+    for tries_left in reversed(range(_STORING_TRIES)):
+        try:
+            with transaction():
+                return _store_token_within(attempt, lease, token, is_elsewhere=is_elsewhere)
+        except OperationalError:
+            if not tries_left:
+                raise
+            time.sleep(_STORING_PAUSE_S)
+    raise AssertionError("unreachable")
+
+
+def _store_token_within(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval:
+    attempts.reload(attempt)
+    # The commit of an earlier try may have succeeded and only its acknowledgement been lost.
+    is_stored = attempt.step == AttemptStep.CONNECTING and attempt.access_token == token
+    if not is_stored:
+        values = {"approved_at": clock.now(), "came_back_elsewhere": is_elsewhere}
+        if not attempts.claim(attempt, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, **values):
+            raise ConsentStateMismatch(attempt.id)
+        attempt.access_token = token
+        attempt.session_id = sessions.new_session().id
+        emit(EventKind.CONSENT_APPROVED, attempt_id=attempt.id)
+    lease.renew(db.session.connection())
+    session_lease = leases.take_within(BunqSession, attempt.session_id)
+    if session_lease is None:
+        raise ConsentStateMismatch(attempt.id)
+    return _Approval(attempt.id, lease, session_lease)
+
+
+def _advance_under(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: Lease | None = None) -> None:
+    """Go on with an approved attempt under a lease, and give the lease back."""
     try:
-        if attempt.trouble == "checking":
-            _find_out_who_is_refused(attempt, gate)
+        _go_on(lease, attempt_id, limiter, session_lease)
+    except errors.BunqError as error:
+        with transaction():
+            _record(_locked(lease, attempt_id), error)
+            lease.release()
+    except NotSetUp:
+        with transaction():
+            retry_policy.record_kind(_locked(lease, attempt_id), ErrorKind.NOT_SET_UP)
+            lease.release()
+    except (sessions.SessionGone, LeaseLost, ObjectDeletedError, StaleDataError):
+        return  # cancelled or taken over meanwhile
+
+
+def _go_on(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: Lease | None) -> None:
+    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    if attempt.error_kind == ErrorKind.CHECKING:
+        _settle_refusal(lease, attempt_id, limiter)
+        return
+    try:
+        if session_lease is not None:
+            sessions.open_under(session_lease, _credentials(attempt_id), limiter)
+        found = _list_accounts(attempt_id, limiter)
+    except (errors.SecretRefused, errors.InstallationTaken) as refused:
+        attempt = db.session.get_one(ConsentAttempt, attempt_id)
+        if isinstance(refused, errors.SecretRefused) and attempt.installation_id is not None:
+            with transaction():
+                retry_policy.record(_locked(lease, attempt_id), refused)
+            _settle_refusal(lease, attempt_id, limiter)
             return
-        found = _read_accounts(attempt, session, token, gate)
-    except errors.SecretRefused as refused:
-        if attempt.installation is None:
-            found = _try_own_installation(attempt, session, token, gate)
-        else:
-            attempt.trouble_facts = retry_policy.facts_of(refused)
-            attempt.trouble = "checking"
-            db.session.commit()
-            _find_out_who_is_refused(attempt, gate)
-            return
-    except errors.InstallationTaken:
-        found = _try_own_installation(attempt, session, token, gate)
-    _take_up(attempt, session, found)
+        found = _try_own_installation(lease, attempt_id, limiter)
+    with transaction():
+        _take_up(_locked(lease, attempt_id), found)
+        lease.release()
 
 
-def _read_accounts(
-    attempt: ConsentAttempt, session: BunqSession, token: str, gate: CallGate
-) -> list[resources.MonetaryAccount]:
-    installation = attempt.installation or sessions.current_installation()
-    if attempt.installation is not None:
-        _complete(attempt.installation, token, gate)
-    return sessions.run(session, secret=token, installation=installation, gate=gate, work=accounts.fetch)
+def _credentials(attempt_id: str) -> Credentials:
+    attempt = db.session.get(ConsentAttempt, attempt_id, populate_existing=True)
+    if attempt is None or attempt.access_token is None or attempt.session_id is None:
+        raise sessions.SessionGone
+    return Credentials(attempt.session_id, attempt.access_token, attempt.installation_id or installations.current().id)
 
 
-def _try_own_installation(
-    attempt: ConsentAttempt, session: BunqSession, token: str, gate: CallGate
-) -> list[resources.MonetaryAccount]:
+def _list_accounts(attempt_id: str, limiter: RateLimiter) -> list[resources.MonetaryAccount]:
+    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    if attempt.installation_id is not None:
+        installations.complete_for_grant(attempt.installation_id, attempt.access_token or "", limiter)
+    with Bunq(lambda: _credentials(attempt_id), limiter) as bunq:
+        return bunq.list_monetary_accounts()
+
+
+def _try_own_installation(lease: Lease, attempt_id: str, limiter: RateLimiter) -> list[resources.MonetaryAccount]:
     """Some sources say that bunq wants a key pair and a device for each access token: try that once.
 
     Only for a token never used before, and after our own installation was refused with it; or where an installation
     may have one session only, and there is one: perhaps this token's, opened by an answer that never came.
     """
-    _keep_wanted(attempt)
-    useless = attempt.installation
-    own = Installation(environment=attempt.environment, is_current=False, created_at=clock.now())
-    own.redirect_uris = []
-    own.private_key = protocol.new_private_key()
-    attempt.installation = own
-    if useless is not None:
-        db.session.delete(useless)
-    db.session.commit()
-    current_app.logger.info("attempt %s: trying an installation of its own", attempt.id)
-    return _read_accounts(attempt, session, token, gate)
+    with transaction():
+        attempt = _locked(lease, attempt_id)
+        useless_id = attempt.installation_id
+        attempt.installation_id = installations.add_for_grant(attempt.environment).id
+        if useless_id is not None:
+            db.session.delete(db.session.get_one(Installation, useless_id))
+    current_app.logger.info("attempt %s: trying an installation of its own", attempt_id)
+    return _list_accounts(attempt_id, limiter)
 
 
-def _complete(installation: Installation, token: str, gate: CallGate) -> None:
-    """Do what is not done yet of a grant's own installation; resumable like setup itself."""
-    if installation.token_sealed is None:
-        onboarding.install(installation, gate)
-    if installation.device_registered_at is None:
-        with sessions.client_for(installation, gate) as client:
-            client.register_device(installation.token or "", onboarding.DEVICE_DESCRIPTION, token)
-        installation.device_registered_at = clock.now()
-        db.session.commit()
+def _settle_refusal(lease: Lease, attempt_id: str, limiter: RateLimiter) -> None:
+    """Find out whether the permission or this server is refused, and record it."""
+    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    is_of_permission = refusal.is_of_permission(attempt.approved_at or attempt.created_at, limiter)
+    with transaction():
+        attempt = _locked(lease, attempt_id)
+        if is_of_permission:
+            attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.SECRET_REFUSED)
+        else:
+            own_id, attempt.installation_id = attempt.installation_id, None
+            if own_id is not None:
+                db.session.delete(db.session.get_one(Installation, own_id))
+            retry_policy.record_kind(attempt, ErrorKind.SERVER_REFUSED)
+        lease.release()
 
 
-def _find_out_who_is_refused(attempt: ConsentAttempt, gate: CallGate) -> None:
-    """bunq's words do not tell a refused grant from a refused server: our own session does."""
-    ours = sessions.current_installation()
-    works = sessions.own_session_works_since(ours, attempt.approved_at or attempt.created_at, gate)
-    if works:
-        attempts.end(attempt, "connecting", "failed", trouble="secret_refused")
-        return
-    own = attempt.installation
-    attempt.installation = None
-    if own is not None:
-        db.session.delete(own)
-    retry_policy.note_kind(attempt, "server_refused")
-
-
-def _take_up(attempt: ConsentAttempt, session: BunqSession, found: list[resources.MonetaryAccount]) -> None:
-    """The accounts are here: hold them until the member confirms, or connect at once."""
+def _take_up(attempt: ConsentAttempt, found: list[resources.MonetaryAccount]) -> None:
+    """The accounts are listed: hold them until the member confirms, or connect at once."""
+    session = db.session.get_one(BunqSession, attempt.session_id)
     granted_user_id = session.holder_user_id
     if granted_user_id is None:
         # Older answers do not tell the granting user's id; the accounts name their owner.
         granted_user_id = next((each.user_id for each in found if each.user_id is not None), None)
     if granted_user_id is None:
         raise errors.ResponseNotUnderstood("bunq does not say whose accounts these are")
-    _keep_wanted(attempt)
     attempt.granted_user_id = granted_user_id
     attempt.granted_user_type = session.holder_type or "User"
     attempt.granted_user_name = session.holder_name or f"bunq user {granted_user_id}"
     attempt.accounts = [{account.wrapper: dict(account.raw)} for account in found]
-    retry_policy.clear(attempt)
+    attempt.clear_error()
     if attempt.came_back_elsewhere or is_other_person(attempt):
-        attempts.claim(attempt, "connecting", "confirm")
-        db.session.commit()
+        attempts.claim(attempt, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
     else:
-        db.session.commit()
-        _connect(attempt, "connecting")
+        _connect(attempt, AttemptStep.CONNECTING)
 
 
-def _keep_wanted(attempt: ConsentAttempt) -> None:
-    """See to it that nothing more is stored with an attempt that was cancelled while bunq answered.
+def _locked(lease: Lease, attempt_id: str) -> ConsentAttempt:
+    """Lock the attempt, and make sure that it was neither cancelled nor taken over while bunq answered.
 
-    :raises SessionGone: it was.
+    :raises LeaseLost: another worker has taken over.
+    :raises SessionGone: it was cancelled.
     """
-    if not attempts.lock(attempt, "connecting"):
-        db.session.rollback()
+    lease.verify()
+    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    if not attempts.lock(attempt, AttemptStep.CONNECTING):
         raise sessions.SessionGone
+    return attempt
 
 
-def is_other_person(attempt: ConsentAttempt) -> bool:
-    """Tell whether a renewal was approved by somebody else than the connection's holder."""
-    renewed = attempt.renews_connection
-    return renewed is not None and renewed.granted_user_id != attempt.granted_user_id
-
-
-def _connect(attempt: ConsentAttempt, step: str) -> bool:
+def _connect(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     """Make or renew the connection, in one transaction with the attempt's move."""
-    if not attempts.claim(attempt, step, "connected"):
-        db.session.rollback()
+    if not attempts.claim(attempt, step, AttemptStep.CONNECTED):
         return False
-    connection, is_new = access.find_or_add(
+    connection, is_new = lifecycle.find_or_add(
         attempt.environment,
         attempt.granted_user_id or 0,
         attempt.granted_user_type or "",
         attempt.granted_user_name or "",
     )
-    old_session, old_installation = connection.session, connection.installation
-    abandoned_sessions.leave(old_session, old_installation)
+    abandoned_sessions.abandon(connection.session_id, connection.installation_id)
     _hand_over(attempt, connection)
-    found = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
-    difference = accounts.store(connection, found)
-    access.admit(connection, attempt.member_id)
+    listed = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
+    diff = accounts.store(connection, listed)
+    lifecycle.admit(connection.id, attempt.member_id)
     attempt.connection_id = connection.id
-    attempt.changes = None if is_new else _as_json(difference)
+    attempt.account_diff = None if is_new else {"new": diff.new, "gone": diff.gone, "stays": diff.stays}
     attempt.accounts = None
-    db.session.commit()
-    db.session.refresh(attempt)
-    abandoned_sessions.close(old_session, old_installation)
+    emit(EventKind.CONNECTION_WORKS, connection_id=connection.id, attempt_id=attempt.id)
     return True
 
 
@@ -220,24 +328,47 @@ def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
     connection.access_token, attempt.access_token = attempt.access_token, None
     connection.session_id, attempt.session_id = attempt.session_id, None
     connection.installation_id, attempt.installation_id = attempt.installation_id, None
-    connection.hooks_set_at = None  # whether callbacks outlive the old permission is not told
+    connection.callbacks_set_at = None  # whether callbacks outlive the old permission is not documented
     connection.granted_user_type = attempt.granted_user_type or ""
     connection.display_name = attempt.granted_user_name or ""
     connection.consented_at = attempt.approved_at or clock.now()
-    access.mark(connection, "active")
+    lifecycle.mark(connection, ConnectionState.ACTIVE)
 
 
-def _note(attempt: ConsentAttempt, error: errors.BunqError) -> None:
-    attempt.tries += 1
-    if attempt.trouble == "checking":
-        retry_policy.note_check_pending(attempt, error)
+def _record(attempt: ConsentAttempt, error: errors.BunqError) -> None:
+    if attempt.error_kind == ErrorKind.CHECKING:
+        retry_policy.record_pending_check(attempt, error)
         return
-    retry_policy.note(attempt, error)
-    # A refusal without words is hardly bunq's own: something on the way said no, and may let us through later.
-    is_final = attempt.trouble in _FINAL and bool(getattr(error, "descriptions", None))
-    if is_final:
-        attempts.end(attempt, "connecting", "failed")
+    retry_policy.record(attempt, error)
+    # A refusal without a message is hardly bunq's own: something on the way refused, and may let us through later.
+    if attempt.error_kind == ErrorKind.REFUSED and getattr(error, "descriptions", None):
+        attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.REFUSED)
 
 
-def _as_json(difference: accounts.Difference) -> dict[str, Any]:
-    return {"new": difference.new, "gone": difference.gone, "stays": difference.stays}
+def _end_without_code(attempt: ConsentAttempt, error: str) -> None:
+    if error == "access_denied":
+        attempts.end(attempt.id, AttemptStep.EXCHANGING, AttemptStep.DENIED)
+        raise ConsentDenied(attempt.id)
+    raise _failed(attempt, AttemptFailure.BUNQ_ERROR, facts={"message": error[:100]})
+
+
+def _failed(
+    attempt: ConsentAttempt,
+    failure: AttemptFailure,
+    error: errors.BunqError | None = None,
+    facts: dict[str, object] | None = None,
+) -> ConsentFailed:
+    with transaction():
+        attempt.error_facts = retry_policy.facts_of(error) if error is not None else facts
+        attempts.end_within(attempt, AttemptStep.EXCHANGING, AttemptStep.FAILED, failure)
+    return ConsentFailed(attempt.id)
+
+
+def _exchange_failure(failure: errors.BunqError) -> AttemptFailure:
+    if not isinstance(failure, errors.CodeRefused):
+        return AttemptFailure(retry_policy.kind_of(failure).value)
+    if failure.error in ("invalid_client", "unauthorized_client"):
+        return AttemptFailure.CLIENT_REFUSED
+    # Without a message, or with a redirect, it was hardly the token endpoint that answered.
+    is_bunqs = failure.descriptions and not 300 <= failure.status < 400
+    return AttemptFailure.CODE_REFUSED if is_bunqs else AttemptFailure.NOT_UNDERSTOOD

@@ -8,7 +8,6 @@ https://doc.bunq.com/oauth
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
@@ -24,9 +23,10 @@ from flask import current_app
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol, transport
+from bunqflask.database import transactions
+from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import ConsentState, Installation
-from bunqflask.services.gateway.rate_limiter import settle
 
 STATE_LIFE = timedelta(minutes=10)
 _QUERY_STYLE = "bunq_query"
@@ -59,14 +59,16 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
         self._attempt_id = attempt_id
 
     def set_state_data(self, browser_session: BrowserSession, state: str, data: dict[str, Any]) -> None:
-        """Store what the exchange will need, under the hash of the state, and mark the browser."""
+        """Store what the exchange will need, under the hash of the state, and mark the browser.
+
+        Takes part in the caller's transaction.
+        """
         now = clock.now()
         db.session.execute(db.delete(ConsentState).where(ConsentState.expires_at < now))
         kept = {name: data[name] for name in ("code_verifier", "redirect_uri") if name in data}
-        row = ConsentState(state_hash=_digest(state), attempt_id=self._attempt_id, expires_at=now + STATE_LIFE)
+        row = ConsentState(state_hash=digest(state), attempt_id=self._attempt_id, expires_at=now + STATE_LIFE)
         row.data = json.dumps(kept)
         db.session.add(row)
-        db.session.commit()
         self._clear_session_state(browser_session)
         markers = [name for name in browser_session if name.startswith(_MARKER)]
         # Browsers drop a cookie that has grown too large, and with it everything else in it.
@@ -75,14 +77,14 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
         browser_session[self._marker(state)] = {"exp": now.timestamp() + self.expires_in}
 
     def take(self, browser_session: BrowserSession, state: str) -> TakenState | None:
-        """Use a state up, in one step, if this browser carries its marker; None otherwise. Does not commit.
+        """Use a state up, if this browser carries its marker; None otherwise. Takes part in the caller's transaction.
 
-        The marker stays until the caller has committed and takes it away: a database that is away, or has no room,
-        must not cost an approval.
+        The marker stays until the caller has committed and removes it: a database that is away, or has no room, must
+        not cost an approval.
         """
         if not state or self._marker(state) not in browser_session:
             return None
-        query = db.delete(ConsentState).where(ConsentState.state_hash == _digest(state)).returning(ConsentState)
+        query = db.delete(ConsentState).where(ConsentState.state_hash == digest(state)).returning(ConsentState)
         row = db.session.scalars(query, execution_options={"synchronize_session": False}).one_or_none()
         taken = None
         if row is not None:
@@ -93,7 +95,7 @@ class StateStore(FlaskIntegration):  # type: ignore[misc]
     @staticmethod
     def _marker(state: str) -> str:
         # The signed cookie is readable: it holds the hash, not the state.
-        return f"{_MARKER}{_digest(state)[:32]}"
+        return f"{_MARKER}{digest(state)[:32]}"
 
     def clear_state_data(self, browser_session: BrowserSession, state: str) -> None:
         """Take the browser's marker away."""
@@ -131,8 +133,7 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
     """
     app = _app(installation, StateStore())
     answer = _Answer()
-    # Nobody waits for our part of the database while we wait for bunq.
-    settle()
+    transactions.release()
     app.compliance_fix = lambda session: session.register_compliance_hook("access_token_response", answer.keep)
     try:
         app.fetch_access_token(code=code, allow_redirects=False, **taken.data)
@@ -191,7 +192,3 @@ def _all_in_the_query(
     kept = {name: value for name, value in headers.items() if name.lower() not in ("content-type", "content-length")}
     kept["Content-Length"] = "0"
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}", kept, None
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,52 +1,60 @@
-"""Sessions and installations that nothing uses any more: closed at bunq and deleted, also after a crash in between.
+"""Sessions and installations that nothing uses any more: closed at bunq and deleted, also after a crash.
 
-Whatever ends their use says so in the same transaction, so that none can be forgotten with its secrets.
+Whatever ends their use marks them in the same transaction, so that none can be forgotten with its secrets; the worker
+closes them.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from flask import current_app
+from sqlalchemy import select
 
 from bunqflask import clock
 from bunqflask.database import leases
+from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Installation
-from bunqflask.services.gateway import sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.models import BunqSession, EventKind, Installation
+from bunqflask.services.gateway import installations
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 _CLOSING_PATIENCE_S = 2.0
-# Whoever left them closes them at once; what is left for so long, a crash left over.
-_LEFT_OVER = timedelta(minutes=5)
 
 
-def leave(session: BunqSession | None, own_installation: Installation | None) -> None:
-    """Note that nothing uses a session, and an installation made for one grant, from here on. Does not commit."""
-    for row in (session, own_installation):
-        if row is not None:
-            row.left_at = clock.now()
+def abandon(session_id: int | None, own_installation_id: int | None) -> None:
+    """Mark a session, and an installation made for one grant, as unused, within the caller's transaction."""
+    if session_id is not None:
+        db.session.get_one(BunqSession, session_id).abandoned_at = clock.now()
+    if own_installation_id is not None:
+        db.session.get_one(Installation, own_installation_id).abandoned_at = clock.now()
+    if session_id is not None or own_installation_id is not None:
+        emit(EventKind.SESSION_ABANDONED)
 
 
-def close(session: BunqSession | None, own_installation: Installation | None) -> None:
-    """Close at bunq what was left, and delete it here; a failure there changes nothing here."""
-    if session is not None:
-        signer = own_installation or sessions.find_installation()
-        if signer is not None:
-            sessions.close(session, signer, CallGate(_CLOSING_PATIENCE_S))
-        db.session.delete(session)
-    if own_installation is not None:
-        db.session.delete(own_installation)
-    db.session.commit()
-
-
-def close_left_over() -> None:
-    """Do the same for what a crash left over."""
-    before = clock.now() - _LEFT_OVER
-    for session in list(db.session.scalars(db.select(BunqSession).where(BunqSession.left_at < before))):
+def close_all() -> None:
+    """Close at bunq what was abandoned, and delete it here; a failure there changes nothing here."""
+    for session in list(db.session.scalars(select(BunqSession).where(BunqSession.abandoned_at.is_not(None)))):
         # Not given back: the row goes.
         if leases.take(session) is not None:
-            query = db.select(Installation).where(
-                Installation.id == session.installation_id, Installation.left_at.is_not(None)
-            )
-            close(session, db.session.scalars(query).one_or_none())
-    for installation in list(db.session.scalars(db.select(Installation).where(Installation.left_at < before))):
-        close(None, installation)
+            _close(session)
+            with transaction():
+                db.session.delete(session)
+    abandoned = select(Installation).where(Installation.abandoned_at.is_not(None))
+    in_use = select(BunqSession.installation_id).where(BunqSession.installation_id.is_not(None))
+    unused = abandoned.where(Installation.id.not_in(in_use))
+    with transaction():
+        for installation in db.session.scalars(unused):
+            db.session.delete(installation)
+
+
+def _close(session: BunqSession) -> None:
+    try:
+        token = session.token
+        signer = db.session.get(Installation, session.installation_id) if session.installation_id else None
+        if token is None or signer is None:
+            return
+        with installations.client_for(signer, RateLimiter(_CLOSING_PATIENCE_S)) as bunq:
+            installations.close_session(bunq, token)
+    except SecretUnreadable as error:
+        # A session whose key is lost cannot be closed, but can be deleted.
+        current_app.logger.info("a bunq session could not be closed: %s", error)

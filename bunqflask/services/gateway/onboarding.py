@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,16 +18,16 @@ from sqlalchemy.exc import IntegrityError
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol
-from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.resources import OauthClient
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Installation
-from bunqflask.services.gateway import psd2, retry_policy, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway import installations, psd2, retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.gateway.sessions import Bunq
 
 # Nobody else waits for a setup: it may sit out bunq's slowest limit several times.
 PATIENCE_S = 120.0
-DEVICE_DESCRIPTION = "bunqflask"
 # The command's exit status for NotKnownToBunq: by this `make run` tells that its simulated bank was reset.
 NOT_KNOWN_STATUS = 3
 _SESSION_REFUSED = (
@@ -67,7 +68,7 @@ class Wishes:
     new_psd2_identity: str | None = None
 
 
-Step = tuple[str, Callable[[Installation, CallGate, Wishes], str]]
+Step = tuple[str, Callable[[Installation, RateLimiter, Wishes], str]]
 
 
 def run(wishes: Wishes) -> Iterator[StepDone]:
@@ -82,22 +83,26 @@ def run(wishes: Wishes) -> Iterator[StepDone]:
     steps = _steps(with_psd2=installation.psd2_certificate is not None)
     for number, (name, step) in enumerate(steps, start=1):
         started = time.monotonic()
-        try:
-            result = step(installation, CallGate(PATIENCE_S), wishes)
-        except errors.CredentialsRejected as error:
-            raise NotKnownToBunq(
-                "bunq does not know this installation any more; a sandbox forgets all of them when it is reset. "
-                "Run setup again with --new-installation."
-            ) from error
-        except errors.ResponseNotTrusted as error:
-            raise SetupRefused(
-                f"{error}, so it was not used. Run setup again. If it stays so, bunq has another key by now, or "
-                "somebody stands between: make sure that you reach bunq itself, then add --new-installation."
-            ) from error
-        db.session.commit()
+        result = _do(step, installation, wishes)
         if number == len(steps):
-            retry_policy.forget_the_servers()
+            with transaction():
+                retry_policy.clear_server_errors()
         yield StepDone(number, len(steps), name, result, time.monotonic() - started)
+
+
+def _do(step: Callable[[Installation, RateLimiter, Wishes], str], installation: Installation, wishes: Wishes) -> str:
+    try:
+        return step(installation, RateLimiter(PATIENCE_S), wishes)
+    except errors.CredentialsRejected as error:
+        raise NotKnownToBunq(
+            "bunq does not know this installation any more; a sandbox forgets all of them when it is reset. "
+            "Run setup again with --new-installation."
+        ) from error
+    except errors.ResponseNotTrusted as error:
+        raise SetupRefused(
+            f"{error}, so it was not used. Run setup again. If it stays so, bunq has another key by now, or "
+            "somebody stands between: make sure that you reach bunq itself, then add --new-installation."
+        ) from error
 
 
 def _steps(*, with_psd2: bool) -> list[Step]:
@@ -115,28 +120,33 @@ def _steps(*, with_psd2: bool) -> list[Step]:
 
 def _installation(wishes: Wishes) -> Installation:
     """Return the current installation, or a new row that takes over what outlives an installation."""
-    old = sessions.find_installation()
+    old = installations.find_current()
     if old is not None and not wishes.new_installation:
-        _take_identity(old, wishes)
-        db.session.commit()
+        with transaction():
+            _take_identity(old, wishes)
         return old
+    try:
+        with transaction():
+            return _add_installation(installations.find_current(), wishes)
+    except IntegrityError:
+        # Another run began at the same time: from here on both work on its row.
+        return installations.find_current() or _installation(wishes)
+
+
+def _add_installation(old: Installation | None, wishes: Wishes) -> Installation:
     new = Installation(environment=current_app.config["BUNQ_ENVIRONMENT"], created_at=clock.now())
     new.redirect_uris = []
     if old is not None:
         old.is_current = False
+        db.session.flush()
+    db.session.add(new)
+    db.session.flush()
+    if old is not None:
         if old.psd2_certificate is None and not _wants_psd2(wishes):
             new.api_key = old.api_key
         new.psd2_certificate, new.psd2_chain = old.psd2_certificate, old.psd2_chain
         new.psd2_private_key = old.psd2_private_key
-        db.session.flush()
-    db.session.add(new)
     _take_identity(new, wishes, renew=True)
-    try:
-        db.session.commit()
-    except IntegrityError:
-        # Another run began at the same moment: from here on both work on its row.
-        db.session.rollback()
-        return sessions.find_installation() or _installation(wishes)
     return new
 
 
@@ -162,46 +172,31 @@ def _take_identity(installation: Installation, wishes: Wishes, *, renew: bool = 
     installation.psd2_private_key = identity.private_key
 
 
-def _make_key_pair(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
-    db.session.refresh(installation, with_for_update=True)  # two runs at once must not make two
-    if installation.private_key_sealed is not None:
-        return "kept"
-    installation.private_key = protocol.new_private_key()
+def _make_key_pair(installation: Installation, _limiter: RateLimiter, _wishes: Wishes) -> str:
+    with transaction():
+        db.session.refresh(installation, with_for_update=True)  # two runs at once must not make two
+        if installation.private_key_sealed is not None:
+            return "kept"
+        installation.private_key = protocol.new_private_key()
     return "made"
 
 
-def _install(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+def _install(installation: Installation, limiter: RateLimiter, _wishes: Wishes) -> str:
     if installation.token_sealed is not None:
         return f"kept, number {installation.bunq_installation_id}"
-    install(installation, gate)
+    installations.install(installation.id, limiter)
     return f"made, number {installation.bunq_installation_id}"
 
 
-def install(installation: Installation, gate: CallGate) -> None:
-    """Make an installation's key known to bunq, and keep the token and bunq's own key."""
-    key = protocol.load_private_key(installation.private_key or "", is_ours=True)
-    with sessions.client_for(None, gate) as client:
-        answer = client.create_installation(protocol.public_pem(key))
-    protocol.load_server_key(answer.server_public_key)
-    db.session.refresh(installation, with_for_update=True)
-    if installation.token_sealed is not None:
-        db.session.commit()
-        return  # another run was quicker: its installation is the one that both go on with
-    installation.bunq_installation_id = answer.installation_id
-    installation.token = answer.token
-    installation.server_public_key = answer.server_public_key
-    db.session.commit()
-
-
-def _register_psd2(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+def _register_psd2(installation: Installation, limiter: RateLimiter, _wishes: Wishes) -> str:
     if installation.api_key_sealed is not None:
         return "kept"
-    _new_psd2_secret(installation, gate)
+    _new_psd2_secret(installation, limiter)
     return "registered"
 
 
-def _new_psd2_secret(installation: Installation, gate: CallGate) -> None:
-    """Show bunq the certificate, and keep the secret that it answers only this once."""
+def _new_psd2_secret(installation: Installation, limiter: RateLimiter) -> None:
+    """Show bunq the certificate, and store the secret that it answers only this once."""
     token = installation.token or ""
     certificate, chain = installation.psd2_certificate or "", installation.psd2_chain or ""
     signature = psd2.proof(
@@ -209,53 +204,54 @@ def _new_psd2_secret(installation: Installation, gate: CallGate) -> None:
         installation_key=installation.private_key or "",
         installation_token=token,
     )
-    with sessions.client_for(installation, gate) as client:
-        installation.api_key = client.register_psd2_credential(token, certificate, chain, signature)
-    installation.psd2_registered_at = clock.now()
-    db.session.commit()
+    with installations.client_for(installation, limiter) as bunq:
+        secret = bunq.register_psd2_credential(token, certificate, chain, signature)
+    with transaction():
+        installation.api_key = secret
+        installation.psd2_registered_at = clock.now()
 
 
-def _register_device(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
-    kept = installation.api_key
+def _register_device(installation: Installation, limiter: RateLimiter, wishes: Wishes) -> str:
+    stored = installation.api_key
     if installation.device_registered_at is not None:
-        if wishes.api_key and wishes.api_key != kept:
+        if wishes.api_key and wishes.api_key != stored:
             raise SetupRefused(
                 "This installation is bound to another API key. To use the new one, add --new-installation."
             )
         return "kept"
     if installation.psd2_certificate is not None:
-        return _register_psd2_device(installation, gate)
-    if kept is not None and wishes.api_key in (None, kept):
+        return _register_psd2_device(installation, limiter)
+    if stored is not None and wishes.api_key in (None, stored):
         try:
-            return _bind(installation, gate)
+            return _bind(installation, limiter)
         except errors.SecretRefused as error:
             # Refused before, or too old by now: another one is welcome.
-            if not _take_api_key(installation, gate, wishes, instead_of=kept):
+            if not _take_api_key(installation, limiter, wishes, instead_of=stored):
                 raise _key_refused() from error
-    elif not _take_api_key(installation, gate, wishes, instead_of=kept):
+    elif not _take_api_key(installation, limiter, wishes, instead_of=stored):
         raise SetupRefused(
             "An API key is needed: set BUNQ_API_KEY or BUNQ_API_KEY_FILE, or type it at the prompt. "
             "In a sandbox, --new-sandbox-user company makes one."
         )
     try:
-        result = _bind(installation, gate)
+        result = _bind(installation, limiter)
     except errors.SecretRefused as error:
         raise _key_refused() from error
-    if installation.device_id is None and kept is not None:
+    if installation.device_id is None and stored is not None:
         # The device that exists already was bound to the key of the run before, which was cut off.
-        installation.api_key = kept
-        db.session.commit()
+        with transaction():
+            installation.api_key = stored
     return result
 
 
-def _register_psd2_device(installation: Installation, gate: CallGate) -> str:
+def _register_psd2_device(installation: Installation, limiter: RateLimiter) -> str:
     try:
-        return _bind(installation, gate)
+        return _bind(installation, limiter)
     except errors.SecretRefused:
-        # bunq's secret lives for an hour only, until its first use; the certificate is good for another one.
-        _new_psd2_secret(installation, gate)
+        # bunq's secret is valid for an hour only, until its first use; the certificate is good for another one.
+        _new_psd2_secret(installation, limiter)
     try:
-        return _bind(installation, gate)
+        return _bind(installation, limiter)
     except errors.SecretRefused as error:
         raise SetupRefused("bunq does not accept the secret that it gave for this certificate.") from error
 
@@ -267,100 +263,92 @@ def _key_refused() -> SetupRefused:
     )
 
 
-def _bind(installation: Installation, gate: CallGate) -> str:
+def _bind(installation: Installation, limiter: RateLimiter) -> str:
     """Bind the stored secret to an installation; a device that exists already is as good.
 
     :raises SecretRefused: bunq does not accept the secret.
     """
     token, secret = installation.token or "", installation.api_key or ""
-    with sessions.client_for(installation, gate) as client:
-        installation.device_id = client.register_device(token, DEVICE_DESCRIPTION, secret)
-    installation.device_registered_at = clock.now()
-    db.session.commit()
-    return "registered" if installation.device_id is not None else "was registered already"
+    with installations.client_for(installation, limiter) as bunq:
+        device_id = bunq.register_device(token, installations.DEVICE_DESCRIPTION, secret)
+    with transaction():
+        installation.device_id = device_id
+        installation.device_registered_at = clock.now()
+    return "registered" if device_id is not None else "was registered already"
 
 
-def _take_api_key(installation: Installation, gate: CallGate, wishes: Wishes, *, instead_of: str | None) -> bool:
-    """Find the API key to bind, and keep it before it is used: some are shown only once. False without one."""
+def _take_api_key(installation: Installation, limiter: RateLimiter, wishes: Wishes, *, instead_of: str | None) -> bool:
+    """Find the API key to bind, and store it before it is used: some are shown only once. False without one."""
     secret = wishes.api_key if wishes.api_key != instead_of else None
     if secret is None and wishes.new_sandbox_user:
-        with sessions.client_for(None, gate) as client:
-            secret = client.create_sandbox_user(wishes.new_sandbox_user)
+        with installations.client_for(None, limiter) as bunq:
+            secret = bunq.create_sandbox_user(wishes.new_sandbox_user)
     if secret is None and wishes.ask_api_key is not None:
         secret = wishes.ask_api_key().strip()
     if not secret or secret == instead_of:
         return False
-    db.session.refresh(installation, with_for_update=True)
-    if installation.api_key == instead_of:  # else another run has stored one meanwhile, and perhaps bound it
-        installation.api_key = secret
-    db.session.commit()
+    with transaction():
+        db.session.refresh(installation, with_for_update=True)
+        if installation.api_key == instead_of:  # else another run has stored one meanwhile, and perhaps bound it
+            installation.api_key = secret
     return True
 
 
-def _open_session(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
-    session = installation.session
-    if session is None:
-        installation.session = session = BunqSession(generation=0)
-        db.session.commit()
+def _open_session(installation: Installation, limiter: RateLimiter, _wishes: Wishes) -> str:
+    if installation.session_id is None:
+        with transaction():
+            installation.session_id = sessions.new_session().id
+    session = db.session.get_one(BunqSession, installation.session_id)
     before = session.generation
     try:
-        sessions.ensure_open(session, secret=installation.api_key or "", installation=installation, gate=gate)
+        sessions.ensure_open(sessions.own_credentials(installation.id), limiter)
     except errors.SecretRefused as error:
         raise NotKnownToBunq(_SESSION_REFUSED) from error
+    db.session.refresh(session)
     verb = "opened" if session.generation != before else "still open"
     return f"{verb}, as {session.holder_name or session.holder_type}"
 
 
-def _find_or_create_oauth_client(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
-    found = _active_client(installation, gate)
-    verb = "found"
-    if found is None:
-        _in_own_session(installation, gate, lambda client, token, user_id: client.create_oauth_client(token, user_id))
-        found = _active_client(installation, gate)
-        verb = "made"
+def _find_or_create_oauth_client(installation: Installation, limiter: RateLimiter, _wishes: Wishes) -> str:
+    known_id = installation.oauth_client_id
+    with _own_session(installation, limiter) as bunq:
+        found, verb = _active_client(bunq, known_id), "found"
+        if found is None:
+            bunq.create_oauth_client()
+            found, verb = _active_client(bunq, known_id), "made"
     if found is None:
         raise SetupRefused("bunq made no OAuth client. Look in the bunq app, under Developers, and run setup again.")
-    installation.oauth_client_id, installation.client_id = found.id, found.client_id
-    installation.client_secret = found.secret
-    installation.redirect_uris = list(found.redirect_uris)
+    with transaction():
+        installation.oauth_client_id, installation.client_id = found.id, found.client_id
+        installation.client_secret = found.secret
+        installation.redirect_uris = list(found.redirect_uris)
     return f"{verb}, number {found.id}"
 
 
-def _active_client(installation: Installation, gate: CallGate) -> OauthClient | None:
-    clients = _in_own_session(
-        installation, gate, lambda client, token, user_id: client.list_oauth_clients(token, user_id)
-    )
-    known = [client for client in clients if client.id == installation.oauth_client_id]
+def _active_client(bunq: Bunq, known_id: int | None) -> OauthClient | None:
+    clients = bunq.list_oauth_clients()
+    known = [client for client in clients if client.id == known_id]
     return next(iter(known or clients), None)
 
 
-def _add_redirect_url(installation: Installation, gate: CallGate, wishes: Wishes) -> str:
+def _add_redirect_url(installation: Installation, limiter: RateLimiter, _wishes: Wishes) -> str:
     number, ours = installation.oauth_client_id or 0, current_app.config["REDIRECT_URI"]
-    if ours not in installation.redirect_uris:
-        # The list inside the client object may be short; the one of its own is complete.
-        installation.redirect_uris = _in_own_session(
-            installation, gate, lambda client, token, user: client.list_redirect_urls(token, user, number)
-        )
-    if ours in installation.redirect_uris:
-        return f"known to bunq, {ours}"
-    added = _in_own_session(
-        installation, gate, lambda client, token, user: client.add_redirect_url(token, user, number, ours)
-    )
-    installation.redirect_uris = [*installation.redirect_uris, ours]
-    return f"{'added' if added else 'known to bunq'}, {ours}"
+    known, is_added = list(installation.redirect_uris), False
+    if ours not in known:
+        with _own_session(installation, limiter) as bunq:
+            # The list inside the client object may be short; the one of its own is complete.
+            known = bunq.list_redirect_urls(number)
+            is_added = ours not in known and bunq.add_redirect_url(number, ours)
+        with transaction():
+            installation.redirect_uris = known if ours in known else [*known, ours]
+    return f"{'added' if is_added else 'known to bunq'}, {ours}"
 
 
-def _in_own_session(
-    installation: Installation,
-    gate: CallGate,
-    work: Callable[[BunqClient, str, int], sessions.Result],
-) -> sessions.Result:
-    session = installation.session
-    if session is None:
-        raise sessions.NotSetUp("run `flask --app wsgi setup` first")
-    secret = installation.api_key or ""
+@contextmanager
+def _own_session(installation: Installation, limiter: RateLimiter) -> Iterator[Bunq]:
     try:
-        return sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+        with sessions.own(installation, limiter) as bunq:
+            yield bunq
     except errors.SecretRefused as error:
         # The session that was still open is not known any more, and bunq gives no other.
         raise NotKnownToBunq(_SESSION_REFUSED) from error

@@ -1,152 +1,182 @@
-"""The gate that every call to bunq passes: one budget for all workers and hosts, kept in the database.
+"""The rate limiter that every call to bunq passes: one budget for all processes and hosts, kept in the database.
 
-No row of ours is ever locked while a call is under way: passing the gate commits first.
+No row of ours is locked while a call is under way: the limiter refuses to be entered inside a unit of work, and ends a
+reading transaction first.
 
-A person who waits comes before work that nobody waits for: whoever finds no place free has the next one kept for
-them, and such work (`gives_way`) stands aside until they have had it, or have not come back for it.
+Interactive requests have priority. When the limit is used up, the next free call is reserved for the waiting person,
+and background work (`is_background`) yields until the person has had it, or has not come back for it.
+
+https://doc.bunq.com/basics/rate-limits
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet
 from bunqflask.bunq.limits import limit_for
-from bunqflask.extensions import db, writable
-from bunqflask.models import CallBudget
+from bunqflask.database import transactions
+from bunqflask.database.leases import LEASE, Lease
+from bunqflask.database.upsert import insert_into
+from bunqflask.extensions import db
+from bunqflask.models import RateLimitWindow
 
-# bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a
-# call counts from then on, so no two can be closer together at bunq than they are here; this is for the clocks.
+# bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a call
+# counts from then on, so no two can be closer together at bunq than they are here; the margin is for the clocks.
 _MARGIN_S = 0.05
-# A page that was told to wait asks again within two seconds of the moment it was told.
-_COMES_BACK_S = 3.0
-# How often work that gives way looks whether the person has had their call.
-_LOOK_AGAIN_S = 0.25
+# A page that was told to wait asks again within two seconds of the time it was given.
+_RETURNS_WITHIN_S = 3.0
+# How often background work looks whether the person has had their call.
+_YIELD_S = 0.25
+# Nothing here is blocked or reserved for longer.
+_LONGEST_BLOCK = timedelta(minutes=2)
+# A wait is cut into pieces no longer than this, so that the lease is renewed in time.
+_LONGEST_PAUSE_S = LEASE.total_seconds() / 3
 
-# Nothing here is closed or kept for longer.
-_FARTHEST = timedelta(minutes=2)
-
-_BUDGET = select(CallBudget.spent, CallBudget.closed_until, CallBudget.kept_free_until)
+_stopping = threading.Event()
+_WINDOW = select(RateLimitWindow.calls, RateLimitWindow.blocked_until, RateLimitWindow.reserved_until)
 
 
-class CallGate:
-    """A gate for one piece of work, which is willing to wait `patience_s` seconds in all.
+class RateLimiter:
+    """The limiter for one piece of work, which may wait `patience_s` seconds in all.
 
-    :param gives_way: nobody waits for this work, so people come first.
+    :param is_background: no person waits for this work, so interactive requests come first.
+    :param lease: the lease under which the work is done; it is renewed before each call and during each wait.
     """
 
-    def __init__(self, patience_s: float, *, gives_way: bool = False) -> None:
-        self.gives_way = gives_way
+    def __init__(self, patience_s: float, *, is_background: bool = False, lease: Lease | None = None) -> None:
+        self.is_background = is_background
+        self._lease = lease
         self._deadline = time.monotonic() + patience_s
-        self._places: dict[str, str] = {}
+        self._entered: dict[str, str] = {}
+
+    def without_waiting(self) -> RateLimiter:
+        """Return a limiter for the same work that never waits."""
+        return RateLimiter(0.0, is_background=self.is_background, lease=self._lease)
 
     def enter(self, endpoint: str) -> None:
-        """Take the next free place in the endpoint's budget, waiting for it if need be.
+        """Take the next free call of the endpoint, waiting for it if need be.
 
-        :raises CallNotAllowedYet: when it is further away than the patience left.
+        :raises CallNotAllowedYet: it is further away than the patience left.
+        :raises LeaseLost: another worker has taken over the work.
+        :raises RuntimeError: there is uncommitted work.
         """
-        settle()
+        transactions.release()
+        if _stopping.is_set():
+            raise CallNotAllowedYet(endpoint, _RETURNS_WITHIN_S)
         if current_app.config["BUNQ_CALL_LIMITS"] == "off":
+            self._renew_lease()
             return
         while True:
-            place = clock.now().isoformat()
-            wait_s = _take(endpoint, place, gives_way=self.gives_way)
+            entered_at = clock.now().isoformat()
+            wait_s = self._take(endpoint, entered_at)
             if wait_s <= 0:
-                self._places[endpoint] = place
+                self._entered[endpoint] = entered_at
                 return
             if not self.pause(wait_s):
                 raise CallNotAllowedYet(endpoint, wait_s)
 
     def leave(self, endpoint: str) -> None:
         """The answer is here, or none will come: count the call from now on."""
-        place = self._places.pop(endpoint, None)
-        if place is None:
+        entered_at = self._entered.pop(endpoint, None)
+        if entered_at is None:
             return
-        with db.engine.begin() as connection:
-            spent = [each for each in _row(connection, endpoint).spent if each != place]
-            _note(connection, endpoint, spent=[*spent, clock.now().isoformat()])
+        with transactions.separate_transaction() as connection:
+            calls = [each for each in _locked_row(connection, endpoint).calls if each != entered_at]
+            _update(connection, endpoint, calls=[*calls, clock.now().isoformat()])
 
     def close(self, endpoint: str, wait_s: float) -> None:
-        """Hold an endpoint back after bunq refused a call for being too many."""
-        with db.engine.begin() as connection:
-            _row(connection, endpoint)
-            _note(connection, endpoint, closed_until=clock.now() + timedelta(seconds=wait_s))
+        """Block an endpoint after bunq refused a call for being too many."""
+        with transactions.separate_transaction() as connection:
+            _locked_row(connection, endpoint)
+            _update(connection, endpoint, blocked_until=clock.now() + timedelta(seconds=wait_s))
 
     def pause(self, wait_s: float) -> bool:
         """Wait, if the patience left allows it; False at once if it does not."""
-        if time.monotonic() + wait_s > self._deadline:
+        until = time.monotonic() + wait_s
+        if until > self._deadline:
             return False
-        settle()
-        time.sleep(wait_s)
+        transactions.release()
+        while (left_s := until - time.monotonic()) > 0:
+            if _stopping.wait(min(left_s, _LONGEST_PAUSE_S)):
+                return False
+            if left_s > _LONGEST_PAUSE_S:
+                self._renew_lease()
         return True
 
+    def _renew_lease(self) -> None:
+        if self._lease is not None:
+            with transactions.separate_transaction() as connection:
+                self._lease.renew(connection)
 
-def settle() -> None:
-    """Commit what is decided and let go of the database, before anything slow."""
-    writable()
-    db.session.commit()
+    def _take(self, endpoint: str, entered_at: str) -> float:
+        """Spend one call and return 0; or return the seconds until one is free. Renews the lease either way."""
+        with transactions.separate_transaction() as connection:
+            if self._lease is not None:
+                self._lease.renew(connection)
+            now = clock.now()
+            stored = _Window(*_locked_row(connection, endpoint))
+            window = stored.corrected(endpoint, now)
+            if window != stored:
+                _update(connection, endpoint, **asdict(window))
+            wait_s = window.until_free_s(endpoint, now)
+            if self.is_background and window.reserved_until is not None and window.reserved_until > now:
+                return max(wait_s, _YIELD_S)
+            if wait_s > 0:
+                if not self.is_background:
+                    _update(connection, endpoint, reserved_until=now + timedelta(seconds=wait_s + _RETURNS_WITHIN_S))
+                return wait_s
+            values = {} if self.is_background or window.reserved_until is None else {"reserved_until": None}
+            _update(connection, endpoint, calls=[*window.recent(endpoint, now), entered_at], **values)
+        return 0.0
+
+
+def stop_waiting() -> None:
+    """Let all work of this process end at its next call to bunq: the process is about to end."""
+    _stopping.set()
 
 
 def next_call_in_s(endpoint: str) -> float:
     """Return the seconds until bunq allows the next call to an endpoint; 0 when it does now."""
-    row = db.session.execute(_BUDGET.where(CallBudget.endpoint == endpoint)).one_or_none()
+    row = db.session.execute(_WINDOW.where(RateLimitWindow.endpoint == endpoint)).one_or_none()
     now = clock.now()
-    return _Budget(*row).set_right(endpoint, now).until_free_s(endpoint, now) if row is not None else 0.0
-
-
-def _take(endpoint: str, place: str, *, gives_way: bool) -> float:
-    """Spend one call, under the name of its moment, and return 0; or return the seconds until one is free."""
-    with db.engine.begin() as connection:
-        now = clock.now()
-        noted = _Budget(*_row(connection, endpoint))
-        budget = noted.set_right(endpoint, now)
-        if budget != noted:
-            _note(connection, endpoint, **asdict(budget))
-        wait_s = budget.until_free_s(endpoint, now)
-        if gives_way and budget.kept_free_until is not None and budget.kept_free_until > now:
-            return max(wait_s, _LOOK_AGAIN_S)
-        if wait_s > 0:
-            if not gives_way:
-                _note(connection, endpoint, kept_free_until=now + timedelta(seconds=wait_s + _COMES_BACK_S))
-            return wait_s
-        values = {} if gives_way or budget.kept_free_until is None else {"kept_free_until": None}
-        _note(connection, endpoint, spent=[*budget.recent(endpoint, now), place], **values)
-    return 0.0
+    return _Window(*row).corrected(endpoint, now).until_free_s(endpoint, now) if row is not None else 0.0
 
 
 @dataclass(frozen=True)
-class _Budget:
-    """What is noted of an endpoint: the moments of its calls, and until when it is closed or kept for a person."""
+class _Window:
+    """The recent calls of an endpoint, and until when it is blocked, or reserved for a person."""
 
-    spent: list[str]
-    closed_until: datetime | None
-    kept_free_until: datetime | None
+    calls: list[str]
+    blocked_until: datetime | None
+    reserved_until: datetime | None
 
-    def set_right(self, endpoint: str, now: datetime) -> _Budget:
-        """Return the same with nothing further ahead than can be: a clock that was wrong has noted that.
+    def corrected(self, endpoint: str, now: datetime) -> _Window:
+        """Return the same without times that are too far ahead, which a clock that was wrong has written.
 
-        What it counted still counts, as of now, so that setting the clock right lets no call too many through.
+        The calls it counted still count, as of now, so that correcting the clock lets no call too many through.
         """
-        period_s, farthest = limit_for(endpoint).period_s, now + _FARTHEST
-        closed_until, kept_free_until = self.closed_until, self.kept_free_until
-        return _Budget(
-            [now.isoformat() if _age_s(each, now) < -period_s else each for each in self.spent],
-            closed_until if closed_until is None or closed_until < farthest else now + timedelta(seconds=period_s),
-            kept_free_until if kept_free_until is None or kept_free_until < farthest else None,
+        period_s, farthest = limit_for(endpoint).period_s, now + _LONGEST_BLOCK
+        blocked_until, reserved_until = self.blocked_until, self.reserved_until
+        return _Window(
+            [now.isoformat() if _age_s(each, now) < -period_s else each for each in self.calls],
+            blocked_until if blocked_until is None or blocked_until < farthest else now + timedelta(seconds=period_s),
+            reserved_until if reserved_until is None or reserved_until < farthest else None,
         )
 
     def until_free_s(self, endpoint: str, now: datetime) -> float:
-        """Return the seconds until there is a place, 0 when there is one."""
-        if self.closed_until is not None and self.closed_until > now:
-            return (self.closed_until - now).total_seconds()
+        """Return the seconds until a call is free, 0 when one is."""
+        if self.blocked_until is not None and self.blocked_until > now:
+            return (self.blocked_until - now).total_seconds()
         limit, recent = limit_for(endpoint), self.recent(endpoint, now)
         if len(recent) < limit.calls:
             return 0.0
@@ -155,19 +185,18 @@ class _Budget:
     def recent(self, endpoint: str, now: datetime) -> list[str]:
         """Return the calls that still count, oldest first."""
         period_s = limit_for(endpoint).period_s + _MARGIN_S
-        return sorted(each for each in self.spent if _age_s(each, now) < period_s)
+        return sorted(each for each in self.calls if _age_s(each, now) < period_s)
 
 
-def _age_s(place: str, now: datetime) -> float:
-    return (now - datetime.fromisoformat(place)).total_seconds()
+def _age_s(called_at: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(called_at)).total_seconds()
 
 
-def _note(connection: Connection, endpoint: str, **values: Any) -> None:
-    connection.execute(update(CallBudget).where(CallBudget.endpoint == endpoint).values(**values))
+def _update(connection: DatabaseConnection, endpoint: str, **values: Any) -> None:
+    connection.execute(update(RateLimitWindow).where(RateLimitWindow.endpoint == endpoint).values(**values))
 
 
-def _row(connection: Connection, endpoint: str) -> Any:
+def _locked_row(connection: DatabaseConnection, endpoint: str) -> Any:
     """Return the endpoint's row, made if need be and locked until the end of the transaction."""
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    connection.execute(insert(CallBudget).values(endpoint=endpoint, spent=[]).on_conflict_do_nothing())
-    return connection.execute(_BUDGET.where(CallBudget.endpoint == endpoint).with_for_update()).one()
+    connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
+    return connection.execute(_WINDOW.where(RateLimitWindow.endpoint == endpoint).with_for_update()).one()

@@ -1,9 +1,13 @@
-"""What came of a failed try: noted on a connection or an attempt, with the time of the next try."""
+"""What follows from each kind of error of bunq: when to retry, whose fault it is, and what a person reads about it.
+
+One table, `POLICIES`, answers all of it; pages, the command line and the worker look here.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from flask import current_app
 from sqlalchemy import update
@@ -11,103 +15,242 @@ from sqlalchemy import update
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConsentAttempt
+from bunqflask.i18n import gettext as _
+from bunqflask.models import Connection, ConsentAttempt, ErrorKind
+from bunqflask.models.retry import RetryState
 
-LONGEST_REST = timedelta(minutes=5)
+# Nothing that is retried waits for longer, except for accounts that bunq does not list (`NOT_LISTED`).
+LONGEST_RETRY = timedelta(minutes=5)
+NOT_LISTED_RETRY = timedelta(hours=6)
 _SOON = timedelta(seconds=1)
-_RETRY = {
-    "unavailable": timedelta(minutes=1),
-    "no_answer": timedelta(minutes=1),
-    "not_trusted": LONGEST_REST,
-    "not_understood": LONGEST_REST,
-    "installation_refused": LONGEST_REST,
-    "server_refused": LONGEST_REST,
-    "not_set_up": LONGEST_REST,
-    "refused": LONGEST_REST,
-}
-# Troubles of this server as a whole, which setup mends.
-_OF_THE_SERVER = ("server_refused", "installation_refused", "not_trusted", "not_set_up")
-_KINDS: list[tuple[type[errors.BunqError], str]] = [
-    (errors.CallNotAllowedYet, "waiting"),
-    (errors.RateLimited, "waiting"),
-    (errors.BunqUnavailable, "unavailable"),
-    (errors.TransportFailed, "no_answer"),
-    (errors.ResponseNotTrusted, "not_trusted"),
-    (errors.ResponseNotUnderstood, "not_understood"),
-    (errors.CredentialsRejected, "installation_refused"),
-    (errors.SecretRefused, "checking"),
-    (errors.RequestRefused, "refused"),
-]
+# Where bunq does not say how long to wait.
+_USUAL_WAIT_S = 3.0
+_CHECK_WAIT_S = 5.0
+
+Cause = Literal["bunq", "server", "permission", "account"]
 
 
-def kind_of(error: errors.BunqError) -> str:
-    """Name an error in one word that pages have sentences for."""
+@dataclass(frozen=True, kw_only=True)
+class ErrorPolicy:
+    """What follows from one kind of error.
+
+    `lead` is what it means, `todo` what to do; `status` is the HTTP status of a page that shows it. Empty `todo` means
+    that it is retried without anybody doing anything.
+    """
+
+    retry_after: timedelta
+    cause: Cause
+    needs_person: bool
+    title: str
+    lead: str
+    todo: tuple[str, ...] = ()
+    who: str = ""
+    status: int = 502
+
+
+def policy_for(kind: ErrorKind) -> ErrorPolicy:
+    """Return what follows from a kind of error, in the language of the request."""
+    return _policies()[kind]
+
+
+def kind_of(error: errors.BunqError) -> ErrorKind:
+    """Return the kind of an error that a call raised."""
     return next(kind for error_type, kind in _KINDS if isinstance(error, error_type))
 
 
 def facts_of(error: errors.BunqError) -> dict[str, Any]:
-    """What bunq said, for the folded part of a page and for bunq's support; never a secret."""
+    """Return bunq's status, message and response id, for the folded part of a page and for bunq's support."""
     facts: dict[str, Any] = {}
-    status, words = getattr(error, "status", None), getattr(error, "descriptions", None)
+    status, descriptions = getattr(error, "status", None), getattr(error, "descriptions", None)
     if status is not None:
         facts["status"] = status
-    if words != []:
-        facts["words"] = "; ".join(words) if words else str(error)
+    if descriptions != []:
+        facts["message"] = "; ".join(descriptions) if descriptions else str(error)
     if response_id := getattr(error, "response_id", None):
         facts["response_id"] = response_id
     return facts
 
 
-def note(row: Connection | ConsentAttempt, error: errors.BunqError) -> None:
-    """Note what went wrong and when to try again, and commit."""
+def record(row: RetryState, error: errors.BunqError) -> None:
+    """Record an error on a row with the time of the next try, within the caller's transaction."""
     kind = kind_of(error)
-    if kind == "waiting":
-        # Not a trouble: bunq's limits are kept, and the work goes on by itself.
-        wait_s = getattr(error, "wait_s", 0.0) or 3.0
-        row.next_try_at = clock.now() + max(timedelta(seconds=wait_s), _SOON)
-        row.trouble = row.trouble or "waiting"
-    else:
-        current_app.logger.warning("%s %s: %s", type(row).__name__, row.id, error)
-        row.trouble, row.trouble_facts = kind, facts_of(error)
-        row.next_try_at = clock.now() + _RETRY.get(kind, _SOON)
-    _since(row)
-    db.session.commit()
+    if kind is ErrorKind.WAITING:
+        # The rate limit is no error: an earlier one stays on the row until a try succeeds.
+        record_kind(row, row.error_kind or kind, wait_s=getattr(error, "wait_s", 0.0) or _USUAL_WAIT_S)
+        return
+    current_app.logger.warning("%s %s: %s", type(row).__name__, getattr(row, "id", ""), error)
+    record_kind(row, kind)
+    row.error_facts = facts_of(error)
 
 
-def note_kind(row: Connection | ConsentAttempt, kind: str) -> None:
-    """Note a trouble that is not bunq's answer, and commit."""
-    row.trouble = kind
-    row.next_try_at = clock.now() + _RETRY.get(kind, _SOON)
-    _since(row)
-    db.session.commit()
+def record_kind(row: RetryState, kind: ErrorKind, *, wait_s: float | None = None) -> None:
+    """Record a kind of error on a row with the time of the next try, within the caller's transaction.
+
+    :param wait_s: how long bunq asked us to wait, in seconds; without it the kind's own interval counts.
+    """
+    wait = policy_for(kind).retry_after if wait_s is None else timedelta(seconds=wait_s)
+    row.error_kind = kind
+    row.next_try_at = clock.now() + max(wait, _SOON)
+    row.error_since = row.error_since or clock.now()
 
 
-def note_check_pending(row: Connection | ConsentAttempt, error: errors.BunqError) -> None:
-    """bunq's refusal stands, but who is refused could not be found out yet: try that soon."""
-    wait_s = getattr(error, "wait_s", 0.0) or 5.0
-    row.trouble = "checking"
-    row.next_try_at = clock.now() + max(timedelta(seconds=wait_s), _SOON)
-    db.session.commit()
+def record_pending_check(row: RetryState, error: errors.BunqError) -> None:
+    """bunq refused us, and whether the permission or this server is refused could not be asked yet: ask soon."""
+    record_kind(row, ErrorKind.CHECKING, wait_s=getattr(error, "wait_s", 0.0) or _CHECK_WAIT_S)
 
 
-def clear(row: Connection | ConsentAttempt) -> None:
-    """The last try went well. Does not commit."""
-    row.trouble = row.trouble_facts = row.next_try_at = None
-    if isinstance(row, Connection):
-        row.trouble_since = row.refused_at = None
+def clear_server_errors() -> None:
+    """After a successful setup: whatever waited because of this server as a whole waits no longer.
 
-
-def forget_the_servers() -> None:
-    """Setup went well: what troubled this server as a whole is over, and what waits for that waits no longer."""
+    Takes part in the caller's transaction.
+    """
+    kinds = [kind for kind, policy in _policies().items() if policy.cause == "server"]
+    nothing = {"error_kind": None, "error_facts": None, "error_since": None, "next_try_at": None}
     for table in (Connection, ConsentAttempt):
-        nothing = {"trouble": None, "trouble_facts": None, "next_try_at": None}
-        if table is Connection:
-            nothing["trouble_since"] = None
         here = table.environment == current_app.config["BUNQ_ENVIRONMENT"]
-        db.session.execute(update(table).where(here, table.trouble.in_(_OF_THE_SERVER)).values(nothing))
-    db.session.commit()
+        db.session.execute(update(table).where(here, table.error_kind.in_(kinds)).values(nothing))
 
 
-def _since(row: Connection | ConsentAttempt) -> None:
-    if isinstance(row, Connection) and row.trouble_since is None:
-        row.trouble_since = clock.now()
+_KINDS: list[tuple[type[errors.BunqError], ErrorKind]] = [
+    (errors.CallNotAllowedYet, ErrorKind.WAITING),
+    (errors.RateLimited, ErrorKind.WAITING),
+    (errors.BunqUnavailable, ErrorKind.UNAVAILABLE),
+    (errors.TransportFailed, ErrorKind.NO_ANSWER),
+    (errors.ResponseNotTrusted, ErrorKind.NOT_TRUSTED),
+    (errors.ResponseNotUnderstood, ErrorKind.NOT_UNDERSTOOD),
+    (errors.CredentialsRejected, ErrorKind.INSTALLATION_REFUSED),
+    (errors.SecretRefused, ErrorKind.CHECKING),
+    (errors.RequestRefused, ErrorKind.REFUSED),
+]
+
+
+def _policies() -> dict[ErrorKind, ErrorPolicy]:
+    return {**_temporary(), **_server_wide(), **_refusals()}
+
+
+def _temporary() -> dict[ErrorKind, ErrorPolicy]:
+    """Errors that end without anybody doing anything."""
+    minute, nobody = timedelta(minutes=1), _("Nobody: it heals by itself")
+    return {
+        ErrorKind.WAITING: ErrorPolicy(
+            retry_after=timedelta(seconds=_USUAL_WAIT_S),
+            cause="bunq",
+            needs_person=False,
+            title=_("bunq asks us to wait"),
+            lead=_("Nothing is lost. Please try again in a moment."),
+            who=nobody,
+            status=503,
+        ),
+        ErrorKind.UNAVAILABLE: ErrorPolicy(
+            retry_after=minute,
+            cause="bunq",
+            needs_person=False,
+            title=_("bunq does not answer right now"),
+            lead=_("bunq is away or in maintenance. What is stored stays readable; we try again by ourselves."),
+            who=nobody,
+            status=503,
+        ),
+        ErrorKind.NO_ANSWER: ErrorPolicy(
+            retry_after=minute,
+            cause="bunq",
+            needs_person=False,
+            title=_("bunq does not answer right now"),
+            lead=_("We could not reach bunq. What is stored stays readable; we try again by ourselves."),
+            who=nobody,
+            status=503,
+        ),
+        ErrorKind.NOT_UNDERSTOOD: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="bunq",
+            needs_person=False,
+            title=_("We did not understand bunq’s answer"),
+            lead=_("Nothing of it was stored. We try again by ourselves."),
+            who=_("The person who runs this site"),
+        ),
+    }
+
+
+def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
+    """Errors of this server as a whole, which a successful setup ends."""
+    admin = _("The person who runs this site")
+    safe = _("Your accounts and payments are safe and still readable here. New ones wait until this is solved.")
+    return {
+        ErrorKind.SERVER_REFUSED: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="server",
+            needs_person=True,
+            title=_("bunq does not accept this server’s address or key"),
+            lead=safe,
+            todo=(
+                _(
+                    "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
+                    "address of this server; or make a new key and run setup again. Nobody needs to approve again."
+                ),
+            ),
+            who=admin,
+            status=503,
+        ),
+        ErrorKind.INSTALLATION_REFUSED: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="server",
+            needs_person=True,
+            title=_("bunq no longer knows this server"),
+            lead=safe,
+            todo=(_("Run setup with --new-installation on the server. Nobody needs to approve again."),),
+            who=admin,
+            status=503,
+        ),
+        ErrorKind.NOT_TRUSTED: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="server",
+            needs_person=True,
+            title=_("We did not trust bunq’s answer"),
+            lead=_("It did not carry bunq's valid signature, so nothing of it was stored. We try again by ourselves."),
+            todo=(_("If it stays so, run setup on the server: it says what to do."),),
+            who=admin,
+        ),
+        ErrorKind.NOT_SET_UP: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="server",
+            needs_person=True,
+            title=_("This server is not set up with bunq yet"),
+            lead=_("What is stored stays readable."),
+            todo=(_("Run setup on the server."),),
+            who=admin,
+            status=503,
+        ),
+    }
+
+
+def _refusals() -> dict[ErrorKind, ErrorPolicy]:
+    """bunq said no to what we asked."""
+    nobody = _("Nobody: it heals by itself")
+    return {
+        ErrorKind.CHECKING: ErrorPolicy(
+            retry_after=_SOON,
+            cause="permission",
+            needs_person=False,
+            title=_("bunq refused us; we are finding out why"),
+            lead=_("It may be the permission, or this server's address. We ask bunq once more to know which."),
+            who=nobody,
+            status=503,
+        ),
+        ErrorKind.REFUSED: ErrorPolicy(
+            retry_after=LONGEST_RETRY,
+            cause="permission",
+            needs_person=False,
+            title=_("bunq refused what we asked"),
+            lead=_("What is stored stays readable. We try again by ourselves."),
+            who=_("The person who runs this site"),
+        ),
+        ErrorKind.NOT_LISTED: ErrorPolicy(
+            retry_after=NOT_LISTED_RETRY,
+            cause="account",
+            needs_person=False,
+            title=_("bunq does not list payments of this account"),
+            lead=_(
+                "Not every kind of account has payments that we may read. What is stored stays readable; we ask again."
+            ),
+            who=nobody,
+        ),
+    }

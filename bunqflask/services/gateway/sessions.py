@@ -1,263 +1,352 @@
-"""bunq sessions: one for each connection and one of our own, shared by all workers and kept over restarts."""
+"""bunq sessions: one for each connection and one of our own, shared by all workers and kept over restarts.
+
+    with sessions.of_connection(connection.id, limiter) as bunq:
+        page = bunq.list_payments(monetary_account_id)
+
+A `BunqSession` row says which token is valid. Exactly one worker opens a session anew, under a lease on its row.
+
+https://doc.bunq.com/basics/authentication/session
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from flask import current_app
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy import bindparam, select
 
 from bunqflask import clock
-from bunqflask.bunq import errors, protocol
-from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq import errors
+from bunqflask.bunq.client import BunqClient, Objects
 from bunqflask.bunq.limits import SESSION_SERVER
+from bunqflask.bunq.notes import Note
+from bunqflask.bunq.payment import PaymentPage
+from bunqflask.bunq.resources import MonetaryAccount, OauthClient, SessionAnswer
 from bunqflask.bunq.transport import Transport
 from bunqflask.database import leases
-from bunqflask.database.encryption import SecretUnreadable
-from bunqflask.extensions import db
+from bunqflask.database.transactions import transaction
+from bunqflask.extensions import db, table_of
 from bunqflask.models import BunqSession, Connection, Installation
-from bunqflask.services.gateway.rate_limiter import CallGate, settle
+from bunqflask.services.gateway import installations
+from bunqflask.services.gateway.installations import NotSetUp
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 Result = TypeVar("Result")
 
 # Renew this long before the end, or a tenth of the session's life when that is shorter.
 _MARGIN = timedelta(seconds=60)
 # How often to look whether the worker that holds the lease has opened the session.
-_LOOK_AGAIN_S = 0.2
-_NO_WAITING_S = 0.0
+_POLL_S = 0.2
+_session = table_of(BunqSession).c
+# A session's generation changes whenever it is opened or closed.
+_IS_CURRENT = select(_session.id).where(
+    _session.id == bindparam("id"),
+    _session.generation == bindparam("generation"),
+    _session.abandoned_at.is_(None),
+    _session.expires_at > bindparam("now"),
+)
 
 
 class SessionGone(Exception):
-    """The session's row was deleted while it was in use: its connection was ended."""
+    """The session must not be used any more: its connection was ended, or its attempt cancelled."""
 
 
-class NotSetUp(Exception):
-    """`flask setup` has not been run to its end for this environment."""
+@dataclass(frozen=True)
+class Credentials:
+    """What it takes to open and use one session: its row, the secret that opens it, and the installation that signs."""
+
+    session_id: int
+    secret: str = field(repr=False)
+    installation_id: int
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An open session, and what calls in it need."""
+
+    credentials: Credentials
+    generation: int
+    client: BunqClient
+    token: str = field(repr=False)
+    path_user_id: int
+
+
+class Bunq:
+    """A bunq session that one can call: opened when first needed, and once more when bunq says that it is dead.
+
+    For one thread and one piece of work. Every call may raise a `BunqError`, and `SessionGone` when the connection
+    was ended meanwhile; a session that bunq refuses twice in a row is `CredentialsRejected`.
+    """
+
+    def __init__(self, load: Callable[[], Credentials], limiter: RateLimiter) -> None:
+        self._load = load
+        self._limiter = limiter
+        self._transport = Transport()
+        self._opened: _Opened | None = None
+
+    @property
+    def path_user_id(self) -> int:
+        """The user id that bunq expects in paths of this session."""
+        return self._current().path_user_id
+
+    def list_monetary_accounts(self) -> list[MonetaryAccount]:
+        """List all monetary accounts that the session may see."""
+        return self._call(lambda client, token, user_id: client.list_monetary_accounts(token, user_id))
+
+    def list_payments(self, monetary_account_id: int, *, older_id: int | None = None) -> PaymentPage:
+        """List one page of payments of an account, the newest or those older than an id."""
+        return self._call(
+            lambda client, token, user_id: client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
+        )
+
+    def list_notes(self, monetary_account_id: int, payment_id: int, *, user_id: int | None = None) -> list[Note]:
+        """List all notes on a payment; `user_id` replaces the id in the path."""
+        return self._call(
+            lambda client, token, path_user_id: client.list_notes(
+                token, user_id or path_user_id, monetary_account_id, payment_id
+            )
+        )
+
+    def read_attachment(self, monetary_account_id: int, attachment_id: int, *, user_id: int | None = None) -> bytes:
+        """Read the content of a file; `user_id` replaces the id in the path."""
+        return self._call(
+            lambda client, token, path_user_id: client.read_attachment(
+                token, user_id or path_user_id, monetary_account_id, attachment_id
+            )
+        )
+
+    def list_callbacks(self) -> Objects:
+        """List the callbacks of the user, ours and others'."""
+        return self._call(lambda client, token, user_id: client.list_callbacks(token, user_id))
+
+    def replace_callbacks(self, callbacks: Objects) -> None:
+        """Set all callbacks of the user; what is left out is gone."""
+        self._call(lambda client, token, user_id: client.replace_callbacks(token, user_id, callbacks))
+
+    def list_oauth_clients(self) -> list[OauthClient]:
+        """List the active OAuth clients of the session's own user."""
+        return self._call(lambda client, token, user_id: client.list_oauth_clients(token, user_id))
+
+    def create_oauth_client(self) -> bool:
+        """Create the OAuth client; False when there is one already."""
+        return self._call(lambda client, token, user_id: client.create_oauth_client(token, user_id))
+
+    def list_redirect_urls(self, oauth_client_id: int) -> list[str]:
+        """List the addresses to which bunq may send a consenting person back."""
+        return self._call(lambda client, token, user_id: client.list_redirect_urls(token, user_id, oauth_client_id))
+
+    def add_redirect_url(self, oauth_client_id: int, url: str) -> bool:
+        """Register such an address; False when bunq knows it already."""
+        return self._call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
+
+    def close(self) -> None:
+        """Close the connections to bunq; the session at bunq stays open."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, work: Callable[[BunqClient, str, int], Result]) -> Result:
+        opened = self._current()
+        try:
+            return work(opened.client, opened.token, opened.path_user_id)
+        except errors.CredentialsRejected:
+            opened = self._open(dead=opened)
+            return work(opened.client, opened.token, opened.path_user_id)
+
+    def _current(self) -> _Opened:
+        if self._opened is None or not _is_current(self._opened):
+            return self._open()
+        return self._opened
+
+    def _open(self, *, dead: _Opened | None = None) -> _Opened:
+        self._opened = None
+        credentials = self._load()
+        # A renewed connection has another session, whose generations say nothing about the one before.
+        refused = dead.generation if dead and dead.credentials.session_id == credentials.session_id else None
+        ensure_open(credentials, self._limiter, dead=refused)
+        session = _row(credentials.session_id)
+        if session.token is None or session.path_user_id is None:
+            raise errors.CallNotAllowedYet(SESSION_SERVER, _POLL_S)  # it was closed just now
+        installation = db.session.get_one(Installation, credentials.installation_id)
+        client = installations.client(installation, self._limiter, self._transport)
+        self._opened = _Opened(credentials, session.generation, client, session.token, session.path_user_id)
+        return self._opened
 
 
 @contextmanager
-def client_for(installation: Installation | None, gate: CallGate) -> Iterator[BunqClient]:
-    """A client that signs with an installation's key; None before there is one."""
-    with Transport() as transport:
-        yield client_of(installation, gate, transport)
-
-
-def client_of(installation: Installation | None, gate: CallGate, transport: Transport) -> BunqClient:
-    """Return a client that signs with an installation's key and calls over a transport, which stays the caller's."""
-    private_key = installation.private_key if installation else None
-    server_key = installation.server_public_key if installation else None
-    return BunqClient(
-        current_app.config["BUNQ_API_URL"],
-        gate=gate,
-        transport=transport,
-        key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
-        server_key=protocol.load_server_key(server_key) if server_key else None,
-    )
-
-
-def current_installation() -> Installation:
-    """Return the installation that setup made for the configured environment.
-
-    :raises NotSetUp: when there is none, or it has no device yet.
-    """
-    found = find_installation()
-    if found is None or found.token_sealed is None or found.device_registered_at is None:
-        raise NotSetUp("run `flask --app wsgi setup` first")
-    return found
-
-
-def find_installation() -> Installation | None:
-    """Return the current installation of the configured environment, however far its setup has come."""
-    query = db.select(Installation).filter_by(environment=current_app.config["BUNQ_ENVIRONMENT"], is_current=True)
-    return db.session.scalars(query).one_or_none()
-
-
-def means_of(connection: Connection) -> tuple[BunqSession, str, Installation]:
-    """Return what a connection's calls need: its session, its access token, the installation that signs.
+def of_connection(connection_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
+    """Yield the session of a connection.
 
     :raises SessionGone: the connection was ended.
     :raises NotSetUp: there is no installation to sign with.
     """
-    secret = connection.access_token
-    if secret is None:
-        raise SessionGone
-    session = connection.session
-    if session is None:
-        connection.session = session = BunqSession(generation=0)
-        db.session.commit()
-    return session, secret, connection.installation or current_installation()
+    with Bunq(lambda: _credentials_of(connection_id), limiter) as bunq:
+        yield bunq
 
 
-def run(
-    session: BunqSession,
-    *,
-    secret: str,
-    installation: Installation,
-    gate: CallGate,
-    work: Callable[[BunqClient, str, int], Result],
-) -> Result:
-    """Do work in a session: open one if need be, and once more if bunq says that it is dead.
+@contextmanager
+def own(installation: Installation, limiter: RateLimiter) -> Iterator[Bunq]:
+    """Yield our own session, opened with the API key that setup registered.
 
-    `work` gets a client, the session token and the user id that goes into paths.
-
-    :raises BunqError: as the calls raise it; a session refused twice in a row is `CredentialsRejected`.
+    :raises NotSetUp: setup has not come that far.
     """
-    ensure_open(session, secret=secret, installation=installation, gate=gate)
-    generation = session.generation
-    try:
-        return _work_in(session, installation, gate, work)
-    except errors.CredentialsRejected:
-        ensure_open(session, secret=secret, installation=installation, gate=gate, dead=generation)
-        return _work_in(session, installation, gate, work)
+    with Bunq(lambda: own_credentials(installation.id), limiter) as bunq:
+        yield bunq
 
 
-def ensure_open(
-    session: BunqSession,
-    *,
-    secret: str,
-    installation: Installation,
-    gate: CallGate,
-    dead: int | None = None,
-) -> None:
-    """See to it that the session has a token that should work; exactly one worker opens it.
+def own_credentials(installation_id: int) -> Credentials:
+    """Return what our own session needs.
+
+    :raises NotSetUp: setup has not come that far.
+    """
+    installation = db.session.get(Installation, installation_id)
+    if installation is None or installation.session_id is None or installation.api_key is None:
+        raise NotSetUp
+    return Credentials(installation.session_id, installation.api_key, installation.id)
+
+
+def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | None = None) -> None:
+    """Make sure that the session has a token that should work; exactly one worker opens it.
 
     :param dead: the generation of a token that bunq has refused.
     :raises SessionGone: nothing may use it any more.
-    :raises CallNotAllowedYet: when it takes longer than the gate's patience.
+    :raises CallNotAllowedYet: it takes longer than the limiter's patience.
     :raises SecretRefused: bunq does not accept the secret.
     :raises CredentialsRejected: bunq does not accept the installation.
     """
     while True:
-        _reload(session)
-        if session.left_at is not None:
-            raise SessionGone  # whoever ended its use is about to close it, and knows of no other token
-        if _is_usable(session, installation, dead):
+        session = _row(credentials.session_id)
+        if _is_usable(session, credentials, dead):
             return
-        seen = session.generation
-        holder = leases.take(session, BunqSession.generation == seen)
-        wait_s = _LOOK_AGAIN_S
-        if holder is not None:
+        lease = leases.take(session, BunqSession.generation == session.generation, BunqSession.abandoned_at.is_(None))
+        wait_s = _POLL_S
+        if lease is not None:
             try:
-                _open(session, holder, secret, installation, CallGate(_NO_WAITING_S, gives_way=gate.gives_way))
+                open_under(lease, credentials, limiter)
+                continue
             except errors.CallNotAllowedYet as early:
                 wait_s = early.wait_s
-            finally:
-                leases.give_back(session, holder)
-            if _is_usable(session, installation, dead):
-                return
-        if not gate.pause(wait_s):
+        if not limiter.pause(wait_s):
             raise errors.CallNotAllowedYet(SESSION_SERVER, wait_s)
 
 
-def credentials_of(session: BunqSession) -> tuple[str, int]:
-    """Return the token of an open session and the user id that goes into paths.
+def open_under(lease: leases.Lease, credentials: Credentials, limiter: RateLimiter) -> None:
+    """Open a session under a lease on its row, without waiting: waiting is done without the lease. Gives it back.
 
-    :raises CallNotAllowedYet: it was closed just now.
+    A session whose use ended while bunq answered, or that another worker has taken over, is closed at bunq again.
+
+    :raises CallNotAllowedYet: bunq's rate limit does not allow it now.
     """
-    token, path_user_id = session.token, session.path_user_id
-    if token is None or path_user_id is None:
-        raise errors.CallNotAllowedYet(SESSION_SERVER, _LOOK_AGAIN_S)
-    return token, path_user_id
-
-
-def close(session: BunqSession, installation: Installation, gate: CallGate) -> None:
-    """End a session at bunq and forget its token. A session that is over already is as good as closed."""
     try:
-        token = session.token if session.installation_id == installation.id else None
-    except SecretUnreadable:
-        token = None  # whose key is lost cannot be closed, but can be forgotten
-    session.token = None
-    session.generation += 1
-    db.session.commit()
-    if token is None:
-        return
+        installation = db.session.get_one(Installation, credentials.installation_id)
+        if installation.token is None:
+            raise NotSetUp
+        installation_token, asked_at = installation.token, clock.now()
+        with Transport() as transport:
+            client = installations.client(installation, limiter.without_waiting(), transport)
+            answer = client.open_session(installation_token, credentials.secret)
+            if not _store(lease, credentials, answer, asked_at):
+                # A token that is not stored would stay valid at bunq, and nobody could close it.
+                installations.close_session(client, answer.token)
+    except (errors.BunqError, NotSetUp):
+        with transaction():
+            lease.release()
+        raise
+
+
+def _store(lease: leases.Lease, credentials: Credentials, answer: SessionAnswer, asked_at: datetime) -> bool:
+    """Store an opened session and give the lease back; False when nothing may use the session any more."""
     try:
-        with client_for(installation, gate) as client:
-            _close_at_bunq(client, token)
-    except (errors.BunqError, SecretUnreadable) as error:
-        current_app.logger.info("a bunq session could not be closed: %s", error)
+        with transaction():
+            lease.verify()
+            session = db.session.get_one(BunqSession, credentials.session_id)
+            if session.abandoned_at is not None:
+                return False
+            life = timedelta(seconds=answer.timeout_s)
+            session.token = answer.token
+            session.installation_id = credentials.installation_id
+            session.generation += 1
+            session.path_user_id = answer.path_user_id
+            session.holder_user_id = answer.holder.user_id
+            session.holder_type = answer.holder.user_type
+            session.holder_name = answer.holder.display_name[:200]
+            session.opened_at = asked_at
+            session.expires_at = asked_at + life - min(_MARGIN, life / 10)
+            lease.release()
+    except leases.LeaseLost:
+        return False
+    return True
 
 
-def own_session_works_since(installation: Installation, moment: datetime, gate: CallGate) -> bool:
-    """Tell whether bunq still takes our own secret from this address, by opening our session anew.
+def own_session_works_since(installation: Installation, since: datetime, limiter: RateLimiter) -> bool:
+    """Tell whether bunq still accepts our own secret from this address, by opening our own session anew.
 
-    The words with which bunq refuses a revoked grant are those with which it refuses a changed address:
-    only our own session tells the two apart.
+    bunq refuses a withdrawn grant and a changed address with the same message: only our own session tells them apart.
 
-    :raises BunqError: when that cannot be found out now.
+    :raises BunqError: that cannot be found out now.
+    :raises NotSetUp: setup has not come that far.
     """
-    session, secret = installation.session, installation.api_key
-    if session is None or secret is None:
-        raise NotSetUp("run `flask --app wsgi setup` first")
-    if session.opened_at is not None and session.opened_at > moment and not clock.is_ahead(session.opened_at):
+    credentials = own_credentials(installation.id)
+    session = _row(credentials.session_id)
+    if session.opened_at is not None and session.opened_at > since and not clock.is_ahead(session.opened_at):
         return True
     try:
-        ensure_open(session, secret=secret, installation=installation, gate=gate, dead=session.generation)
+        ensure_open(credentials, limiter, dead=session.generation)
     except (errors.SecretRefused, errors.CredentialsRejected):
         return False
     return True
 
 
-def _close_at_bunq(client: BunqClient, token: str) -> None:
-    """Close a session at bunq, if it lets us now: it also dies by itself, and nothing here may depend on that."""
-    try:
-        client.close_session(token)
-    except errors.BunqError as error:
-        current_app.logger.info("a bunq session could not be closed: %s", error)
+def _credentials_of(connection_id: int) -> Credentials:
+    """Return what the session of a connection needs; its row is made when there is none yet."""
+    connection = db.session.get(Connection, connection_id, populate_existing=True)
+    if connection is None or connection.access_token is None:
+        raise SessionGone
+    if connection.session_id is None:
+        with transaction():
+            db.session.refresh(connection, with_for_update=True)
+            if connection.access_token is None:
+                raise SessionGone
+            if connection.session_id is None:
+                connection.session_id = new_session().id
+    secret, session_id = connection.access_token, connection.session_id
+    if secret is None or session_id is None:
+        raise SessionGone
+    return Credentials(session_id, secret, connection.installation_id or installations.current().id)
 
 
-def _reload(session: BunqSession) -> None:
-    try:
-        db.session.refresh(session)
-    except InvalidRequestError as error:
-        raise SessionGone from error
+def new_session() -> BunqSession:
+    """Add the row of a session that is still to be opened, within the caller's transaction."""
+    session = BunqSession(generation=0)
+    db.session.add(session)
+    db.session.flush()
+    return session
 
 
-def _is_usable(session: BunqSession, installation: Installation, dead: int | None) -> bool:
+def _row(session_id: int) -> BunqSession:
+    session = db.session.get(BunqSession, session_id, populate_existing=True)
+    if session is None or session.abandoned_at is not None:
+        raise SessionGone
+    return session
+
+
+def _is_current(opened: _Opened) -> bool:
+    asked = {"id": opened.credentials.session_id, "generation": opened.generation, "now": clock.now()}
+    return db.session.connection().execute(_IS_CURRENT, asked).one_or_none() is not None
+
+
+def _is_usable(session: BunqSession, credentials: Credentials, dead: int | None) -> bool:
     return (
         session.token_sealed is not None
-        and session.installation_id == installation.id
+        and session.installation_id == credentials.installation_id
         and session.generation != dead
         and session.expires_at is not None
         and session.expires_at > clock.now()
     )
-
-
-def _work_in(
-    session: BunqSession,
-    installation: Installation,
-    gate: CallGate,
-    work: Callable[[BunqClient, str, int], Result],
-) -> Result:
-    token, path_user_id = credentials_of(session)
-    with client_for(installation, gate) as client:
-        return work(client, token, path_user_id)
-
-
-def _open(session: BunqSession, holder: str, secret: str, installation: Installation, gate: CallGate) -> None:
-    """Open the session as the holder of its lease, with a gate that never waits: that is done without the lease."""
-    installation_token = installation.token
-    if installation_token is None:
-        raise NotSetUp("run `flask --app wsgi setup` first")
-    asked_at = clock.now()
-    with client_for(installation, gate) as client:
-        answer = client.open_session(installation_token, secret)
-        if not leases.held(session, holder) or session.left_at is not None:
-            # Nobody keeps what came too late: it would stay open at bunq, without anybody to close it.
-            settle()
-            _close_at_bunq(client, answer.token)
-            return
-    life = timedelta(seconds=answer.timeout_s)
-    session.token = answer.token
-    session.installation_id = installation.id
-    session.generation += 1
-    session.path_user_id = answer.path_user_id
-    session.holder_user_id = answer.holder.user_id
-    session.holder_type = answer.holder.user_type
-    session.holder_name = answer.holder.display_name[:200]
-    session.opened_at = asked_at
-    session.expires_at = asked_at + life - min(_MARGIN, life / 10)
-    db.session.commit()

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, fun
 from sqlalchemy.orm import aliased
 
 from bunqflask import clock
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db, table_of
 from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
 from bunqflask.services.payments import time_ranges
@@ -132,50 +133,53 @@ def lock(account_id: int) -> None:
 
 
 def forget(account_id: int, moments: Iterable[datetime]) -> None:
-    """Take away the sums of the time in which payments change, from the first to the last. Does not commit."""
+    """Delete the sums of the time in which payments change, within the caller's transaction."""
     touched = sorted(moments)
     if touched:
         between = {"account_id": account_id, "first": touched[0], "last": touched[-1]}
         db.session.connection().execute(_FORGET, between)
 
 
-def keep(account: MonetaryAccount) -> None:
-    """Make the sums of an account that are missing. Commits now and then, so that nobody waits long."""
-    _tell_apart(account)
-    missing, at_once = _missing_months(account), 1
+def rebuild(account_id: int) -> None:
+    """Make the sums of an account that are missing, in short transactions, so that no other writer waits long."""
+    with transaction():
+        account = db.session.get(MonetaryAccount, account_id)
+        if account is None:
+            return
+        lock(account_id)
+        _tell_apart(account)
+        missing, at_once = _missing_months(account), 1
     while missing:
         started = time.monotonic()
-        lock(account.id)
-        _add(account, "month", missing[:at_once], _of_payments(account))
-        _add(account, "day", _days_of_many(account, missing[:at_once]), _of_payments(account))
-        db.session.commit()
+        with transaction():
+            lock(account_id)
+            _add(account, "month", missing[:at_once], _of_payments(account))
+            _add(account, "day", _days_of_many(account, missing[:at_once]), _of_payments(account))
         missing = missing[at_once:]
         at_once = max(1, at_once * 2 if time.monotonic() - started < _LOCK_S else at_once // 2)
-    lock(account.id)
-    _add(account, "year", _years(account), _of_months(account))
-    db.session.commit()
+    with transaction():
+        lock(account_id)
+        _add(account, "year", _years(account), _of_months(account))
 
 
 def forget_gone() -> None:
-    """Forget the IBANs of accounts that are no longer here. Does not commit.
+    """Forget the IBANs of accounts that are no longer here. Takes part in the caller's transaction.
 
     Sums that tell them apart are still right: they are only finer than anybody asks for.
     """
     known = set(db.session.scalars(select(MonetaryAccount.iban)))
     for account in db.session.scalars(select(MonetaryAccount).order_by(MonetaryAccount.id)):
-        left = [iban for iban in account.told_apart or [] if iban in known]
-        if left != (account.told_apart or []):
-            account.told_apart = left
+        left = [iban for iban in account.known_ibans or [] if iban in known]
+        if left != (account.known_ibans or []):
+            account.known_ibans = left
 
 
 def _tell_apart(account: MonetaryAccount) -> None:
     """Sums made before an account of ours was known do not tell the payments to it apart: make them again."""
     ibans = {iban for iban in db.session.scalars(select(MonetaryAccount.iban)) if iban}
-    if not ibans <= set(account.told_apart or []):
-        lock(account.id)
+    if not ibans <= set(account.known_ibans or []):
         _delete(account)
-        account.told_apart = sorted(ibans.union(account.told_apart or []))
-    db.session.commit()
+        account.known_ibans = sorted(ibans.union(account.known_ibans or []))
 
 
 def _missing_months(account: MonetaryAccount) -> list[Span]:
@@ -185,7 +189,6 @@ def _missing_months(account: MonetaryAccount) -> list[Span]:
         # Made for another time zone, whose days are of no use either.
         _delete(account)
         kept = set()
-    db.session.commit()
     return [month for month in reversed(months) if month not in kept]
 
 
@@ -252,7 +255,7 @@ def _add(account: MonetaryAccount, unit: Unit, wanted: Sequence[Span], sums: Sel
 
 
 def _of_payments(account: MonetaryAccount) -> Select[Any]:
-    own = Payment.counterparty_iban.in_(account.told_apart or [])
+    own = Payment.counterparty_iban.in_(account.known_ibans or [])
     return (
         select(
             SummedSpan.id,

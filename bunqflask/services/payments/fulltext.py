@@ -106,7 +106,7 @@ def matched(words: Words, bounds: tuple[int, int]) -> ColumnElement[bool]:
 
 def read_in(words: Words) -> ColumnElement[bool]:
     """The same condition for few payments, found in another way: their words are read one by one."""
-    kept = literal(" ") + Payment.words
+    kept = literal(" ") + Payment.search_text
     found = and_(*(kept.contains(f" {part}", autoescape=True) for part in words.parts))
     return or_(found, (kept + " ").contains(f" {words.amount_word} ")) if words.amount_word else found
 

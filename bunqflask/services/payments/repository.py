@@ -3,50 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import String, bindparam, func, or_, select, type_coerce
+from sqlalchemy import func, select
 
-from bunqflask import unchanged
-from bunqflask.extensions import db, table_of
-from bunqflask.models import AccountSync, Connection, ConnectionMember, MonetaryAccount, Payment, PaymentRaw
-from bunqflask.services.connections import access
-from bunqflask.services.connections.access import NotFoundHere
-from bunqflask.services.team.members import Member
+from bunqflask.extensions import db
+from bunqflask.models import Connection, MonetaryAccount, Payment, PaymentRaw
+from bunqflask.services import policy
+from bunqflask.services.connections import overview
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.principal import Principal
 
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
 _TOGETHER = timedelta(minutes=2)
-_sync, _account = table_of(AccountSync).c, table_of(MonetaryAccount).c
-_connection, _belongs = table_of(Connection).c, table_of(ConnectionMember).c
-_STAMPS = (
-    select(
-        _sync.id,
-        # As the driver gives them: they are only compared. The lease moves with every page that is stored.
-        *(
-            type_coerce(_sync[name], String)
-            for name in ("read_at", "trouble", "next_try_at", "lease_until", "verified_id")
-        ),
-    )
-    .join(table_of(MonetaryAccount), _account.id == _sync.id)
-    .join(table_of(Connection), _connection.id == _account.connection_id)
-    .where(
-        or_(
-            _connection.shared_at.is_not(None),
-            _connection.id.in_(select(_belongs.connection_id).where(_belongs.member_id == bindparam("member_id"))),
-        )
-    )
-    .order_by(_sync.id)
-)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The accounts a member may look at, and the IBANs of all of them, by which own transfers are known."""
+    """The connections and accounts that a principal may see; own transfers are known by the accounts' IBANs."""
 
-    accounts: dict[int, MonetaryAccount] = field(default_factory=dict)
+    connections: tuple[ConnectionOverview, ...] = ()
+
+    @cached_property
+    def accounts(self) -> dict[int, AccountBalance]:
+        """The accounts, by our id of each."""
+        return {account.id: account for connection in self.connections for account in connection.accounts}
+
+    @cached_property
+    def by_id(self) -> dict[int, ConnectionOverview]:
+        """The connections, by their ids."""
+        return {connection.id: connection for connection in self.connections}
 
     @property
     def ibans(self) -> list[str]:
@@ -55,39 +46,44 @@ class Scope:
     @property
     def ids(self) -> list[int]:
         """The rows of the accounts, each of bunq's once: a joint account may come through two connections."""
-        best: dict[int, MonetaryAccount] = {}
+        best: dict[int, AccountBalance] = {}
         for account in sorted(self.accounts.values(), key=lambda each: (not each.is_shared, each.id)):
             best.setdefault(account.monetary_account_id, account)
         return sorted(account.id for account in best.values())
 
 
-def count(account: MonetaryAccount) -> int:
+def count(account_id: int) -> int:
     """Return how many payments of an account are kept."""
-    return db.session.scalar(select(func.count()).where(Payment.account_id == account.id)) or 0
+    return db.session.scalar(select(func.count()).where(Payment.account_id == account_id)) or 0
 
 
-def scope_of(member: Member, connection_id: int | None = None) -> Scope:
-    """Return what the member may look at: all of it, or one connection's accounts.
+def scope_of(principal: Principal, connection_id: int | None = None) -> Scope:
+    """Return what the principal may see: all of it, or one connection's accounts.
 
-    :raises NotFoundHere: there is no such connection for this member.
+    :raises NotFoundHere: there is no such connection for this principal.
     """
-    shown: list[Connection] = (
-        access.list_for(member) if connection_id is None else [access.get_for(member, connection_id)]
-    )
-    return Scope({account.id: account for connection in shown for account in connection.monetary_accounts})
+    if connection_id is not None:
+        return Scope((overview.get(principal, connection_id),))
+    return Scope(tuple(overview.list_all(principal)))
 
 
-def get_for(member: Member, payment_row_id: int) -> tuple[Payment, MonetaryAccount, dict[str, Any]]:
-    """Return one payment the member may see, its account and all that bunq said about it.
+def get_for(principal: Principal, payment_row_id: int) -> tuple[Payment, AccountBalance, dict[str, Any]]:
+    """Return one payment that the principal may see, its account and bunq's JSON of it.
 
     :raises NotFoundHere: there is none.
     """
-    payment: Payment | None = db.session.get(Payment, payment_row_id)
-    account = scope_of(member).accounts.get(payment.account_id) if payment else None
-    if payment is None or account is None:
+    query = (
+        select(Payment, MonetaryAccount, Connection.display_name)
+        .join(MonetaryAccount, MonetaryAccount.id == Payment.account_id)
+        .join(Connection, Connection.id == MonetaryAccount.connection_id)
+        .where(Payment.id == payment_row_id, policy.is_visible_to(principal))
+    )
+    found = db.session.execute(query).one_or_none()
+    if found is None:
         raise NotFoundHere
-    raw: PaymentRaw | None = db.session.get(PaymentRaw, payment_row_id)
-    return payment, account, dict(raw.data) if raw else {}
+    raw = db.session.get(PaymentRaw, payment_row_id)
+    payment, account, holder_name = found
+    return payment, overview.balance_of(account, account.connection_id, holder_name), dict(raw.data) if raw else {}
 
 
 def balances(row_ids: Sequence[int]) -> dict[int, Decimal | None]:
@@ -96,16 +92,10 @@ def balances(row_ids: Sequence[int]) -> dict[int, Decimal | None]:
     return {row.id: row.balance_after for row in db.session.execute(query)}
 
 
-def last_before(account: MonetaryAccount, moment: datetime) -> Payment | None:
+def last_before(account_id: int, moment: datetime) -> Payment | None:
     """Return the last payment of an account before a moment."""
-    query = select(Payment).where(Payment.account_id == account.id, Payment.created_at < moment)
+    query = select(Payment).where(Payment.account_id == account_id, Payment.created_at < moment)
     return db.session.scalars(query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(1)).first()
-
-
-def with_previous(account: MonetaryAccount, payment_row_id: int) -> list[Payment]:
-    """Return a payment of an account and the one before it, as far as they are kept; the newer one first."""
-    query = select(Payment).where(Payment.account_id == account.id, Payment.id <= payment_row_id)
-    return list(db.session.scalars(query.order_by(Payment.id.desc()).limit(2)))
 
 
 def row_in(scope: Scope, payment_row_id: int) -> Payment | None:
@@ -119,7 +109,7 @@ def is_own(scope: Scope, payment: Payment) -> bool:
     return payment.counterparty_iban is not None and payment.counterparty_iban in scope.ibans
 
 
-def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Payment | None:
+def other_side(scope: Scope, payment: Payment, account: AccountBalance) -> Payment | None:
     """Return the same transfer as the other account in scope tells it, if that is kept."""
     others = [each.id for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
     if not others or account.iban is None:
@@ -133,11 +123,3 @@ def other_side(scope: Scope, payment: Payment, account: MonetaryAccount) -> Paym
     )
     found = list(db.session.scalars(query.limit(20)))
     return min(found, key=lambda each: abs(each.payment_id - payment.payment_id), default=None)
-
-
-def stamp(member: Member) -> tuple[tuple[object, ...], ...]:
-    """Return what changes whenever the payments that a member sees would: one short question to the database."""
-    return unchanged.ask(
-        ("payments", member.id),
-        lambda: tuple(tuple(row) for row in db.session.execute(_STAMPS, {"member_id": member.id})),
-    )

@@ -109,7 +109,7 @@ def _kept(
 ) -> Iterable[tuple[int, Totals]]:
     """Yield what is kept of spans of time, and take it out of the gaps of each account."""
     # What is kept of an account must tell the transfers apart that are own ones to this member.
-    useful = {each: gaps[each] for each in gaps if set(scope.ibans) <= set(scope.accounts[each].told_apart or [])}
+    useful = {each: gaps[each] for each in gaps if set(scope.ibans) <= set(scope.accounts[each].known_ibans or [])}
     beginnings = [since for since, _before in within]
     for each in aggregates.taken(
         useful, own_ibans=scope.ibans, direction=_DIRECTIONS[wanted.direction], type=wanted.type

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, bindparam, func, select
 
 from bunqflask import clock
 from bunqflask.extensions import db, table_of
-from bunqflask.models import MonetaryAccount, Payment, PaymentChange
-from bunqflask.models.payments import ACCOUNT_BITS
+from bunqflask.models import CoveredRange, LateChangeKind, Payment, PaymentChange
+from bunqflask.models.payments import payment_id_of
+from bunqflask.services.sync import coverage
 from bunqflask.services.sync.payment_rows import Row
 
 # What sums of payments are made of.
@@ -44,33 +45,33 @@ def notice(
     account_id: int,
     rows: Iterable[Row],
     stored: Mapping[int, Any],
-    known: Sequence[Sequence[Any]],
+    covered: Sequence[CoveredRange],
 ) -> list[PaymentChange]:
     """Return what is about to change in payments that books may already be made of: money or moment, not words.
 
     :param rows: payments as they will be stored, none of them older than what is stored.
-    :param known: the stretches of history that were without a gap before; a new payment within one came late.
+    :param covered: the ranges that were covered before; a new payment within one came late.
     """
     found = []
     for row in rows:
         was = stored.get(row.id)
         if was is None:
-            if _is_within(row.id >> ACCOUNT_BITS, known):
-                found.append(_change(account_id, row.id, kind="late"))
+            if coverage.contains(covered, payment_id_of(row.id)):
+                found.append(_change(account_id, row.id, kind=LateChangeKind.LATE))
         elif _differs(was, row):
-            change = _change(account_id, row.id, kind="changed")
+            change = _change(account_id, row.id, kind=LateChangeKind.CHANGED)
             change.amount_before, change.balance_before = was.amount, was.balance_after
             change.created_before = was.created_at
             found.append(change)
     return found
 
 
-def newest_of(account: MonetaryAccount, limit: int) -> list[Payment]:
+def newest_of(account_id: int, limit: int) -> list[Payment]:
     """Return the payments of an account that changed or came late of late, the one noticed last first, each once."""
     noticed = func.max(PaymentChange.id).label("noticed")
     latest = (
         select(PaymentChange.payment_row_id, noticed)
-        .where(*_of_late(account))
+        .where(*_of_late(account_id))
         .group_by(PaymentChange.payment_row_id)
         .subquery()
     )
@@ -78,9 +79,9 @@ def newest_of(account: MonetaryAccount, limit: int) -> list[Payment]:
     return list(db.session.scalars(query.limit(limit)))
 
 
-def count(account: MonetaryAccount) -> int:
+def count(account_id: int) -> int:
     """Return how many payments of an account changed or came late, of late."""
-    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_of_late(account))
+    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_of_late(account_id))
     return db.session.scalar(query) or 0
 
 
@@ -90,16 +91,12 @@ def of_payment(payment: Payment) -> list[PaymentChange]:
     return list(db.session.scalars(query))
 
 
-def _of_late(account: MonetaryAccount) -> list[ColumnElement[bool]]:
-    return [PaymentChange.account_id == account.id, PaymentChange.noticed_at >= clock.now() - TOLD_FOR]
+def _of_late(account_id: int) -> list[ColumnElement[bool]]:
+    return [PaymentChange.account_id == account_id, PaymentChange.noticed_at >= clock.now() - TOLD_FOR]
 
 
-def _change(account_id: int, row_id: int, *, kind: str) -> PaymentChange:
+def _change(account_id: int, row_id: int, *, kind: LateChangeKind) -> PaymentChange:
     return PaymentChange(account_id=account_id, payment_row_id=row_id, noticed_at=clock.now(), kind=kind)
-
-
-def _is_within(payment_id: int, known: Sequence[Sequence[Any]]) -> bool:
-    return any(payment_id <= newest and (reaches_end or payment_id >= oldest) for newest, oldest, reaches_end in known)
 
 
 def _differs(was: Any, row: Row) -> bool:

@@ -1,4 +1,4 @@
-"""Payments of bunq's as rows that keep them. Asks no database: it is done while the one before is being stored."""
+"""bunq's payments as rows of ours. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from bunqflask.bunq import payment as bunq
 from bunqflask.bunq.errors import ResponseNotUnderstood
+from bunqflask.database.types import fits
 from bunqflask.models.payments import row_id
-from bunqflask.services.connections import accounts
 from bunqflask.services.payments.tokenizer import amount_word, fours, search_text
 
 
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     description: str
     counterparty_name: str
     counterparty_iban: str | None
-    words: str
+    search_text: str
     data: str
 
 
@@ -46,9 +46,9 @@ def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
 
 
 def _row(account_id: int, payment: bunq.Payment) -> Row:
-    amount = accounts.exact(payment.amount)
-    if amount is None:
-        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be kept exactly")
+    amount, balance_after = payment.amount.value, payment.balance_after
+    if not fits(amount):
+        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be stored exactly")
     name, iban = payment.counterparty_name[:500], payment.counterparty_iban
     return Row(
         id=row_id(payment.payment_id, account_id),
@@ -58,13 +58,15 @@ def _row(account_id: int, payment: bunq.Payment) -> Row:
         updated_at=payment.updated_at,
         amount=amount,
         currency=payment.amount.currency[:10],
-        balance_after=accounts.exact(payment.balance_after),
+        balance_after=balance_after.value if balance_after and fits(balance_after.value) else None,
         type=payment.type[:40],
         sub_type=payment.sub_type[:40],
         description=payment.description,
         counterparty_name=name,
         counterparty_iban=iban,
         # An IBAN is looked for as one word, or in the groups of four in which it is written.
-        words=search_text(" ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])),
+        search_text=search_text(
+            " ".join([name, payment.description, iban or "", *fours(iban or ""), amount_word(amount)])
+        ),
         data=payment.raw,
     )

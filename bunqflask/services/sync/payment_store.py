@@ -1,58 +1,46 @@
-"""Keeping payments as bunq lists them: each once, the later `updated` winning."""
+"""Storing payments as bunq lists them: each once, the later `updated` wins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from bunqflask.extensions import db
+from bunqflask.models import CoveredRange
 from bunqflask.services.payments import aggregates
 from bunqflask.services.sync import late_changes
 from bunqflask.services.sync.payment_rows import Row
-from bunqflask.services.sync.payment_upserts import Statement, statements
+from bunqflask.services.sync.payment_upserts import statements
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Rows of payments, by their ids, and the statements that keep them."""
+def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRange] = ()) -> int | None:
+    """Store payments of one account, within the caller's transaction; of one stored already, the later `updated` wins.
 
-    rows: list[Row]
-    statements: list[Statement]
-
-
-def prepare(rows: list[Row]) -> Prepared:
-    """Get rows ready to be stored. Asks no database: it is done while those before are being stored."""
-    return Prepared(rows, statements(db.engine.dialect, rows))
-
-
-def store(account_id: int, page: Prepared, *, known: Sequence[Sequence[Any]] = ()) -> int | None:
-    """Keep payments of one account; of one kept already, the later `updated` wins. Does not commit.
-
-    Returns the lowest row whose place in the chain of balances is another now: from there on it is to be proved.
+    Returns the lowest row whose balance has to be reconciled with its neighbours again.
 
     :param account_id: our id of the account.
-    :param known: the stretches that had been read before; what is new within them came late.
+    :param page: rows of payments, by their ids.
+    :param covered: the ranges that were covered before; a new payment within them came late.
     """
-    if not page.rows:
+    if not page:
         return None
     aggregates.lock(account_id)
-    stored = late_changes.stored(account_id, page.rows[0].id, page.rows[-1].id)
-    # What is older than what is kept changes nothing, not bunq's raw words either.
-    rows = [row for row in page.rows if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
+    stored = late_changes.stored(account_id, page[0].id, page[-1].id)
+    # An older version changes nothing, not bunq's raw JSON either.
+    rows = [row for row in page if row.id not in stored or row.updated_at >= stored[row.id].updated_at]
     if not rows:
         return None
-    noticed = late_changes.notice(account_id, rows, stored, known)
+    noticed = late_changes.notice(account_id, rows, stored, covered)
     aggregates.forget(account_id, _moments_of_change(rows, stored))
     connection = db.session.connection()
-    for statement, values in (page if len(rows) == len(page.rows) else prepare(rows)).statements:
+    for statement, values in statements(connection.dialect, rows):
         connection.exec_driver_sql(statement, values)
     db.session.add_all(noticed)
-    return next((row.id for row in rows if _is_unproved(row, stored.get(row.id))), None)
+    return next((row.id for row in rows if _is_unreconciled(row, stored.get(row.id))), None)
 
 
-def _is_unproved(row: Row, was: Any) -> bool:
+def _is_unreconciled(row: Row, was: Any) -> bool:
     if was is None or row.amount != was.amount:
         return True
     # A balance that bunq does not tell any more is not forgotten.

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from bunqflask.bunq import resources
 from bunqflask.bunq.limits import PAYMENTS
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, MonetaryAccount, Payment
+from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount, Payment
 from bunqflask.models.payments import row_id
 from bunqflask.services.gateway import rate_limiter
 
@@ -18,19 +18,20 @@ from bunqflask.services.gateway import rate_limiter
 _ENOUGH = timedelta(hours=1)
 
 
-def expected_total(account: MonetaryAccount, state: AccountSync) -> int | None:
+def expected_total(account_id: int, state: AccountSync) -> int | None:
     """Return about how many payments an account has: as many a day since it was opened as in what is read.
 
     In two figures, as it is a guess. None once the history has been read to its beginning, or without anything to
     go by.
     """
-    newest, oldest, reaches_end = state.stretches[0] if state.stretches else (0, 0, False)
-    opened_at = resources.moment(account.raw.get("created"))
-    if reaches_end or opened_at is None:
+    top = state.covered[0] if state.covered else CoveredRange(0, 0, False)
+    raw = db.session.scalar(select(MonetaryAccount.raw).where(MonetaryAccount.id == account_id))
+    opened_at = resources.moment((raw or {}).get("created"))
+    if top.reaches_end or opened_at is None:
         return None
     query = select(func.count(), func.min(Payment.created_at), func.max(Payment.created_at)).where(
-        Payment.account_id == account.id,
-        Payment.id.between(row_id(oldest, account.id), row_id(newest, account.id)),
+        Payment.account_id == account_id,
+        Payment.id.between(row_id(top.oldest, account_id), row_id(top.newest, account_id)),
     )
     count, since, until = db.session.execute(query).one()
     if not count or until - since < _ENOUGH or since <= opened_at:

@@ -1,4 +1,4 @@
-"""Proof of completeness: each payment's balance must follow from the one before it, to the cent."""
+"""Reconciliation: each payment's balance must follow from the one before it, to the cent."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import ScalarSelect, func, select, type_coerce
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, MonetaryAccount, Payment, PaymentChange
+from bunqflask.models import AccountSync, Discrepancy, LateChangeKind, Payment, PaymentChange
 
 # An account whose payments carry no balances at all breaks everywhere: the first ones tell enough.
-MOST_BREAKS = 100
-_PROVED_FOR = timedelta(days=1)
+MOST_DISCREPANCIES = 100
+_FULL_CHECK_EVERY = timedelta(days=1)
 # One payment told twice has two ids, and perhaps not quite the same moment.
 _SAME_MOMENT = timedelta(minutes=2)
 
@@ -24,26 +24,15 @@ Kind = Literal["missing", "duplicate", "changed", "unknown"]
 
 
 @dataclass(frozen=True)
-class Gap:
-    """A payment whose balance does not follow from the payment before it; `missing` is what lies between."""
+class Check:
+    """The result of a reconciliation: every balance up to `verified_id` follows from the one before it.
 
-    row_id: int
-    missing: Decimal
-
-    def as_json(self) -> list[Any]:
-        return [self.row_id, str(self.missing)]
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Every payment up to `verified_id` adds up from the first one on; `breaks` are the ones that do not.
-
-    `is_anew` tells that all payments were chained for it, and not only what was new.
+    `is_full` tells that all payments were compared for it, and not only the new ones.
     """
 
     verified_id: int | None
-    breaks: list[Gap]
-    is_anew: bool
+    discrepancies: tuple[Discrepancy, ...]
+    is_full: bool
 
 
 @dataclass(frozen=True)
@@ -60,40 +49,41 @@ class Finding:
     difference: Decimal
 
 
-def prove(account: MonetaryAccount) -> Proof:
-    """Chain amounts and balances of all payments of an account, in bunq's order.
+def check_all(account_id: int) -> Check:
+    """Compare amounts and balances of all payments of an account, in bunq's order.
 
-    The chain begins at zero when the end of history has been reached. A payment without a balance breaks it, once:
-    the one after it cannot be blamed.
+    The chain begins at zero when the end of history has been reached. A payment without a balance breaks it once: the
+    payment after it is not blamed.
     """
-    return _proof(account, _breaks(account, since=None), is_anew=True)
+    return _check(account_id, _discrepancies(account_id, since=None), is_full=True)
 
 
-def prove_on(account: MonetaryAccount, state: AccountSync) -> Proof:
-    """Do the same, but chain only from where something was stored since the last proof.
+def check_new(account_id: int, state: AccountSync) -> Check:
+    """Do the same, but compare only from where something was stored since the last check.
 
-    A payment breaks the chain for what it is and what the one before it is: what is older than all that changed is as
-    it was proved then. All of them are chained once a day nevertheless, in case they changed without us.
+    A discrepancy depends on a payment and the one before it: what is older than all changes is as it was found then.
+    All payments are compared once a day nevertheless.
     """
-    known = [Gap(int(row_id), Decimal(missing)) for row_id, missing in state.breaks]
-    if state.proved_at is None or state.proved_at < clock.now() - _PROVED_FOR or len(known) >= MOST_BREAKS:
-        return prove(account)
-    since = state.unproved_from
+    known = list(state.discrepancies)
+    is_old = state.reconciled_at is None or state.reconciled_at < clock.now() - _FULL_CHECK_EVERY
+    if is_old or len(known) >= MOST_DISCREPANCIES:
+        return check_all(account_id)
+    since = state.unreconciled_from
     if since is not None:
-        known = [gap for gap in known if gap.row_id < since] + _breaks(account, since=since)
-    return _proof(account, known[:MOST_BREAKS], is_anew=False)
+        known = [each for each in known if each.row_id < since] + _discrepancies(account_id, since=since)
+    return _check(account_id, known[:MOST_DISCREPANCIES], is_full=False)
 
 
-def _breaks(account: MonetaryAccount, *, since: int | None) -> list[Gap]:
+def _discrepancies(account_id: int, *, since: int | None) -> list[Discrepancy]:
     """Return the first payments that do not follow from the one before, of all or from a row on."""
     before = func.lag(Payment.balance_after).over(order_by=Payment.id)
     id_before = func.lag(Payment.id).over(order_by=Payment.id)
     chained = select(
         Payment.id, Payment.amount, Payment.balance_after, before.label("before"), id_before.label("id_before")
-    ).where(Payment.account_id == account.id)
+    ).where(Payment.account_id == account_id)
     if since is not None:
         # The one before the first is what that follows from.
-        chained = chained.where(Payment.id >= func.coalesce(_row_before(account, since), since))
+        chained = chained.where(Payment.id >= func.coalesce(_row_before(account_id, since), since))
     rows = chained.subquery()
     # Compared as the whole numbers that are stored, so that the database is as exact as Decimal.
     off = func.coalesce(rows.c.balance_after, 0) - rows.c.amount - func.coalesce(rows.c.before, 0)
@@ -103,47 +93,68 @@ def _breaks(account: MonetaryAccount, *, since: int | None) -> list[Gap]:
             rows.c.balance_after.is_(None) | ((off != 0) & (rows.c.before.is_not(None) | rows.c.id_before.is_(None)))
         )
         .order_by(rows.c.id)
-        .limit(MOST_BREAKS)
+        .limit(MOST_DISCREPANCIES)
     )
     if since is not None:
         query = query.where(rows.c.id >= since)
-    return [Gap(row.id, row.missing) for row in db.session.execute(query)]
+    return [Discrepancy(row.id, row.missing) for row in db.session.execute(query)]
 
 
-def _row_before(account: MonetaryAccount, row_id: int) -> ScalarSelect[int]:
-    query = select(func.max(Payment.id)).where(Payment.account_id == account.id, Payment.id < row_id)
+def _row_before(account_id: int, row_id: int) -> ScalarSelect[int]:
+    query = select(func.max(Payment.id)).where(Payment.account_id == account_id, Payment.id < row_id)
     return query.scalar_subquery()
 
 
-def _proof(account: MonetaryAccount, breaks: list[Gap], *, is_anew: bool) -> Proof:
-    return Proof(_newest(account, below=breaks[0].row_id if breaks else None), breaks, is_anew)
+def _check(account_id: int, discrepancies: list[Discrepancy], *, is_full: bool) -> Check:
+    newest = select(func.max(Payment.id)).where(Payment.account_id == account_id)
+    if discrepancies:
+        newest = newest.where(Payment.id < discrepancies[0].row_id)
+    return Check(db.session.scalar(newest), tuple(discrepancies), is_full)
 
 
-def _newest(account: MonetaryAccount, *, below: int | None) -> int | None:
-    query = select(func.max(Payment.id)).where(Payment.account_id == account.id)
-    if below is not None:
-        query = query.where(Payment.id < below)
-    newest: int | None = db.session.scalar(query)
-    return newest
+def is_fully_known(state: AccountSync) -> bool:
+    """Tell whether all discrepancies of an account are known, and not only the first `MOST_DISCREPANCIES`."""
+    return len(state.discrepancies) < MOST_DISCREPANCIES
 
 
-def explain(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Finding]:
+def is_verified(state: AccountSync | None, *, earlier_id: int, row_id: int) -> bool:
+    """Tell whether the balance after a payment is verified, and none after `earlier_id` up to it breaks the chain.
+
+    It is when all balances follow from the first payment to it, or from the last discrepancy on.
+    """
+    if state is None or state.verified_id is None:
+        return False
+    if row_id <= state.verified_id:
+        return True
+    if not state.discrepancies or not is_fully_known(state):
+        return False
+    last = state.discrepancies[-1].row_id
+    return row_id >= last and (not earlier_id or earlier_id >= last)
+
+
+def findings(account_id: int, *, limit: int) -> list[Finding]:
+    """Return what the first discrepancies of an account seem to be."""
+    state = db.session.get(AccountSync, account_id)
+    return explain(account_id, state.discrepancies[:limit]) if state is not None else []
+
+
+def explain(account_id: int, discrepancies: Sequence[Discrepancy]) -> list[Finding]:
     """Tell for each break, as far as balances allow it, what it is; breaks of one cause are one finding."""
     found: list[Finding] = []
     mended: set[int] = set()
-    for row_id, difference in breaks:
-        if row_id in mended:
+    for each in discrepancies:
+        if each.row_id in mended:
             continue
-        around = _around(account, int(row_id))
+        around = _around(account_id, each.row_id)
         if around is not None:
-            finding, more = _explained(account, *around, Decimal(difference))
+            finding, more = _explained(account_id, *around, each.difference)
             found.append(finding)
             mended |= more
     return found
 
 
 def _explained(
-    account: MonetaryAccount, before: Payment | None, payment: Payment, after: Payment | None, difference: Decimal
+    account_id: int, before: Payment | None, payment: Payment, after: Payment | None, difference: Decimal
 ) -> tuple[Finding, set[int]]:
     """Explain one break; with it come the rows of other breaks that have the same cause."""
     if payment.balance_after is None:
@@ -154,8 +165,8 @@ def _explained(
         same = {after.id} if changed is payment and after is not None and _off(payment, after) == -difference else set()
         return Finding("changed", changed, before, difference), same
     for suspect in (payment, before):
-        around = _around(account, suspect.id) if suspect is not None else None
-        if around is not None and _is_twice(account, *around):
+        around = _around(account_id, suspect.id) if suspect is not None else None
+        if around is not None and _is_twice(account_id, *around):
             return Finding("duplicate", around[1], around[0], difference), {around[2].id} if around[2] else set()
     if after is not None and _off(payment, after) == -difference:
         return Finding("changed", payment, before, difference), {after.id}
@@ -173,17 +184,17 @@ def _off(before: Payment | None, payment: Payment) -> Decimal | None:
 def _changed(suspects: Sequence[Payment]) -> Payment | None:
     """Return the one that is known to have changed after it was read."""
     query = select(PaymentChange.payment_row_id).where(
-        PaymentChange.payment_row_id.in_([each.id for each in suspects]), PaymentChange.kind == "changed"
+        PaymentChange.payment_row_id.in_([each.id for each in suspects]), PaymentChange.kind == LateChangeKind.CHANGED
     )
     noted = set(db.session.scalars(query))
     return next((each for each in suspects if each.id in noted), None)
 
 
-def _is_twice(account: MonetaryAccount, before: Payment | None, payment: Payment, after: Payment | None) -> bool:
+def _is_twice(account_id: int, before: Payment | None, payment: Payment, after: Payment | None) -> bool:
     """Tell whether a payment has a twin and all would add up without it."""
     query = (
         select(Payment)
-        .where(Payment.account_id == account.id, Payment.id != payment.id)
+        .where(Payment.account_id == account_id, Payment.id != payment.id)
         .where(
             Payment.created_at.between(payment.created_at - _SAME_MOMENT, payment.created_at + _SAME_MOMENT),
             Payment.amount == payment.amount,
@@ -199,9 +210,9 @@ def _is_twice(account: MonetaryAccount, before: Payment | None, payment: Payment
     return _off(before, after) == 0 if after is not None else twin.balance_after == payment.balance_after
 
 
-def _around(account: MonetaryAccount, row_id: int) -> tuple[Payment | None, Payment, Payment | None] | None:
+def _around(account_id: int, row_id: int) -> tuple[Payment | None, Payment, Payment | None] | None:
     """Return a payment with the one before it and the one after it; None when it is no longer kept."""
-    of_account = select(Payment).where(Payment.account_id == account.id)
+    of_account = select(Payment).where(Payment.account_id == account_id)
     older = list(db.session.scalars(of_account.where(Payment.id <= row_id).order_by(Payment.id.desc()).limit(2)))
     newer = db.session.scalar(of_account.where(Payment.id > row_id).order_by(Payment.id).limit(1))
     if not older or older[0].id != row_id:

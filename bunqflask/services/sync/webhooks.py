@@ -11,131 +11,147 @@ https://doc.bunq.com/basics/callbacks-webhooks
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol
-from bunqflask.bunq.client import BunqClient, Objects
+from bunqflask.bunq.client import Objects
 from bunqflask.bunq.resources import whole
 from bunqflask.bunq.untrusted import read_json
 from bunqflask.database.encryption import SecretUnreadable
+from bunqflask.database.leases import LeaseLost
+from bunqflask.database.transactions import emit, transaction
+from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, MonetaryAccount
-from bunqflask.services.gateway import sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.models import AccountSync, Connection, ConnectionState, EventKind, Installation, MonetaryAccount
+from bunqflask.services.gateway import installations, sessions
+from bunqflask.services.gateway.installations import NotSetUp
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.gateway.sessions import Bunq
 
 PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH tells of a withdrawn permission; bunq may not let an app ask for it.
 _CATEGORIES = ("MUTATION", "OAUTH")
 _REMOVAL_PATIENCE_S = 3.0
 # Somebody else who sets callbacks may wipe ours out, and some kinds end by themselves.
-_LOOK_AGAIN = timedelta(days=7)
+_REGISTER_AGAIN_AFTER = timedelta(days=7)
 
 
 class CallbackRefused(Exception):
-    """A callback is nobody's, or does not come from bunq; the text says which, for the log."""
+    """A callback belongs to no connection, or does not come from bunq; the text says which, for the log."""
 
 
-def ensure(connection: Connection, gate: CallGate) -> None:
-    """See to it that bunq calls us for this connection; what others have set stays.
+def ensure(connection_id: int, limiter: RateLimiter) -> None:
+    """Register our callbacks for a connection, beside those of others.
 
-    Whatever goes wrong is noted in the log and stops nothing: payments are asked for anyway.
+    An error is logged and stops nothing: payments are synced without callbacks too.
     """
-    seen_at = connection.hooks_set_at
-    if connection.status != "active" or not _reachable() or (seen_at and seen_at > clock.now() - _LOOK_AGAIN):
+    connection = db.session.get(Connection, connection_id, populate_existing=True)
+    if connection is None or connection.state != ConnectionState.ACTIVE or not _is_reachable():
         return
-    if connection.hook_token is None:
-        token = secrets.token_urlsafe(32)
-        connection.hook_token, connection.hook_hash = token, _digest(token)
-        db.session.commit()
-    target = f"{current_app.config['PUBLIC_URL']}{PATH}{connection.hook_token}"
-
-    def work(client: BunqClient, token: str, user_id: int) -> None:
-        ours, others = _apart(connection, client.list_callbacks(token, user_id))
-        if any((each["category"], each["notification_target"]) == (_CATEGORIES[0], target) for each in ours):
-            return  # set before, though perhaps the answer was lost
-        mine = [{"category": category, "notification_target": target} for category in _CATEGORIES]
-        try:
-            client.replace_callbacks(token, user_id, others + mine)
-        except errors.RequestRefused as refused:
-            if type(refused) is not errors.RequestRefused:
-                raise
-            client.replace_callbacks(token, user_id, others + mine[:1])
-
+    if not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
+        return
     try:
-        _in_session(connection, gate, work)
-    except sessions.SessionGone:
+        secret = _secret_of(connection)
+        with sessions.of_connection(connection_id, limiter) as bunq:
+            _register(bunq, secret)
+        is_set = True
+    except (sessions.SessionGone, LeaseLost):
         return
     except errors.BunqError as error:
-        current_app.logger.warning("connection %s gets no callbacks: %s", connection.id, error)
-        connection.hooks_set_at = None
-    else:
-        connection.hooks_set_at = clock.now()
-    db.session.commit()
+        current_app.logger.warning("connection %s gets no callbacks: %s", connection_id, error)
+        is_set = False
+    with transaction():
+        again = db.session.get(Connection, connection_id)
+        if again is not None:
+            again.callbacks_set_at = clock.now() if is_set else None
 
 
-def remove(connection: Connection) -> None:
-    """Take our callbacks away at bunq, and only ours, before the session for it is gone."""
-    if connection.hook_hash is None or connection.access_token_sealed is None:
+def remove(connection_id: int) -> None:
+    """Remove our callbacks at bunq, and only ours, while there still is a session for it.
+
+    Their address finds no connection any more afterwards, so disconnecting does not depend on bunq.
+    """
+    connection = db.session.get(Connection, connection_id)
+    if connection is None or connection.callback_hash is None or connection.access_token_sealed is None:
         return
-
-    def work(client: BunqClient, token: str, user_id: int) -> None:
-        ours, others = _apart(connection, client.list_callbacks(token, user_id))
-        if ours:
-            client.replace_callbacks(token, user_id, others)
-
     try:
-        _in_session(connection, CallGate(_REMOVAL_PATIENCE_S), work)
-    except (errors.BunqError, sessions.NotSetUp, sessions.SessionGone, SecretUnreadable) as error:
-        # Its address will find no connection any more; disconnecting must not depend on bunq.
-        current_app.logger.info("callbacks of connection %s stay at bunq: %s", connection.id, error)
-    connection.hooks_set_at = connection.hook_hash = connection.hook_token = None
-    db.session.commit()
+        secret = connection.callback_token or ""
+        with sessions.of_connection(connection_id, RateLimiter(_REMOVAL_PATIENCE_S)) as bunq:
+            ours, others = _separate(secret, bunq.list_callbacks())
+            if ours:
+                bunq.replace_callbacks(others)
+    except (errors.BunqError, NotSetUp, sessions.SessionGone, SecretUnreadable) as error:
+        current_app.logger.info("callbacks of connection %s stay at bunq: %s", connection_id, error)
+    with transaction():
+        again = db.session.get(Connection, connection_id)
+        if again is not None:
+            again.callbacks_set_at = again.callback_hash = again.callback_token = None
 
 
-def take(token: str, body: bytes, *, signature: str | None, address: str) -> None:
-    """Mark what a callback may mean. Repeats and bursts change nothing: an account that is marked is marked.
+def receive(token: str, body: bytes, *, signature: str | None, address: str) -> None:
+    """Request a sync of what a callback may mean. Repeats and bursts change nothing.
 
     :raises CallbackRefused: its address belongs to no connection, or it does not come from bunq.
     """
     if not _may_come_from(address):
         raise CallbackRefused("it comes from outside BUNQ_CALLBACK_NETWORKS")
-    query = db.select(Connection).filter_by(hook_hash=_digest(token), status="active")
-    connection: Connection | None = db.session.scalars(query).one_or_none()
+    query = select(Connection).filter_by(callback_hash=digest(token), state=ConnectionState.ACTIVE)
+    connection = db.session.scalars(query).one_or_none()
     if connection is None:
         raise CallbackRefused("no connection has this address")
-    if signature is not None and not _is_bunqs(connection, body, signature):
+    if signature is not None and not _is_signed_by_bunq(connection, body, signature):
         raise CallbackRefused(f"its signature is not bunq's, for connection {connection.id}")
-    accounts = db.select(MonetaryAccount.id).filter_by(connection_id=connection.id)
-    named = accounts.filter_by(monetary_account_id=_account_id(body), is_shared=True)
-    # One that we do not know may be new: reading any of ours begins with the list of accounts.
-    accounts = accounts if db.session.scalar(named) is None else named
-    db.session.execute(update(AccountSync).where(AccountSync.id.in_(accounts)).values(wanted_at=clock.now()))
-    db.session.commit()
+    connection_id, account_id = connection.id, _account_id(body)
+    accounts = select(MonetaryAccount.id).filter_by(connection_id=connection_id)
+    named = accounts.filter_by(monetary_account_id=account_id, is_shared=True)
+    with transaction():
+        # An account that we do not know may be new: syncing any of ours begins with the list of accounts.
+        wanted = accounts if db.session.scalar(named) is None else named
+        db.session.execute(update(AccountSync).where(AccountSync.id.in_(wanted)).values(requested_at=clock.now()))
+        emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
 
 
-def _in_session(connection: Connection, gate: CallGate, work: Any) -> None:
-    session, secret, installation = sessions.means_of(connection)
-    sessions.run(session, secret=secret, installation=installation, gate=gate, work=work)
+def _secret_of(connection: Connection) -> str:
+    """Return the secret in the address of a connection's callbacks, made at the first time."""
+    secret = connection.callback_token
+    if secret is None:
+        with transaction():
+            db.session.refresh(connection, with_for_update=True)
+            secret = connection.callback_token or secrets.token_urlsafe(32)
+            connection.callback_token, connection.callback_hash = secret, digest(secret)
+    return secret
 
 
-def _reachable() -> bool:
+def _register(bunq: Bunq, secret: str) -> None:
+    target = f"{current_app.config['PUBLIC_URL']}{PATH}{secret}"
+    ours, others = _separate(secret, bunq.list_callbacks())
+    if any((each["category"], each["notification_target"]) == (_CATEGORIES[0], target) for each in ours):
+        return  # registered before, though perhaps the answer was lost
+    mine = [{"category": category, "notification_target": target} for category in _CATEGORIES]
+    try:
+        bunq.replace_callbacks(others + mine)
+    except errors.RequestRefused as refused:
+        if type(refused) is not errors.RequestRefused:
+            raise
+        bunq.replace_callbacks(others + mine[:1])
+
+
+def _is_reachable() -> bool:
     """bunq calls only https addresses; the local stand-in also calls this machine."""
     config = current_app.config
     is_https: bool = config["PUBLIC_URL"].startswith("https://")
     return is_https or config["BUNQ_ENVIRONMENT"] == "local"
 
 
-def _apart(connection: Connection, listed: Objects) -> tuple[Objects, Objects]:
+def _separate(secret: str, listed: Objects) -> tuple[Objects, Objects]:
     """Tell our callbacks from those of others. Ours end in our secret, whatever PUBLIC_URL was when they were set."""
-    ours = [each for each in listed if str(each["notification_target"]).endswith(f"{PATH}{connection.hook_token}")]
+    ours = [each for each in listed if str(each["notification_target"]).endswith(f"{PATH}{secret}")]
     return ours, [each for each in listed if each not in ours]
 
 
@@ -151,8 +167,9 @@ def _may_come_from(address: str) -> bool:
     return any(given in network for network in networks)
 
 
-def _is_bunqs(connection: Connection, body: bytes, signature: str) -> bool:
-    installation = connection.installation or sessions.find_installation()
+def _is_signed_by_bunq(connection: Connection, body: bytes, signature: str) -> bool:
+    own_id = connection.installation_id
+    installation = db.session.get(Installation, own_id) if own_id is not None else installations.find_current()
     if installation is None or installation.server_public_key is None:
         return False
     answer = protocol.BunqResponse(200, {"x-bunq-server-signature": signature}, body)
@@ -175,7 +192,3 @@ def _account_id(body: bytes) -> int | None:
         if isinstance(data, dict) and (account_id := whole(data.get("monetary_account_id"))) is not None:
             return account_id
     return None
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

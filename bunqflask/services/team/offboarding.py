@@ -1,25 +1,27 @@
-"""A team member leaves: the login goes, and nobody's accounts are left behind where nobody sees them."""
+"""Removing a team member, without leaving connections behind that nobody can manage."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, TeamMember
-from bunqflask.services.connections import access
+from bunqflask.services.connections import lifecycle
 from bunqflask.services.consent import attempts
+from bunqflask.services.consent.disconnect import disconnect as end_connection
 from bunqflask.services.team import members
 
 
 def remove(email: str, *, hand_over_to: str | None = None, disconnect: bool = False) -> list[str]:
-    """Take a person's login away; return the names of connections that were handed over or ended.
+    """Remove a person's login; return the names of connections that were handed over or ended.
 
     :param hand_over_to: the email of the team member who gets the connections this person alone holds.
     :param disconnect: end those connections instead, and erase what was read.
     :raises TeamRefused: nobody has this email, it is the last login, or nothing was said about such connections.
     """
     member = members.require(email)
-    if len(members.members()) == 1:
+    if len(members.list_all()) == 1:
         raise members.TeamRefused("The last team member cannot be removed: nobody could log in any more.")
     heir = members.require(hand_over_to) if hand_over_to is not None else None
     if heir is not None and heir.id == member.id:
@@ -30,16 +32,19 @@ def remove(email: str, *, hand_over_to: str | None = None, disconnect: bool = Fa
         raise members.TeamRefused(
             f"{member.email} alone holds: {', '.join(names)}. Say --hand-over-to EMAIL, or --disconnect to end them."
         )
-    for connection in alone:
-        if heir is not None:
-            access.admit(connection, heir.id)
-            db.session.commit()
-        else:
-            access.disconnect(connection, erase=True)
-    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member.id))):
-        attempts.erase(attempt)
-    db.session.delete(member)
-    db.session.commit()
+    member_id, connection_ids = member.id, [connection.id for connection in alone]
+    heir_id = heir.id if heir is not None else None
+    for connection_id in connection_ids:
+        if heir_id is None:
+            end_connection(connection_id, erase=True)
+    with transaction():
+        for connection_id in connection_ids:
+            if heir_id is not None:
+                lifecycle.admit(connection_id, heir_id)
+        for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member_id))):
+            attempts.erase(attempt)
+        db.session.flush()
+        db.session.execute(delete(TeamMember).where(TeamMember.id == member_id))
     return names
 
 

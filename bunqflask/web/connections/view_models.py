@@ -1,7 +1,8 @@
-"""What the pages show: view models, and the words for what bunq calls by a code.
+"""View models of connections and accounts, and the labels for what bunq calls by a code.
 
-The models are frozen and hold plain values, so a template cannot reach the database, and a page shows exactly
-what its view chose to hand over. https://doc.bunq.com/#/monetary-account
+The models are frozen and hold plain values, so a template cannot reach the database.
+
+https://doc.bunq.com/api-reference/monetary-account
 """
 
 import re
@@ -11,10 +12,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
-
-import qrcode
-from markupsafe import Markup
 
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
@@ -25,22 +22,9 @@ Icon = Literal["bank", "joint", "savings", "external", "card", "investment", "un
 PillKind = Literal["ok", "warn", "bad", "neutral"]
 Place = Literal["open", "apart", "closed"]
 Sharing = Literal["private", "members", "team", "team_guest"]
-Step = Literal[
-    "waiting",
-    "connecting",
-    "confirm",
-    "connected",
-    "denied",
-    "expired",
-    "failed",
-    "cancelled",
-    "discarded",
-    "elsewhere",
-]
 
 HOME_CURRENCY = "EUR"
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-QUIET_ZONE = 4
 ICONS: dict[str, Icon] = {
     "MonetaryAccountBank": "bank",
     "MonetaryAccountLight": "bank",
@@ -82,6 +66,7 @@ class CurrencyTotal:
 class AccountRow:
     """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing."""
 
+    connection_id: int
     monetary_account_id: int
     name: str
     type_label: str
@@ -115,58 +100,12 @@ class ConnectionCard:
     closed: list[AccountRow] = field(default_factory=list)
     updated_at: datetime | None = None
     updating: bool = False
+    worker_is_missing: bool = False
     next_try_at: datetime | None = None
-    trouble: Problem | None = None
-    polling: bool = False
-    polling_trigger: str = "every 2s"
-    focus: bool = False
-    notice: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PendingAttempt:
-    """A consent under way: where it goes on, and which one it is."""
-
-    url: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changes:
-    """What a renewed permission covers, compared with the connection before it."""
-
-    new: list[AccountRow] = field(default_factory=list)
-    gone: list[AccountRow] = field(default_factory=list)
-    stays: list[AccountRow] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttemptView:
-    """One attempt at consent, at the step where it is now; all moments are UTC.
-
-    `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
-    `link_stays_here` tells that no other device can open the link.
-    """
-
-    id: str
-    step: Step
-    seen: str = ""
-    link: str = ""
-    link_stays_here: bool = False
-    qr_svg: Markup | None = None
-    expires_at: datetime | None = None
-    approved_at: datetime | None = None
-    next_try_at: datetime | None = None
-    give_up_at: datetime | None = None
-    person: str | None = None
-    person_kind: Literal["person", "company", "unknown"] = "unknown"
-    connected_since: datetime | None = None
-    changes: Changes | None = None
-    other_person: bool = False
-    renews_name: str | None = None
-    card: ConnectionCard | None = None
     problem: Problem | None = None
-    polling: bool = False
+    wants_sync: bool = False
+    polling_trigger: str | None = None
+    focus: bool = False
 
 
 def type_label(wrapper: str, currency: str, co_owners: Sequence[str] = ()) -> str:
@@ -254,41 +193,6 @@ def totals(rows: Iterable[AccountRow]) -> list[CurrencyTotal]:
             counts[row.currency] += 1
     ordered = sorted(sums, key=lambda currency: (currency != HOME_CURRENCY, currency))
     return [CurrencyTotal(currency=each, amount=sums[each], count=counts[each]) for each in ordered]
-
-
-def stays_here(url: str) -> bool:
-    """Tell whether an address means this computer to everybody: no other device can open it."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def qr_svg(url: str, label: str | None = None) -> Markup:
-    """A QR code of an address as inline SVG: black on white in any theme, four modules of quiet zone.
-
-    One path with presentation attributes only, so a strict content security policy lets it pass.
-    """
-    code = qrcode.QRCode(border=QUIET_ZONE)
-    code.add_data(url)
-    code.make(fit=True)
-    matrix = code.get_matrix()
-    path = "".join(_row_path(y, line) for y, line in enumerate(matrix))
-    return Markup(
-        '<svg viewBox="0 0 {size} {size}" role="img" aria-label="{label}" shape-rendering="crispEdges">'
-        '<path fill="#fff" d="M0 0h{size}v{size}H0z"/><path fill="#000" d="{path}"/></svg>'
-    ).format(size=len(matrix), path=path, label=label or _("QR code with the link of this attempt"))
-
-
-def _row_path(y: int, line: Sequence[bool]) -> str:
-    """The dark runs of one line of modules."""
-    runs, x = [], 0
-    while x < len(line):
-        start = x
-        while x < len(line) and line[x]:
-            x += 1
-        if x > start:
-            runs.append(f"M{start} {y}h{x - start}v1H{start}z")
-        x += 1
-    return "".join(runs)
 
 
 def _joint_label(co_owners: Sequence[str]) -> str:

@@ -1,114 +1,84 @@
-"""Connections and their accounts. Pages are rendered from what is stored; htmx brings them up to date."""
+"""Connections and their accounts: pages are rendered from what is stored; the worker brings it up to date."""
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bunqflask.extensions import writable
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Connection
-from bunqflask.services.connections import access, accounts
+from bunqflask.services.connections import access, overview
 from bunqflask.services.consent import attempts
-from bunqflask.web import kept
+from bunqflask.services.consent.disconnect import disconnect as end_connection
+from bunqflask.services.sync import connection_sync
 from bunqflask.web.connections import presenters
 from bunqflask.web.connections.view_models import totals
-from bunqflask.web.guards import polled
+from bunqflask.web.consent.presenters import pending
+from bunqflask.web.marks import polled
 from bunqflask.web.ui import formatting
-from bunqflask.web.ui.htmx import wants_fragment
+from bunqflask.web.ui.htmx import render, wants_fragment
 
 bp = Blueprint("connections", __name__)
-
-# How long a page may wait for bunq's turn: a poll comes again soon, a person who pressed a button looks on.
-_POLL_PATIENCE_S = 0.5
-_PRESS_PATIENCE_S = 3.0
 
 
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
-    open_attempts = attempts.list_open(g.team_member)
-
-    def make() -> str:
-        shown = [presenters.card(connection, g.team_member) for connection in access.list_for(g.team_member)]
-        return render_template(
-            "connections/index.html",
-            cards=shown,
-            # What a disconnected connection held is no longer known, so it is not in the sum.
-            totals=totals(row for card in shown if card.state != "disconnected" for row in card.open),
-            pending=[presenters.pending(attempt) for attempt in open_attempts],
-        )
-
-    stamp = (access.stamp(g.team_member), tuple((attempt.id, attempt.step) for attempt in open_attempts))
-    return kept.page(stamp, make)
+    cards = [presenters.card(connection) for connection in overview.list_all(g.team_member)]
+    return render_template(
+        "connections/index.html",
+        cards=cards,
+        # The balances of a disconnected connection are not known any more, so they are not in the sum.
+        totals=totals(row for card in cards if card.state != "disconnected" for row in card.open),
+        pending=[pending(attempt) for attempt in attempts.list_open(g.team_member)],
+    )
 
 
 @bp.get("/connections/<int:connection_id>/accounts")
 @polled
 def index(connection_id: int) -> ResponseReturnValue:
-    """One connection. Asked for as a fragment, a stale list is read from bunq first."""
+    """One connection."""
+    card = presenters.card(overview.get(g.team_member, connection_id))
+    return render("connections/connection.html", "connections/_connection.html", card=card)
+
+
+@bp.post("/connections/<int:connection_id>/sync")
+@polled
+def sync(connection_id: int) -> ResponseReturnValue:
+    """Ask for accounts and payments to be brought up to date now."""
+    connection_sync.request(g.team_member, connection_id)
     if not wants_fragment():
-        page = kept.page(access.stamp(g.team_member, connection_id), lambda: _page(connection_id))
-        response = make_response(page)
-        response.vary.add("HX-Request")
-        return response
-    connection = access.get_for(g.team_member, connection_id)
-    if accounts.is_stale(connection) and accounts.is_due(connection):
-        writable()
-        accounts.refresh(access.get_for(g.team_member, connection_id), patience_s=_POLL_PATIENCE_S)
-        connection = access.get_for(g.team_member, connection_id)
-    response = make_response(
-        render_template("connections/_connection.html", card=presenters.card(connection, g.team_member))
-    )
-    response.vary.add("HX-Request")
-    return response
-
-
-def _page(connection_id: int) -> str:
-    connection = access.get_for(g.team_member, connection_id)
-    return render_template("connections/connection.html", card=presenters.card(connection, g.team_member))
-
-
-@bp.post("/connections/<int:connection_id>/refresh")
-def refresh(connection_id: int) -> ResponseReturnValue:
-    """Read the accounts from bunq now."""
-    connection = access.get_for(g.team_member, connection_id)
-    accounts.refresh(connection, patience_s=_PRESS_PATIENCE_S)
-    if wants_fragment():
-        connection = access.get_for(g.team_member, connection_id)
-        return render_template(
-            "connections/_connection.html", card=presenters.card(connection, g.team_member, focus=True)
-        )
-    return redirect(url_for("connections.index", connection_id=connection_id))
+        return redirect(url_for("connections.index", connection_id=connection_id))
+    card = presenters.card(overview.get(g.team_member, connection_id), focus=True)
+    return render_template("connections/_connection.html", card=card)
 
 
 @bp.post("/connections/<int:connection_id>/share")
 def share(connection_id: int) -> ResponseReturnValue:
-    """Let the whole team read this connection."""
-    connection = access.get_own(g.team_member, connection_id)
-    access.share(connection, g.team_member)
-    flash(_("The team can now read the accounts of %(name)s.") % {"name": _ending(connection)})
+    """Let the whole team see this connection."""
+    access.share(g.team_member, connection_id)
+    name = _ending(overview.get(g.team_member, connection_id).holder_name)
+    flash(_("The team can now read the accounts of %(name)s.") % {"name": name})
     return redirect(url_for("connections.index", connection_id=connection_id))
 
 
 @bp.post("/connections/<int:connection_id>/unshare")
 def unshare(connection_id: int) -> ResponseReturnValue:
-    """Keep this connection to the members it belongs to."""
-    connection = access.get_own(g.team_member, connection_id)
-    access.unshare(connection)
-    flash(_("The accounts of %(name)s are private again.") % {"name": formatting.name(connection.display_name)})
+    """Let only the members to whom this connection belongs see it."""
+    access.unshare(g.team_member, connection_id)
+    name = overview.get(g.team_member, connection_id).holder_name
+    flash(_("The accounts of %(name)s are private again.") % {"name": formatting.name(name)})
     return redirect(url_for("connections.index", connection_id=connection_id))
 
 
 @bp.route("/connections/<int:connection_id>/disconnect", methods=["GET", "POST"])
 def disconnect(connection_id: int) -> ResponseReturnValue:
-    """Ask first, then end the connection, and keep or erase what was read."""
+    """Ask first, then end the connection, and keep or erase what was imported."""
     connection = access.get_own(g.team_member, connection_id)
+    name = _ending(connection.display_name)
     if request.method != "POST":
-        return render_template("connections/disconnect.html", card=presenters.card(connection, g.team_member))
-    name = _ending(connection)
-    erase = request.form.get("data") == "erase"
-    access.disconnect(connection, erase=erase)
+        card = presenters.card(overview.of_connection(connection, g.team_member))
+        return render_template("connections/disconnect.html", card=card)
+    end_connection(connection_id, erase=request.form.get("data") == "erase")
     flash(
         _(
             "Disconnected %(name)s. The permission itself can only be withdrawn in the bunq app: "
@@ -122,11 +92,11 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
 @bp.post("/connections/<int:connection_id>/reconnect")
 def reconnect(connection_id: int) -> ResponseReturnValue:
     """Begin a consent that renews this connection."""
-    connection = access.get_own(g.team_member, connection_id)
-    attempt = attempts.start(g.team_member, renews=connection)
-    return redirect(url_for("consent.show", attempt_id=attempt.id))
+    access.get_own(g.team_member, connection_id)
+    attempt_id = attempts.start(g.team_member, renews_connection_id=connection_id)
+    return redirect(url_for("consent.show", attempt_id=attempt_id))
 
 
-def _ending(connection: Connection) -> str:
+def _ending(name: str) -> str:
     """A name at the end of a sentence: "B.V." brings its own full stop."""
-    return formatting.name(connection.display_name).removesuffix(".")
+    return formatting.name(name).removesuffix(".")

@@ -1,0 +1,11 @@
+"""Consent in the browser."""
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Register the area's views and error handlers."""
+    from bunqflask.web.consent import errors, views
+
+    errors.init_app(app)
+    app.register_blueprint(views.bp)

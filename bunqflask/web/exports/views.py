@@ -14,7 +14,7 @@ from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.i18n import gettext as _
 from bunqflask.services import exporting
-from bunqflask.services.connections import access
+from bunqflask.services.connections import overview
 from bunqflask.services.payments import repository
 
 bp = Blueprint("exports", __name__, url_prefix="/payments/export")
@@ -97,10 +97,10 @@ def _make(chosen: Chosen) -> exporting.Download:
 def _groups() -> list[Group]:
     groups = [
         Group(
-            connection.display_name,
-            [Choice(account.id, account.description, account.iban) for account in exporting.with_history(connection)],
+            connection.holder_name,
+            [Choice(account.id, account.name, account.iban) for account in exporting.with_history(connection)],
         )
-        for connection in access.list_for(g.team_member)
+        for connection in overview.list_all(g.team_member)
     ]
     return [group for group in groups if group.accounts]
 

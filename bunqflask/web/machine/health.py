@@ -12,23 +12,22 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.web.guards import public
+from bunqflask.web.marks import public, without_database
 
 bp = Blueprint("health", __name__)
 
 
 @bp.get("/healthz")
 @public
+@without_database
 def alive() -> Response:
     """The process answers. Touches no database."""
     return Response("ok\n", mimetype="text/plain")
 
 
-alive.needs_no_database = True  # type: ignore[attr-defined]
-
-
 @bp.get("/readyz")
 @public
+@without_database
 def ready() -> Response:
     """The database answers and has the tables of this version."""
     try:
@@ -40,9 +39,6 @@ def ready() -> Response:
     if found != _newest_revision():
         return Response("the database is not migrated: flask db upgrade\n", status=503, mimetype="text/plain")
     return Response("ready\n", mimetype="text/plain")
-
-
-ready.needs_no_database = True  # type: ignore[attr-defined]
 
 
 @cache

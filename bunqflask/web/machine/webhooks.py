@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, request
 
-from bunqflask import worker
 from bunqflask.services.sync import webhooks
-from bunqflask.web.guards import public
+from bunqflask.web.marks import public
 
 bp = Blueprint("webhooks", __name__)
 
 
 @bp.post(webhooks.PATH + "<token>")
 @public
-def take(token: str) -> Response:
+def receive(token: str) -> Response:
     """A hint that something has happened. bunq sends no form token, and its address is the secret."""
     try:
-        webhooks.take(
+        webhooks.receive(
             token,
             request.get_data(),
             signature=request.headers.get("X-Bunq-Server-Signature"),
@@ -26,5 +25,4 @@ def take(token: str) -> Response:
         # One answer for all: who guesses addresses learns nothing.
         current_app.logger.info("a callback from %s was refused: %s", request.remote_addr, refused)
         return Response(status=404)
-    worker.wake()
     return Response(status=200)

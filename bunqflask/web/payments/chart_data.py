@@ -11,7 +11,9 @@ from itertools import pairwise
 from babel.numbers import format_currency
 
 from bunqflask import clock
-from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync
+from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import repository, totals
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Filter
@@ -77,21 +79,24 @@ class MonthsChart:
     labels: list[str]
 
 
-def balance(account: MonetaryAccount, scope: Scope, state: AccountSync | None, span: int) -> BalanceChart | None:
+def balance(account: AccountBalance, scope: Scope, span: int) -> BalanceChart | None:
     """Show the balance of an account over the last days; None before there is a payment to draw it from."""
-    today = local_day(clock.now())
+    state, today = db.session.get(AccountSync, account.id), local_day(clock.now())
     found = [today - timedelta(days=number) for number in range(span - 1, -1, -1)]
     sums = totals.sums(scope, Filter(account_id=account.id), [span_of(day) for day in found])
     by_day = {local_day(since): each[0] for since, each in sums.items()}
-    start = repository.last_before(account, start_of(found[0]))
+    start = repository.last_before(account.id, start_of(found[0]))
     known = repository.balances([each.last_id for each in by_day.values()])
     days: list[Day] = []
     before, last_id = (start.balance_after, start.id) if start else (None, 0)
-    sure = start is None or _is_sure(state, 0, start.id)
+    sure = start is None or reconciliation.is_verified(state, earlier_id=0, row_id=start.id)
     for day in found:
         of_day = by_day.get(day)
         if of_day is not None:
-            before, sure = known.get(of_day.last_id), _is_sure(state, last_id, of_day.last_id)
+            before, sure = (
+                known.get(of_day.last_id),
+                reconciliation.is_verified(state, earlier_id=last_id, row_id=of_day.last_id),
+            )
             last_id = of_day.last_id
         if before is not None:
             days.append(_day(day, of_day, before, sure=sure))
@@ -145,21 +150,6 @@ def _day(day: date, totals: Totals | None, balance_after: Decimal, *, sure: bool
         balance=balance_after,
         sure=sure,
     )
-
-
-def _is_sure(state: AccountSync | None, earlier_id: int, row_id: int) -> bool:
-    """Tell whether a balance is proved, and none of its day's payments, after `earlier_id`, breaks the chain.
-
-    It is when it adds up from the beginning, or from the last break to the newest payment.
-    """
-    if state is None or state.verified_id is None:
-        return False
-    if row_id <= state.verified_id:
-        return True
-    breaks = [int(each[0]) for each in state.breaks]
-    if not breaks or len(breaks) >= reconciliation.MOST_BREAKS:
-        return False
-    return row_id >= breaks[-1] and (not earlier_id or earlier_id >= breaks[-1])
 
 
 def _round(value: Decimal, currency: str) -> str:

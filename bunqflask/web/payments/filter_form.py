@@ -230,7 +230,7 @@ def _type(values: dict[str, str], errors: dict[str, str]) -> str:
 
 def _chip(name: str, value: str, scope: Scope) -> str:
     if name == "account":
-        return formatting.name(scope.accounts[int(value)].description, 60)
+        return formatting.name(scope.accounts[int(value)].name, 60)
     if name == "direction":
         return _("Money in") if value == "in" else _("Money out")
     if name == "type":

@@ -10,10 +10,11 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
-from bunqflask.models import MonetaryAccount, Note, NoteReading, Payment
-from bunqflask.services.connections import access
+from bunqflask.models import ErrorKind, Note, NoteSync, Payment
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.payments import notes
-from bunqflask.web.errors import handlers, messages
+from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.payments.sync_status import why_over
 from bunqflask.web.ui import formatting
 
@@ -45,42 +46,47 @@ class NoteView:
 class NotesCard:
     """All notes on a payment and the files that came with it; `trigger` is when htmx asks for it again.
 
-    `over` is why bunq cannot be asked any more, `trouble` what went wrong when it was.
+    `over` is why bunq cannot be asked any more, `error_text` what went wrong when it was.
     """
 
     url: str
     notes: list[NoteView] = field(default_factory=list)
     own_files: list[FileLink] = field(default_factory=list)
-    read_at: datetime | None = None
+    synced_at: datetime | None = None
     over: str | None = None
-    trouble: str | None = None
+    error_text: str | None = None
     facts: list[tuple[str, str]] = field(default_factory=list)
     next_try_at: datetime | None = None
     trigger: str | None = None
     focus: bool = False
 
 
-def card(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], *, focus: bool = False) -> NotesCard:
+def card(
+    payment: Payment,
+    account: AccountBalance,
+    connection: ConnectionOverview,
+    raw: dict[str, Any],
+    *,
+    focus: bool = False,
+) -> NotesCard:
     """Show what is stored of a payment's notes, and whether bunq is or can be asked for them."""
-    connection, known = access.by_id(account.connection_id), notes.of(payment)
-    over, reading = why_over(account, connection), known.reading
-    trigger, trouble = (None, None) if over else (_trigger(reading), _trouble(reading))
+    stored = notes.of(payment)
+    over, state = why_over(account, connection), stored.sync
+    trigger, error_text = (None, None) if over else (_trigger(state), _error_text(state))
 
     def links(attachment_ids: list[int]) -> list[FileLink]:
         return [_link(payment, each, is_over=over is not None) for each in attachment_ids]
 
     return NotesCard(
         url=url_for("notes.index", payment_row_id=payment.id),
-        notes=[_view(note, links(note.attachment_ids)) for note in known.notes],
+        notes=[_view(note, links(note.attachment_ids)) for note in stored.notes],
         own_files=links(notes.own_files(raw)),
-        read_at=reading.read_at if reading else None,
+        synced_at=state.synced_at if state else None,
         over=over,
-        trouble=trouble,
-        # That bunq shows no notes is no trouble to look into: the permission may well not hold them.
-        facts=handlers.shown_facts(reading.trouble_facts)
-        if reading and trouble and reading.trouble != "refused"
-        else [],
-        next_try_at=reading.next_try_at if reading and trigger and not notes.is_due(reading) else None,
+        error_text=error_text,
+        # That bunq shows no notes is no error to look into: the permission may well not hold them.
+        facts=shown_facts(state.error_facts) if state and error_text and state.error_kind != "refused" else [],
+        next_try_at=state.next_try_at if state and trigger and not notes.is_due(state) else None,
         trigger=trigger,
         focus=focus,
     )
@@ -107,24 +113,24 @@ def _link(payment: Payment, attachment_id: int, *, is_over: bool) -> FileLink:
     return FileLink(label=_("File %(number)d") % {"number": attachment_id}, url=None if is_over else url)
 
 
-def _trouble(reading: NoteReading | None) -> str | None:
-    if reading is None or reading.trouble is None:
+def _error_text(state: NoteSync | None) -> str | None:
+    if state is None or state.error_kind is None:
         return None
-    if reading.trouble == "waiting":
+    if state.error_kind == ErrorKind.WAITING:
         return _("bunq asks us to wait for a moment.")
-    if reading.trouble == "refused":
+    if state.error_kind == ErrorKind.REFUSED:
         return _("bunq does not show us the notes of this payment.")
-    title, _lead, todo, _who, _status = messages.trouble(reading.trouble)
-    return " ".join([f"{title}.", *todo])
+    policy = policy_for(state.error_kind)
+    return " ".join([f"{policy.title}.", *policy.todo])
 
 
-def _trigger(reading: NoteReading | None) -> str | None:
+def _trigger(state: NoteSync | None) -> str | None:
     """Ask right after the page is there, again when the next try is due, and never while nothing is to be asked."""
-    if not notes.is_stale(reading):
+    if not notes.is_stale(state):
         return None
-    if notes.is_being_read(reading):
+    if notes.is_being_read(state):
         return "load delay:2s"
-    if notes.is_due(reading) or reading is None or reading.next_try_at is None:
+    if notes.is_due(state) or state is None or state.next_try_at is None:
         return "load"
-    wait_s = (reading.next_try_at - clock.now()).total_seconds()
+    wait_s = (state.next_try_at - clock.now()).total_seconds()
     return f"load delay:{int(wait_s) + 1}s" if wait_s < _NEAR_S else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.services.connections import overview
 from bunqflask.services.payments import notes, repository
-from bunqflask.web.guards import polled
-from bunqflask.web.payments import note_presenters
+from bunqflask.web.marks import polled
+from bunqflask.web.payments import note_errors, note_presenters
 from bunqflask.web.ui.htmx import wants_fragment
 
 bp = Blueprint("notes", __name__, url_prefix="/payments/<int:payment_row_id>")
+note_errors.register(bp)
 
 # How long to wait for bunq's turn: a part that asked by itself asks again soon, a person who pressed looks on.
 _POLL_PATIENCE_S = 0.5
@@ -31,16 +33,16 @@ def index(payment_row_id: int) -> ResponseReturnValue:
     payment, _account, _raw = repository.get_for(g.team_member, payment_row_id)
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
-    reading = notes.of(payment).reading
-    if notes.is_stale(reading) and notes.is_due(reading):
-        notes.refresh(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
+    state = notes.of(payment).sync
+    if notes.is_stale(state) and notes.is_due(state):
+        notes.fetch(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
     return _fragment(payment_row_id)
 
 
 @bp.post("/notes")
 def refresh(payment_row_id: int) -> ResponseReturnValue:
     """Read the notes from bunq now."""
-    notes.refresh(g.team_member, payment_row_id, patience_s=_PRESS_PATIENCE_S)
+    notes.fetch(g.team_member, payment_row_id, patience_s=_PRESS_PATIENCE_S)
     return _fragment(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
 
 
@@ -68,7 +70,8 @@ def _page_of(payment_row_id: int) -> str:
 
 def _fragment(payment_row_id: int, *, focus: bool = False) -> Response:
     payment, account, raw = repository.get_for(g.team_member, payment_row_id)
-    card = note_presenters.card(payment, account, raw, focus=focus)
+    connection = overview.get(g.team_member, account.connection_id)
+    card = note_presenters.card(payment, account, connection, raw, focus=focus)
     response = make_response(render_template("payments/_notes.html", card=card))
     response.vary.add("HX-Request")
     return response

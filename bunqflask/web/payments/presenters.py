@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import unicodedata
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +15,8 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
-from bunqflask.models import MonetaryAccount, Payment, PaymentChange
+from bunqflask.models import Payment, PaymentChange
+from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import repository, search, totals
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Filter, Page
@@ -28,10 +26,6 @@ from bunqflask.web.payments.filter_form import span_of, type_words
 from bunqflask.web.ui import formatting
 
 Direction = Literal["in", "out", "own"]
-_MOST_TOTALS = 500
-
-_totals: OrderedDict[Hashable, list[Totals]] = OrderedDict()
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -119,7 +113,7 @@ def row(payment: Payment, scope: Scope, *, several: bool) -> PaymentRow:
     """Show one payment as a line; `several` when payments of other accounts stand beside it."""
     own = repository.is_own(scope, payment)
     kind = type_words(payment.type)
-    meta = [formatting.name(scope.accounts[payment.account_id].description, 60)] if several else []
+    meta = [formatting.name(scope.accounts[payment.account_id].name, 60)] if several else []
     if not payment.description.strip() or payment.type not in ("BUNQ", "EBA_SCT"):
         meta.append(kind)
     if payment.description.strip():
@@ -164,21 +158,20 @@ def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = N
     return shown
 
 
-def result(scope: Scope, wanted: Filter, everything: Filter, stamp: Hashable, *, waits: bool) -> Result:
-    """Count and add up what a view shows; `everything` is the same view without filters.
+def result(scope: Scope, wanted: Filter, everything: Filter, *, waits: bool) -> Result:
+    """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
+    stored = sum(each.count for each in totals.totals(scope, everything))
+    if wanted == everything:
+        found = totals.totals(scope, wanted)
+    elif not waits and search.finds_many(scope, wanted):
+        return Result(shown=None, shown_text=_("Many"), all_text=number(stored), sums=[])
+    else:
+        found = totals.totals(scope, wanted)
+    shown = sum(each.count for each in found)
+    return Result(shown=shown, shown_text=number(shown), all_text=number(stored), sums=found)
 
-    :param stamp: what changes whenever payments do; as long as it stays, sums are not asked for again.
-    :param waits: add up even what takes long.
-    """
-    all_text = number(sum(each.count for each in _kept_totals(scope, everything, stamp)))
-    if not (waits or _are_kept(scope, wanted, stamp)) and search.finds_many(scope, wanted):
-        return Result(shown=None, shown_text="", all_text=all_text, sums=[])
-    sums = _kept_totals(scope, wanted, stamp)
-    shown = sum(each.count for each in sums)
-    return Result(shown=shown, shown_text=number(shown), all_text=all_text, sums=sums)
 
-
-def account_url(account: MonetaryAccount, **more: str) -> str:
+def account_url(account: AccountBalance, **more: str) -> str:
     """The address of the payments of one account."""
     return url_for(
         "payments.index",
@@ -188,13 +181,13 @@ def account_url(account: MonetaryAccount, **more: str) -> str:
     )
 
 
-def detail(payment: Payment, account: MonetaryAccount, raw: dict[str, Any], scope: Scope) -> PaymentDetail:
+def detail(payment: Payment, account: AccountBalance, raw: dict[str, Any], scope: Scope) -> PaymentDetail:
     """Show one payment with everything that is known of it."""
     other = repository.other_side(scope, payment, account)
     return PaymentDetail(
         row=row(payment, scope, several=False),
         payment=payment,
-        account_name=formatting.name(account.description),
+        account_name=formatting.name(account.name),
         account_url=account_url(account),
         type_label=type_words(payment.type),
         balance_after=payment.balance_after,
@@ -214,32 +207,10 @@ def readable_json(raw: dict[str, Any]) -> str:
     )
 
 
-def _kept_totals(scope: Scope, wanted: Filter, stamp: Hashable) -> list[Totals]:
-    key = _totals_key(scope, wanted, stamp)
-    with _lock:
-        found = _totals.get(key)
-    if found is None:
-        found = totals.totals(scope, wanted)
-        with _lock:
-            _totals[key] = found
-            while len(_totals) > _MOST_TOTALS:
-                _totals.popitem(last=False)
-    return found
-
-
-def _are_kept(scope: Scope, wanted: Filter, stamp: Hashable) -> bool:
-    with _lock:
-        return _totals_key(scope, wanted, stamp) in _totals
-
-
-def _totals_key(scope: Scope, wanted: Filter, stamp: Hashable) -> Hashable:
-    return (stamp, tuple(scope.ids), tuple(scope.ibans), wanted)
-
-
 def _counterparty(payment: Payment, scope: Scope) -> str:
     """The name of our own account at the other side."""
     found = [each for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
-    return formatting.name(found[0].description if found else payment.counterparty_name)
+    return formatting.name(found[0].name if found else payment.counterparty_name)
 
 
 def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Totals]]:

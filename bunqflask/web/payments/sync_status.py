@@ -1,31 +1,36 @@
-"""How far the payments of each account are read, and whether they add up, as pages say it."""
+"""How far the payments of each account are synced, as pages say it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from flask import url_for
 
-from bunqflask.database import leases
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AccountSync, Connection, MonetaryAccount
-from bunqflask.services.payments import repository
-from bunqflask.services.sync import late_changes, payment_sync, progress, reconciliation
+from bunqflask.models import ConnectionState, ErrorKind
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.sync import late_changes, reconciliation
+from bunqflask.services.sync.status import AccountStatus, SyncState
 from bunqflask.web.connections.view_models import Icon, icon
-from bunqflask.web.errors import messages
 from bunqflask.web.payments.presenters import Money, account_url, number
 from bunqflask.web.ui import formatting
 
 _MOST_GAPS = 5
 _MOST_CHANGES = 3
+_LEVELS: dict[SyncState, Literal["ok", "warn", "neutral"]] = {
+    SyncState.UP_TO_DATE: "ok",
+    SyncState.GAP: "warn",
+    SyncState.FAILING: "warn",
+    SyncState.CATCHING_UP: "warn",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A place where payments do not add up, and what it seems to be; `url` is the address of its payment."""
+    """A place where balances do not follow from one another; `url` is the address of its payment."""
 
     kind: reconciliation.Kind
     after: datetime | None
@@ -36,7 +41,7 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class LateChanges:
-    """Payments that of late changed, or came after later ones had been read; the newest by name and address."""
+    """Payments that changed, or came late, in the last days; the newest by name and address."""
 
     days: int
     count: int
@@ -44,8 +49,8 @@ class LateChanges:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadingState:
-    """How far the payments of one account are read and proved; all moments are UTC."""
+class SyncStatus:
+    """How far the payments of one account are synced and verified; all times are UTC."""
 
     account_id: int
     name: str
@@ -53,141 +58,105 @@ class ReadingState:
     icon: Icon
     level: Literal["ok", "warn", "neutral"]
     pill: str
-    reading: bool
-    kept_text: str | None = None
-    # while it is read: of about how many, and in how many seconds bunq allows the next call
+    syncing: bool
+    # what bunq's balance holds and the payments do not
+    not_imported: Money | None = None
+    stored_text: str | None = None
     expected_text: str | None = None
     next_call_s: int = 0
     verified_until: datetime | None = None
     verified_again: datetime | None = None
     gaps: list[Gap] = field(default_factory=list)
     more_gaps: int = 0
-    read_at: datetime | None = None
+    synced_at: datetime | None = None
     next_try_at: datetime | None = None
     why: str | None = None
-    may_read: bool = True
+    may_sync: bool = True
 
 
-def state(account: MonetaryAccount, sync_state: AccountSync | None, connection: Connection) -> ReadingState:
-    """Show how far an account is read, in the order in which it matters: reading, trouble, gaps, fine."""
-    reading = sync_state is not None and leases.is_taken(sync_state)
-    trouble, next_try_at = _trouble(sync_state, connection)
-    level, words = _level(account, sync_state, connection, trouble=trouble, reading=reading)
-    gaps = _gaps(account, sync_state.breaks[:_MOST_GAPS]) if sync_state else []
-    known = sync_state.read_at if sync_state else None
-    expected = progress.expected_total(account, sync_state) if reading and sync_state else None
-    return ReadingState(
+def present(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
+    """Show how far an account is synced."""
+    missing = status.not_imported if status.state == SyncState.CATCHING_UP else None
+    return SyncStatus(
         account_id=account.id,
-        name=formatting.name(account.description),
+        name=formatting.name(account.name),
         url=account_url(account),
         icon=icon(account.wrapper),
-        level=level,
-        pill=words,
-        reading=reading,
-        kept_text=number(repository.count(account)) if reading or known is None else None,
-        expected_text=number(expected) if expected is not None else None,
-        next_call_s=progress.next_call_in_s() if reading else 0,
-        verified_until=_verified_until(account, sync_state),
-        verified_again=_verified_again(account, sync_state),
-        gaps=gaps,
-        more_gaps=max(0, len(sync_state.breaks) - _MOST_GAPS) if sync_state else 0,
-        read_at=known,
-        next_try_at=next_try_at,
-        why=_why(account, trouble, connection),
-        may_read=connection.status == "active" and account.is_shared,
+        level=_LEVELS.get(status.state, "neutral"),
+        pill=_pill(status),
+        syncing=status.state == SyncState.SYNCING,
+        not_imported=Money(missing, account.currency) if missing else None,
+        stored_text=number(status.stored) if status.stored is not None else None,
+        expected_text=number(status.expected) if status.expected is not None else None,
+        next_call_s=status.next_call_in_s,
+        verified_until=status.verified_until,
+        verified_again=status.verified_again_from,
+        synced_at=status.synced_at,
+        next_try_at=status.next_try_at,
+        why=_why(account, connection, status.error_kind),
+        may_sync=connection.state == ConnectionState.ACTIVE and account.is_shared,
     )
 
 
-def why_over(account: MonetaryAccount, connection: Connection) -> str | None:
-    """Say why bunq shows us nothing more of an account; None while it does."""
-    if connection.status == "lost":
-        return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.display_name)}
-    if connection.status != "active":
+def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
+    """Show the same, with the places where balances do not follow from one another."""
+    findings = reconciliation.findings(account.id, limit=_MOST_GAPS)
+    return replace(
+        present(account, connection, status),
+        gaps=[_gap(each) for each in findings],
+        more_gaps=max(0, status.discrepancy_count - _MOST_GAPS),
+    )
+
+
+def why_over(account: AccountBalance, connection: ConnectionOverview) -> str | None:
+    """Say why an account is not updated any more; None while it is."""
+    if connection.state == ConnectionState.LOST:
+        return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.holder_name)}
+    if connection.state != ConnectionState.ACTIVE:
         return _("This connection was ended here.")
     return None if account.is_shared else _("This account is no longer shared with us.")
 
 
-def late_changes_of(account: MonetaryAccount) -> LateChanges:
-    """Tell how many payments of an account changed or came late, of late, and name the newest."""
-    newest = late_changes.newest_of(account, _MOST_CHANGES)
+def late_changes_of(account_id: int) -> LateChanges:
+    """Tell how many payments of an account changed or came late in the last days, and name the newest."""
+    newest = late_changes.newest_of(account_id, _MOST_CHANGES)
     named = [
         (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
     ]
-    return LateChanges(
-        days=late_changes.TOLD_FOR.days, count=late_changes.count(account) if newest else 0, newest=named
+    count = late_changes.count(account_id) if newest else 0
+    return LateChanges(days=late_changes.TOLD_FOR.days, count=count, newest=named)
+
+
+def _pill(status: AccountStatus) -> str:
+    if status.state == SyncState.INCOMPLETE:
+        return _("Read in part") if status.has_payments else _("Not read yet")
+    return {
+        SyncState.SYNCING: _("Reading"),
+        SyncState.STOPPED: _("No longer updated"),
+        SyncState.NOT_LISTED: _("Not listed by bunq"),
+        SyncState.GAP: _("Something is missing"),
+        SyncState.FAILING: _("Not up to date"),
+        SyncState.CATCHING_UP: _("Catching up"),
+        SyncState.UP_TO_DATE: _("Complete"),
+    }[status.state]
+
+
+def _gap(finding: reconciliation.Finding) -> Gap:
+    return Gap(
+        kind=finding.kind,
+        after=finding.before.created_at if finding.before else None,
+        before=finding.payment.created_at,
+        missing=Money(abs(finding.difference), finding.payment.currency),
+        url=url_for("payments.show", payment_row_id=finding.payment.id),
     )
 
 
-def _trouble(sync_state: AccountSync | None, connection: Connection) -> tuple[str | None, datetime | None]:
-    """What keeps an account from being read, and the next try: its own trouble, else that of all its connection."""
-    if sync_state is not None and sync_state.trouble:
-        return sync_state.trouble, sync_state.next_try_at
-    if connection.status == "active" and connection.trouble not in (None, "waiting"):
-        return connection.trouble, connection.next_try_at
-    return None, None
-
-
-def _level(
-    account: MonetaryAccount,
-    sync_state: AccountSync | None,
-    connection: Connection,
-    *,
-    trouble: str | None,
-    reading: bool,
-) -> tuple[Literal["ok", "warn", "neutral"], str]:
-    if reading:
-        return "neutral", _("Reading")
-    if connection.status != "active" or not account.is_shared:
-        return "neutral", _("No longer updated")
-    if trouble == payment_sync.NOT_LISTED:
-        return "neutral", _("Not listed by bunq")
-    if sync_state is None or sync_state.read_at is None:
-        return "neutral", _("Not read yet") if sync_state is None or not sync_state.stretches else _("Read in part")
-    if sync_state.breaks:
-        return "warn", _("Something is missing")
-    if trouble:
-        return "warn", _("Not up to date")
-    return "ok", _("Complete")
-
-
-def _verified_until(account: MonetaryAccount, sync_state: AccountSync | None) -> datetime | None:
-    """All of a history that adds up is verified until its last reading; else until the last that adds up."""
-    if sync_state is None or sync_state.read_at is None:
-        return None
-    if not sync_state.breaks:
-        return sync_state.read_at
-    found = repository.with_previous(account, sync_state.verified_id) if sync_state.verified_id else []
-    return found[0].created_at if found else None
-
-
-def _verified_again(account: MonetaryAccount, sync_state: AccountSync | None) -> datetime | None:
-    """From where on payments add up again, up to the newest; None when it is not known, or nothing is missing."""
-    breaks = sync_state.breaks if sync_state else []
-    if not breaks or len(breaks) >= reconciliation.MOST_BREAKS:
-        return None
-    found = repository.with_previous(account, int(breaks[-1][0]))
-    return found[0].created_at if found else None
-
-
-def _gaps(account: MonetaryAccount, breaks: Sequence[Sequence[Any]]) -> list[Gap]:
-    return [
-        Gap(
-            kind=each.kind,
-            after=each.before.created_at if each.before else None,
-            before=each.payment.created_at,
-            missing=Money(abs(each.difference), each.payment.currency),
-            url=url_for("payments.show", payment_row_id=each.payment.id),
-        )
-        for each in reconciliation.explain(account, breaks)
-    ]
-
-
-def _why(account: MonetaryAccount, trouble: str | None, connection: Connection) -> str | None:
+def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: ErrorKind | None) -> str | None:
     if over := why_over(account, connection):
         return over
-    if trouble is None:
+    if error_kind is None:
         return None
-    if trouble == "waiting":
+    if error_kind == ErrorKind.WAITING:
         return _("bunq asks us to wait for a moment.")
-    title, lead, *_rest = messages.trouble(trouble)
-    return f"{title}. {lead}"
+    policy = policy_for(error_kind)
+    return f"{policy.title}. {policy.lead}"

@@ -1,0 +1,11 @@
+"""Logging in and a member's own settings."""
+
+from flask import Flask
+
+
+def init_app(app: Flask) -> None:
+    """Register the area's views."""
+    from bunqflask.web.team import login, settings
+
+    app.register_blueprint(login.bp)
+    app.register_blueprint(settings.bp)

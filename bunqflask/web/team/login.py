@@ -5,7 +5,10 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
 from bunqflask.services.team import logins
-from bunqflask.web.guards import keep_known, keep_login, own_path, public
+from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
+from bunqflask.web import cookies
+from bunqflask.web.guards import own_path
+from bunqflask.web.marks import public
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("login", __name__)
@@ -29,18 +32,18 @@ def log_in() -> ResponseReturnValue:
             user_agent=request.user_agent.string,
             known_browser=request.cookies.get(current_app.config["KNOWN_COOKIE_NAME"], ""),
         )
-    except logins.LoginThrottled as throttled:
+    except LoginThrottled as throttled:
         error = _("Too many tries. Next try possible at %(time)s.") % {"time": formatting.clock(throttled.until)}
         return _form(next_path, email=email, error=error), 429
-    except logins.LoginRefused:
+    except LoginRefused:
         return _form(next_path, email=email, error=_("That email and password do not match.")), 403
     if g.login is not None:
         logins.end(g.team_member, g.login.id)
     # Whatever this browser held before was not this person's.
     session.clear()
     response = redirect(request.script_root + next_path)
-    keep_login(response, new.token)
-    keep_known(response, logins.known_browser(new.login.member_id))
+    cookies.set_login(response, new.token)
+    cookies.set_known_browser(response, logins.known_browser(new.member_id))
     return response
 
 
@@ -50,7 +53,7 @@ def log_out() -> ResponseReturnValue:
     logins.end(g.team_member, g.login.id)
     session.clear()
     response = redirect(url_for("login.log_in"))
-    keep_login(response, None)
+    cookies.set_login(response, None)
     return response
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.team import logins, members
+from bunqflask.services.team import logins
+from bunqflask.services.team.passwords import PasswordRefused
+from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
+from bunqflask.web import cookies
 from bunqflask.web.guards import own_path
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
 THEMES = ("system", "light", "dark")
-_A_YEAR_S = 365 * 24 * 3600
 
 
 @bp.get("")
@@ -28,8 +29,8 @@ def look() -> ResponseReturnValue:
     """Keep theme and hidden amounts in this browser."""
     theme = request.form.get("theme", "system")
     response = redirect(request.script_root + own_path(request.form.get("next", "")))
-    _keep(response, "theme", theme if theme in THEMES else "system")
-    _keep(response, "hide_amounts", "1" if request.form.get("hide_amounts") else "")
+    cookies.set_preference(response, "theme", theme if theme in THEMES else "system")
+    cookies.set_preference(response, "hide_amounts", "1" if request.form.get("hide_amounts") else "")
     return response
 
 
@@ -43,16 +44,15 @@ def end_login(login_id: int) -> ResponseReturnValue:
 @bp.post("/password")
 def password() -> ResponseReturnValue:
     """Change the password; every other login ends."""
+    current, new = request.form.get("current", ""), request.form.get("new", "")
     try:
-        member = logins.confirm_password(g.team_member, request.form.get("current", ""), login_id=g.login.id)
-    except logins.LoginThrottled as throttled:
+        logins.change_password(g.team_member, current, new, login_id=g.login.id)
+    except LoginThrottled as throttled:
         until = formatting.clock(throttled.until)
         return _page({"current": _("Too many tries. Next try possible at %(time)s.") % {"time": until}}), 429
-    except logins.LoginRefused:
+    except LoginRefused:
         return _page({"current": _("That is not your present password.")}), 422
-    try:
-        members.set_password(member, request.form.get("new", ""), keep_login=g.login.id)
-    except members.TeamRefused as refused:
+    except PasswordRefused as refused:
         return _page({"new": str(refused)}), 422
     flash(_("The password is changed, and other browsers are logged out."))
     return redirect(url_for("settings.index"))
@@ -81,16 +81,3 @@ def _device(user_agent: str) -> str:
     names = {"Macintosh": "Mac", "Edg": "Edge"}
     shown = [names.get(name, name) for name in (browser, system) if name]
     return _(" on ").join(shown) if shown else _("Unknown browser")
-
-
-def _keep(response: Response, name: str, value: str) -> None:
-    config = current_app.config
-    response.set_cookie(
-        f"bunqflask_{name}",
-        value,
-        max_age=_A_YEAR_S if value else 0,
-        path=config["SESSION_COOKIE_PATH"],
-        secure=config["SESSION_COOKIE_SECURE"],
-        httponly=True,
-        samesite="Lax",
-    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file, url_for
 
-from bunqflask.web.guards import public
+from bunqflask.web.marks import public, without_database
 
 bp = Blueprint("assets", __name__, url_prefix="/assets")
 _SCRIPT = "htmx-2.min.js"
@@ -34,6 +34,7 @@ def script_url() -> str | None:
 
 @bp.get("/htmx.min.js")
 @public
+@without_database
 def htmx() -> Response:
     """htmx itself. The address carries its version, so it may be kept for a year."""
     path = _script_path()
@@ -42,9 +43,6 @@ def htmx() -> Response:
     response = send_file(path, mimetype="text/javascript")
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
-
-
-htmx.needs_no_database = True  # type: ignore[attr-defined]
 
 
 @cache

@@ -114,7 +114,7 @@ def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSit
     assert "Jodi Walker:\n  stopped: not_trusted bunq's answer carries a wrong signature\nWalker Studio" in told.output
     with site.app.app_context():
         jodi = db.session.scalars(db.select(Connection).filter_by(display_name="Jodi Walker")).one()
-        jodi.trouble, jodi.next_try_at, jodi.access_token_sealed = None, None, b"\x02k9" + bytes(40)
+        jodi.error_kind, jodi.next_try_at, jodi.access_token_sealed = None, None, b"\x02k9" + bytes(40)
         db.session.commit()
         number = jodi.id
         db.session.remove()
@@ -209,7 +209,7 @@ def test_what_the_team_refuses_is_one_line(app: Flask, arguments: list[str], std
     assert words in refused.output
     assert len(refused.output.splitlines()) == 1
     with app.app_context():
-        assert [member.email for member in members.members()] == ["sam@team.example"]
+        assert [member.email for member in members.list_all()] == ["sam@team.example"]
         assert members.password_matches(members.find("sam@team.example"), PASSWORD)
         db.session.remove()
 

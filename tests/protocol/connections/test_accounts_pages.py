@@ -199,15 +199,15 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     path = f"/connections/{rows.connection(site.app).id}/accounts"
-    before = rows.connection(site.app).accounts_read_at
+    before = rows.connection(site.app).accounts_synced_at
     bank.fault(call="GET monetary-account", fault=fault, times=None)
     robin.get(path)
     page = robin.submit(action="/refresh")
     assert page.status == 200
     assert "€4,118.00" in page.text
-    assert rows.connection(site.app).accounts_read_at == before
+    assert rows.connection(site.app).accounts_synced_at == before
     if fault == "429":
-        assert "bunq does not answer" not in page.text, "waiting for bunq's turn is no trouble"
+        assert "bunq does not answer" not in page.text, "waiting for bunq's turn is no error_kind"
     else:
         assert "by ourselves" in page.text
         assert "Next try at" in page.text

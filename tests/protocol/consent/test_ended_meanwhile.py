@@ -14,7 +14,7 @@ from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installati
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import abandoned_sessions, sessions
 from bunqflask.services.gateway.pinned_session import KeptSession
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -50,7 +50,7 @@ def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: lis
             bank.forget_calls()
         return client.list_monetary_accounts(token, user_id)
 
-    with KeptSession(access.list_active()[0].id, CallGate(5)) as kept:
+    with KeptSession(access.list_active()[0].id, RateLimiter(5)) as kept:
         kept.run(work)
 
 
@@ -127,7 +127,7 @@ def test_a_session_that_comes_too_late_is_closed(site: ThreadSite, bank: Bank, r
     rows.end_sessions(site.app)
     bank.fault(call="POST session-server", fault="slow-drip", seconds=1.5, times=1)
     with rows.behind(site.app):
-        db.session.execute(db.update(Connection).values(accounts_read_at=None))
+        db.session.execute(db.update(Connection).values(accounts_synced_at=None))
         db.session.commit()
     address = f"{site.url}/connections/1/accounts"
     press_while_bunq_opens_a_session(site, bank, robin, address, {"HX-Request": "true"}, lambda: disconnect(robin))

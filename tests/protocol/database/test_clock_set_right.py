@@ -11,12 +11,12 @@ from bunqflask.bunq import errors
 from bunqflask.bunq.limits import limit_for
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, BunqSession, CallBudget
+from bunqflask.models import AccountSync, BunqSession, RateLimitWindow
 from bunqflask.services.connections import access
 from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import rate_limiter
-from bunqflask.services.gateway.rate_limiter import CallGate
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.sync import payment_sync, schedule
 from bunqflask.services.team import logins
 from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
@@ -44,9 +44,9 @@ def read(site: ThreadSite) -> bool:
     """Do what the worker does each minute."""
     with site.app.app_context():
         found = access.list_active()
-        is_due = any(payment_sync.is_due(each) for each in found)
+        is_due = any(schedule.is_due(each) for each in found)
         for each in found:
-            if payment_sync.is_due(each):
+            if schedule.is_due(each):
                 payment_sync.run_due(each, patience_s=5)
         db.session.remove()
     return is_due
@@ -58,15 +58,15 @@ def test_calls_made_meanwhile_count_as_of_now(app: Flask, set_clock: SetClock, e
     with app.app_context():
         set_clock(AHEAD)
         for _ in range(limit_for(endpoint).calls):
-            CallGate(0).enter(endpoint)
+            RateLimiter(0).enter(endpoint)
         for seconds in (0.0, 1.0):
             set_clock(timedelta(seconds=seconds))
             assert 0 < rate_limiter.next_call_in_s(endpoint) < 31
             with pytest.raises(errors.CallNotAllowedYet) as early:
-                CallGate(0, gives_way=seconds == 0).enter(endpoint)
+                RateLimiter(0, gives_way=seconds == 0).enter(endpoint)
             assert 0 < early.value.wait_s < 31
         set_clock(timedelta(seconds=32))
-        CallGate(0).enter(endpoint)
+        RateLimiter(0).enter(endpoint)
         db.session.remove()
 
 
@@ -75,17 +75,17 @@ def test_what_was_closed_or_kept_for_a_person_is_not_for_hours(app: Flask, set_c
     endpoint = "POST session-server"
     with app.app_context():
         set_clock(AHEAD)
-        CallGate(0).close(endpoint, 60)
+        RateLimiter(0).close(endpoint, 60)
         with pytest.raises(errors.CallNotAllowedYet):
-            CallGate(0).enter(endpoint)
+            RateLimiter(0).enter(endpoint)
         set_clock(timedelta(0))
         with pytest.raises(errors.CallNotAllowedYet) as early:
-            CallGate(0, gives_way=True).enter(endpoint)
+            RateLimiter(0, gives_way=True).enter(endpoint)
         assert 29 < early.value.wait_s <= 30, "bunq's own limit"
         set_clock(timedelta(seconds=31))
-        CallGate(0, gives_way=True).enter(endpoint)
-        [budget] = db.session.scalars(db.select(CallBudget))
-        assert (len(budget.spent), budget.kept_free_until) == (1, None)
+        RateLimiter(0, gives_way=True).enter(endpoint)
+        [budget] = db.session.scalars(db.select(RateLimitWindow))
+        assert (len(budget.spent), budget.reserved_until) == (1, None)
         db.session.remove()
 
 
@@ -111,7 +111,7 @@ def test_accounts_and_payments_are_read_again_at_once(site: ThreadSite, bank: Ba
     connect(robin, bank)
     assert read(site)
     with rows.behind(site.app):
-        db.session.execute(db.update(AccountSync).values(wanted_at=clock.now()))
+        db.session.execute(db.update(AccountSync).values(requested_at=clock.now()))
         db.session.commit()
     bank.receive(MAIN, "12.34")
     set_clock(timedelta(0))
@@ -146,7 +146,7 @@ def test_what_failed_because_of_the_wrong_time_is_tried_again_at_once(
     assert "bunq does not answer right now" not in robin.get("/").text
     with rows.behind(site.app):
         states = db.session.scalars(db.select(AccountSync)).all()
-        assert {(each.trouble, each.next_try_at) for each in states} == {(None, None)}
+        assert {(each.error_kind, each.next_try_at) for each in states} == {(None, None)}
 
 
 @pytest.mark.sqlite_only
@@ -196,7 +196,7 @@ def test_a_permission_is_not_lost_because_our_own_session_seems_to_be_newer(
     bank.no_faults()
     rows.due_now(site.app)
     robin.get("/connections/1/accounts", {"HX-Request": "true"})
-    assert rows.connection(site.app).trouble is None
+    assert rows.connection(site.app).error_kind is None
 
 
 @pytest.mark.sqlite_only
@@ -223,10 +223,10 @@ def test_tries_to_log_in_are_neither_held_back_for_hours_nor_forgotten(
     with live_app.app.app_context():
         set_clock(AHEAD)
         for _ in range(10):
-            with pytest.raises(logins.LoginRefused):
+            with pytest.raises(throttle.LoginRefused):
                 try_in("wrong")
         set_clock(timedelta(0))
-        with pytest.raises(logins.LoginThrottled) as held_back:
+        with pytest.raises(throttle.LoginThrottled) as held_back:
             try_in(PASSWORD)
         assert held_back.value.until <= clock.now() + timedelta(minutes=15)
         set_clock(timedelta(minutes=16))

@@ -63,8 +63,8 @@ def test_after_a_rotation_the_old_key_can_go_and_everything_still_opens(connecte
     bank.advance(8 * 86_400)  # so that token, key and secret are all needed to open sessions anew
     with only_new.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        accounts.refresh(connection, patience_s=5)
-        assert connection.trouble is None
+        accounts.sync(connection, patience_s=5)
+        assert connection.error_kind is None
         db.session.remove()
     assert only_new.test_cli_runner().invoke(args=["status"]).exit_code == 0
     let_go(only_new)

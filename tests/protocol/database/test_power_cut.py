@@ -39,10 +39,10 @@ def some_time_later(site: ThreadSite) -> None:
     with rows.behind(site.app):
         for model in (BunqSession, Installation):
             left = clock.now() - timedelta(minutes=6)
-            db.session.execute(db.update(model).where(model.left_at.is_not(None)).values(left_at=left))
+            db.session.execute(db.update(model).where(model.abandoned_at.is_not(None)).values(abandoned_at=left))
         db.session.commit()
     with site.app.app_context():
-        abandoned_sessions.close_left_over()
+        abandoned_sessions.close_all()
 
 
 def secrets_kept(site: ThreadSite) -> dict[str, int]:

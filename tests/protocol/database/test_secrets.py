@@ -12,7 +12,7 @@ from flask import Flask
 from bunqflask import clock, create_app
 from bunqflask.bunq.errors import TransportFailed
 from bunqflask.config import Config
-from bunqflask.database.encryption import Sealed, Secret
+from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.extensions import Base, db
 from bunqflask.models import Connection, Installation
 from bunqflask.services.consent import oauth
@@ -49,7 +49,7 @@ def add_stored(app: Flask, seen: SecretsSeen) -> None:
     """Remember every secret that the database holds now, opened."""
     with app.app_context():
         for mapper in Base.registry.mappers:
-            if issubclass(mapper.class_, Sealed):
+            if issubclass(mapper.class_, Encrypted):
                 names = [name for name, each in vars(mapper.class_).items() if isinstance(each, Secret)]
                 for row in db.session.scalars(db.select(mapper.class_)):
                     for name in names:

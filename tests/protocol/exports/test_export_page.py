@@ -17,7 +17,7 @@ from bunqflask.models import AccountSync, Payment
 from bunqflask.services import exporting
 from bunqflask.services.connections import access
 from bunqflask.services.payments import repository
-from bunqflask.services.sync import payment_sync, reconciliation
+from bunqflask.services.sync import payment_sync, reconciliation, schedule
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
@@ -101,7 +101,7 @@ def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed
 def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        for state in payment_sync.states_of(access.list_active()[0]):
+        for state in schedule.states_of(access.list_active()[0]):
             state.stretches = [[newest, oldest, False] for newest, oldest, _end in state.stretches]
         db.session.commit()
         db.session.remove()
@@ -153,10 +153,10 @@ def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, b
     browser = with_history(site, bank, 10)
     today = datetime.now(site.app.config["TIME_ZONE"]).replace(hour=0, minute=0, second=0, microsecond=0)
     period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}"}
-    for read_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
+    for synced_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
         with site.app.app_context():
-            for state in payment_sync.states_of(access.list_active()[0]):
-                state.read_at = read_at
+            for state in schedule.states_of(access.list_active()[0]):
+                state.synced_at = synced_at
             db.session.commit()
             db.session.remove()
         pack = zipfile.ZipFile(io.BytesIO(download(browser, **period, format=["csv", "qif"]).content))
@@ -171,7 +171,7 @@ def test_a_joint_account_is_exported_from_where_it_is_known_best(site: ThreadSit
         for account, age in ((best, timedelta(0)), (other, timedelta(days=30))):
             state = db.session.get(AccountSync, account.id)
             assert state is not None
-            state.read_at = datetime.now(UTC) - age
+            state.synced_at = datetime.now(UTC) - age
         both = repository.Scope({account.id: account for account in (best, other)})
         monetary_account_id = other.monetary_account_id
         other.monetary_account_id = best.monetary_account_id

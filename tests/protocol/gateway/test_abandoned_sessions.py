@@ -25,8 +25,8 @@ def age_left(app: Flask) -> None:
         for model in (BunqSession, Installation):
             db.session.execute(
                 db.update(model)
-                .where(model.left_at.is_not(None))
-                .values(left_at=clock.now() - timedelta(minutes=6), **_free(model))
+                .where(model.abandoned_at.is_not(None))
+                .values(abandoned_at=clock.now() - timedelta(minutes=6), **_free(model))
             )
         db.session.commit()
         db.session.remove()
@@ -38,12 +38,14 @@ def _free(model: type[BunqSession] | type[Installation]) -> dict[str, None]:
 
 def close_left_over(app: Flask) -> None:
     with app.app_context():
-        abandoned_sessions.close_left_over()
+        abandoned_sessions.close_all()
         db.session.remove()
 
 
 def left(app: Flask) -> int:
-    return sum(rows.count(app, model) - rows.count(app, model, left_at=None) for model in (BunqSession, Installation))
+    return sum(
+        rows.count(app, model) - rows.count(app, model, abandoned_at=None) for model in (BunqSession, Installation)
+    )
 
 
 def press_and_kill(site: GunicornSite, robin: Browser, data: str, behind: Flask) -> None:

@@ -7,7 +7,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
 from bunqflask.sandbox.faults import KINDS
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync, payment_sync, schedule
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -146,11 +146,11 @@ def test_a_reading_of_payments_ends_complete_and_without_one_payment_twice(site:
         try_again_now(site)
     with site.app.app_context():
         connection = access.list_active()[0]
-        assert payment_sync.run(connection, patience_s=3)
-        (state,) = payment_sync.states_of(connection)
+        assert connection_sync.run(connection.id, patience_s=3)
+        (state,) = schedule.states_of(connection)
         ids = db.session.scalars(db.select(Payment.payment_id)).all()
         assert len(ids) == len(set(ids)) == 451
         assert state.breaks == []
         assert state.stretches[0][2] is True
-        assert connection.status == "active"
+        assert connection.state == "active"
         db.session.remove()

@@ -20,7 +20,7 @@ from flask import Flask
 
 from bunqflask import create_app
 from bunqflask.config import Config
-from bunqflask.database.encryption import Sealed, Secret
+from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.extensions import Base, db
 from bunqflask.models import BunqSession, Installation
 from bunqflask.services.gateway import onboarding
@@ -62,7 +62,7 @@ def secrets_of(app: Flask) -> set[str]:
     found: set[str] = set()
     with app.app_context():
         for mapper in Base.registry.mappers:
-            if issubclass(mapper.class_, Sealed):
+            if issubclass(mapper.class_, Encrypted):
                 names = [name for name, each in vars(mapper.class_).items() if isinstance(each, Secret)]
                 for row in db.session.scalars(db.select(mapper.class_)):
                     found |= {text for name in names if (text := getattr(row, name)) is not None}

@@ -19,9 +19,9 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db
-from bunqflask.models import CallBudget
+from bunqflask.models import RateLimitWindow
 from bunqflask.services.gateway import rate_limiter, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
 from tests.support.processes import PythonProcess
@@ -57,7 +57,7 @@ class Caller:
     def __init__(self, app: Flask) -> None:
         self.gate = OpenGate()
         with app.app_context():
-            installation = sessions.current_installation()
+            installation = installations.current()
             session = installation.session
             assert session is not None
             self.base_url = app.config["BUNQ_API_URL"]
@@ -177,7 +177,7 @@ def test_every_try_has_a_request_id_of_its_own(caller: Caller) -> None:
 
 
 def spend(endpoint: str, *, patience_s: float = 0) -> None:
-    CallGate(patience_s).enter(endpoint)
+    RateLimiter(patience_s).enter(endpoint)
 
 
 @pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
@@ -217,7 +217,7 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
 
     def refused(*, gives_way: bool) -> float:
         with pytest.raises(errors.CallNotAllowedYet) as early:
-            CallGate(0, gives_way=gives_way).enter(endpoint)
+            RateLimiter(0, gives_way=gives_way).enter(endpoint)
         return early.value.wait_s
 
     def after(seconds: float) -> None:
@@ -226,21 +226,21 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
     with app.app_context():
         after(0)
         for _ in range(3):
-            CallGate(0, gives_way=True).enter(endpoint)
+            RateLimiter(0, gives_way=True).enter(endpoint)
         refused(gives_way=False)
         assert 3 < rate_limiter.next_call_in_s(endpoint) < 3.1
         after(3.1)
         assert rate_limiter.next_call_in_s(endpoint) == 0
         assert 0 < refused(gives_way=True) < 1
-        CallGate(0).enter(endpoint)
-        CallGate(0, gives_way=True).enter(endpoint)
-        CallGate(0, gives_way=True).enter(endpoint)
+        RateLimiter(0).enter(endpoint)
+        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, gives_way=True).enter(endpoint)
         # A person who does not come back holds nothing up for long.
         refused(gives_way=False)
         after(6.2)
         refused(gives_way=True)
         after(9.3)
-        CallGate(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, gives_way=True).enter(endpoint)
         db.session.remove()
 
 
@@ -249,20 +249,20 @@ def test_bunqs_429_closes_the_endpoint_for_everybody_for_as_long_as_it_says(app:
     set_up(app)
     bank.forget_calls()
     with app.app_context():
-        db.session.execute(db.delete(CallBudget))
+        db.session.execute(db.delete(RateLimitWindow))
         db.session.commit()
         bank.fault(call="POST session-server", fault="429")
-        installation = sessions.current_installation()
+        installation = installations.current()
         for _ in range(2):
             with (
                 pytest.raises(errors.CallNotAllowedYet) as early,
-                sessions.client_for(installation, CallGate(0)) as client,
+                sessions.client_for(installation, RateLimiter(0)) as client,
             ):
                 client.open_session(installation.token or "", installation.api_key or "")
             assert 28 < early.value.wait_s <= 30.6
-        budget = db.session.get_one(CallBudget, "POST session-server")
-        assert budget.closed_until is not None
-        assert timedelta(seconds=28) < budget.closed_until - clock.now() <= timedelta(seconds=30)
+        budget = db.session.get_one(RateLimitWindow, "POST session-server")
+        assert budget.blocked_until is not None
+        assert timedelta(seconds=28) < budget.blocked_until - clock.now() <= timedelta(seconds=30)
         db.session.remove()
     assert len(bank.calls("POST", "/session-server")) == 1
 
@@ -272,16 +272,16 @@ import sys
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.services import sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 with create_app().app_context():
-    installation = sessions.current_installation()
+    installation = installations.current()
     session = installation.session
     token, user_id, client_id = session.token, session.path_user_id, installation.oauth_client_id
     db.session.rollback()
     print("ready", flush=True)
     sys.stdin.readline()
-    with sessions.client_for(installation, CallGate(30)) as client:
+    with sessions.client_for(installation, RateLimiter(30)) as client:
         print([len(client.list_redirect_urls(token, user_id, client_id)) for _ in range(2)])
 """
 

@@ -14,10 +14,10 @@ from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, CallBudget, Connection, Installation
+from bunqflask.models import BunqSession, Connection, Installation, RateLimitWindow
 from bunqflask.services.connections import accounts
 from bunqflask.services.gateway import onboarding, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
@@ -40,7 +40,7 @@ def read(site: ThreadSite) -> Connection:
         connection: Connection = db.session.scalars(db.select(Connection)).one()
         connection.next_try_at = None
         db.session.commit()
-        accounts.refresh(connection, patience_s=5)
+        accounts.sync(connection, patience_s=5)
         db.session.refresh(connection)
         db.session.expunge_all()
     return connection
@@ -71,7 +71,7 @@ def listed(bank: Bank) -> int:
 
 def test_one_session_serves_every_reading(connected: ThreadSite, bank: Bank) -> None:
     for _ in range(3):
-        assert read(connected).trouble is None
+        assert read(connected).error_kind is None
     assert (listed(bank), opened(bank)) == (3, 0)
 
 
@@ -81,7 +81,7 @@ from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services import accounts, sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 app, results = create_app(), []
 ready = threading.Barrier(4)
@@ -93,7 +93,7 @@ def work():
         db.session.rollback()
         ready.wait()
         found = sessions.run(
-            session, secret=secret, installation=installation, gate=CallGate(30), work=accounts.fetch
+            session, secret=secret, installation=installation, gate=RateLimiter(30), work=accounts.fetch
         )
         results.append(len(found))
         db.session.remove()
@@ -149,7 +149,7 @@ def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: Thread
                 db.session.rollback()
                 ready.wait(10)
                 sessions.ensure_open(
-                    session, secret=secret, installation=installation, gate=CallGate(30), dead=generation
+                    session, secret=secret, installation=installation, gate=RateLimiter(30), dead=generation
                 )
             except Exception as error:  # noqa: BLE001 - told by the test
                 failed.append(error)
@@ -176,7 +176,7 @@ from bunqflask.services import accounts
 with create_app().app_context():
     connection = db.session.scalars(db.select(Connection)).one()
     print("ready", flush=True)
-    accounts.refresh(connection, patience_s=30)
+    accounts.sync(connection, patience_s=30)
 """
 
 
@@ -198,14 +198,14 @@ def test_a_worker_killed_while_it_opens_a_session_holds_nobody_up_for_long(conne
         connection = db.session.scalars(db.select(Connection)).one()
         session, secret, installation = sessions.means_of(connection)
         with pytest.raises(CallNotAllowedYet):
-            sessions.ensure_open(session, secret=secret, installation=installation, gate=CallGate(0))
+            sessions.ensure_open(session, secret=secret, installation=installation, gate=RateLimiter(0))
         db.session.remove()
     # The lease runs out by itself; a test need not sit that out.
     set_session(connected, lease_until=clock.now() - timedelta(seconds=1))
     with connected.app.app_context():
         db.session.execute(db.update(Connection).values(lease_until=None))
         db.session.commit()
-    assert read(connected).trouble is None
+    assert read(connected).error_kind is None
     assert session_of(connected).lease_until is None
 
 
@@ -224,7 +224,7 @@ def test_a_session_is_renewed_before_its_end(
     now = clock.now
     for ahead_s, renewals in ((timeout_s - margin_s - 5, 0), (timeout_s - margin_s + 1, 1)):
         monkeypatch.setattr(clock, "now", lambda ahead_s=ahead_s: now() + timedelta(seconds=ahead_s))
-        assert read(connected).trouble is None
+        assert read(connected).error_kind is None
         assert opened(bank) == renewals
 
 
@@ -232,28 +232,28 @@ def test_a_session_is_renewed_before_its_end(
 @pytest.mark.parametrize("fault", ["401", "401-authentication", "403", "403-authorisation"])
 def test_a_dead_session_is_renewed_once_and_never_in_a_loop(connected: ThreadSite, bank: Bank, fault: str) -> None:
     bank.fault(call="GET monetary-account", fault=fault)
-    assert read(connected).trouble is None
+    assert read(connected).error_kind is None
     assert (listed(bank), opened(bank)) == (2, 1)
 
     bank.forget_calls()
     bank.fault(call="GET monetary-account", fault=fault, times=None)
     connection = read(connected)
     assert (listed(bank), opened(bank)) == (2, 1)
-    assert (connection.status, connection.trouble) == ("active", "installation_refused")
+    assert (connection.state, connection.error_kind) == ("active", "installation_refused")
     assert connection.next_try_at is not None
     assert connection.next_try_at > clock.now() + timedelta(minutes=1)
 
     bank.no_faults()
-    assert read(connected).trouble is None
+    assert read(connected).error_kind is None
 
 
 @pytest.mark.sqlite_only
 def test_any_other_403_is_a_refusal_and_opens_no_session(connected: ThreadSite, bank: Bank) -> None:
     bank.fault(call="GET monetary-account", fault="403-permission", times=None)
     connection = read(connected)
-    assert connection.trouble == "refused"
-    assert connection.trouble_facts is not None
-    assert connection.trouble_facts["words"] == "You are not allowed to perform this action."
+    assert connection.error_kind == "refused"
+    assert connection.error_facts is not None
+    assert connection.error_facts["words"] == "You are not allowed to perform this action."
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
@@ -263,21 +263,21 @@ def test_a_session_that_bunq_did_not_sign_is_not_stored(connected: ThreadSite, b
     set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
     before = session_of(connected)
     bank.fault(call="POST session-server", fault=fault)
-    assert read(connected).trouble == "not_trusted"
+    assert read(connected).error_kind == "not_trusted"
     after = session_of(connected)
     assert (after.generation, after.token_sealed) == (before.generation, before.token_sealed)
     assert after.lease_until is None
-    assert read(connected).trouble is None
+    assert read(connected).error_kind is None
 
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("fault", ["bad-signature", "missing-signature"])
 def test_accounts_that_bunq_did_not_sign_are_not_stored(connected: ThreadSite, bank: Bank, fault: str) -> None:
-    before = read(connected).accounts_read_at
+    before = read(connected).accounts_synced_at
     bank.fault(call="GET monetary-account", fault=fault)
     connection = read(connected)
-    assert connection.trouble == "not_trusted"
-    assert connection.accounts_read_at == before
+    assert connection.error_kind == "not_trusted"
+    assert connection.accounts_synced_at == before
 
 
 def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, app: Flask, bank: Bank) -> None:
@@ -299,7 +299,7 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
 def test_a_withdrawn_grant_is_lost_after_our_own_session_was_tested(connected: ThreadSite, bank: Bank) -> None:
     bank.revoke(JODI)
     connection = read(connected)
-    assert (connection.status, connection.status_reason) == ("lost", "refused")
+    assert (connection.state, connection.status_reason) == ("lost", "refused")
     assert connection.access_token_sealed is None
     # The dead session, its renewal with the grant's token, and then ours.
     assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200]
@@ -314,7 +314,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     bank.advance(WEEK_S + 1)
     bank.switch(permitted_ips_enforced=True, caller_address="203.0.113.9")  # the server has moved
     connection = read(connected)
-    assert (connection.status, connection.trouble) == ("active", "server_refused")
+    assert (connection.state, connection.error_kind) == ("active", "server_refused")
     assert connection.access_token_sealed is not None
     assert opened(bank) == 2
     told = connected.app.test_cli_runner().invoke(args=["status"])
@@ -322,7 +322,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     assert "bunq refuses this server: allow its address in the bunq app" in told.output
     bank.switch(caller_address="")
     connection = read(connected)
-    assert (connection.status, connection.trouble) == ("active", None)
+    assert (connection.state, connection.error_kind) == ("active", None)
 
 
 @pytest.mark.sqlite_only
@@ -330,7 +330,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
 def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_app: ThreadSite, bank: Bank) -> None:
     def free_the_limit() -> None:
         with live_app.app.app_context():
-            db.session.execute(db.delete(CallBudget))
+            db.session.execute(db.delete(RateLimitWindow))
             db.session.commit()
 
     set_up(live_app.app)
@@ -340,8 +340,8 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
     free_the_limit()
     with live_app.app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        accounts.refresh(connection, patience_s=1)
-        assert (connection.status, connection.trouble) == ("active", "checking")
+        accounts.sync(connection, patience_s=1)
+        assert (connection.state, connection.error_kind) == ("active", "checking")
         assert connection.next_try_at is not None
         db.session.remove()
     assert opened(bank, 400) == 1
@@ -353,7 +353,7 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
 def test_after_a_new_installation_connections_open_their_sessions_on_it(connected: ThreadSite, bank: Bank) -> None:
     bank.advance(WEEK_S + 1)
     bank.fault(call="POST session-server", fault="401", times=None)
-    assert read(connected).trouble == "installation_refused"
+    assert read(connected).error_kind == "installation_refused"
     operator = connected.app.test_cli_runner()
     for command, status in (("status", 1), ("setup", onboarding.NOT_KNOWN_STATUS)):
         told = operator.invoke(args=[command])
@@ -364,11 +364,11 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     assert operator.invoke(args=["status"]).exit_code == 0
     with connected.app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        assert (connection.trouble, connection.next_try_at) == (None, None)
+        assert (connection.error_kind, connection.next_try_at) == (None, None)
         ours = db.session.scalars(db.select(Installation.id).filter_by(is_current=True)).one()
         db.session.remove()
     bank.forget_calls()
-    assert read(connected).trouble is None
+    assert read(connected).error_kind is None
     assert session_of(connected).installation_id == ours
     assert opened(bank) == 1
 
@@ -399,7 +399,7 @@ def test_setup_refuses_an_unsigned_session_of_its_own(connected: ThreadSite, ban
     set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
     bank.fault(call="POST session-server", fault="bad-signature")
     with connected.app.app_context():
-        installation = sessions.current_installation()
+        installation = installations.current()
         with pytest.raises(ResponseNotTrusted):
-            sessions.own_session_works_since(installation, clock.now(), CallGate(1))
+            sessions.own_session_works_since(installation, clock.now(), RateLimiter(1))
         db.session.remove()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bunqflask.extensions import db
-from bunqflask.models import CallBudget, Connection, ConsentAttempt, Installation, MonetaryAccount
+from bunqflask.models import Connection, ConsentAttempt, Installation, MonetaryAccount, RateLimitWindow
 from bunqflask.services.consent import completion
 from tests.support import consents, strange_bunq
 from tests.support.apps import ThreadSite, set_up, sign_in
@@ -66,7 +66,7 @@ def test_setup_consent_refresh_and_disconnection_go_their_way(bunq: Bunq, odd_si
     browser = connect(odd_site, bunq)
     assert browser.page.status == 200
     connection, rows = stored(odd_site)
-    assert (connection.status, connection.granted_user_id, connection.display_name) == ("active", HOLDER, HOLDER_NAME)
+    assert (connection.state, connection.granted_user_id, connection.display_name) == ("active", HOLDER, HOLDER_NAME)
     assert sorted(rows) == list(range(1, ACCOUNTS + 1))
     assert rows[2].balance == Decimal("2.10")
     assert rows[21].balance == Decimal(-21)
@@ -79,7 +79,7 @@ def test_setup_consent_refresh_and_disconnection_go_their_way(bunq: Bunq, odd_si
     browser.get(f"/connections/{connection.id}/accounts")
     browser.submit(action="/refresh")
     connection, rows = stored(odd_site)
-    assert connection.trouble is None
+    assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
     assert bunq.count("POST", "/session-server") == before + 1
 
@@ -123,7 +123,7 @@ def test_a_session_whose_answer_was_lost_occupies_an_installation_and_the_consen
         db.session.commit()
         completion.advance_all(patience_s=5)
     connection, rows = stored(odd_site)
-    assert connection.status == "active"
+    assert connection.state == "active"
     assert len(rows) == ACCOUNTS
     with odd_site.app.app_context():
         assert db.session.scalar(db.select(db.func.count()).select_from(Installation)) == 2  # ours, and the grant's
@@ -139,7 +139,7 @@ def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: 
         if any(form.action.endswith("/refresh") for form in browser.page.forms):
             browser.submit(action="/refresh")
     connection, rows = stored(odd_site)
-    assert connection.status == "lost"
+    assert connection.state == "lost"
     assert len(rows) == ACCOUNTS
     assert len(bunq.calls) == before
 
@@ -153,7 +153,7 @@ def test_an_html_502_an_unsigned_429_and_a_lost_answer_do_not_stop_a_reading(bun
     browser.get(f"/connections/{connection.id}/accounts")
     browser.submit(action="/refresh")
     connection, rows = stored(odd_site)
-    assert connection.trouble is None
+    assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
 
 
@@ -179,7 +179,7 @@ def test_a_no_that_is_hardly_bunqs_own_does_not_cost_the_approval(
 def test_the_classic_limits_are_kept_without_being_told(bunq: Bunq, odd_site: ThreadSite) -> None:
     # Setup has just spent the one session-server call of these 30 seconds; time is not to be waited for here.
     with odd_site.app.app_context():
-        db.session.execute(db.delete(CallBudget).where(CallBudget.endpoint == "POST session-server"))
+        db.session.execute(db.delete(RateLimitWindow).where(RateLimitWindow.endpoint == "POST session-server"))
         db.session.commit()
     bunq.spent.clear()
     browser = connect(odd_site, bunq)
@@ -189,7 +189,7 @@ def test_the_classic_limits_are_kept_without_being_told(bunq: Bunq, odd_site: Th
     browser.submit(action="/refresh")
     connection, _ = stored(odd_site)
     assert not [call for call in bunq.calls if call.status == 429]
-    assert connection.trouble in (None, "waiting")
+    assert connection.error_kind in (None, "waiting")
 
 
 def with_account(**members: Any) -> dict[str, Any]:
@@ -211,7 +211,7 @@ HARMLESS: list[tuple[str, Any]] = [
 def try_again(site: ThreadSite, browser: Browser, connection_id: int) -> None:
     """Press Refresh, whatever the next try was planned for."""
     with site.app.app_context():
-        db.session.execute(db.update(Connection).values(next_try_at=None, trouble=None))
+        db.session.execute(db.update(Connection).values(next_try_at=None, error_kind=None))
         db.session.commit()
     browser.get(f"/connections/{connection_id}/accounts")
     assert browser.submit(action="/refresh").status == 200
@@ -224,7 +224,7 @@ def test_a_signed_list_of_nonsense_is_stored_as_far_as_it_makes_sense(bunq: Bunq
         bunq.answer_once("GET monetary-account", 200, body, signed=True)
         try_again(odd_site, browser, number)
         connection, rows = stored(odd_site)
-        assert connection.trouble is None, name
+        assert connection.error_kind is None, name
         assert [number for number, row in rows.items() if row.is_shared] == [1], name
         assert browser.get("/").status == 200, name
 
@@ -251,8 +251,8 @@ def test_a_signed_list_that_cannot_be_stored_changes_nothing(bunq: Bunq, odd_sit
         bunq.answer_once("GET monetary-account", 200, body, signed=True)
         try_again(odd_site, browser, connection.id)
         connection, rows = stored(odd_site)
-        assert connection.trouble == "not_understood", name
-        assert connection.status == "active", name
+        assert connection.error_kind == "not_understood", name
+        assert connection.state == "active", name
         assert connection.lease_until is None, name
         assert all(row.is_shared for row in rows.values()), name
         assert {number: row.balance for number, row in rows.items()} == {

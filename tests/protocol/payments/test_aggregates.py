@@ -92,8 +92,8 @@ class Story:
     def keep(self) -> None:
         """What follows each reading."""
         for account in self.accounts():
-            aggregates.keep(account)
-            assert set(self.scope().ibans) <= set(account.told_apart or [])
+            aggregates.rebuild(account)
+            assert set(self.scope().ibans) <= set(account.known_ibans or [])
 
     def newcomer(self) -> None:
         """An account becomes known whose payments were those of a stranger until now."""
@@ -112,7 +112,7 @@ class Story:
         db.session.execute(db.delete(MonetaryAccount).filter_by(id=gone.id))
         aggregates.forget_gone()
         db.session.commit()
-        assert not any(iban in (account.told_apart or []) for account in self.accounts())
+        assert not any(iban in (account.known_ibans or []) for account in self.accounts())
         left = db.session.scalar(db.select(func.count()).select_from(SummedSpan).filter_by(account_id=gone.id))
         assert left == 0
 

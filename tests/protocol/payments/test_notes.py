@@ -10,7 +10,7 @@ import pytest
 from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.extensions import db
-from bunqflask.models import CallBudget, Note, NoteReading, Payment
+from bunqflask.models import Note, NoteSync, Payment, RateLimitWindow
 from bunqflask.services.connections import access
 from bunqflask.services.sync import payment_sync
 from tests.protocol.sandbox.client import JODI, Client, session_of
@@ -85,8 +85,8 @@ def text_of(site: ThreadSite) -> list[str]:
 def let_time_pass(site: ThreadSite) -> None:
     """Let the notes have been read ten minutes ago, and the next try be now."""
     with rows.behind(site.app):
-        for reading in db.session.scalars(db.select(NoteReading)):
-            reading.read_at = reading.read_at and reading.read_at - timedelta(minutes=10)
+        for reading in db.session.scalars(db.select(NoteSync)):
+            reading.synced_at = reading.synced_at and reading.synced_at - timedelta(minutes=10)
             reading.next_try_at = reading.next_try_at and clock.now()
         db.session.commit()
 
@@ -243,7 +243,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
 
     robin.get(ending)
     robin.submit(button="Erase")
-    assert rows.count(site.app, Note) == rows.count(site.app, NoteReading) == 0
+    assert rows.count(site.app, Note) == rows.count(site.app, NoteSync) == 0
     assert robin.get(paid.part, HTMX).status == 204
 
 
@@ -260,7 +260,7 @@ def test_what_is_erased_while_bunq_answers_is_not_stored_again(
             assert not part.done()
         robin.submit(action="/disconnect", data="erase")
         assert (part.result().status, part.result().html) == (204, "")
-    assert rows.count(site.app, Payment) == rows.count(site.app, NoteReading) == rows.count(site.app, Note) == 0
+    assert rows.count(site.app, Payment) == rows.count(site.app, NoteSync) == rows.count(site.app, Note) == 0
 
 
 @pytest.mark.sqlite_only
@@ -303,7 +303,7 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert (trigger(part) is None) == refused, "a no is not asked for again by a page that is left open"
         assert "Look again" in part.text
         told = "Technical details" in part.text
-        assert told != (refused or fault == "429"), "what bunq said about a trouble is there, folded"
+        assert told != (refused or fault == "429"), "what bunq said about a error_kind is there, folded"
     let_time_pass(site)
     assert "Next try at" not in robin.get(paid.part, HTMX).text
     assert rows.connection(site.app).status == "active"
@@ -339,14 +339,14 @@ def test_a_look_keeps_bunqs_limits_and_says_when_it_goes_on(
     site.app.config["BUNQ_CALL_LIMITS"] = "classic"
     endpoint = "GET user/#/monetary-account/#/payment/#/note-text"
     with rows.behind(site.app):
-        db.session.add(CallBudget(endpoint=endpoint, spent=[], closed_until=clock.now() + timedelta(seconds=30)))
+        db.session.add(RateLimitWindow(endpoint=endpoint, spent=[], blocked_until=clock.now() + timedelta(seconds=30)))
         db.session.commit()
     part = robin.get(paid.part, HTMX)
     assert "bunq asks us to wait for a moment." in part.text
     assert re.fullmatch(r"load delay:(29|30)s", trigger(part) or "")
     assert note_calls(bank) == []
     with rows.behind(site.app):
-        db.session.execute(db.delete(CallBudget))
+        db.session.execute(db.delete(RateLimitWindow))
         db.session.commit()
     robin.get(paid.page)
     assert "later" in robin.submit(button=LOOK).text, "a person who presses need not wait for the next try"

@@ -8,7 +8,7 @@ import pytest
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, CallBudget, Connection, Payment
+from bunqflask.models import AccountSync, Connection, Payment, RateLimitWindow
 from bunqflask.models.payments import row_id
 from bunqflask.services.connections import access
 from bunqflask.services.team import members
@@ -477,7 +477,7 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         newest, oldest, _ = state.stretches[0]
         state.stretches = [[newest, oldest, False]]
         spent = [clock.now().isoformat()] * 3
-        db.session.add(CallBudget(endpoint="GET user/#/monetary-account/#/payment", spent=spent))
+        db.session.add(RateLimitWindow(endpoint="GET user/#/monetary-account/#/payment", spent=spent))
         db.session.commit()
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})

@@ -11,8 +11,8 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import sessions
-from bunqflask.services.gateway.rate_limiter import CallGate
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.sync import payment_sync, schedule
 from bunqflask.services.sync.payment_sync import Progress
 from tests.support import history
 from tests.support.apps import ThreadSite, sign_in
@@ -65,14 +65,14 @@ def test_whatever_moves_during_a_reading_the_next_ones_end_complete(
         forget_all()
         motion = Motion(bank, list(at_the_bank()), iter(acts))
         motion(Progress(history.account(MAIN), 0))
-        payment_sync.run(access.list_active()[0], patience_s=5, tell=motion)
+        payment_sync.run(access.list_active()[0], patience_s=5, report=motion)
         bank.no_faults()
         for payment in motion.held_back:
             bank.amend(payment, listed=True)
         for _ in range(2):
             assert payment_sync.run(access.list_active()[0], patience_s=5)
         theirs = at_the_bank()
-        (state,) = payment_sync.states_of(access.list_active()[0])
+        (state,) = schedule.states_of(access.list_active()[0])
         assert (state.breaks, state.stretches[0][2]) == ([], True)
         assert kept().keys() == theirs.keys()
         # Other words of an old payment are nothing that balances tell: a full reading finds them.
@@ -107,4 +107,4 @@ def at_the_bank() -> dict[int, str]:
             if older is None:
                 return found
 
-    return sessions.run(session, secret=secret, installation=installation, gate=CallGate(5), work=work)
+    return sessions.run(session, secret=secret, installation=installation, gate=RateLimiter(5), work=work)

@@ -118,7 +118,7 @@ def test_a_gap_of_bunqs_own_does_not_keep_an_older_place_from_being_mended(
         lost = rows[420].id
         db.session.delete(rows[420])
         # Not stored by a reading: found when all is proved anew, which is done once a day.
-        db.session.execute(db.update(AccountSync).values(proved_at=clock.now() - timedelta(hours=25)))
+        db.session.execute(db.update(AccountSync).values(reconciled_at=clock.now() - timedelta(hours=25)))
         db.session.commit()
         bank.forget_calls()
         assert payment_sync.run(access.list_active()[0], patience_s=5)

@@ -132,7 +132,7 @@ def test_amounts_are_stored_and_summed_exactly(app: Flask) -> None:
             granted_user_type="User",
             display_name="x",
             status="active",
-            status_since=now,
+            state_since=now,
             consented_at=now,
         )
         for number, amount in enumerate(amounts):
@@ -158,7 +158,7 @@ def test_amounts_are_stored_and_summed_exactly(app: Flask) -> None:
         db.session.remove()
 
 
-# Sealed values
+# Encrypted values
 
 
 def test_a_sealed_value_copied_to_another_row_or_column_does_not_open(app: Flask) -> None:

@@ -63,13 +63,13 @@ class History:
         page = payment_store.prepare(payment_rows.rows_of(self.account.id, self.some()))
         lowest = payment_store.store(self.account.id, page)
         if lowest is not None:
-            self.state.unproved_from = min(lowest, self.state.unproved_from or lowest)
+            self.state.unreconciled_from = min(lowest, self.state.unreconciled_from or lowest)
         db.session.commit()
 
     def note(self, proof: reconciliation.Proof) -> None:
         """Keep a proof as a reading does."""
         self.state.verified_id, self.state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
-        self.state.unproved_from, self.state.proved_at = None, clock.now()
+        self.state.unreconciled_from, self.state.reconciled_at = None, clock.now()
         db.session.commit()
 
 

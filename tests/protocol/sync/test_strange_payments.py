@@ -9,7 +9,7 @@ import requests
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync, schedule
 from tests.support import strange_bunq
 from tests.support.apps import ThreadSite, set_up
 from tests.support.strange_payments import PAYMENTS, RICH, THEIRS, PayingBunq
@@ -36,7 +36,7 @@ def read(site: ThreadSite) -> dict[str, Any]:
     """Bring the one connection up to date; returns what came of it."""
     with site.app.app_context():
         connection = access.list_active()[0]
-        went_well = payment_sync.run(connection, patience_s=5)
+        went_well = connection_sync.run(connection.id, patience_s=5)
         query = db.select(AccountSync).join(MonetaryAccount).where(MonetaryAccount.monetary_account_id == RICH)
         state = db.session.scalars(query).one()
         found = {
@@ -45,9 +45,9 @@ def read(site: ThreadSite) -> dict[str, Any]:
             "outdated": db.session.scalar(db.select(db.func.count()).where(Payment.description == "outdated")),
             "breaks": state.breaks,
             "reaches the end": [stretch[2] for stretch in state.stretches],
-            "callbacks": connection.hooks_set_at is not None,
-            "due": payment_sync.is_due(connection),
-            "address": f"{site.url}/bunq/hook/{connection.hook_token}",
+            "callbacks": connection.callbacks_set_at is not None,
+            "due": schedule.is_due(connection),
+            "address": f"{site.url}/bunq/hook/{connection.callback_token}",
         }
         db.session.remove()
     return found
@@ -105,7 +105,7 @@ def test_callbacks_that_were_set_although_the_answer_was_lost_are_found(bunq: Pa
     connect(odd_site, bunq)
     read(odd_site)
     with odd_site.app.app_context():
-        access.list_active()[0].hooks_set_at = None
+        access.list_active()[0].callbacks_set_at = None
         db.session.commit()
         db.session.remove()
     assert read(odd_site)["callbacks"]
@@ -120,7 +120,7 @@ def test_a_callback_for_an_account_that_we_do_not_know_leads_to_the_list_of_acco
     note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": "4711"}}}}
     assert requests.post(address, json=note, timeout=10).status_code == 200
     with odd_site.app.app_context():
-        assert payment_sync.is_due(access.list_active()[0])
+        assert schedule.is_due(access.list_active()[0])
         db.session.remove()
     before = bunq.count("GET", "/monetary-account")
     assert not read(odd_site)["due"]
@@ -134,10 +134,10 @@ def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
     with odd_site.app.app_context():
         db.session.execute(db.update(MonetaryAccount).values(is_shared=False))
         connection = access.list_active()[0]
-        assert not payment_sync.is_due(connection)
-        assert connection.accounts_read_at is not None
-        connection.accounts_read_at -= 2 * payment_sync.FRESH
+        assert not schedule.is_due(connection)
+        assert connection.accounts_synced_at is not None
+        connection.accounts_synced_at -= 2 * schedule.FRESH
         db.session.commit()
-        assert payment_sync.is_due(connection)
+        assert schedule.is_due(connection)
         db.session.remove()
     assert read(odd_site).items() >= COMPLETE.items()

@@ -9,7 +9,7 @@ from flask import Flask
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, Payment
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync, payment_sync, schedule
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect
@@ -26,14 +26,14 @@ def first_sync(app: Flask) -> None:
 def hook_address(app: Flask) -> str:
     with app.app_context():
         connection = access.list_active()[0]
-        address = f"{app.config['PUBLIC_URL']}/bunq/hook/{connection.hook_token}"
+        address = f"{app.config['PUBLIC_URL']}/bunq/hook/{connection.callback_token}"
         db.session.remove()
     return address
 
 
 def due(app: Flask) -> bool:
     with app.app_context():
-        answer = payment_sync.is_due(access.list_active()[0])
+        answer = schedule.is_due(access.list_active()[0])
         db.session.remove()
     return answer
 
@@ -46,7 +46,7 @@ def test_a_callback_marks_the_account_and_the_next_reading_finds_what_is_new(sit
     for _ in range(3):
         assert requests.post(hook_address(site.app), json=note, timeout=10).status_code == 200
     with site.app.app_context():
-        marked = db.session.scalars(db.select(AccountSync).where(AccountSync.wanted_at.is_not(None))).all()
+        marked = db.session.scalars(db.select(AccountSync).where(AccountSync.requested_at.is_not(None))).all()
         assert [state.account.monetary_account_id for state in marked] == [MAIN]
         db.session.remove()
     assert due(site.app)
@@ -120,8 +120,8 @@ def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site:
         bank.fault(call="POST notification-filter-url", fault=fault, times=None)
         with site.app.app_context():
             connection = access.list_active()[0]
-            assert payment_sync.run(connection, patience_s=5), fault
-            assert connection.hooks_set_at is None
+            assert connection_sync.run(connection.id, patience_s=5), fault
+            assert connection.callbacks_set_at is None
             bank.no_faults()
             _replace(connection, [])  # some were set, only the answer was no good
             db.session.remove()
@@ -129,8 +129,8 @@ def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site:
     bank.fault(call="POST notification-filter-url", fault="400", times=1)
     with site.app.app_context():
         connection = access.list_active()[0]
-        assert payment_sync.run(connection, patience_s=5)
-        assert connection.hooks_set_at is not None
+        assert connection_sync.run(connection.id, patience_s=5)
+        assert connection.callbacks_set_at is not None
         assert [each["category"] for each in _listed(connection)] == ["MUTATION"]
         db.session.remove()
 
@@ -142,8 +142,8 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
     with site.app.app_context():
         connection = access.list_active()[0]
         _replace(connection, [theirs])
-        assert payment_sync.run(connection, patience_s=5)
-        ours = f"{site.url}/bunq/hook/{connection.hook_token}"
+        assert connection_sync.run(connection.id, patience_s=5)
+        ours = f"{site.url}/bunq/hook/{connection.callback_token}"
         assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
         access.disconnect(connection, erase=False)
         db.session.remove()
@@ -159,14 +159,14 @@ def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) 
     first_sync(site.app)
     with site.app.app_context():
         connection = access.list_active()[0]
-        for state in payment_sync.states_of(connection):
-            assert state.read_at is not None
-            state.read_at -= 2 * payment_sync.FRESH
+        for state in schedule.states_of(connection):
+            assert state.synced_at is not None
+            state.synced_at -= 2 * schedule.FRESH
         db.session.commit()
-        assert not payment_sync.is_due(connection)
-        connection.hooks_set_at = None
+        assert not schedule.is_due(connection)
+        connection.callbacks_set_at = None
         db.session.commit()
-        assert payment_sync.is_due(connection)
+        assert schedule.is_due(connection)
         db.session.remove()
 
 
@@ -185,10 +185,10 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
 
 def _work(connection: Connection, work: object) -> object:
     from bunqflask.services.gateway import sessions
-    from bunqflask.services.gateway.rate_limiter import CallGate
+    from bunqflask.services.gateway.rate_limiter import RateLimiter
 
     session, secret, installation = sessions.means_of(connection)
-    return sessions.run(session, secret=secret, installation=installation, gate=CallGate(5), work=work)  # type: ignore[arg-type]
+    return sessions.run(session, secret=secret, installation=installation, gate=RateLimiter(5), work=work)  # type: ignore[arg-type]
 
 
 def _listed(connection: Connection) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, MonetaryAccount, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.consent import completion
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync, payment_sync, schedule
 from tests.support.apps import GunicornSite, ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
@@ -40,7 +40,7 @@ def kept() -> int:
 
 def all_read() -> bool:
     states = db.session.scalars(db.select(AccountSync)).all()
-    return len(states) == 4 and all(state.read_at is not None for state in states)
+    return len(states) == 4 and all(state.synced_at is not None for state in states)
 
 
 def test_payments_come_without_anybody_pressing_anything(site: ThreadSite, bank: Bank) -> None:
@@ -49,7 +49,7 @@ def test_payments_come_without_anybody_pressing_anything(site: ThreadSite, bank:
         soon(site.app, all_read)
     with site.app.app_context():
         assert kept() == 4
-        assert not payment_sync.is_due(access.list_active()[0])
+        assert not schedule.is_due(access.list_active()[0])
         db.session.remove()
 
 
@@ -105,7 +105,7 @@ def test_a_connection_that_is_ended_while_its_payments_are_read_ends_the_reading
         ending.join()
 
     with site.app.app_context():
-        assert not payment_sync.run(access.list_active()[0], patience_s=5, tell=tell)
+        assert not payment_sync.run(access.list_active()[0], patience_s=5, report=tell)
         db.session.remove()
     with site.app.app_context():
         assert kept() <= (0 if erase else 400), "no more than the pages that were asked for already"
@@ -132,7 +132,7 @@ def test_a_permission_that_is_renewed_while_payments_are_read_is_gone_on_with(si
         [before] = [each.session_id for each in access.list_active()]
         connection = access.list_active()[0]
         main = next(each.id for each in connection.monetary_accounts if each.monetary_account_id == MAIN)
-        assert payment_sync.run(connection, patience_s=5, tell=tell, only=main)
+        assert connection_sync.run(connection.id, patience_s=5, report=tell, only=main)
         db.session.remove()
     with site.app.app_context():
         assert [each.session_id for each in access.list_active()] != [before]

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from bunqflask.database.types import ExactAmount, UtcMoment
+from bunqflask.database.types import ExactAmount, UtcTimestamp
 
 DIALECT = sqlite.dialect()
 
@@ -34,7 +34,7 @@ def test_no_amount_stays_no_amount() -> None:
 
 
 def test_a_moment_is_stored_as_utc_and_comes_back_aware() -> None:
-    column = UtcMoment()
+    column = UtcTimestamp()
     amsterdam = datetime(2026, 7, 1, 14, 42, tzinfo=timezone(timedelta(hours=2)))
     stored = column.process_bind_param(amsterdam, DIALECT)
     assert stored == datetime(2026, 7, 1, 12, 42, tzinfo=UTC)
@@ -43,4 +43,4 @@ def test_a_moment_is_stored_as_utc_and_comes_back_aware() -> None:
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        UtcMoment().process_bind_param(datetime(2026, 7, 1, tzinfo=UTC).replace(tzinfo=None), DIALECT)
+        UtcTimestamp().process_bind_param(datetime(2026, 7, 1, tzinfo=UTC).replace(tzinfo=None), DIALECT)

@@ -73,7 +73,7 @@ def a_card(**more: Any) -> ConnectionCard:
 CARDS = {
     "plain": a_card(),
     "polled": a_card(polling=True, polling_trigger="load delay:100ms", updating=True, kind="company"),
-    "troubled": a_card(trouble=PROBLEM, sharing="members", notice="1 is new", focus=True),
+    "troubled": a_card(error_kind=PROBLEM, sharing="members", notice="1 is new", focus=True),
     "lost": a_card(state="lost", sharing="team", kind="unknown"),
     "disconnected": a_card(state="disconnected", sharing="team_guest", may_act=False, updated_at=None),
     "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),

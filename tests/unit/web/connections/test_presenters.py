@@ -95,13 +95,13 @@ def test_what_a_poll_has_seen_changes_with_whatever_the_page_shows() -> None:
     states = [
         seen(step="waiting"),
         seen(),
-        seen(trouble="waiting"),
-        seen(trouble="unavailable"),
-        seen(trouble="unavailable", next_try_at=NOON),
-        seen(trouble="unavailable", next_try_at=NOON.replace(second=1)),
+        seen(error_kind="waiting"),
+        seen(error_kind="unavailable"),
+        seen(error_kind="unavailable", next_try_at=NOON),
+        seen(error_kind="unavailable", next_try_at=NOON.replace(second=1)),
     ]
     assert len(set(states)) == len(states)
-    assert seen(trouble="waiting", next_try_at=NOON) == seen(trouble="waiting", next_try_at=NOON)
+    assert seen(error_kind="waiting", next_try_at=NOON) == seen(error_kind="waiting", next_try_at=NOON)
 
 
 @pytest.mark.parametrize(

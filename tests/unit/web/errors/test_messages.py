@@ -44,13 +44,13 @@ def test_every_error_of_the_client_has_a_kind() -> None:
 
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_every_trouble_has_words_of_its_own(kind: str) -> None:
-    title, lead, todo, who, status = messages.trouble(kind)
+    title, lead, todo, who, status = messages.error_kind(kind)
     assert title
     assert lead.endswith(".")
     assert who
     assert status in (502, 503)
     if kind != "refused":
-        assert messages.trouble(kind) != messages.trouble("some kind nobody thought of")
+        assert messages.error_kind(kind) != messages.error_kind("some kind nobody thought of")
     assert not JARGON.search(" ".join([title, lead, *todo, who]))
 
 
@@ -66,12 +66,12 @@ def test_every_end_of_an_attempt_has_words_of_its_own(kind: str) -> None:
 
 
 def test_a_kind_that_nobody_thought_of_is_told_all_the_same() -> None:
-    assert messages.trouble("?") == messages.trouble("refused")
+    assert messages.error_kind("?") == messages.error_kind("refused")
     assert "could not be used" in messages.failure("?")[1]
 
 
 def test_the_sentences_need_no_more_than_words() -> None:
-    for function in (messages.trouble, messages.failure):
+    for function in (messages.error_kind, messages.failure):
         hints = get_type_hints(function)
         assert hints["kind"] is str
         assert get_args(hints["return"])[-1] is int

@@ -1,0 +1,93 @@
+"""The engines: SQLite and PostgreSQL, each set up so that several processes can share one database.
+
+A transaction either only reads or may write (see `transactions`). One that reads sees one state of the database from
+its first statement to its last and can write nothing: SQLite's file is opened with `query_only` and without the write
+lock, PostgreSQL's transaction is READ ONLY at REPEATABLE READ. One that writes takes SQLite's write lock at its
+beginning, because a transaction that reads first and writes later would lose updates there.
+
+https://www.sqlite.org/lang_transaction.html
+https://www.postgresql.org/docs/current/transaction-iso.html
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DBAPIError
+
+from bunqflask.database import transactions
+from bunqflask.extensions import db
+
+# bunq's JSON of one payment is 2 kB: SQLite's default pages of 4 kB would be half empty. Applies to new files.
+_PAGE_SIZE = "page_size=16384"
+_PRAGMAS = (
+    _PAGE_SIZE,
+    "busy_timeout=10000",
+    "foreign_keys=ON",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    # what is deleted is overwritten
+    "secure_delete=ON",
+)
+_POSTGRES_SETTINGS = ("jit = off", "max_parallel_workers_per_gather = 0")
+
+
+def init_app(app: Flask) -> None:
+    """Bind the database to the app and set its engine up."""
+    if app.config["DATABASE_URL"].startswith("postgresql"):
+        # A connection that the server closed meanwhile is replaced before it is used.
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_pre_ping": True}
+    db.init_app(app)
+    app.teardown_appcontext(_release_connection)
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        if engine.url.database not in (None, "", ":memory:"):
+            Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgres)
+        event.listen(engine, "begin", _begin_postgres)
+
+
+def _release_connection(_error: BaseException | None) -> None:
+    """Return the connection to the pool. A page that is already rendered is not lost when the database has gone."""
+    try:
+        db.session.remove()
+    except DBAPIError:
+        db.session.registry.clear()  # the connection is thrown away, and the transaction ended with it
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver would begin transactions by itself, and late: a read-then-write would then lose updates.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    may_write = transactions.may_write()
+    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if may_write else 'ON'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if may_write else "BEGIN")
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    # Both cost more to set up than a page's short queries take.
+    connection.autocommit = True
+    for setting in _POSTGRES_SETTINGS:
+        connection.execute(f"SET {setting}")
+    connection.autocommit = False
+
+
+def _begin_postgres(connection: Connection) -> None:
+    from psycopg import IsolationLevel
+
+    driver: Any = connection.connection.driver_connection
+    may_write = transactions.may_write()
+    driver.read_only = None if may_write else True
+    driver.isolation_level = None if may_write else IsolationLevel.REPEATABLE_READ

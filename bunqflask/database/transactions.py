@@ -1,0 +1,102 @@
+"""The unit of work: a use case owns its transaction, and whatever it calls takes part in it.
+
+    with transaction():
+        connection.shared_at = clock.now()
+        emit(EventKind.SYNC_REQUESTED, connection_id=connection.id)
+
+Outside such a block the database can only be read. No other module commits; a test holds that. Events are rows written
+in the same transaction, so a crash after the commit loses none; the worker finds them within a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bunqflask import clock
+from bunqflask.database.outbox import Event, EventKind
+from bunqflask.extensions import db
+
+_may_write: ContextVar[bool] = ContextVar("may_write", default=False)
+_is_open: ContextVar[bool] = ContextVar("is_open", default=False)
+
+
+def may_write() -> bool:
+    """Tell whether a transaction that begins now may write."""
+    return _may_write.get()
+
+
+def is_open() -> bool:
+    """Tell whether this thread is inside a unit of work."""
+    return _is_open.get()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Run a use case in one transaction: committed at the end, rolled back on an error.
+
+    A transaction that was only reading is ended first, so all rows are read again under the write lock.
+
+    :raises RuntimeError: another unit of work is open; a use case must not be called from within one.
+    """
+    if is_open():
+        raise RuntimeError("a unit of work is open already: call a helper that takes part in it instead")
+    release()
+    is_open_before, may_write_before = _is_open.set(True), _may_write.set(True)
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        _may_write.reset(may_write_before)
+        _is_open.reset(is_open_before)
+
+
+def emit(kind: EventKind, **facts: Any) -> None:
+    """Record an event in the open unit of work. The worker handles it once the transaction is committed.
+
+    :param facts: ids and states, as JSON; never an amount, a text or a secret.
+    :raises RuntimeError: no unit of work is open.
+    """
+    if not is_open():
+        raise RuntimeError("an event belongs to the unit of work in which it happened")
+    db.session.add(Event(kind=kind, created_at=clock.now(), facts=facts))
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Let transactions that begin inside write, whoever ends them: for migrations, which bring their own."""
+    before = _may_write.set(True)
+    try:
+        yield
+    finally:
+        _may_write.reset(before)
+
+
+@contextmanager
+def separate_transaction() -> Iterator[Connection]:
+    """Run statements on a connection of their own, committed at the end, whatever the session does.
+
+    For bookkeeping that must stand even when the caller's work fails, such as the rate limiter's.
+    """
+    with writing(), db.engine.begin() as connection:
+        yield connection
+
+
+def release() -> None:
+    """End a reading transaction and return its connection, before slow work such as a call to bunq.
+
+    :raises RuntimeError: there is uncommitted work.
+    """
+    if is_open():
+        raise RuntimeError("a unit of work is open: nothing slow may happen inside a transaction")
+    session = db.session()
+    if session.new or session.dirty or session.deleted:
+        raise RuntimeError("there is uncommitted work: put it into a transaction()")
+    session.rollback()

@@ -1,0 +1,77 @@
+"""Attempts to obtain a consent, and the OAuth states that tie them to browsers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bunqflask.database.encryption import Encrypted, Secret
+from bunqflask.database.leases import Leased
+from bunqflask.database.types import UtcTimestamp, enum_column
+from bunqflask.extensions import Base
+from bunqflask.models.connections import Connection
+from bunqflask.models.gateway import BunqSession, Installation
+from bunqflask.models.retry import RetryState
+from bunqflask.models.states import AttemptFailure, AttemptStep
+from bunqflask.models.team import TeamMember
+
+
+class ConsentAttempt(Encrypted, Leased, RetryState, Base):
+    """One try to obtain a consent, from the press on "Connect bunq" to its end."""
+
+    __tablename__ = "consent_attempt"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(20))
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    renews_connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id", ondelete="SET NULL"))
+    step: Mapped[AttemptStep] = mapped_column(enum_column(AttemptStep), default=AttemptStep.WAITING, index=True)
+    step_since: Mapped[datetime] = mapped_column(UtcTimestamp)
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # the one-time link: found by its hash, shown again from its encrypted text, bound to the first browser
+    link_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    link_token = Secret()
+    link_token_sealed: Mapped[bytes | None]
+    link_browser_hash: Mapped[str | None] = mapped_column(String(64))
+
+    came_back_elsewhere: Mapped[bool] = mapped_column(default=False)
+    approved_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    access_token = Secret()
+    access_token_sealed: Mapped[bytes | None]
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
+    granted_user_id: Mapped[int | None] = mapped_column(BigInteger)
+    granted_user_type: Mapped[str | None] = mapped_column(String(40))
+    granted_user_name: Mapped[str | None] = mapped_column(String(200))
+    accounts: Mapped[list[Any] | None] = mapped_column(JSON)
+
+    failure: Mapped[AttemptFailure | None] = mapped_column(enum_column(AttemptFailure))
+
+    connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id", ondelete="SET NULL"))
+    # what a renewal changed: monetary account ids under "new", "gone" and "stays"
+    account_diff: Mapped[dict[str, list[int]] | None] = mapped_column(JSON)
+
+    member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
+    session: Mapped[BunqSession | None] = relationship(lazy="raise_on_sql")
+    installation: Mapped[Installation | None] = relationship(lazy="raise_on_sql")
+    connection: Mapped[Connection | None] = relationship(foreign_keys=[connection_id], lazy="raise_on_sql")
+    renews_connection: Mapped[Connection | None] = relationship(
+        foreign_keys=[renews_connection_id], lazy="raise_on_sql"
+    )
+
+
+class ConsentState(Encrypted, Base):
+    """The random value that ties one attempt to one browser: hashed, used once, ten minutes."""
+
+    __tablename__ = "consent_state"
+
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    attempt_id: Mapped[str] = mapped_column(ForeignKey("consent_attempt.id", ondelete="CASCADE"))
+    # what Authlib needs again at the exchange, the PKCE verifier among it
+    data = Secret()
+    data_sealed: Mapped[bytes | None]
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)

@@ -1,0 +1,66 @@
+"""The states that rows go through, as enums; the database checks them too."""
+
+from enum import StrEnum
+
+
+class ConnectionState(StrEnum):
+    """What a connection can be used for."""
+
+    # the permission works
+    ACTIVE = "active"
+    # bunq refuses the permission: its holder has to approve again
+    LOST = "lost"
+    # a member ended it here
+    DISCONNECTED = "disconnected"
+
+
+class AttemptStep(StrEnum):
+    """The steps of one attempt to obtain a consent; the moves between them are in `services.consent.attempts`."""
+
+    WAITING = "waiting"
+    EXCHANGING = "exchanging"
+    CONNECTING = "connecting"
+    CONFIRM = "confirm"
+    CONNECTED = "connected"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DISCARDED = "discarded"
+
+
+class ErrorKind(StrEnum):
+    """Why a call to bunq did not do what was wanted; `services.gateway.retry_policy` says what follows from each."""
+
+    # bunq's rate limit: the work goes on by itself
+    WAITING = "waiting"
+    UNAVAILABLE = "unavailable"
+    NO_ANSWER = "no_answer"
+    NOT_TRUSTED = "not_trusted"
+    NOT_UNDERSTOOD = "not_understood"
+    INSTALLATION_REFUSED = "installation_refused"
+    # refused, and not known yet whether the permission or this server is
+    CHECKING = "checking"
+    SERVER_REFUSED = "server_refused"
+    REFUSED = "refused"
+    # bunq does not list the payments of this account
+    NOT_LISTED = "not_listed"
+    NOT_SET_UP = "not_set_up"
+
+
+class AttemptFailure(StrEnum):
+    """Why an attempt ended in failure, where no retry could help."""
+
+    NO_CODE = "no_code"
+    BUNQ_ERROR = "bunq_error"
+    CODE_REFUSED = "code_refused"
+    CLIENT_REFUSED = "client_refused"
+    WAITING = "waiting"
+    UNAVAILABLE = "unavailable"
+    NO_ANSWER = "no_answer"
+    NOT_TRUSTED = "not_trusted"
+    NOT_UNDERSTOOD = "not_understood"
+    INTERRUPTED = "interrupted"
+    GIVEN_UP = "given_up"
+    SECRET_REFUSED = "secret_refused"  # noqa: S105 - a state, not a secret
+    REFUSED = "refused"

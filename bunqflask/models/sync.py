@@ -1,0 +1,85 @@
+"""How far the history of each account is imported and reconciled, and what changed late."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import BigInteger, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from bunqflask.database.leases import Leased
+from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp, enum_column
+from bunqflask.extensions import Base
+from bunqflask.models.connections import MonetaryAccount
+from bunqflask.models.retry import RetryState
+
+
+class CoveredRange(msgspec.Struct, frozen=True):
+    """A range of history without holes, by bunq's payment ids, both ends in it.
+
+    `reaches_end` tells that nothing is older. A range without a payment yet has `newest` below `oldest`.
+    """
+
+    newest: int
+    oldest: int
+    reaches_end: bool
+
+
+class Discrepancy(msgspec.Struct, frozen=True):
+    """A payment whose balance does not follow from the payment before it, and by how much."""
+
+    row_id: int
+    difference: Decimal
+
+
+class LateChangeKind(StrEnum):
+    """What happened to a payment after its neighbours were imported."""
+
+    CHANGED = "changed"
+    LATE = "late"
+
+
+class PaymentChange(Base):
+    """A late change: bunq changed a payment after its import, or listed it only after later ones."""
+
+    __tablename__ = "payment_change"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    payment_row_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payment.id", ondelete="CASCADE"), index=True)
+    noticed_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    kind: Mapped[LateChangeKind] = mapped_column(enum_column(LateChangeKind))
+    amount_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
+    balance_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
+    created_before: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class AccountSync(Leased, RetryState, Base):
+    """How far the history of one account is imported, and how far its balances are reconciled."""
+
+    __tablename__ = "account_sync"
+
+    id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    # the ranges of bunq's payment ids that are stored without a hole, newest first
+    covered: Mapped[tuple[CoveredRange, ...]] = mapped_column(TypedJson(tuple[CoveredRange, ...]), default=())
+    synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # a callback or a person asked for a sync
+    requested_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # a person asked to import the whole history again, for what has changed since
+    is_full_requested: Mapped[bool] = mapped_column(default=False)
+    # every payment up to this row has a balance that follows from the one before it
+    verified_id: Mapped[int | None] = mapped_column(BigInteger)
+    # the payments whose balance does not
+    discrepancies: Mapped[tuple[Discrepancy, ...]] = mapped_column(TypedJson(tuple[Discrepancy, ...]), default=())
+    # the lowest row that was stored or changed since the last check; None while there is nothing to check
+    unreconciled_from: Mapped[int | None] = mapped_column(BigInteger)
+    # when all payments were last checked, and not only the new ones
+    reconciled_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+    account: Mapped[MonetaryAccount] = relationship(lazy="raise_on_sql")

@@ -1,0 +1,192 @@
+"""Read models of connections: plain, frozen values, from which pages and programs are served alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import inspect, select
+
+from bunqflask import clock
+from bunqflask.database import leases
+from bunqflask.extensions import db
+from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
+from bunqflask.services import policy
+from bunqflask.services.connections import access, accounts
+from bunqflask.services.principal import Principal
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoOwner:
+    """A co-owner of a joint account, as bunq names them; `status` is bunq's, such as PENDING."""
+
+    name: str
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountBalance:
+    """One monetary account with its last known balance.
+
+    `id` is our row, 0 for one that is not stored; `wrapper` is bunq's type of it; `iban` is bare; `is_shared` tells
+    that the permission still covers it.
+    """
+
+    id: int
+    connection_id: int
+    monetary_account_id: int
+    name: str
+    wrapper: str
+    iban: str | None
+    currency: str
+    balance: Decimal | None
+    status: str
+    sub_status: str
+    color: str | None
+    savings_goal: Decimal | None
+    updated_at: datetime | None
+    is_shared: bool
+    co_owners: tuple[CoOwner, ...] = ()
+    # the IBANs of accounts here whose payments the aggregates of this account count apart
+    known_ibans: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionOverview:
+    """One connection as a principal may see it; all times are aware UTC.
+
+    `may_manage` tells that the principal may share, renew and end it. `is_stale` tells that its accounts should be
+    listed again, `is_due` that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody
+    asked for it and no worker has done it yet.
+    """
+
+    id: int
+    holder_name: str
+    holder_type: str
+    granted_user_id: int
+    state: ConnectionState
+    state_since: datetime
+    consented_at: datetime
+    accounts_synced_at: datetime | None
+    error_kind: ErrorKind | None
+    error_facts: dict[str, Any] | None
+    next_try_at: datetime | None
+    is_team_shared: bool
+    may_manage: bool
+    member_names: tuple[str, ...]
+    accounts: tuple[AccountBalance, ...]
+    is_stale: bool
+    is_due: bool
+    is_syncing: bool
+    is_requested: bool
+
+
+def get(principal: Principal, connection_id: int) -> ConnectionOverview:
+    """Return one connection that the principal may see.
+
+    :raises NotFoundHere: there is none.
+    """
+    connection = access.get_for(principal, connection_id)
+    return _overview(connection, principal, _syncing([connection]))
+
+
+def list_all(principal: Principal) -> list[ConnectionOverview]:
+    """Return all connections that the principal may see, the oldest first."""
+    found = access.list_for(principal)
+    syncing = _syncing(found)
+    return [_overview(connection, principal, syncing) for connection in found]
+
+
+def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOverview | None:
+    """Return the connection of a bunq user in the configured environment, if the principal may see it."""
+    environment = current_app.config["BUNQ_ENVIRONMENT"]
+    query = (
+        select(Connection.id)
+        .where(policy.is_visible_to(principal))
+        .where(Connection.granted_user_id == granted_user_id, Connection.environment == environment)
+    )
+    connection_id = db.session.scalar(query)
+    return get(principal, connection_id) if connection_id is not None else None
+
+
+def of_connection(connection: Connection, principal: Principal) -> ConnectionOverview:
+    """Return the read model of a connection whose accounts and members are loaded."""
+    return _overview(connection, principal, _syncing([connection]))
+
+
+def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -> AccountBalance:
+    """Return the read model of an account, stored or not; the holder is no co-owner worth naming."""
+    return AccountBalance(
+        id=account.id if inspect(account).persistent else 0,
+        connection_id=connection_id,
+        monetary_account_id=account.monetary_account_id,
+        name=account.description,
+        wrapper=account.wrapper,
+        iban=account.iban,
+        currency=account.currency,
+        balance=account.balance,
+        status=account.status,
+        sub_status=account.sub_status,
+        color=account.color,
+        savings_goal=account.savings_goal,
+        updated_at=account.updated_at,
+        is_shared=account.is_shared,
+        co_owners=_co_owners(account.raw, holder_name),
+        known_ibans=frozenset(account.known_ibans or ()),
+    )
+
+
+def _overview(connection: Connection, principal: Principal, syncing: set[int]) -> ConnectionOverview:
+    name, requested_at = connection.display_name, connection.sync_requested_at
+    synced_at = connection.accounts_synced_at
+    return ConnectionOverview(
+        id=connection.id,
+        holder_name=name,
+        holder_type=connection.granted_user_type,
+        granted_user_id=connection.granted_user_id,
+        state=connection.state,
+        state_since=connection.state_since,
+        consented_at=connection.consented_at,
+        accounts_synced_at=synced_at,
+        error_kind=connection.error_kind,
+        error_facts=connection.error_facts,
+        next_try_at=connection.next_try_at,
+        is_team_shared=connection.shared_at is not None,
+        may_manage=policy.can_manage(principal, connection),
+        member_names=tuple(each.member.name for each in connection.members),
+        accounts=tuple(balance_of(each, connection.id, name) for each in connection.monetary_accounts),
+        is_stale=accounts.is_stale(connection),
+        is_due=accounts.is_due(connection),
+        is_syncing=leases.is_taken(connection) or connection.id in syncing,
+        is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
+    )
+
+
+def _syncing(connections: Sequence[Connection]) -> set[int]:
+    """Return the ids of connections one of whose accounts is being synced now."""
+    query = (
+        select(MonetaryAccount.connection_id)
+        .join(AccountSync, AccountSync.id == MonetaryAccount.id)
+        .where(MonetaryAccount.connection_id.in_([each.id for each in connections]))
+        .where(AccountSync.lease_until > clock.now())
+    )
+    return set(db.session.scalars(query)) if connections else set()
+
+
+def _co_owners(raw: dict[str, Any], holder_name: str) -> tuple[CoOwner, ...]:
+    # bunq lists the holder among the owners; somebody else of the same name stays.
+    listed = raw.get("all_co_owner")
+    owners = []
+    for item in listed if isinstance(listed, list) else []:
+        alias = item.get("alias") if isinstance(item, dict) else None
+        name = alias.get("display_name") if isinstance(alias, dict) else None
+        if isinstance(name, str) and name:
+            owners.append(CoOwner(name=name, status=str(item.get("status") or "")))
+    # The holder, by the full name or by the short one that bunq writes on the account.
+    names = (holder_name, raw.get("display_name"))
+    own = next((number for number, owner in enumerate(owners) if owner.name in names), None)
+    return tuple(owner for number, owner in enumerate(owners) if number != own)

@@ -1,0 +1,47 @@
+"""Ending a connection, and erasing what was imported."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete
+
+from bunqflask.database.transactions import emit, transaction
+from bunqflask.extensions import db
+from bunqflask.models import Connection, ConnectionState, ConsentAttempt, EventKind
+from bunqflask.services.connections import lifecycle
+from bunqflask.services.gateway import abandoned_sessions
+from bunqflask.services.payments import aggregates
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.sync import webhooks
+
+
+def disconnect(connection_id: int, *, erase: bool) -> None:
+    """End a connection: erase token and keys, and keep or erase what was imported.
+
+    The grant itself stays at bunq until its holder withdraws it in the bunq app: there is no call for that.
+
+    :raises NotFoundHere: somebody else has erased it meanwhile.
+    """
+    webhooks.remove(connection_id)
+    with transaction():
+        # A renewal may end at this moment: what it has just stored is ended too.
+        connection = db.session.get(Connection, connection_id, with_for_update=True, populate_existing=True)
+        if connection is None:
+            raise NotFoundHere
+        abandoned_sessions.abandon(connection.session_id, connection.installation_id)
+        if erase:
+            _erase(connection)
+        else:
+            connection.access_token = None
+            connection.session_id = None
+            connection.installation_id = None
+            lifecycle.mark(connection, ConnectionState.DISCONNECTED)
+        emit(EventKind.CONNECTION_ENDED, connection_id=connection_id)
+
+
+def _erase(connection: Connection) -> None:
+    # A renewal that is still under way goes on by itself, and must not lose what it holds.
+    db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
+    db.session.delete(connection)
+    db.session.flush()
+    aggregates.forget_gone()
+    emit(EventKind.DATA_ERASED, connection_id=connection.id)

@@ -1,0 +1,121 @@
+"""The pages on which a consent ends without a connection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Flask, g, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.i18n import gettext as _
+from bunqflask.models import AttemptStep, ConsentAttempt
+from bunqflask.services.consent import attempts
+from bunqflask.services.consent.attempts import (
+    ConsentDenied,
+    ConsentError,
+    ConsentFailed,
+    ConsentStateMismatch,
+    LinkUsed,
+)
+from bunqflask.web.consent.presenters import failed_problem
+from bunqflask.web.errors.pages import page
+from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.ui import formatting
+
+
+def init_app(app: Flask) -> None:
+    """Answer errors of a consent."""
+    app.register_error_handler(ConsentError, _consent_error)
+
+
+def _consent_error(error: ConsentError) -> ResponseReturnValue:
+    attempt = _attempt_of(error)
+    if isinstance(error, ConsentDenied):
+        problem = _not_approved()
+    elif isinstance(error, ConsentFailed) and attempt is not None:
+        problem = replace(failed_problem(attempt), todo=_how_to_start_again(), ways=_start_again())
+    elif attempt is not None and attempt.step == AttemptStep.EXPIRED:
+        problem = _attempt_expired(attempt)
+    elif attempt is not None and attempt.step == AttemptStep.CANCELLED:
+        problem = _attempt_cancelled(attempt)
+    else:
+        problem = _used_or_elsewhere(410 if isinstance(error, LinkUsed) else 400)
+    return page(problem, template="errors/consent.html")
+
+
+def _attempt_of(error: ConsentError) -> ConsentAttempt | None:
+    try:
+        return attempts.by_id(error.attempt_id) if error.attempt_id else None
+    except ConsentStateMismatch:
+        return None
+
+
+def _not_approved() -> Problem:
+    return Problem(
+        title=_("Not approved"),
+        lead=_("Access was refused at bunq. Nothing was stored."),
+        who=_("The account holder, by approving in the bunq app"),
+        todo=_how_to_start_again(),
+        status=403,
+        ways=_start_again(),
+    )
+
+
+def _attempt_expired(attempt: ConsentAttempt) -> Problem:
+    return Problem(
+        title=_("The code is no longer valid"),
+        lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
+        % {"time": formatting.clock(attempt.expires_at)},
+        todo=_how_to_start_again(),
+        who=formatting.name(attempt.member.name),
+        status=410,
+        ways=_start_again(),
+    )
+
+
+def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
+    return Problem(
+        title=_("Attempt cancelled"),
+        lead=_("Code and link of this attempt no longer work. Nothing was stored."),
+        todo=[
+            _(
+                "If you have approved already: you can withdraw that in the bunq app, "
+                "under Profile › Security › App connections."
+            ),
+            *_how_to_start_again(),
+        ],
+        who=formatting.name(attempt.member.name),
+        status=410,
+        ways=_start_again(),
+    )
+
+
+def _used_or_elsewhere(status: int) -> Problem:
+    looks = _("Look at your accounts: perhaps all went well already.")
+    return Problem(
+        title=_("This link was already used, or belongs to another browser"),
+        lead=_("Nothing has changed."),
+        happened=_(
+            "Each approval has its own address, which works once, for ten minutes, and only in the browser "
+            "in which it began."
+        ),
+        todo=[*([looks] if g.get("team_member") else []), *_how_to_start_again()],
+        who=_("You, or the person who sent you the link"),
+        status=status,
+        ways=_start_again(_("Start again in this browser")),
+    )
+
+
+def _start_again(label: str = "") -> list[Way]:
+    if g.get("team_member") is None:
+        return []
+    return [
+        Way(label=label or _("Start again"), url=url_for("consent.start"), method="post", primary=True),
+        Way(label=_("Back to accounts"), url=url_for("connections.home")),
+    ]
+
+
+def _how_to_start_again() -> list[str]:
+    if g.get("team_member") is None:
+        return [_("Ask the person who sent you the link for a new one.")]
+    return [_("Start again, and approve in the bunq app.")]

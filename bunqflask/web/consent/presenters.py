@@ -1,0 +1,138 @@
+"""From attempts to obtain a consent to what their pages show."""
+
+from __future__ import annotations
+
+from flask import url_for
+
+from bunqflask.i18n import gettext as _
+from bunqflask.models import AttemptStep, ConsentAttempt, ErrorKind
+from bunqflask.services.connections import accounts, overview
+from bunqflask.services.connections.overview import ConnectionOverview
+from bunqflask.services.consent import attempts, completion
+from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.principal import Principal
+from bunqflask.web.connections.presenters import account_row, card, kind
+from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
+from bunqflask.web.errors.facts import shown_facts
+from bunqflask.web.errors.messages import failure_message
+from bunqflask.web.errors.problem import Problem
+from bunqflask.web.ui import formatting
+from bunqflask.web.ui.qr import qr_svg, stays_here
+
+_POLLED = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING)
+
+
+def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
+    """Show an attempt to the member who started it."""
+    # While the code is exchanged the person still sees a page that waits.
+    step = AttemptStep.CONNECTING if attempt.step == AttemptStep.EXCHANGING else attempt.step
+    if step == AttemptStep.CONNECTED and attempt.connection is None:
+        step = AttemptStep.DISCARDED  # erased since
+    link = url_for("consent.link", token=attempt.link_token, _external=True) if step == AttemptStep.WAITING else ""
+    connected = step == AttemptStep.CONNECTED and attempt.connection is not None
+    connection = overview.of_connection(attempt.connection, principal) if connected and attempt.connection else None
+    known = _known(attempt, principal)
+    return AttemptView(
+        id=attempt.id,
+        seen=seen(attempt),
+        step=step,
+        link=link,
+        link_stays_here=bool(link) and stays_here(link),
+        qr_svg=qr_svg(link) if link else None,
+        expires_at=attempt.expires_at,
+        approved_at=attempt.approved_at,
+        next_try_at=None if completion.is_due(attempt) else attempt.next_try_at,
+        give_up_at=attempts.deadline(attempt),
+        person=attempt.granted_user_name,
+        person_kind=kind(attempt.granted_user_type or ""),
+        connected_since=known.consented_at if known else None,
+        account_diff=_account_diff(attempt, connection, known),
+        other_person=step == AttemptStep.CONFIRM and completion.is_other_person(attempt),
+        renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
+        card=card(connection, focus=True) if connection else None,
+        problem=problem(attempt),
+        polling=is_polled(attempt),
+    )
+
+
+def pending(attempt: ConsentAttempt) -> PendingAttempt:
+    """Show on the first page that a consent waits for bunq or for an answer."""
+    if attempt.step == AttemptStep.CONFIRM:
+        text = _("%(name)s approved on another device. Is this the right person?") % {
+            "name": formatting.name(attempt.granted_user_name)
+        }
+    else:
+        text = _("A permission was given; the accounts are still to be fetched.")
+    return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
+
+
+def is_polled(attempt: ConsentAttempt) -> bool:
+    """Tell whether the page of an attempt asks again whether anything has changed."""
+    return attempt.step in _POLLED
+
+
+def seen(attempt: ConsentAttempt) -> str:
+    """Name what the page shows of an attempt, so that a poll can tell whether anything has changed."""
+    next_try = attempt.next_try_at.isoformat() if attempt.next_try_at else ""
+    return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}"
+
+
+def problem(attempt: ConsentAttempt) -> Problem | None:
+    """What to say on an attempt's page when something stands in its way, or has ended it."""
+    if attempt.step == AttemptStep.FAILED:
+        return failed_problem(attempt)
+    if attempt.error_kind is None or attempt.step not in (AttemptStep.CONNECTING, AttemptStep.EXCHANGING):
+        return None
+    if attempt.error_kind == ErrorKind.WAITING:
+        return Problem(
+            title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
+        )
+    policy = policy_for(attempt.error_kind)
+    return Problem(
+        title=policy.title,
+        lead=policy.lead if policy.todo else _("We try again by ourselves."),
+        todo=list(policy.todo),
+        who=policy.who,
+        status=policy.status,
+        facts=shown_facts(attempt.error_facts),
+    )
+
+
+def failed_problem(attempt: ConsentAttempt) -> Problem:
+    """What to say of an attempt that ended in failure."""
+    message = failure_message(attempt.failure)
+    return Problem(
+        title=message.title,
+        lead=_("The approval could not be used and is erased here. Please approve once more."),
+        happened=message.happened,
+        who=message.who,
+        reference=attempts.reference(attempt),
+        status=message.status,
+        facts=shown_facts(attempt.error_facts),
+    )
+
+
+def _known(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverview | None:
+    """The connection that an attempt waiting for an answer would renew, if the principal sees it already."""
+    if attempt.step != AttemptStep.CONFIRM or attempt.granted_user_id is None:
+        return None
+    return overview.of_bunq_user(principal, attempt.granted_user_id)
+
+
+def _account_diff(
+    attempt: ConsentAttempt, connection: ConnectionOverview | None, known: ConnectionOverview | None
+) -> AccountDiff | None:
+    if connection is not None and attempt.account_diff:
+        rows = {each.monetary_account_id: account_row(each) for each in connection.accounts}
+        shown = {name: [rows[key] for key in keys if key in rows] for name, keys in attempt.account_diff.items()}
+        return AccountDiff(**shown)
+    if known is None:
+        return None
+    before = {each.monetary_account_id: each for each in known.accounts if each.is_shared}
+    listed = accounts.from_raw(attempt.accounts or [])
+    after = {row.monetary_account_id: overview.balance_of(row, known.id, known.holder_name) for row in listed}
+    return AccountDiff(
+        new=[account_row(each) for key, each in after.items() if key not in before],
+        gone=[account_row(each) for key, each in before.items() if key not in after],
+        stays=[account_row(each) for key, each in after.items() if key in before],
+    )

@@ -1,0 +1,59 @@
+"""View models of attempts to obtain a consent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from markupsafe import Markup
+
+from bunqflask.models import AttemptStep
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.errors.problem import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingAttempt:
+    """A consent under way: where it goes on, and which one it is."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountDiff:
+    """What a renewed permission covers, compared with the connection before it."""
+
+    new: list[AccountRow] = field(default_factory=list)
+    gone: list[AccountRow] = field(default_factory=list)
+    stays: list[AccountRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptView:
+    """One attempt at consent, at the step where it is now; all moments are UTC.
+
+    `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
+    `link_stays_here` tells that no other device can open the link.
+    """
+
+    id: str
+    step: AttemptStep
+    seen: str = ""
+    link: str = ""
+    link_stays_here: bool = False
+    qr_svg: Markup | None = None
+    expires_at: datetime | None = None
+    approved_at: datetime | None = None
+    next_try_at: datetime | None = None
+    give_up_at: datetime | None = None
+    person: str | None = None
+    person_kind: Literal["person", "company", "unknown"] = "unknown"
+    connected_since: datetime | None = None
+    account_diff: AccountDiff | None = None
+    other_person: bool = False
+    renews_name: str | None = None
+    card: ConnectionCard | None = None
+    problem: Problem | None = None
+    polling: bool = False
