@@ -1,30 +1,30 @@
 """The time, aware and in UTC; one function, so that a test can move it.
 
-A clock may be wrong by hours, and be set right. What was noted by it then lies in the past, where nothing waits for
-it, or ahead of all that can be: so whoever asks whether a moment has come asks also whether it `is_ahead`.
+A server's clock may be wrong by hours, and be corrected later. Times that it stored then lie in the past, where nothing
+waits for them, or too far in the future: code that asks whether a time has come asks also whether it `is_ahead`.
 """
 
 from datetime import UTC, datetime, timedelta
 
-# Hosts that share a database are nearer to each other than this.
+# Hosts that share a database differ by less than this.
 SKEW = timedelta(minutes=5)
 
 
 def now() -> datetime:
-    """Return the present moment, aware, in UTC."""
+    """Return the present time, aware, in UTC."""
     return datetime.now(UTC)
 
 
-def is_ahead(moment: datetime, by: timedelta = timedelta(0)) -> bool:
-    """Tell whether a noted moment is further ahead than by this: then a clock that was wrong has noted it."""
-    return moment > now() + by + SKEW
+def is_ahead(time: datetime, by: timedelta = timedelta(0)) -> bool:
+    """Tell whether a stored time is further in the future than by this: then a wrong clock has stored it."""
+    return time > now() + by + SKEW
 
 
-def is_over(moment: datetime | None, *, after: timedelta) -> bool:
-    """Tell whether what was done at a moment is so long ago, or was never done, that it is to be done again."""
-    return moment is None or moment < now() - after or is_ahead(moment)
+def is_over(time: datetime | None, *, after: timedelta) -> bool:
+    """Tell whether something was done so long ago, or never, that it is to be done again."""
+    return time is None or time < now() - after or is_ahead(time)
 
 
-def has_come(moment: datetime | None, *, longest: timedelta) -> bool:
-    """Tell whether a moment has come until which something rests, and nothing rests for longer than `longest`."""
-    return moment is None or moment <= now() or is_ahead(moment, longest)
+def has_come(time: datetime | None, *, longest: timedelta) -> bool:
+    """Tell whether a time has come until which something waits; nothing waits for longer than `longest`."""
+    return time is None or time <= now() or is_ahead(time, longest)

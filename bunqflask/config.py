@@ -139,13 +139,13 @@ def _read_env_file(path: Path) -> dict[str, str]:
         raise ConfigError(f"{path} cannot be read ({type(error).__name__})") from None
     broken = [binding.original.line for binding in bindings if binding.error]
     if broken:
-        # The line itself may hold a secret: only its number is told.
+        # The line itself may hold a secret: only its number is shown.
         raise ConfigError(f"{path} has a line that cannot be read: line {broken[0]}")
     return {binding.key: binding.value or "" for binding in bindings if binding.key}
 
 
 class _Reader:
-    """Reads settings one by one and collects what is wrong, so that all of it is told at once."""
+    """Reads settings one by one and collects what is wrong, so that all of it is reported at once."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

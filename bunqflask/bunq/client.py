@@ -331,9 +331,9 @@ class BunqClient:
             except errors.SecretRefused as refused:
                 if endpoint in _TAKES_SECRETS:
                     raise
-                # No secret went along: what is refused here is the session. Opening one will tell more.
-                words = refused.descriptions
-                raise errors.CredentialsRejected(refused.status, words, refused.response_id) from refused
+                # The call carried no secret: bunq refuses the session. Opening a new one will show more.
+                messages = refused.descriptions
+                raise errors.CredentialsRejected(refused.status, messages, refused.response_id) from refused
             except errors.RateLimited as limited:
                 # Refused means not done: safe to try again, once the endpoint is open. The gate knows when.
                 self._gate.close(endpoint, limited.wait_s or limit_for(endpoint).period_s)
@@ -348,5 +348,5 @@ class BunqClient:
         raise AssertionError("unreachable")
 
 
-def _says(refused: errors.RequestRefused, words: str) -> bool:
-    return any(words in sentence.casefold() for sentence in refused.descriptions)
+def _says(refused: errors.RequestRefused, text: str) -> bool:
+    return any(text in sentence.casefold() for sentence in refused.descriptions)

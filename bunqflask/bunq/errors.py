@@ -7,7 +7,7 @@ BunqError                    bunq gave no usable answer
 ├── ResponseNotTrusted       a success that bunq's key did not sign
 ├── ResponseNotUnderstood    not the documented shape
 └── RequestRefused           bunq said no
-    ├── CredentialsRejected  401, or 403 with the words of a dead session: open a session once more
+    ├── CredentialsRejected  401, or 403 with the message of a dead session: open a session once more
     ├── PermissionRefused    403 otherwise
     ├── SecretRefused        400 "User credentials are incorrect": API key, grant or address not accepted
     ├── InstallationTaken    400 "already has a user session": of the time when an installation had one session
@@ -59,10 +59,10 @@ class ResponseNotUnderstood(BunqError):
 
 
 class RequestRefused(BunqError):
-    """bunq said no: `status`, bunq's own words, and its response id, which bunq's support asks for."""
+    """bunq said no: `status`, bunq's own messages, and its response id, which bunq's support asks for."""
 
     def __init__(self, status: int, descriptions: list[str], response_id: str | None) -> None:
-        super().__init__(f"{status} {'; '.join(descriptions) or 'without words'}")
+        super().__init__(f"{status} {'; '.join(descriptions) or 'without a message'}")
         self.status = status
         self.descriptions = descriptions
         self.response_id = response_id
@@ -89,7 +89,7 @@ class ObjectNotFound(RequestRefused):
 
 
 class RateLimited(RequestRefused):
-    """Too many calls; `wait_s` is read from bunq's words when they tell the period, in seconds."""
+    """Too many calls; `wait_s` is read from bunq's message when it names the period, in seconds."""
 
     wait_s: float = 0.0
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from bunqflask.bunq.resources import Json, moment, number, text, whole
+from bunqflask.bunq.resources import Json, number, read_time, text, whole
 from bunqflask.bunq.untrusted import clean
 
 NoteKind = Literal["text", "attachment"]
@@ -41,8 +41,8 @@ class Note:
                 return cls(
                     kind=_KINDS[wrapper],
                     note_id=number(data, "id"),
-                    created_at=moment(data.get("created")),
-                    updated_at=moment(data.get("updated")),
+                    created_at=read_time(data.get("created")),
+                    updated_at=read_time(data.get("updated")),
                     author=text(creator.get("display_name")) if isinstance(creator, dict) else "",
                     text=_lines(data.get("content" if wrapper == "NoteText" else "description")),
                     attachment_ids=attachment_ids(data.get("attachment")),
@@ -52,12 +52,12 @@ class Note:
 
 
 def attachment_ids(listed: Any) -> list[int]:
-    """Read the ids from the `attachment` member of a payment or a note, each once; what names no file is left out."""
+    """Read the ids from the `attachment` member of a payment or a note, each once, ignoring entries without one."""
     items = listed if isinstance(listed, list) else [listed]
     ids = [whole(item.get("id")) for item in items if isinstance(item, dict)]
     return list(dict.fromkeys(each for each in ids if each is not None))
 
 
 def _lines(value: Any) -> str:
-    """A text of several lines: their ends are kept, what else is not for reading is not."""
+    """A text of several lines, without other control characters."""
     return "\n".join(clean(line) for line in value.splitlines()) if isinstance(value, str) else ""

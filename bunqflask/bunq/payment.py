@@ -14,15 +14,15 @@ import msgspec
 
 from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.bunq.protocol import page_query
-from bunqflask.bunq.resources import Amount, Json, moment, text, whole
+from bunqflask.bunq.resources import Amount, Json, read_time, text, whole
 from bunqflask.bunq.untrusted import check_depth, read_json
 
 
 class Payment(msgspec.Struct, frozen=True):
     """One movement on one monetary account: negative amounts went out.
 
-    `balance_after` is the account's balance after it, where bunq tells one. Merchants have no IBAN. `raw` is all that
-    bunq said, as JSON.
+    `balance_after` is the account's balance after it, where bunq gives one. Merchants have no IBAN. `raw` is
+    bunq's JSON of it.
     """
 
     payment_id: int
@@ -42,7 +42,7 @@ class Payment(msgspec.Struct, frozen=True):
     def from_item(cls, item: Mapping[str, bytes]) -> Payment | None:
         """Read one list item `{"Payment": …}`, unread JSON under its name; None when it holds no payment.
 
-        :raises ResponseNotUnderstood: a payment without an id, an amount or a moment cannot be kept exactly.
+        :raises ResponseNotUnderstood: a payment without an id, an amount or a time cannot be stored.
         """
         raw = item.get("Payment", b"null")
         try:
@@ -52,15 +52,15 @@ class Payment(msgspec.Struct, frozen=True):
         if written is None:
             return None
         payment_id = whole(written.id)
-        amount, created_at = Amount.from_json(written.amount), moment(written.created)
+        amount, created_at = Amount.from_json(written.amount), read_time(written.created)
         if payment_id is None or amount is None or created_at is None:
-            raise ResponseNotUnderstood(f"payment {payment_id} has no id, no amount or no moment")
+            raise ResponseNotUnderstood(f"payment {payment_id} has no id, no amount or no time")
         name, iban = _party(written.counterparty_alias)
         return cls(
             payment_id=payment_id,
             monetary_account_id=whole(written.monetary_account_id),
             created_at=created_at,
-            updated_at=moment(written.updated) or created_at,
+            updated_at=read_time(written.updated) or created_at,
             amount=amount,
             balance_after=Amount.from_json(written.balance_after_mutation),
             description=text(written.description),
@@ -85,7 +85,7 @@ class PaymentPage:
 
     @classmethod
     def from_answer(cls, items: Sequence[Mapping[str, bytes]], pagination: Json) -> PaymentPage:
-        """Read a page in whatever order bunq lists it; what is no payment on it is passed over.
+        """Read a page in whatever order bunq lists it; other items on it are ignored.
 
         :raises ResponseNotUnderstood: one of the payments cannot be read, or there is no telling where to go on.
 
@@ -97,12 +97,12 @@ class PaymentPage:
             return cls(payments, None)
         if payments or not is_paged:
             return cls(payments, min((payment.payment_id for payment in payments), default=None), is_paged)
-        # A page of other things: where payments go on, only its paging tells.
+        # A page of other items: only its paging says where payments go on.
         return cls(payments, (page_query(older_url) or {}).get("older_id"))
 
 
 class _Written(msgspec.Struct):
-    """What we look at of a payment, each of whatever kind; all else in it is passed over unread."""
+    """The members of a payment that we use, of any JSON type; all others are ignored."""
 
     id: Any = None
     created: Any = None

@@ -31,12 +31,12 @@ _DEAD_SESSION = (
 _PAGING = ("count", "older_id", "newer_id")
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _TOKEN = re.compile(r"[!-~]{1,4000}")
-_SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's words, not a secret
+_SECRET_REFUSED = "user credentials are incorrect"  # noqa: S105 - bunq's text, not a secret
 _INSTALLATION_TAKEN = "already has a user session"
 _LONGEST_ID = 100
 _LONGEST_WORDS = 300
 _MOST_SENTENCES = 10
-# bunq's longest period is 30 seconds, and these words come unsigned.
+# bunq's longest period is 30 seconds, and this message comes unsigned.
 _LONGEST_WAIT_S = 60.0
 _LIMIT_WORDS = re.compile(r"maximum of (\d+) calls? per (\d{1,9}) second", re.IGNORECASE)
 
@@ -294,17 +294,17 @@ def read_token(response: BunqResponse, *, state: str) -> str:
 
 
 def refusal(response: BunqResponse) -> errors.RequestRefused:
-    """Name what an error answer means, by its status first and bunq's words second."""
-    words = _descriptions(response)
-    kind = _refusal_kind(response.status, " ".join(words).casefold())
-    refused = kind(response.status, words, response.response_id)
+    """Name what an error answer means, by its status first and bunq's message second."""
+    messages = _descriptions(response)
+    kind = _refusal_kind(response.status, " ".join(messages).casefold())
+    refused = kind(response.status, messages, response.response_id)
     if isinstance(refused, errors.RateLimited):
-        refused.wait_s = _wait(words)
+        refused.wait_s = _wait(messages)
     return refused
 
 
-def _refusal_kind(status: int, words: str) -> type[errors.RequestRefused]:
-    if status == 401 or (status == 403 and any(text in words for text in _DEAD_SESSION)):
+def _refusal_kind(status: int, messages: str) -> type[errors.RequestRefused]:
+    if status == 401 or (status == 403 and any(text in messages for text in _DEAD_SESSION)):
         return errors.CredentialsRejected
     if status == 403:
         return errors.PermissionRefused
@@ -314,22 +314,22 @@ def _refusal_kind(status: int, words: str) -> type[errors.RequestRefused]:
         return errors.RateLimited
     if status == 491 or status >= 500:
         return errors.BunqUnavailable
-    if status in (400, 490) and _SECRET_REFUSED in words:
+    if status in (400, 490) and _SECRET_REFUSED in messages:
         return errors.SecretRefused
-    if status == 400 and _INSTALLATION_TAKEN in words:
+    if status == 400 and _INSTALLATION_TAKEN in messages:
         return errors.InstallationTaken
     return errors.RequestRefused
 
 
-def _wait(words: list[str]) -> float:
-    for sentence in words:
+def _wait(messages: list[str]) -> float:
+    for sentence in messages:
         if found := _LIMIT_WORDS.search(sentence):
             return min(float(found[2]), _LONGEST_WAIT_S)
     return 0.0
 
 
-def _code_refused(response: BunqResponse, words: list[str]) -> errors.CodeRefused:
-    refused = errors.CodeRefused(response.status, words, response.response_id)
+def _code_refused(response: BunqResponse, messages: list[str]) -> errors.CodeRefused:
+    refused = errors.CodeRefused(response.status, messages, response.response_id)
     try:
         data = read_json(response.body)
     except ValueError:
@@ -340,7 +340,7 @@ def _code_refused(response: BunqResponse, words: list[str]) -> errors.CodeRefuse
 
 
 def _descriptions(response: BunqResponse) -> list[str]:
-    """Read bunq's words from both shapes of error; a page of HTML has none."""
+    """Read bunq's messages from both shapes of error; an HTML page has none."""
     try:
         data = read_json(response.body)
     except ValueError:
@@ -348,16 +348,16 @@ def _descriptions(response: BunqResponse) -> list[str]:
     if not isinstance(data, dict):
         return []
     items = data.get("Error")
-    words = [
+    messages = [
         item[name]
         for item in (items if isinstance(items, list) else [])
         if isinstance(item, dict)
         for name in ("error_description", "error_description_translated")
         if isinstance(item.get(name), str)
     ]
-    words += [data[name] for name in ("error", "error_description") if isinstance(data.get(name), str)]
-    # The translation often repeats the words; each sentence once, none of them long.
-    return list(dict.fromkeys(clean(sentence)[:_LONGEST_WORDS].strip() for sentence in words[:_MOST_SENTENCES]))
+    messages += [data[name] for name in ("error", "error_description") if isinstance(data.get(name), str)]
+    # The translation often repeats the message: each sentence once, none of them long.
+    return list(dict.fromkeys(clean(sentence)[:_LONGEST_WORDS].strip() for sentence in messages[:_MOST_SENTENCES]))
 
 
 def _json(response: BunqResponse) -> Any:

@@ -164,7 +164,7 @@ class OauthClient:
 
 @dataclass(frozen=True)
 class MonetaryAccount:
-    """One monetary account; `wrapper` keeps bunq's type name, known to us or not, and `raw` all it said.
+    """One monetary account; `wrapper` is bunq's name of its type, known to us or not, and `raw` bunq's JSON of it.
 
     `balance` is None where bunq gave none or one that is not an amount.
     """
@@ -211,7 +211,7 @@ class MonetaryAccount:
             sub_status=text(data.get("sub_status")),
             color=_color(setting.get("color")) if isinstance(setting, dict) else None,
             savings_goal=Amount.from_json(data.get("savings_goal")),
-            updated_at=moment(data.get("updated")),
+            updated_at=read_time(data.get("updated")),
             user_id=whole(data.get("user_id")),
             raw=data,
         )
@@ -277,7 +277,7 @@ def secret(data: Json, name: str) -> str:
     return value
 
 
-def moment(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
     """Read bunq's timestamp: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC without saying so, sometimes fewer digits."""
     if not isinstance(value, str):
         return None

@@ -34,7 +34,7 @@ class _TooLarge(requests.RequestException):
 
 
 class _NoCredentials(AuthBase):
-    """Keeps requests from adding a password it finds in a .netrc file."""
+    """Prevents requests from adding a password from a .netrc file."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -130,7 +130,7 @@ def bound(session: requests.Session) -> requests.Session:
 
 
 class Transport:
-    """Sends requests over kept connections. Knows nothing of bunq but its time limits."""
+    """Sends requests over persistent connections. Knows nothing of bunq but its time limits."""
 
     def __init__(self) -> None:
         self._session = bound(requests.Session())
@@ -143,7 +143,7 @@ class Transport:
         :raises ResponseNotUnderstood: a response too large to be read.
         """
         if request.method != "GET":
-            # A kept connection may be closed by bunq at the moment we use it: only a GET could then be sent again.
+            # bunq may close a persistent connection just when we use it: only a GET could then be sent again.
             self._session.close()
         try:
             answer = self._session.request(
@@ -159,7 +159,7 @@ class Transport:
         return response_of(answer)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the persistent connections."""
         self._session.close()
 
     def __enter__(self) -> Self:

@@ -51,7 +51,7 @@ def read_json(body: bytes) -> Any:
 def split_json(body: bytes) -> tuple[list[dict[str, bytes]], Any]:
     """Read a list answer of bunq's, but leave what stands under each item's names as it was written.
 
-    What is kept for long is those bytes, and not thousands of small objects that are made and thrown away.
+    Those bytes are stored, instead of thousands of small objects that are made and thrown away.
 
     :raises ValueError: not such a list; or one that only `read_json` can read.
     """

@@ -2,7 +2,7 @@
 
 That version is the one the Dutch banks' common guideline describes and the one bookkeeping programs in the Netherlands
 read; those that take the newer .08 take this as well. Written as text, entry by entry, so that its size costs nothing.
-bunq's API does not tell the end-to-end reference, so it says NOTPROVIDED, as SEPA prescribes.
+bunq's API does not give the end-to-end reference, so it says NOTPROVIDED, as SEPA prescribes.
 
 https://www.iso20022.org/catalogue-messages · https://www.betaalvereniging.nl
 """
@@ -147,19 +147,19 @@ def _summary(totals: Totals, currency: str) -> str:
     )
 
 
-def _entry(entry: Entry, day: str, moment: str) -> str:
+def _entry(entry: Entry, day: str, booked_at: str) -> str:
     return (
         f"<Ntry><NtryRef>{entry.payment_id}</NtryRef>{_amount(entry.amount, entry.currency)}<Sts>BOOK</Sts>"
         f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef>"
         f"{_transaction_code(entry)}<NtryDtls><TxDtls>"
         f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef><EndToEndId>NOTPROVIDED</EndToEndId></Refs>"
-        f"{_parties(entry)}{_remittance(entry.description)}<RltdDts><TxDtTm>{moment}</TxDtTm></RltdDts>"
+        f"{_parties(entry)}{_remittance(entry.description)}<RltdDts><TxDtTm>{booked_at}</TxDtTm></RltdDts>"
         "</TxDtls></NtryDtls></Ntry>\n"
     )
 
 
 def _transaction_code(entry: Entry) -> str:
-    """Return ISO's code for what happened, and bunq's own words beside it."""
+    """Return ISO's code for what happened, and bunq's own text beside it."""
     kind, sub_kind, out = entry.kind.upper(), entry.sub_kind.upper(), entry.amount < 0
     if kind == "INTEREST":
         code = ("ACMT", "MDOP" if out else "MCOP", "INTR")

@@ -1,4 +1,4 @@
-"""What changed since the last pack, told from the two manifests alone."""
+"""What changed since the last pack, found from the two manifests alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST_LINES = 1_000  # per account; what is beyond is counted
 
 @dataclass(frozen=True)
 class _Account:
-    """One account of a manifest, read again; `marks` is None where only days were kept."""
+    """One account of a manifest, read again; `marks` is None where only days were stored."""
 
     monetary_account_id: int
     title: str

@@ -15,7 +15,7 @@ from bunqflask.exports.text import Sink, guarded
 
 COLUMNS = (
     "date",  # the day in `zone`, YYYY-MM-DD
-    "time",  # HH:MM:SS in `zone`, with the distance to UTC of that moment
+    "time",  # HH:MM:SS in `zone`, with the offset from UTC at that time
     "zone",
     "account",
     "account_iban",

@@ -1,8 +1,8 @@
-"""Short marks of payments, so that a pack can tell what changed without holding the payments themselves.
+"""Short marks of payments, so that a pack can show what changed without containing the payments themselves.
 
 A mark is payment id, local day, amount and twelve hexadecimal digits of a SHA-256 over everything the bank says of the
-payment except the balance after it, which moves when an older payment appears. A pack keeps at most `MOST_MARKS` of
-them; an account with more is kept as one line per day instead, and then changes can be told to the day.
+payment except the balance after it, which moves when an older payment appears. A pack holds at most `MOST_MARKS` of
+them; an account with more has one line per day instead, and then changes are known to the day.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ def by_day(marks: Iterable[Mark]) -> dict[date, Day]:
 
 @dataclass
 class Digests:
-    """Collects the marks of one account while its entries pass by; at most `room` of them are kept."""
+    """Collects the marks of one account while its entries pass by; at most `room` of them are stored."""
 
     room: int
     marks: list[Mark] | None = field(default_factory=list)

@@ -141,7 +141,7 @@ def _moment(local: datetime) -> str:
     """Return OFX's date and time: "20261031233000.000[+1:CET]".
 
     Programs read "+5.30" as half an hour or as three tenths of one. So where a zone lies between whole hours, the
-    same moment is written as the clock shows it in the whole hour next to it where the day is the same.
+    same time is written as the clock shows it in the whole hour next to it where the day is the same.
     """
     minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
     hours, between = divmod(minutes, 60)

@@ -251,8 +251,8 @@ def _warning(statements: Sequence[Statement], totals: Sequence[Totals]) -> str:
 
 def _title(statement: Statement) -> str:
     account = statement.account
-    words = (account.name, account.iban or "", str(account.monetary_account_id))
-    return " · ".join(filter(None, map(plain, words)))
+    parts = (account.name, account.iban or "", str(account.monetary_account_id))
+    return " · ".join(filter(None, map(plain, parts)))
 
 
 class _Package:
@@ -276,7 +276,7 @@ class _Package:
 
 
 class _Weighed(io.RawIOBase):
-    """Hands on what is written and keeps its length and hash."""
+    """Passes on what is written, and computes its length and hash."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

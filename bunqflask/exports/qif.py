@@ -1,7 +1,7 @@
 """QIF, as Quicken defined it: dates month first, amounts with a point, the payment's id as number.
 
 The opening balance is not written as a payment, which would count it again at every import; the closing balance
-stands in the account's header, where it is known. Programs tell accounts apart by their names alone, across files, so
+stands in the account's header, where it is known. Programs distinguish accounts by their names alone, across files, so
 bunq's id stands behind each. UTF-8 without a byte order mark: programs that still take QIF ask or find out.
 
 https://en.wikipedia.org/wiki/Quicken_Interchange_Format

@@ -58,7 +58,7 @@ class Entry:
 class Statement:
     """One account from `first_day` to `last_day`, both included, as days of `zone`.
 
-    `entries()` yields them oldest first, and anew at each call: a format may ask twice, and none keeps them.
+    `entries()` yields them oldest first, and anew at each call: a format may iterate twice, and none stores them.
     `verified` says that the bank's balances and the amounts agree to the cent; `notice` says it to a person.
     """
 
@@ -179,14 +179,14 @@ def is_verified(statement: Statement, totals: Totals) -> bool:
 def caution(statement: Statement, totals: Totals | None = None) -> str:
     """Return what a reader of this statement has to know before trusting it; empty when it is verified."""
     agree = totals is None or totals.agree
-    words = [] if statement.verified and agree else ["NOT VERIFIED COMPLETE."]
+    sentences = [] if statement.verified and agree else ["NOT VERIFIED COMPLETE."]
     if not statement.verified and statement.notice:
-        words.append(statement.notice)
+        sentences.append(statement.notice)
     if totals is not None and not totals.known:
-        words.append("The bank's balances are not known: where a file has to state them, they count from zero.")
+        sentences.append("The bank's balances are not known: where a file has to state them, they count from zero.")
     if not agree:
-        words.append("The opening balance and the entries do not add up to the closing balance.")
-    return " ".join(words)
+        sentences.append("The opening balance and the entries do not add up to the closing balance.")
+    return " ".join(sentences)
 
 
 def day_before(day: date) -> date:
@@ -198,7 +198,7 @@ def day_after(day: date) -> date:
 
 
 def begin_of(statement: Statement) -> datetime:
-    """Return the first moment of the period, in its zone."""
+    """Return the start of the period, in its zone."""
     return datetime.combine(statement.first_day, time.min, statement.zone)
 
 

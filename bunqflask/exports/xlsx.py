@@ -85,7 +85,7 @@ class _Book:
         self._right = self.workbook.add_format({"align": "right"})
         self._day = self.workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._clock = self.workbook.add_format({"num_format": "hh:mm:ss"})
-        self._names: set[str] = {"history"}  # Excel keeps this name for itself
+        self._names: set[str] = {"history"}  # Excel reserves this name
 
     def sheet(self, name: str, columns: tuple[tuple[str, int], ...]) -> Any:
         sheet = self.workbook.add_worksheet(self._free_name(name))
@@ -122,11 +122,11 @@ class _Book:
         else:
             sheet.write_number(row, column, amount, self._money)
 
-    def day(self, sheet: Any, row: int, column: int, moment: datetime) -> None:
-        sheet.write_datetime(row, column, moment, self._day)
+    def day(self, sheet: Any, row: int, column: int, time: datetime) -> None:
+        sheet.write_datetime(row, column, time, self._day)
 
-    def clock(self, sheet: Any, row: int, column: int, moment: datetime) -> None:
-        sheet.write_datetime(row, column, moment.time().replace(microsecond=0), self._clock)
+    def clock(self, sheet: Any, row: int, column: int, time: datetime) -> None:
+        sheet.write_datetime(row, column, time.time().replace(microsecond=0), self._clock)
 
 
 def write(statements: Statements, stream: BinaryIO) -> None:

@@ -13,7 +13,7 @@ from bunqflask.extensions import Base
 
 
 class Pack(Base):
-    """The manifest of the last pack made of the same accounts and period, to tell what changed since."""
+    """The manifest of the last pack made of the same accounts and period, to show what changed since."""
 
     __tablename__ = "pack"
 

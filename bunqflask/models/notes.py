@@ -31,7 +31,7 @@ class Note(Base):
 
     __tablename__ = "note"
 
-    # Of the reading, which is locked while they are stored: whoever erases the payment meanwhile waits there.
+    # Refers to the sync row, which is locked while notes are stored: a deletion of the payment waits for it.
     payment_row_id: Mapped[int] = mapped_column(
         PaymentRowId, ForeignKey("note_sync.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )

@@ -32,7 +32,7 @@ class AttemptStep(StrEnum):
 class ErrorKind(StrEnum):
     """Why a call to bunq did not do what was wanted; `services.gateway.retry_policy` says what follows from each."""
 
-    # bunq's rate limit: the work goes on by itself
+    # bunq's rate limit: the work goes on automatically
     WAITING = "waiting"
     UNAVAILABLE = "unavailable"
     NO_ANSWER = "no_answer"

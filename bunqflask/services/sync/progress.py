@@ -26,7 +26,7 @@ def expected_total(account_id: int, state: AccountSync) -> int | None:
     """
     top = state.covered[0] if state.covered else CoveredRange(0, 0, False)
     raw = db.session.scalar(select(MonetaryAccount.raw).where(MonetaryAccount.id == account_id))
-    opened_at = resources.moment((raw or {}).get("created"))
+    opened_at = resources.read_time((raw or {}).get("created"))
     if top.reaches_end or opened_at is None:
         return None
     query = select(func.count(), func.min(Payment.created_at), func.max(Payment.created_at)).where(

@@ -1,4 +1,4 @@
-"""A disk that takes nothing more, by whatever it is told, and what a person reads about it."""
+"""Recognises disk-full and read-only errors of the system, SQLite and PostgreSQL, and says so on a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _POSTGRES_DISK_FULL = "53100"
 
 
 def refuses(error: Exception) -> bool:
-    """Tell whether an error of the system or of a database means that the disk takes nothing."""
+    """Tell whether an error means that nothing can be written to the disk."""
     if isinstance(error, OSError):
         return error.errno in _ERRNOS
     if not isinstance(error, OperationalError):

@@ -116,13 +116,13 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error
     if error.code == 404:
         return page(_not_found())
-    words = {
+    titles = {
         400: _("The request could not be read"),
         405: _("This address takes no such request"),
         413: _("That is too much at once"),
     }
     problem = Problem(
-        title=words.get(error.code, _("This did not work")),
+        title=titles.get(error.code, _("This did not work")),
         lead=_("Nothing was changed."),
         todo=[_("Go back and try again.")],
         who=_("You"),

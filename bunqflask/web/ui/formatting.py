@@ -33,7 +33,7 @@ DAY_PATTERNS = {
     "month_year": "MMM y",
     "tick": "d MMM",
 }
-# Arabic, Hebrew and Persian words need these two joiners; any other invisible sign only misleads.
+# Arabic, Hebrew and Persian words need these two joiners; any other invisible character only misleads.
 JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
@@ -75,7 +75,7 @@ def _frame(currency: str, locale: str) -> tuple[str, str] | None:
 
 
 def currency_name(currency: str, locale: str = LOCALE) -> str:
-    """The currency in words, as inside a sentence: "euro", "US dollar"."""
+    """The name of a currency, as inside a sentence: "euro", "US dollar"."""
     return get_currency_name(currency, count=1, locale=locale)
 
 
@@ -96,10 +96,10 @@ def one_line(raw: str | None, length: int = NAME_LENGTH) -> str:
     Escaping is Jinja's job and isolation of direction is `<bdi>`'s; this removes what neither can: control
     signs, direction overrides and line breaks.
     """
-    kept = raw or ""
-    if not kept.isprintable():
-        kept = _without_unseen(kept)
-    text = " ".join(kept.split())
+    visible = raw or ""
+    if not visible.isprintable():
+        visible = _without_unseen(visible)
+    text = " ".join(visible.split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
@@ -142,7 +142,7 @@ def exact(when: datetime) -> str:
 
 
 def iso(when: datetime) -> str:
-    """The same moment for `<time datetime>`, always with its offset."""
+    """The same time for `<time datetime>`, always with its offset."""
     return _local(when).isoformat(timespec="seconds")
 
 
@@ -186,5 +186,5 @@ def _now(now: datetime | None) -> datetime:
 
 def _local(when: datetime) -> datetime:
     if when.tzinfo is None:
-        raise ValueError("a moment without a zone could be any of several moments")
+        raise ValueError("a time without a zone could be any of several")
     return when.astimezone(zone())

@@ -36,7 +36,7 @@ def script_url() -> str | None:
 @public
 @without_database
 def htmx() -> Response:
-    """htmx itself. The address carries its version, so it may be kept for a year."""
+    """htmx itself. The address carries its version, so it may be cached for a year."""
     path = _script_path()
     if path is None:
         return Response(status=404)

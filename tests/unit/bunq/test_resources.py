@@ -151,14 +151,14 @@ def test_an_id_is_a_number_written_as_number_or_text(value: Any) -> None:
     ],
 )
 def test_a_timestamp_is_utc_with_six_digits_or_fewer(written: str, read: datetime) -> None:
-    assert resources.moment(written) == read
+    assert resources.read_time(written) == read
 
 
 @pytest.mark.parametrize(
     "written", [None, 0, "", "yesterday", "2026-13-01", "0001-01-01T00:00:00+23:59", "9" * 26, "9" * 100]
 )
 def test_what_is_not_a_timestamp_is_none(written: Any) -> None:
-    assert resources.moment(written) is None
+    assert resources.read_time(written) is None
 
 
 def test_a_name_cannot_move_the_cursor_turn_the_writing_or_fail_to_be_stored() -> None:
