@@ -1,0 +1,1 @@
+"""How a call comes in and its answer goes out: routes, checks, signatures, faults."""
