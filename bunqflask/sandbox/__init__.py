@@ -11,14 +11,17 @@ import threading
 import uuid
 from collections.abc import Callable
 
-import click
 from flask import Flask, Response, request
 
-from . import acts, bunqto, consent, control, history, links, panel, people, portal, seed, token_endpoint, wire
-from .answering import mount
-from .bank import Bank
-from .resources import CALL_NAMES, CALLS
-from .settings import Settings
+from bunqflask.sandbox import commands
+from bunqflask.sandbox.bank import people, seed, wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.settings import Settings
+from bunqflask.sandbox.control import api, scenarios
+from bunqflask.sandbox.pages import bunqme_pages, bunqto_links, consent, panel, portal
+from bunqflask.sandbox.protocol import token_endpoint
+from bunqflask.sandbox.protocol.dispatch import mount
+from bunqflask.sandbox.resources import CALL_NAMES, CALLS
 
 __all__ = ["Settings", "create_app"]
 
@@ -37,14 +40,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     mount(app, bank, CALLS)
     app.register_blueprint(token_endpoint.blueprint(bank))
     app.register_blueprint(consent.blueprint(bank))
-    app.register_blueprint(links.blueprint(bank))
-    app.register_blueprint(bunqto.blueprint(bank))
+    app.register_blueprint(bunqme_pages.blueprint(bank))
+    app.register_blueprint(bunqto_links.blueprint(bank))
     app.register_blueprint(portal.blueprint(bank))
-    app.register_blueprint(control.blueprint(bank))
+    app.register_blueprint(api.blueprint(bank))
     app.register_blueprint(panel.blueprint(bank))
-    app.register_blueprint(acts.blueprint(bank))
+    app.register_blueprint(scenarios.blueprint(bank))
     _add_errors(app, bank)
-    _add_commands(app, bank)
+    commands.init_app(app, bank)
     logging.getLogger("werkzeug").addFilter(_without_secrets)
     seed.ensure(bank)
     return app
@@ -95,7 +98,7 @@ def _add_errors(app: Flask, bank: Bank) -> None:
         body = wire.to_bytes(wire.error_body(refusal.text, language=language))
         response = Response(body, refusal.status, content_type="application/json")
         response_id = response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
-        if not request.path.startswith((control.PREFIX, "/favicon")):
+        if not request.path.startswith((api.PREFIX, "/favicon")):
             hint = {"path": "bunq's API lies under /v1/"} if refusal.status == 404 else {}
             bank.calls.add(
                 at=people.now_text(bank.store),
@@ -108,13 +111,3 @@ def _add_errors(app: Flask, bank: Bank) -> None:
                 verdicts={**hint, "refused": refusal.text},
             )
         return response
-
-
-def _add_commands(app: Flask, bank: Bank) -> None:
-    @app.cli.command("reset")
-    def reset() -> None:
-        """Forget everything and start again with the seeded people."""
-        seed.reset(bank, past=False)
-        click.echo("The simulated bank is as new.")
-
-    app.cli.add_command(history.command(bank))

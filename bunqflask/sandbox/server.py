@@ -11,8 +11,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from . import create_app
-from .settings import Settings
+from bunqflask.sandbox import create_app
+from bunqflask.sandbox.bank.settings import Settings
 
 
 class _Quiet(WSGIRequestHandler):

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from bunqflask.sandbox.server import serve
-from bunqflask.sandbox.settings import Settings
+from bunqflask.sandbox.bank.settings import Settings
 from tests.support.browser import Browser, Page
 
 TIMEOUT_S = 30

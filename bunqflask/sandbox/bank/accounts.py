@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import uuid
 
-from . import ledger, people
-from .store import Item, Json, Store
-from .wire import amount, invalid
+from bunqflask.sandbox.bank import ledger, people
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import amount, invalid
 
 BANK = "MonetaryAccountBank"
 SAVINGS = "MonetaryAccountSavings"

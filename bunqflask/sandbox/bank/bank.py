@@ -10,11 +10,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import cast
 
-from .calls import CallLog
-from .faults import Faults
-from .limits import Limiter
-from .settings import Settings, SwitchValue, check_switch
-from .store import Json, Store
+from bunqflask.sandbox.bank.call_log import CallLog
+from bunqflask.sandbox.bank.faults import Faults
+from bunqflask.sandbox.bank.rate_limits import Limiter
+from bunqflask.sandbox.bank.settings import Settings, SwitchValue, check_switch
+from bunqflask.sandbox.bank.store import Json, Store
 
 # Work that falls due later: gets the bank, the moment it was due (seconds since 1970) and what it was given.
 Job = Callable[["Bank", float, Json], None]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from . import accounts, events, ledger, payments, people, wire
-from .bank import Bank, job
-from .store import Item, Json, Store
-from .wire import amount
+from bunqflask.sandbox.bank import accounts, events, ledger, payments, people, wire
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import amount
 
 # Products that a card can be ordered as, and whether they exist on a phone only.
 PRODUCTS = {

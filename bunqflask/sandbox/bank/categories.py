@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import wire
-from .bank import Bank
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 ANYWHERE = "*"
 

@@ -5,10 +5,10 @@ https://doc.bunq.com/api-reference/draft-payment
 
 from __future__ import annotations
 
-from . import accounts, events, payments, schedules, wire
-from .bank import Bank, job
-from .store import Item, Json, Store
-from .wire import Refusal, amount
+from bunqflask.sandbox.bank import accounts, events, payments, schedules, wire
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal, amount
 
 ENTRIES_MAXIMUM = 350
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import requests
 
-from . import accounts
-from .bank import Bank, job
-from .store import Item, Json
-from .wire import to_bytes
+from bunqflask.sandbox.bank import accounts
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import to_bytes
 
 TRIES = 6
 BETWEEN_TRIES_S = 60

@@ -7,8 +7,8 @@ import itertools
 import threading
 from dataclasses import dataclass
 
-from .limits import last_word
-from .store import Json
+from bunqflask.sandbox.bank.rate_limits import last_word
+from bunqflask.sandbox.bank.store import Json
 
 # Kind -> what the panel calls it. Those in STATUS_TEXTS replace the answer by a refusal.
 KINDS = {

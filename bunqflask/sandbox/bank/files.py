@@ -5,8 +5,8 @@ https://doc.bunq.com/api-reference/attachment
 
 from __future__ import annotations
 
-from . import wire
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "application/pdf": "pdf"}
 

@@ -28,14 +28,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-import click
-
-from . import accounts, ledger, occasions, people, seed
-from .bank import Bank
-from .clock import bunq_time, parse_bunq_time
-from .ledger import Movement
-from .occasions import Kind
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import accounts, ledger, people, sample_payments
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.ledger import Movement
+from bunqflask.sandbox.bank.sample_payments import Kind
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 MAXIMUM = 10_000_000
 JODIS_MAIN = 2083712
@@ -94,27 +92,6 @@ def from_json(bank: Bank, body: Json) -> Json:
     if not all(isinstance(each, int) and not isinstance(each, bool) for each in numbers.values()):
         raise ValueError("payments, account and seed are whole numbers")
     return asdict(make(bank, numbers["account"], numbers["payments"], seed=numbers["seed"]))
-
-
-def command(bank: Bank) -> click.Command:
-    """Return the command `seed`."""
-
-    @click.command("seed")
-    @click.option("--payments", type=int, help="Also give an account a history of so many payments.")
-    @click.option("--account", type=int, default=JODIS_MAIN, show_default=True, help="Whose history it is.")
-    @click.option("--seed", "number", type=int, default=0, show_default=True, help="Another number, another history.")
-    def seed_command(payments: int | None, account: int, number: int) -> None:
-        """Add the seeded people if they are not there yet, and payments if asked for."""
-        if payments is None:
-            click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")
-            return
-        try:
-            made = make(bank, account, payments, seed=number)
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
-        click.echo(f"{made.payments} payments on account {made.account}, {made.start[:10]} to {made.end[:10]}.")
-
-    return seed_command
 
 
 # When.
@@ -222,11 +199,11 @@ def _movements(life: _Life, rng: random.Random, payments: int, start: datetime, 
     """Return the movements of a history in time order."""
     last = min(LAST_PURCHASES, payments // 2)
     body = payments - 1 - last
-    purchases = [life.draw(rng.choice(occasions.PURCHASES)) for _ in range(last)]
+    purchases = [life.draw(rng.choice(sample_payments.PURCHASES)) for _ in range(last)]
     for index, (day, when) in enumerate(_moments(rng, payments, start, end)):
         life.new_moment(day, when)
         if payments == 1:
-            yield life.happen(life.draw(occasions.INTEREST))
+            yield life.happen(life.draw(sample_payments.INTEREST))
         elif index < body:
             yield life.live(body - index)
         elif index == body:
@@ -260,7 +237,7 @@ class _Life:
         self.savings = _savings(store, account)
         self.put_aside: dict[int, int] = {}
         self.own_sees = json.dumps({"account": account.id})
-        self.elsewhere = occasions.party(accounts.display_name(owner), occasions.ELSEWHERE)
+        self.elsewhere = sample_payments.party(accounts.display_name(owner), sample_payments.ELSEWHERE)
         self.due: deque[Kind] = deque()
         self.to_meet: dict[Kind, list[tuple[str, str]]] = {}
         self.bought: deque[_Drawn] = deque(maxlen=20)
@@ -271,10 +248,10 @@ class _Life:
         """Go on to the next moment; what the days since the last one brought falls due."""
         self.when = when
         if day != self.day:
-            self.month = f"{occasions.MONTHS[day.month - 1]} {day.year}"
+            self.month = f"{sample_payments.MONTHS[day.month - 1]} {day.year}"
             since = day if self.day is None else self.day + DAY
             for number in range((day - since).days + 1):
-                self.due.extend(occasions.MONTHLY.get((since + number * DAY).day, ()))
+                self.due.extend(sample_payments.MONTHLY.get((since + number * DAY).day, ()))
             self.day = day
 
     def live(self, left: int) -> Movement:
@@ -287,22 +264,22 @@ class _Life:
         if self.due:
             kind = self.due.popleft()
         else:
-            (kind,) = self.rng.choices(occasions.EVERYDAY, cum_weights=occasions.EVERYDAY_WEIGHTS)
-        if kind is occasions.TO_SAVINGS:
+            (kind,) = self.rng.choices(sample_payments.EVERYDAY, cum_weights=sample_payments.EVERYDAY_WEIGHTS)
+        if kind is sample_payments.TO_SAVINGS:
             return self._save(left) or self.live(left)
-        drawn = self._refund() if kind is occasions.REFUND else self.draw(kind)
+        drawn = self._refund() if kind is sample_payments.REFUND else self.draw(kind)
         if self._can_afford(drawn.cents):
             return self.happen(drawn)
         if self.put_aside and self.rng.random() < 0.5:
             return self._take_back(everything=False)
-        return self.happen(self.draw(occasions.CLIENT))
+        return self.happen(self.draw(sample_payments.CLIENT))
 
     def draw(self, kind: Kind) -> _Drawn:
         """Choose the party and the amount of a payment of this kind."""
         other, text = self._meet(kind)
         cents = self.rng.randrange(kind.low, kind.high + 1, kind.step)
         if "{" in text:
-            text = occasions.fill(text, cents, self.rng.randrange(100_000, 1_000_000), self.month)
+            text = sample_payments.fill(text, cents, self.rng.randrange(100_000, 1_000_000), self.month)
         return _Drawn(kind.type, kind.sub_type, cents, other, text)
 
     def _meet(self, kind: Kind) -> tuple[str, str]:
@@ -334,14 +311,14 @@ class _Life:
     def _refund(self) -> _Drawn:
         """Give back the money for something bought, or interest if nothing was."""
         if not self.bought:
-            return self.draw(occasions.INTEREST)
+            return self.draw(sample_payments.INTEREST)
         bought = self.bought.popleft()
-        refund = occasions.REFUND
+        refund = sample_payments.REFUND
         return _Drawn(refund.type, refund.sub_type, -bought.cents, bought.other, f"Refund {bought.text}")
 
     def _save(self, left: int) -> Movement | None:
         """Put something aside on another account of the same owner, if there is one, money, and time to return it."""
-        kind = occasions.TO_SAVINGS
+        kind = sample_payments.TO_SAVINGS
         cents = self.rng.randrange(kind.low, kind.high + 1, kind.step)
         if not self.savings or left <= len(self.savings) + 1 or not self._can_afford(-cents):
             return None
@@ -359,7 +336,7 @@ class _Life:
         return self._to_own(savings, cents, "Back from savings")
 
     def _to_own(self, savings: int, cents: int, text: str) -> Movement:
-        kind = occasions.TO_SAVINGS
+        kind = sample_payments.TO_SAVINGS
         drawn = _Drawn(kind.type, kind.sub_type, cents, json.dumps({"account": savings}), text)
         return self._move(savings, drawn)
 

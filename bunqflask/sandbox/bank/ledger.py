@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .clock import bunq_time
-from .store import Json, Store
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.store import Json, Store
 
 COLUMNS = "id, account, movement, amount, balance_after, created, type, sub_type, description, counterparty, extra"
 

@@ -10,9 +10,9 @@ import uuid
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from . import credentials, people
-from .bank import Bank
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import credentials, people
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 # How long a consent page waits for the phone. Not documented; ten minutes is as for codes.
 REQUEST_LIFETIME_S = 600

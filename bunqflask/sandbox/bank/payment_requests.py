@@ -11,11 +11,11 @@ from typing import Any
 
 from flask import has_request_context, request
 
-from . import accounts, events, files, ledger, payments, people, wire
-from .bank import Bank, job
-from .clock import bunq_time, parse_bunq_time
-from .store import Item, Json, Store
-from .wire import Refusal, amount
+from bunqflask.sandbox.bank import accounts, events, files, ledger, payments, people, wire
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal, amount
 
 # The kind of item of a request on the side of the one who asks.
 INQUIRY = "request_inquiry"

@@ -13,10 +13,10 @@ from typing import Any
 
 from flask import has_request_context, request
 
-from . import accounts, events, files, ledger, people, wire
-from .bank import Bank
-from .store import Item, Json, Store
-from .wire import Refusal, amount
+from bunqflask.sandbox.bank import accounts, events, files, ledger, people, wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal, amount
 
 EXTERNAL_TEXT, INTERNAL_TEXT = 140, 9000
 

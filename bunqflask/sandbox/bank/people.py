@@ -9,10 +9,10 @@ import hashlib
 import secrets
 import uuid
 
-from .clock import bunq_time
-from .signing import ROLES
-from .store import Item, Json, Store
-from .wire import amount
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.signing import ROLES
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import amount
 
 PERSON, COMPANY, PROVIDER = "UserPerson", "UserCompany", "UserPaymentServiceProvider"
 

@@ -8,10 +8,10 @@ https://doc.bunq.com/psd2/connect-as-a-pisp
 
 from __future__ import annotations
 
-from . import drafts, payments
-from .bank import Bank
-from .pages import money
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import drafts, payments
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.pages.layout import money
 
 KIND = "provider_draft"
 

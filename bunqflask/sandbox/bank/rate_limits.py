@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from .wire import Refusal
+from bunqflask.sandbox.bank.wire import Refusal
 
 # Per address and endpoint: (calls, seconds). DELETE is not documented; it is counted like PUT here.
 CLASSIC = {"GET": (3, 3), "POST": (5, 3), "PUT": (2, 3), "DELETE": (2, 3)}

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from itertools import accumulate
 
-from . import accounts
+from bunqflask.sandbox.bank import accounts
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import calendar
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from . import accounts, events, payments, wire
-from .bank import Bank, job
-from .clock import bunq_time, parse_bunq_time
-from .store import Item, Json, Store
-from .wire import Refusal, amount
+from bunqflask.sandbox.bank import accounts, events, payments, wire
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal, amount
 
 UNITS = ("ONCE", "HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from . import accounts, history, ledger, pdf, people, statements
-from .bank import Bank
-from .store import Item, Store
+from bunqflask.sandbox.bank import accounts, history, ledger, pdf, people, statements
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Store
 
 JODI, COMPANY, SUGAR_DADDY, BRAVO = 1864430, 1864512, 1800001, 1800002
 JODIS_MAIN, COMPANYS_MAIN = 2083712, 2083801

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from . import accounts, ledger, payments, pdf
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import accounts, ledger, payments, pdf
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 # Letters that do not fall apart into a plain one and an accent.
 PLAIN = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "ł": "l", "Ł": "L", "€": "EUR"})

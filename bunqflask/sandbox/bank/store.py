@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .clock import Clock, bunq_time
+from bunqflask.sandbox.bank.clock import Clock, bunq_time
 
 Json = dict[str, Any]
 

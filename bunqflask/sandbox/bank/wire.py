@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from .clock import bunq_time
-from .store import LARGEST_ID, Item, Json
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.store import LARGEST_ID, Item, Json
 
 PAGE_DEFAULT = 10
 PAGE_MAXIMUM = 200

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, jsonify, request
 
-from . import accounts, history, oauth, seed
-from .bank import Bank
-from .clock import bunq_time
-from .faults import KINDS
-from .store import LARGEST_ID, Json
+from bunqflask.sandbox.bank import accounts, history, oauth, seed
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.faults import KINDS
+from bunqflask.sandbox.bank.store import LARGEST_ID, Json
 
 PREFIX = "/__sandbox"
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from . import cards, ledger, payments, people, wire
-from .bank import Bank
-from .clock import bunq_time
-from .control import PREFIX, guarded
-from .store import Item
-from .wire import Refusal
+from bunqflask.sandbox.bank import cards, ledger, payments, people, wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.store import Item
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.control.api import PREFIX, guarded
 
 
 def make_key(bank: Bank, user_id: int) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, asking, events, ledger, payments, people
-from .bank import Bank
-from .control import is_foreign_origin
-from .pages import money, page
-from .store import Item, Json, Store
+from bunqflask.sandbox.bank import accounts, events, ledger, payment_requests, payments, people
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.control.api import is_foreign_origin
+from bunqflask.sandbox.pages.layout import money, page
 
 LIFETIME_S = 30 * 86400
 
@@ -83,13 +83,15 @@ def blueprint(bank: Bank) -> Blueprint:
     bp = Blueprint("links", __name__)
 
     def load(link_uuid: object) -> Item:
-        link = bank.store.named("bunqme_tab", str(link_uuid)) or bank.store.named(asking.INQUIRY, str(link_uuid))
+        link = bank.store.named("bunqme_tab", str(link_uuid)) or bank.store.named(
+            payment_requests.INQUIRY, str(link_uuid)
+        )
         if link is None:
             abort(page("not_found.html", 404, what="link"))
         return link
 
     def status(link: Item) -> str:
-        if link.kind != asking.INQUIRY:
+        if link.kind != payment_requests.INQUIRY:
             return status_of(bank.store, link)
         return "WAITING_FOR_PAYMENT" if link.body["status"] == "PENDING" else str(link.body["status"])
 
@@ -115,8 +117,8 @@ def blueprint(bank: Bank) -> Blueprint:
         with bank.store.transaction():
             link = load(tab_uuid)
             name = request.form.get("name", "").strip()[:70] or "A. Payer"
-            if status(link) == "WAITING_FOR_PAYMENT" and link.kind == asking.INQUIRY:
-                asking.settle(bank, link, pay_in(bank, link, name))
+            if status(link) == "WAITING_FOR_PAYMENT" and link.kind == payment_requests.INQUIRY:
+                payment_requests.settle(bank, link, pay_in(bank, link, name))
             elif status(link) == "WAITING_FOR_PAYMENT":
                 pay(bank, link, name)
         return redirect(link.body["redirect_url"] or f"/t/{link.name}", 303)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from flask import Blueprint, abort, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, ledger, payments, people
-from .bank import Bank, job
-from .clock import bunq_time
-from .control import is_foreign_origin
-from .pages import money, page
-from .store import Item, Json
-from .wire import Refusal
+from bunqflask.sandbox.bank import accounts, ledger, payments, people
+from bunqflask.sandbox.bank.bank import Bank, job
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.control.api import is_foreign_origin
+from bunqflask.sandbox.pages.layout import money, page
 
 PATH = "/to"
 

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, current_app, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, ledger, oauth, people, provider_drafts
-from .bank import Bank
-from .control import fault_facts, is_foreign_origin, is_open
-from .pages import money, page, qr_path
-from .store import Item, Json, Store
-from .wire import Refusal
+from bunqflask.sandbox.bank import accounts, ledger, oauth, people, provider_drafts
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.control.api import fault_facts, is_foreign_origin, is_open
+from bunqflask.sandbox.pages.layout import money, page, qr_path
 
 # Everybody in the list needs a rule in the style sheet, which shows the chosen one's accounts without script.
 PEOPLE_SHOWN = 20

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import qrcode
 from flask import Response, render_template
 
-from .store import Json
+from bunqflask.sandbox.bank.store import Json
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"

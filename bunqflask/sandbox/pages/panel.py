@@ -11,14 +11,15 @@ from collections.abc import Callable
 from flask import Blueprint, Response, abort, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, acts, asking, drafts, ledger, oauth, payments, people, seed
-from .bank import Bank
-from .consent import persons
-from .control import PREFIX, fault_facts, is_foreign_origin, is_open
-from .pages import money, page
-from .settings import SWITCHES, switch_from_text
-from .store import Item, Json
-from .wire import Refusal
+from bunqflask.sandbox.bank import accounts, drafts, ledger, oauth, payment_requests, payments, people, seed
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.settings import SWITCHES, switch_from_text
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.control import scenarios
+from bunqflask.sandbox.control.api import PREFIX, fault_facts, is_foreign_origin, is_open
+from bunqflask.sandbox.pages.consent import persons
+from bunqflask.sandbox.pages.layout import money, page
 
 LOG_SHOWN = 200
 
@@ -269,7 +270,7 @@ def _entry(bank: Bank, draft: Item, entry: Json) -> Json:
 
 
 def _request(bank: Bank, response: Item) -> Json | None:
-    inquiry = asking.inquiry_of(bank.store, response)
+    inquiry = payment_requests.inquiry_of(bank.store, response)
     if inquiry.body["status"] != "PENDING":
         return None
     account = bank.store.get("monetary_account", inquiry.account or 0)
@@ -320,9 +321,9 @@ def _answer_draft(bank: Bank, person: int, id: int, yes: bool) -> None:
 def _answer_request(bank: Bank, person: int, id: int, yes: bool) -> None:
     response = _owned(bank, "request_response", id, person)
     if yes:
-        asking.accept_by_hand(bank, response)
+        payment_requests.accept_by_hand(bank, response)
     else:
-        asking.reject(bank, response)
+        payment_requests.reject(bank, response)
 
 
 def _answer_joint(bank: Bank, person: int, id: int, yes: bool) -> None:
@@ -346,19 +347,21 @@ ANSWERS: dict[str, Callable[[Bank, int, int, bool], None]] = {
 
 
 def _make_key(bank: Bank) -> str:
-    key = acts.make_key(bank, request.form.get("person", 0, type=int))
+    key = scenarios.make_key(bank, request.form.get("person", 0, type=int))
     return f"Your new API key, shown once and good for an hour until its first use: {key}"
 
 
 def _get_money(bank: Bank) -> str:
     form = request.form
-    acts.get_money(bank, form.get("account", 0, type=int), form.get("amount", ""), form.get("name", ""), "")
+    scenarios.get_money(bank, form.get("account", 0, type=int), form.get("amount", ""), form.get("name", ""), "")
     return "The money has arrived."
 
 
 def _shop(bank: Bank) -> str:
     form = request.form
-    action = acts.shop(bank, form.get("card", 0, type=int), form.get("amount", ""), "", "", form.get("country", ""), "")
+    action = scenarios.shop(
+        bank, form.get("card", 0, type=int), form.get("amount", ""), "", "", form.get("country", ""), ""
+    )
     return "Paid." if action.body["payment_id"] else f"The card was refused: {action.body['decision']}"
 
 

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, redirect, request
 from flask.typing import ResponseReturnValue
 
-from . import accounts, payments, people
-from .bank import Bank
-from .consent import persons
-from .control import is_foreign_origin
-from .pages import money, page
-from .store import Item, Json, Store
-from .wire import Refusal, amount, time_text
+from bunqflask.sandbox.bank import accounts, payments, people
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Refusal, amount, time_text
+from bunqflask.sandbox.control.api import is_foreign_origin
+from bunqflask.sandbox.pages.consent import persons
+from bunqflask.sandbox.pages.layout import money, page
 
 # How long the payer has, unless the party says otherwise.
 LIFETIME_S = 600

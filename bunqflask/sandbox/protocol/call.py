@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from flask import request
 
-from . import accounts, people, signing, wire
-from .bank import Bank
-from .clock import bunq_time
-from .store import Item, Json
-from .wire import Answer, Refusal, Window
+from bunqflask.sandbox.bank import accounts, people, signing, wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, Refusal, Window
 
 U = "/user/<int:user_id>"
 A = U + "/monetary-account/<int:account_id>"

@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 from flask import Flask, Response, request
 
-from . import signing, wire
-from .api import Call, Resource, Route
-from .bank import Bank
-from .routing import Table
-from .strikes import strike
-from .wire import Refusal
+from bunqflask.sandbox.bank import signing, wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.protocol.call import Call, Resource, Route
+from bunqflask.sandbox.protocol.fault_injection import strike
+from bunqflask.sandbox.protocol.routing import Table
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from flask import Response, request
 
-from .faults import KINDS, STATUS_TEXTS, Fault
-from .limits import classic_limit
-from .store import Json
-from .wire import error_body, to_bytes
+from bunqflask.sandbox.bank.faults import KINDS, STATUS_TEXTS, Fault
+from bunqflask.sandbox.bank.rate_limits import classic_limit
+from bunqflask.sandbox.bank.store import Json
+from bunqflask.sandbox.bank.wire import error_body, to_bytes
 
 UNSIGNED = {401, 403, 409, 429, 491, 500}
 

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
-from . import wire
-from .answering import METHODS
-from .bank import Bank
-from .oauth import TokenRefused, TokenRequest, exchange
-from .people import now_text
-from .strikes import strike
-from .wire import Refusal
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.oauth import TokenRefused, TokenRequest, exchange
+from bunqflask.sandbox.bank.people import now_text
+from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.protocol.dispatch import METHODS
+from bunqflask.sandbox.protocol.fault_injection import strike
 
 PATTERN = "/v1/token"
 

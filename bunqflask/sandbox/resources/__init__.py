@@ -1,8 +1,8 @@
 """What the bank offers: one module per resource, one word here per module."""
 
-from ..answering import table
-from ..limits import last_word
-from . import (
+from bunqflask.sandbox.bank.rate_limits import last_word
+from bunqflask.sandbox.protocol.dispatch import table
+from bunqflask.sandbox.resources import (
     attachment,
     avatar,
     bunqme_tab,

@@ -9,10 +9,10 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 
-from .. import asking, files, wire
-from ..api import A, Call, Resource, U
-from ..store import Item, Store
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import files, payment_requests, wire
+from bunqflask.sandbox.bank.store import Item, Store
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
 
 resource = Resource()
 
@@ -79,7 +79,7 @@ def check_readable(call: Call, ids: Iterable[int]) -> None:
 def _is_received(store: Store, account_id: int, attachment_id: int) -> bool:
     """Tell whether a payment or a request brought an attachment of somebody else to an account."""
     for response in store.select("request_response", account=account_id):
-        if attachment_id in asking.inquiry_of(store, response).body["attachment"]:
+        if attachment_id in payment_requests.inquiry_of(store, response).body["attachment"]:
             return True
     with store.transaction():
         row = store.db.execute(

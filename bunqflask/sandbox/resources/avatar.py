@@ -8,10 +8,10 @@ from __future__ import annotations
 import struct
 import uuid
 
-from .. import files, wire
-from ..api import Call, Resource
-from ..store import Json
-from ..wire import Answer
+from bunqflask.sandbox.bank import files, wire
+from bunqflask.sandbox.bank.store import Json
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from .. import accounts, cards, events, payments, wire
-from ..api import A, Call, Resource, U
-from ..clock import bunq_time, parse_bunq_time
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import accounts, cards, events, payments, wire
+from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
 
 resource = Resource()
 

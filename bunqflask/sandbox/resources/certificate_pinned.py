@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from cryptography import x509
 
-from .. import wire
-from ..api import Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

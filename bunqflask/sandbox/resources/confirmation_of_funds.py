@@ -5,10 +5,10 @@ https://doc.bunq.com/psd2/connect-as-a-cbpii
 
 from __future__ import annotations
 
-from .. import accounts, ledger, oauth, payments, people, wire
-from ..api import Call, Resource, U
-from ..store import Item
-from ..wire import Answer
+from bunqflask.sandbox.bank import accounts, ledger, oauth, payments, people, wire
+from bunqflask.sandbox.bank.store import Item
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

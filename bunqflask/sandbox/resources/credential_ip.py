@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from .. import credentials, wire
-from ..api import Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import credentials, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from .. import accounts, pdf, statements, wire
-from ..api import A, Call, Resource
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import accounts, pdf, statements, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource
 
 resource = Resource()
 

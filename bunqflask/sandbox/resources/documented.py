@@ -13,11 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .. import wire
-from ..api import Call, Resource
-from ..wire import NO_PAGES, Answer, Refusal
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.wire import NO_PAGES, Answer, Refusal
+from bunqflask.sandbox.protocol.call import Call, Resource
 
-PATHS_FILE = Path(__file__).parent.parent / "documented_paths.txt"
+PATHS_FILE = Path(__file__).with_name("documented_paths.txt")
 
 
 @cache

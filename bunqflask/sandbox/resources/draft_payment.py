@@ -5,11 +5,11 @@ https://doc.bunq.com/api-reference/draft-payment
 
 from __future__ import annotations
 
-from .. import drafts, wire
-from ..api import A, Call, Resource
-from ..store import Item, Json
-from ..wire import Answer, Refusal, id_answer
-from .attachment import check_readable
+from bunqflask.sandbox.bank import drafts, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, Refusal, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource
+from bunqflask.sandbox.resources.attachment import check_readable
 
 resource = Resource()
 

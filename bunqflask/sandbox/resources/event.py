@@ -5,10 +5,10 @@ https://doc.bunq.com/api-reference/event
 
 from __future__ import annotations
 
-from .. import wire
-from ..api import Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

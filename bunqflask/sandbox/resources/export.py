@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from .. import accounts, ledger, people, statements, wire
-from ..api import A, Call, Resource, U
-from ..pdf import Column, Document
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import accounts, ledger, people, statements, wire
+from bunqflask.sandbox.bank.pdf import Column, Document
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
 
 resource = Resource()
 

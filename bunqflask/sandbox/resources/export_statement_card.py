@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from .. import payments, statements, wire
-from ..api import Call, Resource, U
-from ..pdf import Column, Document
-from ..store import Item, Json
-from ..wire import Answer, id_answer
-from .customer_statement import LONGEST_DAYS, REGIONAL_FORMATS, read_date
+from bunqflask.sandbox.bank import payments, statements, wire
+from bunqflask.sandbox.bank.pdf import Column, Document
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
+from bunqflask.sandbox.resources.customer_statement import LONGEST_DAYS, REGIONAL_FORMATS, read_date
 
 resource = Resource()
 

@@ -5,9 +5,9 @@ https://doc.bunq.com/api-reference/health-check
 
 from __future__ import annotations
 
-from .. import wire
-from ..api import Call, Resource
-from ..wire import Answer
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from .. import accounts, categories, wire
-from ..api import Call, Resource, U
-from ..clock import bunq_time, parse_bunq_time
-from ..store import Item, Json
-from ..wire import NO_PAGES, Answer, amount, id_answer
-from . import event
+from bunqflask.sandbox.bank import accounts, categories, wire
+from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import NO_PAGES, Answer, amount, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
+from bunqflask.sandbox.resources import event
 
 resource = Resource()
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import secrets
 
-from .. import signing, wire
-from ..api import Call, Resource
-from ..store import Item, Json
-from ..wire import Answer
+from bunqflask.sandbox.bank import signing, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()
 

@@ -5,11 +5,12 @@ https://doc.bunq.com/psd2/connect-as-a-pisp
 
 from __future__ import annotations
 
-from .. import payments, people, portal, wire
-from ..api import Call, Resource, U
-from ..clock import parse_bunq_time
-from ..store import Item, Json
-from ..wire import Answer, id_answer
+from bunqflask.sandbox.bank import payments, people, wire
+from bunqflask.sandbox.bank.clock import parse_bunq_time
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.pages import portal
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

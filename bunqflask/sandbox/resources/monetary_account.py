@@ -5,11 +5,11 @@ https://doc.bunq.com/api-reference/monetary-account
 
 from __future__ import annotations
 
-from .. import accounts, ledger, payments, people, wire
-from ..api import A, Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer, id_answer
-from .avatar import chosen as chosen_avatar
+from bunqflask.sandbox.bank import accounts, ledger, payments, people, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
+from bunqflask.sandbox.resources.avatar import chosen as chosen_avatar
 
 resource = Resource()
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import ledger, people, wire
-from ..api import A, Call, Resource
-from ..store import Item, Json
-from ..wire import Answer, id_answer
-from . import attachment
+from bunqflask.sandbox.bank import ledger, people, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource
+from bunqflask.sandbox.resources import attachment
 
 resource = Resource()
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 
-from .. import wire
-from ..api import A, Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
 
 resource = Resource()
 

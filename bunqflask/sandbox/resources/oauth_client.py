@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import secrets
 
-from .. import wire
-from ..api import Call, Resource, U
-from ..store import Item, Json, Store
-from ..wire import Answer, Refusal, id_answer
+from bunqflask.sandbox.bank import wire
+from bunqflask.sandbox.bank.store import Item, Json, Store
+from bunqflask.sandbox.bank.wire import Answer, Refusal, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

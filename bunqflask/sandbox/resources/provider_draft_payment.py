@@ -7,12 +7,12 @@ https://doc.bunq.com/psd2/connect-as-a-pisp
 
 from __future__ import annotations
 
-from .. import accounts, drafts, payments, wire
-from ..api import Call, Resource, U
-from ..provider_drafts import KIND, draft_of
-from ..store import Item, Json
-from ..wire import Answer, amount, id_answer
-from .issuer_transaction import check_party
+from bunqflask.sandbox.bank import accounts, drafts, payments, wire
+from bunqflask.sandbox.bank.provider_drafts import KIND, draft_of
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, amount, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource, U
+from bunqflask.sandbox.resources.issuer_transaction import check_party
 
 resource = Resource()
 

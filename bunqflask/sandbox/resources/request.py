@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import asking, wire
-from ..api import A, Call, Resource
-from ..store import Item, Json
-from ..wire import Answer, id_answer
-from .attachment import check_readable
-from .event import readable as readable_event
+from bunqflask.sandbox.bank import payment_requests, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource
+from bunqflask.sandbox.resources.attachment import check_readable
+from bunqflask.sandbox.resources.event import readable as readable_event
 
 resource = Resource()
 
@@ -28,7 +28,7 @@ def create(call: Call) -> Answer:
 
 
 def _ask(call: Call, body: Json, **references: Any) -> Item:
-    inquiry = asking.ask(call.bank, call.account, body, **references)
+    inquiry = payment_requests.ask(call.bank, call.account, body, **references)
     if call.is_oauth:
         check_readable(call, inquiry.body["attachment"])
     return inquiry
@@ -51,7 +51,9 @@ def _references(call: Call, body: Json) -> Json:
 @resource.get(A + "/request-inquiry")
 def index(call: Call) -> Answer:
     """List what was asked for."""
-    return call.page("request_inquiry", lambda item: asking.inquiry_shape(call.store, item), account=call.account.id)
+    return call.page(
+        "request_inquiry", lambda item: payment_requests.inquiry_shape(call.store, item), account=call.account.id
+    )
 
 
 def _inquiry(call: Call, inquiry_id: int) -> Item:
@@ -61,7 +63,7 @@ def _inquiry(call: Call, inquiry_id: int) -> Item:
 @resource.get(A + "/request-inquiry/<int:inquiry_id>")
 def read(call: Call, inquiry_id: int) -> Answer:
     """Read one."""
-    return Answer([asking.inquiry_shape(call.store, _inquiry(call, inquiry_id))])
+    return Answer([payment_requests.inquiry_shape(call.store, _inquiry(call, inquiry_id))])
 
 
 @resource.put(A + "/request-inquiry/<int:inquiry_id>")
@@ -70,8 +72,8 @@ def update(call: Call, inquiry_id: int) -> Answer:
     inquiry = _inquiry(call, inquiry_id)
     if call.json.get("status") != "REVOKED":
         raise wire.invalid("The field status must be REVOKED.")
-    asking.revoke(call.bank, inquiry)
-    return Answer([asking.inquiry_shape(call.store, inquiry)])
+    payment_requests.revoke(call.bank, inquiry)
+    return Answer([payment_requests.inquiry_shape(call.store, inquiry)])
 
 
 @resource.post(A + "/request-inquiry-batch")
@@ -100,7 +102,7 @@ def _batch_shape(call: Call, batch: Item) -> Json:
             "created": batch.created,
             "updated": batch.updated,
             "request_inquiries": [
-                asking.inquiry_shape(call.store, each)["RequestInquiry"] for each in found if each is not None
+                payment_requests.inquiry_shape(call.store, each)["RequestInquiry"] for each in found if each is not None
             ],
             "total_amount_inquired": wire.amount(batch.body["total"], call.account.body["currency"]),
             "reference_split_the_bill": batch.body["split"],
@@ -130,7 +132,7 @@ def update_batch(call: Call, batch_id: int) -> Answer:
     for each in batch.body["inquiries"]:
         inquiry = call.store.get("request_inquiry", each)
         if inquiry is not None and inquiry.body["status"] == "PENDING":
-            asking.revoke(call.bank, inquiry)
+            payment_requests.revoke(call.bank, inquiry)
     call.store.save(batch)
     return id_answer(batch.id)
 
@@ -138,7 +140,9 @@ def update_batch(call: Call, batch_id: int) -> Answer:
 @resource.get(A + "/request-response")
 def list_responses(call: Call) -> Answer:
     """List what the user was asked for."""
-    return call.page("request_response", lambda item: asking.response_shape(call.store, item), account=call.account.id)
+    return call.page(
+        "request_response", lambda item: payment_requests.response_shape(call.store, item), account=call.account.id
+    )
 
 
 def _response(call: Call, response_id: int) -> Item:
@@ -148,7 +152,7 @@ def _response(call: Call, response_id: int) -> Item:
 @resource.get(A + "/request-response/<int:response_id>")
 def read_response(call: Call, response_id: int) -> Answer:
     """Read one."""
-    return Answer([asking.response_shape(call.store, _response(call, response_id))])
+    return Answer([payment_requests.response_shape(call.store, _response(call, response_id))])
 
 
 @resource.put(A + "/request-response/<int:response_id>", signed=_accepts, oauth=False)
@@ -157,9 +161,9 @@ def update_response(call: Call, response_id: int) -> Answer:
     response = _response(call, response_id)
     status = call.json.get("status")
     if status == "ACCEPTED":
-        asking.accept(call.bank, response, call.json)
+        payment_requests.accept(call.bank, response, call.json)
     elif status == "REJECTED":
-        asking.reject(call.bank, response)
+        payment_requests.reject(call.bank, response)
     else:
         raise wire.invalid("The field status must be ACCEPTED or REJECTED.")
-    return Answer([asking.response_shape(call.store, _response(call, response_id))])
+    return Answer([payment_requests.response_shape(call.store, _response(call, response_id))])

@@ -5,10 +5,10 @@ https://doc.bunq.com/basics/sandbox
 
 from __future__ import annotations
 
-from .. import accounts, people
-from ..api import Call, Resource
-from ..store import Item
-from ..wire import Answer
+from bunqflask.sandbox.bank import accounts, people
+from bunqflask.sandbox.bank.store import Item
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()
 

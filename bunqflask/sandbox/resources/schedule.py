@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import payments, schedules, wire
-from ..api import A, Call, Resource, U
-from ..store import Item, Json
-from ..wire import Answer, id_answer
-from .payment import BATCH_MAXIMUM, check_may_pay
+from bunqflask.sandbox.bank import payments, schedules, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import A, Call, Resource, U
+from bunqflask.sandbox.resources.payment import BATCH_MAXIMUM, check_may_pay
 
 resource = Resource()
 

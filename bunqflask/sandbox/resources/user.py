@@ -5,11 +5,11 @@ https://doc.bunq.com/api-reference/user
 
 from __future__ import annotations
 
-from .. import people, wire
-from ..api import Call, Resource
-from ..store import Item, Json
-from ..wire import Answer
-from .session import user_api_key
+from bunqflask.sandbox.bank import people, wire
+from bunqflask.sandbox.bank.store import Item, Json
+from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol.call import Call, Resource
+from bunqflask.sandbox.resources.session import user_api_key
 
 resource = Resource()
 

@@ -5,9 +5,9 @@ https://doc.bunq.com/api-reference/limit
 
 from __future__ import annotations
 
-from .. import accounts, people
-from ..api import Call, Resource, U
-from ..wire import NO_PAGES, Answer, amount
+from bunqflask.sandbox.bank import accounts, people
+from bunqflask.sandbox.bank.wire import NO_PAGES, Answer, amount
+from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from .. import people, wire
-from ..api import Call, Resource
-from ..store import Item
-from ..wire import Answer, id_answer
-from . import avatar
+from bunqflask.sandbox.bank import people, wire
+from bunqflask.sandbox.bank.store import Item
+from bunqflask.sandbox.bank.wire import Answer, id_answer
+from bunqflask.sandbox.protocol.call import Call, Resource
+from bunqflask.sandbox.resources import avatar
 
 resource = Resource()
 

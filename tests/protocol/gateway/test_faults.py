@@ -5,7 +5,7 @@ import pytest
 from bunqflask.bunq import client, transport
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
-from bunqflask.sandbox.faults import KINDS
+from bunqflask.sandbox.bank.faults import KINDS
 from bunqflask.services.connections import access
 from bunqflask.services.sync import connection_sync, payment_sync, schedule
 from tests.support.apps import ThreadSite, sign_in

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from bunqflask.sandbox import faults
+from bunqflask.sandbox.bank import faults
 from bunqflask.sandbox.server import Served
 
 from .client import JODI, App, Client, control, is_signed_by, new_user, session_of

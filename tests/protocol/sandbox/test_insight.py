@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bunqflask.sandbox import ledger
+from bunqflask.sandbox.bank import ledger
 from bunqflask.sandbox.server import Served
 
 from .client import CAR, JODI, MAIN, App, Client, new_user, session_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bunqflask.sandbox import schedules
+from bunqflask.sandbox.bank import schedules
 from bunqflask.sandbox.server import Served
 
 from .client import JODI, MAIN, App, Client, control, new_user, session_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from bunqflask.sandbox import accounts, people
+from bunqflask.sandbox.bank import accounts, people
 from bunqflask.sandbox.resources.monetary_account import TYPES
 from bunqflask.sandbox.server import Served
 

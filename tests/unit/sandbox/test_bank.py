@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bunqflask.sandbox.bank import JOBS, Bank
-from bunqflask.sandbox.settings import Settings
-from bunqflask.sandbox.store import Json
+from bunqflask.sandbox.bank.bank import JOBS, Bank
+from bunqflask.sandbox.bank.settings import Settings
+from bunqflask.sandbox.bank.store import Json
 
 
 @pytest.fixture

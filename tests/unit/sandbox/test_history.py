@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from bunqflask.sandbox import Settings, accounts, history, ledger, seed
-from bunqflask.sandbox.bank import Bank
-from bunqflask.sandbox.clock import Clock
-from bunqflask.sandbox.ledger import Movement
+from bunqflask.sandbox import Settings
+from bunqflask.sandbox.bank import accounts, history, ledger, seed
+from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.clock import Clock
+from bunqflask.sandbox.bank.ledger import Movement
 
 MAIN, CAR, COMPANY, OVERSEAS, PURSE, EMPTY, CLOSED = 2083712, 2083719, 2083801, 2083804, 2000001, 2000002, 2083805
 

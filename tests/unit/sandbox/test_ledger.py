@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunqflask.sandbox import ledger
-from bunqflask.sandbox.store import Store
+from bunqflask.sandbox.bank import ledger
+from bunqflask.sandbox.bank.store import Store
 
 ACCOUNTS = (1, 2, 3, 4)
 OVERDRAFT = {1: 0, 2: 0, 3: 50_00, 4: 0}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bunqflask.sandbox.routing import Table
+from bunqflask.sandbox.protocol.routing import Table
 
 TABLE = Table(
     [

@@ -1,0 +1,34 @@
+"""The stand-in's commands: `flask --app bunqflask.sandbox reset` and `seed`."""
+
+from __future__ import annotations
+
+import click
+from flask import Flask
+
+from bunqflask.sandbox.bank import history, seed
+from bunqflask.sandbox.bank.bank import Bank
+
+
+def init_app(app: Flask, bank: Bank) -> None:
+    """Add the commands."""
+
+    @app.cli.command("reset")
+    def reset() -> None:
+        """Forget everything and start again with the seeded people."""
+        seed.reset(bank, past=False)
+        click.echo("The simulated bank is as new.")
+
+    @app.cli.command("seed")
+    @click.option("--payments", type=int, help="Also give an account a history of so many payments.")
+    @click.option("--account", type=int, default=history.JODIS_MAIN, show_default=True, help="Whose history it is.")
+    @click.option("--seed", "number", type=int, default=0, show_default=True, help="Another number, another history.")
+    def seed_command(payments: int | None, account: int, number: int) -> None:
+        """Add the seeded people if they are not there yet, and payments if asked for."""
+        if payments is None:
+            click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")
+            return
+        try:
+            made = history.make(bank, account, payments, seed=number)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{made.payments} payments on account {made.account}, {made.start[:10]} to {made.end[:10]}.")
