@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from bunqflask.sandbox.bank import drafts, payments
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.money import money
 from bunqflask.sandbox.bank.store import Item, Json, Store
-from bunqflask.sandbox.pages.layout import money
 
 KIND = "provider_draft"
 

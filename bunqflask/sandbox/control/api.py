@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from bunqflask.sandbox.bank import accounts, history, oauth, seed
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.faults import KINDS
 from bunqflask.sandbox.bank.store import LARGEST_ID, Json
 
@@ -61,15 +61,11 @@ def is_foreign_origin() -> bool:
     return origin is not None and urlsplit(origin).netloc != request.host
 
 
-def guarded(bank: Bank) -> Callable[[], tuple[Response, int] | None]:
-    """Return what keeps strangers out of the control addresses."""
-
-    def guard() -> tuple[Response, int] | None:
-        if is_open(bank) and not is_foreign_origin():
-            return None
-        return _refuse("control is open on loopback, or with SANDBOX_TOKEN in the header X-Sandbox-Token", 403)
-
-    return guard
+def guard() -> tuple[Response, int] | None:
+    """Keep strangers out of the control addresses."""
+    if is_open(current()) and not is_foreign_origin():
+        return None
+    return _refuse("control is open on loopback, or with SANDBOX_TOKEN in the header X-Sandbox-Token", 403)
 
 
 def _refuse(text: str, status: int = 400) -> tuple[Response, int]:
@@ -83,95 +79,119 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def blueprint(bank: Bank) -> Blueprint:
-    """Return the control addresses."""
-    bp = Blueprint("control", __name__, url_prefix=PREFIX)
+bp = Blueprint("control", __name__, url_prefix=PREFIX)
+bp.before_request(guard)
 
-    bp.before_request(guarded(bank))
 
-    @bp.errorhandler(ValueError)
-    def wrong(error: ValueError) -> tuple[Response, int]:
-        return _refuse(str(error))
+@bp.errorhandler(ValueError)
+def wrong(error: ValueError) -> tuple[Response, int]:
+    return _refuse(str(error))
 
-    @bp.get("/state")
-    def state() -> Response:
-        return jsonify(describe(bank))
 
-    @bp.get("/switches")
-    def read_switches() -> Response:
-        return jsonify(bank.switches)
+@bp.get("/state")
+def state() -> Response:
+    bank = current()
+    return jsonify(describe(bank))
 
-    @bp.patch("/switches")
-    def change_switches() -> Response:
-        bank.set_switches(_body())
-        return jsonify(bank.switches)
 
-    @bp.get("/faults")
-    def list_faults() -> Response:
-        return _all_faults(bank)
+@bp.get("/switches")
+def read_switches() -> Response:
+    bank = current()
+    return jsonify(bank.switches)
 
-    @bp.put("/faults")
-    def replace_faults() -> Response:
-        body = request.get_json(force=True, silent=True)
-        wanted = body.get("faults") if isinstance(body, dict) else body
-        if not isinstance(wanted, list):
-            raise ValueError('the body is a list of faults, or {"faults": [...]}')
-        bank.faults.replace(wanted)
-        return _all_faults(bank)
 
-    @bp.post("/faults")
-    def add_fault() -> Response:
-        bank.faults.add(_body())
-        return _all_faults(bank)
+@bp.patch("/switches")
+def change_switches() -> Response:
+    bank = current()
+    bank.set_switches(_body())
+    return jsonify(bank.switches)
 
-    @bp.delete("/faults")
-    def clear_faults() -> Response:
-        bank.faults.clear()
-        return _all_faults(bank)
 
-    @bp.delete("/faults/<int:fault_id>")
-    def remove_fault(fault_id: int) -> Response:
-        bank.faults.remove(fault_id)
-        return _all_faults(bank)
+@bp.get("/faults")
+def list_faults() -> Response:
+    bank = current()
+    return _all_faults(bank)
 
-    @bp.post("/clock")
-    def advance_clock() -> Response:
-        seconds = _body().get("advance_s")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-            raise ValueError("advance_s is a number of seconds")
-        bank.store.advance_clock(seconds)
-        done = bank.work_due()
-        bank.wake()
-        return jsonify({"now": bunq_time(bank.store.clock.now()), "work_done": done})
 
-    @bp.post("/grants/revoke")
-    def revoke_grants() -> Response:
-        body = _body()
-        user_id = body.get("user_id")
-        if isinstance(user_id, bool) or not isinstance(user_id, int) or user_id > LARGEST_ID:
-            raise ValueError("user_id is the number of the granting user")
-        with bank.store.transaction():
-            return jsonify({"revoked": oauth.revoke(bank.store, user_id, grant_id=body.get("grant_id"))})
+@bp.put("/faults")
+def replace_faults() -> Response:
+    bank = current()
+    body = request.get_json(force=True, silent=True)
+    wanted = body.get("faults") if isinstance(body, dict) else body
+    if not isinstance(wanted, list):
+        raise ValueError('the body is a list of faults, or {"faults": [...]}')
+    bank.faults.replace(wanted)
+    return _all_faults(bank)
 
-    @bp.get("/calls")
-    def calls() -> Response:
-        return jsonify({"calls": bank.calls.entries(after=request.args.get("after", 0, type=int))})
 
-    @bp.delete("/calls")
-    def clear_calls() -> Response:
-        bank.calls.clear()
-        return jsonify({"calls": []})
+@bp.post("/faults")
+def add_fault() -> Response:
+    bank = current()
+    bank.faults.add(_body())
+    return _all_faults(bank)
 
-    @bp.post("/seed")
-    def make_history() -> Response:
-        return jsonify(history.from_json(bank, _body()))
 
-    @bp.post("/reset")
-    def reset() -> Response:
-        seed.reset(bank)
-        return jsonify(describe(bank))
+@bp.delete("/faults")
+def clear_faults() -> Response:
+    bank = current()
+    bank.faults.clear()
+    return _all_faults(bank)
 
-    return bp
+
+@bp.delete("/faults/<int:fault_id>")
+def remove_fault(fault_id: int) -> Response:
+    bank = current()
+    bank.faults.remove(fault_id)
+    return _all_faults(bank)
+
+
+@bp.post("/clock")
+def advance_clock() -> Response:
+    bank = current()
+    seconds = _body().get("advance_s")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError("advance_s is a number of seconds")
+    bank.store.advance_clock(seconds)
+    done = bank.work_due()
+    bank.wake()
+    return jsonify({"now": bunq_time(bank.store.clock.now()), "work_done": done})
+
+
+@bp.post("/grants/revoke")
+def revoke_grants() -> Response:
+    bank = current()
+    body = _body()
+    user_id = body.get("user_id")
+    if isinstance(user_id, bool) or not isinstance(user_id, int) or user_id > LARGEST_ID:
+        raise ValueError("user_id is the number of the granting user")
+    with bank.store.transaction():
+        return jsonify({"revoked": oauth.revoke(bank.store, user_id, grant_id=body.get("grant_id"))})
+
+
+@bp.get("/calls")
+def calls() -> Response:
+    bank = current()
+    return jsonify({"calls": bank.calls.entries(after=request.args.get("after", 0, type=int))})
+
+
+@bp.delete("/calls")
+def clear_calls() -> Response:
+    bank = current()
+    bank.calls.clear()
+    return jsonify({"calls": []})
+
+
+@bp.post("/seed")
+def make_history() -> Response:
+    bank = current()
+    return jsonify(history.from_json(bank, _body()))
+
+
+@bp.post("/reset")
+def reset() -> Response:
+    bank = current()
+    seed.reset(bank)
+    return jsonify(describe(bank))
 
 
 def _all_faults(bank: Bank) -> Response:

@@ -12,9 +12,10 @@ from flask import Blueprint, Response, jsonify, request
 from bunqflask.sandbox.bank import cards, ledger, payments, people, wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
+from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.store import Item
 from bunqflask.sandbox.bank.wire import Refusal
-from bunqflask.sandbox.control.api import PREFIX, guarded
+from bunqflask.sandbox.control.api import PREFIX, guard
 
 
 def make_key(bank: Bank, user_id: int) -> str:
@@ -77,76 +78,87 @@ def _cents(account: Item, amount: str) -> int:
     return wire.read_amount({"value": amount, "currency": account.body["currency"]}, "amount")[0]
 
 
-def blueprint(bank: Bank) -> Blueprint:
-    """Return the addresses."""
-    bp = Blueprint("acts", __name__, url_prefix=PREFIX)
-    bp.before_request(guarded(bank))
+bp = Blueprint("acts", __name__, url_prefix=PREFIX)
+bp.before_request(guard)
 
-    @bp.errorhandler(Refusal)
-    def refused(refusal: Refusal) -> tuple[Response, int]:
-        return jsonify({"error": refusal.text}), refusal.status
 
-    @bp.errorhandler(UnicodeEncodeError)
-    def no_text(_error: UnicodeEncodeError) -> tuple[Response, int]:
-        return jsonify({"error": "a text holds half a character"}), 400
+@bp.errorhandler(Refusal)
+def refused(refusal: Refusal) -> tuple[Response, int]:
+    return jsonify({"error": refusal.text}), refusal.status
 
-    def number(body: dict[str, Any], name: str) -> int:
-        value = body.get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise wire.invalid(f"{name} is a number")
-        return value
 
-    def text(body: dict[str, Any], name: str) -> str:
-        value = body.get(name, "")
-        if not isinstance(value, str):
-            raise wire.invalid(f"{name} is a text")
-        return value
+@bp.errorhandler(UnicodeEncodeError)
+def no_text(_error: UnicodeEncodeError) -> tuple[Response, int]:
+    return jsonify({"error": "a text holds half a character"}), 400
 
-    def body_of_request() -> dict[str, Any]:
-        body = request.get_json(force=True, silent=True)
-        if not isinstance(body, dict):
-            raise wire.invalid("the body must be a JSON object")
-        return body
 
-    @bp.post("/keys")
-    def keys() -> Response:
-        return jsonify({"api_key": make_key(bank, number(body_of_request(), "user_id"))})
+def number(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise wire.invalid(f"{name} is a number")
+    return value
 
-    @bp.post("/payments")
-    def receive() -> Response:
-        body = body_of_request()
-        with bank.store.transaction():
-            id = get_money(
-                bank, number(body, "account_id"), text(body, "amount"), text(body, "name"), text(body, "description")
-            )
-        return jsonify({"payment_id": id})
 
-    @bp.patch("/payments/<int:payment_id>")
-    def amend(payment_id: int) -> Response:
-        body = body_of_request()
-        if not body or set(body) - {"description", "listed"}:
-            raise wire.invalid("a payment takes description and listed")
-        said: dict[str, Any] = {}
-        if "description" in body:
-            said |= {"description": text(body, "description"), "updated": bunq_time(bank.store.clock.now())}
-        if "listed" in body:
-            said["unlisted"] = body["listed"] is False
-        if not ledger.amend(bank.store, payment_id, **said):
-            raise wire.not_found("Payment", payment_id)
-        return jsonify({"payment_id": payment_id})
+def text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        raise wire.invalid(f"{name} is a text")
+    return value
 
-    @bp.post("/cards/<int:card_id>/pay")
-    def pay(card_id: int) -> Response:
-        body = body_of_request()
-        words = (text(body, name) for name in ("amount", "merchant", "city", "country", "category"))
-        with bank.store.transaction():
-            action = shop(bank, card_id, *words, withdrawal=body.get("withdrawal") is True)
-        return jsonify({"mastercard_action_id": action.id, "decision": action.body["decision"]})
 
-    @bp.post("/card-payments/<int:action_id>/reverse")
-    def reverse(action_id: int) -> Response:
-        with bank.store.transaction():
-            id = give_back(bank, action_id)
-        return jsonify({"payment_id": id})
+def body_of_request() -> dict[str, Any]:
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise wire.invalid("the body must be a JSON object")
+    return body
 
-    return bp
+
+@bp.post("/keys")
+def keys() -> Response:
+    bank = current()
+    return jsonify({"api_key": make_key(bank, number(body_of_request(), "user_id"))})
+
+
+@bp.post("/payments")
+def receive() -> Response:
+    bank = current()
+    body = body_of_request()
+    with bank.store.transaction():
+        id = get_money(
+            bank, number(body, "account_id"), text(body, "amount"), text(body, "name"), text(body, "description")
+        )
+    return jsonify({"payment_id": id})
+
+
+@bp.patch("/payments/<int:payment_id>")
+def amend(payment_id: int) -> Response:
+    bank = current()
+    body = body_of_request()
+    if not body or set(body) - {"description", "listed"}:
+        raise wire.invalid("a payment takes description and listed")
+    said: dict[str, Any] = {}
+    if "description" in body:
+        said |= {"description": text(body, "description"), "updated": bunq_time(bank.store.clock.now())}
+    if "listed" in body:
+        said["unlisted"] = body["listed"] is False
+    if not ledger.amend(bank.store, payment_id, **said):
+        raise wire.not_found("Payment", payment_id)
+    return jsonify({"payment_id": payment_id})
+
+
+@bp.post("/cards/<int:card_id>/pay")
+def pay(card_id: int) -> Response:
+    bank = current()
+    body = body_of_request()
+    words = (text(body, name) for name in ("amount", "merchant", "city", "country", "category"))
+    with bank.store.transaction():
+        action = shop(bank, card_id, *words, withdrawal=body.get("withdrawal") is True)
+    return jsonify({"mastercard_action_id": action.id, "decision": action.body["decision"]})
+
+
+@bp.post("/card-payments/<int:action_id>/reverse")
+def reverse(action_id: int) -> Response:
+    bank = current()
+    with bank.store.transaction():
+        id = give_back(bank, action_id)
+    return jsonify({"payment_id": id})

@@ -12,71 +12,79 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.sandbox.bank import accounts, ledger, oauth, people, provider_drafts
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
+from bunqflask.sandbox.bank.money import money
 from bunqflask.sandbox.bank.store import Item, Json, Store
 from bunqflask.sandbox.bank.wire import Refusal
 from bunqflask.sandbox.control.api import fault_facts, is_foreign_origin, is_open
-from bunqflask.sandbox.pages.layout import money, page, qr_path
+from bunqflask.sandbox.pages.layout import page, qr_path
 
 # Everybody in the list needs a rule in the style sheet, which shows the chosen one's accounts without script.
 PEOPLE_SHOWN = 20
 
 
-def blueprint(bank: Bank) -> Blueprint:
-    """Return the page, its status and the phone."""
-    bp = Blueprint("consent", __name__)
+bp = Blueprint("consent", __name__)
 
-    @bp.get("/auth")
-    def begin() -> ResponseReturnValue:
-        asks = request.args
-        try:
-            with bank.store.transaction():
-                asked = oauth.ask(
-                    bank,
-                    asks.get("client_id", ""),
-                    asks.get("redirect_uri", ""),
-                    asks.get("response_type", ""),
-                    asks.get("state"),
-                )
-        except oauth.NotFound:
-            return page("not_found.html", 400)
-        return _waiting(bank, asked)
 
-    @bp.get("/auth/<uuid:asked_uuid>")
-    def resume(asked_uuid: object) -> ResponseReturnValue:
-        asked = _load(bank, asked_uuid)
-        target = oauth.redirect_url(bank, asked)
-        return _go(target) if target else _waiting(bank, asked)
+@bp.get("/auth")
+def begin() -> ResponseReturnValue:
+    bank = current()
+    asks = request.args
+    try:
+        with bank.store.transaction():
+            asked = oauth.ask(
+                bank,
+                asks.get("client_id", ""),
+                asks.get("redirect_uri", ""),
+                asks.get("response_type", ""),
+                asks.get("state"),
+            )
+    except oauth.NotFound:
+        return page("not_found.html", 400)
+    return _waiting(bank, asked)
 
-    @bp.get("/auth/<uuid:asked_uuid>/status")
-    def status(asked_uuid: object) -> Response:
-        answer = jsonify({"status": oauth.status(bank.store, _load(bank, asked_uuid))})
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
 
-    @bp.get("/auth/<uuid:asked_uuid>/phone")
-    def phone(asked_uuid: object) -> ResponseReturnValue:
-        return _phone(bank, _load(bank, asked_uuid))
+@bp.get("/auth/<uuid:asked_uuid>")
+def resume(asked_uuid: object) -> ResponseReturnValue:
+    bank = current()
+    asked = _load(bank, asked_uuid)
+    target = oauth.redirect_url(bank, asked)
+    return _go(target) if target else _waiting(bank, asked)
 
-    @bp.post("/auth/<uuid:asked_uuid>/phone")
-    def answer(asked_uuid: object) -> ResponseReturnValue:
-        if is_foreign_origin():
-            abort(403)
-        beside = request.form.get("beside") == "browser"
-        asked, problem = _load(bank, asked_uuid), None
-        try:
-            with bank.store.transaction():
-                asked = _load(bank, asked_uuid)
-                problem = _decide(bank, asked) if oauth.status(bank.store, asked) == "PENDING" else None
-        except Refusal as refusal:
-            problem = refusal.text
-        if problem:
-            return _waiting(bank, asked, problem) if beside else _phone(bank, asked, problem)
-        if not beside:
-            return _phone(bank, asked)
-        target = oauth.redirect_url(bank, asked)
-        return _go(target) if target else _waiting(bank, asked)
 
-    return bp
+@bp.get("/auth/<uuid:asked_uuid>/status")
+def status(asked_uuid: object) -> Response:
+    bank = current()
+    answer = jsonify({"status": oauth.status(bank.store, _load(bank, asked_uuid))})
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@bp.get("/auth/<uuid:asked_uuid>/phone")
+def phone(asked_uuid: object) -> ResponseReturnValue:
+    bank = current()
+    return _phone(bank, _load(bank, asked_uuid))
+
+
+@bp.post("/auth/<uuid:asked_uuid>/phone")
+def answer(asked_uuid: object) -> ResponseReturnValue:
+    bank = current()
+    if is_foreign_origin():
+        abort(403)
+    beside = request.form.get("beside") == "browser"
+    asked, problem = _load(bank, asked_uuid), None
+    try:
+        with bank.store.transaction():
+            asked = _load(bank, asked_uuid)
+            problem = _decide(bank, asked) if oauth.status(bank.store, asked) == "PENDING" else None
+    except Refusal as refusal:
+        problem = refusal.text
+    if problem:
+        return _waiting(bank, asked, problem) if beside else _phone(bank, asked, problem)
+    if not beside:
+        return _phone(bank, asked)
+    target = oauth.redirect_url(bank, asked)
+    return _go(target) if target else _waiting(bank, asked)
 
 
 def _load(bank: Bank, asked_uuid: object) -> Item:

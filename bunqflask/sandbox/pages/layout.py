@@ -29,13 +29,6 @@ def page(template: str, code: int = 200, /, *leads_to: str, **values: object) ->
     return response
 
 
-def money(cents: int, currency: str) -> str:
-    """Write an amount for a person."""
-    sign = "−" if cents < 0 else ""
-    name = {"EUR": "€", "USD": "$", "GBP": "£"}.get(currency, f"{currency} ")
-    return f"{sign}{name}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
-
-
 def qr_path(text: str) -> Json:
     """Return a QR code as the size of its square and an SVG path; four modules of quiet zone."""
     code = qrcode.QRCode(border=4)

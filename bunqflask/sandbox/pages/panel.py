@@ -13,13 +13,15 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.sandbox.bank import accounts, drafts, ledger, oauth, payment_requests, payments, people, seed
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
+from bunqflask.sandbox.bank.money import money
 from bunqflask.sandbox.bank.settings import SWITCHES, switch_from_text
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Refusal
 from bunqflask.sandbox.control import scenarios
 from bunqflask.sandbox.control.api import PREFIX, fault_facts, is_foreign_origin, is_open
 from bunqflask.sandbox.pages.consent import persons
-from bunqflask.sandbox.pages.layout import money, page
+from bunqflask.sandbox.pages.layout import page
 
 LOG_SHOWN = 200
 
@@ -50,125 +52,145 @@ CHOICE_WORDS = {
 }
 
 
-def blueprint(bank: Bank) -> Blueprint:
-    """Return the pages."""
-    bp = Blueprint("panel", __name__, url_prefix=PREFIX)
+bp = Blueprint("panel", __name__, url_prefix=PREFIX)
+# Who opens the bare address of the sandbox in a browser wants these pages.
+bp.record(lambda state: state.app.add_url_rule("/", endpoint="home", view_func=home))
 
-    def home() -> ResponseReturnValue:
-        return redirect(f"{PREFIX}/", 302)
 
-    # Who opens the bare address of the sandbox in a browser wants these pages.
-    bp.record_once(lambda state: state.app.add_url_rule("/", endpoint="home", view_func=home))
+def home() -> ResponseReturnValue:
+    return redirect(f"{PREFIX}/", 302)
 
-    @bp.before_request
-    def guard() -> ResponseReturnValue | None:
-        if is_foreign_origin():
-            abort(403)
-        if is_open(bank) or request.endpoint == "panel.enter":
-            return None
-        return page("closed.html", 403, has_token=bank.settings.token is not None)
 
-    @bp.post("/enter")
-    def enter() -> ResponseReturnValue:
-        token = bank.settings.token or ""
-        if not token or not secrets.compare_digest(request.form.get("token", "").encode(), token.encode()):
-            return page("closed.html", 403, has_token=bool(token), wrong=True)
-        response = redirect(f"{PREFIX}/", 303)
-        response.set_cookie("sandbox_token", token, httponly=True, samesite="Strict", secure=request.is_secure)
-        return response
+@bp.before_request
+def guard() -> ResponseReturnValue | None:
+    bank = current()
+    if is_foreign_origin():
+        abort(403)
+    if is_open(bank) or request.endpoint == "panel.enter":
+        return None
+    return page("closed.html", 403, has_token=bank.settings.token is not None)
 
-    @bp.get("/")
-    def show() -> ResponseReturnValue:
-        return _show(bank)
 
-    @bp.post("/panel/faults")
-    def add_fault() -> ResponseReturnValue:
-        times = request.form.get("times", "1")
-        try:
-            bank.faults.add(
-                {
-                    "call": request.form.get("call", ""),
-                    "fault": request.form.get("fault"),
-                    "times": int(times) if times.isdecimal() else None,
-                    "when": request.form.get("when", "before"),
-                }
-            )
-        except ValueError as problem:
-            return _show(bank, str(problem), 422)
-        return _back()
+@bp.post("/enter")
+def enter() -> ResponseReturnValue:
+    bank = current()
+    token = bank.settings.token or ""
+    if not token or not secrets.compare_digest(request.form.get("token", "").encode(), token.encode()):
+        return page("closed.html", 403, has_token=bool(token), wrong=True)
+    response = redirect(f"{PREFIX}/", 303)
+    response.set_cookie("sandbox_token", token, httponly=True, samesite="Strict", secure=request.is_secure)
+    return response
 
-    @bp.post("/panel/faults/remove")
-    def remove_faults() -> ResponseReturnValue:
-        chosen = request.form.get("id", type=int)
-        if chosen is None:
-            bank.faults.clear()
-        else:
-            bank.faults.remove(chosen)
-        return _back()
 
-    @bp.post("/panel/switches")
-    def change_switches() -> ResponseReturnValue:
-        try:
-            bank.set_switches(
-                {
-                    # A box that is not ticked is not sent.
-                    name: name in request.form if accepted is bool else switch_from_text(name, request.form[name])
-                    for name, accepted in SWITCHES.items()
-                    if accepted is bool or name in request.form
-                }
-            )
-        except ValueError as problem:
-            return _show(bank, str(problem), 422)
-        return _back()
+@bp.get("/")
+def show() -> ResponseReturnValue:
+    bank = current()
+    return _show(bank)
 
-    @bp.post("/panel/clock")
-    def advance_clock() -> ResponseReturnValue:
-        seconds = request.form.get("seconds", 0, type=int)
-        if seconds <= 0:
-            return _show(bank, "Choose how far the clock is moved.", 422)
-        try:
-            bank.store.advance_clock(seconds)
-        except ValueError as problem:
-            return _show(bank, str(problem), 422)
-        bank.work_due()
-        bank.wake()
-        return _back()
 
-    @bp.post("/panel/reset")
-    def reset() -> ResponseReturnValue:
-        seed.reset(bank)
-        return _back()
+@bp.post("/panel/faults")
+def add_fault() -> ResponseReturnValue:
+    bank = current()
+    times = request.form.get("times", "1")
+    try:
+        bank.faults.add(
+            {
+                "call": request.form.get("call", ""),
+                "fault": request.form.get("fault"),
+                "times": int(times) if times.isdecimal() else None,
+                "when": request.form.get("when", "before"),
+            }
+        )
+    except ValueError as problem:
+        return _show(bank, str(problem), 422)
+    return _back()
 
-    @bp.get("/log")
-    def log() -> ResponseReturnValue:
-        entries = bank.calls.entries()
-        newest = entries[-1]["number"] if entries else 0
-        return page("log.html", entries=entries[-LOG_SHOWN:][::-1], newest=newest)
 
-    @bp.get("/phone")
-    def phone() -> ResponseReturnValue:
-        return _phone(bank)
+@bp.post("/panel/faults/remove")
+def remove_faults() -> ResponseReturnValue:
+    bank = current()
+    chosen = request.form.get("id", type=int)
+    if chosen is None:
+        bank.faults.clear()
+    else:
+        bank.faults.remove(chosen)
+    return _back()
 
-    @bp.post("/phone/<any(draft, request, joint, app):what>/<int:id>")
-    def answer(what: str, id: int) -> ResponseReturnValue:
-        person = request.form.get("person", 0, type=int)
-        try:
-            with bank.store.transaction():
-                ANSWERS[what](bank, person, id, request.form.get("answer") == "accept")
-        except Refusal as refusal:
-            return _phone(bank, refusal.text)
-        return redirect(f"{PREFIX}/phone?person={person}", 303)
 
-    @bp.post("/phone/<any(key, money, shop):what>")
-    def act(what: str) -> ResponseReturnValue:
-        try:
-            with bank.store.transaction():
-                said = ACTS[what](bank)
-        except Refusal as refusal:
-            return _phone(bank, refusal.text)
-        return _phone(bank, said=said)
+@bp.post("/panel/switches")
+def change_switches() -> ResponseReturnValue:
+    bank = current()
+    try:
+        bank.set_switches(
+            {
+                # A box that is not ticked is not sent.
+                name: name in request.form if accepted is bool else switch_from_text(name, request.form[name])
+                for name, accepted in SWITCHES.items()
+                if accepted is bool or name in request.form
+            }
+        )
+    except ValueError as problem:
+        return _show(bank, str(problem), 422)
+    return _back()
 
-    return bp
+
+@bp.post("/panel/clock")
+def advance_clock() -> ResponseReturnValue:
+    bank = current()
+    seconds = request.form.get("seconds", 0, type=int)
+    if seconds <= 0:
+        return _show(bank, "Choose how far the clock is moved.", 422)
+    try:
+        bank.store.advance_clock(seconds)
+    except ValueError as problem:
+        return _show(bank, str(problem), 422)
+    bank.work_due()
+    bank.wake()
+    return _back()
+
+
+@bp.post("/panel/reset")
+def reset() -> ResponseReturnValue:
+    bank = current()
+    seed.reset(bank)
+    return _back()
+
+
+@bp.get("/log")
+def log() -> ResponseReturnValue:
+    bank = current()
+    entries = bank.calls.entries()
+    newest = entries[-1]["number"] if entries else 0
+    return page("log.html", entries=entries[-LOG_SHOWN:][::-1], newest=newest)
+
+
+@bp.get("/phone")
+def phone() -> ResponseReturnValue:
+    bank = current()
+    return _phone(bank)
+
+
+@bp.post("/phone/<any(draft, request, joint, app):what>/<int:id>")
+def answer(what: str, id: int) -> ResponseReturnValue:
+    bank = current()
+    person = request.form.get("person", 0, type=int)
+    try:
+        with bank.store.transaction():
+            ANSWERS[what](bank, person, id, request.form.get("answer") == "accept")
+    except Refusal as refusal:
+        return _phone(bank, refusal.text)
+    return redirect(f"{PREFIX}/phone?person={person}", 303)
+
+
+@bp.post("/phone/<any(key, money, shop):what>")
+def act(what: str) -> ResponseReturnValue:
+    bank = current()
+    try:
+        with bank.store.transaction():
+            said = ACTS[what](bank)
+    except Refusal as refusal:
+        return _phone(bank, refusal.text)
+    return _phone(bank, said=said)
 
 
 def _back() -> ResponseReturnValue:

@@ -16,6 +16,7 @@ from werkzeug.datastructures import CombinedMultiDict, MultiDict
 
 from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.oauth import TokenRefused, TokenRequest, exchange
 from bunqflask.sandbox.bank.people import now_text
 from bunqflask.sandbox.bank.wire import Refusal
@@ -25,37 +26,35 @@ from bunqflask.sandbox.protocol.fault_injection import strike
 PATTERN = "/v1/token"
 
 
-def blueprint(bank: Bank) -> Blueprint:
-    """Return the endpoint, under both addresses that bunq's pages name."""
-    bp = Blueprint("token", __name__)
+bp = Blueprint("token", __name__)
 
-    # Every method, so that the log shows a client that uses a wrong one.
-    @bp.route("/v1/token", endpoint="api_host", methods=METHODS, provide_automatic_options=False)
-    @bp.route("/token", endpoint="oauth_host", methods=METHODS, provide_automatic_options=False)
-    def token() -> Response:
-        started = time.perf_counter()
-        verdicts: dict[str, str] = {}
-        fault = bank.faults.take(request.method, PATTERN, request.path)
-        if fault is not None and fault.when == "before":
-            answer = Response(b"", content_type="application/json")
-        else:
-            answer = _exchange(bank, verdicts)
-        if fault is not None:
-            verdicts["fault"] = fault.fault
-            answer = strike(fault, answer, lambda _body: None, bank.closing)
-        bank.calls.add(
-            at=now_text(bank.store),
-            method=request.method,
-            pattern=PATTERN,
-            path=request.path,
-            status=answer.status_code,
-            response_id=str(uuid.uuid4()),
-            took_ms=round((time.perf_counter() - started) * 1000, 1),
-            verdicts=verdicts,
-        )
-        return answer
 
-    return bp
+# Every method, so that the log shows a client that uses a wrong one.
+@bp.route("/v1/token", endpoint="api_host", methods=METHODS, provide_automatic_options=False)
+@bp.route("/token", endpoint="oauth_host", methods=METHODS, provide_automatic_options=False)
+def token() -> Response:
+    bank = current()
+    started = time.perf_counter()
+    verdicts: dict[str, str] = {}
+    fault = bank.faults.take(request.method, PATTERN, request.path)
+    if fault is not None and fault.when == "before":
+        answer = Response(b"", content_type="application/json")
+    else:
+        answer = _exchange(bank, verdicts)
+    if fault is not None:
+        verdicts["fault"] = fault.fault
+        answer = strike(fault, answer, lambda _body: None, bank.closing)
+    bank.calls.add(
+        at=now_text(bank.store),
+        method=request.method,
+        pattern=PATTERN,
+        path=request.path,
+        status=answer.status_code,
+        response_id=str(uuid.uuid4()),
+        took_ms=round((time.perf_counter() - started) * 1000, 1),
+        verdicts=verdicts,
+    )
+    return answer
 
 
 def _exchange(bank: Bank, verdicts: dict[str, str]) -> Response:

@@ -10,9 +10,9 @@ import uuid
 from flask import request
 
 from bunqflask.sandbox.bank import accounts, events, payments, wire
+from bunqflask.sandbox.bank.payment_links import LIFETIME_S, result_shapes, status_of
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, amount, id_answer
-from bunqflask.sandbox.pages.bunqme_pages import LIFETIME_S, result_shapes, status_of
 from bunqflask.sandbox.protocol.call import A, Call, Resource
 
 resource = Resource()

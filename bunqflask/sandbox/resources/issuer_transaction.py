@@ -1,15 +1,14 @@
-"""`payment-service-provider-issuer-transaction`: a payment that the payer confirms in a portal.
+"""`payment-service-provider-issuer-transaction`: a payment that the payer confirms in a issuer_transactions.
 
 https://doc.bunq.com/psd2/connect-as-a-pisp
 """
 
 from __future__ import annotations
 
-from bunqflask.sandbox.bank import payments, people, wire
+from bunqflask.sandbox.bank import issuer_transactions, payments, people, wire
 from bunqflask.sandbox.bank.clock import parse_bunq_time
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, id_answer
-from bunqflask.sandbox.pages import portal
 from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
@@ -40,7 +39,7 @@ def _expiry(call: Call) -> float:
     now = call.store.clock.timestamp()
     text = call.text("time_expiry", required=False, longest=40)
     if text is None:
-        return now + portal.LIFETIME_S
+        return now + issuer_transactions.LIFETIME_S
     try:
         expires = parse_bunq_time(text).timestamp()
     except ValueError as error:
@@ -60,23 +59,23 @@ def create(call: Call) -> Answer:
     order, expires = _order(call), _expiry(call)
     wire.read_url(call.json.get("url_redirect"), "url_redirect")
     pointer, url = call.json["counterparty_alias"], call.json["url_redirect"]
-    return id_answer(portal.add(call.bank, call.user, order, pointer, url, expires).id)
+    return id_answer(issuer_transactions.add(call.bank, call.user, order, pointer, url, expires).id)
 
 
 def _shape(call: Call, item: Item) -> Json:
-    return {"PaymentServiceProviderIssuerTransaction": portal.shape(call.store, item)}
+    return {"PaymentServiceProviderIssuerTransaction": issuer_transactions.shape(call.store, item)}
 
 
 @resource.get(P, oauth=False)
 def index(call: Call) -> Answer:
     """List the party's transactions."""
     check_party(call)
-    return call.page(portal.KIND, lambda item: _shape(call, item), owner=call.user.id)
+    return call.page(issuer_transactions.KIND, lambda item: _shape(call, item), owner=call.user.id)
 
 
 def _own(call: Call, transaction_id: int) -> Item:
     check_party(call)
-    return call.load(portal.KIND, transaction_id, "Transaction", owner=call.user.id)
+    return call.load(issuer_transactions.KIND, transaction_id, "Transaction", owner=call.user.id)
 
 
 @resource.get(P + "/<int:transaction_id>", oauth=False)
@@ -91,7 +90,7 @@ def update(call: Call, transaction_id: int) -> Answer:
     item = _own(call, transaction_id)
     if call.json.get("status") != "CANCELLED":
         raise wire.invalid("The field status must be CANCELLED.")
-    portal.decide(call.bank, item, "CANCELLED")
+    issuer_transactions.decide(call.bank, item, "CANCELLED")
     return id_answer(item.id)
 
 
@@ -101,7 +100,7 @@ def read_public(call: Call, public_uuid: object) -> Answer:
 
     bunq's own example calls this path, which its OpenAPI lacks; the wrapper's name is a guess from the path.
     """
-    item = call.store.named(portal.KIND, str(public_uuid))
+    item = call.store.named(issuer_transactions.KIND, str(public_uuid))
     if item is None:
         raise wire.not_found("Transaction", str(public_uuid))
-    return Answer([{"PaymentServiceProviderIssuerTransactionPublic": portal.shape(call.store, item)}])
+    return Answer([{"PaymentServiceProviderIssuerTransactionPublic": issuer_transactions.shape(call.store, item)}])

@@ -5,9 +5,8 @@ https://doc.bunq.com/api-reference/payment
 
 from __future__ import annotations
 
-from bunqflask.sandbox.bank import accounts, ledger, payments, people, wire
+from bunqflask.sandbox.bank import accounts, bunqto_payments, ledger, payments, people, wire
 from bunqflask.sandbox.bank.wire import Answer, id_answer
-from bunqflask.sandbox.pages import bunqto_links
 from bunqflask.sandbox.protocol.call import A, Call, Resource
 from bunqflask.sandbox.resources.attachment import check_readable
 
@@ -95,9 +94,9 @@ def read_batch(call: Call, batch_id: int) -> Answer:
 def update_batch(call: Call, batch_id: int) -> Answer:
     """Take back what still waits for somebody to claim it, whatever the body says; the rest of a batch is done."""
     batch = call.load("payment_batch", batch_id, "Payment batch", account=call.account.id)
-    links = bunqto_links.of_batch(call.bank, batch)
+    links = bunqto_payments.of_batch(call.bank, batch)
     for link in links:
-        bunqto_links.give_back(call.bank, link, "REVOKED")
+        bunqto_payments.give_back(call.bank, link, "REVOKED")
     if links:
         payments.tell_batch(call.bank, call.account, batch, "PAYMENT_BATCH_REVOKED", action="UPDATE")
     return id_answer(batch.id)
