@@ -32,7 +32,7 @@ check: $(VENV)/.dev ## Style, types, templates, and migrations against models
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m djlint --quiet --lint templates bunqflask/sandbox/templates
+	$(PY) -m djlint --quiet --lint templates bunqflask/sandbox/pages/templates
 	$(PY) -m tests.support.migrations
 
 bench: $(VENV)/.dev ## Measure calls, speed, memory and start; prints one table

@@ -29,7 +29,7 @@ __all__ = ["Settings", "create_app"]
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the sandbox as a WSGI application; settings come from the environment unless given."""
     bank = Bank(settings or Settings.from_env())
-    app = Flask(__name__)
+    app = Flask(__name__, template_folder="pages/templates", static_folder="pages/static", static_url_path="/static")
     app.url_map.strict_slashes = False
     app.extensions["bank"] = bank
     app.extensions["call_names"] = CALL_NAMES
