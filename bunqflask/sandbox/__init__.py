@@ -18,7 +18,7 @@ from bunqflask.sandbox.bank import people, seed, wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.settings import Settings
 from bunqflask.sandbox.control import api, scenarios
-from bunqflask.sandbox.pages import bunqme_pages, bunqto_links, consent, panel, portal
+from bunqflask.sandbox.pages import bunqme_pages, bunqto_links, consent, panel, phone, portal
 from bunqflask.sandbox.protocol import token_endpoint
 from bunqflask.sandbox.protocol.dispatch import mount
 from bunqflask.sandbox.resources import CALL_NAMES, CALLS
@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(portal.bp)
     app.register_blueprint(api.bp)
     app.register_blueprint(panel.bp)
+    app.register_blueprint(phone.bp)
     app.register_blueprint(scenarios.bp)
     _add_errors(app, bank)
     commands.init_app(app, bank)
