@@ -18,7 +18,7 @@ from bunqflask.sandbox.bank.settings import Settings
 class _Quiet(WSGIRequestHandler):
     """Prints nothing: an address can hold a secret, as the token call's does."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, level: str, message: str, *args: Any) -> None:
         """Drop the line."""
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bunqflask.sandbox.bank import ledger, people
 from bunqflask.sandbox.bank.store import Item, Json, Store
@@ -37,55 +39,65 @@ def is_iban(text: str) -> bool:
     return int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
 
 
-def add(
-    store: Store,
-    user: Item,
-    description: str,
-    *,
-    wrapper: str = BANK,
-    id: int | None = None,
-    iban: str | None = "",
-    currency: str = "EUR",
-    status: str = "ACTIVE",
-    sub_status: str = "NONE",
-    color: str = "#FF7819",
-    icon: str | None = None,
-    overdraft: int | None = 0,
-    created: str | None = None,
-    updated: str | None = None,
-    **more: object,
-) -> Item:
-    """Open a monetary account at zero. An `iban` of "" makes one up; None is an account without IBAN.
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """A monetary account to be opened at zero.
 
-    The first account of a user also carries the user's phone and e-mail.
+    An `iban` of "" makes one up; None is an account without IBAN. `overdraft` is in cents, None is without limit.
+    `created` and `updated` are bunq's timestamps; without them the account is opened now. `members` are further
+    members of the stored body.
     """
+
+    description: str
+    wrapper: str = BANK
+    account_id: int | None = None
+    iban: str | None = ""
+    currency: str = "EUR"
+    status: str = "ACTIVE"
+    sub_status: str = "NONE"
+    color: str = "#FF7819"
+    icon: str | None = None
+    overdraft: int | None = 0
+    created: str | None = None
+    updated: str | None = None
+    members: Mapping[str, object] = field(default_factory=dict)
+
+
+def add(store: Store, user: Item, new: NewAccount) -> Item:
+    """Open a monetary account. The first account of a user also carries the user's phone and e-mail."""
     with store.transaction():
         first = not store.select("monetary_account", owner=user.id, limit=1)
-        id = store.next_id() if id is None else id
-        if iban == "":
-            iban = iban_for(2_090_000_000 + id % 1_000_000_000)
+        account_id = store.next_id() if new.account_id is None else new.account_id
+        iban = iban_for(2_090_000_000 + account_id % 1_000_000_000) if new.iban == "" else new.iban
         body: Json = {
-            "wrapper": wrapper,
-            "description": description,
+            "wrapper": new.wrapper,
+            "description": new.description,
             "iban": iban,
             "first": first,
-            "currency": currency,
-            "status": status,
-            "sub_status": sub_status,
-            "public_uuid": people.stable_uuid(f"account {id}") if created else str(uuid.uuid4()),
+            "currency": new.currency,
+            "status": new.status,
+            "sub_status": new.sub_status,
+            "public_uuid": people.stable_uuid(f"account {account_id}") if new.created else str(uuid.uuid4()),
             "daily_limit": 500000,
-            "color": color,
-            "icon": icon,
+            "color": new.color,
+            "icon": new.icon,
             "access_id": store.next_id(),
-            **more,
+            **new.members,
         }
-        item = store.insert("monetary_account", body, id=id, owner=user.id, name=iban, created=created, updated=updated)
-        ledger.open_account(store, id, currency, overdraft=overdraft)
-        if iban is not None:
-            store.insert("alias", {}, owner=user.id, account=id, name=f"IBAN:{iban}")
-        if first:
-            for pointer in people.pointers(user):
-                store.insert("alias", {}, owner=user.id, account=id, name=alias_name(pointer["type"], pointer["value"]))
+        item = store.insert(
+            "monetary_account",
+            body,
+            item_id=account_id,
+            owner=user.id,
+            name=iban,
+            created=new.created,
+            updated=new.updated,
+        )
+        ledger.open_account(store, account_id, new.currency, overdraft=new.overdraft)
+        aliases = [] if iban is None else [f"IBAN:{iban}"]
+        aliases += [alias_name(each["type"], each["value"]) for each in people.pointers(user)] if first else []
+        for alias in aliases:
+            store.insert("alias", {}, owner=user.id, account=account_id, name=alias)
     return item
 
 
@@ -189,28 +201,11 @@ def wire(store: Store, account: Item) -> Json:
     body = account.body
     user = people.by_id(store, account.owner or 0)
     balance, currency = ledger.balance(store, account.id)
-    alias = people.pointers(user) if body["first"] else []
-    if body["iban"] is not None:
-        alias = [*alias, {"type": "IBAN", "value": body["iban"], "name": user.body["legal_name"]}]
-    setting = {
-        "color": body["color"],
-        "icon": body["icon"],
-        "default_avatar_status": "AVATAR_ICON" if body["icon"] else "AVATAR_DEFAULT",
-        "restriction_chat": "ALLOW_INCOMING",
-        "sdd_expiration_action": "AUTO_ACCEPT",
-        **body.get("setting", {}),
-    }
-    access = {
-        "id": body["access_id"],
-        "created": account.created,
-        "updated": account.created,
-        "access_type": "FULL_PERMANENT",
-    }
     shape: Json = {
         "id": account.id,
         "created": account.created,
         "updated": account.updated,
-        "alias": alias,
+        "alias": _aliases(user, body),
         "avatar": picture(account),
         "balance": amount(balance, currency),
         "country": "NL",
@@ -224,26 +219,56 @@ def wire(store: Store, account: Item) -> Json:
         "timezone": "europe/amsterdam",
         "user_id": account.owner,
         "monetary_account_profile": None,
-        "setting": setting,
+        "setting": _setting(body),
         "connected_cards": [],
         "budget": [],
-        "all_access": [{"MonetaryAccountAccess": access}],
+        "all_access": [{"MonetaryAccountAccess": _access(account)}],
         "overdraft_limit": amount(ledger.overdraft(store, account.id), currency),
         "all_auto_save_id": [],
     }
     if body.get("reason") is not None:
         shape |= {"reason": body["reason"], "reason_description": body.get("reason_description")}
-    wrapper = body["wrapper"]
-    if wrapper in (SAVINGS, EXTERNAL_SAVINGS):
-        shape |= _goal(body, balance, currency)
-    if wrapper in (JOINT, SAVINGS):
-        shape["all_co_owner"] = _co_owners(store, account)
-    if wrapper in (EXTERNAL, EXTERNAL_SAVINGS):
-        shape |= {
-            "service": body.get("service") or "OPEN_BANKING",
-            "open_banking_account": body.get("open_banking_account"),
-        }
-    return {wrapper: shape}
+    return {body["wrapper"]: shape | _members_of_type(store, account)}
+
+
+def _aliases(user: Item, body: Json) -> list[Json]:
+    found = people.pointers(user) if body["first"] else []
+    if body["iban"] is not None:
+        found = [*found, {"type": "IBAN", "value": body["iban"], "name": user.body["legal_name"]}]
+    return found
+
+
+def _setting(body: Json) -> Json:
+    return {
+        "color": body["color"],
+        "icon": body["icon"],
+        "default_avatar_status": "AVATAR_ICON" if body["icon"] else "AVATAR_DEFAULT",
+        "restriction_chat": "ALLOW_INCOMING",
+        "sdd_expiration_action": "AUTO_ACCEPT",
+        **body.get("setting", {}),
+    }
+
+
+def _access(account: Item) -> Json:
+    return {
+        "id": account.body["access_id"],
+        "created": account.created,
+        "updated": account.created,
+        "access_type": "FULL_PERMANENT",
+    }
+
+
+def _members_of_type(store: Store, account: Item) -> Json:
+    """Write the members that only some types of account have."""
+    body, members = account.body, Json()
+    if body["wrapper"] in (SAVINGS, EXTERNAL_SAVINGS):
+        members |= _goal(body, *ledger.balance(store, account.id))
+    if body["wrapper"] in (JOINT, SAVINGS):
+        members["all_co_owner"] = _co_owners(store, account)
+    if body["wrapper"] in (EXTERNAL, EXTERNAL_SAVINGS):
+        members["service"] = body.get("service") or "OPEN_BANKING"
+        members["open_banking_account"] = body.get("open_banking_account")
+    return members
 
 
 def _goal(body: Json, balance: int, currency: str) -> Json:

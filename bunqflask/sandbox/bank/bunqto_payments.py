@@ -29,12 +29,14 @@ def claim(bank: Bank, link: Item, iban: str, name: str) -> None:
         payments.check_active(receiver)
         _out, received = ledger.move(
             store,
-            debit=ledger.outside(store, link.body["currency"]),
-            credit=receiver.id,
-            cents=link.body["cents"],
-            description=_description(bank, payer, link),
-            debit_sees={"account": receiver.id},
-            credit_sees={"account": payer.id},
+            ledger.Transfer(
+                debit=ledger.outside(store, link.body["currency"]),
+                credit=receiver.id,
+                cents=link.body["cents"],
+                description=_description(bank, payer, link),
+                debit_sees={"account": receiver.id},
+                credit_sees={"account": payer.id},
+            ),
         )
         payments.tell(bank, receiver, received, "PAYMENT")
     _end(bank, payer, link, "ACCEPTED", "PAYMENT_CLAIMED")
@@ -49,13 +51,15 @@ def give_back(bank: Bank, link: Item, status: str) -> None:
     store, payer = bank.store, payer_of(bank, link)
     _out, returned = ledger.move(
         store,
-        debit=ledger.outside(store, link.body["currency"]),
-        credit=payer.id,
-        cents=link.body["cents"],
-        description=_description(bank, payer, link),
-        debit_sees={"account": payer.id},
-        credit_sees=link.body["sees"],
-        sub_type="REVERSAL",
+        ledger.Transfer(
+            debit=ledger.outside(store, link.body["currency"]),
+            credit=payer.id,
+            cents=link.body["cents"],
+            description=_description(bank, payer, link),
+            debit_sees={"account": payer.id},
+            credit_sees=link.body["sees"],
+            sub_type="REVERSAL",
+        ),
     )
     payments.tell(bank, payer, returned, "REVERSAL")
     _end(bank, payer, link, status, f"PAYMENT_{status}")

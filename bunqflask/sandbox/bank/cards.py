@@ -35,6 +35,12 @@ DELIVERED = ("DELIVERED_TO_CUSTOMER", "VIRTUAL_DELIVERY")
 SECOND_LINE_MAXIMUM = 17
 LIFE = timedelta(days=5 * 365)
 
+# Members of a card transaction that this bank never fills in.
+ACTION_MEMBERS_WITHOUT_VALUE = (
+    *("token_status", "reservation_expiry_time", "applied_limit", "secure_code_id", "wallet_provider_id"),
+    *("merchant_id", "eligible_whitelist_id"),
+)
+
 # How long a shop takes to present what was paid; invented.
 SETTLED_AFTER_S = 86400
 
@@ -50,15 +56,15 @@ def possible_names(user: Item) -> list[str]:
 def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any) -> Item:
     """Make a card that pays from an account. Members in `more` are the card's own."""
     with store.transaction():
-        id = store.next_id()
+        card_id = store.next_id()
         expiry = (store.clock.now() + LIFE).strftime("%Y-%m-28")
         body: Json = {
-            "public_uuid": people.stable_uuid(f"card {id} {store.clock.timestamp()}"),
+            "public_uuid": people.stable_uuid(f"card {card_id} {store.clock.timestamp()}"),
             "status": "ACTIVE" if virtual else "DEACTIVATED",
             "sub_status": "NONE",
             "order_status": "VIRTUAL_DELIVERY" if virtual else "CARD_REQUEST_PENDING",
             "expiry_date": expiry,
-            "four_digit": f"{id * 7919 % 10000:04d}",
+            "four_digit": f"{card_id * 7919 % 10000:04d}",
             "pan_id": store.next_id(),
             "account": account.id,
             "limit": 100_000,
@@ -70,7 +76,7 @@ def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any
             "pins": [{"type": "PRIMARY", "routing_type": "MANUAL", "monetary_account_id": account.id}],
             **more,
         }
-        return store.insert("card", body, id=id, owner=user.id, account=account.id)
+        return store.insert("card", body, item_id=card_id, owner=user.id, account=account.id)
 
 
 def assign(card: Item, pins: list[Json]) -> None:
@@ -89,34 +95,8 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
     code = next(iter(store.select("cvc2", parent=card.id, limit=1)), None)
     return {
         wrapper: {
-            "id": card.id,
-            "created": card.created,
-            "updated": card.updated,
-            "public_uuid": body["public_uuid"],
-            "type": body["type"],
-            "sub_type": "VIRTUAL" if body["virtual"] else "NONE",
-            "user_id": card.owner,
-            "user_owner_id": card.owner,
-            "user_holder_id": card.owner,
-            "product_type": body["product_type"],
-            "first_line": body.get("first_line"),
-            "second_line": body["second_line"],
-            "name_on_card": body["name_on_card"],
-            "preferred_name_on_card": body.get("preferred_name") or body["name_on_card"],
-            "status": body["status"],
-            "sub_status": body["sub_status"],
-            "order_status": body["order_status"],
-            "expiry_date": body["expiry_date"],
-            "primary_account_numbers": [
-                {
-                    "id": body["pan_id"],
-                    "uuid": people.stable_uuid(f"pan {card.id}"),
-                    **body["pan"],
-                    "monetary_account_id": body["account"],
-                    "four_digit": body["four_digit"],
-                    "type": "VIRTUAL" if body["virtual"] else "PHYSICAL",
-                }
-            ],
+            **_identity_shape(card),
+            "primary_account_numbers": [_number_shape(card)],
             "card_limit": amount(body["limit"], currency),
             "card_limit_atm": amount(body["limit_atm"], currency),
             "country_permission": body["countries"],
@@ -130,6 +110,43 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
             "is_limited_edition": False,
             "card_generated_cvc2": code_shape(store, code)["CardGeneratedCvc2"] if code else None,
         }
+    }
+
+
+def _identity_shape(card: Item) -> Json:
+    """Write which card it is, whose, and in which state."""
+    body = card.body
+    return {
+        "id": card.id,
+        "created": card.created,
+        "updated": card.updated,
+        "public_uuid": body["public_uuid"],
+        "type": body["type"],
+        "sub_type": "VIRTUAL" if body["virtual"] else "NONE",
+        "user_id": card.owner,
+        "user_owner_id": card.owner,
+        "user_holder_id": card.owner,
+        "product_type": body["product_type"],
+        "first_line": body.get("first_line"),
+        "second_line": body["second_line"],
+        "name_on_card": body["name_on_card"],
+        "preferred_name_on_card": body.get("preferred_name") or body["name_on_card"],
+        "status": body["status"],
+        "sub_status": body["sub_status"],
+        "order_status": body["order_status"],
+        "expiry_date": body["expiry_date"],
+    }
+
+
+def _number_shape(card: Item) -> Json:
+    body = card.body
+    return {
+        "id": body["pan_id"],
+        "uuid": people.stable_uuid(f"pan {card.id}"),
+        **body["pan"],
+        "monetary_account_id": body["account"],
+        "four_digit": body["four_digit"],
+        "type": "VIRTUAL" if body["virtual"] else "PHYSICAL",
     }
 
 
@@ -165,45 +182,51 @@ def pay(
     """
     store = bank.store
     account = _payer(store, card, cents)
-    decision = _decide(store, card, account, cents, country, withdrawal=withdrawal)
-    payment_id = None
-    if decision == "ALLOWED":
-        payment_id, _outside = ledger.move(
-            store,
+    action: Json = {
+        "card_id": card.id,
+        "merchant": merchant,
+        "cents": cents,
+        "city": city,
+        "country": country,
+        "decision": _decide(store, card, account, cents, country, withdrawal=withdrawal),
+        "payment_id": None,
+        "reversal_id": None,
+        "withdrawal": withdrawal,
+        "clearing": None,
+    }
+    if action["decision"] == "ALLOWED":
+        action |= {"payment_id": _debit(store, account, action), "clearing": "PENDING"}
+    item = store.insert("mastercard_action", action, owner=card.owner, account=account.id)
+    if action["payment_id"] is None:
+        _tell(bank, item, "CARD_TRANSACTION_FAILED", "CARD_TRANSACTION_NOT_ALLOWED", event_action="CREATE")
+        return item
+    allowed = "CARD_WITHDRAWAL_ALLOWED" if withdrawal else "CARD_PAYMENT_ALLOWED"
+    _tell(bank, item, "CARD_TRANSACTION_SUCCESSFUL", allowed, event_action="CREATE")
+    payments.tell(bank, account, action["payment_id"], "MASTERCARD")
+    bank.later("card_payment_settles", SETTLED_AFTER_S, {"action_id": item.id})
+    return item
+
+
+def _debit(store: Store, account: Item, action: Json) -> int:
+    """Move the money of a card payment to the merchant; return the id of the payment."""
+    paid, _outside = ledger.move(
+        store,
+        ledger.Transfer(
             debit=account.id,
             credit=ledger.outside(store, account.body["currency"]),
-            cents=cents,
-            description=f"{merchant['name']} {city}, {country}",
-            debit_sees=merchant,
+            cents=action["cents"],
+            description=_description(action),
+            debit_sees=action["merchant"],
             credit_sees={"account": account.id},
             type="MASTERCARD",
-            sub_type="WITHDRAWAL" if withdrawal else "PAYMENT",
-        )
-    action = store.insert(
-        "mastercard_action",
-        {
-            "card_id": card.id,
-            "merchant": merchant,
-            "cents": cents,
-            "city": city,
-            "country": country,
-            "decision": decision,
-            "payment_id": payment_id,
-            "reversal_id": None,
-            "withdrawal": withdrawal,
-            "clearing": "PENDING" if payment_id else None,
-        },
-        owner=card.owner,
-        account=account.id,
+            sub_type="WITHDRAWAL" if action["withdrawal"] else "PAYMENT",
+        ),
     )
-    if payment_id is None:
-        _tell(bank, action, "CARD_TRANSACTION_FAILED", "CARD_TRANSACTION_NOT_ALLOWED", action_word="CREATE")
-        return action
-    allowed = "CARD_WITHDRAWAL_ALLOWED" if withdrawal else "CARD_PAYMENT_ALLOWED"
-    _tell(bank, action, "CARD_TRANSACTION_SUCCESSFUL", allowed, action_word="CREATE")
-    payments.tell(bank, account, payment_id, "MASTERCARD")
-    bank.later("card_payment_settles", SETTLED_AFTER_S, {"action_id": action.id})
-    return action
+    return paid
+
+
+def _description(action: Json) -> str:
+    return f"{action['merchant']['name']} {action['city']}, {action['country']}"
 
 
 def reverse(bank: Bank, action: Item) -> int:
@@ -218,14 +241,16 @@ def reverse(bank: Bank, action: Item) -> int:
         raise wire.invalid("There is nothing to give back.")
     _outside, returned = ledger.move(
         store,
-        debit=ledger.outside(store, account.body["currency"]),
-        credit=account.id,
-        cents=body["cents"],
-        description=f"{body['merchant']['name']} {body['city']}, {body['country']}",
-        debit_sees={"account": account.id},
-        credit_sees=body["merchant"],
-        type="MASTERCARD",
-        sub_type="REVERSAL",
+        ledger.Transfer(
+            debit=ledger.outside(store, account.body["currency"]),
+            credit=account.id,
+            cents=body["cents"],
+            description=_description(body),
+            debit_sees={"account": account.id},
+            credit_sees=body["merchant"],
+            type="MASTERCARD",
+            sub_type="REVERSAL",
+        ),
     )
     body["reversal_id"] = returned
     store.save(action)
@@ -243,14 +268,14 @@ def _settle(bank: Bank, _moment: float, body: Json) -> None:
         _tell(bank, action, "CARD_TRANSACTION_UPDATED", "CARD_PAYMENT_SETTLED")
 
 
-def _tell(bank: Bank, action: Item, category: str, event_type: str, *, action_word: str = "UPDATE") -> None:
+def _tell(bank: Bank, action: Item, category: str, event_type: str, *, event_action: str = "UPDATE") -> None:
     events.happened(
         bank,
         user_id=action.owner or 0,
         account_id=action.account,
         thing=action_shape(bank.store, action),
         notify=[(category, event_type)],
-        action=action_word,
+        action=event_action,
     )
 
 
@@ -295,8 +320,6 @@ def action_shape(store: Store, action: Item) -> Json:
     assert account is not None
     assert card is not None
     money = amount(body["cents"], account.body["currency"])
-    allowed = body["decision"] == "ALLOWED"
-    label = payments.counterparty(store, body["merchant"])
     return {
         "MasterCardAction": {
             "id": action.id,
@@ -310,12 +333,8 @@ def action_shape(store: Store, action: Item) -> Json:
             "amount_original_local": money,
             "amount_original_billing": money,
             "amount_fee": amount(0, account.body["currency"]),
-            "decision": body["decision"],
-            "payment_status": "PAYMENT_SUCCESSFUL" if allowed else "PAYMENT_FAILED",
-            "decision_description": "" if allowed else body["decision"].replace("_", " ").capitalize(),
-            "decision_description_translated": "" if allowed else body["decision"].replace("_", " ").capitalize(),
-            "description": f"{body['merchant']['name']} {body['city']}, {body['country']}",
-            "authorisation_status": "AUTHORISED" if allowed else "BLOCKED",
+            **_decision_shape(body),
+            "description": _description(body),
             "authorisation_type": "NORMAL_AUTHORISATION",
             "pan_entry_mode_user": "ATM" if body["withdrawal"] else "ICC",
             "settlement_status": None,
@@ -323,25 +342,34 @@ def action_shape(store: Store, action: Item) -> Json:
             "maturity_date": None,
             "city": body["city"],
             "alias": accounts.label(store, account),
-            "counterparty_alias": label,
-            "label_card": {
-                "uuid": card.body["public_uuid"],
-                "type": card.body["type"],
-                "second_line": card.body["second_line"],
-                "expiry_date": card.body["expiry_date"],
-                "status": card.body["status"],
-                "label_user": payments.own_label(store, account),
-            },
-            "token_status": None,
-            "reservation_expiry_time": None,
-            "applied_limit": None,
-            "secure_code_id": None,
-            "wallet_provider_id": None,
-            "merchant_id": None,
+            "counterparty_alias": payments.counterparty(store, body["merchant"]),
+            "label_card": {**_label_shape(card), "label_user": payments.own_label(store, account)},
             "merchant_category_code": body["merchant"].get("mcc"),
             "request_reference_split_the_bill": [],
-            "eligible_whitelist_id": None,
+            **dict.fromkeys(ACTION_MEMBERS_WITHOUT_VALUE),
         }
+    }
+
+
+def _decision_shape(body: Json) -> Json:
+    allowed = body["decision"] == "ALLOWED"
+    reason = "" if allowed else body["decision"].replace("_", " ").capitalize()
+    return {
+        "decision": body["decision"],
+        "payment_status": "PAYMENT_SUCCESSFUL" if allowed else "PAYMENT_FAILED",
+        "decision_description": reason,
+        "decision_description_translated": reason,
+        "authorisation_status": "AUTHORISED" if allowed else "BLOCKED",
+    }
+
+
+def _label_shape(card: Item) -> Json:
+    return {
+        "uuid": card.body["public_uuid"],
+        "type": card.body["type"],
+        "second_line": card.body["second_line"],
+        "expiry_date": card.body["expiry_date"],
+        "status": card.body["status"],
     }
 
 

@@ -60,15 +60,15 @@ CODES = (
 )
 
 
-def of_payment(amount: int, type: str, code: str | None, *, to_self: bool) -> Category:
+def of_payment(amount: int, payment_type: str, code: str | None, *, to_self: bool) -> Category:
     """Return the category of a payment; `amount` in cents, `code` that of the merchant."""
     if code is not None and code.isdecimal():
         for first, last, name in CODES:
             if first <= int(code) <= last:
                 return SYSTEM[name]
-    if to_self or type == "SAVINGS":
+    if to_self or payment_type == "SAVINGS":
         return SYSTEM["SAVINGS"]
-    if type == "EBA_SDD":
+    if payment_type == "EBA_SDD":
         return SYSTEM["UTILITIES"]
     return SYSTEM["INCOME" if amount > 0 else "GENERAL"]
 
@@ -86,10 +86,10 @@ def sums(store: Store, user: Item, account: Item, start: str, end: str) -> dict[
             (account.id, start, end),
         ).fetchall()
     found: dict[str, tuple[int, int]] = {}
-    for type, code, other_id, is_credit, cents, number in rows:
+    for payment_type, code, other_id, is_credit, cents, number in rows:
         other = store.get("monetary_account", other_id or 0)
         to_self = other is not None and other.owner == user.id
-        name = of_payment(1 if is_credit else -1, type, code, to_self=to_self).name
+        name = of_payment(1 if is_credit else -1, payment_type, code, to_self=to_self).name
         before = found.get(name, (0, 0))
         found[name] = (before[0] + int(cents), before[1] + int(number))
     return found

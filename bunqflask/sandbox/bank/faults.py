@@ -114,7 +114,7 @@ class Fault:
         return what.startswith("/") and (fnmatch.fnmatchcase(path, what) or what == pattern)
 
 
-def read_fault(body: object, id: int) -> Fault:
+def read_fault(body: object, fault_id: int) -> Fault:
     """Read an instruction: `call`, `fault`, and optionally `times`, `when`, `seconds`.
 
     `call` is a method (or ANY), a blank and either the last word of the path, as "POST session-server", or a path
@@ -146,7 +146,7 @@ def read_fault(body: object, id: int) -> Fault:
     seconds = body.get("seconds", DEFAULT_SECONDS.get(kind, 0.0))
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 3600:
         raise ValueError("seconds is a number from 0 to 3600")
-    return Fault(id, call, kind, "after" if kind in CHANGES else when, times, float(seconds))
+    return Fault(fault_id, call, kind, "after" if kind in CHANGES else when, times, float(seconds))
 
 
 class Faults:
@@ -186,11 +186,11 @@ class Faults:
         with self._lock:
             self._faults = new
 
-    def remove(self, id: int) -> bool:
+    def remove(self, fault_id: int) -> bool:
         """Remove one; False if it is not there (any more)."""
         with self._lock:
             before = len(self._faults)
-            self._faults = [each for each in self._faults if each.id != id]
+            self._faults = [each for each in self._faults if each.id != fault_id]
             return len(self._faults) < before
 
     def take(self, method: str, pattern: str, path: str) -> Fault | None:

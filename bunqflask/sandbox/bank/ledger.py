@@ -75,63 +75,62 @@ def overdraft(store: Store, account: int) -> int:
     return int(row[0] or 0)
 
 
-def move(
-    store: Store,
-    *,
-    debit: int,
-    credit: int,
-    cents: int,
-    description: str,
-    debit_sees: Json,
-    credit_sees: Json,
-    type: str = "BUNQ",
-    sub_type: str = "PAYMENT",
-    created: str | None = None,
-    debit_extra: Json | None = None,
-    credit_extra: Json | None = None,
-) -> tuple[int, int]:
-    """Move money and return the ids of the two entries, debit first.
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Money to be moved between two accounts. `cents` is above zero; `created` is bunq's timestamp, None for now.
 
-    `debit_sees` and `credit_sees` say who the counterparty is for each side.
+    `debit_sees` and `credit_sees` say who the counterparty is for each side; `debit_extra` and `credit_extra` are
+    further members of each side's payment.
+    """
+
+    debit: int
+    credit: int
+    cents: int
+    description: str
+    debit_sees: Json
+    credit_sees: Json
+    type: str = "BUNQ"
+    sub_type: str = "PAYMENT"
+    created: str | None = None
+    debit_extra: Json | None = None
+    credit_extra: Json | None = None
+
+
+def move(store: Store, transfer: Transfer) -> tuple[int, int]:
+    """Move money and return the ids of the two entries, debit first.
 
     :raises InsufficientFunds: the debited account may not go that low.
     :raises CurrencyMismatch: the accounts have different currencies.
     """
+    cents = transfer.cents
     assert cents > 0
-    assert debit != credit
+    assert transfer.debit != transfer.credit
     with store.transaction():
-        low, low_currency = balance(store, debit)
-        high, high_currency = balance(store, credit)
+        low, low_currency = balance(store, transfer.debit)
+        high, high_currency = balance(store, transfer.credit)
         if low_currency != high_currency:
             raise CurrencyMismatch
-        limit = store.db.execute("SELECT overdraft FROM ledger_account WHERE id = ?", (debit,)).fetchone()[0]
+        limit = store.db.execute("SELECT overdraft FROM ledger_account WHERE id = ?", (transfer.debit,)).fetchone()[0]
         if limit is not None and low - cents < -limit:
             raise InsufficientFunds
-        first = store.next_id(2)
-        when = created or bunq_time(store.clock.now())
-        sides: tuple[tuple[int, int, int, int, Json, Json | None], ...] = (
-            (first, debit, -cents, low - cents, debit_sees, debit_extra),
-            (first + 1, credit, cents, high + cents, credit_sees, credit_extra),
+        movement = store.next_id(2)
+        shared = (
+            transfer.created or bunq_time(store.clock.now()),
+            transfer.type,
+            transfer.sub_type,
+            transfer.description,
         )
-        for id, account, signed_cents, after, sees, extra in sides:
+        for entry_id, account, signed_cents, after, sees, extra in (
+            (movement, transfer.debit, -cents, low - cents, transfer.debit_sees, transfer.debit_extra),
+            (movement + 1, transfer.credit, cents, high + cents, transfer.credit_sees, transfer.credit_extra),
+        ):
+            written = json.dumps(sees, ensure_ascii=False), json.dumps(extra, ensure_ascii=False) if extra else None
             store.db.execute(
                 "INSERT INTO ledger_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    id,
-                    account,
-                    first,
-                    signed_cents,
-                    after,
-                    when,
-                    type,
-                    sub_type,
-                    description,
-                    json.dumps(sees, ensure_ascii=False),
-                    None if extra is None else json.dumps(extra, ensure_ascii=False),
-                ),
+                (entry_id, account, movement, signed_cents, after, *shared, *written),
             )
             store.db.execute("UPDATE ledger_account SET balance = ? WHERE id = ?", (after, account))
-    return first, first + 1
+    return movement, movement + 1
 
 
 class Movement(NamedTuple):
@@ -179,8 +178,10 @@ def move_many(store: Store, movements: Iterable[Movement]) -> None:
             store.db.execute("RELEASE move_many")
 
 
-def _sides(store: Store, movements: Iterable[Movement], held: dict[int, int], id: int) -> Iterator[tuple[Any, ...]]:
-    """Return both entries of each movement, the first under `id`; keep what the accounts hold up to date."""
+def _sides(
+    store: Store, movements: Iterable[Movement], held: dict[int, int], first_id: int
+) -> Iterator[tuple[Any, ...]]:
+    """Return both entries of each movement, the first under `first_id`; keep what the accounts hold up to date."""
     rows = store.db.execute("SELECT id, currency, overdraft FROM ledger_account").fetchall()
     currencies = {account: currency for account, currency, _limit in rows}
     limits = {account: limit for account, _currency, limit in rows}
@@ -193,14 +194,14 @@ def _sides(store: Store, movements: Iterable[Movement], held: dict[int, int], id
         held[credit] = high = held[credit] + cents
         if limits[debit] is not None and low < -limits[debit]:
             raise InsufficientFunds
-        yield id, debit, id, -cents, low, *when_and_what, debit_sees
-        yield id + 1, credit, id, cents, high, *when_and_what, credit_sees
-        id += 2
+        yield first_id, debit, first_id, -cents, low, *when_and_what, debit_sees
+        yield first_id + 1, credit, first_id, cents, high, *when_and_what, credit_sees
+        first_id += 2
 
 
-def entry(store: Store, account: int, id: int) -> Entry | None:
+def entry(store: Store, account: int, entry_id: int) -> Entry | None:
     """Return one entry of an account, or None."""
-    found = _select(store, "account = ? AND id = ?", (account, id))
+    found = _select(store, "account = ? AND id = ?", (account, entry_id))
     return found[0] if found else None
 
 
@@ -213,15 +214,15 @@ def entries(store: Store, account: int, *, below: int | None, above: int | None,
     return _select(store, "account = ? ORDER BY id DESC LIMIT ?", (account, limit))
 
 
-def amend(store: Store, id: int, *, description: str | None = None, **extra: Any) -> bool:
+def amend(store: Store, entry_id: int, *, description: str | None = None, **extra: Any) -> bool:
     """Change what is said of an entry, never how much it moves; False when there is no such entry."""
     with store.transaction():
-        row = store.db.execute("SELECT description, extra FROM ledger_entry WHERE id = ?", (id,)).fetchone()
+        row = store.db.execute("SELECT description, extra FROM ledger_entry WHERE id = ?", (entry_id,)).fetchone()
         if row is None:
             return False
         more = json.dumps((json.loads(row[1]) if row[1] else {}) | extra, ensure_ascii=False)
         said = row[0] if description is None else description
-        store.db.execute("UPDATE ledger_entry SET description = ?, extra = ? WHERE id = ?", (said, more, id))
+        store.db.execute("UPDATE ledger_entry SET description = ?, extra = ? WHERE id = ?", (said, more, entry_id))
         return True
 
 

@@ -42,13 +42,15 @@ def pay_in(bank: Bank, link: Item, name: str) -> int:
     iban = accounts.iban_for(532013000, "INGB")
     _out, paid = ledger.move(
         store,
-        debit=ledger.outside(store, link.body["currency"]),
-        credit=account.id,
-        cents=link.body["cents"],
-        description=link.body["description"],
-        debit_sees={"account": account.id},
-        credit_sees={"iban": iban, "name": name},
-        type="IDEAL",
+        ledger.Transfer(
+            debit=ledger.outside(store, link.body["currency"]),
+            credit=account.id,
+            cents=link.body["cents"],
+            description=link.body["description"],
+            debit_sees={"account": account.id},
+            credit_sees={"iban": iban, "name": name},
+            type="IDEAL",
+        ),
     )
     payments.tell(bank, account, paid, "IDEAL")
     return paid

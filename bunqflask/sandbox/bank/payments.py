@@ -136,7 +136,6 @@ def pay(
     order: Order,
     *,
     sub_type: str = "PAYMENT",
-    type: str | None = None,
     **references: Any,
 ) -> tuple[int, int | None]:
     """Make a payment; return (id for the payer, id for the receiver if it is an account of this bank).
@@ -146,37 +145,16 @@ def pay(
     :raises Refusal: 400, no money, another currency, or an account that is not active (invented texts).
     """
     store, party = bank.store, order.party
-    check_active(account)
-    if party.account is not None:
-        check_active(party.account)
-        if party.account.id == account.id:
-            raise wire.invalid("A payment needs two different accounts.")
-    target = party.account.id if party.account else ledger.outside(store, account.body["currency"])
-    extra: Json = {name: value for name, value in references.items() if value is not None}
-    if order.merchant_reference:
-        extra["merchant_reference"] = order.merchant_reference
-    if order.attachments:
-        extra["attachment"] = list(order.attachments)
-    if order.currency != account.body["currency"]:
-        raise wire.invalid("The amount is not in the currency of the account.")
+    _check_payable(account, order)
     link = _bunqto(bank, account, order) if party.sees.get("bunqto") else None
-    if link is not None:
-        extra["bunqto"] = link.id
-    external = party.is_external
+    references |= {
+        "merchant_reference": order.merchant_reference or None,
+        "attachment": list(order.attachments) or None,
+        "bunqto": None if link is None else link.id,
+    }
+    extra: Json = {name: value for name, value in references.items() if value is not None}
     try:
-        debit, credit = ledger.move(
-            store,
-            debit=account.id,
-            credit=target,
-            cents=order.cents,
-            description=order.description,
-            debit_sees=party.sees,
-            credit_sees={"account": account.id},
-            type=type or ("EBA_SCT" if external else "BUNQ"),
-            sub_type="SCT" if external and sub_type == "PAYMENT" else sub_type,
-            debit_extra=extra or None,
-            credit_extra={name: value for name, value in extra.items() if name in SHARED} or None,
-        )
+        debit, credit = ledger.move(store, _transfer(store, account, order, sub_type, extra))
     except ledger.InsufficientFunds:
         raise Refusal(400, "Insufficient balance.") from None
     except ledger.CurrencyMismatch:
@@ -189,6 +167,36 @@ def pay(
         return debit, None
     tell(bank, party.account, credit, sub_type)
     return debit, credit
+
+
+def _check_payable(account: Item, order: Order) -> None:
+    """Refuse a payment between accounts that cannot make it.
+
+    :raises Refusal: 400, not active, the same account, or another currency (invented texts).
+    """
+    check_active(account)
+    if order.party.account is not None:
+        check_active(order.party.account)
+        if order.party.account.id == account.id:
+            raise wire.invalid("A payment needs two different accounts.")
+    if order.currency != account.body["currency"]:
+        raise wire.invalid("The amount is not in the currency of the account.")
+
+
+def _transfer(store: Store, account: Item, order: Order, sub_type: str, extra: Json) -> ledger.Transfer:
+    party, external = order.party, order.party.is_external
+    return ledger.Transfer(
+        debit=account.id,
+        credit=party.account.id if party.account else ledger.outside(store, account.body["currency"]),
+        cents=order.cents,
+        description=order.description,
+        debit_sees=party.sees,
+        credit_sees={"account": account.id},
+        type="EBA_SCT" if external else "BUNQ",
+        sub_type="SCT" if external and sub_type == "PAYMENT" else sub_type,
+        debit_extra=extra or None,
+        credit_extra={name: value for name, value in extra.items() if name in SHARED} or None,
+    )
 
 
 def _bunqto(bank: Bank, account: Item, order: Order) -> Item:
@@ -246,14 +254,16 @@ def receive(bank: Bank, account: Item, cents: int, name: str, description: str) 
     iban = accounts.iban_for(sum(name.encode()) * 7919 % 10**9, "RABO")
     _outside, received = ledger.move(
         bank.store,
-        debit=ledger.outside(bank.store, account.body["currency"]),
-        credit=account.id,
-        cents=cents,
-        description=description,
-        debit_sees={"account": account.id},
-        credit_sees={"iban": iban, "name": name},
-        type="EBA_SCT",
-        sub_type="SCT",
+        ledger.Transfer(
+            debit=ledger.outside(bank.store, account.body["currency"]),
+            credit=account.id,
+            cents=cents,
+            description=description,
+            debit_sees={"account": account.id},
+            credit_sees={"iban": iban, "name": name},
+            type="EBA_SCT",
+            sub_type="SCT",
+        ),
     )
     tell(bank, account, received, "SCT")
     return received
@@ -311,45 +321,42 @@ def shapes(store: Store, account: Item, found: list[ledger.Entry]) -> list[Json]
     """Write entries of one account as bunq's payments."""
     own = accounts.label(store, account)
     labels: dict[str, Json] = {}
-    currency = account.body["currency"]
     written = []
     for entry in found:
         key = repr(entry.counterparty)
         if key not in labels:
             labels[key] = counterparty(store, entry.counterparty)
-        extra = entry.extra
-        written.append(
-            {
-                "Payment": {
-                    "id": entry.id,
-                    "created": entry.created,
-                    "updated": extra.get("updated", entry.created),
-                    "monetary_account_id": account.id,
-                    "amount": amount(entry.amount, currency),
-                    "description": entry.description,
-                    "type": entry.type,
-                    "sub_type": entry.sub_type,
-                    "merchant_reference": extra.get("merchant_reference"),
-                    "alias": own,
-                    "counterparty_alias": labels[key],
-                    "attachment": [
-                        {"id": each, "monetary_account_id": account.id} for each in extra.get("attachment", [])
-                    ],
-                    "geolocation": extra.get("geolocation"),
-                    "batch_id": extra.get("batch_id"),
-                    "allow_chat": True,
-                    "scheduled_id": extra.get("scheduled_id"),
-                    "address_billing": None,
-                    "address_shipping": None,
-                    "request_reference_split_the_bill": [],
-                    "balance_after_mutation": amount(entry.balance_after, currency),
-                    "payment_auto_allocate_instance": None,
-                    "payment_suspended_outgoing": None,
-                    **_link_shape(store, extra.get("bunqto")),
-                }
-            }
-        )
+        written.append({"Payment": _shape(store, account, entry, own, labels[key])})
     return written
+
+
+def _shape(store: Store, account: Item, entry: ledger.Entry, own: Json, other: Json) -> Json:
+    extra, currency = entry.extra, account.body["currency"]
+    return {
+        "id": entry.id,
+        "created": entry.created,
+        "updated": extra.get("updated", entry.created),
+        "monetary_account_id": account.id,
+        "amount": amount(entry.amount, currency),
+        "description": entry.description,
+        "type": entry.type,
+        "sub_type": entry.sub_type,
+        "merchant_reference": extra.get("merchant_reference"),
+        "alias": own,
+        "counterparty_alias": other,
+        "attachment": [{"id": each, "monetary_account_id": account.id} for each in extra.get("attachment", [])],
+        "geolocation": extra.get("geolocation"),
+        "batch_id": extra.get("batch_id"),
+        "allow_chat": True,
+        "scheduled_id": extra.get("scheduled_id"),
+        "address_billing": None,
+        "address_shipping": None,
+        "request_reference_split_the_bill": [],
+        "balance_after_mutation": amount(entry.balance_after, currency),
+        "payment_auto_allocate_instance": None,
+        "payment_suspended_outgoing": None,
+        **_link_shape(store, extra.get("bunqto")),
+    }
 
 
 def _link_shape(store: Store, link_id: int | None) -> Json:

@@ -38,7 +38,7 @@ def add_person(
     first_name: str,
     last_name: str,
     *,
-    id: int | None = None,
+    user_id: int | None = None,
     email: str | None = None,
     phone: str | None = None,
     created: str | None = None,
@@ -46,7 +46,7 @@ def add_person(
     """Add a person."""
     body = {
         "type": PERSON,
-        "public_uuid": stable_uuid(f"user {id}") if id else str(uuid.uuid4()),
+        "public_uuid": stable_uuid(f"user {user_id}") if user_id else str(uuid.uuid4()),
         "display_name": f"{first_name} {last_name}",
         "public_nick_name": first_name,
         "first_name": first_name,
@@ -54,7 +54,7 @@ def add_person(
         "legal_name": f"{first_name} {last_name}",
         "country": "NL",
     }
-    return _add(store, body, id=id, email=email, phone=phone, created=created)
+    return _add(store, body, user_id=user_id, email=email, phone=phone, created=created)
 
 
 def add_company(
@@ -62,7 +62,7 @@ def add_company(
     name: str,
     *,
     director: str,
-    id: int | None = None,
+    user_id: int | None = None,
     email: str | None = None,
     phone: str | None = None,
     created: str | None = None,
@@ -71,7 +71,7 @@ def add_company(
     number = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 10**8
     body = {
         "type": COMPANY,
-        "public_uuid": stable_uuid(f"user {id}") if id else str(uuid.uuid4()),
+        "public_uuid": stable_uuid(f"user {user_id}") if user_id else str(uuid.uuid4()),
         "display_name": name,
         "public_nick_name": name,
         "legal_name": name,
@@ -79,7 +79,7 @@ def add_company(
         "chamber_of_commerce_number": f"{number:08d}",
         "country": "NL",
     }
-    return _add(store, body, id=id, email=email, phone=phone, created=created)
+    return _add(store, body, user_id=user_id, email=email, phone=phone, created=created)
 
 
 def add_provider(store: Store, common_name: str, distinguished_name: str, key_fingerprint: str) -> Item:
@@ -94,7 +94,7 @@ def add_provider(store: Store, common_name: str, distinguished_name: str, key_fi
         "roles": [role for role in ROLES if role in common_name],
         "country": "NL",
     }
-    return _add(store, body, id=None, email=None, phone=None, created=None, name=key_fingerprint)
+    return _add(store, body, name=key_fingerprint)
 
 
 def add_random_person(store: Store) -> Item:
@@ -112,17 +112,17 @@ def _add(
     store: Store,
     body: Json,
     *,
-    id: int | None,
-    email: str | None,
-    phone: str | None,
-    created: str | None,
+    user_id: int | None = None,
+    email: str | None = None,
+    phone: str | None = None,
+    created: str | None = None,
     name: str | None = None,
 ) -> Item:
     with store.transaction():
-        id = store.next_id() if id is None else id
+        user_id = store.next_id() if user_id is None else user_id
         body["email"] = email or f"test+{body['public_uuid']}@bunq.com"
-        body["phone"] = phone or f"+316{10_000_000 + id % 90_000_000:08d}"
-        return store.insert("user", body, id=id, name=name, created=created)
+        body["phone"] = phone or f"+316{10_000_000 + user_id % 90_000_000:08d}"
+        return store.insert("user", body, item_id=user_id, name=name, created=created)
 
 
 def by_id(store: Store, user_id: int) -> Item:

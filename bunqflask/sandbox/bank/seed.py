@@ -9,8 +9,9 @@ import hashlib
 from typing import Any
 
 from bunqflask.sandbox.bank import accounts, history, ledger, pdf, people, statements
+from bunqflask.sandbox.bank.accounts import NewAccount
 from bunqflask.sandbox.bank.bank import Bank
-from bunqflask.sandbox.bank.store import Item, Store
+from bunqflask.sandbox.bank.store import Item, Json, Store
 
 JODI, COMPANY, SUGAR_DADDY, BRAVO = 1864430, 1864512, 1800001, 1800002
 JODIS_MAIN, COMPANYS_MAIN = 2083712, 2083801
@@ -99,15 +100,17 @@ def deposit(store: Store, account: Item, cents: int, description: str, created: 
     currency = account.body["currency"]
     ledger.move(
         store,
-        debit=ledger.outside(store, currency),
-        credit=account.id,
-        cents=cents,
-        description=description,
-        debit_sees={"account": account.id},
-        credit_sees={"iban": accounts.iban_for(417164300, "ABNA"), "name": "Opening balance"},
-        type="EBA_SCT",
-        sub_type="SCT",
-        created=created,
+        ledger.Transfer(
+            debit=ledger.outside(store, currency),
+            credit=account.id,
+            cents=cents,
+            description=description,
+            debit_sees={"account": account.id},
+            credit_sees={"iban": accounts.iban_for(417164300, "ABNA"), "name": "Opening balance"},
+            type="EBA_SCT",
+            sub_type="SCT",
+            created=created,
+        ),
     )
 
 
@@ -116,24 +119,26 @@ def _jodi(store: Store) -> None:
         store,
         "Jodi",
         "Walker",
-        id=JODI,
+        user_id=JODI,
         email="testers+1744621019@bunq.com",
         phone="+31611019364",
         created="2025-04-14 00:00:00.311318",
     )
     for line in JODIS_ACCOUNTS.strip().splitlines():
-        id, iban, name, cents, color, icon, created, updated, access_id = line.split()
+        account_id, iban, name, cents, color, icon, created, updated, access_id = line.split()
         account = accounts.add(
             store,
             jodi,
-            name,
-            id=int(id),
-            iban=iban,
-            color=color,
-            icon=None if icon == "-" else icon,
-            created=created.replace("_", " "),
-            updated=None if updated == "-" else updated.replace("_", " "),
-            access_id=int(access_id),
+            NewAccount(
+                description=name,
+                account_id=int(account_id),
+                iban=iban,
+                color=color,
+                icon=None if icon == "-" else icon,
+                created=created.replace("_", " "),
+                updated=None if updated == "-" else updated.replace("_", " "),
+                members={"access_id": int(access_id)},
+            ),
         )
         deposit(store, account, int(cents), "Opening balance", account.created)
 
@@ -143,7 +148,7 @@ def _company(store: Store) -> None:
         store,
         "Walker Studio B.V.",
         director="Jodi Walker",
-        id=COMPANY,
+        user_id=COMPANY,
         email="hello@walker-studio.example",
         phone="+31611019365",
         created=OPENED,
@@ -155,42 +160,46 @@ def _company(store: Store) -> None:
         {"alias": {**partner, "avatar": None}, "status": "ACCEPTED"},
     ]
 
-    def add(id: int, name: str, cents: int, wrapper: str = accounts.BANK, **more: Any) -> None:
-        more.setdefault("iban", accounts.iban_for(2_090_411_000 + id % 1000))
-        account = accounts.add(store, studio, name, id=id, wrapper=wrapper, created=OPENED, updated=OPENED, **more)
+    for new, cents in _company_accounts(owners):
+        account = accounts.add(store, studio, new)
         if cents:
             deposit(store, account, cents, "Opening balance", OPENED)
 
-    add(2083801, "Business", 1248037, color="#009CDE", icon="FINANCE")
-    add(2083802, "VAT and taxes", 625000, accounts.SAVINGS, color="#2E8540", savings_goal=1000000)
-    add(2083803, "Studio rent", 180000, accounts.JOINT, color="#8E44AD", all_co_owner=owners)
-    add(2083804, "Account at another bank", 341299, accounts.EXTERNAL, iban=None, color="#7F8C8D")
-    add(
-        2083805,
-        "Old project",
-        0,
-        color="#C0392B",
-        status="CANCELLED",
-        sub_status="REDEMPTION_VOLUNTARY",
-        reason="OTHER",
-        reason_description="The project has ended.",
-    )
-    # A type that no client knows, because bunq adds types without notice.
-    add(2083806, "Pension", 2210050, "MonetaryAccountPension", color="#16A085")
+
+def _company_accounts(owners: list[Json]) -> list[tuple[NewAccount, int]]:
+    """Return the company's accounts, each with its opening balance in cents."""
+
+    def new(account_id: int, description: str, wrapper: str = accounts.BANK, **more: Any) -> NewAccount:
+        more.setdefault("iban", accounts.iban_for(2_090_411_000 + account_id % 1000))
+        more |= {"created": OPENED, "updated": OPENED}
+        return NewAccount(account_id=account_id, description=description, wrapper=wrapper, **more)
+
+    goal, co_owners = {"savings_goal": 1000000}, {"all_co_owner": owners}
+    closed = {"reason": "OTHER", "reason_description": "The project has ended."}
+    ended: Json = {"status": "CANCELLED", "sub_status": "REDEMPTION_VOLUNTARY", "members": closed}
+    return [
+        (new(2083801, "Business", color="#009CDE", icon="FINANCE"), 1248037),
+        (new(2083802, "VAT and taxes", accounts.SAVINGS, color="#2E8540", members=goal), 625000),
+        (new(2083803, "Studio rent", accounts.JOINT, color="#8E44AD", members=co_owners), 180000),
+        (new(2083804, "Account at another bank", accounts.EXTERNAL, iban=None, color="#7F8C8D"), 341299),
+        (new(2083805, "Old project", color="#C0392B", **ended), 0),
+        # A type that no client knows, because bunq adds types without notice.
+        (new(2083806, "Pension", "MonetaryAccountPension", color="#16A085"), 2210050),
+    ]
 
 
 def _helpers(store: Store) -> None:
     """Add those who answer: the sugar daddy, who grants requests by himself, and the customary second party."""
     daddy = people.add_person(
-        store, "Sugar", "Daddy", id=SUGAR_DADDY, email="sugardaddy@bunq.com", phone="+31600000001", created=OPENED
+        store, "Sugar", "Daddy", user_id=SUGAR_DADDY, email="sugardaddy@bunq.com", phone="+31600000001", created=OPENED
     )
     daddy.body |= {"display_name": "S. Daddy", "helper": True}
     store.save(daddy, touch=False)
     # His purse has no bottom: requests must never fail for want of money.
-    accounts.add(store, daddy, "Main", id=2000001, created=OPENED, overdraft=None)
+    accounts.add(store, daddy, NewAccount(description="Main", account_id=2000001, created=OPENED, overdraft=None))
     bravo = people.add_person(
-        store, "Bravo", "Tester", id=BRAVO, email="bravo@bunq.com", phone="+31600000002", created=OPENED
+        store, "Bravo", "Tester", user_id=BRAVO, email="bravo@bunq.com", phone="+31600000002", created=OPENED
     )
     bravo.body["helper"] = True
     store.save(bravo, touch=False)
-    accounts.add(store, bravo, "Main", id=2000002, created=OPENED)
+    accounts.add(store, bravo, NewAccount(description="Main", account_id=2000002, created=OPENED))

@@ -173,7 +173,7 @@ class Store:
         kind: str,
         body: Json,
         *,
-        id: int | None = None,
+        item_id: int | None = None,
         owner: int | None = None,
         account: int | None = None,
         parent: int | None = None,
@@ -186,7 +186,7 @@ class Store:
             now = bunq_time(self.clock.now())
             created = created or now
             item = Item(
-                id=self.next_id() if id is None else id,
+                id=self.next_id() if item_id is None else item_id,
                 kind=kind,
                 owner=owner,
                 account=account,
@@ -196,20 +196,9 @@ class Store:
                 updated=updated or created,
                 body=body,
             )
-            self.db.execute(
-                "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    item.id,
-                    kind,
-                    owner,
-                    account,
-                    parent,
-                    name,
-                    item.created,
-                    item.updated,
-                    json.dumps(body, ensure_ascii=False),
-                ),
-            )
+            row = (item.id, kind, owner, account, parent, name, item.created, item.updated)
+            body_text = json.dumps(body, ensure_ascii=False)
+            self.db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, body_text))
         return item
 
     def save(self, item: Item, *, touch: bool = True) -> None:
@@ -236,9 +225,9 @@ class Store:
             self.db.execute("DELETE FROM item WHERE id = ?", (item.id,))
             self.db.execute("DELETE FROM content WHERE id = ?", (item.id,))
 
-    def get(self, kind: str, id: int) -> Item | None:
+    def get(self, kind: str, item_id: int) -> Item | None:
         """Return the item of this kind and id, or None."""
-        found = self._select("kind = ? AND id = ?", (kind, id))
+        found = self._select("kind = ? AND id = ?", (kind, item_id))
         return found[0] if found else None
 
     def named(self, kind: str, name: str) -> Item | None:
@@ -305,15 +294,15 @@ class Store:
 
     # Bytes of attachments and statements.
 
-    def put_content(self, id: int, mime: str, content: bytes) -> None:
+    def put_content(self, item_id: int, mime: str, content: bytes) -> None:
         """Keep raw bytes under the id of an item."""
         with self.transaction():
-            self.db.execute("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (id, mime, content))
+            self.db.execute("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (item_id, mime, content))
 
-    def get_content(self, id: int) -> tuple[str, bytes] | None:
+    def get_content(self, item_id: int) -> tuple[str, bytes] | None:
         """Return (MIME type, bytes) kept under an id, or None."""
         with self._lock:
-            row = self.db.execute("SELECT mime, bytes FROM content WHERE id = ?", (id,)).fetchone()
+            row = self.db.execute("SELECT mime, bytes FROM content WHERE id = ?", (item_id,)).fetchone()
         return None if row is None else (str(row[0]), bytes(row[1]))
 
     # Work for later.

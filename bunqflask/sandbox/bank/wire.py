@@ -112,9 +112,9 @@ def not_allowed() -> Refusal:
     return Refusal(403, "You are not allowed to perform this action.")
 
 
-def not_found(what: str, id: int | str) -> Refusal:
+def not_found(what: str, object_id: int | str) -> Refusal:
     """No such object (text modelled on the one for monetary accounts)."""
-    return Refusal(404, f'{what} for id "{id}" not found.')
+    return Refusal(404, f'{what} for id "{object_id}" not found.')
 
 
 def invalid(text: str) -> Refusal:
@@ -149,9 +149,9 @@ class Answer:
         return "application/json" if self.raw is None else self.raw[0]
 
 
-def id_answer(id: int) -> Answer:
+def id_answer(object_id: int) -> Answer:
     """Answer the id of what was created or changed."""
-    return Answer([{"Id": {"id": id}}])
+    return Answer([{"Id": {"id": object_id}}])
 
 
 def amount(cents: int, currency: str = "EUR") -> Json:
@@ -262,9 +262,9 @@ class Window:
             raise invalid("The parameters older_id and newer_id cannot be used together.")
         return cls(count, known.get("older_id"), known.get("newer_id"), path, tuple(extra))
 
-    def url(self, bound: str, id: int) -> str:
+    def url(self, bound: str, bound_id: int) -> str:
         """Return the relative address of a neighbouring page."""
-        return f"{self.path}?{urlencode([*self.extra, ('count', self.count), (bound, id)])}"
+        return f"{self.path}?{urlencode([*self.extra, ('count', self.count), (bound, bound_id)])}"
 
 
 def time_text(seconds: float) -> str:

@@ -14,7 +14,7 @@ from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.faults import KINDS
-from bunqflask.sandbox.bank.store import LARGEST_ID, Json
+from bunqflask.sandbox.bank.store import LARGEST_ID, Item, Json, Store
 
 PREFIX = "/__sandbox"
 
@@ -207,36 +207,8 @@ def describe(bank: Bank) -> dict[str, Any]:
             "clock_offset_s": store.clock.offset_s,
             "switches": bank.switches,
             "faults": [each.as_json() for each in bank.faults.all()],
-            "users": [
-                {
-                    "id": user.id,
-                    "type": user.body["type"],
-                    "name": user.body["legal_name"],
-                    "accounts": [
-                        {
-                            "id": each.id,
-                            "type": each.body["wrapper"],
-                            "description": each.body["description"],
-                            "iban": each.body["iban"],
-                            "status": each.body["status"],
-                        }
-                        for each in accounts.of_user(store, user.id)
-                    ],
-                }
-                for user in store.select("user")[::-1]
-            ],
-            "grants": [
-                {
-                    "id": grant.id,
-                    "user_id": grant.owner,
-                    "oauth_client": grant.parent,
-                    "user_api_key_id": grant.body["user_api_key_id"],
-                    "status": grant.body["status"],
-                    "accounts": grant.body["accounts"],
-                    "created": grant.created,
-                }
-                for grant in store.select("grant")[::-1]
-            ],
+            "users": [_user(store, each) for each in store.select("user")[::-1]],
+            "grants": [_grant(each) for each in store.select("grant")[::-1]],
             "consents": [
                 {"uuid": each.name, "status": oauth.status(store, each), "created": each.created}
                 for each in store.select("oauth_request", limit=50)[::-1]
@@ -249,6 +221,36 @@ def describe(bank: Bank) -> dict[str, Any]:
                 for each in store.select("oauth_client")[::-1]
             ],
         }
+
+
+def _user(store: Store, user: Item) -> Json:
+    return {
+        "id": user.id,
+        "type": user.body["type"],
+        "name": user.body["legal_name"],
+        "accounts": [
+            {
+                "id": each.id,
+                "type": each.body["wrapper"],
+                "description": each.body["description"],
+                "iban": each.body["iban"],
+                "status": each.body["status"],
+            }
+            for each in accounts.of_user(store, user.id)
+        ],
+    }
+
+
+def _grant(grant: Item) -> Json:
+    return {
+        "id": grant.id,
+        "user_id": grant.owner,
+        "oauth_client": grant.parent,
+        "user_api_key_id": grant.body["user_api_key_id"],
+        "status": grant.body["status"],
+        "accounts": grant.body["accounts"],
+        "created": grant.created,
+    }
 
 
 def fault_facts(bank: Bank, app: Flask, back: str) -> Json:

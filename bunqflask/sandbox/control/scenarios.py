@@ -67,10 +67,10 @@ def give_back(bank: Bank, action_id: int) -> int:
     return cards.reverse(bank, _load(bank, "mastercard_action", action_id, "Mastercard action"))
 
 
-def _load(bank: Bank, kind: str, id: int, what: str) -> Item:
-    item = bank.store.get(kind, id)
+def _load(bank: Bank, kind: str, item_id: int, what: str) -> Item:
+    item = bank.store.get(kind, item_id)
     if item is None:
-        raise wire.not_found(what, id)
+        raise wire.not_found(what, item_id)
     return item
 
 
@@ -124,10 +124,10 @@ def receive() -> Response:
     bank = current()
     body = body_of_request()
     with bank.store.transaction():
-        id = get_money(
+        received_id = get_money(
             bank, number(body, "account_id"), text(body, "amount"), text(body, "name"), text(body, "description")
         )
-    return jsonify({"payment_id": id})
+    return jsonify({"payment_id": received_id})
 
 
 @bp.patch("/payments/<int:payment_id>")
@@ -160,5 +160,5 @@ def pay(card_id: int) -> Response:
 def reverse(action_id: int) -> Response:
     bank = current()
     with bank.store.transaction():
-        id = give_back(bank, action_id)
-    return jsonify({"payment_id": id})
+        received_id = give_back(bank, action_id)
+    return jsonify({"payment_id": received_id})

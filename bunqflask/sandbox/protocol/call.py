@@ -210,14 +210,14 @@ class Call:
         items, pagination = wire.paged(self.window, fetch, lambda item: item.id)
         return Answer([shape(item) for item in items], pagination)
 
-    def load(self, kind: str, id: int, what: str, **bounds: int) -> Item:
+    def load(self, kind: str, item_id: int, what: str, **bounds: int) -> Item:
         """Return the item, if it belongs where the path says.
 
         :raises Refusal: 404.
         """
-        item = self.store.get(kind, id)
+        item = self.store.get(kind, item_id)
         if item is None or any(getattr(item, name) != value for name, value in bounds.items()):
-            raise wire.not_found(what, id)
+            raise wire.not_found(what, item_id)
         return item
 
     def require_role(self, role: str) -> None:

@@ -67,18 +67,24 @@ def _create(call: Call, wrapper: str) -> Answer:
     if currency is None or not (len(currency) == 3 and currency.isupper()):
         raise wire.invalid("The field currency must be an ISO 4217 code.")
     changes = _read_changes(call, currency)
-    more: Json = {}
+    members: Json = {}
     if wrapper in WITH_GOAL and call.json.get("savings_goal") is not None:
-        more["savings_goal"] = wire.read_amount(call.json["savings_goal"], "savings_goal")[0]
+        members["savings_goal"] = wire.read_amount(call.json["savings_goal"], "savings_goal")[0]
     others = _co_owners(call) if wrapper in (accounts.JOINT, accounts.SAVINGS) else []
-    if wrapper == accounts.JOINT:
-        if not others:
-            raise wire.invalid("The field all_co_owner is required.")
-        more["status"] = "PENDING_ACCEPTANCE"
-    if wrapper in (accounts.EXTERNAL, accounts.EXTERNAL_SAVINGS):
-        more |= {"iban": None, "service": call.text("service", required=False, longest=100)}
-    description = changes.pop("description", "bunq account")
-    account = accounts.add(call.store, call.user, description, wrapper=wrapper, currency=currency, **more)
+    if wrapper == accounts.JOINT and not others:
+        raise wire.invalid("The field all_co_owner is required.")
+    external = wrapper in (accounts.EXTERNAL, accounts.EXTERNAL_SAVINGS)
+    if external:
+        members["service"] = call.text("service", required=False, longest=100)
+    new = accounts.NewAccount(
+        description=changes.pop("description", "bunq account"),
+        wrapper=wrapper,
+        iban=None if external else "",
+        currency=currency,
+        status="PENDING_ACCEPTANCE" if wrapper == accounts.JOINT else "ACTIVE",
+        members=members,
+    )
+    account = accounts.add(call.store, call.user, new)
     account.body |= changes
     call.store.save(account, touch=False)
     accounts.invite(call.store, account, others)

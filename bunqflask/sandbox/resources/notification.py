@@ -10,7 +10,7 @@ from collections import Counter
 
 from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.store import Item, Json
-from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.bank.wire import NO_PAGES, Answer
 from bunqflask.sandbox.protocol.call import A, Call, Resource, U
 
 resource = Resource()
@@ -67,30 +67,30 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
+def _shape(item: Item, wrapper: str, *, target: bool) -> Json:
+    members = {
+        "id": item.id,
+        "created": item.created,
+        "updated": item.updated,
+        "category": item.body["category"],
+        "notification_target": item.body["notification_target"],
+    }
+    if not target:
+        del members["notification_target"]
+    if item.body["all_verification_type"]:
+        members["all_verification_type"] = item.body["all_verification_type"]
+    return {wrapper: members}
+
+
 def _add(word: str, wrapper: str, *, target: bool, account_level: bool) -> None:
     """Add the calls of one kind of filter: each level has its set, which a POST replaces as a whole."""
     kind = "notification_filter_" + word
-
-    def shape(item: Item) -> Json:
-        members = {
-            "id": item.id,
-            "created": item.created,
-            "updated": item.updated,
-            "category": item.body["category"],
-            "notification_target": item.body["notification_target"],
-        }
-        if not target:
-            del members["notification_target"]
-        if item.body["all_verification_type"]:
-            members["all_verification_type"] = item.body["all_verification_type"]
-        return {wrapper: members}
 
     def level(call: Call, account_id: int | None) -> list[Item]:
         return [each for each in call.store.select(kind, owner=call.user.id)[::-1] if each.account == account_id]
 
     def listed(call: Call, account_id: int | None) -> Answer:
-        nothing = {"future_url": None, "newer_url": None, "older_url": None}
-        return Answer([shape(each) for each in level(call, account_id)], nothing)
+        return Answer([_shape(each, wrapper, target=target) for each in level(call, account_id)], NO_PAGES)
 
     def replace(call: Call, account_id: int | None) -> Answer:
         wanted = _read(call, target=target)

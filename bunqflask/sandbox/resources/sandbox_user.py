@@ -26,5 +26,5 @@ def company(call: Call) -> Answer:
 
 
 def _answer(call: Call, user: Item) -> Answer:
-    accounts.add(call.store, user, "Main")
+    accounts.add(call.store, user, accounts.NewAccount(description="Main"))
     return Answer([{"ApiKey": {"api_key": people.new_credential(call.store, user, "API_KEY").name}}])

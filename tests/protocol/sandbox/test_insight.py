@@ -22,13 +22,15 @@ def shop(bank: Served, code: str, cents: int) -> None:
     with store.transaction():
         ledger.move(
             store,
-            debit=MAIN,
-            credit=ledger.outside(store, "EUR"),
-            cents=cents,
-            description="Shop",
-            debit_sees={"iban": None, "name": "Shop", "mcc": code},
-            credit_sees={"account": MAIN},
-            type="MASTERCARD",
+            ledger.Transfer(
+                debit=MAIN,
+                credit=ledger.outside(store, "EUR"),
+                cents=cents,
+                description="Shop",
+                debit_sees={"iban": None, "name": "Shop", "mcc": code},
+                credit_sees={"account": MAIN},
+                type="MASTERCARD",
+            ),
         )
 
 

@@ -74,7 +74,9 @@ def test_savings_know_their_goal_and_how_far_it_is(bank: Served) -> None:
 def test_card_account_can_be_renamed_but_not_opened(bank: Served) -> None:
     client = session_of(bank, JODI)
     store = bank.app.extensions["bank"].store
-    account = accounts.add(store, people.by_id(store, JODI), "Credit card", wrapper=accounts.CARD)
+    account = accounts.add(
+        store, people.by_id(store, JODI), accounts.NewAccount(description="Credit card", wrapper=accounts.CARD)
+    )
     path = f"{USER}/monetary-account-card"
     client.ok("PUT", f"{path}/{account.id}", {"description": "Travel card"})
     assert client.one(f"{path}/{account.id}", "MonetaryAccountCard")["description"] == "Travel card"

@@ -163,13 +163,15 @@ def test_a_used_account_keeps_its_past_and_its_order(bank: Bank) -> None:
 def test_no_time_is_left_for_more_payments_than_microseconds(bank: Bank) -> None:
     ledger.move(
         bank.store,
-        debit=MAIN,
-        credit=CAR,
-        cents=1,
-        description="",
-        debit_sees={},
-        credit_sees={},
-        created="2026-11-22 09:20:30.123440",
+        ledger.Transfer(
+            debit=MAIN,
+            credit=CAR,
+            cents=1,
+            description="",
+            debit_sees={},
+            credit_sees={},
+            created="2026-11-22 09:20:30.123440",
+        ),
     )
     before = entries(bank, MAIN), balances(bank)
     with pytest.raises(ValueError, match="no time"):

@@ -21,7 +21,9 @@ def _bank() -> Store:
 
 
 def _move(store: Store, debit: int, credit: int, cents: int) -> tuple[int, int]:
-    return ledger.move(store, debit=debit, credit=credit, cents=cents, description="", debit_sees={}, credit_sees={})
+    return ledger.move(
+        store, ledger.Transfer(debit=debit, credit=credit, cents=cents, description="", debit_sees={}, credit_sees={})
+    )
 
 
 PLACES = st.sampled_from([0, *ACCOUNTS])
