@@ -21,7 +21,7 @@ from bunqflask.sandbox.control import api, scenarios
 from bunqflask.sandbox.pages import bunqme_pages, bunqto_links, consent, panel, phone, portal
 from bunqflask.sandbox.protocol import token_endpoint
 from bunqflask.sandbox.protocol.dispatch import mount
-from bunqflask.sandbox.resources import CALL_NAMES, CALLS
+from bunqflask.sandbox.resources.catalogue import CALL_NAMES, CALLS
 
 __all__ = ["Settings", "create_app"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
-from bunqflask.sandbox.server import serve
 from bunqflask.sandbox.bank.settings import Settings
+from bunqflask.sandbox.server import serve
 from tests.support.browser import Browser, Page
 
 TIMEOUT_S = 30

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bunqflask.sandbox.resources import RESOURCES, documented, note
+from bunqflask.sandbox.resources import documented, note
+from bunqflask.sandbox.resources.catalogue import RESOURCES
 
 from . import openapi
 
