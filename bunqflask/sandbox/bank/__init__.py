@@ -1,1 +1,1 @@
-"""What the bank knows and does: people, accounts, money, cards, and the clock."""
+"""The domain of the stand-in: people, accounts, ledger, payments, cards, events, clock and store."""

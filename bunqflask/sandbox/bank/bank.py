@@ -1,4 +1,4 @@
-"""One simulated bank: its state, its clock, its switches and what it is told to do wrong."""
+"""One simulated bank: store, clock, switches, active faults, call log, rate limiter and scheduled jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bunqflask.sandbox.bank.rate_limits import Limiter
 from bunqflask.sandbox.bank.settings import Settings, SwitchValue, check_switch
 from bunqflask.sandbox.bank.store import Json, Store
 
-# Work that falls due later: gets the bank, the moment it was due (seconds since 1970) and what it was given.
+# A scheduled job. It receives the bank, its due time (seconds since 1970) and its body.
 Job = Callable[["Bank", float, Json], None]
 
 JOBS: dict[str, Job] = {}
@@ -62,7 +62,7 @@ class Bank:
             self._worker.join()
         self.store.close()
 
-    # Switches: the settings' values until somebody changes one; a change is kept over a restart.
+    # Switches have the values of the settings until one is changed; a change survives a restart.
 
     def _read_switches(self) -> dict[str, SwitchValue]:
         changed: dict[str, SwitchValue] = json.loads(self.store.read_meta("switches") or "{}")
@@ -89,7 +89,7 @@ class Bank:
         return cast(int, self._switches[name])
 
     def word(self, name: str) -> str:
-        """Return a switch that is one of some words."""
+        """Return a switch that is a text."""
         return cast(str, self._switches[name])
 
     def is_on(self, name: str) -> bool:
@@ -97,9 +97,9 @@ class Bank:
         return bool(self._switches[name])
 
     def remembered(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return the bytes made for this key before, unless anything has been written since.
+        """Return the cached bytes of this key, unless the store was written since; then make and cache them.
 
-        Clients poll the same page of payments; writing two hundred of them takes longer than all the rest.
+        Clients poll the same page of payments; writing 200 payments as JSON takes longer than everything else.
         """
         version = self.store.version()
         found = self._pages.get(key)
@@ -111,12 +111,12 @@ class Bank:
             self._pages.pop(next(iter(self._pages)), None)
         return made
 
-    # Work that time brings.
+    # Scheduled jobs.
 
     def work_due(self) -> int:
-        """Do what the clock says is due, in order; return how much was done.
+        """Run the due jobs in order; return their number.
 
-        Work that fails is undone and dropped, with a note in the log: it must not stand in the way of all calls.
+        A job that fails is rolled back, dropped and logged, so that it cannot block every later call.
         """
         done = 0
         with self.store.transaction():
@@ -127,13 +127,13 @@ class Bank:
                     JOBS[kind](self, moment, body)
                 except Exception:
                     self.store.db.execute("ROLLBACK TO job")
-                    LOG.exception("work of kind %s failed and is dropped", kind)
+                    LOG.exception("job of kind %s failed and was dropped", kind)
                 self.store.db.execute("RELEASE job")
                 done += 1
         return done
 
     def start_worker(self) -> None:
-        """Start the thread that does work by itself as time passes; more than once does nothing."""
+        """Start the worker thread, which runs jobs as they fall due; later calls do nothing."""
         if self._worker is None and not self.closing.is_set():
             with self._starting:
                 if self._worker is None:
@@ -141,7 +141,7 @@ class Bank:
                     self._worker.start()
 
     def wake(self) -> None:
-        """Let the worker look at once."""
+        """Make the worker look for due jobs now."""
         self._wake.set()
 
     def _work_on(self) -> None:
@@ -153,11 +153,11 @@ class Bank:
             except sqlite3.ProgrammingError:
                 return  # the database was closed under a waiting worker
             except Exception:
-                LOG.exception("the worker stumbled and goes on")
+                LOG.exception("the worker failed and continues")
             self._wake.wait(pause)
 
     def _work_once(self) -> float:
-        """Do and deliver what is due; return for how many seconds nothing more will be."""
+        """Run due jobs and deliver due webhooks; return the seconds until the next one."""
         self.work_due()
         while not self.closing.is_set() and (due := self.store.take_due(webhooks=True)):
             JOBS["webhook"](self, due[1], due[2])
@@ -167,12 +167,12 @@ class Bank:
         return min(max(0.02, next_due - self.store.clock.timestamp()), LONGEST_PAUSE_S)
 
     def later(self, kind: str, seconds: float, body: Json) -> None:
-        """Do work of this kind in some seconds of the sandbox's clock, if what happens now is kept."""
+        """Schedule a job in `seconds` of the sandbox's clock, if the current transaction commits."""
         self.store.schedule(kind, self.store.clock.timestamp() + seconds, body)
         self.store.after_commit(self.wake)
 
     def forget_runtime(self) -> None:
-        """Forget what is not kept in the database: counters, faults, log."""
+        """Clear the state outside the database: counters, faults, log."""
         self.limiter.clear()
         self.faults.clear()
         self.calls.clear()

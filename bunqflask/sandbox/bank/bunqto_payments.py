@@ -1,4 +1,4 @@
-"""Payments to somebody whom the bank does not know: the money waits behind a link until it is claimed.
+"""Payments to a person without a bunq account: the money waits behind a bunq.to link until it is claimed.
 
 bunq documents the members of a payment and the names of the event types; the states of `bunqto_status`, the life of a
 link and that the money comes back as a REVERSAL are invented.
@@ -16,7 +16,7 @@ from bunqflask.sandbox.bank.wire import Refusal
 
 
 def claim(bank: Bank, link: Item, iban: str, name: str) -> None:
-    """Send the money on to whoever the link was given to.
+    """Pay the money to the IBAN of the person who has the link.
 
     :raises Refusal: 400, not an IBAN, or the money waits no more.
     """

@@ -1,4 +1,4 @@
-"""What clients did: each call with its verdict on headers, signature and token. Never a secret."""
+"""The log of calls: each with its verdicts on headers, signature and token, never with a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 KEPT = 5000
 
-# Keys, tokens and codes; who puts one where it does not belong, as in a path, finds no more than its beginning here.
+# Keys, tokens and codes are shortened wherever they appear, also in a path.
 _SECRET = re.compile(r"((?:sandbox_)?[0-9a-f]{4})[0-9a-f]{60}")
 LONGEST = 500
 

@@ -18,11 +18,11 @@ class Clock:
         self.offset_s = offset_s
 
     def now(self) -> datetime:
-        """Return the sandbox's present moment."""
+        """Return the sandbox's current time."""
         return datetime.now(UTC) + timedelta(seconds=self.offset_s)
 
     def timestamp(self) -> float:
-        """Return the present moment in seconds since 1970."""
+        """Return the current time in seconds since 1970."""
         return time.time() + self.offset_s
 
     def advance(self, seconds: float) -> None:
@@ -38,12 +38,12 @@ class Clock:
         self.offset_s += seconds
 
 
-def bunq_time(moment: datetime) -> str:
-    """Write a moment as bunq does: UTC, six digits, no zone.
+def bunq_time(instant: datetime) -> str:
+    """Write a time as bunq does: UTC, six digits, no zone.
 
     https://doc.bunq.com/basics/pagination
     """
-    return moment.astimezone(UTC).strftime(FORMAT)
+    return instant.astimezone(UTC).strftime(FORMAT)
 
 
 def parse_bunq_time(text: str) -> datetime:
@@ -51,5 +51,5 @@ def parse_bunq_time(text: str) -> datetime:
 
     :raises ValueError: not a timestamp.
     """
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    instant = datetime.fromisoformat(text)
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""What happens in the bank: each event is kept for reading and told to those who asked for it by webhook.
+"""Events of the bank: each is stored for the API and sent to the webhooks that match it.
 
 https://doc.bunq.com/basics/callbacks-webhooks
 """
@@ -60,7 +60,7 @@ def _notify(bank: Bank, user_id: int, account_id: int | None, thing: Json, notif
 
 
 def _may_hear(bank: Bank, target: Item, account_id: int | None) -> bool:
-    """Tell whether who set a filter may know of an account: an app of those it was given, and as long as it is."""
+    """Tell whether a filter may report on an account: one of an app only on the accounts of its active grant."""
     grant_id = target.body.get("grant_id")
     if grant_id is None:
         return True

@@ -1,4 +1,4 @@
-"""Faults on a switch: which answers go wrong, how, and how often; `strikes` does it."""
+"""The active faults: which answers fail, how, and how often. `protocol/fault_injection.py` applies them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A believable past for an account: as many payments as are asked for, the same ones for the same number and seed.
+"""Generated payment histories of an account; the same number and seed give the same payments.
 
-What was chosen, and why:
+Rules, and why:
 
-- The history lies between the opening balance and the bank's present moment, in time order, under the next free ids,
+- The history lies between the opening balance and the bank's current time, in time order, under the next free ids,
   so that a larger id is never an earlier payment. It ends at the last full hour, and money rests at night.
 - It has one to four payments a day. If that reaches back before the accounts were opened, and the owner's accounts
   hold nothing but their opening balances, the owner becomes a customer of longer standing: the beginnings of his
@@ -52,7 +52,7 @@ IN_HAND = 25_00
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What was made: how many payments, between which moments (bunq's times)."""
+    """A generated history: the number of payments and their time range (bunq's timestamps)."""
 
     account: int
     payments: int
@@ -69,14 +69,14 @@ def make(bank: Bank, account_id: int, payments: int, *, seed: int = 0) -> Made:
         raise ValueError(f"payments is a number from 1 to {MAXIMUM}")
     store = bank.store
     with store.transaction():
-        # A larger number than SQLite can look for is nobody's id either.
+        # SQLite cannot look for a larger number, and no id is that large.
         account = store.get("monetary_account", account_id) if abs(account_id) < 2**63 else None
         if account is None or account.body["status"] != "ACTIVE":
             raise ValueError(f"no open account has the id {account_id}")
         start, end = _span(store, account, payments)
         rng = random.Random(f"{seed} {payments} {account_id}")  # noqa: S311 - repeatable, not secret
-        life = _Life(store, account, rng)
-        ledger.move_many(store, _movements(life, rng, payments, start, end))
+        generator = _Generator(store, account, rng)
+        ledger.move_many(store, _movements(generator, rng, payments, start, end))
         store.write_meta("history", "1")
     return Made(account=account_id, payments=payments, start=bunq_time(start), end=bunq_time(end))
 
@@ -94,11 +94,11 @@ def from_json(bank: Bank, body: Json) -> Json:
     return asdict(make(bank, numbers["account"], numbers["payments"], seed=numbers["seed"]))
 
 
-# When.
+# The time range.
 
 
 def _span(store: Store, account: Item, payments: int) -> tuple[datetime, datetime]:
-    """Return between which moments the history lies; make the owner a customer of longer standing if need be."""
+    """Return the time range of the history; move the opening of the accounts back if it must be longer."""
     family = accounts.of_user(store, account.owner or 0)
     newest = _newest(store, family)
     now = store.clock.now()
@@ -116,7 +116,7 @@ def _span(store: Store, account: Item, payments: int) -> tuple[datetime, datetim
 
 
 def _newest(store: Store, family: list[Item]) -> datetime:
-    """Return the moment of the last thing that happened to any of these accounts."""
+    """Return the time of the latest entry or opening of these accounts."""
     times = [account.created for account in family]
     for account in family:
         times += [entry.created for entry in ledger.entries(store, account.id, below=None, above=None, limit=1)]
@@ -156,8 +156,8 @@ def _move_back(store: Store, owner: int, by: timedelta) -> None:
             )
 
 
-def _moments(rng: random.Random, count: int, start: datetime, end: datetime) -> Iterator[tuple[date, str]]:
-    """Return so many moments in order, each with its day; more on some days than on others.
+def _timestamps(rng: random.Random, count: int, start: datetime, end: datetime) -> Iterator[tuple[date, str]]:
+    """Return `count` timestamps in order, each with its day; the number per day varies.
 
     :raises ValueError: there are fewer microseconds than payments.
     """
@@ -192,24 +192,26 @@ def _windows(start: datetime, end: datetime, from_us: int, until_us: int) -> lis
     return windows
 
 
-# What.
+# The payments.
 
 
-def _movements(life: _Life, rng: random.Random, payments: int, start: datetime, end: datetime) -> Iterator[Movement]:
+def _movements(
+    generator: _Generator, rng: random.Random, payments: int, start: datetime, end: datetime
+) -> Iterator[Movement]:
     """Return the movements of a history in time order."""
     last = min(LAST_PURCHASES, payments // 2)
     body = payments - 1 - last
-    purchases = [life.draw(rng.choice(sample_payments.PURCHASES)) for _ in range(last)]
-    for index, (day, when) in enumerate(_moments(rng, payments, start, end)):
-        life.new_moment(day, when)
+    purchases = [generator.draw(rng.choice(sample_payments.PURCHASES)) for _ in range(last)]
+    for index, (day, when) in enumerate(_timestamps(rng, payments, start, end)):
+        generator.advance_to(day, when)
         if payments == 1:
-            yield life.happen(life.draw(sample_payments.INTEREST))
+            yield generator.happen(generator.draw(sample_payments.INTEREST))
         elif index < body:
-            yield life.live(body - index)
+            yield generator.live(body - index)
         elif index == body:
-            yield life.balance_books(purchases)
+            yield generator.balance_books(purchases)
         else:
-            yield life.happen(purchases[index - body - 1])
+            yield generator.happen(purchases[index - body - 1])
 
 
 class _Drawn(NamedTuple):
@@ -222,8 +224,8 @@ class _Drawn(NamedTuple):
     text: str
 
 
-class _Life:
-    """The life of an account's owner while it is told. Knows what the account holds, in cents."""
+class _Generator:
+    """Generates the payments of one account in time order and tracks its balance, in cents."""
 
     def __init__(self, store: Store, account: Item, rng: random.Random) -> None:
         self.rng = rng
@@ -244,8 +246,8 @@ class _Life:
         self.day: date | None = None
         self.when, self.month = "", ""
 
-    def new_moment(self, day: date, when: str) -> None:
-        """Go on to the next moment; what the days since the last one brought falls due."""
+    def advance_to(self, day: date, when: str) -> None:
+        """Advance to the next timestamp; the monthly payments of the days in between fall due."""
         self.when = when
         if day != self.day:
             self.month = f"{sample_payments.MONTHS[day.month - 1]} {day.year}"
@@ -283,7 +285,7 @@ class _Life:
         return _Drawn(kind.type, kind.sub_type, cents, other, text)
 
     def _meet(self, kind: Kind) -> tuple[str, str]:
-        """Choose another party, each as often as the others: a long history knows them all, whatever the dice say."""
+        """Choose a counterparty, each equally often, so that a long history contains all of them."""
         waiting = self.to_meet.setdefault(kind, [])
         if not waiting:
             waiting.extend(self.rng.sample(kind.others, len(kind.others)))

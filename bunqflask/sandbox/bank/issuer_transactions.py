@@ -71,7 +71,7 @@ def decide(bank: Bank, transaction: Item, status: str, payer: Item | None = None
 def shape(store: Store, transaction: Item) -> Json:
     """Write a transaction. `alias`, the payer's account, is left out until one is chosen.
 
-    Null would mean the same to bunq, but its Python SDK stumbles over it here.
+    Null would mean the same to bunq, but its Python SDK fails on it here.
     """
     body = transaction.body
     payer = store.get("monetary_account", transaction.account or 0)

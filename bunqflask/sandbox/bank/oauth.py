@@ -1,4 +1,4 @@
-"""Consent and its fruits: pending requests, authorization codes, grants.
+"""OAuth: consent requests, authorization codes, grants and access tokens.
 
 https://doc.bunq.com/oauth
 """
@@ -23,7 +23,7 @@ class NotFound(Exception):
 
 
 class TokenRefused(Exception):
-    """The token endpoint says no, in the words of RFC 6749."""
+    """The token endpoint refuses, with an error code of RFC 6749."""
 
     def __init__(self, error: str, description: str) -> None:
         super().__init__(description)

@@ -35,7 +35,7 @@ def result_shapes(store: Store, account: Item, tab: Item) -> list[Json]:
 
 
 def pay_in(bank: Bank, link: Item, name: str) -> int:
-    """Let somebody outside the bank pay by iDEAL; return the id of the payment."""
+    """Receive a payment by iDEAL from another bank; return the id of the payment."""
     store = bank.store
     account = store.get("monetary_account", link.account or 0)
     assert account is not None
@@ -57,7 +57,7 @@ def pay_in(bank: Bank, link: Item, name: str) -> int:
 
 
 def pay(bank: Bank, tab: Item, name: str) -> None:
-    """Let somebody pay a link, which can be paid more than once."""
+    """Pay a link, which can be paid more than once."""
     store = bank.store
     account = store.get("monetary_account", tab.account or 0)
     assert account is not None

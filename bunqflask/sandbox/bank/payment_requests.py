@@ -1,4 +1,4 @@
-"""Asking for money and being asked: one request is an inquiry on one side and a response on the other.
+"""Payment requests: an inquiry on the side that asks, a response on the side that pays.
 
 https://doc.bunq.com/api-reference/request
 """
@@ -74,7 +74,7 @@ def read_request(store: Store, account: Item, body: Json) -> Json:
 
 
 def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
-    """Ask somebody for money; return the inquiry.
+    """Request money; return the inquiry.
 
     `references` are members of RequestInquiry that say what it belongs to, as batch_id, or where it was made.
 
@@ -182,7 +182,7 @@ def reject(bank: Bank, response: Item) -> None:
 
 
 def settle(bank: Bank, inquiry: Item, payment_id: int) -> None:
-    """Take note that somebody outside the bank paid through the link of a request.
+    """Mark a request as accepted after a payment from another bank through its link.
 
     :raises Refusal: 400, already answered.
     """
@@ -193,7 +193,7 @@ def settle(bank: Bank, inquiry: Item, payment_id: int) -> None:
 
 
 def revoke(bank: Bank, inquiry: Item) -> None:
-    """Take the question back.
+    """Revoke the request.
 
     :raises Refusal: 400, already answered.
     """

@@ -1,4 +1,4 @@
-"""Payments: who they go to, how they are made, and how bunq writes them.
+"""Payments: their counterparty, how they are made, and bunq's JSON of them.
 
 https://doc.bunq.com/api-reference/payment
 """
@@ -30,7 +30,7 @@ SHARED = ("attachment", "merchant_reference")
 
 @dataclass(frozen=True)
 class Party:
-    """The other side: an account of this bank, or somebody elsewhere as the ledger remembers him."""
+    """The counterparty: an account of this bank, or the name and IBAN of a party at another bank."""
 
     account: Item | None
     sees: Json
@@ -65,9 +65,9 @@ def read_pointer(value: object, field_name: str = "counterparty_alias") -> tuple
 def find_party(
     store: Store, value: object, field_name: str = "counterparty_alias", *, allow_bunqto: bool = False
 ) -> Party:
-    """Return whom a pointer means; with `allow_bunqto` it may be somebody whom the bank does not know.
+    """Return the party of a pointer; `allow_bunqto` also allows e-mail addresses and phone numbers unknown to bunq.
 
-    :raises Refusal: 400, not a pointer, or nobody is known by it (invented text).
+    :raises Refusal: 400, not a pointer, or no user has it (invented text).
     """
     kind, text, name = read_pointer(value, field_name)
     account = accounts.find(store, kind, text)
@@ -246,7 +246,7 @@ def batch_shape(store: Store, account: Item, batch: Item) -> Json:
 
 
 def receive(bank: Bank, account: Item, cents: int, name: str, description: str) -> int:
-    """Let money come in from somebody at another bank; return the id of the payment.
+    """Receive money from another bank; return the id of the payment.
 
     :raises Refusal: 400, the account is not active.
     """

@@ -10,9 +10,11 @@ import secrets
 import uuid
 
 from bunqflask.sandbox.bank.clock import bunq_time
-from bunqflask.sandbox.bank.signing import ROLES
 from bunqflask.sandbox.bank.store import Item, Json, Store
 from bunqflask.sandbox.bank.wire import amount
+
+# The roles of a PSD2 party; the common name of its certificate holds them.
+PROVIDER_ROLES = ("PISP", "AISP", "CBPII")
 
 PERSON, COMPANY, PROVIDER = "UserPerson", "UserCompany", "UserPaymentServiceProvider"
 
@@ -91,7 +93,7 @@ def add_provider(store: Store, common_name: str, distinguished_name: str, key_fi
         "public_nick_name": common_name,
         "legal_name": common_name,
         "certificate_distinguished_name": distinguished_name,
-        "roles": [role for role in ROLES if role in common_name],
+        "roles": [role for role in PROVIDER_ROLES if role in common_name],
         "country": "NL",
     }
     return _add(store, body, name=key_fingerprint)
@@ -191,7 +193,7 @@ def user_avatar(user: Item) -> Json:
 
 
 def main_address(user: Item) -> Json:
-    """Return where a user lives: what he said, or what everybody has."""
+    """Return the address of a user: the one he set, or the default."""
     said: Json | None = user.body.get("address_main")
     return said or {
         "street": "Naritaweg",
@@ -335,5 +337,5 @@ def _company_part(user: Item) -> Json:
 
 
 def now_text(store: Store) -> str:
-    """Return the present moment as bunq writes it."""
+    """Return the current time as bunq's timestamp."""
     return bunq_time(store.clock.now())

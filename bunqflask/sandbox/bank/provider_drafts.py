@@ -24,13 +24,13 @@ def draft_of(store: Store, prepared: Item) -> Item:
 
 
 def waiting(store: Store, party_id: int) -> list[Item]:
-    """Return the drafts of all payers that a party prepared and nobody decided yet, oldest first."""
+    """Return the pending drafts that a party prepared, oldest first."""
     found = [draft_of(store, each) for each in store.select(KIND, owner=party_id)[::-1]]
     return [each for each in found if each.body["status"] == "PENDING"]
 
 
 def shown(store: Store, party_id: int) -> dict[int, list[Json]]:
-    """Return what waits for whom, for people: amount and receiver by the payer's user id."""
+    """Return the pending payments for display: amount and receiver by the payer's user id."""
     by_payer: dict[int, list[Json]] = {}
     for draft in waiting(store, party_id):
         account = store.get("monetary_account", draft.account or 0)

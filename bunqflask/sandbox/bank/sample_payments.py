@@ -1,4 +1,4 @@
-"""What people pay and are paid for: the stuff the stand-in's payment histories are made of.
+"""Sample payments that generated histories are made of.
 
 Every name is invented. Some are hostile on purpose: markup, letters that run from right to left, quotes, great length.
 """

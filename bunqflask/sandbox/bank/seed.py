@@ -1,4 +1,4 @@
-"""The people and accounts every sandbox starts with.
+"""The people and accounts that every sandbox starts with.
 
 Jodi Walker and her four accounts are those of bunq's own OAuth example: same ids, IBANs, names and balances.
 """
@@ -40,9 +40,9 @@ def ensure(bank: Bank) -> bool:
 
 
 def give_past(bank: Bank) -> None:
-    """Give the two main accounts of a new bank the past that the settings ask for.
+    """Generate the history of the two main accounts of a new bank, as the settings ask.
 
-    This waits for the first request, so that the command `seed` finds a bank that it can give another past.
+    This waits for the first request, so that the command `seed` can generate another history before it.
     """
     payments = bank.settings.history
     with bank.store.transaction():
@@ -54,7 +54,7 @@ def give_past(bank: Bank) -> None:
 
 
 def _annotate(store: Store, account_id: int) -> None:
-    """Let the owner have kept the receipt of the newest purchase, and have written something down at it."""
+    """Add a receipt and a note to the newest purchase."""
     purchases = [
         each for each in ledger.entries(store, account_id, below=None, above=None, limit=20) if each.amount < 0
     ]
@@ -86,7 +86,10 @@ def _annotate(store: Store, account_id: int) -> None:
 
 
 def reset(bank: Bank, *, past: bool = True) -> None:
-    """Forget everything, switches and clock too, and seed again; without a past if the first request shall give it."""
+    """Delete everything, switches and clock included, and seed again.
+
+    Without `past` the first request generates the history.
+    """
     with bank.store.transaction():
         bank.store.clear()
         ensure(bank)
@@ -189,13 +192,13 @@ def _company_accounts(owners: list[Json]) -> list[tuple[NewAccount, int]]:
 
 
 def _helpers(store: Store) -> None:
-    """Add those who answer: the sugar daddy, who grants requests by himself, and the customary second party."""
+    """Add the sugar daddy, who pays requests automatically, and bravo@bunq.com, the usual second party."""
     daddy = people.add_person(
         store, "Sugar", "Daddy", user_id=SUGAR_DADDY, email="sugardaddy@bunq.com", phone="+31600000001", created=OPENED
     )
     daddy.body |= {"display_name": "S. Daddy", "helper": True}
     store.save(daddy, touch=False)
-    # His purse has no bottom: requests must never fail for want of money.
+    # Without overdraft limit: a request must never fail because of his balance.
     accounts.add(store, daddy, NewAccount(description="Main", account_id=2000001, created=OPENED, overdraft=None))
     bravo = people.add_person(
         store, "Bravo", "Tester", user_id=BRAVO, email="bravo@bunq.com", phone="+31600000002", created=OPENED

@@ -1,4 +1,4 @@
-"""What a sandbox is started with, and the switches that change how it behaves."""
+"""Settings of the sandbox, and the switches that change its behaviour at run time."""
 
 from __future__ import annotations
 

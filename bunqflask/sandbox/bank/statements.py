@@ -60,7 +60,7 @@ class Statement:
 def make(store: Store, account: Item, start: date, end: date) -> Statement:
     """Read a statement from the ledger.
 
-    The balance before it is the sum of all earlier payments, so that it agrees with the payments whatever their order.
+    The balance before it is the sum of all earlier payments, so that it agrees with the payments in any order.
     """
     first, after = f"{start.isoformat()} ", f"{(end + timedelta(days=1)).isoformat()} "
     opening = balance_before(store, account, start)

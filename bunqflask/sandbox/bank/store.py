@@ -1,7 +1,7 @@
-"""Where the sandbox keeps its state: one SQLite database, one connection, one writer at a time.
+"""The database of the sandbox: one SQLite file, one connection, one writer at a time.
 
-Most of what a bank knows is kept as items: a JSON body with a kind, an owner and a few columns to find it by.
-Money is not: the ledger has tables of its own (ledger.py).
+Most data is stored as items: a JSON body with a kind, an owner and a few columns to search by.
+Money has tables of its own (ledger.py).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Item:
     body: Json
 
 
-# SQLite holds integers of 64 bits; a path may name a larger one, which then is nobody's.
+# SQLite holds integers of 64 bits; a path may name a larger one, which no object has.
 LARGEST_ID = 2**63 - 1
 
 
@@ -90,7 +90,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Do everything inside or nothing of it. A transaction within a transaction joins it."""
+        """Commit the block as a whole or roll it back. A nested transaction joins the outer one."""
         with self._lock:
             if self._depth:
                 self._depth += 1
@@ -118,7 +118,7 @@ class Store:
             each()
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Do `action` once the present transaction is kept; never if it is not."""
+        """Run `action` after the current transaction commits; not if it rolls back."""
         self._after_commit.append(action)
 
     def clear(self) -> None:
@@ -305,15 +305,15 @@ class Store:
             row = self.db.execute("SELECT mime, bytes FROM content WHERE id = ?", (item_id,)).fetchone()
         return None if row is None else (str(row[0]), bytes(row[1]))
 
-    # Work for later.
+    # Scheduled jobs.
 
     def schedule(self, kind: str, due: float, body: Json) -> None:
-        """Remember work that falls due at `due`, seconds since 1970 on the sandbox's clock."""
+        """Store a job that is due at `due`, seconds since 1970 on the sandbox's clock."""
         with self.transaction():
             self.db.execute("INSERT INTO job (due, kind, body) VALUES (?, ?, ?)", (due, kind, json.dumps(body)))
 
     def take_due(self, *, webhooks: bool = False) -> tuple[str, float, Json] | None:
-        """Remove and return the earliest work that is due, or None: webhooks, or everything else."""
+        """Remove and return the earliest due job, or None: of the webhooks, or of all other kinds."""
         sign = "=" if webhooks else "<>"
         with self.transaction():
             row = self.db.execute(
@@ -324,7 +324,7 @@ class Store:
         return None if row is None else (str(row[0]), float(row[1]), json.loads(row[2]))
 
     def next_due(self) -> float | None:
-        """Return when the earliest work falls due, in seconds since 1970, or None."""
+        """Return the due time of the earliest job, in seconds since 1970, or None."""
         with self._lock:
             row = self.db.execute("SELECT MIN(due) FROM job").fetchone()
         return None if row[0] is None else float(row[0])

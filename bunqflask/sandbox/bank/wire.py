@@ -33,7 +33,7 @@ def to_bytes(value: Any) -> bytes:
 
 
 class Refusal(Exception):
-    """bunq says no: a status and a text for the client.
+    """bunq refuses the call: a status and a text for the client.
 
     `signed` is False where bunq's own answer is known to come without a signature.
     """
@@ -65,7 +65,7 @@ def error_body(text: str, *, language: str = "en_US") -> Json:
 
 
 def not_authorised() -> Refusal:
-    """Session expired, or a token nobody knows."""
+    """The session expired, or the token is unknown."""
     return Refusal(401, "Insufficient authorisation.", signed=False)
 
 
@@ -89,7 +89,7 @@ def nothing_there() -> Refusal:
     return Refusal(404, "The item you requested could not be found")
 
 
-# The refusals whose texts bunq has not published and nobody recorded: invented here.
+# Refusals whose texts are neither published nor recorded: invented here.
 
 
 def wrong_method() -> Refusal:
@@ -210,7 +210,7 @@ def read_url(value: object, field_name: str) -> SplitResult:
 
 
 def read_geolocation(header: str | None) -> Json | None:
-    """Return where a client says it is; `0 0 0 0 000` and whatever else is no place count as nowhere.
+    """Return where a client says it is; `0 0 0 0 000` and every invalid header give None.
 
     The header is longitude, latitude, altitude, radius and country, separated by blanks.
     """
@@ -268,7 +268,7 @@ class Window:
 
 
 def time_text(seconds: float) -> str:
-    """Write a moment, given in seconds since 1970, as bunq does."""
+    """Write a time, given in seconds since 1970, as bunq does."""
     return bunq_time(datetime.fromtimestamp(seconds, UTC))
 
 

@@ -1,1 +1,1 @@
-"""Telling the stand-in what to do, apart from the protocol of bunq."""
+"""Control of the stand-in, apart from bunq's protocol: the control API and its scenarios."""

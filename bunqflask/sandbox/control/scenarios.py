@@ -1,6 +1,6 @@
-"""What a user of the bank does without an app: make a key, get money, pay in a shop.
+"""Scenarios: actions of a bunq user outside the API, such as receiving money or paying in a shop.
 
-For tests over HTTP under the control prefix, and for the pages of the phone.
+Tests call them over HTTP under the control prefix; the phone page calls them too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bunqflask.sandbox.control.api import PREFIX, guard
 def make_key(bank: Bank, user_id: int) -> str:
     """Make an API key for a user, as he would in the bunq app; it dies unless used within an hour.
 
-    :raises Refusal: 404, nobody has this id.
+    :raises Refusal: 404, no user has this id.
     """
     user = _load(bank, "user", user_id, "User")
     return str(people.new_credential(bank.store, user, "API_KEY").name)
@@ -78,7 +78,7 @@ def _cents(account: Item, amount: str) -> int:
     return wire.read_amount({"value": amount, "currency": account.body["currency"]}, "amount")[0]
 
 
-bp = Blueprint("acts", __name__, url_prefix=PREFIX)
+bp = Blueprint("scenarios", __name__, url_prefix=PREFIX)
 bp.before_request(guard)
 
 

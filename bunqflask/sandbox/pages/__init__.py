@@ -1,1 +1,1 @@
-"""The pages of the simulated bank: consent, phone, panel, links."""
+"""The web pages of the stand-in: consent, phone, control panel, payment links; their templates and static files."""

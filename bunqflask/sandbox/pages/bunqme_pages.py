@@ -1,4 +1,4 @@
-"""The page of a payment link, where somebody outside the bank pays.
+"""The page of a payment link, where a person with another bank pays.
 
 https://doc.bunq.com/api-reference/bunqme
 """

@@ -50,7 +50,7 @@ def act(what: str) -> ResponseReturnValue:
     bank = current()
     try:
         with bank.store.transaction():
-            said = ACTS[what](bank)
+            said = ACTIONS[what](bank)
     except Refusal as refusal:
         return _phone(bank, refusal.text)
     return _phone(bank, said=said)
@@ -224,4 +224,4 @@ def _shop(bank: Bank) -> str:
     return "Paid." if action.body["payment_id"] else f"The card was refused: {action.body['decision']}"
 
 
-ACTS: dict[str, Callable[[Bank], str]] = {"key": _make_key, "money": _get_money, "shop": _shop}
+ACTIONS: dict[str, Callable[[Bank], str]] = {"key": _make_key, "money": _get_money, "shop": _shop}

@@ -1,1 +1,1 @@
-"""How a call comes in and its answer goes out: routes, checks, signatures, faults."""
+"""bunq's protocol: routing, dispatch, signatures, the token endpoint and fault injection."""

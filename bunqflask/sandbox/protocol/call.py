@@ -1,6 +1,6 @@
-"""The way of a call into the bank: limits, token, signature, permission, and what a resource sees of it.
+"""One API call: its route, the checks of limits, token, signature and permission, and the data that handlers read.
 
-A resource is a module with a `Resource` object, whose decorators name a path and what the call needs.
+A resource is a module with a `Resource` object, whose decorators declare the path and the requirements of a call.
 
 https://doc.bunq.com/basics/headers and https://doc.bunq.com/basics/authentication/signing
 """
@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from flask import request
 
-from bunqflask.sandbox.bank import accounts, people, signing, wire
+from bunqflask.sandbox.bank import accounts, people, wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, Refusal, Window
+from bunqflask.sandbox.protocol import signing
 
 U = "/user/<int:user_id>"
 A = U + "/monetary-account/<int:account_id>"
@@ -104,7 +105,7 @@ class Call:
         # The user id as it stands in the path: an OAuth session may use either of two.
         self.path_id = 0
 
-    # What a resource asks for.
+    # Data for handlers.
 
     @property
     def user(self) -> Item:
@@ -191,7 +192,7 @@ class Call:
         return Window.from_query(request.path, request.args.items(multi=True))
 
     def now(self) -> str:
-        """Return the present moment as bunq writes it."""
+        """Return the current time as bunq's timestamp."""
         return bunq_time(self.store.clock.now())
 
     def visible_accounts(self, user: Item) -> set[int] | None:
@@ -236,12 +237,12 @@ class Call:
         client = None if grant is None else self.store.get("oauth_client", grant.parent or 0)
         return None if client is None else people.by_id(self.store, client.owner or 0)
 
-    # The checks on the way in.
+    # Checks before the handler.
 
     def admit(self, ids: dict[str, Any]) -> dict[str, Any]:
         """Check everything that does not depend on the resource; return the path's remaining ids.
 
-        :raises Refusal: whatever bunq would say.
+        :raises Refusal: maintenance, rate limit, headers, token, signature or permission.
         """
         if self.bank.is_on("maintenance"):
             raise wire.in_maintenance()
@@ -296,7 +297,7 @@ class Call:
         self._saw_token(f"session of {user.body['display_name']}{through}")
 
     def recognise(self, token: str) -> None:
-        """Find out whose installation this is, which the bank's signature depends on, whether or not it may call."""
+        """Look up the installation, whose key signs the answer, even if the caller has no permission."""
         if self.installation is None and token:
             session = self.store.named("session", token)
             self.installation = (
@@ -349,7 +350,7 @@ class Call:
     def find_account(self, account_id: int) -> Item:
         """Return an account of the caller that this session may see.
 
-        :raises Refusal: 404 in bunq's words.
+        :raises Refusal: 404 with bunq's text.
         """
         account = self.store.get("monetary_account", account_id)
         if account is None or not accounts.is_held_by(self.store, account, self.caller.id):

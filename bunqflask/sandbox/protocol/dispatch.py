@@ -1,6 +1,6 @@
-"""Answering a call: find it, do it or let a fault strike, sign what comes back, write it down.
+"""Dispatch of API calls: match the route, run the handler, inject a fault, sign the answer, log the call.
 
-A call that bunq does not have goes the same way, so that its refusal is signed and the log shows it.
+Unknown paths and methods take the same way, so that the refusal is signed and logged too.
 
 https://doc.bunq.com/basics/authentication/signing
 """
@@ -16,11 +16,12 @@ from typing import Any, NoReturn
 
 from flask import Flask, Response, request
 
-from bunqflask.sandbox.bank import signing, wire
+from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.wire import Refusal
+from bunqflask.sandbox.protocol import signing
 from bunqflask.sandbox.protocol.call import Call, Resource, Route
-from bunqflask.sandbox.protocol.fault_injection import strike
+from bunqflask.sandbox.protocol.fault_injection import inject
 from bunqflask.sandbox.protocol.routing import Table
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -29,12 +30,12 @@ LOG = logging.getLogger(__name__)
 
 
 def table(resources: Iterable[Resource]) -> Table[Route]:
-    """Return how to find the call that a path under /v1 means."""
+    """Return the routing table of all resources."""
     return Table((route.method, route.rule, route) for resource in resources for route in resource.routes)
 
 
 def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
-    """Let the app answer every call under /v1."""
+    """Add the view that answers every call under /v1."""
 
     def answer(path: str) -> Response:
         try:
@@ -56,7 +57,7 @@ def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
 
 
 def _nowhere(path: str, refusal: Refusal) -> Route:
-    """Return a call that is refused whoever makes it."""
+    """Return a route that refuses every caller."""
 
     def handler(_call: Call) -> NoReturn:
         raise refusal
@@ -83,7 +84,7 @@ def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
     if fault is not None:
         call.verdicts["fault"] = fault.fault
         call.recognise(request.headers.get("X-Bunq-Client-Authentication", ""))
-        response = strike(fault, response, sign, bank.closing)
+        response = inject(fault, response, sign, bank.closing)
     bank.calls.add(
         at=call.now(),
         method=route.method,
@@ -98,7 +99,7 @@ def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
 
 
 def _work(call: Call, ids: dict[str, Any]) -> tuple[bytes, int, str, bool]:
-    """Do the call; return (body, status, content type, whether bunq would sign it)."""
+    """Run the handler; return (body, status, content type, whether bunq would sign it)."""
     try:
         with call.store.transaction():
             call.bank.work_due()

@@ -1,4 +1,7 @@
-"""What a fault does to an answer: another in its place, a changed one, or none."""
+"""Fault injection: replace an answer, change it, or break the connection.
+
+`bank/faults.py` holds which faults are active.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ Sign = Callable[[bytes], str | None]
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A fault and the answer it strikes. `sign` gives None where no key is known; `closing` ends waits early."""
+class Injection:
+    """A fault and the answer it changes. `sign` returns None without a known key; `closing` ends delays early."""
 
     fault: Fault
     answer: Response
@@ -33,41 +36,41 @@ class Hit:
     closing: threading.Event
 
 
-def strike(fault: Fault, answer: Response, sign: Sign, closing: threading.Event) -> Response:
-    """Return what the client gets instead of `answer`, whose headers are already complete."""
-    hit = Hit(fault, answer, sign, closing)
-    return _refuse(hit) if fault.fault in STATUS_TEXTS else STRIKES[fault.fault](hit)
+def inject(fault: Fault, answer: Response, sign: Sign, closing: threading.Event) -> Response:
+    """Return the response that the client receives instead of `answer`, whose headers are complete."""
+    injection = Injection(fault, answer, sign, closing)
+    return _refuse(injection) if fault.fault in STATUS_TEXTS else INJECTIONS[fault.fault](injection)
 
 
-def _with_body(hit: Hit, body: bytes) -> Response:
-    hit.answer.set_data(body)
-    if "X-Bunq-Server-Signature" in hit.answer.headers:
-        hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(body) or ""
-    return hit.answer
+def _with_body(injection: Injection, body: bytes) -> Response:
+    injection.answer.set_data(body)
+    if "X-Bunq-Server-Signature" in injection.answer.headers:
+        injection.answer.headers["X-Bunq-Server-Signature"] = injection.sign(body) or ""
+    return injection.answer
 
 
-def _refuse(hit: Hit) -> Response:
-    status, text = STATUS_TEXTS[hit.fault.fault]
+def _refuse(injection: Injection) -> Response:
+    status, text = STATUS_TEXTS[injection.fault.fault]
     calls, seconds = classic_limit(request.method, request.path)
     text = text.format(calls=calls, seconds=seconds)
-    hit.answer.status_code = status
-    hit.answer.content_type = "application/json"
+    injection.answer.status_code = status
+    injection.answer.content_type = "application/json"
     body = to_bytes(error_body(text))
-    hit.answer.set_data(body)
-    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
-    if status not in UNSIGNED and (signature := hit.sign(body)):
-        hit.answer.headers["X-Bunq-Server-Signature"] = signature
-    return hit.answer
+    injection.answer.set_data(body)
+    injection.answer.headers.pop("X-Bunq-Server-Signature", None)
+    if status not in UNSIGNED and (signature := injection.sign(body)):
+        injection.answer.headers["X-Bunq-Server-Signature"] = signature
+    return injection.answer
 
 
-def _html(hit: Hit) -> Response:
-    status = int(hit.fault.fault.removeprefix("html-"))
+def _html(injection: Injection) -> Response:
+    status = int(injection.fault.fault.removeprefix("html-"))
     name = {502: "Bad Gateway", 503: "Service Temporarily Unavailable"}[status]
     page = f"<html>\r\n<head><title>{status} {name}</title></head>\r\n<body><h1>{status} {name}</h1></body>\r\n</html>"
     return Response(page, status, content_type="text/html")
 
 
-def _reset(hit: Hit) -> Response:
+def _reset(injection: Injection) -> Response:
     """Break the connection without sending a byte."""
     sockets = [request.environ.get(name) for name in ("werkzeug.socket", "gunicorn.socket")]
 
@@ -79,83 +82,85 @@ def _reset(hit: Hit) -> Response:
         raise ConnectionResetError(errno.ECONNRESET, "fault: connection reset")
         yield b""  # never reached: makes this a generator, so that it fails only when the server starts to send
 
-    return Response(nothing(), hit.answer.status_code)
+    return Response(nothing(), injection.answer.status_code)
 
 
-def _timeout(hit: Hit) -> Response:
-    hit.closing.wait(hit.fault.seconds)
-    return _reset(hit)
+def _timeout(injection: Injection) -> Response:
+    injection.closing.wait(injection.fault.seconds)
+    return _reset(injection)
 
 
-def _truncated(hit: Hit) -> Response:
-    body = hit.answer.get_data()
+def _truncated(injection: Injection) -> Response:
+    body = injection.answer.get_data()
 
     def half() -> Iterator[bytes]:
         yield body[: len(body) // 2]
         raise ConnectionResetError(errno.ECONNRESET, "fault: truncated body")
 
-    cut = Response(half(), hit.answer.status_code, dict(hit.answer.headers))
+    cut = Response(half(), injection.answer.status_code, dict(injection.answer.headers))
     cut.headers["Content-Length"] = str(len(body))
     return cut
 
 
-def _slow_drip(hit: Hit) -> Response:
-    body = hit.answer.get_data()
-    pause = hit.fault.seconds / max(len(body), 1)
+def _slow_drip(injection: Injection) -> Response:
+    body = injection.answer.get_data()
+    pause = injection.fault.seconds / max(len(body), 1)
 
     def drip() -> Iterator[bytes]:
         for position in range(len(body)):
-            hit.closing.wait(pause)
+            injection.closing.wait(pause)
             yield body[position : position + 1]
 
-    slow = Response(drip(), hit.answer.status_code, dict(hit.answer.headers))
+    slow = Response(drip(), injection.answer.status_code, dict(injection.answer.headers))
     slow.headers["Content-Length"] = str(len(body))
     return slow
 
 
-def _invalid_json(hit: Hit) -> Response:
-    return _with_body(hit, hit.answer.get_data()[:-1] + b",")
+def _invalid_json(injection: Injection) -> Response:
+    return _with_body(injection, injection.answer.get_data()[:-1] + b",")
 
 
-def _empty(hit: Hit) -> Response:
-    return _with_body(hit, b"")
+def _empty(injection: Injection) -> Response:
+    return _with_body(injection, b"")
 
 
-def _bad_signature(hit: Hit) -> Response:
-    hit.answer.headers["X-Bunq-Server-Signature"] = hit.sign(hit.answer.get_data() + b" ") or "bm90IGEgc2lnbmF0dXJl"
-    return hit.answer
+def _bad_signature(injection: Injection) -> Response:
+    injection.answer.headers["X-Bunq-Server-Signature"] = (
+        injection.sign(injection.answer.get_data() + b" ") or "bm90IGEgc2lnbmF0dXJl"
+    )
+    return injection.answer
 
 
-def _missing_signature(hit: Hit) -> Response:
-    hit.answer.headers.pop("X-Bunq-Server-Signature", None)
-    return hit.answer
+def _missing_signature(injection: Injection) -> Response:
+    injection.answer.headers.pop("X-Bunq-Server-Signature", None)
+    return injection.answer
 
 
-def _content_type(hit: Hit) -> Response:
-    hit.answer.content_type = "text/html; charset=UTF-8"
-    return hit.answer
+def _content_type(injection: Injection) -> Response:
+    injection.answer.content_type = "text/html; charset=UTF-8"
+    return injection.answer
 
 
-def _header_case(hit: Hit) -> Response:
-    lower = [(name.lower(), value) for name, value in hit.answer.headers]
-    hit.answer.headers.clear()
+def _header_case(injection: Injection) -> Response:
+    lower = [(name.lower(), value) for name, value in injection.answer.headers]
+    injection.answer.headers.clear()
     for name, value in lower:
-        hit.answer.headers.add(name, value)
-    return hit.answer
+        injection.answer.headers.add(name, value)
+    return injection.answer
 
 
-def _edit(change: Callable[[list[Json]], list[Json]]) -> Callable[[Hit], Response]:
-    def strike_items(hit: Hit) -> Response:
+def _edit(change: Callable[[list[Json]], list[Json]]) -> Callable[[Injection], Response]:
+    def edit_items(injection: Injection) -> Response:
         try:
-            envelope = json.loads(hit.answer.get_data())
+            envelope = json.loads(injection.answer.get_data())
         except ValueError:
-            return hit.answer
+            return injection.answer
         if not isinstance(envelope.get("Response"), list):
-            return hit.answer
+            return injection.answer
         envelope["Response"] = change(envelope["Response"])
-        return _with_body(hit, to_bytes(envelope))
+        return _with_body(injection, to_bytes(envelope))
 
-    return strike_items
+    return edit_items
 
 
 def _unknown_fields(items: list[Json]) -> list[Json]:
@@ -189,7 +194,7 @@ def _null_members(items: list[Json]) -> list[Json]:
     ]
 
 
-STRIKES: dict[str, Callable[[Hit], Response]] = {
+INJECTIONS: dict[str, Callable[[Injection], Response]] = {
     "html-502": _html,
     "html-503": _html,
     "timeout": _timeout,
@@ -207,4 +212,4 @@ STRIKES: dict[str, Callable[[Hit], Response]] = {
     "unknown-types": _edit(_unknown_types),
     "null-members": _edit(_null_members),
 }
-assert set(KINDS) == set(STATUS_TEXTS) | set(STRIKES)
+assert set(KINDS) == set(STATUS_TEXTS) | set(INJECTIONS)

@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"[0-9]{1,100}")
 
 @dataclass
 class _Node(Generic[T]):
-    """What may follow in a path: fixed words, a number, a UUID, anything; and what answers here, by method."""
+    """A node of the path tree: its children by fixed text or parameter kind, and the targets by method."""
 
     words: dict[str, _Node[T]] = field(default_factory=dict)
     kinds: dict[str, _Node[T]] = field(default_factory=dict)

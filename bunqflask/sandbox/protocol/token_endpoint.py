@@ -21,7 +21,7 @@ from bunqflask.sandbox.bank.oauth import TokenRefused, TokenRequest, exchange
 from bunqflask.sandbox.bank.people import now_text
 from bunqflask.sandbox.bank.wire import Refusal
 from bunqflask.sandbox.protocol.dispatch import METHODS
-from bunqflask.sandbox.protocol.fault_injection import strike
+from bunqflask.sandbox.protocol.fault_injection import inject
 
 PATTERN = "/v1/token"
 
@@ -43,7 +43,7 @@ def token() -> Response:
         answer = _exchange(bank, verdicts)
     if fault is not None:
         verdicts["fault"] = fault.fault
-        answer = strike(fault, answer, lambda _body: None, bank.closing)
+        answer = inject(fault, answer, lambda _body: None, bank.closing)
     bank.calls.add(
         at=now_text(bank.store),
         method=request.method,

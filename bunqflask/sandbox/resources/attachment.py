@@ -77,7 +77,7 @@ def check_readable(call: Call, ids: Iterable[int]) -> None:
 
 
 def _is_received(store: Store, account_id: int, attachment_id: int) -> bool:
-    """Tell whether a payment or a request brought an attachment of somebody else to an account."""
+    """Tell whether a payment or a request made another owner's attachment visible to an account."""
     for response in store.select("request_response", account=account_id):
         if attachment_id in payment_requests.inquiry_of(store, response).body["attachment"]:
             return True

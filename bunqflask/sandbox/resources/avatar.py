@@ -22,7 +22,7 @@ USUAL_SIZE = (1024, 1024)
 def chosen(call: Call, value: object) -> Json:
     """Return the avatar that `avatar_uuid` in a request means, as it stands in users and accounts.
 
-    :raises Refusal: 400, nobody made this avatar.
+    :raises Refusal: 400, no such avatar.
     """
     item = call.store.named("avatar", value) if isinstance(value, str) else None
     if item is None:

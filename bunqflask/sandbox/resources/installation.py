@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import secrets
 
-from bunqflask.sandbox.bank import signing, wire
+from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol import signing
 from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()

@@ -98,7 +98,7 @@ def _create(call: Call, wrapper: str) -> Answer:
 def _co_owners(call: Call) -> list[Item]:
     """Return the users who are to hold an account too.
 
-    :raises Refusal: 400, not a list of co-owners, or nobody is known by what names one.
+    :raises Refusal: 400, not a list of co-owners, or a co-owner is unknown.
     """
     wanted = call.json.get("all_co_owner")
     if wanted is None:
@@ -113,7 +113,7 @@ def _co_owners(call: Call) -> list[Item]:
 def _known_user(call: Call, alias: object) -> Item:
     """Return the user that a pointer or a LabelUser means: bunq's OpenAPI has the second, in answers too.
 
-    :raises Refusal: 400, neither, or nobody is known by it (invented text).
+    :raises Refusal: 400, neither, or no user has it (invented text).
     """
     if isinstance(alias, dict) and alias.get("uuid"):
         for user in call.store.select("user"):
@@ -207,7 +207,7 @@ def _add_typed(word: str, wrapper: str) -> None:
     def update_typed(call: Call) -> Answer:
         return _update(call, own(call))
 
-    # A card account comes with a card; nobody opens one by itself.
+    # A card account is opened together with a card, never alone.
     if wrapper != accounts.CARD:
         resource.post(f"{U}/monetary-account-{word}")(lambda call: _create(call, wrapper))
 

@@ -92,7 +92,7 @@ def read_batch(call: Call, batch_id: int) -> Answer:
 
 @resource.put(A + "/payment-batch/<int:batch_id>")
 def update_batch(call: Call, batch_id: int) -> Answer:
-    """Take back what still waits for somebody to claim it, whatever the body says; the rest of a batch is done."""
+    """Revoke the payments of a batch that are not claimed yet; the body is ignored."""
     batch = call.load("payment_batch", batch_id, "Payment batch", account=call.account.id)
     links = bunqto_payments.of_batch(call.bank, batch)
     for link in links:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives import hashes
 
-from bunqflask.sandbox.bank import credentials, people, signing, wire
+from bunqflask.sandbox.bank import credentials, people, wire
 from bunqflask.sandbox.bank.wire import Answer
+from bunqflask.sandbox.protocol import signing
 from bunqflask.sandbox.protocol.call import Call, Resource
 
 resource = Resource()

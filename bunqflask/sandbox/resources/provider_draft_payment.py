@@ -1,4 +1,4 @@
-"""`payment-service-provider-draft-payment`: a payment that a PSD2 party prepares for somebody's account.
+"""`payment-service-provider-draft-payment`: a payment that a PSD2 party prepares for an account of a user.
 
 The payer decides among the drafts of the account, or by accepting the party's consent.
 

@@ -110,7 +110,7 @@ def user_api_key(call: Call, grant: Item, timeout_s: int) -> Json:
 
 @resource.delete("/session/<any:session_id>")
 def delete(call: Call, session_id: str) -> Answer:
-    """Close the session this call is made in, whatever the path says; bunq's SDKs say 0."""
+    """Close the session this call is made in, the id in the path is ignored; bunq's SDKs send 0."""
     assert call.session is not None
     credentials.close_session(call.store, call.session, "deleted")
     return Answer([])

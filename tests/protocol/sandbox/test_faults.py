@@ -52,7 +52,7 @@ def test_times_count_down_and_null_stays(bank: Served) -> None:
     assert client.call("GET", "/user").status_code == 200
 
 
-def test_fault_strikes_only_the_call_it_names(bank: Served) -> None:
+def test_fault_is_injected_only_into_the_call_it_names(bank: Served) -> None:
     client = session_of(bank, JODI)
     fault(bank, "500", "GET monetary-account", times=None)
     assert client.call("GET", "/user").status_code == 200
@@ -214,7 +214,7 @@ def test_log_tells_what_a_client_did_wrong_and_no_secret(bank: Served) -> None:
     assert control(bank, "GET", "/calls") == {"calls": []}
 
 
-def test_unknown_calls_are_signed_logged_and_strike_faults(bank: Served) -> None:
+def test_unknown_calls_are_signed_logged_and_take_faults(bank: Served) -> None:
     client = new_user(bank)
     wrong_path = client.call("GET", "/user/1/no-such-thing", headers={"X-Bunq-Client-Request-Id": "mine"})
     wrong_method = client.call("DELETE", "/user")

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-# The words that give a PSD2 party its roles, in the certificate's common name.
-ROLES = ("PISP", "AISP", "CBPII")
+from bunqflask.sandbox.bank.people import PROVIDER_ROLES
 
 SERVER_KEYS = 4
 
@@ -126,6 +125,6 @@ def read_certificate(pem: str) -> tuple[x509.Certificate, rsa.RSAPublicKey, str]
     if not isinstance(key, rsa.RSAPublicKey):
         raise KeyNotUsable("it must hold an RSA key")
     common_name = str(names[0].value) if names else ""
-    if not any(role in common_name for role in ROLES):
-        raise KeyNotUsable(f"its common name must hold one of {', '.join(ROLES)}")
+    if not any(role in common_name for role in PROVIDER_ROLES):
+        raise KeyNotUsable(f"its common name must hold one of {', '.join(PROVIDER_ROLES)}")
     return certificate, key, common_name
