@@ -3,7 +3,10 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
+# Each list is complete, so pip has nothing to add by itself, and takes only what has the hash that stands in it.
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+INSTALL := $(PIP) --no-deps --require-hashes -r
+UV := uv==0.13.9
 PYTEST_ARGS ?= -n 4 --dist loadscope $(PYTEST_CI_$(CI))
 # On a shared machine a browser or a killed worker may be held up for seconds: such a test gets a second chance there,
 # and the run says which ones needed it.
@@ -13,7 +16,7 @@ PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; d
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run sandbox test check bench
+.PHONY: help run sandbox test check bench lock
 
 help: ## Say what each word does
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -25,29 +28,33 @@ sandbox: $(VENV)/.runtime ## Start the local bunq alone, for any client
 	@exec $(PY) -m bunqflask.devserver --only-sandbox
 
 test: $(VENV)/.dev ## Run every test: unit, protocol, browser
-	@sh tests/support/prepare.sh
+	@sh tests/support/prepare.sh $(PY)
 	@exec $(PY) -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.dev ## Style, types, templates, and migrations against models
+check: $(VENV)/.dev ## Style, types, templates, migrations against models, what is installed against what is asked for
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m djlint --quiet --lint templates bunqflask/sandbox/pages/templates
 	$(PY) -m tests.support.migrations
+	$(PY) -m tests.support.requirements check
 
 bench: $(VENV)/.dev ## Measure calls, speed, memory and start; prints one table
 	@exec $(PY) -m tests.bench
 
+lock: $(VENV)/.dev ## For maintainers: compile requirements*.in into .txt; LOCK_ARGS=--upgrade takes the newest versions
+	@$(PIP) $(UV)
+	@$(PY) -m tests.support.requirements lock $(LOCK_ARGS)
+
 # A stamp is older than the requirements it stands for only when they changed since.
-$(VENV)/.runtime: requirements.txt requirements-assets.txt
+$(VENV)/.runtime: requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@$(PY) -c "" 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing what requirements.txt lists into $(VENV) ..."
-	@$(PIP) -r requirements.txt
-	@$(PIP) --no-deps --require-hashes -r requirements-assets.txt
+	@$(INSTALL) requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt requirements-postgres.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	@echo "Installing what requirements-dev.txt lists into $(VENV) ..."
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@

@@ -1,6 +1,7 @@
 """What every test can ask for: a bank, a database, the app, and what went over the wire."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -108,8 +109,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what this machine lacks."""
-    if chromium.executable() is None:
-        terminalreporter.write_line("NO CHROMIUM FOUND ON PATH: THE BROWSER TESTS DID NOT RUN", red=True, bold=True)
+    if lacking := chromium.lacking():
+        terminalreporter.write_line(f"MISSING: {lacking}. THE BROWSER TESTS DID NOT RUN", red=True, bold=True)
+    if shutil.which("git") is None:
+        terminalreporter.write_line("MISSING: git. THE TESTS OF THE REPOSITORY DID NOT RUN", red=True, bold=True)
     if postgres.server_binaries() is None:
         terminalreporter.write_line("NO POSTGRESQL SERVER FOUND: ITS TESTS DID NOT RUN", red=True, bold=True)
 
@@ -141,9 +144,10 @@ def postgres_cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def chromium_browser() -> Iterator[Browser]:
     """One running Chromium: there can be only one in a process."""
+    if lacking := chromium.lacking():
+        missing(lacking)
     path = chromium.executable()
-    if path is None:
-        missing("Chromium")
+    assert path is not None
     with chromium.running(path) as browser:
         yield browser
 

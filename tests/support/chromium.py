@@ -1,9 +1,12 @@
 """A real Chromium, driven without a plugin: one browser for a run, a fresh profile for each test."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,18 @@ FLAGS = (
 def executable() -> str | None:
     """Return the Chromium on PATH, if there is one."""
     return next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@cache
+def lacking() -> str | None:
+    """Return what this machine lacks to run a browser, or None."""
+    if executable() is None:
+        return "Chromium"
+    # The driver is a program of its own, linked with libraries of the system.
+    driver = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True)
+    if driver.returncode:
+        return f"what Playwright's driver needs ({(driver.stderr.strip().splitlines() or ['no word'])[-1]})"
+    return None
 
 
 @contextmanager

@@ -1,18 +1,23 @@
 #!/bin/sh
-# What the tests use from outside Python: a Chromium, a PostgreSQL server, Node for a foreign client,
-# hledger to read our journals.
+# What the tests use from outside Python: a Chromium and the library that its driver is linked with, git,
+# a PostgreSQL server, Node for a foreign client, hledger to read our journals.
 # Debian's packages are installed where we are root there; everywhere else the tests skip what is missing and say so.
 # With CI=true nothing may be missing, so the rest is installed too (and the tests fail without it).
+# Its argument is the Python of the environment that the tests run in.
 set -eu
 
 have() { command -v "$1" >/dev/null 2>&1; }
+# Playwright brings a Node of its own, linked with a library that a minimal Debian or Ubuntu has not.
+playwright_runs() { "$1" -m playwright --version >/dev/null 2>&1; }
 have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 
 wanted=""
 have chromium-headless-shell || have chromium || have chromium-browser || have google-chrome || wanted="$wanted chromium"
+playwright_runs "${1:-python3}" || wanted="$wanted libatomic1"
 if [ "${CI:-}" = "true" ]; then
     have_postgres || wanted="$wanted postgresql"
     have node && have npm || wanted="$wanted npm" # brings Node along
+    have git || wanted="$wanted git"
     have hledger || wanted="$wanted hledger"
 fi
 [ -n "$wanted" ] || exit 0

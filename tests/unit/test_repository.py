@@ -1,14 +1,19 @@
 """Small things about the repository itself that are easy to break and hard to notice."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
+
+from tests.conftest import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MODULE = 450
 
 
 def tracked(*patterns: str) -> list[Path]:
+    if shutil.which("git") is None:
+        missing("git")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
     )
