@@ -2,6 +2,8 @@
 
 import json
 import logging
+from pathlib import Path
+from typing import Any
 
 import msgspec
 from flask_migrate import Migrate
@@ -40,7 +42,21 @@ def _json(value: object) -> str:
 
 # A failing statement is logged without its parameters: they hold names, amounts and hashes.
 db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hide_parameters": True})
-migrate = Migrate()
+
+
+class _Migrations(Migrate):  # type: ignore[misc]
+    """Finds the migrations also in a folder with `%` in its name, which in Alembic's settings begins a reference."""
+
+    def get_config(self, directory: str | None = None, x_arg: Any = None, opts: Any = None) -> Any:
+        """Return Alembic's settings, with each `%` of the folder's name doubled."""
+        folder = Path(directory or self.directory)
+        config = super().get_config(str(folder).replace("%", "%%"), x_arg, opts)
+        # Read again: the doubled name is no file's.
+        config.file_config.read(folder / "alembic.ini", encoding="utf-8")
+        return config
+
+
+migrate = _Migrations()
 csrf = CSRFProtect()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -93,6 +95,9 @@ class BoundedAdapter(HTTPAdapter):
 
         :raises requests.RequestException: no answer, or not all of it in time.
         """
+        if _is_loopback(urlsplit(request.url or "").hostname):
+            # The proxy that this machine's settings name is for other machines; asked for loopback it means its own.
+            kwargs["proxies"] = None
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         response = super().send(request, *args, **{**kwargs, "stream": True})
@@ -119,6 +124,13 @@ class BoundedAdapter(HTTPAdapter):
         # No redirect is ever followed, and requests would stumble over a malformed one while preparing to.
         response.headers.pop("Location", None)
         return response
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def bound(session: requests.Session) -> requests.Session:

@@ -48,7 +48,7 @@ def pinned(folder: Path, name: str) -> dict[str, Requirement]:
 
 def problems(folder: Path) -> list[str]:
     """Return what does not agree between the `.in` and the `.txt` files of a folder, one sentence each."""
-    found = []
+    found: list[str] = []
     for name in NAMES:
         found += _problems_of(folder, name)
     everything = pinned(folder, NAMES[-1])

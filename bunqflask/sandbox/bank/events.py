@@ -6,13 +6,14 @@ https://doc.bunq.com/basics/callbacks-webhooks
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 import requests
 
 from bunqflask.sandbox.bank import accounts
 from bunqflask.sandbox.bank.bank import Bank, job
 from bunqflask.sandbox.bank.store import Item, Json
-from bunqflask.sandbox.bank.wire import to_bytes
+from bunqflask.sandbox.bank.wire import is_loopback, to_bytes
 
 TRIES = 6
 BETWEEN_TRIES_S = 60
@@ -89,13 +90,16 @@ def deliver(bank: Bank, moment: float, body: Json) -> None:
     code, problem = 0, ""
     try:
         # Unsigned: bunq documents no signature on callbacks.
-        answer = requests.post(
-            note["target_url"],
-            data=to_bytes(body["payload"]),
-            headers={"Content-Type": "application/json", "User-Agent": "bunq-api-server/1.0"},
-            timeout=ANSWER_WITHIN_S,
-            allow_redirects=False,
-        )
+        with requests.Session() as session:
+            # A proxy that this machine's settings name is for other machines.
+            session.trust_env = not is_loopback(urlsplit(note["target_url"]).hostname or "")
+            answer = session.post(
+                note["target_url"],
+                data=to_bytes(body["payload"]),
+                headers={"Content-Type": "application/json", "User-Agent": "bunq-api-server/1.0"},
+                timeout=ANSWER_WITHIN_S,
+                allow_redirects=False,
+            )
         code = answer.status_code
         if 200 <= code < 300:
             return

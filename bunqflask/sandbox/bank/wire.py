@@ -5,6 +5,7 @@ https://doc.bunq.com/basics/errors and https://doc.bunq.com/basics/pagination
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -207,6 +208,14 @@ def read_url(value: object, field_name: str) -> SplitResult:
     except ValueError:  # an address of version 6 that is none
         pass
     raise invalid(f"The field {field_name} must be an absolute http or https address.")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether the host of an address is this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def read_geolocation(header: str | None) -> Json | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.faults import KINDS
 from bunqflask.sandbox.bank.store import LARGEST_ID, Item, Json, Store
+from bunqflask.sandbox.bank.wire import is_loopback
 
 PREFIX = "/__sandbox"
 
@@ -46,13 +46,7 @@ def is_open(bank: Bank) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or host
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(f"//{host}").hostname or host)
 
 
 def is_foreign_origin() -> bool:

@@ -5,7 +5,6 @@ https://doc.bunq.com/basics/callbacks-webhooks
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 
 from bunqflask.sandbox.bank import wire
@@ -56,15 +55,8 @@ def _check_target(target: object) -> None:
     :raises Refusal: 400 (invented text).
     """
     parts = wire.read_url(target, "notification_target")
-    if parts.scheme != "https" and not _is_this_machine(parts.hostname or ""):
+    if parts.scheme != "https" and not wire.is_loopback(parts.hostname or ""):
         raise wire.invalid("The notification_target must be an https address.")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _shape(item: Item, wrapper: str, *, target: bool) -> Json:

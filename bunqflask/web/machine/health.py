@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app
@@ -43,6 +42,4 @@ def ready() -> Response:
 
 @cache
 def _newest_revision() -> str | None:
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    return ScriptDirectory.from_config(config).get_current_head()
+    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()

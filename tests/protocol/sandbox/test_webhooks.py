@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bunqflask.sandbox import events
 from bunqflask.sandbox.server import Served
 
 from .client import CAR, JODI, MAIN, SECOND, App, control, new_user, session_of
@@ -24,6 +25,20 @@ def filters(*pairs: tuple[str, str]) -> dict[str, Any]:
     return {
         "notification_filters": [{"category": category, "notification_target": target} for category, target in pairs]
     }
+
+
+def test_a_target_on_this_machine_is_not_reached_through_a_proxy(
+    bank: Served, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filters_client = session_of(bank, JODI)
+    filters_client.ok("POST", FILTERS, filters(("MUTATION", hook.url)))
+    filters_client.create(path(), order("1.00", OWN_SECOND))
+    wait_until(lambda: len(hook.heard) == 2)
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    # Directly, as the test's own client would ask the proxy too. It touches the bank only to try again.
+    events.deliver(None, 0.0, {"payload": {"NotificationUrl": hook.heard[0]}, "tries": 0})  # type: ignore[arg-type]
+    assert len(hook.heard) == 3
 
 
 def test_posting_replaces_the_whole_set_of_a_level(bank: Served) -> None:
