@@ -5,8 +5,10 @@ The only module that reads the process environment.
 
 import base64
 import ipaddress
+import logging
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ CALLBACK_PATH = "/oauth/callback"
 KEY_BYTES = 32
 _SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_log = logging.getLogger(__name__)
 
 # https://doc.bunq.com/basics/ names the hosts; the token endpoint is the one on the API host,
 # with its parameters in the query string, which every working client uses.
@@ -89,7 +92,13 @@ class Config:
 
         :raises ConfigError: naming every missing or malformed setting at once.
         """
-        return cls.from_env(settings(environ))
+        given = settings(environ)
+        config = cls.from_env(given)
+        path = _env_file(given)
+        if path is not None and path.exists() and path.stat().st_mode & stat.S_IROTH:
+            # Said, and no more: whether other people have an account here, only they know.
+            _log.warning("%s holds keys, and every user of this machine can read it: chmod o= %s", path, path)
+        return config
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -110,8 +119,8 @@ def settings(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     :raises ConfigError: when the `.env` file has a line that cannot be read.
     """
     given = dict(os.environ if environ is None else environ)
-    path = given.get("ENV_FILE", str(ROOT / ".env"))
-    return {**(_read_env_file(Path(path)) if path else {}), **given}
+    path = _env_file(given)
+    return {**(_read_env_file(path) if path else {}), **given}
 
 
 def api_key(environ: Mapping[str, str] | None = None) -> str | None:
@@ -126,6 +135,11 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     if reader.problems:
         raise ConfigError("; ".join(reader.problems))
     return key or None
+
+
+def _env_file(given: Mapping[str, str]) -> Path | None:
+    path = given.get("ENV_FILE", str(ROOT / ".env"))
+    return Path(path) if path else None
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -199,8 +213,13 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "TIME_ZONE": _zone(reader),
         **_bunq_urls(reader, environment),
     }
-    if environment == "production":
-        _check_production(reader, values)
+    is_public = values["PUBLIC_URL"].startswith("https://")
+    if is_public and environment == "local":
+        _check_local_behind_https(reader, values)
+    if environment == "production" and not is_public:
+        reader.problems.append("PUBLIC_URL must be https in production")
+    if environment == "production" or is_public:
+        _check_strength(reader, values)
     return values
 
 
@@ -283,15 +302,28 @@ def _bunq_urls(reader: _Reader, environment: str) -> dict[str, str]:
     }
 
 
-def _check_production(reader: _Reader, values: dict[str, Any]) -> None:
-    if not values["PUBLIC_URL"].startswith("https://"):
-        reader.problems.append("PUBLIC_URL must be https in production")
+def _check_local_behind_https(reader: _Reader, values: dict[str, Any]) -> None:
+    """Refuse the simulated bank at an https address, unless somebody asked for it by name and it is on this machine."""
+    if not reader.get("BUNQ_ENVIRONMENT"):
+        reader.problems.append(
+            "BUNQ_ENVIRONMENT is missing, and PUBLIC_URL is https: set BUNQ_ENVIRONMENT=production for bunq itself, "
+            "sandbox for bunq's sandbox, or local for the simulated bunq on this machine"
+        )
+    elif urlsplit(values["BUNQ_API_URL"]).hostname not in _LOOPBACK:
+        reader.problems.append(
+            "BUNQ_ENVIRONMENT=local with an https PUBLIC_URL needs a BUNQ_API_URL on this machine, such as "
+            f"{LOCAL_API_URL}; set BUNQ_ENVIRONMENT=production for bunq itself"
+        )
+
+
+def _check_strength(reader: _Reader, values: dict[str, Any]) -> None:
+    """Refuse weak keys and unencrypted ways to bunq, in production and at every https address."""
     key = values["SECRET_KEY"]
     if key and (len(key) < 32 or len(set(key)) < 8):
-        reader.problems.append("SECRET_KEY is too weak for production (32 random characters or more)")
+        reader.problems.append("SECRET_KEY is too weak for an https site (32 random characters or more)")
     if any(len(set(raw)) < 8 for _, raw in values["ENCRYPTION_KEYS"]):
         reader.problems.append("ENCRYPTION_KEYS holds a weak key; make one from 32 random bytes")
     for name in ("BUNQ_API_URL", "BUNQ_OAUTH_AUTHORIZE_URL", "BUNQ_OAUTH_TOKEN_URL"):
         parts = urlsplit(values[name])
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
-            reader.problems.append(f"{name} must be https in production")
+            reader.problems.append(f"{name} must be https, as this site is")

@@ -1,149 +1,51 @@
 """What `make run` starts: the app and its local bunq on this machine, ready to sign in.
 
-The story, in order: write `.env` once, read the settings, see that the ports are free, bring the database up
-to date, start the stand-in, register with it, see that somebody can sign in, start the app, say where to go.
+The story, in order: see that no other `make run` uses this folder, write `.env` once, read the settings, see that
+the ports are free, start the stand-in, bring the database up to date meanwhile, start the app, register with the
+stand-in meanwhile, see that somebody can sign in, start the worker, say where to go.
 Then wait: Ctrl-C stops all of it, and so does either of the two servers when it ends by itself.
 """
 
 import base64
 import errno
+import fcntl
 import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
+import flask_migrate
+from flask import Flask
+
 from bunqflask import create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
+from bunqflask.processes import StartRefused, last_lines, running_together, say
 from bunqflask.services.gateway import onboarding
 from bunqflask.services.team import members, passwords
 
 INSTANCE = ROOT / "instance"
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 10
+GRACEFUL_TIMEOUT_S = 1
 PORT_BEHIND_A_PROXY = 5000
-
-# Runs apart from us with the other end of a pipe in its hand. When that closes we are gone, however it came
-# about (kill -9 leaves no time to tidy up), and it ends the process groups it was told of.
-_WATCHER = """
-import os, signal, sys
-for group in [int(line) for line in sys.stdin]:
-    try:
-        os.killpg(group, signal.SIGTERM)
-    except ProcessLookupError:
-        pass
-"""
 
 _ENV_TEMPLATE = """\
 # Written by the first `make run`, and never again. Keep it private: these keys open what the database holds.
 SECRET_KEY={secret_key}
 ENCRYPTION_KEYS=k1:{encryption_key}
-BUNQ_ENVIRONMENT=local
 
 # The first sign-in on this machine; only `make run` reads it, to create it and to show it.
 LOCAL_EMAIL=you@example.org
 LOCAL_NAME=Robin de Vries
 LOCAL_PASSWORD={password}
 """
-
-
-class StartRefused(Exception):
-    """The start cannot go on; the text is what a person needs to know."""
-
-
-class Server:
-    """A child in a process group of its own, which writes to a log file of its own."""
-
-    def __init__(self, name: str, command: list[str]) -> None:
-        self.name = name
-        self.log = INSTANCE / f"{name}.log"
-        with self.log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.group = self._process.pid
-
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def ask_to_stop(self) -> None:
-        """Let it finish what it is doing."""
-        self._process.terminate()
-
-    def end(self, deadline: float) -> None:
-        """Wait until it has stopped, and end it when that is not before a moment of the monotonic clock."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(max(0.0, deadline - time.monotonic()))
-        with suppress(ProcessLookupError):
-            os.killpg(self.group, signal.SIGKILL)
-        self._process.wait()
-
-    def last_words(self) -> str:
-        return _tail(self.log.read_text(encoding="utf-8", errors="replace"))
-
-
-class Servers:
-    """The servers of one start, which end together."""
-
-    def __init__(self, watcher: subprocess.Popen[str]) -> None:
-        self._watcher = watcher
-        self._running: list[Server] = []
-
-    def start(self, name: str, command: list[str], *, answers_at: str | None = None) -> None:
-        """Start a server and return once it answers, or at once if it has no address.
-
-        :raises StartRefused: when it ends instead, or is silent for a minute.
-        """
-        server = Server(name, command)
-        self._running.append(server)
-        if self._watcher.stdin is not None:
-            self._watcher.stdin.write(f"{server.group}\n")
-            self._watcher.stdin.flush()
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while answers_at is not None and not _answers(answers_at):
-            self._check()
-            if time.monotonic() > deadline:
-                raise StartRefused(f"{name} does not answer at {answers_at}. Its log:\n{server.last_words()}")
-            time.sleep(0.1)
-        self._check()
-
-    def watch(self) -> None:
-        """Wait, until a server ends by itself.
-
-        :raises StartRefused: naming it, with its last lines.
-        """
-        while True:
-            time.sleep(0.5)
-            self._check()
-
-    def stop(self) -> None:
-        """Stop all of them together, within ten seconds."""
-        for server in reversed(self._running):
-            server.ask_to_stop()
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        for server in reversed(self._running):
-            server.end(deadline)
-
-    def _check(self) -> None:
-        for server in self._running:
-            if server.has_ended():
-                last = server.last_words()
-                raise StartRefused(f"{server.name} has stopped by itself. Its last lines:\n{last}")
 
 
 def main(arguments: list[str]) -> int:
@@ -158,30 +60,67 @@ def main(arguments: list[str]) -> int:
         INSTANCE.mkdir(mode=0o700, exist_ok=True)
         if "--only-sandbox" in arguments:
             _become_sandbox(settings().get("BUNQ_API_URL", LOCAL_API_URL))
+        _lock("app", "bunqflask")
         _write_env_file()
         _run(Config.load())
     except (ConfigError, StartRefused) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except KeyboardInterrupt:
-        _say("Stopped.")
+        say("Stopped.")
     return 0
 
 
 def _run(config: Config) -> None:
     simulated = config.BUNQ_ENVIRONMENT == "local"
+    if simulated:
+        _lock("sandbox", "The local bunq")
     sandbox_binds = _addresses("BUNQ_API_URL", config.BUNQ_API_URL) if simulated else []
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
-    _bring_database_up_to_date(config)
-    with _servers() as servers:
-        if simulated:
-            servers.start("sandbox", _sandbox_command(sandbox_binds), answers_at=config.BUNQ_API_URL)
-        _register(simulated=simulated)
-        sign_in = _first_sign_in(config)
+    with running_together(ROOT, INSTANCE) as servers:
+        sandbox = servers.start("sandbox", _sandbox_command(sandbox_binds)) if simulated else None
+        with _app(config) as app:
+            _bring_database_up_to_date(config)
+            server = servers.start("app", _app_command(app_binds))
+            if sandbox is not None:
+                servers.await_answer(sandbox, config.BUNQ_API_URL)
+            _register(app, simulated=simulated)
+            sign_in = _first_sign_in()
         servers.start("worker", [sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
-        servers.start("app", _app_command(app_binds), answers_at=_app_url(config, app_binds) + "/readyz")
-        _say(_welcome(config, sign_in))
+        servers.await_answer(server, _app_url(config, app_binds) + "/readyz")
+        say(_welcome(config, sign_in))
         servers.watch()
+
+
+@contextmanager
+def _app(config: Config) -> Iterator[Flask]:
+    """Make the app in this process, for what is done before it serves; a process for each step takes seconds."""
+    app = create_app(config)
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
+
+
+def _lock(name: str, what: str) -> int:
+    """Keep every other start in this folder out until this process ends, however it does; returns the open lock.
+
+    :raises StartRefused: when another one is running.
+    """
+    path = INSTANCE / f"{name}.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 20).decode(errors="replace").strip()
+        raise StartRefused(
+            f"{what} is running in this folder already (process {holder}). Stop that first: Ctrl-C."
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
 
 
 def _write_env_file() -> None:
@@ -205,7 +144,7 @@ def _write_env_file() -> None:
         raise StartRefused(f"{path} cannot be written: {error.strerror}.") from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as env_file:
         env_file.write(text)
-    _say(f"Wrote {path} with new random keys.")
+    say(f"Wrote {path} with new random keys.")
 
 
 def _password() -> str:
@@ -272,92 +211,80 @@ def _app_command(binds: list[str]) -> list[str]:
 
 def _gunicorn(binds: list[str]) -> list[str]:
     command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
-    return [*command, "--graceful-timeout", "5", *(f"--bind={each}" for each in binds)]
+    return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
 
 
 def _become_sandbox(url: str) -> None:
     """Turn this process into the stand-in; its log is the terminal."""
+    os.set_inheritable(_lock("sandbox", "The local bunq"), True)
     command = _sandbox_command(_addresses("BUNQ_API_URL", url))
-    _say(f"The local bunq answers at {url} (Ctrl-C stops it).")
+    say(f"The local bunq answers at {url} (Ctrl-C stops it).")
     os.chdir(ROOT)
     os.execv(command[0], command)  # noqa: S606 - our own command, no shell
-
-
-@contextmanager
-def _servers() -> Iterator[Servers]:
-    watcher = subprocess.Popen(
-        [sys.executable, "-c", _WATCHER], stdin=subprocess.PIPE, text=True, start_new_session=True
-    )
-    servers = Servers(watcher)
-    try:
-        yield servers
-    finally:
-        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ending, signal.SIG_IGN)
-        servers.stop()
-        watcher.kill()
-        watcher.communicate()
-
-
-def _answers(url: str) -> bool:
-    """Tell whether the server behind the URL answers and is not failing or still getting ready."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an http(s) address of our own settings
-            return True
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code < 500
-    except OSError:
-        return False
 
 
 def _bring_database_up_to_date(config: Config) -> None:
     if config.DATABASE_URL.startswith("postgresql") and find_spec("psycopg") is None:
         raise StartRefused(
-            f"PostgreSQL needs one more step: {sys.executable} -m pip install -r requirements-postgres.txt"
+            f"PostgreSQL needs one more step: {sys.executable} -m pip install --no-deps --require-hashes "
+            "-r requirements-postgres.txt"
         )
-    done = subprocess.run(
-        _flask("db", "upgrade"), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode:
-        raise StartRefused(f"The database could not be brought up to date:\n{_tail(done.stdout)}")
+    try:
+        flask_migrate.upgrade()
+    except SystemExit as error:  # Flask-Migrate has said why
+        raise StartRefused("The database could not be brought up to date, for the reason above.") from error
+    except Exception as error:
+        told = "".join(traceback.format_exception_only(error))
+        raise StartRefused(f"The database could not be brought up to date:\n{last_lines(told)}") from error
 
 
-def _register(*, simulated: bool) -> None:
+def _register(app: Flask, *, simulated: bool) -> None:
     """Make the app known to its bank; the terminal shows each step, and where it asks for an API key.
 
     :raises StartRefused: when a step failed, which has been shown.
     """
     wishes = ["--environment", "local", "--new-sandbox-user", "company"] if simulated else []
-    done = subprocess.run(_flask("setup", *wishes), cwd=ROOT, check=False)
-    if simulated and done.returncode == onboarding.NOT_KNOWN_STATUS:
+    status = _command(app, "setup", *wishes)
+    if simulated and status == onboarding.NOT_KNOWN_STATUS:
         # Nobody but us decides about this bank, so there is no address to allow and no key to look for.
-        _say("The simulated bank was reset, and has forgotten this app: setting up again.")
-        done = subprocess.run(_flask("setup", *wishes, "--new-installation"), cwd=ROOT, check=False)
-    if done.returncode:
+        say("The simulated bank was reset, and has forgotten this app: setting up again.")
+        status = _command(app, "setup", *wishes, "--new-installation")
+    if status:
         raise StartRefused("The app is not set up with bunq; what has to be done stands above.")
 
 
-def _first_sign_in(config: Config) -> str:
-    """Create the first team member where there is none; returns what to tell about signing in."""
+def _command(app: Flask, *arguments: str) -> int:
+    """Run one of the app's commands in this process; returns the exit status that it would have."""
+    try:
+        app.cli.main(args=list(arguments), prog_name="flask", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    return 0
+
+
+def _first_sign_in() -> str:
+    """Create the first team member where there is none; returns what to tell about signing in.
+
+    The password is told when it was chosen here just now, and again on every terminal, but not to a file or a
+    service's log at each start.
+    """
     given = settings()
     email, password = given.get("LOCAL_EMAIL", "you@example.org"), given.get("LOCAL_PASSWORD", "")
-    app = create_app(config)
-    with app.app_context():
-        try:
-            if not members.list_all():
-                password = password or _password()
-                members.add(email, given.get("LOCAL_NAME", ""), password)
-            member = members.find(email)
-            matches = member is not None and bool(password) and passwords.matches(member.password_hash, password)
-            emails = [each.email for each in members.list_all()]
-        except (members.TeamRefused, passwords.PasswordRefused) as error:
-            raise StartRefused(f"The first team member could not be added: {error}") from error
-        finally:
-            db.session.remove()
-            db.engine.dispose()
-    if matches:
-        return f"  Email     {email}\n  Password  {password}"
+    is_new = not members.list_all()
+    try:
+        if is_new:
+            password = password or _password()
+            members.add(email, given.get("LOCAL_NAME", ""), password)
+        member = members.find(email)
+    except (members.TeamRefused, passwords.PasswordRefused) as error:
+        raise StartRefused(f"The first team member could not be added: {error}") from error
+    if member is not None and password and passwords.matches(member.password_hash, password):
+        shown = password if is_new or sys.stdout.isatty() else "LOCAL_PASSWORD of .env"
+        return f"  Email     {email}\n  Password  {shown}"
+    emails = [each.email for each in members.list_all()]
     forgotten = "Forgotten? .venv/bin/flask --app wsgi team reset"
     return f"  Email     {', '.join(emails)}\n  Password  the one chosen here. {forgotten} {emails[0]}"
 
@@ -378,19 +305,6 @@ bunqflask is running, with {banks[config.BUNQ_ENVIRONMENT]}.
 
 Ctrl-C stops everything. The next `make run` finds it as it is now. Logs: {INSTANCE.name}/*.log
 """
-
-
-def _flask(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-
-
-def _tail(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines()[-15:])
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -26,9 +26,10 @@ FLAGS = (
 )
 
 
+@cache
 def executable() -> str | None:
-    """Return the Chromium on PATH, if there is one."""
-    return next((path for path in map(shutil.which, NAMES) if path), None)
+    """Return the Chromium on PATH, if there is one that runs: Ubuntu's package is only a pointer to a snap."""
+    return next((path for path in map(shutil.which, NAMES) if path and _runs(path, "--version")), None)
 
 
 @cache
@@ -37,10 +38,13 @@ def lacking() -> str | None:
     if executable() is None:
         return "Chromium"
     # The driver is a program of its own, linked with libraries of the system.
-    driver = subprocess.run([sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True)
-    if driver.returncode:
-        return f"what Playwright's driver needs ({(driver.stderr.strip().splitlines() or ['no word'])[-1]})"
+    if not _runs(sys.executable, "-m", "playwright", "--version"):
+        return "what Playwright's driver needs (Debian: apt-get install libatomic1)"
     return None
+
+
+def _runs(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 @contextmanager

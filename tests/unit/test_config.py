@@ -165,6 +165,43 @@ def test_production_refuses_http_and_weak_keys() -> None:
     assert "must be https" in problems({**PRODUCTION, "BUNQ_API_URL": "http://api.example/v1/"})
 
 
+@pytest.mark.parametrize("environment", ["local", "sandbox"])
+def test_an_https_site_refuses_weak_keys_whatever_its_bank_is(environment: str) -> None:
+    weak = base64.b64encode(b"a" * 32).decode()
+    https = {**NEEDED, "BUNQ_ENVIRONMENT": environment, "PUBLIC_URL": "https://app.example"}
+    told = problems({**https, "SECRET_KEY": "a" * 40, "ENCRYPTION_KEYS": f"k1:{weak}"})
+    assert "SECRET_KEY is too weak" in told
+    assert "ENCRYPTION_KEYS holds a weak key" in told
+
+
+def test_an_https_site_never_gets_the_simulated_bank_because_a_setting_was_forgotten() -> None:
+    told = problems({**NEEDED, "PUBLIC_URL": "https://app.example"})
+    assert "BUNQ_ENVIRONMENT is missing" in told
+    assert "BUNQ_ENVIRONMENT=production" in told
+
+
+def test_the_simulated_bank_behind_an_https_tunnel_is_asked_for_by_name_and_on_this_machine() -> None:
+    tunnel = {**NEEDED, "PUBLIC_URL": "https://me.tunnel.example", "BUNQ_ENVIRONMENT": "local"}
+    assert Config.load(tunnel).BUNQ_API_URL == "http://127.0.0.1:5001/v1/"
+    told = problems({**tunnel, "BUNQ_API_URL": "https://bank.example/v1/"})
+    assert "needs a BUNQ_API_URL on this machine" in told
+    # At home there may be another machine with it.
+    lan = {**NEEDED, "PUBLIC_URL": "http://192.168.1.20:5000", "BUNQ_API_URL": "http://192.168.1.20:5001/v1/"}
+    assert Config.load(lan).BUNQ_ENVIRONMENT == "local"
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_an_env_file_that_everybody_can_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, warned: bool
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"SECRET_KEY={NEEDED['SECRET_KEY']}\nENCRYPTION_KEYS=k1:{KEY}\n")
+    path.chmod(mode)
+    Config.load({"ENV_FILE": str(path)})
+    assert (f"chmod o= {path}" in caplog.text) is warned
+    assert KEY not in caplog.text
+
+
 def test_production_and_sandbox_know_bunqs_addresses() -> None:
     read = Config.load(PRODUCTION)
     assert read.BUNQ_API_URL == "https://api.bunq.com/v1/"
@@ -178,7 +215,7 @@ def test_production_and_sandbox_know_bunqs_addresses() -> None:
 
 @pytest.mark.parametrize("url", ["https://app.example/bank", "https://app.example/bank/"])
 def test_a_public_url_below_a_path_makes_one_redirect_address(url: str) -> None:
-    assert Config.load({**NEEDED, "PUBLIC_URL": url}).REDIRECT_URI == "https://app.example/bank/oauth/callback"
+    assert Config.load({**PRODUCTION, "PUBLIC_URL": url}).REDIRECT_URI == "https://app.example/bank/oauth/callback"
 
 
 def test_the_process_environment_wins_over_the_env_file(tmp_path: Path) -> None:

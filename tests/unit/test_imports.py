@@ -37,7 +37,8 @@ ARROWS = {
     "jobs": {"services"},
     "cli": {"jobs", "services", "config", "encrypted.SecretUnreadable", "bunq.errors"},
     "sandbox": set[str](),
-    "local": {"bunqflask", "config", "services", "extensions"},
+    "processes": set[str](),
+    "local": {"bunqflask", "config", "services", "extensions", "processes"},
 }
 
 # The bank client is handed plain values: no framework, no database.

@@ -8,11 +8,13 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,6 +22,7 @@ import pytest
 from tests.support.apps import reserve_port
 from tests.support.bank import Bank
 from tests.support.browser import Browser
+from tests.support.consents import connect
 
 ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60
@@ -41,9 +44,9 @@ class Launcher:
     def output(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def start(self) -> None:
+    def start(self, *, on_a_terminal: bool = False) -> None:
         """Start and return once it says where to go."""
-        self.launch()
+        self.launch(on_a_terminal=on_a_terminal)
         deadline = time.monotonic() + START_TIMEOUT_S
         while "Ctrl-C stops everything" not in self.output:
             assert self.process is not None
@@ -51,9 +54,9 @@ class Launcher:
                 raise AssertionError(f"it did not start:\n{self.output}")
             time.sleep(0.1)
 
-    def launch(self) -> None:
+    def launch(self, *, on_a_terminal: bool = False) -> None:
         """Start and return at once."""
-        with self.log.open("wb") as output:
+        with self._terminal() if on_a_terminal else self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bunqflask.devserver"],
                 cwd=self.folder,
@@ -65,6 +68,8 @@ class Launcher:
                     # Setting up again would wait half a minute for the next session.
                     "BUNQ_CALL_LIMITS": "off",
                     "SANDBOX_RATE_LIMITS": "off",
+                    # Nothing listens there: loopback is never asked through a proxy.
+                    **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9"),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -72,6 +77,26 @@ class Launcher:
                 # As in a terminal: tests run in the background are given a Ctrl-C that is ignored.
                 preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             )
+
+    def _terminal(self) -> BinaryIO:
+        """Return a terminal of which all that appears is written into the log."""
+        ours, theirs = os.openpty()
+        self.log.write_bytes(b"")
+
+        def write_down() -> None:
+            with suppress(OSError), self.log.open("ab", buffering=0) as log:  # an error says that the other end closed
+                while shown := os.read(ours, 4096):
+                    log.write(shown)
+            os.close(ours)
+
+        threading.Thread(target=write_down, name="terminal").start()
+        return os.fdopen(theirs, "wb", buffering=0)
+
+    def password(self) -> str:
+        """Return the first member's password, as it was written down."""
+        written = re.search(r"^LOCAL_PASSWORD=(\S+)$", (self.folder / ".env").read_text(), re.MULTILINE)
+        assert written
+        return written.group(1)
 
     def end(self, how: signal.Signals) -> int:
         """Send a signal and return the exit status."""
@@ -85,12 +110,12 @@ class Launcher:
         return self.process.wait(START_TIMEOUT_S)
 
     def sign_in(self) -> Browser:
-        """Log in with what it printed."""
-        told = re.search(r"Email +(\S+)\s+Password +(\S+)\n", self.output)
+        """Log in as the one it names, with the password that it wrote down."""
+        told = re.search(r"Email +(\S+)\n", self.output)
         assert told, self.output
         browser = Browser(self.url)
         browser.get("/login")
-        browser.submit(action="/login", email=told.group(1), password=told.group(2))
+        browser.submit(action="/login", email=told.group(1), password=self.password())
         return browser
 
     def assert_nothing_listens(self) -> None:
@@ -116,7 +141,7 @@ def process_id_on(launcher: Launcher, name: str) -> int:
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
-    folder = tmp_path / "clone"
+    folder = tmp_path / "100% a clone"
     folder.mkdir()
     # With what Python has compiled: that a clone compiles it once more takes long and proves nothing.
     for name in ("bunqflask", "templates", "migrations"):
@@ -146,7 +171,9 @@ def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: La
 
     launcher.start()
     assert env_file.read_text() == written
-    assert sign_in_lines(launcher.output) == sign_in_lines(first_output)
+    # The password was shown when it was made; from then on a file is told where it is.
+    assert sign_in_lines(first_output) == ["Email     you@example.org", f"Password  {launcher.password()}"]
+    assert sign_in_lines(launcher.output) == ["Email     you@example.org", "Password  LOCAL_PASSWORD of .env"]
     assert urlpath(launcher.sign_in()) == "/"
     assert what_the_bank_holds(launcher) == registered
 
@@ -178,7 +205,45 @@ def urlpath(browser: Browser) -> str:
 
 
 def sign_in_lines(output: str) -> list[str]:
-    return [line for line in output.splitlines() if line.strip().startswith(("Email", "Password"))]
+    return [line.strip() for line in output.splitlines() if line.strip().startswith(("Email", "Password"))]
+
+
+def test_a_second_one_in_the_folder_is_refused_on_other_ports_too_and_a_terminal_is_told_the_password(
+    launcher: Launcher,
+) -> None:
+    launcher.start()
+    second = Launcher(launcher.folder)
+    second.log = launcher.folder / "second.log"
+    second.launch()
+    assert second.wait() == 2
+    assert launcher.process is not None
+    told = f"bunqflask is running in this folder already (process {launcher.process.pid}). Stop that first: Ctrl-C."
+    assert second.output.splitlines() == [told]
+    launcher.end(signal.SIGTERM)
+    launcher.start(on_a_terminal=True)
+    assert f"Password  {launcher.password()}" in sign_in_lines(launcher.output)
+
+
+def test_ctrl_c_says_so_at_once_and_is_quick_also_while_payments_are_read(launcher: Launcher) -> None:
+    launcher.start()
+    # The worker waits for an answer that does not come.
+    launcher.bank.fault(call="GET payment", fault="timeout", seconds=30)
+    browser = launcher.sign_in()
+    connect(browser, launcher.bank)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not launcher.bank.calls("GET", "/payment"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    browser.close()
+    started = time.monotonic()
+    assert launcher.process is not None
+    launcher.process.send_signal(signal.SIGINT)
+    while "Stopping ..." not in launcher.output:
+        assert time.monotonic() - started < 0.5
+        time.sleep(0.02)
+    assert launcher.process.wait(10) == 0
+    assert time.monotonic() - started < 3.5
+    launcher.assert_nothing_listens()
 
 
 def test_when_the_bank_ends_the_app_stops_too(launcher: Launcher) -> None:
