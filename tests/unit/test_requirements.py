@@ -87,9 +87,9 @@ def folder(tmp_path: Path) -> Path:
     ("file", "old", "new", "told"),
     [
         ("requirements.in", "flask~=3.1.3\n", "flask~=3.1.2\n", "requirements.txt was not compiled from"),
-        ("requirements.in", "huey~=3.5.4\n", "", "requirements-dev.txt was not compiled from"),
+        ("requirements.in", "msgspec~=0.22.0\n", "", "requirements-dev.txt was not compiled from"),
         ("requirements.in", "flask~=3.1.3\n", "flask~=4.0\n", "no version of flask that requirements.in permits"),
-        ("requirements.in", "huey~=3.5.4\n", "huey~=3.5.4\nrich\n", "no version of rich that"),
+        ("requirements.in", "msgspec~=0.22.0\n", "msgspec~=0.22.0\nrich\n", "no version of rich that"),
         ("requirements.txt", "requests==2.34.2 ", "requests==2.33.0 ", "requirements.txt has no version of requests"),
         ("requirements.txt", "werkzeug==3.1.9 \\\n", "werkzeug==3.1.9\n#", "requirements.txt has no hash of werkzeug"),
         ("requirements.txt", "mako==1.4.3 ", "mako==1.4.2 ", "requirements-dev.txt has not the same mako as"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bunqflask.sandbox import events
+from bunqflask.sandbox.bank import events
 from bunqflask.sandbox.server import Served
 
 from .client import CAR, JODI, MAIN, SECOND, App, control, new_user, session_of
