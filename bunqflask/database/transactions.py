@@ -84,7 +84,11 @@ def separate_transaction() -> Iterator[Connection]:
     """Run statements on a connection of their own, committed at the end, whatever the session does.
 
     For bookkeeping that must stand even when the caller's work fails, such as the rate limiter's.
+
+    :raises RuntimeError: a unit of work is open, which on SQLite has the write lock that this one would wait for.
     """
+    if is_open():
+        raise RuntimeError("a unit of work is open: a transaction beside it would wait for it")
     with writing(), db.engine.begin() as connection:
         yield connection
 

@@ -261,15 +261,6 @@ def claim(attempt: ConsentAttempt, old: AttemptStep, new: AttemptStep, *conditio
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def lock(attempt: ConsentAttempt, step: AttemptStep) -> bool:
-    """Lock an attempt for this transaction, and tell whether it is still in this step: it may have been ended."""
-    try:
-        db.session.refresh(attempt, with_for_update=True)
-    except InvalidRequestError:
-        return False  # it was deleted with its member
-    return attempt.step == step
-
-
 def reload(attempt: ConsentAttempt) -> None:
     """Read an attempt again.
 
