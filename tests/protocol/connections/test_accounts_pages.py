@@ -202,7 +202,7 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
     before = rows.connection(site.app).accounts_synced_at
     bank.fault(call="GET monetary-account", fault=fault, times=None)
     robin.get(path)
-    page = robin.submit(action="/refresh")
+    page = robin.submit(action="/sync")
     assert page.status == 200
     assert "€4,118.00" in page.text
     assert rows.connection(site.app).accounts_synced_at == before
@@ -233,12 +233,12 @@ def test_a_press_on_refresh_reads_at_once_with_or_without_script_also_for_a_gues
     for browser in (robin, sam):
         bank.forget_calls()
         browser.get(path)
-        if any(form.action.endswith("/refresh") for form in browser.page.forms):
-            page = browser.submit(action="/refresh")
+        if any(form.action.endswith("/sync") for form in browser.page.forms):
+            page = browser.submit(action="/sync")
             assert page.url == site.url + path
             assert len(bank.calls()) == 1
     robin.get(path)
-    form = robin.page.form(action="/refresh")[0]
+    form = robin.page.form(action="/sync")[0]
     fragment = robin.post(form.action, dict(form.fields), {**FRAGMENT, "Origin": site.url})
     assert fragment.html.lstrip().startswith("<section")
     assert "data-focus" in fragment.html

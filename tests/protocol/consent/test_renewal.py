@@ -123,7 +123,7 @@ def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site:
     assert "You asked to renew Jodi Walker; Walker Studio B.V. approved. Nothing has changed." in page.text
     assert "12,480" not in page.text
     after = rows.connection(site.app)
-    assert (after.access_token_sealed, after.status) == (before.access_token_sealed, "active")
+    assert (after.access_token_sealed, after.state) == (before.access_token_sealed, "active")
     assert "Walker Studio" not in robin.get("/").text.partition("Is this the right person")[2]
     robin.get(page.url)
     discarded = robin.submit(button="Discard")
@@ -157,7 +157,7 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
     target = robin.submit(action="/go").leaves_for
     assert target is not None
     assert "Connected again: Jodi Walker" in robin.get(bank.approve(target)).text
-    assert (rows.connection(site.app).id, rows.connection(site.app).status) == (stored.id, "active")
+    assert (rows.connection(site.app).id, rows.connection(site.app).state) == (stored.id, "active")
     assert "approve again" not in robin.get("/").text
 
 
@@ -191,7 +191,7 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     page = robin.get(page.url)
     assert "Connected again" in page.text
     now = rows.connection(site.app)
-    assert now.status == "active"
+    assert now.state == "active"
     assert now.access_token_sealed is not None
     assert now.access_token_sealed != stored.access_token_sealed
     assert [key for key, (_id, is_shared) in account_rows(site).items() if is_shared] == [MAIN]

@@ -19,8 +19,8 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
 from bunqflask.extensions import db
-from bunqflask.models import RateLimitWindow
-from bunqflask.services.gateway import rate_limiter, sessions
+from bunqflask.models import BunqSession, RateLimitWindow
+from bunqflask.services.gateway import installations, rate_limiter
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
@@ -58,8 +58,7 @@ class Caller:
         self.gate = OpenGate()
         with app.app_context():
             installation = installations.current()
-            session = installation.session
-            assert session is not None
+            session = db.session.get_one(BunqSession, installation.session_id)
             self.base_url = app.config["BUNQ_API_URL"]
             self.token, self.user_id = session.token or "", session.path_user_id or 0
             self.oauth_client_id = installation.oauth_client_id or 0
@@ -215,9 +214,9 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
 ) -> None:
     began, endpoint = clock.now(), "GET user/#/monetary-account/#/payment"
 
-    def refused(*, gives_way: bool) -> float:
+    def refused(*, is_background: bool) -> float:
         with pytest.raises(errors.CallNotAllowedYet) as early:
-            RateLimiter(0, gives_way=gives_way).enter(endpoint)
+            RateLimiter(0, is_background=is_background).enter(endpoint)
         return early.value.wait_s
 
     def after(seconds: float) -> None:
@@ -226,21 +225,21 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
     with app.app_context():
         after(0)
         for _ in range(3):
-            RateLimiter(0, gives_way=True).enter(endpoint)
-        refused(gives_way=False)
+            RateLimiter(0, is_background=True).enter(endpoint)
+        refused(is_background=False)
         assert 3 < rate_limiter.next_call_in_s(endpoint) < 3.1
         after(3.1)
         assert rate_limiter.next_call_in_s(endpoint) == 0
-        assert 0 < refused(gives_way=True) < 1
+        assert 0 < refused(is_background=True) < 1
         RateLimiter(0).enter(endpoint)
-        RateLimiter(0, gives_way=True).enter(endpoint)
-        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
         # A person who does not come back holds nothing up for long.
-        refused(gives_way=False)
+        refused(is_background=False)
         after(6.2)
-        refused(gives_way=True)
+        refused(is_background=True)
         after(9.3)
-        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
         db.session.remove()
 
 
@@ -256,7 +255,7 @@ def test_bunqs_429_closes_the_endpoint_for_everybody_for_as_long_as_it_says(app:
         for _ in range(2):
             with (
                 pytest.raises(errors.CallNotAllowedYet) as early,
-                sessions.client_for(installation, RateLimiter(0)) as client,
+                installations.client_for(installation, RateLimiter(0)) as client,
             ):
                 client.open_session(installation.token or "", installation.api_key or "")
             assert 28 < early.value.wait_s <= 30.6
@@ -271,17 +270,18 @@ BURST = """
 import sys
 from bunqflask import create_app
 from bunqflask.extensions import db
-from bunqflask.services import sessions
+from bunqflask.models import BunqSession
+from bunqflask.services.gateway import installations
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 with create_app().app_context():
     installation = installations.current()
-    session = installation.session
+    session = db.session.get_one(BunqSession, installation.session_id)
     token, user_id, client_id = session.token, session.path_user_id, installation.oauth_client_id
     db.session.rollback()
     print("ready", flush=True)
     sys.stdin.readline()
-    with sessions.client_for(installation, RateLimiter(30)) as client:
+    with installations.client_for(installation, RateLimiter(30)) as client:
         print([len(client.list_redirect_urls(token, user_id, client_id)) for _ in range(2)])
 """
 

@@ -77,7 +77,7 @@ def test_setup_consent_refresh_and_disconnection_go_their_way(bunq: Bunq, odd_si
     bunq.kill_sessions()
     before = bunq.count("POST", "/session-server")
     browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    browser.submit(action="/sync")
     connection, rows = stored(odd_site)
     assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
@@ -136,8 +136,8 @@ def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: 
     for _ in range(3):
         browser.get(f"/connections/{connection.id}/accounts")
         before = len(bunq.calls)
-        if any(form.action.endswith("/refresh") for form in browser.page.forms):
-            browser.submit(action="/refresh")
+        if any(form.action.endswith("/sync") for form in browser.page.forms):
+            browser.submit(action="/sync")
     connection, rows = stored(odd_site)
     assert connection.state == "lost"
     assert len(rows) == ACCOUNTS
@@ -151,7 +151,7 @@ def test_an_html_502_an_unsigned_429_and_a_lost_answer_do_not_stop_a_reading(bun
     bunq.answer_once("GET monetary-account", 502, "<h1>502 Bad Gateway</h1>", html=True)
     bunq.answer_once("GET monetary-account", 429, {"Error": [{"error_description": words}]})
     browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    browser.submit(action="/sync")
     connection, rows = stored(odd_site)
     assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
@@ -171,7 +171,7 @@ def test_a_no_that_is_hardly_bunqs_own_does_not_cost_the_approval(
         address = f"/connect/{attempt.id}"
         db.session.remove()
     browser.get(address)
-    assert stored(odd_site)[0].status == "active"
+    assert stored(odd_site)[0].state == "active"
 
 
 @pytest.mark.bank(classic_limits=True)
@@ -186,7 +186,7 @@ def test_the_classic_limits_are_kept_without_being_told(bunq: Bunq, odd_site: Th
     connection, rows = stored(odd_site)
     assert len(rows) == ACCOUNTS
     browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    browser.submit(action="/sync")
     connection, _ = stored(odd_site)
     assert not [call for call in bunq.calls if call.status == 429]
     assert connection.error_kind in (None, "waiting")
@@ -214,7 +214,7 @@ def try_again(site: ThreadSite, browser: Browser, connection_id: int) -> None:
         db.session.execute(db.update(Connection).values(next_try_at=None, error_kind=None))
         db.session.commit()
     browser.get(f"/connections/{connection_id}/accounts")
-    assert browser.submit(action="/refresh").status == 200
+    assert browser.submit(action="/sync").status == 200
 
 
 def test_a_signed_list_of_nonsense_is_stored_as_far_as_it_makes_sense(bunq: Bunq, odd_site: ThreadSite) -> None:
