@@ -10,6 +10,7 @@ import requests
 from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
 from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services.sync import connection_sync
+from bunqflask.web import marks
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import upload
 from tests.support import rows
@@ -25,7 +26,7 @@ PUBLIC = {
     "consent.link",
     "health.alive",
     "health.ready",
-    "webhooks.take",
+    "webhooks.receive",
     "static",
 }
 MAIN = 2083712
@@ -113,7 +114,7 @@ def snapshot(site: ThreadSite) -> list[object]:
 @pytest.mark.sqlite_only
 def test_the_views_that_need_no_login_are_exactly_those_that_are_meant(site: ThreadSite) -> None:
     views = site.app.view_functions
-    marked = {name for name, view in views.items() if getattr(view, "is_public", False)}
+    marked = {name for name, view in views.items() if marks.is_public(view)}
     assert marked | {"static"} == PUBLIC
     assert {rule.endpoint for rule in site.app.url_map.iter_rules()} == set(views)
 
@@ -186,7 +187,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
         if not rule.is_about_a_row or not rule.path.startswith(about_it):
             continue
         page = visit(sam, rule)
-        if rule.endpoint == "payments.reread":
+        if rule.endpoint == "payments.sync":
             continue  # reading once more gives nothing away; who may press it is told in its own tests
         assert page.status == (200 if rule.endpoint in may_read else 404), rule
         assert ("Jodi Walker" in page.text) == (rule.endpoint in may_read - {"notes.file"}), rule
