@@ -188,7 +188,7 @@ def test_a_denial_of_which_bunq_says_nothing_ends_by_itself(site: ThreadSite, ba
     browser = sign_in(site, "robin@example.com")
     assert bank.deny(ask(browser)) is None
     rows.age_attempts(site.app, timedelta(minutes=11))
-    start(browser)
+    rows.run_duties(site.app)
     assert rows.attempts(site.app)[0].step == "expired"
 
 
@@ -213,8 +213,9 @@ def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: Th
     assert rows.connection(site.app).installation_id is not None
     rows.age_accounts(site.app, timedelta(hours=1))
     bank.forget_calls()
-    browser.get(f"/connections/{rows.connection(site.app).id}/accounts", headers=MOVES_ON)
-    assert paths(bank) == ["GET monetary-account"]
+    rows.run_duties(site.app)
+    assert paths(bank)[0] == "GET monetary-account"
+    assert not bank.calls("POST"), "no session and no installation is made anew"
 
 
 @pytest.mark.sqlite_only

@@ -18,6 +18,8 @@ from bunqflask.bunq import errors, protocol, transport
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
+from bunqflask.database import leases
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, RateLimitWindow
 from bunqflask.services.gateway import installations, rate_limiter
@@ -240,6 +242,68 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
         refused(is_background=True)
         after(9.3)
         RateLimiter(0, is_background=True).enter(endpoint)
+        db.session.remove()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_call_counts_from_its_answer_because_bunq_counts_it_somewhere_on_the_way(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, endpoint = clock.now(), "POST session-server"
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(clock, "now", lambda: began + timedelta(seconds=seconds))
+
+    with app.app_context():
+        limiter = RateLimiter(0)
+        after(0)
+        limiter.enter(endpoint)
+        after(20)
+        limiter.leave(endpoint)
+        limiter.leave(endpoint)  # once more changes nothing
+        assert db.session.get_one(RateLimitWindow, endpoint).calls == [(began + timedelta(seconds=20)).isoformat()]
+        for seconds, is_free in ((31, False), (49.9, False), (50.1, True)):
+            after(seconds)
+            assert (rate_limiter.next_call_in_s(endpoint) == 0) is is_free, seconds
+        db.session.remove()
+
+
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_wait_is_cut_into_pieces_and_the_lease_is_held_all_the_while(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, passed = clock.now(), 0.0
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(seconds=passed))
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + passed)
+    slices: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        nonlocal passed
+        slices.append(seconds)
+        passed += seconds
+        assert leases.take(row) is None, "the lease is held"
+        return False
+
+    monkeypatch.setattr(rate_limiter._stopping, "wait", wait)
+    with app.app_context():
+        with transaction():
+            row = BunqSession(generation=0)
+            db.session.add(row)
+            db.session.flush()
+        lease = leases.take(row)
+        assert lease is not None
+        limiter = RateLimiter(300, lease=lease)
+        for _ in range(3):
+            limiter.enter("POST session-server")
+        assert sum(slices) > leases.LEASE.total_seconds()
+        assert max(slices) <= leases.LEASE.total_seconds() / 3
+        assert leases.take(row) is None
+        passed += leases.LEASE.total_seconds() + 1
+        next_one = leases.take(row)
+        assert next_one is not None
+        with pytest.raises(leases.LeaseLost):
+            RateLimiter(300, lease=lease).enter("GET user/#")
         db.session.remove()
 
 

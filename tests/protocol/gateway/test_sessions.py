@@ -3,15 +3,18 @@
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from bunqflask import clock
+from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
+from bunqflask.bunq.resources import SessionAnswer
 from bunqflask.database import leases, transactions
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
@@ -56,7 +59,7 @@ def session_of(site: ThreadSite) -> BunqSession:
 
 
 def set_session(site: ThreadSite, **values: Any) -> None:
-    with site.app.app_context():
+    with site.app.app_context(), transactions.writing():
         db.session.execute(db.update(BunqSession).values(**values))
         db.session.commit()
 
@@ -368,17 +371,22 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     assert opened(bank) == 1
 
 
+def change_half_of(connection: Connection) -> None:
+    with leases.held(connection) as lease:
+        assert lease is not None
+        assert leases.take(connection) is None
+        with transaction():
+            connection.display_name = "half a change"
+            db.session.flush()
+            raise ZeroDivisionError
+
+
 @pytest.mark.sqlite_only
 def test_a_lease_ends_with_its_work_and_stores_nothing_half_done(connected: ThreadSite) -> None:
     with connected.app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        with pytest.raises(ZeroDivisionError), leases.held(connection) as lease:
-            assert lease is not None
-            assert leases.take(connection) is None
-            with transaction():
-                connection.display_name = "half a change"
-                db.session.flush()
-                raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            change_half_of(connection)
         assert connection.display_name != "half a change"
         assert connection.lease_holder is None
         late = leases.take(connection)
@@ -405,3 +413,87 @@ def test_setup_refuses_an_unsigned_session_of_its_own(connected: ThreadSite, ban
         with pytest.raises(ResponseNotTrusted):
             sessions.own_session_works_since(installation, clock.now(), RateLimiter(1))
         db.session.remove()
+
+
+def while_bunq_answers(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen after bunq has opened a session and before its answer is stored."""
+    open_session = BunqClient.open_session
+
+    def open_slowly(client: BunqClient, token: str, secret: str) -> SessionAnswer:
+        answer = open_session(client, token, secret)
+        elsewhere = threading.Thread(target=happens)
+        elsewhere.start()
+        elsewhere.join()
+        return answer
+
+    monkeypatch.setattr(BunqClient, "open_session", open_slowly)
+
+
+def closed(bank: Bank) -> list[int]:
+    return [call["status"] for call in bank.calls("DELETE", "/session")]
+
+
+def test_a_token_for_a_session_that_was_abandoned_meanwhile_is_not_stored_and_closed_at_bunq(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    session = session_of(connected)
+    while_bunq_answers(monkeypatch, lambda: set_session(connected, abandoned_at=clock.now()))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(sessions.SessionGone):
+            sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    after = session_of(connected)
+    assert (after.id, after.token_sealed, after.generation) == (session.id, None, session.generation)
+    assert (after.lease_holder, after.lease_until) == (None, None), "the worker can delete it at once"
+    assert closed(bank) == [200]
+
+
+@pytest.mark.sqlite_only
+def test_a_token_that_comes_after_another_worker_took_over_is_closed_at_bunq(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    while_bunq_answers(monkeypatch, lambda: set_session(connected, lease_holder="another worker"))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(CallNotAllowedYet):
+            sessions.ensure_open(credentials, RateLimiter(0.1))
+        db.session.remove()
+    after = session_of(connected)
+    assert (after.token_sealed, after.lease_holder) == (None, "another worker")
+    assert (opened(bank), closed(bank)) == (1, [200])
+
+
+@pytest.mark.sqlite_only
+def test_a_token_that_cannot_be_stored_is_closed_at_bunq_and_the_lease_given_back(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+
+    def refuse(*_: object) -> bool:
+        raise OperationalError("UPDATE", {}, Exception("the database has gone"))
+
+    monkeypatch.setattr(sessions, "_store", refuse)
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(OperationalError):
+            sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    assert session_of(connected).lease_holder is None
+    assert closed(bank) == [200]
+
+
+@pytest.mark.sqlite_only
+def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    later = clock.now() + timedelta(seconds=WEEK_S + 1)
+    while_bunq_answers(monkeypatch, lambda: monkeypatch.setattr(clock, "now", lambda: later))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    assert opened(bank) == 1
