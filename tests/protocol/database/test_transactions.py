@@ -207,15 +207,13 @@ def test_a_page_sees_one_state_while_a_connection_is_unshared(
             elsewhere.execute(db.update(Connection).values(shared_at=None))
         return found
 
-    monkeypatch.setattr(overview, "list_all", list_then_unshare)
-    shown = {"/payments": "Main", "/payments/months": "€", "/payments/export": "Main", "/": "Main"}
-    for path, word in shown.items():
+    for path in ("/payments", "/payments/export", "/"):
         with rows.behind(site.app):
             db.session.execute(db.update(Connection).values(shared_at=clock.now()))
             db.session.commit()
+        monkeypatch.setattr(overview, "list_all", list_then_unshare)
         page = sam.get(path)
-        assert (page.status, word in page.text) == (200, True), (path, page.text)
+        monkeypatch.undo()
+        assert (page.status, "Main" in page.text) == (200, True), path
         assert rows.connection(site.app).shared_at is None
-    monkeypatch.undo()
-    for path, word in shown.items():
-        assert word not in sam.get(path).text, path
+        assert "Main" not in sam.get(path).text, path
