@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from bunqflask import clock
+from bunqflask.database import leases
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
@@ -84,3 +85,41 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
     assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
     assert left(site.app) == 0
     assert rows.count(site.app, Installation) == 1, "our own"
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.bank(oauth_variant="B")
+def test_the_session_of_a_permission_with_its_own_installation_is_closed_with_that_key(
+    site: ThreadSite, bank: Bank
+) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    assert rows.count(site.app, Installation) == 2
+    robin.get("/connections/1/disconnect")
+    robin.submit(action="/disconnect", data="keep")
+    bank.forget_calls()
+    close_left_over(site.app)
+    assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
+    assert left(site.app) == 0
+    assert (rows.count(site.app, Installation), rows.count(site.app, BunqSession)) == (1, 1), "our own"
+
+
+@pytest.mark.sqlite_only
+def test_a_session_that_is_being_opened_is_left_for_the_next_time(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    with site.app.app_context():
+        session = db.session.get_one(BunqSession, rows.connection(site.app).session_id)
+        lease = leases.take(session)
+        assert lease is not None
+        db.session.remove()
+    robin.get("/connections/1/disconnect")
+    robin.submit(action="/disconnect", data="erase")
+    bank.forget_calls()
+    close_left_over(site.app)
+    assert (bank.calls(), left(site.app)) == ([], 1)
+    with rows.behind(site.app), transaction():
+        lease.release()
+    close_left_over(site.app)
+    assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
+    assert left(site.app) == 0
