@@ -13,7 +13,6 @@ from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, RateLimitWindow
 from bunqflask.services.connections import access
-from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import rate_limiter
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync, schedule
@@ -172,8 +171,7 @@ def test_links_and_answers_that_wait_do_not_wait_for_hours(site: ThreadSite, ban
     assert rows.permissions(site.app) == 2
     set_clock(timedelta(0))
     assert site.browser().get(link).status == 410
-    with site.app.app_context():
-        attempts.end_all_overdue()
+    rows.run_duties(site.app)
     assert {each.step for each in rows.attempts(site.app)} == {"discarded", "expired"}
     assert rows.permissions(site.app) == 0
 

@@ -144,16 +144,16 @@ def test_a_unit_of_work_is_stored_whole_or_not_at_all(context: Flask) -> None:
 def test_units_of_work_do_not_nest_and_nothing_slow_happens_inside_one(context: Flask) -> None:
     context.config["BUNQ_CALL_LIMITS"] = "classic"
     acts: dict[str, Callable[[], object]] = {
-        "another unit of work": lambda: transaction().__enter__(),
+        "call a helper": lambda: transaction().__enter__(),
         "a transaction beside it": lambda: transactions.separate_transaction().__enter__(),
-        "the release of its connection": transactions.release,
-        "a call to bunq": lambda: RateLimiter(0).enter(ENDPOINT),
-        "a wait": lambda: RateLimiter(1).pause(0.01),
+        "nothing slow": transactions.release,
+        "nothing slow may happen inside": lambda: RateLimiter(0).enter(ENDPOINT),
+        "nothing slow may happen inside a transaction": lambda: RateLimiter(1).pause(0.01),
     }
     for name, act in acts.items():
         with transaction():
             db.session.add(member(name))
-            with pytest.raises(RuntimeError, match="unit of work"):
+            with pytest.raises(RuntimeError, match=f"unit of work is open.*{name}"):
                 act()
         assert names()[-1] == name, "the unit of work itself goes on"
     assert db.session.scalars(db.select(RateLimitWindow)).all() == []

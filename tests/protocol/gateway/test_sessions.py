@@ -290,6 +290,9 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
     page = browser.get("/connections/1/accounts")
     assert page.status == 200
     assert browser.submit(action="/sync").status == 200
+    with app.app_context():
+        accounts.sync(db.session.get_one(Connection, 1), patience_s=5)
+        db.session.remove()
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
