@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from flask import Flask
 
 from bunqflask import clock
+from bunqflask.bunq.client import BunqClient
 from bunqflask.database import leases
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
-from bunqflask.services.gateway import abandoned_sessions
+from bunqflask.services.gateway import abandoned_sessions, installations
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -90,15 +93,24 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
 @pytest.mark.sqlite_only
 @pytest.mark.bank(oauth_variant="B")
 def test_the_session_of_a_permission_with_its_own_installation_is_closed_with_that_key(
-    site: ThreadSite, bank: Bank
+    site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    signers, client_for = list[int](), installations.client_for
+
+    def note_signer(installation: Installation, limiter: RateLimiter) -> AbstractContextManager[BunqClient]:
+        signers.append(installation.id)
+        return client_for(installation, limiter)
+
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     assert rows.count(site.app, Installation) == 2
+    its_own = rows.connection(site.app).installation_id
     robin.get("/connections/1/disconnect")
     robin.submit(action="/disconnect", data="keep")
     bank.forget_calls()
+    monkeypatch.setattr(installations, "client_for", note_signer)
     close_left_over(site.app)
+    assert signers == [its_own]
     assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
     assert left(site.app) == 0
     assert (rows.count(site.app, Installation), rows.count(site.app, BunqSession)) == (1, 1), "our own"
