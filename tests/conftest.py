@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,10 +11,6 @@ import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
-from sqlalchemy import Engine
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.util import LRUCache
-from werkzeug.routing import Rule
 
 from bunqflask import create_app
 from bunqflask.bunq import protocol
@@ -61,38 +57,6 @@ class _CompiledTemplates(BytecodeCache):
 
 
 Flask.jinja_options = {"bytecode_cache": _CompiledTemplates()}
-
-
-def _compiled_once(compile_builder: Callable[[Rule, bool], object]) -> Callable[[Rule, bool], object]:
-    """Compile what builds the addresses of a rule once in this process, for the same reason."""
-    compiled: dict[tuple[object, ...], object] = {}
-
-    def compile_once(rule: Rule, append_unknown: bool = True) -> object:
-        key = (rule.rule, rule.subdomain, rule.host, repr(rule.defaults), append_unknown)
-        if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
-        return compiled[key]
-
-    return compile_once
-
-
-Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign, assignment]
-
-
-_compiled_statements: LRUCache[Any, Any] = LRUCache(5000)
-
-
-def _share_compiled_statements(_dialect: type[DefaultDialect], engine: Engine) -> None:
-    """Compile a statement once in this process, too: SQLAlchemy keeps what it compiled for one engine's dialect only.
-
-    The databases of a run are of one version of each kind, so a statement reads alike in all of a kind.
-    """
-    engine._compiled_cache = _compiled_statements
-
-
-DefaultDialect.engine_created = classmethod(_share_compiled_statements)  # type: ignore[assignment]
-DefaultDialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]
-DefaultDialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]
 
 
 @pytest.hookimpl(optionalhook=True)

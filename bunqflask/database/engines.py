@@ -24,9 +24,10 @@ from bunqflask.extensions import db
 
 # bunq's JSON of one payment is 2 kB: SQLite's default pages of 4 kB would be half empty. Applies to new files.
 _PAGE_SIZE = "page_size=16384"
+_BUSY_TIMEOUT_MS = 10_000
 _PRAGMAS = (
     _PAGE_SIZE,
-    "busy_timeout=10000",
+    f"busy_timeout={_BUSY_TIMEOUT_MS}",
     "foreign_keys=ON",
     "journal_mode=WAL",
     "synchronous=NORMAL",
@@ -71,7 +72,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    may_write = transactions.may_write()
+    may_write, wait_s = transactions.may_write(), transactions.lock_wait_s()
+    timeout_ms = _BUSY_TIMEOUT_MS if wait_s is None else int(wait_s * 1000)
+    if connection.info.get("busy_timeout_ms", _BUSY_TIMEOUT_MS) != timeout_ms:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={timeout_ms}")
+        connection.info["busy_timeout_ms"] = timeout_ms
     connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if may_write else 'ON'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if may_write else "BEGIN")
 
@@ -91,3 +96,5 @@ def _begin_postgres(connection: Connection) -> None:
     may_write = transactions.may_write()
     driver.read_only = None if may_write else True
     driver.isolation_level = None if may_write else IsolationLevel.REPEATABLE_READ
+    if (wait_s := transactions.lock_wait_s()) is not None:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")

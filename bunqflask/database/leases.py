@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, String, or_, update
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask import clock
@@ -65,14 +64,8 @@ class Lease:
 
         :raises LeaseLost: it is not, or the row was deleted.
         """
-        row = db.session.get(self.table, self.row_id)
-        if row is None:
-            raise LeaseLost
-        try:
-            db.session.refresh(row, with_for_update=True)
-        except InvalidRequestError as error:
-            raise LeaseLost from error
-        if row.lease_holder != self.holder:
+        row = db.session.get(self.table, self.row_id, populate_existing=True, with_for_update=True)
+        if row is None or row.lease_holder != self.holder:
             raise LeaseLost
 
     def release(self) -> None:

@@ -23,6 +23,7 @@ from bunqflask.extensions import db
 
 _may_write: ContextVar[bool] = ContextVar("may_write", default=False)
 _is_open: ContextVar[bool] = ContextVar("is_open", default=False)
+_wait_s: ContextVar[float | None] = ContextVar("wait_s", default=None)
 
 
 def may_write() -> bool:
@@ -35,18 +36,24 @@ def is_open() -> bool:
     return _is_open.get()
 
 
+def lock_wait_s() -> float | None:
+    """Return how long a transaction that begins now waits for a lock of another, or None for the usual time."""
+    return _wait_s.get()
+
+
 @contextmanager
-def transaction() -> Iterator[None]:
+def transaction(*, wait_s: float | None = None) -> Iterator[None]:
     """Run a use case in one transaction: committed at the end, rolled back on an error.
 
     A transaction that was only reading is ended first, so all rows are read again under the write lock.
 
+    :param wait_s: how long to wait for another writer, where that is to be less than usual; then `OperationalError`.
     :raises RuntimeError: another unit of work is open; a use case must not be called from within one.
     """
     if is_open():
         raise RuntimeError("a unit of work is open already: call a helper that takes part in it instead")
     release()
-    is_open_before, may_write_before = _is_open.set(True), _may_write.set(True)
+    is_open_before, may_write_before, wait_before = _is_open.set(True), _may_write.set(True), _wait_s.set(wait_s)
     try:
         yield
         db.session.commit()
@@ -54,6 +61,7 @@ def transaction() -> Iterator[None]:
         db.session.rollback()
         raise
     finally:
+        _wait_s.reset(wait_before)
         _may_write.reset(may_write_before)
         _is_open.reset(is_open_before)
 
@@ -84,7 +92,11 @@ def separate_transaction() -> Iterator[Connection]:
     """Run statements on a connection of their own, committed at the end, whatever the session does.
 
     For bookkeeping that must stand even when the caller's work fails, such as the rate limiter's.
+
+    :raises RuntimeError: a unit of work is open, which on SQLite has the write lock that this one would wait for.
     """
+    if is_open():
+        raise RuntimeError("a unit of work is open: a transaction beside it would wait for it")
     with writing(), db.engine.begin() as connection:
         yield connection
 

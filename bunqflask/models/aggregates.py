@@ -19,7 +19,7 @@ class SummedSpan(Base):
     """
 
     __tablename__ = "summed_span"
-    __table_args__ = (UniqueConstraint("account_id", "unit", "since"),)
+    __table_args__ = (UniqueConstraint("account_id", "unit", "since"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))

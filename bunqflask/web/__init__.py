@@ -11,7 +11,14 @@ from bunqflask.config import Config
 
 
 class _RowId(IntegerConverter):
-    """A number in an address; one that no row can have is no address of ours."""
+    """The id of a row in an address; one that no row can have is no address of ours."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**31 - 1)
+
+
+class _LongId(IntegerConverter):
+    """An id of 63 bits: bunq's own, or that of a payment's row."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=2**63 - 1)
@@ -34,7 +41,7 @@ def init_app(app: Flask, config: Config) -> None:
     )
     from bunqflask.web.ui import formatting, htmx
 
-    app.url_map.converters["int"] = _RowId
+    app.url_map.converters |= {"int": _RowId, "long": _LongId}
     app.wsgi_app = middleware.wrap(app.wsgi_app, config)  # type: ignore[method-assign, assignment]
     cookies.init_app(app, config)
     guards.init_app(app)

@@ -527,6 +527,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_summed_span")),
         sa.UniqueConstraint("account_id", "unit", "since", name=op.f("uq_summed_span_account_id_unit_since")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "note_sync",

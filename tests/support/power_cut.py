@@ -16,19 +16,18 @@ from sqlalchemy.engine import Engine
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import ConsentAttempt
-from bunqflask.services.connections import access
-from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent import attempts, completion, disconnect
 from bunqflask.services.gateway import onboarding
 from tests.support.apps import Site, child_environ
 from tests.support.processes import run
 
 ACTS: dict[str, Callable[[str], object]] = {
-    "fetch the accounts": lambda number: completion.advance(_attempt(number), patience_s=5),
+    "fetch the accounts": lambda number: completion.advance(number, patience_s=5),
     "confirm": lambda number: completion.confirm(_attempt(number)),
     "discard": lambda number: attempts.discard(_attempt(number)),
     "cancel": lambda number: attempts.cancel(_attempt(number)),
-    "disconnect": lambda number: access.disconnect(access.by_id(int(number)), erase=False),
-    "erase": lambda number: access.disconnect(access.by_id(int(number)), erase=True),
+    "disconnect": lambda number: disconnect.disconnect(int(number), erase=False),
+    "erase": lambda number: disconnect.disconnect(int(number), erase=True),
     "set up": lambda _: list(onboarding.run(onboarding.Wishes(new_sandbox_user="company"))),
 }
 

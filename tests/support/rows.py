@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, update
 
-from bunqflask import clock, create_app
+from bunqflask import clock, create_app, worker
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import (
@@ -33,6 +33,12 @@ def behind(app: Flask) -> Iterator[None]:
     with app.app_context():
         yield
         db.session.remove()
+
+
+def run_duties(app: Flask) -> None:
+    """Let the worker do all its duties once."""
+    with behind(app):
+        worker.run_duties_once()
 
 
 def count(app: Flask, model: type[Any], **columns: Any) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm.exc import ObjectDeletedError
 
 from bunqflask import clock
@@ -70,7 +69,10 @@ def sync(connection: Connection, *, patience_s: float, is_background: bool = Fal
 
 def _sync_under(lease: Lease, connection_id: int, consented_at: datetime, limiter: RateLimiter) -> None:
     try:
-        refused_at = db.session.get_one(Connection, connection_id).refused_at
+        connection = db.session.get(Connection, connection_id)
+        if connection is None:
+            raise sessions.SessionGone
+        refused_at = connection.refused_at
         if refused_at is not None:
             _settle_refusal(lease, connection_id, consented_at, refused_at, limiter)
             return
@@ -156,11 +158,7 @@ def _locked(lease: Lease, connection_id: int, consented_at: datetime) -> Connect
     :raises SessionGone: the permission is another one.
     """
     lease.verify()
-    try:
-        connection = db.session.get_one(Connection, connection_id)
-        db.session.refresh(connection, with_for_update=True)
-    except InvalidRequestError as error:
-        raise sessions.SessionGone from error
+    connection = db.session.get_one(Connection, connection_id)
     if connection.state != ConnectionState.ACTIVE or connection.consented_at != consented_at:
         raise sessions.SessionGone
     return connection

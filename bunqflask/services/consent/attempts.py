@@ -148,17 +148,17 @@ def by_link(token: str) -> ConsentAttempt:
     return attempt
 
 
-def begin(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
     """Return bunq's address for this attempt; its state is tied to this browser.
 
     :raises LinkUsed: the attempt is over.
     :raises NotSetUp: setup is not complete.
     """
     with transaction():
-        return _begin(attempt, browser_session)
+        return _authorization_url(attempt, browser_session)
 
 
-def begin_by_link(attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession) -> str:
+def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession) -> str:
     """Bind a link to the browser in which it is pressed, and do the same; the same browser may press again.
 
     :raises LinkUsed: another browser was first, or the attempt is over.
@@ -169,7 +169,7 @@ def begin_by_link(attempt: ConsentAttempt, browser: str, browser_session: oauth.
     with transaction():
         if not claim(attempt, AttemptStep.WAITING, AttemptStep.WAITING, free_or_ours, link_browser_hash=taken_by):
             raise LinkUsed(attempt.id)
-        return _begin(attempt, browser_session)
+        return _authorization_url(attempt, browser_session)
 
 
 def cancel(attempt: ConsentAttempt) -> None:
@@ -261,15 +261,6 @@ def claim(attempt: ConsentAttempt, old: AttemptStep, new: AttemptStep, *conditio
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def lock(attempt: ConsentAttempt, step: AttemptStep) -> bool:
-    """Lock an attempt for this transaction, and tell whether it is still in this step: it may have been ended."""
-    try:
-        db.session.refresh(attempt, with_for_update=True)
-    except InvalidRequestError:
-        return False  # it was deleted with its member
-    return attempt.step == step
-
-
 def reload(attempt: ConsentAttempt) -> None:
     """Read an attempt again.
 
@@ -281,7 +272,7 @@ def reload(attempt: ConsentAttempt) -> None:
         raise ConsentStateMismatch from None
 
 
-def _begin(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
     reload(attempt)
     if attempt.step != AttemptStep.WAITING:
         raise LinkUsed(attempt.id)

@@ -30,7 +30,6 @@ from bunqflask.models import (
     ConsentAttempt,
     ErrorKind,
     EventKind,
-    Installation,
 )
 from bunqflask.services.connections import accounts, lifecycle, refusal
 from bunqflask.services.consent import attempts, oauth
@@ -49,7 +48,6 @@ _STORING_PAUSE_S = 1.0
 class _Approval:
     """What came back from bunq in exchange for the code, and the leases under which it is used."""
 
-    attempt_id: str
     lease: Lease
     session_lease: Lease
 
@@ -83,8 +81,11 @@ def come_back(
         raise _failed(attempt, _exchange_failure(failure), failure) from failure
     is_elsewhere = principal is None or principal.id != attempt.member_id
     approval = _store_token(attempt, lease, token, is_elsewhere=is_elsewhere)
-    _advance_under(approval.lease, approval.attempt_id, RateLimiter(patience_s, lease=lease), approval.session_lease)
-    return approval.attempt_id
+    attempt_id = attempt.id
+    if approval is not None:
+        limiter = RateLimiter(patience_s, lease=approval.lease)
+        _advance_under(approval.lease, attempt_id, limiter, approval.session_lease)
+    return attempt_id
 
 
 def is_due(attempt: ConsentAttempt) -> bool:
@@ -149,8 +150,10 @@ def _take_state(browser_session: oauth.BrowserSession, state: str) -> tuple[Cons
     return attempt, taken, lease
 
 
-def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval:
+def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval | None:
     """Store the access token, which bunq gives only once: a database that is away for a moment is asked again.
+
+    Returns the leases under which it may be used at once; None when the worker uses it.
 
     :raises ConsentStateMismatch: the attempt was cancelled while bunq answered; the token is not stored.
     """
@@ -165,51 +168,56 @@ def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewh
     raise AssertionError("unreachable")
 
 
-def _store_token_within(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval:
+def _store_token_within(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval | None:
     attempts.reload(attempt)
-    # The commit of an earlier try may have succeeded and only its acknowledgement been lost.
-    is_stored = attempt.step == AttemptStep.CONNECTING and attempt.access_token == token
-    if not is_stored:
-        values = {"approved_at": clock.now(), "came_back_elsewhere": is_elsewhere}
-        if not attempts.claim(attempt, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, **values):
-            raise ConsentStateMismatch(attempt.id)
-        attempt.access_token = token
-        attempt.session_id = sessions.new_session().id
-        emit(EventKind.CONSENT_APPROVED, attempt_id=attempt.id)
-    lease.renew(db.session.connection())
-    session_lease = leases.take_within(BunqSession, attempt.session_id)
-    if session_lease is None:
+    if attempt.step == AttemptStep.CONNECTING and attempt.access_token == token:
+        # The commit of an earlier try has succeeded and only its acknowledgement been lost, and with it the leases.
+        return None
+    values = {"approved_at": clock.now(), "came_back_elsewhere": is_elsewhere}
+    if not attempts.claim(attempt, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, **values):
         raise ConsentStateMismatch(attempt.id)
-    return _Approval(attempt.id, lease, session_lease)
+    attempt.access_token = token
+    attempt.session_id = sessions.new_session().id
+    emit(EventKind.CONSENT_APPROVED, attempt_id=attempt.id)
+    db.session.flush()
+    session_lease = leases.take_within(BunqSession, attempt.session_id)
+    try:
+        lease.renew(db.session.connection())
+    except LeaseLost:
+        return None
+    return _Approval(lease, session_lease) if session_lease is not None else None
 
 
 def _advance_under(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: Lease | None = None) -> None:
-    """Go on with an approved attempt under a lease, and give the lease back."""
+    """Go on with an approved attempt under a lease, and give the lease back.
+
+    After an error that is not bunq's the lease is kept: it runs out, and that is when the next try is.
+    """
     try:
-        _go_on(lease, attempt_id, limiter, session_lease)
-    except errors.BunqError as error:
-        with transaction():
-            _record(_locked(lease, attempt_id), error)
-            lease.release()
-    except NotSetUp:
-        with transaction():
-            retry_policy.record_kind(_locked(lease, attempt_id), ErrorKind.NOT_SET_UP)
-            lease.release()
+        try:
+            _go_on(lease, attempt_id, limiter, session_lease)
+        except errors.BunqError as error:
+            with transaction():
+                _record(_locked(lease, attempt_id), error)
+                lease.release()
+        except NotSetUp:
+            with transaction():
+                retry_policy.record_kind(_locked(lease, attempt_id), ErrorKind.NOT_SET_UP)
+                lease.release()
     except (sessions.SessionGone, LeaseLost, ObjectDeletedError, StaleDataError):
         return  # cancelled or taken over meanwhile
 
 
 def _go_on(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: Lease | None) -> None:
-    attempt = db.session.get_one(ConsentAttempt, attempt_id)
-    if attempt.error_kind == ErrorKind.CHECKING:
+    if session_lease is None and _read(attempt_id).error_kind == ErrorKind.CHECKING:
         _settle_refusal(lease, attempt_id, limiter)
         return
     try:
         if session_lease is not None:
-            sessions.open_under(session_lease, _credentials(attempt_id), limiter)
+            _open_session(session_lease, attempt_id, limiter)
         found = _list_accounts(attempt_id, limiter)
     except (errors.SecretRefused, errors.InstallationTaken) as refused:
-        attempt = db.session.get_one(ConsentAttempt, attempt_id)
+        attempt = _read(attempt_id)
         if isinstance(refused, errors.SecretRefused) and attempt.installation_id is not None:
             with transaction():
                 retry_policy.record(_locked(lease, attempt_id), refused)
@@ -221,15 +229,34 @@ def _go_on(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: L
         lease.release()
 
 
-def _credentials(attempt_id: str) -> Credentials:
+def _open_session(session_lease: Lease, attempt_id: str, limiter: RateLimiter) -> None:
+    """Open the session whose lease was taken together with the storing of the token."""
+    try:
+        credentials = _credentials(attempt_id)
+    except (sessions.SessionGone, NotSetUp):
+        # Whoever cancelled the attempt has abandoned its session: the worker waits for the lease to close it.
+        with transaction():
+            session_lease.release()
+        raise
+    sessions.open_under(session_lease, credentials, limiter)
+
+
+def _read(attempt_id: str) -> ConsentAttempt:
     attempt = db.session.get(ConsentAttempt, attempt_id, populate_existing=True)
-    if attempt is None or attempt.access_token is None or attempt.session_id is None:
+    if attempt is None:
+        raise sessions.SessionGone
+    return attempt
+
+
+def _credentials(attempt_id: str) -> Credentials:
+    attempt = _read(attempt_id)
+    if attempt.access_token is None or attempt.session_id is None:
         raise sessions.SessionGone
     return Credentials(attempt.session_id, attempt.access_token, attempt.installation_id or installations.current().id)
 
 
 def _list_accounts(attempt_id: str, limiter: RateLimiter) -> list[resources.MonetaryAccount]:
-    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    attempt = _read(attempt_id)
     if attempt.installation_id is not None:
         installations.complete_for_grant(attempt.installation_id, attempt.access_token or "", limiter)
     with Bunq(lambda: _credentials(attempt_id), limiter) as bunq:
@@ -244,26 +271,23 @@ def _try_own_installation(lease: Lease, attempt_id: str, limiter: RateLimiter) -
     """
     with transaction():
         attempt = _locked(lease, attempt_id)
-        useless_id = attempt.installation_id
+        abandoned_sessions.abandon(None, attempt.installation_id)
         attempt.installation_id = installations.add_for_grant(attempt.environment).id
-        if useless_id is not None:
-            db.session.delete(db.session.get_one(Installation, useless_id))
     current_app.logger.info("attempt %s: trying an installation of its own", attempt_id)
     return _list_accounts(attempt_id, limiter)
 
 
 def _settle_refusal(lease: Lease, attempt_id: str, limiter: RateLimiter) -> None:
     """Find out whether the permission or this server is refused, and record it."""
-    attempt = db.session.get_one(ConsentAttempt, attempt_id)
+    attempt = _read(attempt_id)
     is_of_permission = refusal.is_of_permission(attempt.approved_at or attempt.created_at, limiter)
     with transaction():
         attempt = _locked(lease, attempt_id)
         if is_of_permission:
             attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.SECRET_REFUSED)
         else:
-            own_id, attempt.installation_id = attempt.installation_id, None
-            if own_id is not None:
-                db.session.delete(db.session.get_one(Installation, own_id))
+            abandoned_sessions.abandon(None, attempt.installation_id)
+            attempt.installation_id = None
             retry_policy.record_kind(attempt, ErrorKind.SERVER_REFUSED)
         lease.release()
 
@@ -296,7 +320,7 @@ def _locked(lease: Lease, attempt_id: str) -> ConsentAttempt:
     """
     lease.verify()
     attempt = db.session.get_one(ConsentAttempt, attempt_id)
-    if not attempts.lock(attempt, AttemptStep.CONNECTING):
+    if attempt.step != AttemptStep.CONNECTING:
         raise sessions.SessionGone
     return attempt
 

@@ -7,7 +7,7 @@ closes them.
 from __future__ import annotations
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from bunqflask import clock
 from bunqflask.database import leases
@@ -32,22 +32,27 @@ def abandon(session_id: int | None, own_installation_id: int | None) -> None:
 
 
 def close_all() -> None:
-    """Close at bunq what was abandoned, and delete it here; a failure there changes nothing here."""
-    for session in list(db.session.scalars(select(BunqSession).where(BunqSession.abandoned_at.is_not(None)))):
-        # Not given back: the row goes.
-        if leases.take(session) is not None:
-            _close(session)
+    """Close at bunq what was abandoned, and delete it here; a failure there changes nothing here.
+
+    A session that a worker is opening at this moment is left for the next time.
+    """
+    for session_id in list(db.session.scalars(select(BunqSession.id).where(BunqSession.abandoned_at.is_not(None)))):
+        with transaction():
+            lease = leases.take_within(BunqSession, session_id)
+        if lease is not None:
+            _close(session_id)
             with transaction():
-                db.session.delete(session)
-    abandoned = select(Installation).where(Installation.abandoned_at.is_not(None))
+                # The lease goes with the row.
+                db.session.execute(delete(BunqSession).where(BunqSession.id == session_id))
+    # An installation is needed as long as a session has to be closed with its key.
     in_use = select(BunqSession.installation_id).where(BunqSession.installation_id.is_not(None))
-    unused = abandoned.where(Installation.id.not_in(in_use))
+    unused = Installation.id.not_in(in_use)
     with transaction():
-        for installation in db.session.scalars(unused):
-            db.session.delete(installation)
+        db.session.execute(delete(Installation).where(Installation.abandoned_at.is_not(None), unused))
 
 
-def _close(session: BunqSession) -> None:
+def _close(session_id: int) -> None:
+    session = db.session.get_one(BunqSession, session_id, populate_existing=True)
     try:
         token = session.token
         signer = db.session.get(Installation, session.installation_id) if session.installation_id else None

@@ -229,7 +229,8 @@ def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | N
         wait_s = _POLL_S
         if lease is not None:
             try:
-                open_under(lease, credentials, limiter)
+                if open_under(lease, credentials, limiter):
+                    return
                 continue
             except errors.CallNotAllowedYet as early:
                 wait_s = early.wait_s
@@ -237,28 +238,34 @@ def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | N
             raise errors.CallNotAllowedYet(SESSION_SERVER, wait_s)
 
 
-def open_under(lease: leases.Lease, credentials: Credentials, limiter: RateLimiter) -> None:
+def open_under(lease: leases.Lease, credentials: Credentials, limiter: RateLimiter) -> bool:
     """Open a session under a lease on its row, without waiting: waiting is done without the lease. Gives it back.
 
-    A session whose use ended while bunq answered, or that another worker has taken over, is closed at bunq again.
+    Returns whether it is open. A session that nothing uses any more by the time bunq answers, or that another worker
+    has taken over, is closed at bunq again.
 
     :raises CallNotAllowedYet: bunq's rate limit does not allow it now.
     """
     try:
-        installation = db.session.get_one(Installation, credentials.installation_id)
-        if installation.token is None:
+        installation = db.session.get(Installation, credentials.installation_id)
+        if installation is None or installation.token is None:
             raise NotSetUp
         installation_token, asked_at = installation.token, clock.now()
         with Transport() as transport:
             client = installations.client(installation, limiter.without_waiting(), transport)
             answer = client.open_session(installation_token, credentials.secret)
-            if not _store(lease, credentials, answer, asked_at):
-                # A token that is not stored would stay valid at bunq, and nobody could close it.
-                installations.close_session(client, answer.token)
-    except (errors.BunqError, NotSetUp):
+            is_stored = False
+            try:
+                is_stored = _store(lease, credentials, answer, asked_at)
+            finally:
+                if not is_stored:
+                    # A token that is not stored would stay valid at bunq, and nobody could close it.
+                    installations.close_session(client, answer.token)
+    except Exception:
         with transaction():
             lease.release()
         raise
+    return is_stored
 
 
 def _store(lease: leases.Lease, credentials: Credentials, answer: SessionAnswer, asked_at: datetime) -> bool:
@@ -268,6 +275,7 @@ def _store(lease: leases.Lease, credentials: Credentials, answer: SessionAnswer,
             lease.verify()
             session = db.session.get_one(BunqSession, credentials.session_id)
             if session.abandoned_at is not None:
+                lease.release()  # to the worker that deletes the row
                 return False
             life = timedelta(seconds=answer.timeout_s)
             session.token = answer.token
@@ -311,8 +319,8 @@ def _credentials_of(connection_id: int) -> Credentials:
         raise SessionGone
     if connection.session_id is None:
         with transaction():
-            db.session.refresh(connection, with_for_update=True)
-            if connection.access_token is None:
+            connection = db.session.get(Connection, connection_id, populate_existing=True, with_for_update=True)
+            if connection is None or connection.access_token is None:
                 raise SessionGone
             if connection.session_id is None:
                 connection.session_id = new_session().id

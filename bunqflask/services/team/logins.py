@@ -22,6 +22,7 @@ from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRES
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
 _TOUCH_EVERY = timedelta(minutes=1)
+_TOUCH_PATIENCE_S = 0.1
 # Asked at every request, so only for what every request needs.
 _login, _member = table_of(Login).c, table_of(TeamMember).c
 _FIND = (
@@ -129,8 +130,11 @@ def find(token: str) -> CurrentLogin | None:
 
 
 def touch(login_id: int) -> None:
-    """Record that a login was used; one that was ended a moment ago stays ended."""
-    with transaction():
+    """Record that a login was used; one that was ended a moment ago stays ended.
+
+    :raises OperationalError: another writer is at work; no page is to wait for this.
+    """
+    with transaction(wait_s=_TOUCH_PATIENCE_S):
         db.session.execute(update(Login).where(Login.id == login_id).values(last_seen_at=clock.now()))
 
 

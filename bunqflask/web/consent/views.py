@@ -61,7 +61,7 @@ def status(attempt_id: str) -> ResponseReturnValue:
 @bp.post("/connect/<attempt_id>/go")
 def go(attempt_id: str) -> ResponseReturnValue:
     """On to bunq in this browser."""
-    return redirect(attempts.begin(attempts.get_for(g.team_member, attempt_id), session))
+    return redirect(attempts.authorization_url(attempts.get_for(g.team_member, attempt_id), session))
 
 
 @bp.post("/connect/<attempt_id>/confirm")
@@ -97,7 +97,7 @@ def link(token: str) -> ResponseReturnValue:
             token=token,
         )
     browser: str = session.setdefault("browser", secrets.token_urlsafe(16))
-    return redirect(attempts.begin_by_link(attempt, browser, session))
+    return redirect(attempts.authorization_url_by_link(attempt, browser, session))
 
 
 @bp.get("/oauth/callback")

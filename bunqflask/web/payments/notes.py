@@ -11,7 +11,7 @@ from bunqflask.web.marks import polled
 from bunqflask.web.payments import note_errors, note_presenters
 from bunqflask.web.ui.htmx import wants_fragment
 
-bp = Blueprint("notes", __name__, url_prefix="/payments/<int:payment_row_id>")
+bp = Blueprint("notes", __name__, url_prefix="/payments/<long:payment_row_id>")
 note_errors.register(bp)
 
 # How long to wait for bunq's turn: a part that asked by itself asks again soon, a person who pressed looks on.
@@ -46,7 +46,7 @@ def refresh(payment_row_id: int) -> ResponseReturnValue:
     return _fragment(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
 
 
-@bp.get("/attachments/<int:attachment_id>")
+@bp.get("/attachments/<long:attachment_id>")
 def file(payment_row_id: int, attachment_id: int) -> ResponseReturnValue:
     """One file, read from bunq at this moment, to keep.
 

@@ -35,13 +35,13 @@ def home() -> ResponseReturnValue:
     return _list_of(None)
 
 
-@bp.get("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments")
+@bp.get("/connections/<int:connection_id>/accounts/<long:monetary_account_id>/payments")
 def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Payments of one monetary account, newest first, with its balance over time."""
     return _list_of((connection_id, monetary_account_id))
 
 
-@bp.get("/payments/<int:payment_row_id>")
+@bp.get("/payments/<long:payment_row_id>")
 def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq says about it."""
     payment, account, raw = repository.get_for(g.team_member, payment_row_id)
@@ -64,7 +64,7 @@ def months() -> ResponseReturnValue:
     return make_response(body, 422 if asked.errors else 200)
 
 
-@bp.get("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments/state")
+@bp.get("/connections/<int:connection_id>/accounts/<long:monetary_account_id>/payments/state")
 @polled
 def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """How far the payments of an account are synced: what its page asks for while they are."""
@@ -74,7 +74,7 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     return render_template("payments/_state.html", account=account, state=_status_of(scope, account), polled=True)
 
 
-@bp.post("/connections/<int:connection_id>/accounts/<int:monetary_account_id>/payments/sync")
+@bp.post("/connections/<int:connection_id>/accounts/<long:monetary_account_id>/payments/sync")
 def sync(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Ask for a sync now; with `full`, of the whole history again, for what is missing."""
     _scope, account = _scope_and_account(connection_id, monetary_account_id)

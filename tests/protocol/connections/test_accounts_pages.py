@@ -176,17 +176,22 @@ def test_pages_ask_bunq_for_nothing_and_the_fragment_brings_a_stale_list_up_to_d
     bank.forget_calls()
     for _ in range(2):
         page = robin.get(path)
-        assert "Updating from bunq." in page.text
-        assert 'hx-trigger="load delay:100ms"' in page.html
+        assert 'hx-trigger="load delay:100ms"' in page.html, "a stale list asks for a sync"
         robin.get("/")
+    fragment = robin.post(
+        path.replace("/accounts", "/sync"), dict(page.form(action="/sync")[0].fields), FRAGMENT | {"Origin": site.url}
+    )
+    assert 'hx-trigger="every 2s"' in fragment.html
     assert bank.calls() == []
+    rows.run_duties(site.app)
+    assert bank.calls("GET", "/monetary-account")
     fragment = robin.get(path, FRAGMENT)
-    assert len(bank.calls()) == 1
     assert "<html" not in fragment.html
     assert "Last successful update just now" in fragment.text
     assert "hx-trigger" not in fragment.html
-    robin.get(path, FRAGMENT)
-    assert len(bank.calls()) == 1
+    bank.forget_calls()
+    rows.run_duties(site.app)
+    assert bank.calls() == [], "fresh enough: nothing to do"
     whole = robin.get(path, {**FRAGMENT, "HX-History-Restore-Request": "true"})
     assert "<html" in whole.html
 
@@ -202,8 +207,9 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
     before = rows.connection(site.app).accounts_synced_at
     bank.fault(call="GET monetary-account", fault=fault, times=None)
     robin.get(path)
-    page = robin.submit(action="/refresh")
-    assert page.status == 200
+    assert robin.submit(action="/sync").status == 200
+    rows.run_duties(site.app)
+    page = robin.get(path)
     assert "€4,118.00" in page.text
     assert rows.connection(site.app).accounts_synced_at == before
     if fault == "429":
@@ -212,12 +218,12 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
         assert "by ourselves" in page.text
         assert "Next try at" in page.text
     asked = len(bank.calls())
-    robin.get(path)
-    robin.get(path, FRAGMENT)
+    rows.run_duties(site.app)
     assert len(bank.calls()) == asked, "not before the next try"
     bank.no_faults()
     rows.due_now(site.app)
-    rows.age_accounts(site.app, timedelta(minutes=6))
+    rows.age_accounts(site.app, timedelta(hours=2))
+    rows.run_duties(site.app)
     healed = robin.get(path, FRAGMENT)
     assert "Last successful update just now" in healed.text
     assert "by ourselves" not in healed.text
@@ -233,12 +239,15 @@ def test_a_press_on_refresh_reads_at_once_with_or_without_script_also_for_a_gues
     for browser in (robin, sam):
         bank.forget_calls()
         browser.get(path)
-        if any(form.action.endswith("/refresh") for form in browser.page.forms):
-            page = browser.submit(action="/refresh")
+        if any(form.action.endswith("/sync") for form in browser.page.forms):
+            page = browser.submit(action="/sync")
             assert page.url == site.url + path
-            assert len(bank.calls()) == 1
+            assert bank.calls() == [], "the worker asks"
+            rows.run_duties(site.app)
+            assert len([call for call in bank.calls("GET") if call["path"].endswith("/monetary-account")]) == 1
+            assert "Last successful update just now" in browser.get(path).text
     robin.get(path)
-    form = robin.page.form(action="/refresh")[0]
+    form = robin.page.form(action="/sync")[0]
     fragment = robin.post(form.action, dict(form.fields), {**FRAGMENT, "Origin": site.url})
     assert fragment.html.lstrip().startswith("<section")
     assert "data-focus" in fragment.html

@@ -1,12 +1,17 @@
 """The whole path in one browser, without JavaScript: from the press to the accounts."""
 
 import re
+import threading
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bunqflask.models import Connection, ConsentAttempt, ConsentState
+from bunqflask.database import transactions
+from bunqflask.extensions import db
+from bunqflask.models import AttemptStep, Connection, ConsentAttempt, ConsentState
+from bunqflask.services.consent import attempts
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -188,7 +193,7 @@ def test_a_denial_of_which_bunq_says_nothing_ends_by_itself(site: ThreadSite, ba
     browser = sign_in(site, "robin@example.com")
     assert bank.deny(ask(browser)) is None
     rows.age_attempts(site.app, timedelta(minutes=11))
-    start(browser)
+    rows.run_duties(site.app)
     assert rows.attempts(site.app)[0].step == "expired"
 
 
@@ -213,8 +218,10 @@ def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: Th
     assert rows.connection(site.app).installation_id is not None
     rows.age_accounts(site.app, timedelta(hours=1))
     bank.forget_calls()
-    browser.get(f"/connections/{rows.connection(site.app).id}/accounts", headers=MOVES_ON)
-    assert paths(bank) == ["GET monetary-account"]
+    rows.run_duties(site.app)
+    assert paths(bank)[0] == "GET monetary-account"
+    made_anew = [bank.calls("POST", path) for path in ("/session-server", "/installation", "/device-server")]
+    assert made_anew == [[], [], []]
 
 
 @pytest.mark.sqlite_only
@@ -237,3 +244,40 @@ def test_a_server_that_is_not_set_up_says_so_and_begins_nothing(live_app: Thread
     assert "not set up with bunq yet" in page.text
     assert rows.count(live_app.app, ConsentAttempt) == 0
     assert rows.count(live_app.app, Connection) == 0
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("address", ["", "/status"])
+@pytest.mark.parametrize("step_of_the_page", ["get_for", "is_overdue", "deadline", "end"])
+def test_a_page_whose_attempt_expires_while_it_is_made_shows_that(
+    site: ThreadSite, monkeypatch: pytest.MonkeyPatch, step_of_the_page: str, address: str
+) -> None:
+    """Another request, or the worker, ends the attempt right before a step of making the page, or right after it."""
+    robin = sign_in(site, "robin@example.com")
+    page = start(robin)
+    rows.age_attempts(site.app, timedelta(minutes=10 if step_of_the_page == "end" else 0))
+    original, address = getattr(attempts, step_of_the_page), f"{page.url}{address}"
+
+    def end_elsewhere() -> None:
+        with site.app.app_context(), transactions.writing():
+            db.session.execute(db.update(ConsentAttempt).values(step=AttemptStep.EXPIRED))
+            db.session.commit()
+            db.session.remove()
+
+    def at_the_same_time(*arguments: Any) -> object:
+        thread = threading.Thread(target=end_elsewhere)
+        found = None if step_of_the_page == "end" else original(*arguments)
+        thread.start()
+        thread.join()
+        return original(*arguments) if step_of_the_page == "end" else found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(attempts, step_of_the_page, at_the_same_time)
+        during = robin.get(address, headers=MOVES_ON)
+    assert during.status in (200, 204, 286)
+    assert rows.attempts(site.app)[0].step == "expired"
+    if step_of_the_page == "end":
+        assert "no longer valid" in during.text
+    after = robin.get(address, headers=MOVES_ON)
+    assert "no longer valid" in after.text
+    assert after.status == (286 if address.endswith("/status") else 200)

@@ -106,6 +106,7 @@ def test_after_an_hour_it_is_given_up_and_the_permission_erased(site: ThreadSite
     given_up = robin.get(page.url)
     assert "bunq did not let us fetch the accounts for an hour, so the permission is erased here." in given_up.text
     assert re.search(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", given_up.html)
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
     assert rows.count(site.app, Connection) == 0
     assert bank.calls("POST") == []
@@ -121,6 +122,8 @@ def test_what_is_cancelled_while_it_connects_is_erased(site: ThreadSite, bank: B
     assert rows.permissions(site.app) == 2
     bank.forget_calls()
     assert "Attempt cancelled" in robin.submit(button="Cancel this attempt").text
+    assert rows.attempts(site.app)[0].access_token_sealed is None
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
     assert [call["method"] for call in bank.calls()] == ["DELETE"]
 
@@ -135,6 +138,7 @@ def test_a_permission_that_bunq_refuses_at_once_is_erased_and_told(site: ThreadS
         rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
         page = robin.get(page.url)
     assert "Perhaps it was withdrawn in the bunq app." in page.text
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
     assert rows.count(site.app, Connection) == 0
 

@@ -92,7 +92,7 @@ def test_what_was_disconnected_can_be_connected_again_on_the_same_rows(site: Thr
     assert target is not None
     page = robin.get(bank.approve(target, person=JODI))
     assert "4 accounts stayed" in page.text
-    assert (rows.connection(site.app).id, rows.connection(site.app).status) == (stored.id, "active")
+    assert (rows.connection(site.app).id, rows.connection(site.app).state) == (stored.id, "active")
 
 
 @pytest.mark.sqlite_only

@@ -3,17 +3,17 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import requests
 
+from bunqflask import clock
 from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.resources import MonetaryAccount
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import abandoned_sessions, sessions
-from bunqflask.services.gateway.pinned_session import KeptSession
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
@@ -39,19 +39,37 @@ def disconnect(robin: Browser) -> None:
     robin.submit(action="/disconnect", data="keep")
 
 
-def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: list[str]) -> None:
-    """List the accounts in a kept session; before the first call is sent, something happens elsewhere."""
+def disconnect_and_close(site: ThreadSite, robin: Browser) -> None:
+    disconnect(robin)
+    with site.app.app_context():
+        abandoned_sessions.close_all()
+        db.session.remove()
 
-    def work(client: BunqClient, token: str, user_id: int) -> list[Any]:
+
+def renew_and_close(site: ThreadSite, bank: Bank, robin: Browser) -> None:
+    """Renew the connection, and let the worker close the session of the permission before."""
+    connect(robin, bank)
+    with site.app.app_context():
+        abandoned_sessions.close_all()
+        db.session.remove()
+
+
+def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: list[str]) -> None:
+    """List the accounts in one session object; before the first call is sent, something happens elsewhere."""
+
+    def list_accounts(client: BunqClient, token: str, user_id: int) -> list[MonetaryAccount]:
         tokens.append(token)
         if len(tokens) == 1:
-            db.session.commit()  # as each call does before it is sent
+            db.session.rollback()  # as each call does before it is sent
             elsewhere(meanwhile)
             bank.forget_calls()
-        return client.list_monetary_accounts(token, user_id)
+        return original(client, token, user_id)
 
-    with KeptSession(access.list_active()[0].id, RateLimiter(5)) as kept:
-        kept.run(work)
+    original = BunqClient.list_monetary_accounts
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(BunqClient, "list_monetary_accounts", list_accounts)
+        with sessions.of_connection(access.list_active()[0].id, RateLimiter(5)) as bunq:
+            bunq.list_monetary_accounts()
 
 
 @pytest.mark.sqlite_only
@@ -59,7 +77,7 @@ def test_a_renewal_goes_on_in_the_session_that_it_opened(site: ThreadSite, bank:
     connect(robin, bank)
     tokens: list[str] = []
     with site.app.app_context():
-        list_accounts_while(lambda: connect(robin, bank), bank, tokens)
+        list_accounts_while(lambda: renew_and_close(site, bank, robin), bank, tokens)
         db.session.remove()
     assert len(set(tokens)) == 2
     assert [call["status"] for call in bank.calls("GET", "monetary-account")] == [403, 200]
@@ -72,7 +90,7 @@ def test_a_connection_that_was_ended_opens_no_session_any_more(site: ThreadSite,
     tokens: list[str] = []
     with site.app.app_context():
         with pytest.raises(sessions.SessionGone):
-            list_accounts_while(lambda: disconnect(robin), bank, tokens)
+            list_accounts_while(lambda: disconnect_and_close(site, robin), bank, tokens)
         db.session.remove()
     assert len(tokens) == 1
     assert [call["method"] for call in bank.calls()] == ["GET"]
@@ -88,27 +106,24 @@ def test_a_renewal_that_ends_in_the_same_moment_is_ended_too(site: ThreadSite, b
         pressed.start()
         time.sleep(0.5)
         # What a renewal does once it has locked the connection.
-        old, renewed = connection.session, BunqSession(generation=1)
+        renewed = sessions.new_session()
         renewed.token = "of the new permission"
-        abandoned_sessions.leave(old, None)
-        connection.access_token, connection.session = "new", renewed
+        db.session.get_one(BunqSession, connection.session_id).abandoned_at = clock.now()
+        connection.access_token, connection.session_id = "new", renewed.id
         db.session.commit()
-        abandoned_sessions.close(old, None)
         pressed.join()
         db.session.remove()
     assert robin.page.status == 200
     assert "Disconnected" in robin.page.text
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
 
 
 def press_while_bunq_opens_a_session(
-    site: ThreadSite, bank: Bank, robin: Browser, address: str, headers: dict[str, str], press: Callable[[], object]
+    site: ThreadSite, bank: Bank, work: Callable[[], object], press: Callable[[], object]
 ) -> None:
-    """Ask for an address, for which a session is opened, and press something before bunq answers."""
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
-    asked = threading.Thread(
-        target=requests.get, args=[address], kwargs={"cookies": cookies, "headers": headers, "timeout": 60}
-    )
+    """Let something begin for which a session is opened, and press something before bunq answers."""
+    asked = threading.Thread(target=work)
     bank.forget_calls()
     asked.start()
     while not is_opening(site):
@@ -129,8 +144,8 @@ def test_a_session_that_comes_too_late_is_closed(site: ThreadSite, bank: Bank, r
     with rows.behind(site.app):
         db.session.execute(db.update(Connection).values(accounts_synced_at=None))
         db.session.commit()
-    address = f"{site.url}/connections/1/accounts"
-    press_while_bunq_opens_a_session(site, bank, robin, address, {"HX-Request": "true"}, lambda: disconnect(robin))
+    press_while_bunq_opens_a_session(site, bank, lambda: rows.run_duties(site.app), lambda: disconnect(robin))
+    rows.run_duties(site.app)
     assert [call["status"] for call in bank.calls("POST", "session-server")] == [200]
     assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
     assert rows.permissions(site.app) == 0
@@ -149,7 +164,9 @@ def test_an_attempt_that_is_cancelled_meanwhile_keeps_nothing(
         robin.get(f"/connect/{rows.attempts(site.app)[0].id}")
         assert "Attempt cancelled" in robin.submit(button="Cancel this attempt").text
 
-    press_while_bunq_opens_a_session(site, bank, robin, back, {}, cancel)
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
+    press_while_bunq_opens_a_session(site, bank, lambda: requests.get(back, cookies=cookies, timeout=60), cancel)
+    rows.run_duties(site.app)
     assert [each.step for each in rows.attempts(site.app)] == ["cancelled"]
     assert rows.permissions(site.app) == 0
     assert (rows.count(site.app, Installation), rows.count(site.app, ConsentAttempt, accounts=None)) == (1, 1)

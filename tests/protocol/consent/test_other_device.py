@@ -97,7 +97,7 @@ def test_without_an_answer_the_permission_is_erased_after_a_quarter_of_an_hour(
         assert "Is this the right person?" not in robin.get("/").text
         assert bank.calls() == [], "a page asks bunq for nothing"
         with rows.behind(site.app):
-            worker.current()._run_sweep()
+            worker.run_duties_once()
     assert rows.permissions(site.app) == 0
     assert [call["method"] for call in bank.calls()] == ["DELETE"]
 

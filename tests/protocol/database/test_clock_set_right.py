@@ -13,11 +13,10 @@ from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, RateLimitWindow
 from bunqflask.services.connections import access
-from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import rate_limiter
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.sync import payment_sync, schedule
-from bunqflask.services.team import logins
+from bunqflask.services.sync import connection_sync, schedule
+from bunqflask.services.team import logins, throttle
 from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
@@ -47,7 +46,7 @@ def read(site: ThreadSite) -> bool:
         is_due = any(schedule.is_due(each) for each in found)
         for each in found:
             if schedule.is_due(each):
-                payment_sync.run_due(each, patience_s=5)
+                connection_sync.run_due(each.id, patience_s=5)
         db.session.remove()
     return is_due
 
@@ -63,7 +62,7 @@ def test_calls_made_meanwhile_count_as_of_now(app: Flask, set_clock: SetClock, e
             set_clock(timedelta(seconds=seconds))
             assert 0 < rate_limiter.next_call_in_s(endpoint) < 31
             with pytest.raises(errors.CallNotAllowedYet) as early:
-                RateLimiter(0, gives_way=seconds == 0).enter(endpoint)
+                RateLimiter(0, is_background=seconds == 0).enter(endpoint)
             assert 0 < early.value.wait_s < 31
         set_clock(timedelta(seconds=32))
         RateLimiter(0).enter(endpoint)
@@ -80,12 +79,12 @@ def test_what_was_closed_or_kept_for_a_person_is_not_for_hours(app: Flask, set_c
             RateLimiter(0).enter(endpoint)
         set_clock(timedelta(0))
         with pytest.raises(errors.CallNotAllowedYet) as early:
-            RateLimiter(0, gives_way=True).enter(endpoint)
+            RateLimiter(0, is_background=True).enter(endpoint)
         assert 29 < early.value.wait_s <= 30, "bunq's own limit"
         set_clock(timedelta(seconds=31))
-        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
         [budget] = db.session.scalars(db.select(RateLimitWindow))
-        assert (len(budget.spent), budget.reserved_until) == (1, None)
+        assert (len(budget.calls), budget.reserved_until) == (1, None)
         db.session.remove()
 
 
@@ -172,8 +171,7 @@ def test_links_and_answers_that_wait_do_not_wait_for_hours(site: ThreadSite, ban
     assert rows.permissions(site.app) == 2
     set_clock(timedelta(0))
     assert site.browser().get(link).status == 410
-    with site.app.app_context():
-        attempts.end_all_overdue()
+    rows.run_duties(site.app)
     assert {each.step for each in rows.attempts(site.app)} == {"discarded", "expired"}
     assert rows.permissions(site.app) == 0
 
@@ -190,12 +188,11 @@ def test_a_permission_is_not_lost_because_our_own_session_seems_to_be_newer(
     set_clock(timedelta(0))
     rows.age_accounts(site.app, timedelta(hours=1))
     bank.fault(call="POST session-server", fault="400-credentials", times=None)
-    robin = sign_in(site, "robin@example.com")
-    robin.get("/connections/1/accounts", {"HX-Request": "true"})
-    assert rows.connection(site.app).status == "active"
+    assert read(site)
+    assert rows.connection(site.app).state == "active"
     bank.no_faults()
     rows.due_now(site.app)
-    robin.get("/connections/1/accounts", {"HX-Request": "true"})
+    assert read(site)
     assert rows.connection(site.app).error_kind is None
 
 

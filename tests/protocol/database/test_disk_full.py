@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync
 from tests.support import rows
 from tests.support.apps import GunicornSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -35,7 +35,7 @@ def test_what_cannot_be_written_is_told_and_done_later(gunicorn_app: GunicornSit
     robin = sign_in(gunicorn_app, "robin@example.com")
     connect(robin, bank)
     with rows.behind(behind):
-        assert payment_sync.run(access.list_active()[0], patience_s=30)
+        assert connection_sync.run(access.list_active()[0].id, patience_s=30)
     back = bank.approve(ask(robin), person=WALKER_STUDIO)
     with no_room(gunicorn_app):
         for path in ("/", "/payments", "/settings", "/payments/months", "/payments/export"):

@@ -168,13 +168,13 @@ def test_cut_off_while_a_connection_ends(site: ThreadSite, bank: Bank, robin: Br
     for _ in cut_at_each_commit(site, act, arrange):
         some_time_later(site)
         for each in all_connections(site):
-            if each.status == "active":
+            if each.state == "active":
                 page = robin.get(f"/connections/{each.id}/accounts", {"HX-Request": "true"})
                 assert (page.status, "NL65" in page.text) == (200, True), "it goes on as if nothing had been pressed"
                 robin.get(f"/connections/{each.id}/disconnect")
                 robin.submit(action="/disconnect", data="keep" if act == "disconnect" else "erase")
         assert secrets_kept(site) == {}
-        assert [each.status for each in all_connections(site)] == (["disconnected"] if act == "disconnect" else [])
+        assert [each.state for each in all_connections(site)] == (["disconnected"] if act == "disconnect" else [])
 
 
 def test_cut_off_while_this_server_is_made_known_to_bunq(live_app: ThreadSite) -> None:

@@ -151,8 +151,8 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
         bank.fault(call="GET monetary-account", fault=fault)
         browser.get(f"{address}/accounts")
         browser.post(f"{address}/refresh")
-        if any(form.action.endswith("/refresh") for form in browser.page.forms):
-            browser.submit(action="/refresh")
+        if any(form.action.endswith("/sync") for form in browser.page.forms):
+            browser.submit(action="/sync")
         with app.app_context():
             db.session.execute(db.update(Connection).values(next_try_at=None))
             db.session.commit()
@@ -212,7 +212,7 @@ def test_what_gunicorn_and_the_commands_write_holds_no_secret(
     consents.connect(browser, bank)
     add_stored(app, secrets_seen)
     browser.get("/connections/1/accounts")
-    browser.submit(action="/refresh")
+    browser.submit(action="/sync")
     gunicorn_app.stop()
     assert {"password", "code", "state", "stored Connection.access_token", "stored Installation.client_secret"} <= (
         secrets_seen.kinds()

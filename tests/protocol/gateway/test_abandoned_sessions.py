@@ -1,39 +1,25 @@
 """A crash while a session is closed leaves no secret behind: a sweep of the worker finds what was left."""
 
-import threading
 import time
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
-import requests
 from flask import Flask
 
 from bunqflask import clock
+from bunqflask.bunq.client import BunqClient
+from bunqflask.database import leases
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
-from bunqflask.services.gateway import abandoned_sessions
+from bunqflask.services.gateway import abandoned_sessions, installations
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, sign_in
 from tests.support.bank import Bank
-from tests.support.browser import Browser
 from tests.support.consents import connect
 from tests.support.worker import worker
-
-
-def age_left(app: Flask) -> None:
-    with app.app_context():
-        for model in (BunqSession, Installation):
-            db.session.execute(
-                db.update(model)
-                .where(model.abandoned_at.is_not(None))
-                .values(abandoned_at=clock.now() - timedelta(minutes=6), **_free(model))
-            )
-        db.session.commit()
-        db.session.remove()
-
-
-def _free(model: type[BunqSession] | type[Installation]) -> dict[str, None]:
-    return {"lease_holder": None, "lease_until": None} if model is BunqSession else {}
 
 
 def close_left_over(app: Flask) -> None:
@@ -42,27 +28,17 @@ def close_left_over(app: Flask) -> None:
         db.session.remove()
 
 
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def left(app: Flask) -> int:
     return sum(
         rows.count(app, model) - rows.count(app, model, abandoned_at=None) for model in (BunqSession, Installation)
     )
-
-
-def press_and_kill(site: GunicornSite, robin: Browser, data: str, behind: Flask) -> None:
-    """Press "disconnect", and kill the server while it waits for bunq to close the session."""
-
-    def press() -> None:
-        with pytest.raises(requests.ConnectionError):
-            robin.submit(action="/disconnect", data=data)
-
-    pressed = threading.Thread(target=press)
-    pressed.start()
-    deadline = time.monotonic() + 20
-    while not left(behind):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    site.kill()
-    pressed.join()
 
 
 @pytest.mark.parametrize("data", ["keep", "erase"])
@@ -73,21 +49,22 @@ def test_killed_while_bunq_closes_the_session_nothing_is_left_behind(
     robin = sign_in(gunicorn_app, "robin@example.com")
     connect(robin, bank)
     robin.get(f"/connections/{rows.connection(behind).id}/disconnect")
+    robin.submit(action="/disconnect", data=data)
     bank.fault(call="DELETE session", fault="timeout", seconds=30)
-    press_and_kill(gunicorn_app, robin, data, behind)
+    with worker(gunicorn_app) as killed:
+        wait_until(lambda: not bank.state()["faults"])
+        killed.kill()
+        killed.wait()
     bank.no_faults()
 
     assert rows.count(behind, Connection, access_token_sealed=None) == rows.count(behind, Connection)
     assert rows.count(behind, Connection) == (data == "keep")
     assert (rows.count(behind, MonetaryAccount) > 0) == (data == "keep")
     close_left_over(behind)
-    assert left(behind) == 1, "whoever left it may still be at it"
-    age_left(behind)
+    assert left(behind) == 1, "the worker that had begun may still be at it"
+    rows.end_leases(behind)
     with worker(gunicorn_app):
-        deadline = time.monotonic() + 20
-        while left(behind):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: not left(behind))
     assert rows.permissions(behind) == 0
     assert rows.count(behind, BunqSession) == 1, "our own"
 
@@ -96,20 +73,65 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
     """As after a crash between leaving a session and closing it."""
     connect(sign_in(site, "robin@example.com"), bank)
     with site.app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        session = connection.session
-        connection.session_id = None
-        unused = Installation(environment="SANDBOX", is_current=False, created_at=clock.now())
-        db.session.add(unused)
-        abandoned_sessions.leave(session, unused)
-        db.session.commit()
+        with transaction():
+            connection = db.session.scalars(db.select(Connection)).one()
+            unused = Installation(environment="SANDBOX", is_current=False, created_at=clock.now())
+            unused.redirect_uris = []
+            db.session.add(unused)
+            db.session.flush()
+            abandoned_sessions.abandon(connection.session_id, unused.id)
+            connection.session_id = None
         db.session.remove()
     bank.forget_calls()
-    close_left_over(site.app)
-    assert bank.calls("DELETE", "session") == []
-    age_left(site.app)
     for _ in range(2):
         close_left_over(site.app)
     assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
     assert left(site.app) == 0
     assert rows.count(site.app, Installation) == 1, "our own"
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.bank(oauth_variant="B")
+def test_the_session_of_a_permission_with_its_own_installation_is_closed_with_that_key(
+    site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signers, client_for = list[int](), installations.client_for
+
+    def note_signer(installation: Installation, limiter: RateLimiter) -> AbstractContextManager[BunqClient]:
+        signers.append(installation.id)
+        return client_for(installation, limiter)
+
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    assert rows.count(site.app, Installation) == 2
+    its_own = rows.connection(site.app).installation_id
+    robin.get("/connections/1/disconnect")
+    robin.submit(action="/disconnect", data="keep")
+    bank.forget_calls()
+    monkeypatch.setattr(installations, "client_for", note_signer)
+    close_left_over(site.app)
+    assert signers == [its_own]
+    assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
+    assert left(site.app) == 0
+    assert (rows.count(site.app, Installation), rows.count(site.app, BunqSession)) == (1, 1), "our own"
+
+
+@pytest.mark.sqlite_only
+def test_a_session_that_is_being_opened_is_left_for_the_next_time(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    with site.app.app_context():
+        session = db.session.get_one(BunqSession, rows.connection(site.app).session_id)
+        lease = leases.take(session)
+        assert lease is not None
+        db.session.remove()
+    robin.get("/connections/1/disconnect")
+    robin.submit(action="/disconnect", data="erase")
+    bank.forget_calls()
+    close_left_over(site.app)
+    assert (bank.calls(), left(site.app)) == ([], 1)
+    with rows.behind(site.app), transaction():
+        lease.release()
+    close_left_over(site.app)
+    assert [call["status"] for call in bank.calls("DELETE", "session")] == [200]
+    assert left(site.app) == 0

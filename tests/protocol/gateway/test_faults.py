@@ -7,7 +7,8 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
 from bunqflask.sandbox.bank.faults import KINDS
 from bunqflask.services.connections import access
-from bunqflask.services.sync import connection_sync, payment_sync, schedule
+from bunqflask.services.consent.disconnect import disconnect
+from bunqflask.services.sync import connection_sync
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -52,7 +53,7 @@ def try_again_now(site: ThreadSite) -> None:
 def forget_everything(site: ThreadSite) -> None:
     with site.app.app_context():
         for connection in access.list_active():
-            access.disconnect(connection, erase=True)
+            disconnect(connection.id, erase=True)
         db.session.execute(db.delete(ConsentAttempt))
         db.session.commit()
         db.session.remove()
@@ -124,13 +125,13 @@ def test_a_refresh_of_the_accounts_keeps_what_is_there(site: ThreadSite, bank: B
         try_again_now(site)
         bank.fault(call="GET monetary-account", fault=kind, times=2, **slow(kind))
         page = browser.get("/connections/1/accounts")
-        page = browser.submit(action="/refresh")
+        page = browser.submit(action="/sync")
         bank.no_faults()
         is_a_page_with_a_way_on(page, kind)
         assert "€4,118.00" in page.text, kind
     try_again_now(site)
     browser.get("/connections/1/accounts")
-    assert "just now" in browser.submit(action="/refresh").text
+    assert "just now" in browser.submit(action="/sync").text
     assert is_connected(site)
 
 
@@ -140,17 +141,17 @@ def test_a_reading_of_payments_ends_complete_and_without_one_payment_twice(site:
     for kind in KINDS:
         bank.fault(call="GET payment", fault=kind, times=2, **slow(kind))
         with site.app.app_context():
-            payment_sync.run(access.list_active()[0], patience_s=3, full=True)
+            connection_sync.run(access.list_active()[0].id, patience_s=3, full=True)
             db.session.remove()
         bank.no_faults()
         try_again_now(site)
     with site.app.app_context():
         connection = access.list_active()[0]
         assert connection_sync.run(connection.id, patience_s=3)
-        (state,) = schedule.states_of(connection)
+        state = db.session.scalars(db.select(AccountSync)).one()
         ids = db.session.scalars(db.select(Payment.payment_id)).all()
         assert len(ids) == len(set(ids)) == 451
-        assert state.breaks == []
-        assert state.stretches[0][2] is True
+        assert state.discrepancies == ()
+        assert state.covered[0].reaches_end
         assert connection.state == "active"
         db.session.remove()

@@ -18,9 +18,11 @@ from bunqflask.bunq import errors, protocol, transport
 from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 from bunqflask.bunq.transport import Transport
+from bunqflask.database import leases
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import RateLimitWindow
-from bunqflask.services.gateway import rate_limiter, sessions
+from bunqflask.models import BunqSession, RateLimitWindow
+from bunqflask.services.gateway import installations, rate_limiter
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support.apps import child_environ, environ_for, set_up
 from tests.support.bank import Bank
@@ -58,8 +60,7 @@ class Caller:
         self.gate = OpenGate()
         with app.app_context():
             installation = installations.current()
-            session = installation.session
-            assert session is not None
+            session = db.session.get_one(BunqSession, installation.session_id)
             self.base_url = app.config["BUNQ_API_URL"]
             self.token, self.user_id = session.token or "", session.path_user_id or 0
             self.oauth_client_id = installation.oauth_client_id or 0
@@ -215,9 +216,9 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
 ) -> None:
     began, endpoint = clock.now(), "GET user/#/monetary-account/#/payment"
 
-    def refused(*, gives_way: bool) -> float:
+    def refused(*, is_background: bool) -> float:
         with pytest.raises(errors.CallNotAllowedYet) as early:
-            RateLimiter(0, gives_way=gives_way).enter(endpoint)
+            RateLimiter(0, is_background=is_background).enter(endpoint)
         return early.value.wait_s
 
     def after(seconds: float) -> None:
@@ -226,21 +227,86 @@ def test_a_person_who_waits_comes_before_work_that_nobody_waits_for(
     with app.app_context():
         after(0)
         for _ in range(3):
-            RateLimiter(0, gives_way=True).enter(endpoint)
-        refused(gives_way=False)
+            RateLimiter(0, is_background=True).enter(endpoint)
+        refused(is_background=False)
         assert 3 < rate_limiter.next_call_in_s(endpoint) < 3.1
         after(3.1)
         assert rate_limiter.next_call_in_s(endpoint) == 0
-        assert 0 < refused(gives_way=True) < 1
+        assert 0 < refused(is_background=True) < 1
         RateLimiter(0).enter(endpoint)
-        RateLimiter(0, gives_way=True).enter(endpoint)
-        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
         # A person who does not come back holds nothing up for long.
-        refused(gives_way=False)
+        refused(is_background=False)
         after(6.2)
-        refused(gives_way=True)
+        refused(is_background=True)
         after(9.3)
-        RateLimiter(0, gives_way=True).enter(endpoint)
+        RateLimiter(0, is_background=True).enter(endpoint)
+        db.session.remove()
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_call_counts_from_its_answer_because_bunq_counts_it_somewhere_on_the_way(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, endpoint = clock.now(), "POST session-server"
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(clock, "now", lambda: began + timedelta(seconds=seconds))
+
+    with app.app_context():
+        limiter = RateLimiter(0)
+        after(0)
+        limiter.enter(endpoint)
+        after(20)
+        limiter.leave(endpoint)
+        limiter.leave(endpoint)  # once more changes nothing
+        assert db.session.get_one(RateLimitWindow, endpoint).calls == [(began + timedelta(seconds=20)).isoformat()]
+        for seconds, is_free in ((31, False), (49.9, False), (50.1, True)):
+            after(seconds)
+            assert (rate_limiter.next_call_in_s(endpoint) == 0) is is_free, seconds
+        db.session.remove()
+
+
+@pytest.mark.settings(BUNQ_CALL_LIMITS="classic")
+def test_a_wait_is_cut_into_pieces_and_the_lease_is_held_all_the_while(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, passed = clock.now(), 0.0
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(seconds=passed))
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0 + passed)
+    slices: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        nonlocal passed
+        slices.append(seconds)
+        passed += seconds
+        assert leases.take(row) is None, "the lease is held"
+        return False
+
+    monkeypatch.setattr(rate_limiter._stopping, "wait", wait)
+    with app.app_context():
+        with transaction():
+            row = BunqSession(generation=0)
+            db.session.add(row)
+            db.session.flush()
+        lease = leases.take(row)
+        assert lease is not None
+        limiter = RateLimiter(300, lease=lease)
+        for _ in range(3):
+            limiter.enter("POST session-server")
+        slices.clear()
+        limiter.close("GET user/#", 100)
+        limiter.enter("GET user/#")
+        assert sum(slices) > leases.LEASE.total_seconds()
+        assert max(slices) <= leases.LEASE.total_seconds() / 3
+        assert leases.take(row) is None
+        passed += leases.LEASE.total_seconds() + 1
+        next_one = leases.take(row)
+        assert next_one is not None
+        with pytest.raises(leases.LeaseLost):
+            RateLimiter(300, lease=lease).enter("GET user/#")
         db.session.remove()
 
 
@@ -256,7 +322,7 @@ def test_bunqs_429_closes_the_endpoint_for_everybody_for_as_long_as_it_says(app:
         for _ in range(2):
             with (
                 pytest.raises(errors.CallNotAllowedYet) as early,
-                sessions.client_for(installation, RateLimiter(0)) as client,
+                installations.client_for(installation, RateLimiter(0)) as client,
             ):
                 client.open_session(installation.token or "", installation.api_key or "")
             assert 28 < early.value.wait_s <= 30.6
@@ -271,17 +337,18 @@ BURST = """
 import sys
 from bunqflask import create_app
 from bunqflask.extensions import db
-from bunqflask.services import sessions
+from bunqflask.models import BunqSession
+from bunqflask.services.gateway import installations
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 with create_app().app_context():
     installation = installations.current()
-    session = installation.session
+    session = db.session.get_one(BunqSession, installation.session_id)
     token, user_id, client_id = session.token, session.path_user_id, installation.oauth_client_id
     db.session.rollback()
     print("ready", flush=True)
     sys.stdin.readline()
-    with sessions.client_for(installation, RateLimiter(30)) as client:
+    with installations.client_for(installation, RateLimiter(30)) as client:
         print([len(client.list_redirect_urls(token, user_id, client_id)) for _ in range(2)])
 """
 

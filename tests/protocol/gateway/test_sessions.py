@@ -3,20 +3,24 @@
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from bunqflask import clock
+from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.errors import CallNotAllowedYet, ResponseNotTrusted
-from bunqflask.database import leases
+from bunqflask.bunq.resources import SessionAnswer
+from bunqflask.database import leases, transactions
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Installation, RateLimitWindow
 from bunqflask.services.connections import accounts
-from bunqflask.services.gateway import onboarding, sessions
+from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
@@ -48,14 +52,14 @@ def read(site: ThreadSite) -> Connection:
 
 def session_of(site: ThreadSite) -> BunqSession:
     with site.app.app_context():
-        found: BunqSession | None = db.session.scalars(db.select(Connection)).one().session
-        assert found is not None
+        session_id = db.session.scalars(db.select(Connection.session_id)).one()
+        found: BunqSession = db.session.get_one(BunqSession, session_id)
         db.session.expunge_all()
     return found
 
 
 def set_session(site: ThreadSite, **values: Any) -> None:
-    with site.app.app_context():
+    with site.app.app_context(), transactions.writing():
         db.session.execute(db.update(BunqSession).values(**values))
         db.session.commit()
 
@@ -80,7 +84,7 @@ import sys, threading
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import Connection
-from bunqflask.services import accounts, sessions
+from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 app, results = create_app(), []
@@ -88,14 +92,11 @@ ready = threading.Barrier(4)
 
 def work():
     with app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        session, secret, installation = sessions.means_of(connection)
+        connection_id = db.session.scalars(db.select(Connection.id)).one()
         db.session.rollback()
         ready.wait()
-        found = sessions.run(
-            session, secret=secret, installation=installation, gate=RateLimiter(30), work=accounts.fetch
-        )
-        results.append(len(found))
+        with sessions.of_connection(connection_id, RateLimiter(30)) as bunq:
+            results.append(len(bunq.list_monetary_accounts()))
         db.session.remove()
 
 print("ready", flush=True)
@@ -136,21 +137,18 @@ def test_eight_threads_of_two_processes_open_one_session(connected: ThreadSite, 
 def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: ThreadSite, bank: Bank) -> None:
     bank.advance(WEEK_S + 1)
     with connected.app.app_context():
-        before = db.session.scalars(db.select(Connection)).one().session
-        generation = before.generation if before else 0
+        connection_id = db.session.scalars(db.select(Connection.id)).one()
         db.session.remove()
+    generation = session_of(connected).generation
     ready, failed = threading.Barrier(8), []
 
     def work() -> None:
         with connected.app.app_context():
             try:
-                connection = db.session.scalars(db.select(Connection)).one()
-                session, secret, installation = sessions.means_of(connection)
+                credentials = sessions._credentials_of(connection_id)
                 db.session.rollback()
                 ready.wait(10)
-                sessions.ensure_open(
-                    session, secret=secret, installation=installation, gate=RateLimiter(30), dead=generation
-                )
+                sessions.ensure_open(credentials, RateLimiter(30), dead=generation)
             except Exception as error:  # noqa: BLE001 - told by the test
                 failed.append(error)
             finally:
@@ -171,7 +169,7 @@ import sys
 from bunqflask import create_app
 from bunqflask.extensions import db
 from bunqflask.models import Connection
-from bunqflask.services import accounts
+from bunqflask.services.connections import accounts
 
 with create_app().app_context():
     connection = db.session.scalars(db.select(Connection)).one()
@@ -195,10 +193,9 @@ def test_a_worker_killed_while_it_opens_a_session_holds_nobody_up_for_long(conne
     assert left.lease_until is not None
     assert timedelta(0) < left.lease_until - clock.now() < leases.LEASE
     with connected.app.app_context():  # another worker, which has no time to wait, is told so and opens nothing
-        connection = db.session.scalars(db.select(Connection)).one()
-        session, secret, installation = sessions.means_of(connection)
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
         with pytest.raises(CallNotAllowedYet):
-            sessions.ensure_open(session, secret=secret, installation=installation, gate=RateLimiter(0))
+            sessions.ensure_open(credentials, RateLimiter(0))
         db.session.remove()
     # The lease runs out by itself; a test need not sit that out.
     set_session(connected, lease_until=clock.now() - timedelta(seconds=1))
@@ -253,7 +250,7 @@ def test_any_other_403_is_a_refusal_and_opens_no_session(connected: ThreadSite, 
     connection = read(connected)
     assert connection.error_kind == "refused"
     assert connection.error_facts is not None
-    assert connection.error_facts["words"] == "You are not allowed to perform this action."
+    assert connection.error_facts["message"] == "You are not allowed to perform this action."
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
@@ -292,19 +289,23 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
     browser.get("/")
     page = browser.get("/connections/1/accounts")
     assert page.status == 200
-    assert browser.submit(action="/refresh").status == 200
+    assert browser.submit(action="/sync").status == 200
+    with app.app_context():
+        accounts.sync(db.session.get_one(Connection, 1), patience_s=5)
+        db.session.remove()
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
 def test_a_withdrawn_grant_is_lost_after_our_own_session_was_tested(connected: ThreadSite, bank: Bank) -> None:
     bank.revoke(JODI)
     connection = read(connected)
-    assert (connection.state, connection.status_reason) == ("lost", "refused")
+    assert connection.state == "lost"
+    assert connection.error_facts is not None, "what bunq said of it"
     assert connection.access_token_sealed is None
     # The dead session, its renewal with the grant's token, and then ours.
     assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200]
     bank.forget_calls()
-    assert read(connected).status == "lost"
+    assert read(connected).state == "lost"
     assert not bank.calls()
 
 
@@ -346,7 +347,7 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
         db.session.remove()
     assert opened(bank, 400) == 1
     free_the_limit()
-    assert read(live_app).status == "lost"
+    assert read(live_app).state == "lost"
     assert opened(bank, 400) == 1
 
 
@@ -373,15 +374,22 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     assert opened(bank) == 1
 
 
+def change_half_of(connection: Connection) -> None:
+    with leases.held(connection) as lease:
+        assert lease is not None
+        assert leases.take(connection) is None
+        with transaction():
+            connection.display_name = "half a change"
+            db.session.flush()
+            raise ZeroDivisionError
+
+
 @pytest.mark.sqlite_only
 def test_a_lease_ends_with_its_work_and_stores_nothing_half_done(connected: ThreadSite) -> None:
     with connected.app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        holder = leases.take(connection)
-        assert holder is not None
-        assert leases.take(connection) is None
-        connection.display_name = "half a change"
-        leases.give_back(connection, holder)
+        with pytest.raises(ZeroDivisionError):
+            change_half_of(connection)
         assert connection.display_name != "half a change"
         assert connection.lease_holder is None
         late = leases.take(connection)
@@ -389,8 +397,13 @@ def test_a_lease_ends_with_its_work_and_stores_nothing_half_done(connected: Thre
         next_one = leases.take(connection)
         assert late is not None
         assert next_one is not None
-        leases.give_back(connection, late)
-        assert connection.lease_holder == next_one
+        with transaction():
+            late.release()
+        assert connection.lease_holder == next_one.holder
+        with pytest.raises(leases.LeaseLost), transaction():
+            late.verify()
+        with pytest.raises(leases.LeaseLost), transactions.separate_transaction() as beside:
+            late.renew(beside)
         db.session.remove()
 
 
@@ -403,3 +416,87 @@ def test_setup_refuses_an_unsigned_session_of_its_own(connected: ThreadSite, ban
         with pytest.raises(ResponseNotTrusted):
             sessions.own_session_works_since(installation, clock.now(), RateLimiter(1))
         db.session.remove()
+
+
+def while_bunq_answers(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Let something happen after bunq has opened a session and before its answer is stored."""
+    open_session = BunqClient.open_session
+
+    def open_slowly(client: BunqClient, token: str, secret: str) -> SessionAnswer:
+        answer = open_session(client, token, secret)
+        elsewhere = threading.Thread(target=happens)
+        elsewhere.start()
+        elsewhere.join()
+        return answer
+
+    monkeypatch.setattr(BunqClient, "open_session", open_slowly)
+
+
+def closed(bank: Bank) -> list[int]:
+    return [call["status"] for call in bank.calls("DELETE", "/session")]
+
+
+def test_a_token_for_a_session_that_was_abandoned_meanwhile_is_not_stored_and_closed_at_bunq(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    session = session_of(connected)
+    while_bunq_answers(monkeypatch, lambda: set_session(connected, abandoned_at=clock.now()))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(sessions.SessionGone):
+            sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    after = session_of(connected)
+    assert (after.id, after.token_sealed, after.generation) == (session.id, None, session.generation)
+    assert (after.lease_holder, after.lease_until) == (None, None), "the worker can delete it at once"
+    assert closed(bank) == [200]
+
+
+@pytest.mark.sqlite_only
+def test_a_token_that_comes_after_another_worker_took_over_is_closed_at_bunq(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    while_bunq_answers(monkeypatch, lambda: set_session(connected, lease_holder="another worker"))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(CallNotAllowedYet):
+            sessions.ensure_open(credentials, RateLimiter(0.1))
+        db.session.remove()
+    after = session_of(connected)
+    assert (after.token_sealed, after.lease_holder) == (None, "another worker")
+    assert (opened(bank), closed(bank)) == (1, [200])
+
+
+@pytest.mark.sqlite_only
+def test_a_token_that_cannot_be_stored_is_closed_at_bunq_and_the_lease_given_back(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+
+    def refuse(*_: object) -> bool:
+        raise OperationalError("UPDATE", {}, Exception("the database has gone"))
+
+    monkeypatch.setattr(sessions, "_store", refuse)
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        with pytest.raises(OperationalError):
+            sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    assert session_of(connected).lease_holder is None
+    assert closed(bank) == [200]
+
+
+@pytest.mark.sqlite_only
+def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop(
+    connected: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_session(connected, token_sealed=None)
+    later = clock.now() + timedelta(seconds=WEEK_S + 1)
+    while_bunq_answers(monkeypatch, lambda: monkeypatch.setattr(clock, "now", lambda: later))
+    with connected.app.app_context():
+        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        sessions.ensure_open(credentials, RateLimiter(5))
+        db.session.remove()
+    assert opened(bank) == 1

@@ -9,8 +9,10 @@ import pytest
 
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConsentAttempt, Installation, MonetaryAccount, RateLimitWindow
+from bunqflask.services.connections import accounts
 from bunqflask.services.consent import completion
 from tests.support import consents, strange_bunq
+from tests.support import rows as rows_behind
 from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.browser import Browser
 from tests.support.strange_bunq import ACCOUNTS, HOLDER, HOLDER_NAME, Bunq, Ways
@@ -41,9 +43,18 @@ def odd_site(bunq: Bunq, database_url: str, overrides: dict[str, str]) -> Iterat
 def stored(site: ThreadSite) -> tuple[Connection, dict[int, MonetaryAccount]]:
     with site.app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        rows = {row.monetary_account_id: row for row in connection.monetary_accounts}
+        rows = {row.monetary_account_id: row for row in db.session.scalars(db.select(MonetaryAccount))}
         db.session.expunge_all()
     return connection, rows
+
+
+def sync(site: ThreadSite, browser: Browser, connection_id: int) -> None:
+    """Press the button that asks for a sync, and list the accounts as the worker does then."""
+    browser.get(f"/connections/{connection_id}/accounts")
+    assert browser.submit(action="/sync").status == 200
+    with site.app.app_context():
+        accounts.sync(db.session.get_one(Connection, connection_id), patience_s=5)
+        db.session.remove()
 
 
 WAYS: list[dict[str, Any]] = [
@@ -76,8 +87,7 @@ def test_setup_consent_refresh_and_disconnection_go_their_way(bunq: Bunq, odd_si
 
     bunq.kill_sessions()
     before = bunq.count("POST", "/session-server")
-    browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    sync(odd_site, browser, connection.id)
     connection, rows = stored(odd_site)
     assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
@@ -88,6 +98,7 @@ def test_setup_consent_refresh_and_disconnection_go_their_way(bunq: Bunq, odd_si
     assert '<b>"Holding"</b>' not in page.html
     browser.get(f"/connections/{connection.id}/disconnect")
     browser.submit(action="/disconnect", data="erase")
+    rows_behind.run_duties(odd_site.app)
     assert not [grant for grant in bunq.sessions.values() if grant in bunq.grants]
 
 
@@ -125,19 +136,17 @@ def test_a_session_whose_answer_was_lost_occupies_an_installation_and_the_consen
     connection, rows = stored(odd_site)
     assert connection.state == "active"
     assert len(rows) == ACCOUNTS
-    with odd_site.app.app_context():
-        assert db.session.scalar(db.select(db.func.count()).select_from(Installation)) == 2  # ours, and the grant's
+    rows_behind.run_duties(odd_site.app)
+    assert rows_behind.count(odd_site.app, Installation) == 2, "ours, and the grant's; useless ones are deleted"
 
 
 def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: ThreadSite) -> None:
     browser = connect(odd_site, bunq)
     connection, _ = stored(odd_site)
     bunq.grants.clear()
-    for _ in range(3):
-        browser.get(f"/connections/{connection.id}/accounts")
-        before = len(bunq.calls)
-        if any(form.action.endswith("/refresh") for form in browser.page.forms):
-            browser.submit(action="/refresh")
+    sync(odd_site, browser, connection.id)
+    before = len(bunq.calls)
+    rows_behind.run_duties(odd_site.app)
     connection, rows = stored(odd_site)
     assert connection.state == "lost"
     assert len(rows) == ACCOUNTS
@@ -150,8 +159,7 @@ def test_an_html_502_an_unsigned_429_and_a_lost_answer_do_not_stop_a_reading(bun
     words = "Too many requests. You can do a maximum of 3 calls per 1 seconds to this endpoint."
     bunq.answer_once("GET monetary-account", 502, "<h1>502 Bad Gateway</h1>", html=True)
     bunq.answer_once("GET monetary-account", 429, {"Error": [{"error_description": words}]})
-    browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    sync(odd_site, browser, connection.id)
     connection, rows = stored(odd_site)
     assert connection.error_kind is None
     assert len(rows) == ACCOUNTS
@@ -171,7 +179,7 @@ def test_a_no_that_is_hardly_bunqs_own_does_not_cost_the_approval(
         address = f"/connect/{attempt.id}"
         db.session.remove()
     browser.get(address)
-    assert stored(odd_site)[0].status == "active"
+    assert stored(odd_site)[0].state == "active"
 
 
 @pytest.mark.bank(classic_limits=True)
@@ -185,8 +193,7 @@ def test_the_classic_limits_are_kept_without_being_told(bunq: Bunq, odd_site: Th
     browser = connect(odd_site, bunq)
     connection, rows = stored(odd_site)
     assert len(rows) == ACCOUNTS
-    browser.get(f"/connections/{connection.id}/accounts")
-    browser.submit(action="/refresh")
+    sync(odd_site, browser, connection.id)
     connection, _ = stored(odd_site)
     assert not [call for call in bunq.calls if call.status == 429]
     assert connection.error_kind in (None, "waiting")
@@ -213,8 +220,7 @@ def try_again(site: ThreadSite, browser: Browser, connection_id: int) -> None:
     with site.app.app_context():
         db.session.execute(db.update(Connection).values(next_try_at=None, error_kind=None))
         db.session.commit()
-    browser.get(f"/connections/{connection_id}/accounts")
-    assert browser.submit(action="/refresh").status == 200
+    sync(site, browser, connection_id)
 
 
 def test_a_signed_list_of_nonsense_is_stored_as_far_as_it_makes_sense(bunq: Bunq, odd_site: ThreadSite) -> None:

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 
-from bunqflask.models import ConsentAttempt, MonetaryAccount
+from bunqflask.models import ConnectionState, ErrorKind, MonetaryAccount
+from bunqflask.services import workers
+from bunqflask.services.connections import overview
+from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.web.connections import presenters
+from bunqflask.web.connections.view_models import AccountRow
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 
 
-def account(**columns: Any) -> MonetaryAccount:
-    """Return a row like any other but for these columns."""
+def shown(holder: str = "Jodi Walker", **columns: Any) -> AccountRow:
+    """Return what a page shows of an account like any other but for these columns."""
     usual: dict[str, Any] = {
         "monetary_account_id": 7,
         "wrapper": "MonetaryAccountBank",
@@ -29,7 +33,8 @@ def account(**columns: Any) -> MonetaryAccount:
         "is_shared": True,
         "raw": {},
     }
-    return MonetaryAccount(**{**usual, **columns})
+    account = MonetaryAccount(**{**usual, **columns})
+    return presenters.account_row(overview.balance_of(account, 1, holder))
 
 
 def owner(name: object, status: str = "ACCEPTED") -> dict[str, Any]:
@@ -37,8 +42,7 @@ def owner(name: object, status: str = "ACCEPTED") -> dict[str, Any]:
 
 
 def joint(*owners: Any, holder: str = "Jodi Walker", **raw: Any) -> str:
-    row = account(wrapper="MonetaryAccountJoint", raw={"all_co_owner": list(owners), **raw})
-    return presenters.account_row(row, holder).type_label
+    return shown(holder, wrapper="MonetaryAccountJoint", raw={"all_co_owner": list(owners), **raw}).type_label
 
 
 def test_the_holder_is_no_co_owner_of_the_own_account() -> None:
@@ -53,30 +57,29 @@ def test_the_holder_is_no_co_owner_of_the_own_account() -> None:
     "owners", [None, {}, "x", 7, [None], ["x"], [{}], [{"alias": None}], [owner(None)], [owner("")], [owner(7)]]
 )
 def test_whatever_stands_in_the_list_of_owners_is_no_error(owners: Any) -> None:
-    row = account(wrapper="MonetaryAccountJoint", raw={"all_co_owner": owners})
-    assert presenters.account_row(row, "Jodi Walker").type_label == "Joint account"
+    assert shown(wrapper="MonetaryAccountJoint", raw={"all_co_owner": owners}).type_label == "Joint account"
 
 
 def test_who_has_not_accepted_yet_is_named() -> None:
     raw = {"all_co_owner": [owner("Jodi Walker"), owner("S. Okafor", "PENDING")]}
-    row = presenters.account_row(account(status="PENDING_ACCEPTANCE", raw=raw), "Jodi Walker")
+    row = shown(status="PENDING_ACCEPTANCE", raw=raw)
     assert row.pill is not None
     assert row.pill.text == "Waiting for co-owner S. Okafor"
 
 
 def test_an_account_is_closed_on_a_day_only_when_it_is_closed() -> None:
-    assert presenters.account_row(account(), "x").closed_on is None
-    assert presenters.account_row(account(status="CANCELLED"), "x").closed_on == NOON.date()
-    assert presenters.account_row(account(status="CANCELLED", updated_at=None), "x").closed_on is None
+    assert shown().closed_on is None
+    assert shown(status="CANCELLED").closed_on == NOON.date()
+    assert shown(status="CANCELLED", updated_at=None).closed_on is None
 
 
 def test_amounts_and_colours_pass_through_untouched() -> None:
-    row = presenters.account_row(account(balance=Decimal("-0.0050"), color="red", savings_goal=Decimal(5)), "x")
+    row = shown(balance=Decimal("-0.0050"), color="red", savings_goal=Decimal(5))
     assert row.amount == Decimal("-0.0050")
     assert row.color is None
     assert row.goal is not None
     assert row.goal.percent == 0
-    assert presenters.account_row(account(balance=None, savings_goal=Decimal(5)), "x").goal is None
+    assert shown(balance=None, savings_goal=Decimal(5)).goal is None
 
 
 def test_a_person_a_company_and_a_kind_nobody_knows() -> None:
@@ -88,32 +91,55 @@ def test_a_person_a_company_and_a_kind_nobody_knows() -> None:
     ]
 
 
-def test_what_a_poll_has_seen_changes_with_whatever_the_page_shows() -> None:
-    def seen(**columns: Any) -> str:
-        return presenters.seen(ConsentAttempt(**{"step": "connecting", **columns}))
-
-    states = [
-        seen(step="waiting"),
-        seen(),
-        seen(error_kind="waiting"),
-        seen(error_kind="unavailable"),
-        seen(error_kind="unavailable", next_try_at=NOON),
-        seen(error_kind="unavailable", next_try_at=NOON.replace(second=1)),
-    ]
-    assert len(set(states)) == len(states)
-    assert seen(error_kind="waiting", next_try_at=NOON) == seen(error_kind="waiting", next_try_at=NOON)
+def connection(**values: Any) -> ConnectionOverview:
+    """Return a connection whose accounts are up to date, but for these values."""
+    usual: dict[str, Any] = {
+        "id": 1,
+        "holder_name": "Jodi Walker",
+        "holder_type": "UserPerson",
+        "granted_user_id": 7,
+        "state": ConnectionState.ACTIVE,
+        "state_since": NOON,
+        "consented_at": NOON,
+        "accounts_synced_at": NOON,
+        "error_kind": None,
+        "error_facts": None,
+        "next_try_at": None,
+        "is_team_shared": False,
+        "may_manage": True,
+        "member_names": (),
+        "accounts": (),
+        "is_stale": False,
+        "is_due": True,
+        "is_syncing": False,
+        "is_requested": False,
+    }
+    return ConnectionOverview(**{**usual, **values})
 
 
 @pytest.mark.parametrize(
-    ("due", "reading", "waiting", "trigger"),
+    ("values", "updating", "trigger"),
     [
-        (True, False, False, "load delay:100ms"),
-        (True, True, False, "every 2s"),
-        (False, False, True, "every 2s"),
-        (False, False, False, "every 20s"),
+        ({}, False, None),
+        ({"is_stale": True}, True, "every 2s"),
+        ({"is_requested": True}, True, "every 2s"),
+        ({"is_syncing": True}, True, "every 2s"),
+        ({"is_stale": True, "is_due": False}, False, "every 20s"),
+        ({"is_stale": True, "is_due": False, "error_kind": ErrorKind.WAITING}, False, "every 2s"),
     ],
 )
-def test_a_card_asks_at_once_then_often_and_at_ease_while_bunq_is_away(
-    due: bool, reading: bool, waiting: bool, trigger: str
+def test_a_card_asks_again_often_while_it_is_updated_and_now_and_then_while_bunq_is_away(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], updating: bool, trigger: str | None
 ) -> None:
-    assert presenters._trigger(due=due, reading=reading, waiting=waiting) == trigger
+    monkeypatch.setattr(workers, "is_alive", lambda: True)
+    card = presenters.card(connection(**values))
+    assert (card.updating, card.polling_trigger, card.worker_is_missing) == (updating, trigger, False)
+
+
+@pytest.mark.parametrize("values", [{"is_stale": True}, {"is_requested": True}, {"is_syncing": True}, {}])
+def test_a_card_that_waits_for_the_worker_says_when_none_runs(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(workers, "is_alive", lambda: False)
+    waits = "is_stale" in values or "is_requested" in values
+    assert presenters.card(connection(**values)).worker_is_missing is waits

@@ -8,10 +8,12 @@ import pytest
 
 from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, Goal, Pill
+from bunqflask.web.ui import qr
 
 
 def a_row(amount: str | None, currency: str = "EUR") -> AccountRow:
     return AccountRow(
+        connection_id=1,
         monetary_account_id=1,
         name="Main",
         type_label="Bank account",
@@ -150,7 +152,7 @@ def test_view_models_cannot_be_changed() -> None:
 
 
 def test_the_qr_code_is_one_plain_drawing_with_a_quiet_zone() -> None:
-    drawing = str(view_models.qr_svg("http://localhost:5000/c/abc", label='<&"'))
+    drawing = str(qr.qr_svg("http://localhost:5000/c/abc", label='<&"'))
     size = int(re.findall(r'viewBox="0 0 (\d+) \1"', drawing)[0])
     dark = [(int(x), int(y), int(run)) for x, y, run in re.findall(r"M(\d+) (\d+)h(\d+)v1", drawing)]
     assert min(x for x, _, _ in dark) == 4
@@ -172,4 +174,4 @@ def test_the_qr_code_is_one_plain_drawing_with_a_quiet_zone() -> None:
     ],
 )
 def test_a_link_that_only_this_computer_can_open_is_known(address: str, here: bool) -> None:
-    assert view_models.stays_here(address) is here
+    assert qr.stays_here(address) is here

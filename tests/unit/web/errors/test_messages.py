@@ -1,33 +1,22 @@
 """The sentences for everything that can go wrong: complete, plain, and with somebody who can act."""
 
 import re
-from typing import get_args, get_type_hints
 
 import pytest
 
 from bunqflask.bunq import errors
+from bunqflask.models import AttemptFailure, ErrorKind
 from bunqflask.services.gateway import retry_policy
-from bunqflask.services.sync import payment_sync
-from bunqflask.web.errors import messages
+from bunqflask.web.errors.messages import failure_message
 
-KINDS = {kind for _type, kind in retry_policy._KINDS} | {*retry_policy._RETRY, "not_set_up", payment_sync.NOT_LISTED}
-TROUBLES = sorted(KINDS - {"waiting"})
-# Every way in which `consents` and `connecting` end an attempt.
-FAILURES = [
-    "no_code",
-    "bunq_error",
-    "code_refused",
-    "client_refused",
-    "waiting",
-    "unavailable",
-    "no_answer",
-    "not_understood",
-    "interrupted",
-    "given_up",
-    "secret_refused",
-    "refused",
-]
 JARGON = re.compile(r"\b(grant|token|oauth|api session|oops|sorry|invalid|illegal|exception|null)\b|!", re.IGNORECASE)
+# What a setup or a person at bunq ends, and no retry.
+NEED_A_PERSON = {
+    ErrorKind.SERVER_REFUSED,
+    ErrorKind.INSTALLATION_REFUSED,
+    ErrorKind.NOT_TRUSTED,
+    ErrorKind.NOT_SET_UP,
+}
 
 
 def all_errors(base: type[errors.BunqError]) -> set[type[errors.BunqError]]:
@@ -42,36 +31,44 @@ def test_every_error_of_the_client_has_a_kind() -> None:
     assert unnamed == []
 
 
-@pytest.mark.parametrize("kind", TROUBLES)
-def test_every_trouble_has_words_of_its_own(kind: str) -> None:
-    title, lead, todo, who, status = messages.error_kind(kind)
-    assert title
-    assert lead.endswith(".")
-    assert who
-    assert status in (502, 503)
-    if kind != "refused":
-        assert messages.error_kind(kind) != messages.error_kind("some kind nobody thought of")
-    assert not JARGON.search(" ".join([title, lead, *todo, who]))
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_every_kind_of_error_has_words_of_its_own(kind: ErrorKind) -> None:
+    policy = retry_policy.policy_for(kind)
+    assert policy.title
+    assert policy.lead.endswith(".")
+    assert policy.who
+    assert policy.status in (502, 503)
+    others = {other: retry_policy.policy_for(other) for other in ErrorKind}
+    assert [other for other, its in others.items() if (its.title, its.lead) == (policy.title, policy.lead)] == [kind]
+    assert not JARGON.search(" ".join([policy.title, policy.lead, *policy.todo, policy.who]))
 
 
-@pytest.mark.parametrize("kind", FAILURES)
-def test_every_end_of_an_attempt_has_words_of_its_own(kind: str) -> None:
-    title, happened, who, status = messages.failure(kind)
-    assert title
-    assert happened.endswith(".")
-    assert who
-    assert 400 <= status < 600
-    assert messages.failure(kind) != messages.failure("some kind nobody thought of")
-    assert not JARGON.search(" ".join([title, happened, who]))
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_what_needs_a_person_says_what_to_do_and_all_else_is_tried_again(kind: ErrorKind) -> None:
+    policy = retry_policy.policy_for(kind)
+    assert policy.needs_person is (kind in NEED_A_PERSON)
+    assert bool(policy.todo) is policy.needs_person
+    assert (policy.cause == "server") is (kind in NEED_A_PERSON)
+    longest = retry_policy.NOT_LISTED_RETRY if kind == ErrorKind.NOT_LISTED else retry_policy.LONGEST_RETRY
+    assert retry_policy._SOON <= policy.retry_after <= longest
 
 
-def test_a_kind_that_nobody_thought_of_is_told_all_the_same() -> None:
-    assert messages.error_kind("?") == messages.error_kind("refused")
-    assert "could not be used" in messages.failure("?")[1]
+@pytest.mark.parametrize("failure", AttemptFailure)
+def test_every_end_of_an_attempt_has_words_of_its_own(failure: AttemptFailure) -> None:
+    message = failure_message(failure)
+    assert message.title
+    assert message.happened.endswith(".")
+    assert message.who
+    assert 400 <= message.status < 600
+    assert [other for other in AttemptFailure if failure_message(other).happened == message.happened] == [failure]
+    assert not JARGON.search(" ".join([message.title, message.happened, message.who]))
 
 
-def test_the_sentences_need_no_more_than_words() -> None:
-    for function in (messages.error_kind, messages.failure):
-        hints = get_type_hints(function)
-        assert hints["kind"] is str
-        assert get_args(hints["return"])[-1] is int
+def test_every_failure_of_the_exchange_is_one_that_has_words() -> None:
+    """An attempt takes the kind of an error over as the reason of its failure."""
+    kinds = {retry_policy.kind_of(each) for each in (errors.CallNotAllowedYet("GET x", 1), errors.TransportFailed("x"))}
+    assert {AttemptFailure(kind.value) for kind in kinds} == {AttemptFailure.WAITING, AttemptFailure.NO_ANSWER}
+
+
+def test_an_attempt_that_failed_without_a_reason_is_told_all_the_same() -> None:
+    assert failure_message(None) == failure_message(AttemptFailure.REFUSED)

@@ -1,0 +1,219 @@
+"""Who reads takes no lock and sees one state; who writes does so in a unit of work, and in no second one inside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection as DatabaseConnection
+from sqlalchemy.exc import DBAPIError
+
+from bunqflask import clock
+from bunqflask.database import transactions
+from bunqflask.database.transactions import emit, transaction
+from bunqflask.extensions import db
+from bunqflask.models import Connection, Event, EventKind, RateLimitWindow, TeamMember
+from bunqflask.services.connections import overview
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from tests.protocol.connections.test_access import rules
+from tests.support import rows
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.consents import connect, start
+
+REFUSED = r"readonly|read-only"
+ENDPOINT = "GET user/#/monetary-account"
+
+
+@contextmanager
+def as_in_a_request() -> Iterator[None]:
+    """Let the rule for requests hold in the test's own thread too, which may otherwise write."""
+    before = transactions._may_write.set(False)
+    try:
+        yield
+    finally:
+        transactions._may_write.reset(before)
+
+
+@pytest.fixture
+def context(app: Flask) -> Iterator[Flask]:
+    with app.app_context(), as_in_a_request():
+        yield app
+        db.session.remove()
+
+
+def member(name: str) -> TeamMember:
+    return TeamMember(email=f"{name}@example.com", name=name, password_hash="x", created_at=clock.now())
+
+
+def names() -> list[str]:
+    return list(db.session.scalars(db.select(TeamMember.name).order_by(TeamMember.id)))
+
+
+@contextmanager
+def write_lock(app: Flask) -> Iterator[DatabaseConnection]:
+    """Hold what a writer holds: SQLite's one write lock."""
+    with app.app_context():
+        engine = db.engine
+    with transactions.writing(), engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        assert connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
+        yield connection
+        connection.rollback()
+
+
+@pytest.mark.sqlite_only
+def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    start(robin)
+    rows.run_duties(site.app)
+    with rows.behind(site.app):
+        ids = {
+            "connection_id": rows.connection(site.app).id,
+            "attempt_id": rows.attempts(site.app)[-1].id,
+            "monetary_account_id": 2083712,
+            "payment_row_id": rows.payment_ids()[0],
+            "login_id": 1,
+            "attachment_id": 1,
+            "token": "no-such-token",
+            "filename": "ui.css",
+        }
+    pages = [rule for rule in rules(site, ids) if rule.method == "GET"]
+    # These ask bunq for something, or take up an approval.
+    acting = {"notes.index", "notes.file", "consent.callback", "consent.link"}
+    assert len(pages) > 15
+    rows.age_logins(site.app, unused_for=timedelta(minutes=2))
+    with write_lock(site.app):
+        for rule in pages:
+            if rule.endpoint not in acting:
+                began = time.monotonic()
+                page = robin.get(rule.path)
+                assert page.status == (204 if rule.endpoint == "consent.status" else 200), rule
+                assert time.monotonic() - began < 5, f"{rule} waited for the lock"
+    with rows.behind(site.app):
+        assert rows.logins()[0].last_seen_at < clock.now() - timedelta(minutes=1), "the touch was left out"
+
+
+def test_outside_a_unit_of_work_nothing_can_be_written(context: Flask) -> None:
+    db.session.add(member("robin"))
+    with pytest.raises(DBAPIError, match=REFUSED):
+        db.session.flush()
+    db.session.rollback()
+    with pytest.raises(DBAPIError, match=REFUSED):
+        db.session.execute(db.delete(TeamMember))
+    db.session.rollback()
+    with db.engine.connect() as connection, pytest.raises(DBAPIError, match=REFUSED):
+        connection.execute(db.delete(TeamMember))
+    with transaction():
+        db.session.add(member("sam"))
+    assert names() == ["sam"]
+    with pytest.raises(DBAPIError, match=REFUSED):
+        db.session.execute(db.delete(TeamMember))
+    db.session.rollback()
+
+
+def test_a_unit_of_work_is_stored_whole_or_not_at_all(context: Flask) -> None:
+    def fail() -> None:
+        with transaction():
+            db.session.add(member("robin"))
+            emit(EventKind.SYNC_REQUESTED, connection_id=1)
+            db.session.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert names() == []
+    assert db.session.scalars(db.select(Event.id)).all() == []
+    with transaction():
+        db.session.add(member("sam"))
+        emit(EventKind.SYNC_REQUESTED, connection_id=1)
+    assert names() == ["sam"]
+    [recorded] = db.session.scalars(db.select(Event))
+    assert (recorded.kind, recorded.facts, recorded.handled_at) == (
+        EventKind.SYNC_REQUESTED,
+        {"connection_id": 1},
+        None,
+    )
+
+
+def test_units_of_work_do_not_nest_and_nothing_slow_happens_inside_one(context: Flask) -> None:
+    context.config["BUNQ_CALL_LIMITS"] = "classic"
+    acts: dict[str, Callable[[], object]] = {
+        "call a helper": lambda: transaction().__enter__(),
+        "a transaction beside it": lambda: transactions.separate_transaction().__enter__(),
+        "nothing slow": transactions.release,
+        "nothing slow may happen inside": lambda: RateLimiter(0).enter(ENDPOINT),
+        "nothing slow may happen inside a transaction": lambda: RateLimiter(1).pause(0.01),
+    }
+    for name, act in acts.items():
+        with transaction():
+            db.session.add(member(name))
+            with pytest.raises(RuntimeError, match=f"unit of work is open.*{name}"):
+                act()
+        assert names()[-1] == name, "the unit of work itself goes on"
+    assert db.session.scalars(db.select(RateLimitWindow)).all() == []
+    with pytest.raises(RuntimeError, match="unit of work"):
+        emit(EventKind.SYNC_REQUESTED, connection_id=1)
+
+
+def test_a_change_that_nobody_stores_is_noticed_before_a_call(context: Flask) -> None:
+    calls: list[Callable[[], object]] = [
+        transactions.release,
+        lambda: RateLimiter(0).enter(ENDPOINT),
+        lambda: transaction().__enter__(),
+    ]
+    for call in calls:
+        db.session.add(member("robin"))
+        with pytest.raises(RuntimeError, match="uncommitted work"):
+            call()
+        db.session.rollback()
+
+
+def test_who_reads_sees_one_state_and_who_writes_the_newest(context: Flask) -> None:
+    """A commit of somebody else between two reads of one request is not seen by the second."""
+    with transaction():
+        db.session.add(member("robin"))
+    assert names() == ["robin"]
+    with transactions.separate_transaction() as elsewhere:
+        elsewhere.execute(
+            db.insert(TeamMember).values(email="s@example.com", name="sam", password_hash="x", created_at=clock.now())
+        )
+    assert names() == ["robin"], "what is read later in one request is of the same state"
+    with transaction():
+        assert names() == ["robin", "sam"]
+    assert names() == ["robin", "sam"]
+
+
+def test_a_page_sees_one_state_while_a_connection_is_unshared(
+    site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
+    connect(robin, bank)
+    rows.run_duties(site.app)
+    robin.get("/connections/1/accounts")
+    robin.submit(action="/share")
+    original = overview.list_all
+
+    def list_then_unshare(principal: object) -> object:
+        found = original(principal)  # type: ignore[arg-type]
+        with site.app.app_context():
+            engine = db.engine
+        with transactions.writing(), engine.begin() as elsewhere:
+            elsewhere.execute(db.update(Connection).values(shared_at=None))
+        return found
+
+    for path in ("/payments", "/payments/export", "/"):
+        with rows.behind(site.app):
+            db.session.execute(db.update(Connection).values(shared_at=clock.now()))
+            db.session.commit()
+        monkeypatch.setattr(overview, "list_all", list_then_unshare)
+        page = sam.get(path)
+        monkeypatch.undo()
+        assert (page.status, "Main" in page.text) == (200, True), path
+        assert rows.connection(site.app).shared_at is None
+        assert "Main" not in sam.get(path).text, path
