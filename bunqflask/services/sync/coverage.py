@@ -18,15 +18,15 @@ def merge(covered: Sequence[CoveredRange], page: PaymentPage, *, below: int | No
     reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None
     if below is None:
-        known = [each for each in covered if each.newest >= each.oldest]
+        filled = [each for each in covered if each.newest >= each.oldest]
         # Without a payment yet its newest id is 0: what comes later may have any id above.
         top = CoveredRange(max(ids, default=0), min(reached, default=0), at_end)
-        return _joined(top, known)
-    top, *known = covered
+        return _joined(top, filled)
+    top, *rest = covered
     newest = max(ids, default=0) if top.newest < top.oldest else top.newest
     brings_older = any(each < below for each in reached)
     reaches_end = top.reaches_end or at_end or not (brings_older or page.is_paged)
-    return _joined(CoveredRange(newest, min([top.oldest, *reached]), reaches_end), known)
+    return _joined(CoveredRange(newest, min([top.oldest, *reached]), reaches_end), rest)
 
 
 def contains(covered: Sequence[CoveredRange], payment_id: int) -> bool:
