@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from bunqflask import clock
 from bunqflask.database import erasure, leases
-from bunqflask.database.transactions import transaction
+from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
@@ -277,6 +277,8 @@ def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
     failed: list[Exception] = []
     for duty in duties:
         for target in duty.targets():
+            # A reading transaction of ours must not be what the duty waits for.
+            release()
             try:
                 duty.run(target)
             except Exception as error:  # noqa: BLE001 - raised at the end

@@ -10,7 +10,6 @@ from flask import Flask
 
 from bunqflask import worker as bunqflask_worker
 from bunqflask.extensions import db
-
 from tests.support.apps import Site, child_environ
 from tests.support.processes import PythonProcess
 

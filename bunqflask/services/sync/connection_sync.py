@@ -91,6 +91,7 @@ def _run(
 ) -> bool:
     if not _sync_accounts(connection_id, patience_s=patience_s, is_background=is_background):
         return False
+    webhooks.ensure(connection_id, RateLimiter(patience_s, is_background=is_background))
     try:
         connection = access.by_id(connection_id)
         before, targets = _differences(connection), choose(connection)
@@ -119,7 +120,4 @@ def _sync_accounts(connection_id: int, *, patience_s: float, is_background: bool
         connection = access.by_id(connection_id)
     except (NotFoundHere, ObjectDeletedError):
         return False
-    if connection.state != ConnectionState.ACTIVE or connection.error_kind not in (None, ErrorKind.WAITING):
-        return False
-    webhooks.ensure(connection_id, RateLimiter(patience_s, is_background=is_background))
-    return True
+    return connection.state == ConnectionState.ACTIVE and connection.error_kind in (None, ErrorKind.WAITING)
