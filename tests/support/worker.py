@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from flask import Flask
 
@@ -15,13 +16,13 @@ from tests.support.processes import PythonProcess
 
 
 @contextmanager
-def worker(site: Site) -> Iterator[PythonProcess]:
-    """A real worker process."""
+def worker(site: Site, *, output: BinaryIO | None = None) -> Iterator[PythonProcess]:
+    """A real worker process; what it logs goes to `output`, if anywhere."""
     process = PythonProcess(
         ["-m", "flask", "--app", "wsgi", "worker"],
         env=child_environ(site.environ),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output or subprocess.DEVNULL,
+        stderr=output or subprocess.DEVNULL,
     )
     try:
         yield process

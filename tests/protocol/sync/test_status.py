@@ -73,7 +73,7 @@ def test_money_that_came_in_is_caught_up_with_by_itself(synced: ThreadSite, bank
     assert (behind.state, behind.not_imported) == (SyncState.CATCHING_UP, Decimal(56))
     run_duties(synced.app)
     caught_up = status_of(synced)
-    assert (caught_up.state, caught_up.not_imported) == (SyncState.UP_TO_DATE, 0)
+    assert (caught_up.state, caught_up.not_imported) == (SyncState.UP_TO_DATE, Decimal(0))
     assert rows.count(synced.app, Payment) == 3
     bank.forget_calls()
     run_duties(synced.app)
@@ -102,7 +102,8 @@ def test_a_difference_of_bunqs_own_is_a_gap_and_asked_for_once(synced: ThreadSit
 def test_money_that_moves_during_a_sync_leaves_no_older_balance(
     synced: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list_at_bunq, moved = accounts.sync, []
+    list_at_bunq = accounts.sync
+    moved: list[int] = []
 
     def then_money_moves(*args: Any, **kwargs: Any) -> None:
         list_at_bunq(*args, **kwargs)
