@@ -13,9 +13,12 @@ from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount
 from bunqflask.services.sync import payment_rows, payment_store, reconciliation
+from tests.support import history as stored_history
+from tests.support.history import Paid
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 30
+MAIN = 2083712
 
 
 class History:
@@ -70,6 +73,17 @@ class History:
         self.state.verified_id, self.state.discrepancies = check.verified_id, check.discrepancies
         self.state.unreconciled_from, self.state.reconciled_at = None, clock.now()
         db.session.commit()
+
+
+@pytest.mark.parametrize(("apart", "kind"), [(timedelta(seconds=30), "duplicate"), (timedelta(days=30), "missing")])
+def test_equal_payments_of_two_months_are_no_duplicates(connected_app: Flask, apart: timedelta, kind: str) -> None:
+    account, rent_at = stored_history.account(MAIN), clock.now() - timedelta(days=60)
+    rent = Paid(at=rent_at, amount="-25", balance="75.00", name="Landlord", text="rent")
+    again = Paid(at=rent_at + apart, amount="-25", balance="75.00", name="Landlord", text="rent")
+    last = Paid(at=rent_at + timedelta(days=40), amount="-5", balance="70.00")
+    stored_history.store(account, [Paid(at=rent_at - timedelta(days=1), amount="100"), rent, again, last])
+    (finding,) = reconciliation.findings(stored_history.account(MAIN).id, limit=5)
+    assert finding.kind == kind
 
 
 @pytest.mark.parametrize("seed", range(3))

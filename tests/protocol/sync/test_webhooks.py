@@ -1,11 +1,13 @@
 """bunq's callbacks: set beside others' and taken away again; a hint that wakes us, never data."""
 
 import time
+from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount, Payment
 from bunqflask.services.connections import access
@@ -13,6 +15,7 @@ from bunqflask.services.consent.disconnect import disconnect
 from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync, schedule
+from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect
@@ -155,6 +158,27 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
         assert _listed(access.list_active()[0]) == [theirs]
         db.session.remove()
     assert requests.post(ours, json={}, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(("age", "is_due"), [(timedelta(days=6, hours=23), False), (timedelta(days=7, hours=1), True)])
+@pytest.mark.sqlite_only
+def test_callbacks_that_somebody_wiped_out_are_set_again_within_a_week(
+    site: ThreadSite, bank: Bank, age: timedelta, is_due: bool
+) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    with rows.behind(site.app):
+        connection = access.list_active()[0]
+        _replace(connection, [])
+        db.session.execute(db.update(Connection).values(callbacks_set_at=clock.now() - age))
+        db.session.commit()
+    bank.forget_calls()
+    first_sync(site.app)
+    with rows.behind(site.app):
+        connection = access.list_active()[0]
+        assert {each["category"] for each in _listed(connection)} == ({"MUTATION", "OAUTH"} if is_due else set())
+        assert connection.callbacks_set_at is not None
+        assert (clock.now() - connection.callbacks_set_at < timedelta(minutes=5)) == is_due
 
 
 def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) -> None:
