@@ -14,7 +14,7 @@ from bunqflask.models.sync import CoveredRange
 def merge(covered: Sequence[CoveredRange], page: PaymentPage, *, below: int | None) -> tuple[CoveredRange, ...]:
     """Add a page to the covered ranges: a new range on top, or the top one going on below an id."""
     ids = [payment.payment_id for payment in page.payments]
-    # A page of other things than payments tells by its paging alone how far it goes.
+    # How far a page without payments goes, only its paging says.
     reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None
     if below is None:

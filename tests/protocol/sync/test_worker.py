@@ -154,7 +154,7 @@ def test_two_app_processes_and_two_workers_share_one_database(
         assert all(state.discrepancies == () for state in db.session.scalars(db.select(AccountSync)))
         db.session.remove()
     assert len(bank.calls("POST", "/session-server")) == 1
-    # Three pages hold the long history, one each of the others; whoever reads one, nobody else does.
+    # Three pages hold the long history, one each of the others; no two workers fetch the same.
     assert len(bank.calls("GET", "/payment")) == 3 + 3
 
 
