@@ -1,113 +1,207 @@
 """The worker: duties that nobody has to ask for, such as finishing consents and syncing payments.
 
-Rows say what is to be done and leases see that it is done once, so any number of workers may run, and a crash costs
-at most a minute. Events of the outbox start a duty at once; without one, each duty runs at its interval. A duty that
-fails is logged and tried again; it holds up no other.
+Rows say what is to be done and leases see that it is done once, so any number of workers may run, and `kill -9` costs
+at most the length of a lease. Events of the outbox start a duty at once; without one, each duty runs at its interval,
+and once when the worker starts. Each duty has threads of its own: one that is slow or fails holds up no other.
 """
 
 from __future__ import annotations
 
+import os
 import signal
-import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from bunqflask import clock
-from bunqflask.database import erasure
-from bunqflask.database.transactions import transaction
+from bunqflask.database import erasure, leases
+from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
-from bunqflask.services.connections import access
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import throttle
 
 _POLL_S = 0.5
-_THREADS = 4
+# How many connections one worker syncs at the same time.
+_SYNC_THREADS = 4
 _CONSENT_PATIENCE_S = 20.0
 _SYNC_PATIENCE_S = 900.0
-_RETRY_AFTER_FAILURE = timedelta(seconds=30)
-_STOP_WITHIN_S = 10.0
-_EVENTS_KEPT = timedelta(days=90)
+# After a failure, and twice as long after each further one, up to the second.
+_FIRST_RETRY_S = 30.0
+_LAST_RETRY_S = 480.0
+# What bunq is asked when the worker has to end may take this long; what takes longer is given up.
+_STOP_WITHIN_S = 5.0
+_EVENT_LIFETIME = timedelta(days=90)
+
+# What a duty is done for: a connection by its id; None for a duty that is one piece of work.
+Target = int | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Duty:
     """Something the worker does: every so often, and at once after some kinds of events.
 
-    With `targets`, `run` is called for each of them, several at a time; otherwise it is called without an argument.
+    `run` is called for each target, in as many threads at a time as the duty has.
     """
 
     name: str
-    run: Callable[..., object]
+    run: Callable[[Target], object]
     every: timedelta
     on: frozenset[EventKind] = frozenset()
-    targets: Callable[[], Sequence[int]] | None = None
+    targets: Callable[[], Sequence[Target]] = lambda: (None,)
+    threads: int = 1
 
 
-def _due_connections() -> list[int]:
-    return [connection.id for connection in access.list_active() if schedule.is_due(connection)]
-
-
-def _sync(connection_id: int) -> None:
-    connection_sync.run_due(connection_id, patience_s=_SYNC_PATIENCE_S)
+def _sync(connection_id: Target) -> None:
+    if connection_id is not None:
+        connection_sync.run_due(connection_id, patience_s=_SYNC_PATIENCE_S)
 
 
 def _delete_old_rows() -> None:
     throttle.delete_expired()
     with transaction():
-        old = Event.handled_at < clock.now() - _EVENTS_KEPT
+        old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))
 
 
 DUTIES = (
     Duty(
         name="finish consents",
-        run=lambda: completion.advance_all(patience_s=_CONSENT_PATIENCE_S),
+        run=lambda _: completion.advance_all(patience_s=_CONSENT_PATIENCE_S),
         every=timedelta(seconds=2),
         on=frozenset({EventKind.CONSENT_APPROVED}),
     ),
-    Duty(name="end overdue consents", run=attempts.end_all_overdue, every=timedelta(seconds=30)),
+    Duty(name="end overdue consents", run=lambda _: attempts.end_all_overdue(), every=timedelta(seconds=30)),
     Duty(
         name="close abandoned sessions",
-        run=abandoned_sessions.close_all,
+        run=lambda _: abandoned_sessions.close_all(),
         every=timedelta(minutes=1),
         on=frozenset({EventKind.SESSION_ABANDONED}),
     ),
     Duty(
         name="sync",
         run=_sync,
-        targets=_due_connections,
+        targets=schedule.due_connections,
+        threads=_SYNC_THREADS,
         every=timedelta(seconds=10),
         on=frozenset({EventKind.SYNC_REQUESTED, EventKind.CONNECTION_WORKS}),
     ),
     Duty(
         name="erase",
-        run=erasure.purge,
+        run=lambda _: erasure.purge(),
         every=timedelta(days=1),
         on=frozenset({EventKind.DATA_ERASED}),
     ),
-    Duty(name="delete old rows", run=_delete_old_rows, every=timedelta(hours=1)),
+    Duty(name="delete old rows", run=lambda _: _delete_old_rows(), every=timedelta(hours=1)),
 )
 
 
 @dataclass
-class _State:
-    """When a duty runs next, and what of it is running."""
+class _Round:
+    """One start of a duty: the events behind it, and the work that it began."""
 
-    next_at: datetime
-    running: list[Future[None]] = field(default_factory=list)
-    targets: set[int] = field(default_factory=set)
-    events: list[int] = field(default_factory=list)
-    has_failed: bool = False
+    events: frozenset[int]
+    work: list[Future[None]] = field(default_factory=list)
+
+
+@dataclass
+class _Retry:
+    """A target whose work has failed: how often in a row, and when to try again."""
+
+    failures: int
+    at_s: float
+
+
+class _Runner:
+    """Runs one duty: when it is due, each target once at a time, and those that failed again after a while.
+
+    Its times are of the monotonic clock, so that setting the clock right holds nothing up.
+    """
+
+    def __init__(self, app: Flask, duty: Duty) -> None:
+        self.duty = duty
+        self._app = app
+        self._next_s = time.monotonic()
+        self._pool = ThreadPoolExecutor(duty.threads, duty.name)
+        self._rounds: list[_Round] = []
+        self._running: dict[Target, Future[None]] = {}
+        self._retries: dict[Target, _Retry] = {}
+
+    def tick(self, unhandled: dict[int, EventKind]) -> set[int]:
+        """Begin what is due; returns the events that are handled by now."""
+        handled = self._collect()
+        known = handled.union(*(each.events for each in self._rounds))
+        events = {number for number, kind in unhandled.items() if kind in self.duty.on and number not in known}
+        if not self._waits_after_failure() and (events or self._is_time()):
+            self._next_s = time.monotonic() + self.duty.every.total_seconds()
+            self._begin(frozenset(events))
+        return handled
+
+    def stop(self) -> list[Future[None]]:
+        """Begin nothing any more; returns what still runs."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        return [future for future in self._running.values() if not future.done()]
+
+    def _waits_after_failure(self) -> bool:
+        """Tell whether the duty as a whole has failed, and is not to be tried again yet."""
+        return None in self._retries and self._retries[None].at_s > time.monotonic()
+
+    def _is_time(self) -> bool:
+        now_s = time.monotonic()
+        retries = (retry for target, retry in self._retries.items() if target not in self._running)
+        return self._next_s <= now_s or any(retry.at_s <= now_s for retry in retries)
+
+    def _begin(self, events: frozenset[int]) -> None:
+        try:
+            targets = self.duty.targets()
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
+            self._note_failure(None, error)
+            return
+        self._retries = {each: retry for each, retry in self._retries.items() if each in targets}
+        begun, now_s = _Round(events), time.monotonic()
+        for target in targets:
+            has_to_wait = target in self._retries and self._retries[target].at_s > now_s
+            if target not in self._running and not has_to_wait:
+                self._running[target] = self._pool.submit(self._run, target)
+                begun.work.append(self._running[target])
+        self._rounds.append(begun)
+
+    def _collect(self) -> set[int]:
+        """Note what has ended. Events are handled when all that they began has ended: rows say what is left to do."""
+        for target, future in list(self._running.items()):
+            if not future.done():
+                continue
+            del self._running[target]
+            error = future.exception()
+            if error is None:
+                self._retries.pop(target, None)
+            else:
+                self._note_failure(target, error)
+        ended = [each for each in self._rounds if all(future.done() for future in each.work)]
+        self._rounds = [each for each in self._rounds if each not in ended]
+        return {number for each in ended for number in each.events}
+
+    def _note_failure(self, target: Target, error: BaseException) -> None:
+        failures = self._retries[target].failures + 1 if target in self._retries else 1
+        wait_s = min(_FIRST_RETRY_S * 2 ** min(failures - 1, 10), _LAST_RETRY_S)
+        self._retries[target] = _Retry(failures, time.monotonic() + wait_s)
+        name = self.duty.name if target is None else f"{self.duty.name} {target}"
+        # The stack says nothing new the second time, and nothing at all of a database that is away.
+        details = None if failures > 1 or isinstance(error, OperationalError) else error
+        self._app.logger.error("%s failed (%d in a row): %s", name, failures, type(error).__name__, exc_info=details)
+
+    def _run(self, target: Target) -> None:
+        with self._app.app_context():
+            self.duty.run(target)
 
 
 class Worker:
@@ -115,104 +209,79 @@ class Worker:
 
     def __init__(self, app: Flask, duties: Iterable[Duty] = DUTIES) -> None:
         self._app = app
-        self._duties = tuple(duties)
-        self._stopping = threading.Event()
-        now = clock.now()
-        self._states = {duty.name: _State(now) for duty in self._duties}
-        self._pool = ThreadPoolExecutor(_THREADS, "duty")
+        self._runners = [_Runner(app, duty) for duty in duties]
+        self._handled_kinds = frozenset[EventKind]().union(*(runner.duty.on for runner in self._runners))
+        self._is_stopping = False
+        self._is_database_away = False
+        self._name = workers.name()
+        self._beat_s = time.monotonic()
 
     def run(self) -> None:
-        """Do the duties until the process is told to end."""
+        """Do the duties until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        name, beat_at = workers.name(), clock.now()
-        while not self._stopping.is_set():
+        while not self._is_stopping:
             with self._app.app_context():
-                try:
-                    if clock.now() >= beat_at:
-                        workers.beat(name)
-                        beat_at = clock.now() + workers.BEAT_EVERY
-                    self._start_due()
-                except SQLAlchemyError as error:
-                    self._app.logger.warning("the worker waits for the database: %s", type(error).__name__)
-                    self._stopping.wait(_STOP_WITHIN_S)
-            self._stopping.wait(_POLL_S)
-        self._finish(name)
+                self._tick()
+            time.sleep(_POLL_S)
+        self._finish()
 
     def stop(self) -> None:
-        """Start no duty any more, and end those that run at their next call to bunq."""
-        self._stopping.set()
-        rate_limiter.stop_waiting()
+        """Let `run` end. Only sets a flag, because a signal may come while this thread holds any lock."""
+        self._is_stopping = True
 
-    def _start_due(self) -> None:
-        rows = db.session.execute(select(Event.id, Event.kind).where(Event.handled_at.is_(None))).all()
-        handled: set[int] = set()
-        for duty in self._duties:
-            state = self._states[duty.name]
-            self._collect(duty, state, handled)
-            new = [row.id for row in rows if row.kind in duty.on and row.id not in state.events]
-            is_idle = not state.running or duty.targets is not None
-            if is_idle and (clock.now() >= state.next_at or (new and not state.has_failed)):
-                state.next_at = clock.now() + duty.every
-                state.events += new
-                self._start(duty, state)
-        known = {each for duty in self._duties for each in duty.on}
-        handled |= {row.id for row in rows if row.kind not in known}
-        if handled:
-            with transaction():
-                db.session.execute(update(Event).where(Event.id.in_(handled)).values(handled_at=clock.now()))
-
-    def _collect(self, duty: Duty, state: _State, handled: set[int]) -> None:
-        """Take note of what has ended; the events behind it are handled when all of it succeeded."""
-        failed = [each for each in state.running if each.done() and each.exception() is not None]
-        state.running = [each for each in state.running if not each.done()]
-        if failed:
-            state.has_failed, state.events = True, []
-            state.next_at = min(state.next_at, clock.now() + _RETRY_AFTER_FAILURE)
-        elif not state.running or duty.targets is not None:
-            # What a target's work leaves undone stands in its own row, so its events need not wait for it.
-            handled |= set(state.events)
-            state.has_failed, state.events = False, []
-
-    def _start(self, duty: Duty, state: _State) -> None:
-        if duty.targets is None:
-            state.running.append(self._pool.submit(self._do, duty, None))
-            return
+    def _tick(self) -> None:
         try:
-            found = [each for each in duty.targets() if each not in state.targets]
-        except Exception:
-            self._app.logger.exception("%s: what is due cannot be found", duty.name)
-            return
-        for target in found:
-            state.targets.add(target)
-            future = self._pool.submit(self._do, duty, target)
-            future.add_done_callback(lambda _future, target=target: state.targets.discard(target))  # type: ignore[misc]
-            state.running.append(future)
+            if self._beat_s <= time.monotonic():
+                workers.beat(self._name)
+                self._beat_s = time.monotonic() + workers.BEAT_EVERY.total_seconds()
+            rows = db.session.execute(select(Event.id, Event.kind).where(Event.handled_at.is_(None))).all()
+            unhandled = {row.id: row.kind for row in rows}
+            handled = {number for number, kind in unhandled.items() if kind not in self._handled_kinds}
+            handled |= {number for runner in self._runners for number in runner.tick(unhandled)}
+            if handled:
+                with transaction():
+                    db.session.execute(update(Event).where(Event.id.in_(handled)).values(handled_at=clock.now()))
+            if self._is_database_away:
+                self._app.logger.warning("the database answers")
+            self._is_database_away = False
+        except SQLAlchemyError as error:
+            if not self._is_database_away:
+                # Before the first `flask db upgrade` too: there are no tables yet.
+                self._app.logger.warning("the worker waits for the database: %s", type(error).__name__)
+            self._is_database_away = True
 
-    def _do(self, duty: Duty, target: int | None) -> None:
+    def _finish(self) -> None:
+        """End at the next calls to bunq; what waits for an answer for too long is given up, with its leases."""
+        rate_limiter.stop_waiting()
+        running = [future for runner in self._runners for future in runner.stop()]
+        given_up = wait(running, timeout=_STOP_WITHIN_S).not_done
         with self._app.app_context():
             try:
-                duty.run() if target is None else duty.run(target)
-            except Exception:
-                self._app.logger.exception("%s has failed", duty.name)
-                raise
-
-    def _finish(self, name: str) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        with self._app.app_context():
-            workers.end(name)
+                workers.end(self._name)
+                leases.release_all()
+            except SQLAlchemyError as error:
+                self._app.logger.warning("the worker ends without the database: %s", type(error).__name__)
+        if given_up:
+            self._app.logger.warning("the worker ends in the middle of %d pieces of work", len(given_up))
+            os._exit(0)  # at its usual end Python waits for all threads
 
 
 def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
-    """Run every duty once in this thread, and mark all events handled: what `flask sync` and tests use."""
+    """Run every duty once in this thread, and mark all events handled.
+
+    :raises Exception: what the first duty that failed has raised; the others are run all the same.
+    """
     with transaction():
         db.session.execute(update(Event).where(Event.handled_at.is_(None)).values(handled_at=clock.now()))
+    failed: list[Exception] = []
     for duty in duties:
-        try:
-            if duty.targets is None:
-                duty.run()
-            else:
-                for target in duty.targets():
-                    duty.run(target)
-        except Exception:
-            current_app.logger.exception("%s has failed", duty.name)
+        for target in duty.targets():
+            # A reading transaction of ours must not be what the duty waits for.
+            release()
+            try:
+                duty.run(target)
+            except Exception as error:  # noqa: BLE001 - raised at the end
+                failed.append(error)
+    if failed:
+        raise failed[0]

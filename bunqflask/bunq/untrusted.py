@@ -41,7 +41,7 @@ def read_json(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except ValueError:
-        pass  # stricter than our contract, but several times as quick: most of reading a history is reading JSON
+        pass  # stricter than our contract, but several times as quick: most of an import is reading JSON
     try:
         return json.loads(body.decode(), parse_float=_finite, parse_constant=_nothing)
     except RecursionError:

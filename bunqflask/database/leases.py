@@ -26,6 +26,10 @@ from bunqflask.extensions import db
 LEASE = timedelta(seconds=45)
 
 
+# What this process holds by `held`, for a worker that has to end in the middle of something.
+_held_here: set[Lease] = set()
+
+
 class LeaseLost(Exception):
     """The lease ran out and another worker took it, or the row was deleted: the work must not be stored."""
 
@@ -107,10 +111,19 @@ def held(row: Leased, *conditions: ColumnElement[bool]) -> Iterator[Lease | None
     if lease is None:
         yield None
         return
+    _held_here.add(lease)
     try:
         yield lease
     finally:
+        _held_here.discard(lease)
         with transaction():
+            lease.release()
+
+
+def release_all() -> None:
+    """Give back all leases that this process holds by `held`: it ends, and what it did under them is not stored."""
+    with transaction():
+        for lease in list(_held_here):
             lease.release()
 
 

@@ -95,7 +95,7 @@ class TypedJson(TypeDecorator[Value], Generic[Value]):
     cache_ok = True
 
     def __init__(self, python_type: Any) -> None:
-        super().__init__()
+        super().__init__(none_as_null=True)
         self.json_type = python_type
 
     def process_bind_param(self, value: Value | None, dialect: Dialect) -> Any:

@@ -71,8 +71,12 @@ class AccountSync(Leased, RetryState, Base):
     synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # a callback or a person asked for a sync
     requested_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-    # a person asked to import the whole history again, for what has changed since
-    is_full_requested: Mapped[bool] = mapped_column(default=False)
+    # a person asked to import the whole history again, for what has changed since: the ranges that are imported again
+    # so far, newest first; None unless asked for
+    full_import: Mapped[tuple[CoveredRange, ...] | None] = mapped_column(TypedJson(tuple[CoveredRange, ...]))
+    # bunq's balance less the balance after the newest payment, at the last sync: as long as it is the same, another
+    # sync would find nothing; None where one of them is unknown
+    balance_difference: Mapped[Decimal | None] = mapped_column(ExactAmount)
     # every payment up to this row has a balance that follows from the one before it
     verified_id: Mapped[int | None] = mapped_column(BigInteger)
     # the payments whose balance does not

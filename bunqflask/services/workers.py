@@ -22,7 +22,7 @@ _ALIVE_FOR = timedelta(seconds=30)
 def is_alive() -> bool:
     """Tell whether a worker runs."""
     seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
-    return seen_at is not None and seen_at > clock.now() - _ALIVE_FOR
+    return not clock.is_over(seen_at, after=_ALIVE_FOR)
 
 
 def name() -> str:

@@ -1,24 +1,65 @@
-"""A worker as an operator starts it."""
+"""The worker: as an operator starts it, or its duties alone, done once."""
 
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
+from flask import Flask
+
+from bunqflask import worker as bunqflask_worker
+from bunqflask.extensions import db
 from tests.support.apps import Site, child_environ
 from tests.support.processes import PythonProcess
 
 
 @contextmanager
-def worker(site: Site) -> Iterator[PythonProcess]:
-    """A real worker process."""
+def worker(site: Site, *, output: BinaryIO | None = None) -> Iterator[PythonProcess]:
+    """A real worker process; what it logs goes to `output`, if anywhere."""
     process = PythonProcess(
         ["-m", "flask", "--app", "wsgi", "worker"],
         env=child_environ(site.environ),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=output or subprocess.DEVNULL,
+        stderr=output or subprocess.DEVNULL,
     )
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+def run_duties(app: Flask) -> None:
+    """Do what a worker does, once; what fails, fails the test.
+
+    In a thread of its own, where what is not in a transaction can only read, as in a worker.
+    """
+    failed: list[Exception] = []
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                bunqflask_worker.run_duties_once()
+            except Exception as error:  # noqa: BLE001 - raised in the test's own thread
+                failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def soon(app: Flask, test: Callable[[], bool], *, within_s: float = 40.0) -> None:
+    """Wait until a test of the database holds."""
+    deadline = time.monotonic() + within_s
+    while True:
+        with app.app_context():
+            is_done = test()
+            db.session.remove()
+        if is_done:
+            return
+        assert time.monotonic() < deadline, "the worker did not do it"
+        time.sleep(0.1)

@@ -1,8 +1,8 @@
-"""Notes on payments, and the files attached to either: read from bunq when somebody looks, not with the history.
+"""Notes on payments, and the files attached to either: fetched from bunq when somebody looks, not by a sync.
 
-bunq lists notes for one payment at a time, two calls each: reading them with the history would multiply its calls.
-So the page of a payment asks for them once it is there, and what it gets is kept. For the same reason a search
-does not look in them: it would find a note only on payments that somebody has opened before.
+bunq lists notes for one payment at a time, two calls each: a backfill with notes would take many times the calls.
+So the page of a payment asks for them once it is there, and stores them. For the same reason a search does not look
+in them: it would find a note only on payments that somebody has opened before.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bunqflask.services.principal import Principal
 
 Result = TypeVar("Result")
 
-# People change notes, and nobody tells us.
+# People change notes, and bunq has no callback for it.
 STALE_AFTER = timedelta(minutes=5)
 _RETRY_S = 60.0
 _WAIT_S = 3.0
@@ -99,17 +99,17 @@ def may_be_asked(connection: Connection, account: AccountBalance) -> bool:
 
 
 def is_stale(state: NoteSync | None) -> bool:
-    """Tell whether notes should be read again."""
+    """Tell whether notes should be fetched again."""
     return state is None or clock.is_over(state.synced_at, after=STALE_AFTER)
 
 
 def is_due(state: NoteSync | None) -> bool:
-    """Tell whether a reading that is wanted may be tried now."""
+    """Tell whether bunq may be asked for notes now."""
     return state is None or clock.has_come(state.next_try_at, longest=timedelta(seconds=_RETRY_AFTER_NO_S))
 
 
-def is_being_read(state: NoteSync | None) -> bool:
-    """Tell whether some worker reads the notes at this moment."""
+def is_fetching(state: NoteSync | None) -> bool:
+    """Tell whether they are being fetched now."""
     return state is not None and leases.is_taken(state)
 
 
@@ -218,7 +218,7 @@ def _ensure_state(payment_row_id: int) -> NoteSync:
     try:
         with transaction():
             db.session.execute(insert_into(NoteSync).values(id=payment_row_id).on_conflict_do_nothing())
-    except IntegrityError as error:  # the payment was erased this moment
+    except IntegrityError as error:  # the payment was erased just now
         raise NotFoundHere from error
     state = db.session.get(NoteSync, payment_row_id)
     if state is None:
@@ -227,7 +227,7 @@ def _ensure_state(payment_row_id: int) -> NoteSync:
 
 
 def _store(state: NoteSync, found: Sequence[bunq_notes.Note]) -> None:
-    """Keep these notes and no others: what was changed or deleted at bunq is so here. Does not commit."""
+    """Store these notes and no others, within the caller's transaction: what was deleted at bunq is deleted here."""
     db.session.execute(delete(Note).where(Note.payment_row_id == state.id))
     db.session.add_all(
         Note(

@@ -14,19 +14,19 @@ from bunqflask.models.sync import CoveredRange
 def merge(covered: Sequence[CoveredRange], page: PaymentPage, *, below: int | None) -> tuple[CoveredRange, ...]:
     """Add a page to the covered ranges: a new range on top, or the top one going on below an id."""
     ids = [payment.payment_id for payment in page.payments]
-    # A page of other things than payments tells by its paging alone how far it goes.
+    # How far a page without payments goes, only its paging says.
     reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None
     if below is None:
-        known = [each for each in covered if each.newest >= each.oldest]
+        filled = [each for each in covered if each.newest >= each.oldest]
         # Without a payment yet its newest id is 0: what comes later may have any id above.
         top = CoveredRange(max(ids, default=0), min(reached, default=0), at_end)
-        return _joined(top, known)
-    top, *known = covered
+        return _joined(top, filled)
+    top, *rest = covered
     newest = max(ids, default=0) if top.newest < top.oldest else top.newest
     brings_older = any(each < below for each in reached)
     reaches_end = top.reaches_end or at_end or not (brings_older or page.is_paged)
-    return _joined(CoveredRange(newest, min([top.oldest, *reached]), reaches_end), known)
+    return _joined(CoveredRange(newest, min([top.oldest, *reached]), reaches_end), rest)
 
 
 def contains(covered: Sequence[CoveredRange], payment_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""Late changes: payments that bunq changed after they were read, or told of only after later ones had been read."""
+"""Late changes: payments that bunq changed after their import, or listed only after later ones had been imported."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from bunqflask.models.payments import payment_id_of
 from bunqflask.services.sync import coverage
 from bunqflask.services.sync.payment_rows import Row
 
-# What sums of payments are made of.
+# What aggregates are made of.
 summed_of = attrgetter("created_at", "amount", "currency", "type", "counterparty_iban")
 
-# By then the books of the quarter are closed; a payment's own page tells of its changes for good.
-TOLD_FOR = timedelta(days=90)
+# By then the books of the quarter are closed; a payment's own page shows its changes for good.
+SHOWN_FOR = timedelta(days=90)
 
-_kept = table_of(Payment).c
+_payment = table_of(Payment).c
 _STORED = select(
-    _kept.id,
-    _kept.created_at,
-    _kept.updated_at,
-    _kept.amount,
-    _kept.currency,
-    _kept.balance_after,
-    _kept.type,
-    _kept.counterparty_iban,
-).where(_kept.account_id == bindparam("account_id"), _kept.id.between(bindparam("first_id"), bindparam("last_id")))
+    _payment.id,
+    _payment.created_at,
+    _payment.updated_at,
+    _payment.amount,
+    _payment.currency,
+    _payment.balance_after,
+    _payment.type,
+    _payment.counterparty_iban,
+).where(
+    _payment.account_id == bindparam("account_id"), _payment.id.between(bindparam("first_id"), bindparam("last_id"))
+)
 
 
 def stored(account_id: int, first_id: int, last_id: int) -> Mapping[int, Any]:
-    """Return what is kept of payments that lie together, by their rows: what is noted or summed of it."""
+    """Return those columns of neighbouring payments that late changes and aggregates depend on, by their rows."""
     within = {"account_id": account_id, "first_id": first_id, "last_id": last_id}
     return {row.id: row for row in db.session.connection().execute(_STORED, within)}
 
@@ -47,7 +49,7 @@ def notice(
     stored: Mapping[int, Any],
     covered: Sequence[CoveredRange],
 ) -> list[PaymentChange]:
-    """Return what is about to change in payments that books may already be made of: money or moment, not words.
+    """Return the late changes that rows will make: of amount, balance or time, not of texts.
 
     :param rows: payments as they will be stored, none of them older than what is stored.
     :param covered: the ranges that were covered before; a new payment within one came late.
@@ -67,11 +69,11 @@ def notice(
 
 
 def newest_of(account_id: int, limit: int) -> list[Payment]:
-    """Return the payments of an account that changed or came late of late, the one noticed last first, each once."""
+    """Return the payments of an account that changed or came late lately, each once, the one noticed last first."""
     noticed = func.max(PaymentChange.id).label("noticed")
     latest = (
         select(PaymentChange.payment_row_id, noticed)
-        .where(*_of_late(account_id))
+        .where(*_within_days(account_id))
         .group_by(PaymentChange.payment_row_id)
         .subquery()
     )
@@ -80,19 +82,19 @@ def newest_of(account_id: int, limit: int) -> list[Payment]:
 
 
 def count(account_id: int) -> int:
-    """Return how many payments of an account changed or came late, of late."""
-    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_of_late(account_id))
+    """Return how many payments of an account changed or came late in that time."""
+    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_within_days(account_id))
     return db.session.scalar(query) or 0
 
 
 def of_payment(payment: Payment) -> list[PaymentChange]:
-    """Return what changed in a payment since it was first read, oldest first."""
+    """Return what changed in a payment since its import, oldest first."""
     query = select(PaymentChange).where(PaymentChange.payment_row_id == payment.id).order_by(PaymentChange.id)
     return list(db.session.scalars(query))
 
 
-def _of_late(account_id: int) -> list[ColumnElement[bool]]:
-    return [PaymentChange.account_id == account_id, PaymentChange.noticed_at >= clock.now() - TOLD_FOR]
+def _within_days(account_id: int) -> list[ColumnElement[bool]]:
+    return [PaymentChange.account_id == account_id, PaymentChange.noticed_at >= clock.now() - SHOWN_FOR]
 
 
 def _change(account_id: int, row_id: int, *, kind: LateChangeKind) -> PaymentChange:
@@ -100,7 +102,7 @@ def _change(account_id: int, row_id: int, *, kind: LateChangeKind) -> PaymentCha
 
 
 def _differs(was: Any, row: Row) -> bool:
-    # A balance that bunq did not tell is no other balance.
+    # A balance that bunq did not list is no other balance.
     balances = (was.balance_after, row.balance_after)
     return (was.amount, was.currency, was.created_at) != (row.amount, row.currency, row.created_at) or (
         None not in balances and balances[0] != balances[1]

@@ -15,7 +15,7 @@ from bunqflask.services.payments.tokenizer import amount_word, fours, search_tex
 
 
 class Row(NamedTuple):
-    """What keeps a payment: the columns of `payment` and of `payment_raw` together, in the words of Python."""
+    """What is stored of a payment: the columns of `payment` and of `payment_raw` together, as Python values."""
 
     id: int
     account_id: int
@@ -35,11 +35,11 @@ class Row(NamedTuple):
 
 
 def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
-    """Make the rows that keep payments of one account, by their ids.
+    """Make the rows that store payments of one account, by their ids.
 
     :raises ResponseNotUnderstood: an amount is finer than any currency knows.
     """
-    # A page may tell of one payment twice, when it changed while bunq made the page.
+    # A page may list one payment twice, when it changed while bunq made the page.
     latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
     # In this order databases write quickest.
     return [_row(account_id, latest[payment_id]) for payment_id in sorted(latest)]

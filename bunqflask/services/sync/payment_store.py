@@ -11,7 +11,7 @@ from bunqflask.models import CoveredRange
 from bunqflask.services.payments import aggregates
 from bunqflask.services.sync import late_changes
 from bunqflask.services.sync.payment_rows import Row
-from bunqflask.services.sync.payment_upserts import statements
+from bunqflask.services.sync.payment_upserts import upsert
 
 
 def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRange] = ()) -> int | None:
@@ -32,10 +32,8 @@ def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRang
     if not rows:
         return None
     noticed = late_changes.notice(account_id, rows, stored, covered)
-    aggregates.forget(account_id, _moments_of_change(rows, stored))
-    connection = db.session.connection()
-    for statement, values in statements(connection.dialect, rows):
-        connection.exec_driver_sql(statement, values)
+    aggregates.forget(account_id, _times_of_change(rows, stored))
+    upsert(db.session.connection(), rows)
     db.session.add_all(noticed)
     return next((row.id for row in rows if _is_unreconciled(row, stored.get(row.id))), None)
 
@@ -43,12 +41,12 @@ def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRang
 def _is_unreconciled(row: Row, was: Any) -> bool:
     if was is None or row.amount != was.amount:
         return True
-    # A balance that bunq does not tell any more is not forgotten.
+    # A balance that bunq does not list any more is not deleted.
     return row.balance_after is not None and bool(row.balance_after != was.balance_after)
 
 
-def _moments_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterator[datetime]:
-    """Yield the moments of payments that are new, and both moments of those of which a sum would change."""
+def _times_of_change(rows: Sequence[Row], stored: Mapping[int, Any]) -> Iterator[datetime]:
+    """Yield the times of payments that are new, and both times of those of which an aggregate would change."""
     for row in rows:
         was = stored.get(row.id)
         if was is None:

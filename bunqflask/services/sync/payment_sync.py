@@ -2,14 +2,15 @@
 
 For each account we know which ranges of its history are stored without a hole. A sync takes the newest page, and goes
 on below it until it meets a covered range or the end of history. Each page is committed together with the ranges, so a
-crash costs at most the page that is being stored.
+crash costs at most the page that is being stored. A full import does the same with ranges of its own, so it goes on
+after a crash too, and what is stored stays complete meanwhile.
 
 https://doc.bunq.com/basics/pagination
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,13 +27,14 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, CoveredRange, ErrorKind
+from bunqflask.models import AccountSync, CoveredRange, ErrorKind, MonetaryAccount
 from bunqflask.models.payments import payment_id_of
 from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
 from bunqflask.services.payments import aggregates, repository
-from bunqflask.services.sync import coverage, payment_rows, payment_store, progress, reconciliation
+from bunqflask.services.sync import balances, coverage, payment_rows, payment_store, progress, reconciliation
 
 # A discrepancy that bunq itself has stays one: asking for it again costs no more calls than this at each sync.
 _MOST_REPAIRS = 3
@@ -50,6 +52,20 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Target:
+    """An account to sync, by our id and bunq's.
+
+    `conditions` must still hold of its `AccountSync` row. `full`: import the whole history again, for what has changed
+    since.
+    """
+
+    account_id: int
+    monetary_account_id: int
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    full: bool = False
+
+
+@dataclass(frozen=True)
 class _Account:
     """The account that is synced, under which lease, and in which bunq session."""
 
@@ -59,32 +75,29 @@ class _Account:
     bunq: Bunq
 
 
+Report = Callable[[Progress], None]
+
+
 def run(
     connection_id: int,
-    account_id: int,
-    monetary_account_id: int,
-    *conditions: ColumnElement[bool],
+    target: Target,
+    *,
     patience_s: float,
-    full: bool = False,
     is_background: bool = False,
-    report: Callable[[Progress], None] | None = None,
+    report: Report | None = None,
 ) -> bool:
-    """Sync the payments of one account; True when all of it succeeded, or another worker does it.
-
-    :param conditions: what must still hold of its `AccountSync` row.
-    :param full: import the whole history again, for what has changed since.
-    """
-    error_kind = None
+    """Sync the payments of one account; True when all of it succeeded, or another worker does it."""
+    account_id, error_kind = target.account_id, None
     try:
-        state = _ensure_state(account_id)
-        with leases.held(state, *conditions) as lease:
+        with leases.held(_ensure_state(account_id), *target.conditions) as lease:
             if lease is None:
                 return True
             limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)
             try:
                 with sessions.of_connection(connection_id, limiter) as bunq:
-                    _sync(_Account(account_id, monetary_account_id, lease, bunq), full=full, report=report)
-            except errors.BunqError as error:
+                    account = _Account(account_id, target.monetary_account_id, lease, bunq)
+                    _sync(account, full=target.full, report=report)
+            except (errors.BunqError, NotSetUp) as error:
                 error_kind = _record(lease, account_id, error)
         aggregates.rebuild(account_id)
     except (sessions.SessionGone, LeaseLost, ObjectDeletedError, StaleDataError, IntegrityError):
@@ -95,37 +108,48 @@ def run(
     return error_kind in (None, ErrorKind.NOT_LISTED)
 
 
-def _sync(account: _Account, *, full: bool, report: Callable[[Progress], None] | None) -> None:
-    asked_at = clock.now()
-    _import(account, full=full, report=report)
-    check = reconciliation.check_all(account.id) if full else _repair(account)
+def _sync(account: _Account, *, full: bool, report: Report | None) -> None:
+    started_at = clock.now()
+    if full:
+        with transaction():
+            _locked(account).full_import = ()
+    is_full = _state(account.id).full_import is not None
+    covered = _import(account, is_full=is_full, report=report)
+    check = reconciliation.check_all(account.id) if is_full else _repair(account)
     with transaction():
-        account.lease.verify()
-        state = db.session.get_one(AccountSync, account.id)
-        _record_success(state, asked_at, check, full=full)
+        state = _locked(account)
+        if is_full:
+            state.covered, state.full_import = covered, None
+        _record_success(state, started_at, check)
 
 
-def _import(account: _Account, *, full: bool, report: Callable[[Progress], None] | None) -> None:
-    before = db.session.get_one(AccountSync, account.id).covered
-    covered: Sequence[CoveredRange] = () if full else before
+def _import(account: _Account, *, is_full: bool, report: Report | None) -> tuple[CoveredRange, ...]:
+    """Import what is not covered yet; returns the ranges that are covered then."""
+    state = _state(account.id)
+    covered = (state.full_import or ()) if is_full else state.covered
+    covered_before = state.covered
     page, below = account.bunq.list_payments(account.monetary_account_id), None
     while True:
-        merged = coverage.merge(covered, page, below=below)
-        oldest = merged[0].oldest
-        if below is not None and oldest >= below and not merged[0].reaches_end:
+        covered = coverage.merge(covered, page, below=below)
+        if below is not None and covered[0].oldest >= below and not covered[0].reaches_end:
             raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
-        _store_page(account, page, merged, before)
+        _store_page(account, page, covered, covered_before, is_full=is_full)
         if report is not None:
-            state = db.session.get_one(AccountSync, account.id)
-            report(Progress(account.id, repository.count(account.id), progress.expected_total(account.id, state)))
-        if merged[0].reaches_end:
-            return
-        covered, below = merged, oldest
+            expected = progress.expected_total(account.id, _state(account.id))
+            report(Progress(account.id, repository.count(account.id), expected))
+        if covered[0].reaches_end:
+            return covered
+        below = covered[0].oldest
         page = account.bunq.list_payments(account.monetary_account_id, older_id=below)
 
 
 def _store_page(
-    account: _Account, page: PaymentPage, covered: tuple[CoveredRange, ...], before: tuple[CoveredRange, ...]
+    account: _Account,
+    page: PaymentPage,
+    covered: tuple[CoveredRange, ...],
+    covered_before: tuple[CoveredRange, ...],
+    *,
+    is_full: bool = False,
 ) -> None:
     """Store a page together with the ranges that are covered with it.
 
@@ -134,10 +158,12 @@ def _store_page(
     """
     rows = _rows(account, page)
     with transaction():
-        account.lease.verify()
-        lowest = payment_store.store(account.id, rows, covered=before)
-        state = db.session.get_one(AccountSync, account.id)
-        state.covered = covered
+        state = _locked(account)
+        lowest = payment_store.store(account.id, rows, covered=covered_before)
+        if is_full:
+            state.full_import = covered
+        else:
+            state.covered = covered
         if lowest is not None:
             state.unreconciled_from = min(lowest, state.unreconciled_from or lowest)
 
@@ -156,42 +182,42 @@ def _repair(account: _Account) -> reconciliation.Check:
     page, because a discrepancy that bunq itself has must not keep older ones from being repaired. Returns how the
     balances then add up.
     """
-    check = _check(account)
+    check = reconciliation.check_new(account.id, _state(account.id))
     places = [payment_id_of(each.row_id) for each in check.discrepancies]
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
         page = account.bunq.list_payments(account.monetary_account_id, older_id=places[-1] + 1)
-        state = db.session.get_one(AccountSync, account.id)
-        _store_page(account, page, state.covered, state.covered)
+        covered = _state(account.id).covered
+        _store_page(account, page, covered, covered)
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
-        check = _check(account)
-        left = [payment_id_of(each.row_id) for each in check.discrepancies]
+        check = reconciliation.check_new(account.id, _state(account.id))
+        remaining = [payment_id_of(each.row_id) for each in check.discrepancies]
         # What comes before the last payment of a page is on the next page.
-        places = [place for place in left if place <= lowest and place < places[-1]]
+        places = [place for place in remaining if place <= lowest and place < places[-1]]
     return check
 
 
-def _check(account: _Account) -> reconciliation.Check:
-    return reconciliation.check_new(account.id, db.session.get_one(AccountSync, account.id))
-
-
-def _record_success(state: AccountSync, asked_at: datetime, check: reconciliation.Check, *, full: bool) -> None:
+def _record_success(state: AccountSync, started_at: datetime, check: reconciliation.Check) -> None:
     """Record the success, as of the time when bunq was first asked, and how far the balances add up."""
-    state.synced_at = asked_at
+    state.synced_at = started_at
     state.clear_error()
     state.verified_id, state.discrepancies = check.verified_id, check.discrepancies
     state.unreconciled_from = None
     if state.requested_at is not None and clock.is_ahead(state.requested_at):
         state.requested_at = None  # recorded by a clock that was wrong: this sync was meant
     if check.is_full:
-        state.reconciled_at = asked_at
-    if full:
-        state.is_full_requested = False
+        state.reconciled_at = started_at
+    balance = db.session.get_one(MonetaryAccount, state.id, populate_existing=True).balance
+    state.balance_difference = balances.difference(balance, balances.after_newest([state.id]).get(state.id))
 
 
-def _record(lease: Lease, account_id: int, error: errors.BunqError) -> ErrorKind:
-    kind, wait_s = retry_policy.kind_of(error), getattr(error, "wait_s", 0.0) or None
+def _record(lease: Lease, account_id: int, error: errors.BunqError | NotSetUp) -> ErrorKind:
+    if isinstance(error, NotSetUp):
+        kind, wait_s, facts = ErrorKind.NOT_SET_UP, None, None
+    else:
+        kind, wait_s = retry_policy.kind_of(error), getattr(error, "wait_s", 0.0) or None
+        facts = retry_policy.facts_of(error)
     if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused):
         kind = ErrorKind.NOT_LISTED
     if kind != ErrorKind.WAITING:
@@ -200,7 +226,7 @@ def _record(lease: Lease, account_id: int, error: errors.BunqError) -> ErrorKind
         lease.verify()
         state = db.session.get_one(AccountSync, account_id)
         retry_policy.record_kind(state, kind, wait_s=wait_s or _retry_after(kind).total_seconds())
-        state.error_facts = retry_policy.facts_of(error)
+        state.error_facts = facts
     return kind
 
 
@@ -209,11 +235,33 @@ def _retry_after(kind: ErrorKind) -> timedelta:
     return max(retry_policy.policy_for(kind).retry_after, retry_policy.LONGEST_RETRY)
 
 
-def _ensure_state(account_id: int) -> AccountSync:
+def _locked(account: _Account) -> AccountSync:
+    """Return the account's row, locked for this transaction.
+
+    :raises LeaseLost: another worker has taken over, or the account was deleted.
+    """
+    account.lease.verify()
+    return db.session.get_one(AccountSync, account.id)
+
+
+def _state(account_id: int) -> AccountSync:
+    """Return how far an account is synced.
+
+    :raises LeaseLost: it was deleted.
+    """
     state = db.session.get(AccountSync, account_id)
     if state is None:
+        raise LeaseLost
+    return state
+
+
+def _ensure_state(account_id: int) -> AccountSync:
+    """Return the same, with its row made if need be.
+
+    :raises IntegrityError: the account was deleted.
+    """
+    if db.session.get(AccountSync, account_id) is None:
         with transaction():
             fresh = insert_into(AccountSync).values(id=account_id, covered=(), discrepancies=())
             db.session.execute(fresh.on_conflict_do_nothing())
-        state = db.session.get_one(AccountSync, account_id)
-    return state
+    return _state(account_id)

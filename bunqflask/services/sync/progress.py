@@ -1,4 +1,4 @@
-"""How far the reading of a history is: of about how many payments, as bunq tells no number, and when it goes on."""
+"""How far a backfill is: of about how many payments, as bunq gives no number, and when it goes on."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount, Payment
 from bunqflask.models.payments import row_id
 from bunqflask.services.gateway import rate_limiter
 
-# From less than this, a guess would be a wild one.
+# From payments of less time than this nothing can be estimated.
 _ENOUGH = timedelta(hours=1)
 
 
 def expected_total(account_id: int, state: AccountSync) -> int | None:
-    """Return about how many payments an account has: as many a day since it was opened as in what is read.
+    """Return about how many payments an account has: as many a day since it was opened as in what is imported.
 
-    In two figures, as it is a guess. None once the history has been read to its beginning, or without anything to
+    In two figures, as it is a guess. None once the history has been imported to its beginning, or without anything to
     go by.
     """
     top = state.covered[0] if state.covered else CoveredRange(0, 0, False)

@@ -14,11 +14,11 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Discrepancy, LateChangeKind, Payment, PaymentChange
 
-# An account whose payments carry no balances at all breaks everywhere: the first ones tell enough.
+# An account whose payments carry no balances has a discrepancy at each: the first ones are enough.
 MOST_DISCREPANCIES = 100
 _FULL_CHECK_EVERY = timedelta(days=1)
-# One payment told twice has two ids, and perhaps not quite the same moment.
-_SAME_MOMENT = timedelta(minutes=2)
+# One payment listed twice has two ids, and perhaps not quite the same time.
+_SAME_TIME = timedelta(minutes=2)
 
 Kind = Literal["missing", "duplicate", "changed", "unknown"]
 
@@ -37,9 +37,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a break seems to be.
+    """What a discrepancy seems to be.
 
-    `payment` is the one that is there twice, has changed, or has no balance; for "missing" the one after the gap,
+    `payment` is the one that is there twice, has changed, or has no balance; for "missing" the one after the hole,
     and `before` the one before it, if there is one.
     """
 
@@ -52,8 +52,8 @@ class Finding:
 def check_all(account_id: int) -> Check:
     """Compare amounts and balances of all payments of an account, in bunq's order.
 
-    The chain begins at zero when the end of history has been reached. A payment without a balance breaks it once: the
-    payment after it is not blamed.
+    The chain begins at zero when the end of history has been reached. A payment without a balance is one discrepancy:
+    the payment after it is none.
     """
     return _check(account_id, _discrepancies(account_id, since=None), is_full=True)
 
@@ -139,24 +139,24 @@ def findings(account_id: int, *, limit: int) -> list[Finding]:
 
 
 def explain(account_id: int, discrepancies: Sequence[Discrepancy]) -> list[Finding]:
-    """Tell for each break, as far as balances allow it, what it is; breaks of one cause are one finding."""
+    """Return what each discrepancy is, as far as balances show it; those of one cause are one finding."""
     found: list[Finding] = []
-    mended: set[int] = set()
+    explained: set[int] = set()
     for each in discrepancies:
-        if each.row_id in mended:
+        if each.row_id in explained:
             continue
         around = _around(account_id, each.row_id)
         if around is not None:
             finding, more = _explained(account_id, *around, each.difference)
             found.append(finding)
-            mended |= more
+            explained |= more
     return found
 
 
 def _explained(
     account_id: int, before: Payment | None, payment: Payment, after: Payment | None, difference: Decimal
 ) -> tuple[Finding, set[int]]:
-    """Explain one break; with it come the rows of other breaks that have the same cause."""
+    """Explain one discrepancy; with it come the rows of others that have the same cause."""
     if payment.balance_after is None:
         return Finding("unknown", payment, before, difference), set()
     changed = _changed([each for each in (payment, before) if each is not None])
@@ -182,12 +182,12 @@ def _off(before: Payment | None, payment: Payment) -> Decimal | None:
 
 
 def _changed(suspects: Sequence[Payment]) -> Payment | None:
-    """Return the one that is known to have changed after it was read."""
+    """Return the one that is known to have changed after its import."""
     query = select(PaymentChange.payment_row_id).where(
         PaymentChange.payment_row_id.in_([each.id for each in suspects]), PaymentChange.kind == LateChangeKind.CHANGED
     )
-    noted = set(db.session.scalars(query))
-    return next((each for each in suspects if each.id in noted), None)
+    changed = set(db.session.scalars(query))
+    return next((each for each in suspects if each.id in changed), None)
 
 
 def _is_twice(account_id: int, before: Payment | None, payment: Payment, after: Payment | None) -> bool:
@@ -196,7 +196,7 @@ def _is_twice(account_id: int, before: Payment | None, payment: Payment, after: 
         select(Payment)
         .where(Payment.account_id == account_id, Payment.id != payment.id)
         .where(
-            Payment.created_at.between(payment.created_at - _SAME_MOMENT, payment.created_at + _SAME_MOMENT),
+            Payment.created_at.between(payment.created_at - _SAME_TIME, payment.created_at + _SAME_TIME),
             Payment.amount == payment.amount,
             Payment.counterparty_name == payment.counterparty_name,
             Payment.counterparty_iban.is_not_distinct_from(payment.counterparty_iban),
@@ -211,7 +211,7 @@ def _is_twice(account_id: int, before: Payment | None, payment: Payment, after: 
 
 
 def _around(account_id: int, row_id: int) -> tuple[Payment | None, Payment, Payment | None] | None:
-    """Return a payment with the one before it and the one after it; None when it is no longer kept."""
+    """Return a payment with the one before it and the one after it; None when it is no longer stored."""
     of_account = select(Payment).where(Payment.account_id == account_id)
     older = list(db.session.scalars(of_account.where(Payment.id <= row_id).order_by(Payment.id.desc()).limit(2)))
     newer = db.session.scalar(of_account.where(Payment.id > row_id).order_by(Payment.id).limit(1))

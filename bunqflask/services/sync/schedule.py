@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from sqlalchemy import ColumnElement, and_, select
 
@@ -11,8 +13,9 @@ from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
-from bunqflask.services.connections import accounts
+from bunqflask.services.connections import access, accounts
 from bunqflask.services.gateway.retry_policy import LONGEST_RETRY, NOT_LISTED_RETRY
+from bunqflask.services.sync import balances
 
 FRESH = timedelta(minutes=60)
 # bunq gives a callback up after six tries, so even with callbacks payments are listed now and then.
@@ -21,28 +24,35 @@ FRESH_WITH_CALLBACKS = timedelta(hours=24)
 ROUND = timedelta(minutes=10)
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """How far accounts are synced, and the balance after the newest payment of each, by our ids of them."""
+
+    states: dict[int, AccountSync]
+    after_newest: dict[int, Decimal | None]
+
+    @classmethod
+    def of(cls, connections: Sequence[Connection]) -> _Stored:
+        ids = [account.id for connection in connections for account in connection.monetary_accounts]
+        query = select(AccountSync).where(AccountSync.id.in_(ids)).execution_options(populate_existing=True)
+        return cls({state.id: state for state in db.session.scalars(query)}, balances.after_newest(ids))
+
+
+def due_connections() -> list[int]:
+    """Return the connections whose payments should be synced now, and that no worker syncs."""
+    connections = access.list_active()
+    stored = _Stored.of(connections)
+    return [connection.id for connection in connections if _is_due(connection, stored)]
+
+
 def is_due(connection: Connection) -> bool:
     """Tell whether the payments of a connection should be synced now, and no worker does it."""
-    if connection.state != ConnectionState.ACTIVE or not accounts.is_due(connection):
-        return False
-    if _is_requested(connection):
-        return True
-    states = states_of(connection)
-    if any(leases.is_taken(state) for state in states):
-        return False
-    if not any(account.is_shared for account in connection.monetary_accounts):
-        return clock.is_over(connection.accounts_synced_at, after=FRESH)
-    return bool(_due(connection, states, clock.now()))
-
-
-def _is_requested(connection: Connection) -> bool:
-    asked, synced = connection.sync_requested_at, connection.accounts_synced_at
-    return asked is not None and (synced is None or asked > synced)
+    return _is_due(connection, _Stored.of([connection]))
 
 
 def due_accounts(connection: Connection) -> list[tuple[MonetaryAccount, AccountSync | None]]:
     """Return the accounts that are due, or will be within a round, each with how far it is synced."""
-    return _due(connection, states_of(connection), clock.now() + ROUND)
+    return _due(connection, _Stored.of([connection]), clock.now() + ROUND)
 
 
 def unchanged_since(state: AccountSync | None) -> ColumnElement[bool]:
@@ -55,21 +65,38 @@ def unchanged_since(state: AccountSync | None) -> ColumnElement[bool]:
 
 def states_of(connection: Connection) -> list[AccountSync]:
     """Return how far each account of a connection is synced."""
-    query = select(AccountSync).join(MonetaryAccount, MonetaryAccount.id == AccountSync.id)
-    query = query.where(MonetaryAccount.connection_id == connection.id)
-    return list(db.session.scalars(query.execution_options(populate_existing=True)))
+    return list(_Stored.of([connection]).states.values())
 
 
-def _due(
-    connection: Connection, states: Sequence[AccountSync], moment: datetime
-) -> list[tuple[MonetaryAccount, AccountSync | None]]:
-    oldest = moment - (FRESH if connection.callbacks_set_at is None else FRESH_WITH_CALLBACKS)
-    by_id = {state.id: state for state in states}
-    found = [(account, by_id.get(account.id)) for account in connection.monetary_accounts if account.is_shared]
-    return [(account, state) for account, state in found if _is_behind(state, oldest)]
+def _is_due(connection: Connection, stored: _Stored) -> bool:
+    if connection.state != ConnectionState.ACTIVE or not accounts.is_due(connection):
+        return False
+    if _is_requested(connection):
+        return True
+    states = [stored.states[each.id] for each in connection.monetary_accounts if each.id in stored.states]
+    if any(leases.is_taken(state) for state in states):
+        return False
+    if not any(account.is_shared for account in connection.monetary_accounts):
+        return clock.is_over(connection.accounts_synced_at, after=FRESH)
+    return bool(_due(connection, stored, clock.now()))
 
 
-def _is_behind(state: AccountSync | None, oldest: datetime) -> bool:
+def _is_requested(connection: Connection) -> bool:
+    requested_at, synced_at = connection.sync_requested_at, connection.accounts_synced_at
+    # A request from the future was written by a clock that was wrong; it must not stay one until then.
+    if requested_at is None or clock.is_ahead(requested_at):
+        return False
+    return synced_at is None or requested_at > synced_at
+
+
+def _due(connection: Connection, stored: _Stored, at: datetime) -> list[tuple[MonetaryAccount, AccountSync | None]]:
+    oldest = at - (FRESH if connection.callbacks_set_at is None else FRESH_WITH_CALLBACKS)
+    shared = [account for account in connection.monetary_accounts if account.is_shared]
+    found = [(account, stored.states.get(account.id)) for account in shared]
+    return [(account, state) for account, state in found if _is_behind(account, state, oldest, stored)]
+
+
+def _is_behind(account: MonetaryAccount, state: AccountSync | None, oldest: datetime, stored: _Stored) -> bool:
     if state is None:
         return True
     if state.error_kind is not None:
@@ -77,4 +104,8 @@ def _is_behind(state: AccountSync | None, oldest: datetime) -> bool:
         return clock.has_come(state.next_try_at, longest=longest)
     if state.synced_at is None or state.synced_at < oldest or clock.is_ahead(state.synced_at):
         return True
-    return state.requested_at is not None and state.requested_at > state.synced_at
+    if state.full_import is not None or (state.requested_at is not None and state.requested_at > state.synced_at):
+        return True
+    # A difference that the last sync has left is bunq's own: only another one is a reason to sync.
+    difference = balances.difference(account.balance, stored.after_newest.get(account.id))
+    return bool(difference) and difference != state.balance_difference

@@ -10,11 +10,12 @@ from enum import StrEnum
 
 from sqlalchemy import func, select
 
+from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, ConnectionState, ErrorKind, MonetaryAccount, Payment
+from bunqflask.models import AccountSync, ConnectionState, ErrorKind, Payment
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
-from bunqflask.services.sync import coverage, progress, reconciliation
+from bunqflask.services.sync import balances, coverage, progress, reconciliation, schedule
 
 
 class SyncState(StrEnum):
@@ -28,11 +29,13 @@ class SyncState(StrEnum):
     NOT_LISTED = "not_listed"
     # its history was not imported to the end yet
     INCOMPLETE = "incomplete"
-    # a payment's balance does not follow from the one before it
+    # a payment's balance does not follow from the one before it, or bunq's balance from the newest payment, although
+    # a sync since then has found nothing else
     GAP = "gap"
     # the last try failed
     FAILING = "failing"
-    # bunq's balance is not the balance after the newest payment
+    # bunq's balance is not the balance after the newest payment, a sync was asked for or went on waiting for bunq's
+    # limit, or none has succeeded for a day
     CATCHING_UP = "catching_up"
     UP_TO_DATE = "up_to_date"
 
@@ -74,35 +77,42 @@ class _Rows:
     """What the database knows about some accounts, loaded with a few statements for all of them."""
 
     states: dict[int, AccountSync]
-    newest_balances: dict[int, Decimal | None]
+    after_newest: dict[int, Decimal | None]
     counts: dict[int, int]
     times: dict[int, datetime]
+    next_call_in_s: int
 
     @classmethod
     def load(cls, accounts: Sequence[AccountBalance]) -> _Rows:
         ids = [account.id for account in accounts]
         states = {state.id: state for state in db.session.scalars(select(AccountSync).where(AccountSync.id.in_(ids)))}
         unfinished = [each for each in ids if each in states and _shows_count(states[each])]
-        return cls(states, _newest_balances(ids), _counts(unfinished), _times(_named_rows(states.values())))
+        is_syncing = any(leases.is_taken(state) for state in states.values())
+        return cls(
+            states=states,
+            after_newest=balances.after_newest(ids),
+            counts=_counts(unfinished),
+            times=_times(_named_rows(states.values())),
+            next_call_in_s=progress.next_call_in_s() if is_syncing else 0,
+        )
 
 
 def _status(account: AccountBalance, connection: ConnectionOverview, rows: _Rows) -> AccountStatus:
     state = rows.states.get(account.id)
     error_kind, next_try_at = _error(state, connection)
-    newest = rows.newest_balances.get(account.id)
-    not_imported = account.balance - newest if account.balance is not None and newest is not None else None
+    not_imported = balances.difference(account.balance, rows.after_newest.get(account.id))
     is_syncing = state is not None and leases.is_taken(state)
     return AccountStatus(
         account_id=account.id,
         state=_state(account, connection, state, error_kind=error_kind, not_imported=not_imported),
         not_imported=not_imported,
-        has_payments=account.id in rows.newest_balances,
+        has_payments=account.id in rows.after_newest,
         error_kind=error_kind,
         synced_at=state.synced_at if state else None,
         next_try_at=next_try_at,
         stored=rows.counts.get(account.id, 0) if state is None or _shows_count(state) else None,
         expected=progress.expected_total(account.id, state) if is_syncing and state else None,
-        next_call_in_s=progress.next_call_in_s() if is_syncing else 0,
+        next_call_in_s=rows.next_call_in_s if is_syncing else 0,
         verified_until=_verified_until(state, rows.times),
         verified_again_from=_verified_again_from(state, rows.times),
         discrepancy_count=len(state.discrepancies) if state else 0,
@@ -125,12 +135,21 @@ def _state(
         return SyncState.NOT_LISTED
     if state is None or state.synced_at is None or not coverage.is_complete(state.covered):
         return SyncState.INCOMPLETE
-    if state.discrepancies:
+    if state.discrepancies or (not_imported and not_imported == state.balance_difference):
         return SyncState.GAP
     if error_kind not in (None, ErrorKind.WAITING):
         return SyncState.FAILING
-    is_current = not not_imported and not connection.is_requested
+    is_current = not not_imported and error_kind is None and not _is_wanted(connection, state)
     return SyncState.UP_TO_DATE if is_current else SyncState.CATCHING_UP
+
+
+def _is_wanted(connection: ConnectionOverview, state: AccountSync) -> bool:
+    """Tell whether a sync was asked for and not done yet, or should have been done long ago."""
+    if connection.is_requested or state.full_import is not None or state.synced_at is None:
+        return True
+    if state.requested_at is not None and state.requested_at > state.synced_at:
+        return True
+    return clock.is_over(state.synced_at, after=schedule.FRESH_WITH_CALLBACKS + schedule.ROUND)
 
 
 def _error(state: AccountSync | None, connection: ConnectionOverview) -> tuple[ErrorKind | None, datetime | None]:
@@ -168,29 +187,12 @@ def _verified_again_from(state: AccountSync | None, times: dict[int, datetime]) 
     return times.get(state.discrepancies[-1].row_id)
 
 
-def _newest_balances(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
-    """Return the balance after the newest payment of each account that has one: one index look-up each."""
-    newest = (
-        select(Payment.id)
-        .where(Payment.account_id == MonetaryAccount.id)
-        .order_by(Payment.id.desc())
-        .limit(1)
-        .correlate(MonetaryAccount)
-        .scalar_subquery()
-    )
-    query = (
-        select(MonetaryAccount.id, Payment.balance_after)
-        .join(Payment, Payment.id == newest)
-        .where(MonetaryAccount.id.in_(account_ids))
-    )
-    return {row.id: row.balance_after for row in db.session.execute(query)}
-
-
 def _counts(account_ids: Sequence[int]) -> dict[int, int]:
-    query = select(Payment.account_id, func.count()).where(Payment.account_id.in_(account_ids))
-    return dict(db.session.execute(query.group_by(Payment.account_id)).tuples().all()) if account_ids else {}
+    query = select(Payment.account_id, func.count().label("payments")).where(Payment.account_id.in_(account_ids))
+    found = db.session.execute(query.group_by(Payment.account_id)) if account_ids else ()
+    return {row.account_id: row.payments for row in found}
 
 
 def _times(row_ids: set[int]) -> dict[int, datetime]:
     query = select(Payment.id, Payment.created_at).where(Payment.id.in_(row_ids))
-    return dict(db.session.execute(query).tuples().all()) if row_ids else {}
+    return {row.id: row.created_at for row in db.session.execute(query)} if row_ids else {}

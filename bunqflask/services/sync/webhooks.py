@@ -1,7 +1,7 @@
 """bunq's callbacks: registered beside those of others, removed at the end, and taken as a hint only.
 
-A callback tells that something has happened, never what: it is answered at once, the accounts it may mean are
-marked, and what bunq says when it is asked is what counts. Without callbacks, asking every hour does the same.
+A callback says that something has happened; what it says of it is not trusted. It is answered at once and requests a
+sync of the accounts that it may be about. Without callbacks, a sync every hour does the same.
 
 Its address is a secret, and that is all a callback must show. Where the site names the networks that callbacks come
 from, others are refused; where one carries bunq's signature, a wrong one is refused (bunq documents none).
@@ -35,7 +35,7 @@ from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
 
 PATH = "/bunq/hook/"
-# Every change of a balance. OAUTH tells of a withdrawn permission; bunq may not let an app ask for it.
+# Every change of a balance. OAUTH: a permission was withdrawn; bunq may not let an app ask for it.
 _CATEGORIES = ("MUTATION", "OAUTH")
 _REMOVAL_PATIENCE_S = 3.0
 # Somebody else who sets callbacks may wipe ours out, and some kinds end by themselves.
@@ -150,7 +150,7 @@ def _is_reachable() -> bool:
 
 
 def _separate(secret: str, listed: Objects) -> tuple[Objects, Objects]:
-    """Tell our callbacks from those of others. Ours end in our secret, whatever PUBLIC_URL was when they were set."""
+    """Separate our callbacks from those of others. Ours end in our secret, also those set under another PUBLIC_URL."""
     ours = [each for each in listed if str(each["notification_target"]).endswith(f"{PATH}{secret}")]
     return ours, [each for each in listed if each not in ours]
 
@@ -181,12 +181,12 @@ def _is_signed_by_bunq(connection: Connection, body: bytes, signature: str) -> b
 
 
 def _account_id(body: bytes) -> int | None:
-    """Find which monetary account a callback is about, if it tells."""
+    """Return the monetary account that a callback names, if any."""
     try:
-        told = read_json(body)
+        said = read_json(body)
     except ValueError:
         return None
-    note = told.get("NotificationUrl") if isinstance(told, dict) else None
+    note = said.get("NotificationUrl") if isinstance(said, dict) else None
     thing = note.get("object") if isinstance(note, dict) else None
     for data in thing.values() if isinstance(thing, dict) else ():
         if isinstance(data, dict) and (account_id := whole(data.get("monetary_account_id"))) is not None:

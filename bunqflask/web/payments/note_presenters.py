@@ -128,7 +128,7 @@ def _trigger(state: NoteSync | None) -> str | None:
     """Ask right after the page is there, again when the next try is due, and never while nothing is to be asked."""
     if not notes.is_stale(state):
         return None
-    if notes.is_being_read(state):
+    if notes.is_fetching(state):
         return "load delay:2s"
     if notes.is_due(state) or state is None or state.next_try_at is None:
         return "load"

@@ -124,7 +124,7 @@ def late_changes_of(account_id: int) -> LateChanges:
         (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
     ]
     count = late_changes.count(account_id) if newest else 0
-    return LateChanges(days=late_changes.TOLD_FOR.days, count=count, newest=named)
+    return LateChanges(days=late_changes.SHOWN_FOR.days, count=count, newest=named)
 
 
 def _pill(status: AccountStatus) -> str:

@@ -1,4 +1,4 @@
-"""A history that moves while it is read: new payments, other words, another order, and some that come late."""
+"""A history that changes during its import: new payments, other descriptions, another order, and late payments."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bunqflask.bunq.client import BunqClient
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.sync import payment_sync, schedule
+from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.sync.payment_sync import Progress
 from tests.support import history
 from tests.support.apps import ThreadSite, sign_in
@@ -22,13 +21,13 @@ from tests.support.consents import ROBIN, connect
 pytestmark = pytest.mark.sqlite_only
 
 MAIN = 2083712
-# A page holds 200: so that a reading takes two, and a third where payments come in between.
+# A page holds 200: so that an import takes two, and a third where payments come in between.
 PAYMENTS = 399
 ACTS = st.sampled_from(["comes in", "says something else", "is held back", "in another order"])
 
 
 class Motion:
-    """What happens at the bank after each page of a reading."""
+    """What happens at the bank after each page of an import."""
 
     def __init__(self, bank: Bank, ids: list[int], acts: Iterator[tuple[str, int]]) -> None:
         self._bank, self._ids, self._acts = bank, ids, acts
@@ -58,53 +57,49 @@ def moving(site: ThreadSite, bank: Bank) -> ThreadSite:
 
 @given(acts=st.lists(st.tuples(ACTS, st.integers(0, 10_000)), max_size=6))
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_moves_during_a_reading_the_next_ones_end_complete(
+def test_whatever_changes_during_an_import_the_next_syncs_end_complete(
     moving: ThreadSite, bank: Bank, acts: list[tuple[str, int]]
 ) -> None:
     with moving.app.app_context():
-        forget_all()
+        delete_all()
+        connection_id = access.list_active()[0].id
         motion = Motion(bank, list(at_the_bank()), iter(acts))
-        motion(Progress(history.account(MAIN), 0))
-        payment_sync.run(access.list_active()[0], patience_s=5, report=motion)
+        motion(Progress(history.account(MAIN).id, 0))
+        connection_sync.run(connection_id, patience_s=5, report=motion)
         bank.no_faults()
         for payment in motion.held_back:
             bank.amend(payment, listed=True)
         for _ in range(2):
-            assert payment_sync.run(access.list_active()[0], patience_s=5)
+            assert connection_sync.run(connection_id, patience_s=5)
         theirs = at_the_bank()
         (state,) = schedule.states_of(access.list_active()[0])
-        assert (state.breaks, state.stretches[0][2]) == ([], True)
-        assert kept().keys() == theirs.keys()
-        # Other words of an old payment are nothing that balances tell: a full reading finds them.
-        assert payment_sync.run(access.list_active()[0], patience_s=5, full=True)
-        assert kept() == theirs
+        assert (state.discrepancies, state.covered[0].reaches_end) == ((), True)
+        assert stored().keys() == theirs.keys()
+        # Balances do not show that an old payment has another description: a full import finds it.
+        assert connection_sync.run(connection_id, patience_s=5, full=True)
+        assert stored() == theirs
         db.session.remove()
 
 
-def forget_all() -> None:
+def delete_all() -> None:
     for model in (Payment, AccountSync):
         db.session.execute(db.delete(model))
     db.session.commit()
 
 
-def kept() -> dict[int, str]:
+def stored() -> dict[int, str]:
     rows = db.session.execute(db.select(Payment.payment_id, Payment.description)).all()
     assert len(rows) == len({row.payment_id for row in rows})
     return {row.payment_id: row.description for row in rows}
 
 
 def at_the_bank() -> dict[int, str]:
-    """The words of every payment as the bank lists it, asked for apart from the reading under test."""
-    session, secret, installation = sessions.means_of(access.list_active()[0])
-
-    def work(client: BunqClient, token: str, user_id: int) -> dict[int, str]:
-        found: dict[int, str] = {}
-        older = None
+    """The description of every payment as the bank lists it, asked for apart from the import under test."""
+    found: dict[int, str] = {}
+    with sessions.of_connection(access.list_active()[0].id, RateLimiter(5)) as bunq:
+        page = bunq.list_payments(MAIN)
         while True:
-            page = client.list_payments(token, user_id, MAIN, older_id=older)
             found |= {payment.payment_id: payment.description for payment in page.payments}
-            older = page.older_id
-            if older is None:
+            if page.older_id is None:
                 return found
-
-    return sessions.run(session, secret=secret, installation=installation, gate=RateLimiter(5), work=work)
+            page = bunq.list_payments(MAIN, older_id=page.older_id)

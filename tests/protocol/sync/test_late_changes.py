@@ -1,4 +1,4 @@
-"""What does not add up is called by its name, and what changed or came late is noted and mended."""
+"""Discrepancies are named by what they are; late changes are recorded, and what can be repaired is."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment, PaymentChange
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync, reconciliation
+from bunqflask.services.sync import connection_sync, reconciliation
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -24,7 +24,7 @@ ACCOUNT = f"/connections/1/accounts/{MAIN}/payments"
 
 @pytest.fixture
 def robin(site: ThreadSite, bank: Bank) -> Browser:
-    """Robin, with one connection whose payments are not read yet."""
+    """Robin, with one connection whose payments are not imported yet."""
     browser = sign_in(site, "robin@example.org")
     consents.connect(browser, bank)
     return browser
@@ -36,7 +36,7 @@ def store(site: ThreadSite, *paid: Paid) -> None:
         db.session.remove()
 
 
-def test_a_payment_told_twice_is_called_so(site: ThreadSite, robin: Browser) -> None:
+def test_a_payment_listed_twice_is_called_a_duplicate(site: ThreadSite, robin: Browser) -> None:
     now = clock.now()
     twice = Paid(at=now - timedelta(days=5), amount="-25", balance="75.00")
     last = Paid(at=now - timedelta(days=1), amount="-5", balance="70.00")
@@ -56,7 +56,7 @@ def test_two_equal_payments_that_add_up_are_no_duplicate(site: ThreadSite, robin
 
 
 @pytest.mark.sqlite_only
-def test_a_payment_without_a_balance_is_told_once_and_its_neighbour_is_not_blamed(
+def test_a_payment_without_a_balance_is_shown_once_and_its_neighbour_is_not_blamed(
     site: ThreadSite, robin: Browser
 ) -> None:
     now = clock.now()
@@ -71,7 +71,7 @@ def test_a_payment_without_a_balance_is_told_once_and_its_neighbour_is_not_blame
     assert "missing between" not in page.text
 
 
-def test_a_changed_payment_is_noted_with_what_it_was(site: ThreadSite, robin: Browser) -> None:
+def test_a_changed_payment_is_recorded_with_what_it_was(site: ThreadSite, robin: Browser) -> None:
     at = clock.now() - timedelta(days=5)
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-30", name="Garage"))
     assert "could first be read" not in robin.get(ACCOUNT).text
@@ -83,7 +83,9 @@ def test_a_changed_payment_is_noted_with_what_it_was(site: ThreadSite, robin: Br
     assert "The balance after it was €70.00" in shown.text
 
 
-def test_a_change_is_told_for_a_quarter_and_on_the_payments_own_page_for_good(site: ThreadSite, robin: Browser) -> None:
+def test_a_late_change_is_shown_for_a_quarter_and_on_the_payments_own_page_for_good(
+    site: ThreadSite, robin: Browser
+) -> None:
     at = clock.now() - timedelta(days=5)
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-30", name="Garage"))
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-40", name="Garage"))
@@ -97,19 +99,20 @@ def test_a_change_is_told_for_a_quarter_and_on_the_payments_own_page_for_good(si
 
 
 @pytest.mark.sqlite_only
-def test_words_alone_are_no_late_change(site: ThreadSite, robin: Browser) -> None:
+def test_another_description_is_no_late_change(site: ThreadSite, robin: Browser) -> None:
     at = clock.now() - timedelta(days=5)
     store(site, Paid(at=at, amount="100", text="old"))
     store(site, Paid(at=at, amount="100", text="new"))
     assert "could first be read" not in robin.get(ACCOUNT).text
 
 
-def test_a_gap_of_bunqs_own_does_not_keep_an_older_place_from_being_mended(
+def test_a_discrepancy_of_bunqs_own_does_not_keep_an_older_one_from_being_repaired(
     site: ThreadSite, robin: Browser, bank: Bank
 ) -> None:
     bank.seed(450, account=MAIN)
     with site.app.app_context():
-        assert payment_sync.run(access.list_active()[0], patience_s=5)
+        connection_id = access.list_active()[0].id
+        assert connection_sync.run(connection_id, patience_s=5)
         account = history.account(MAIN)
         rows = list(db.session.scalars(db.select(Payment).filter_by(account_id=account.id).order_by(Payment.id.desc())))
         # What bunq will not correct, because ours claims to be newer; and one that bunq has and we have not.
@@ -117,17 +120,17 @@ def test_a_gap_of_bunqs_own_does_not_keep_an_older_place_from_being_mended(
         rows[10].updated_at = clock.now() + timedelta(days=1)
         lost = rows[420].id
         db.session.delete(rows[420])
-        # Not stored by a reading: found when all is proved anew, which is done once a day.
+        # Not stored by a sync: found when all payments are reconciled, which is done once a day.
         db.session.execute(db.update(AccountSync).values(reconciled_at=clock.now() - timedelta(hours=25)))
         db.session.commit()
         bank.forget_calls()
-        assert payment_sync.run(access.list_active()[0], patience_s=5)
+        assert connection_sync.run(connection_id, patience_s=5)
         assert db.session.get(Payment, lost) is not None
-        (noted,) = db.session.scalars(db.select(PaymentChange))
-        assert (noted.payment_row_id, noted.kind) == (lost, "late")
+        (change,) = db.session.scalars(db.select(PaymentChange))
+        assert (change.payment_row_id, change.kind) == (lost, "late")
         state = db.session.get(AccountSync, account.id)
         assert state is not None
-        assert [each[0] for each in state.breaks] == [rows[10].id]
+        assert [each.row_id for each in state.discrepancies] == [rows[10].id]
         db.session.remove()
     pages = [call for call in bank.calls("GET", "/payment") if str(MAIN) in call["path"]]
     assert len(pages) == 3, "the newest page, and just the two places"
@@ -162,8 +165,8 @@ def test_whatever_happened_to_one_payment_is_one_finding_of_its_kind(
         account = history.account(MAIN)
         db.session.execute(db.delete(Payment).filter_by(account_id=account.id))
         history.store(account, paid)
-        proof = reconciliation.prove(account)
-        (finding,) = reconciliation.explain(account, [each.as_json() for each in proof.breaks])
+        check = reconciliation.check_all(account.id)
+        (finding,) = reconciliation.explain(account.id, check.discrepancies)
         assert finding.kind == kind
         if kind != "changed":
             assert abs(finding.difference) == abs(amounts[place])

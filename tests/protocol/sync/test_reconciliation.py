@@ -1,4 +1,4 @@
-"""A proof that goes on from the last one finds what a proof of the whole history finds, whatever was stored between."""
+"""Incremental reconciliation finds what a check of the whole history finds, whatever was stored in between."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,14 @@ from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount
 from bunqflask.services.sync import payment_rows, payment_store, reconciliation
+from tests.support import history as stored_history
+from tests.support.history import Paid
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 30
+MAIN = 2083712
 
 
 class History:
@@ -23,33 +26,33 @@ class History:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.told = 0
+        self.listed = 0
         account = db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id)).first()
         assert account is not None
         self.account = account
-        self.state = AccountSync(id=account.id, stretches=[[10_000, 1, True]], breaks=[])
+        self.state = AccountSync(id=account.id, covered=(CoveredRange(10_000, 1, True),), discrepancies=())
         db.session.add(self.state)
         db.session.commit()
 
     def some(self) -> list[Payment]:
-        """Payments that lie together, as one page tells them; balances add up, are unknown, or are wrong."""
+        """Neighbouring payments, as one page lists them; balances add up, are unknown, or are wrong."""
         first = self.rng.randint(1, 80)
         return [self._payment(number) for number in range(first, first + self.rng.randint(1, 12))]
 
     def _payment(self, number: int) -> Payment:
-        self.told += 1
+        self.listed += 1
         balance = Decimal(number * (number + 1) // 2)
         kind = self.rng.random()
         amount = Decimal(number) + (self.rng.choice((0, 0, 0, 1)) if kind < 0.3 else 0)
-        told = None if kind > 0.9 else Amount("EUR", balance + (5 if kind > 0.8 else 0))
+        balance_after = None if kind > 0.9 else Amount("EUR", balance + (5 if kind > 0.8 else 0))
         at = BEGUN + timedelta(hours=number)
         return Payment(
             number,
             1,
             at,
-            at + timedelta(seconds=self.told),
+            at + timedelta(seconds=self.listed),
             Amount("EUR", amount),
-            told,
+            balance_after,
             "",
             "BUNQ",
             "",
@@ -59,33 +62,43 @@ class History:
         )
 
     def store(self) -> None:
-        """Store a page as a reading does."""
-        page = payment_store.prepare(payment_rows.rows_of(self.account.id, self.some()))
-        lowest = payment_store.store(self.account.id, page)
+        """Store a page as a sync does."""
+        lowest = payment_store.store(self.account.id, payment_rows.rows_of(self.account.id, self.some()))
         if lowest is not None:
             self.state.unreconciled_from = min(lowest, self.state.unreconciled_from or lowest)
         db.session.commit()
 
-    def note(self, proof: reconciliation.Proof) -> None:
-        """Keep a proof as a reading does."""
-        self.state.verified_id, self.state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
+    def record(self, check: reconciliation.Check) -> None:
+        """Record a check as a sync does."""
+        self.state.verified_id, self.state.discrepancies = check.verified_id, check.discrepancies
         self.state.unreconciled_from, self.state.reconciled_at = None, clock.now()
         db.session.commit()
 
 
+@pytest.mark.parametrize(("apart", "kind"), [(timedelta(seconds=30), "duplicate"), (timedelta(days=30), "missing")])
+def test_equal_payments_of_two_months_are_no_duplicates(connected_app: Flask, apart: timedelta, kind: str) -> None:
+    account, rent_at = stored_history.account(MAIN), clock.now() - timedelta(days=60)
+    rent = Paid(at=rent_at, amount="-25", balance="75.00", name="Landlord", text="rent")
+    again = Paid(at=rent_at + apart, amount="-25", balance="75.00", name="Landlord", text="rent")
+    last = Paid(at=rent_at + timedelta(days=40), amount="-5", balance="70.00")
+    stored_history.store(account, [Paid(at=rent_at - timedelta(days=1), amount="100"), rent, again, last])
+    (finding,) = reconciliation.findings(stored_history.account(MAIN).id, limit=5)
+    assert finding.kind == kind
+
+
 @pytest.mark.parametrize("seed", range(3))
-def test_a_proof_that_goes_on_is_a_proof_of_all(connected_app: Flask, seed: int) -> None:
+def test_an_incremental_check_finds_what_a_full_one_finds(connected_app: Flask, seed: int) -> None:
     history = History(seed)
-    broken = gone_on = 0
+    with_discrepancies = incremental = 0
     for _ in range(ROUNDS):
         for _ in range(history.rng.choice((0, 1, 1, 2))):
             history.store()
-        proof = reconciliation.prove_on(history.account, history.state)
-        anew = reconciliation.prove(history.account)
-        assert (proof.verified_id, proof.breaks) == (anew.verified_id, anew.breaks)
-        broken += bool(proof.breaks)
-        gone_on += not proof.is_anew
-        if history.rng.random() < 0.8:  # else the reading was cut off before the proof was noted
-            history.note(proof)
-    assert broken > 0
-    assert gone_on > 20
+        check = reconciliation.check_new(history.account.id, history.state)
+        full = reconciliation.check_all(history.account.id)
+        assert (check.verified_id, check.discrepancies) == (full.verified_id, full.discrepancies)
+        with_discrepancies += bool(check.discrepancies)
+        incremental += not check.is_full
+        if history.rng.random() < 0.8:  # else the sync was interrupted before the check was recorded
+            history.record(check)
+    assert with_discrepancies > 0
+    assert incremental > 20

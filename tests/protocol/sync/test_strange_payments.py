@@ -32,19 +32,19 @@ def odd_site(bunq: PayingBunq, database_url: str) -> Iterator[ThreadSite]:
         yield site
 
 
-def read(site: ThreadSite) -> dict[str, Any]:
+def sync(site: ThreadSite) -> dict[str, Any]:
     """Bring the one connection up to date; returns what came of it."""
     with site.app.app_context():
+        succeeded = connection_sync.run(access.list_active()[0].id, patience_s=5)
         connection = access.list_active()[0]
-        went_well = connection_sync.run(connection.id, patience_s=5)
         query = db.select(AccountSync).join(MonetaryAccount).where(MonetaryAccount.monetary_account_id == RICH)
         state = db.session.scalars(query).one()
         found = {
-            "went well": went_well,
-            "kept": db.session.scalar(db.select(db.func.count()).select_from(Payment)),
+            "succeeded": succeeded,
+            "stored": db.session.scalar(db.select(db.func.count()).select_from(Payment)),
             "outdated": db.session.scalar(db.select(db.func.count()).where(Payment.description == "outdated")),
-            "breaks": state.breaks,
-            "reaches the end": [stretch[2] for stretch in state.stretches],
+            "discrepancies": state.discrepancies,
+            "reaches the end": [each.reaches_end for each in state.covered],
             "callbacks": connection.callbacks_set_at is not None,
             "due": schedule.is_due(connection),
             "address": f"{site.url}/bunq/hook/{connection.callback_token}",
@@ -54,10 +54,10 @@ def read(site: ThreadSite) -> dict[str, Any]:
 
 
 COMPLETE = {
-    "went well": True,
-    "kept": PAYMENTS,
+    "succeeded": True,
+    "stored": PAYMENTS,
     "outdated": 0,
-    "breaks": [],
+    "discrepancies": (),
     "reaches the end": [True],
     "due": False,
 }
@@ -72,12 +72,12 @@ COMPLETE = {
         pytest.param({"MUTATION"}, marks=pytest.mark.bank(pages="whole", tells_of_permissions=False)),
     ],
 )
-def test_a_history_is_read_to_its_end_and_callbacks_of_others_stay(
+def test_a_history_is_imported_to_its_end_and_callbacks_of_others_stay(
     bunq: PayingBunq, odd_site: ThreadSite, bunq_is: set[str]
 ) -> None:
     browser = connect(odd_site, bunq)
     for _ in range(2):
-        found = read(odd_site)
+        found = sync(odd_site)
         assert found.items() >= COMPLETE.items()
         assert found["callbacks"]
     assert bunq.count("POST", "/notification-filter-url", 200) == 1
@@ -90,25 +90,25 @@ def test_a_history_is_read_to_its_end_and_callbacks_of_others_stay(
     assert bunq.callbacks == [THEIRS]
 
 
-def test_trouble_with_callbacks_stops_no_payment(bunq: PayingBunq, odd_site: ThreadSite) -> None:
+def test_errors_of_callbacks_stop_no_payment(bunq: PayingBunq, odd_site: ThreadSite) -> None:
     connect(odd_site, bunq)
     unsigned_and_no_json: list[Any] = [{"Response": []}, b"<html>"]
     for body in unsigned_and_no_json:
         bunq.answer_once("POST notification-filter-url", 200, body)
-        found = read(odd_site)
+        found = sync(odd_site)
         assert found.items() >= COMPLETE.items()
         assert not found["callbacks"]
-    assert read(odd_site)["callbacks"]
+    assert sync(odd_site)["callbacks"]
 
 
 def test_callbacks_that_were_set_although_the_answer_was_lost_are_found(bunq: PayingBunq, odd_site: ThreadSite) -> None:
     connect(odd_site, bunq)
-    read(odd_site)
+    sync(odd_site)
     with odd_site.app.app_context():
         access.list_active()[0].callbacks_set_at = None
         db.session.commit()
         db.session.remove()
-    assert read(odd_site)["callbacks"]
+    assert sync(odd_site)["callbacks"]
     assert bunq.count("POST", "/notification-filter-url") == 1
 
 
@@ -116,14 +116,14 @@ def test_a_callback_for_an_account_that_we_do_not_know_leads_to_the_list_of_acco
     bunq: PayingBunq, odd_site: ThreadSite
 ) -> None:
     connect(odd_site, bunq)
-    address = read(odd_site)["address"]
+    address = sync(odd_site)["address"]
     note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": "4711"}}}}
     assert requests.post(address, json=note, timeout=10).status_code == 200
     with odd_site.app.app_context():
         assert schedule.is_due(access.list_active()[0])
         db.session.remove()
     before = bunq.count("GET", "/monetary-account")
-    assert not read(odd_site)["due"]
+    assert not sync(odd_site)["due"]
     assert bunq.count("GET", "/monetary-account") > before
 
 
@@ -140,4 +140,4 @@ def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
         db.session.commit()
         assert schedule.is_due(connection)
         db.session.remove()
-    assert read(odd_site).items() >= COMPLETE.items()
+    assert sync(odd_site).items() >= COMPLETE.items()

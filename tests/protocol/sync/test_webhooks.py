@@ -1,15 +1,21 @@
 """bunq's callbacks: set beside others' and taken away again; a hint that wakes us, never data."""
 
 import time
+from datetime import timedelta
 
 import pytest
 import requests
 from flask import Flask
 
+from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, Payment
+from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount, Payment
 from bunqflask.services.connections import access
-from bunqflask.services.sync import connection_sync, payment_sync, schedule
+from bunqflask.services.consent.disconnect import disconnect
+from bunqflask.services.gateway import sessions
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.sync import connection_sync, schedule
+from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect
@@ -19,7 +25,7 @@ MAIN = 2083712
 
 def first_sync(app: Flask) -> None:
     with app.app_context():
-        assert payment_sync.run(access.list_active()[0], patience_s=5)
+        assert connection_sync.run(access.list_active()[0].id, patience_s=5)
         db.session.remove()
 
 
@@ -38,7 +44,7 @@ def due(app: Flask) -> bool:
     return answer
 
 
-def test_a_callback_marks_the_account_and_the_next_reading_finds_what_is_new(site: ThreadSite, bank: Bank) -> None:
+def test_a_callback_requests_a_sync_of_its_account_which_finds_what_is_new(site: ThreadSite, bank: Bank) -> None:
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     assert not due(site.app)
@@ -47,7 +53,7 @@ def test_a_callback_marks_the_account_and_the_next_reading_finds_what_is_new(sit
         assert requests.post(hook_address(site.app), json=note, timeout=10).status_code == 200
     with site.app.app_context():
         marked = db.session.scalars(db.select(AccountSync).where(AccountSync.requested_at.is_not(None))).all()
-        assert [state.account.monetary_account_id for state in marked] == [MAIN]
+        assert [db.session.get_one(MonetaryAccount, state.id).monetary_account_id for state in marked] == [MAIN]
         db.session.remove()
     assert due(site.app)
     first_sync(site.app)
@@ -98,8 +104,7 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        session = access.list_active()[0].session
-        token = session.token if session else None
+        token = db.session.get_one(BunqSession, access.list_active()[0].session_id).token
         db.session.remove()
     # Any answer of the bank will do: bytes that its key for our installation has signed.
     signed = requests.get(bank.api_url + "user", headers={"X-Bunq-Client-Authentication": token}, timeout=10)
@@ -114,13 +119,13 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
 
 
 @pytest.mark.sqlite_only
-def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site: ThreadSite, bank: Bank) -> None:
+def test_whatever_goes_wrong_with_callbacks_payments_are_synced_all_the_same(site: ThreadSite, bank: Bank) -> None:
     connect(sign_in(site, "robin@example.org"), bank)
     for fault in ("500", "truncated", "bad-signature", "403-permission"):
         bank.fault(call="POST notification-filter-url", fault=fault, times=None)
         with site.app.app_context():
+            assert connection_sync.run(access.list_active()[0].id, patience_s=5), fault
             connection = access.list_active()[0]
-            assert connection_sync.run(connection.id, patience_s=5), fault
             assert connection.callbacks_set_at is None
             bank.no_faults()
             _replace(connection, [])  # some were set, only the answer was no good
@@ -128,8 +133,8 @@ def test_whatever_goes_wrong_with_callbacks_payments_are_read_all_the_same(site:
     # A bank that does not take the category of withdrawn permissions still gets the one that matters most.
     bank.fault(call="POST notification-filter-url", fault="400", times=1)
     with site.app.app_context():
+        assert connection_sync.run(access.list_active()[0].id, patience_s=5)
         connection = access.list_active()[0]
-        assert connection_sync.run(connection.id, patience_s=5)
         assert connection.callbacks_set_at is not None
         assert [each["category"] for each in _listed(connection)] == ["MUTATION"]
         db.session.remove()
@@ -143,15 +148,37 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
         connection = access.list_active()[0]
         _replace(connection, [theirs])
         assert connection_sync.run(connection.id, patience_s=5)
+        connection = access.list_active()[0]
         ours = f"{site.url}/bunq/hook/{connection.callback_token}"
         assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
-        access.disconnect(connection, erase=False)
+        disconnect(connection.id, erase=False)
         db.session.remove()
     connect(browser, bank)
     with site.app.app_context():
         assert _listed(access.list_active()[0]) == [theirs]
         db.session.remove()
     assert requests.post(ours, json={}, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(("age", "is_due"), [(timedelta(days=6, hours=23), False), (timedelta(days=7, hours=1), True)])
+@pytest.mark.sqlite_only
+def test_callbacks_that_somebody_wiped_out_are_set_again_within_a_week(
+    site: ThreadSite, bank: Bank, age: timedelta, is_due: bool
+) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    with rows.behind(site.app):
+        connection = access.list_active()[0]
+        _replace(connection, [])
+        db.session.execute(db.update(Connection).values(callbacks_set_at=clock.now() - age))
+        db.session.commit()
+    bank.forget_calls()
+    first_sync(site.app)
+    with rows.behind(site.app):
+        connection = access.list_active()[0]
+        assert {each["category"] for each in _listed(connection)} == ({"MUTATION", "OAUTH"} if is_due else set())
+        assert connection.callbacks_set_at is not None
+        assert (clock.now() - connection.callbacks_set_at < timedelta(minutes=5)) == is_due
 
 
 def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) -> None:
@@ -183,20 +210,14 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
         time.sleep(0.05)
 
 
-def _work(connection: Connection, work: object) -> object:
-    from bunqflask.services.gateway import sessions
-    from bunqflask.services.gateway.rate_limiter import RateLimiter
-
-    session, secret, installation = sessions.means_of(connection)
-    return sessions.run(session, secret=secret, installation=installation, gate=RateLimiter(5), work=work)  # type: ignore[arg-type]
-
-
 def _listed(connection: Connection) -> list[dict[str, str]]:
-    return _work(connection, lambda client, token, user: client.list_callbacks(token, user))  # type: ignore[return-value]
+    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+        return bunq.list_callbacks()
 
 
 def _replace(connection: Connection, callbacks: list[dict[str, str]]) -> None:
-    _work(connection, lambda client, token, user: client.replace_callbacks(token, user, callbacks))
+    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+        bunq.replace_callbacks(callbacks)
 
 
 def _pay(connection: Connection, account_id: int) -> None:
@@ -212,7 +233,7 @@ def _pay(connection: Connection, account_id: int) -> None:
         "description": "a cent",
     }
     path = f"monetary-account/{account_id}/payment"
-    _work(
-        connection,
-        lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload),
-    )
+    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+        bunq._call(
+            lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload)
+        )

@@ -1,4 +1,4 @@
-"""Stretches of history: whatever happens between two pages, in the end every payment was read."""
+"""Covered ranges of a history: whatever happens between two pages, in the end every payment was imported."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bunqflask.bunq.payment import Payment, PaymentPage
 from bunqflask.bunq.resources import Amount
-from bunqflask.services.sync.coverage import Stretch, merge
+from bunqflask.models import CoveredRange
+from bunqflask.services.sync.coverage import merge
 
 PAGE = 3
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -35,93 +36,93 @@ class ListingBank:
         return PaymentPage([payment(each) for each in shown], shown[-1] if len(older) > PAGE else None)
 
 
-class Reader:
-    """What is kept between two pages: the payments, and the stretches."""
+class Importer:
+    """What is stored between two pages: the payments, and the covered ranges."""
 
     def __init__(self) -> None:
-        self.seen: set[int] = set()
-        self.stretches: list[Stretch] = []
+        self.stored: set[int] = set()
+        self.covered: tuple[CoveredRange, ...] = ()
 
-    def read(self, bank: ListingBank, *, pages: int) -> bool:
-        """Read as `sync` does, at most so many pages, as if killed then; True when it came to its end."""
+    def sync(self, bank: ListingBank, *, pages: int) -> bool:
+        """Import as `payment_sync` does, at most so many pages, as if killed then; True when it came to its end."""
         below = None
         for _ in range(pages):
             page = bank.page(below)
-            self.seen |= {each.payment_id for each in page.payments}
-            self.stretches = merge(self.stretches, page, below=below)
-            if self.stretches[0].reaches_end:
+            self.stored |= {each.payment_id for each in page.payments}
+            self.covered = merge(self.covered, page, below=below)
+            if self.covered[0].reaches_end:
                 return True
-            below = self.stretches[0].oldest
+            below = self.covered[0].oldest
         return False
 
 
-def test_a_first_history_takes_each_page_once() -> None:
-    bank, reader = ListingBank(), Reader()
+def test_a_backfill_takes_each_page_once() -> None:
+    bank, importer = ListingBank(), Importer()
     bank.pay(9)
-    assert not reader.read(bank, pages=2)
-    assert reader.stretches == [Stretch(9, 4, False)]
-    assert reader.read(bank, pages=2)
-    assert reader.seen == set(bank.ids)
+    assert not importer.sync(bank, pages=2)
+    assert importer.covered == (CoveredRange(9, 4, False),)
+    assert importer.sync(bank, pages=2)
+    assert importer.stored == set(bank.ids)
 
 
 def test_nothing_new_takes_one_page() -> None:
-    bank, reader = ListingBank(), Reader()
+    bank, importer = ListingBank(), Importer()
     bank.pay(9)
-    assert reader.read(bank, pages=9)
-    assert reader.read(bank, pages=1)
-    assert reader.stretches == [Stretch(9, 1, True)]
+    assert importer.sync(bank, pages=9)
+    assert importer.sync(bank, pages=1)
+    assert importer.covered == (CoveredRange(9, 1, True),)
 
 
 def test_an_account_without_payments_is_complete() -> None:
-    reader = Reader()
-    assert reader.read(ListingBank(), pages=1)
+    importer = Importer()
+    assert importer.sync(ListingBank(), pages=1)
 
 
-def test_new_payments_during_a_cut_off_history_leave_no_gap() -> None:
-    bank, reader = ListingBank(), Reader()
+def test_new_payments_during_an_interrupted_backfill_leave_no_hole() -> None:
+    bank, importer = ListingBank(), Importer()
     bank.pay(12)
-    assert not reader.read(bank, pages=2)
+    assert not importer.sync(bank, pages=2)
     bank.pay(7)
-    assert not reader.read(bank, pages=1)
-    assert reader.stretches == [Stretch(19, 17, False), Stretch(12, 7, False)]
-    assert reader.read(bank, pages=9)
-    assert reader.seen == set(range(1, 20))
-    assert reader.stretches == [Stretch(19, 1, True)]
+    assert not importer.sync(bank, pages=1)
+    assert importer.covered == (CoveredRange(19, 17, False), CoveredRange(12, 7, False))
+    assert importer.sync(bank, pages=9)
+    assert importer.stored == set(range(1, 20))
+    assert importer.covered == (CoveredRange(19, 1, True),)
 
 
-def test_a_page_of_other_things_is_passed_and_leaves_no_gap() -> None:
-    known = [Stretch(30, 20, False)]
-    stretches = merge(known, PaymentPage([], 40), below=None)
-    assert stretches == [Stretch(0, 40, False), *known]
-    # Cut off here, the next reading begins with the newest again.
-    again = merge(stretches, PaymentPage([payment(45), payment(41)], 41), below=None)
-    assert again == [Stretch(45, 41, False), *known]
-    stretches = merge(stretches, PaymentPage([payment(39), payment(35)], 35), below=40)
-    assert stretches == [Stretch(39, 35, False), *known]
-    stretches = merge(stretches, PaymentPage([], 28), below=35)
-    assert stretches == [Stretch(39, 20, False)]
+def test_a_page_of_other_things_is_passed_over_and_leaves_no_hole() -> None:
+    before = (CoveredRange(30, 20, False),)
+    covered = merge(before, PaymentPage([], 40), below=None)
+    assert covered == (CoveredRange(0, 40, False), *before)
+    # Interrupted here, the next sync begins with the newest again.
+    again = merge(covered, PaymentPage([payment(45), payment(41)], 41), below=None)
+    assert again == (CoveredRange(45, 41, False), *before)
+    covered = merge(covered, PaymentPage([payment(39), payment(35)], 35), below=40)
+    assert covered == (CoveredRange(39, 35, False), *before)
+    covered = merge(covered, PaymentPage([], 28), below=35)
+    assert covered == (CoveredRange(39, 20, False),)
 
 
 def test_where_bunq_says_nothing_of_older_payments_a_page_without_any_is_the_end() -> None:
     first = PaymentPage([payment(9), payment(8)], 8, is_paged=False)
-    stretches = merge([], first, below=None)
-    assert stretches == [Stretch(9, 8, False)]
-    stretches = merge(stretches, PaymentPage([payment(7)], 7, is_paged=False), below=8)
-    assert stretches == [Stretch(9, 7, False)]
-    assert merge(stretches, first, below=7) == [Stretch(9, 7, True)]
-    assert merge(stretches, PaymentPage([], None, is_paged=False), below=7) == [Stretch(9, 7, True)]
+    covered = merge((), first, below=None)
+    assert covered == (CoveredRange(9, 8, False),)
+    covered = merge(covered, PaymentPage([payment(7)], 7, is_paged=False), below=8)
+    assert covered == (CoveredRange(9, 7, False),)
+    assert merge(covered, first, below=7) == (CoveredRange(9, 7, True),)
+    assert merge(covered, PaymentPage([], None, is_paged=False), below=7) == (CoveredRange(9, 7, True),)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.integers(0, 5)), max_size=12))
-def test_killed_anywhere_and_paid_at_any_time_every_payment_is_read(steps: list[tuple[int, int]]) -> None:
-    bank, reader = ListingBank(), Reader()
+def test_killed_anywhere_and_paid_at_any_time_every_payment_is_imported(steps: list[tuple[int, int]]) -> None:
+    bank, importer = ListingBank(), Importer()
     for paid, pages in steps:
         bank.pay(paid)
-        reader.read(bank, pages=pages)
-        for stretch in reader.stretches:
-            # What is claimed to be without a gap is without a gap.
-            oldest = 1 if stretch.reaches_end else stretch.oldest
-            claimed = {each for each in bank.ids if oldest <= each <= stretch.newest}
-            assert claimed <= reader.seen
-    assert reader.read(bank, pages=len(bank.ids) + 2)
-    assert reader.seen == set(bank.ids)
+        importer.sync(bank, pages=pages)
+        for covered_range in importer.covered:
+            # What is called covered has no hole.
+            oldest = 1 if covered_range.reaches_end else covered_range.oldest
+            inside = {each for each in bank.ids if oldest <= each <= covered_range.newest}
+            assert inside <= importer.stored
+    assert importer.sync(bank, pages=len(bank.ids) + 2)
+    assert importer.stored == set(bank.ids)

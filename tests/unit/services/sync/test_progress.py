@@ -6,7 +6,7 @@ from bunqflask.cli.sync import _bar
 
 
 @pytest.mark.parametrize(
-    ("kept", "expected", "drawn"),
+    ("stored", "expected", "drawn"),
     [
         (0, 4000, "[....................] 0 of about 4000"),
         (1200, 4000, "[######..............] 1200 of about 4000"),
@@ -15,5 +15,5 @@ from bunqflask.cli.sync import _bar
         (0, 0, "[....................] 0 of about 0"),
     ],
 )
-def test_the_bar_says_how_far_a_reading_is(kept: int, expected: int | None, drawn: str) -> None:
-    assert _bar(kept, expected) == drawn
+def test_the_bar_says_how_far_a_sync_is(stored: int, expected: int | None, drawn: str) -> None:
+    assert _bar(stored, expected) == drawn
