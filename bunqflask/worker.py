@@ -205,8 +205,7 @@ class Worker:
 
 def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
     """Run every duty once in this thread, and mark all events handled: what `flask sync` and tests use."""
-    with transaction():
-        db.session.execute(update(Event).where(Event.handled_at.is_(None)).values(handled_at=clock.now()))
+    events = db.session.scalars(select(Event.id).where(Event.handled_at.is_(None))).all()
     for duty in duties:
         try:
             if duty.targets is None:
@@ -216,3 +215,5 @@ def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
                     duty.run(target)
         except Exception:
             current_app.logger.exception("%s has failed", duty.name)
+    with transaction():
+        db.session.execute(update(Event).where(Event.id.in_(events)).values(handled_at=clock.now()))
