@@ -205,7 +205,8 @@ class Worker:
 
 def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
     """Run every duty once in this thread, and mark all events handled: what `flask sync` and tests use."""
-    events = db.session.scalars(select(Event.id).where(Event.handled_at.is_(None))).all()
+    events = db.session.execute(select(Event.id, Event.kind).where(Event.handled_at.is_(None))).all()
+    undone: set[EventKind] = set()
     for duty in duties:
         try:
             if duty.targets is None:
@@ -215,5 +216,7 @@ def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
                     duty.run(target)
         except Exception:
             current_app.logger.exception("%s has failed", duty.name)
+            undone |= duty.on
+    done = [event.id for event in events if event.kind not in undone]
     with transaction():
-        db.session.execute(update(Event).where(Event.id.in_(events)).values(handled_at=clock.now()))
+        db.session.execute(update(Event).where(Event.id.in_(done)).values(handled_at=clock.now()))

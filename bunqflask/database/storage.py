@@ -150,6 +150,8 @@ def _path(engine: Engine) -> Path | None:
 
 def _about_files(path: Path) -> str:
     """Say which of SQLite's files this process may not use, and to whom it belongs."""
+    if path.is_dir():
+        return f"The database cannot be opened: {path} is a folder."
     files = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path.parent]
     us = _user(os.geteuid())
     for each in files:
