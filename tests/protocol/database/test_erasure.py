@@ -36,7 +36,9 @@ def with_payments_and_packs(site: ThreadSite, bank: Bank) -> list[str]:
         assert page.status == 200
     assert rows.count(site.app, Pack) == 2
     assert rows.count(site.app, PackAccount) == 6
-    browser.get("/connections/1/disconnect")
+    asked = browser.get("/connections/1/disconnect").text
+    assert "It remains in backups and in files that were downloaded" in asked
+    assert ("PostgreSQL overwrites" in asked) == site.environ["DATABASE_URL"].startswith("postgresql")
     assert "Disconnected" in browser.submit(action="/disconnect", data="erase").text
     return [*found, "weinstein", "zweinstein", "Jodi Walker", "NL02ABNA0123456789"]
 

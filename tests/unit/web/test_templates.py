@@ -138,7 +138,10 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "refused": ("team/settings.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
-PAGES |= {f"disconnect {key}": ("connections/disconnect.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {
+    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "database": "postgresql"})
+    for key, card in CARDS.items()
+}
 PAGES |= {
     f"{step} {'full' if full else 'bare'}": ("consent/show.html", {"attempt": an_attempt(step, full=full)})
     for step in AttemptStep
