@@ -3,6 +3,7 @@
 import random
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -32,7 +33,7 @@ def with_payments_and_packs(site: ThreadSite, bank: Bank) -> list[str]:
             stored_payments.store(account, len(_TEXTS), text=lambda number: _TEXTS[number])
     for day in ("2025-01-31", "2025-02-28"):
         browser.get("/payments/export")
-        page = browser.submit(action="/export", **{"from": "2025-01-01", "to": day, "format": ["csv", "qif"]})
+        page = browser.submit(action="/export", **period(day))
         assert page.status == 200
     assert rows.count(site.app, Pack) == 2
     assert rows.count(site.app, PackAccount) == 6
@@ -41,6 +42,10 @@ def with_payments_and_packs(site: ThreadSite, bank: Bank) -> list[str]:
     assert ("PostgreSQL overwrites" in asked) == site.environ["DATABASE_URL"].startswith("postgresql")
     assert "Disconnected" in browser.submit(action="/disconnect", data="erase").text
     return [*found, "weinstein", "zweinstein", "Jodi Walker", "NL02ABNA0123456789"]
+
+
+def period(last_day: str) -> Any:
+    return {"from": "2025-01-01", "to": last_day, "format": ["csv", "qif"]}
 
 
 def run_duties(app: Flask) -> None:
@@ -110,7 +115,7 @@ def test_other_connections_and_their_packs_stay(site: ThreadSite, bank: Bank) ->
         db.session.remove()
     for browser in (robin, sam):
         browser.get("/payments/export")
-        browser.submit(action="/export", **{"from": "2025-01-01", "to": "2025-01-31", "format": ["csv", "qif"]})
+        browser.submit(action="/export", **period("2025-01-31"))
     assert rows.count(site.app, Pack) == 2
     robin.get("/connections/1/disconnect")
     robin.submit(action="/disconnect", data="erase")
@@ -118,5 +123,5 @@ def test_other_connections_and_their_packs_stay(site: ThreadSite, bank: Bank) ->
     assert rows.count(site.app, Pack) == 1
     assert "Connected" not in robin.get("/").text
     sam.get("/payments/export")
-    again = sam.submit(action="/export", **{"from": "2025-01-01", "to": "2025-01-31", "format": ["csv", "qif"]})
+    again = sam.submit(action="/export", **period("2025-01-31"))
     assert again.status == 200

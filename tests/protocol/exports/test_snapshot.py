@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from bunqflask.database.transactions import transaction
+from bunqflask.exports import pack
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import Entry, ExportError
 from bunqflask.extensions import db
@@ -61,8 +62,8 @@ def opened(download: Download) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(content(download)))
 
 
-def balances(pack: zipfile.ZipFile) -> dict[str, dict[str, str]]:
-    found = csv.DictReader(io.StringIO(pack.read("balances.csv").decode("utf-8-sig")))
+def balances(made: zipfile.ZipFile) -> dict[str, dict[str, str]]:
+    found = csv.DictReader(io.StringIO(made.read("balances.csv").decode("utf-8-sig")))
     return {row["account_id"]: row for row in found}
 
 
@@ -79,7 +80,7 @@ def is_idle() -> bool:
         "AND (state LIKE 'idle in transaction%' OR backend_xmin IS NOT NULL)"
     )
     with db.engine.connect() as connection:
-        return connection.scalar(query) == 0
+        return int(connection.scalar(query) or 0) == 0
 
 
 def test_no_transaction_is_open_while_formats_are_written_and_all_show_one_state(
@@ -97,17 +98,17 @@ def test_no_transaction_is_open_while_formats_are_written_and_all_show_one_state
         yield from entries(self, account_id)
 
     monkeypatch.setattr(Snapshot, "entries", entries_while_others_write)
-    pack = opened(make(robin, list(FORMATS)))
+    made = opened(make(robin, list(FORMATS)))
     assert len(looks) > len(FORMATS)
     assert all(looks)
-    listed = list(csv.DictReader(io.StringIO(pack.read("payments.csv").decode("utf-8-sig"))))
-    lines = pack.read("payments.jsonl").decode().splitlines()
-    manifest = json.loads(pack.read("manifest.json"))
+    listed = list(csv.DictReader(io.StringIO(made.read("payments.csv").decode("utf-8-sig"))))
+    lines = made.read("payments.jsonl").decode().splitlines()
+    manifest = json.loads(made.read("manifest.json"))
     counted = sum(account["payments"] for account in manifest["accounts"])
     of_payments = [line for line in lines if json.loads(line).get("payment_id")]
     assert len(listed) == counted == len(of_payments) == COUNT + 5 * (len(manifest["accounts"]) - 1)
     assert manifest["verified"]
-    assert b"while it is written" not in b"".join(pack.read(name) for name in pack.namelist())
+    assert b"while it is written" not in b"".join(made.read(name) for name in made.namelist())
 
 
 def test_payments_are_listed_by_booking_time_then_id(robin: Member) -> None:
@@ -117,8 +118,7 @@ def test_payments_are_listed_by_booking_time_then_id(robin: Member) -> None:
     first.created_at, third.created_at = third.created_at, second.created_at
     expected = [second.payment_id, third.payment_id, first.payment_id]
     db.session.commit()
-    made = make(robin, ["csv"], account_ids=(account_id,))
-    listed = csv.DictReader(io.StringIO(content(made).decode("utf-8-sig")))
+    listed = csv.DictReader(io.StringIO(content(make(robin, ["csv"], account_ids=(account_id,))).decode("utf-8-sig")))
     assert [int(row["payment_id"]) for row in listed][:3] == expected
 
 
@@ -132,10 +132,10 @@ def test_a_period_begins_and_ends_at_midnight_of_the_sites_zone(robin: Member) -
         payment.created_at = datetime.fromisoformat(f"2025-01-{at}").replace(tzinfo=UTC)
     expected, number = [str(found[1].payment_id), str(found[2].payment_id)], str(account.monetary_account_id)
     db.session.commit()
-    pack = opened(make(robin, ["csv", "qif"], period("2025-01-10", "2025-01-10"), account_ids=(2,)))
-    listed = csv.DictReader(io.StringIO(pack.read("payments.csv").decode("utf-8-sig")))
+    made = opened(make(robin, ["csv", "qif"], period("2025-01-10", "2025-01-10"), account_ids=(2,)))
+    listed = csv.DictReader(io.StringIO(made.read("payments.csv").decode("utf-8-sig")))
     assert [row["payment_id"] for row in listed] == expected
-    assert (balances(pack)[number]["opening"], balances(pack)[number]["closing"]) == ("1.00", "3.00")
+    assert (balances(made)[number]["opening"], balances(made)[number]["closing"]) == ("1.00", "3.00")
 
 
 @pytest.mark.parametrize(("difference", "told"), [("56.00", "56.00 EUR"), ("-0.01", "-0.01 EUR"), ("0", "")])
@@ -179,7 +179,7 @@ def test_packs_of_other_accounts_or_periods_are_not_compared_and_those_of_the_sa
 def test_an_account_erased_while_its_pack_is_written_leaves_no_pack(
     robin: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = downloads.write_pack
+    write = pack.write_pack
 
     def erase_meanwhile(*arguments: Any) -> Any:
         manifest = write(*arguments)

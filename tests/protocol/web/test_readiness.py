@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from bunqflask.database import storage, transactions
 from bunqflask.database.storage import StorageFault, WriteCheck
@@ -45,7 +46,7 @@ def read_only(site: ThreadSite) -> Iterator[None]:
     for value in ("on", "off"):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SET default_transaction_read_only = off")
-            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {value}')  # type: ignore[call-overload]
+            connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {value}')
         let_go(site.app)
         if value == "on":
             yield
@@ -108,7 +109,7 @@ def test_a_file_of_another_user_is_named_with_its_owner(app: Flask, monkeypatch:
     access = os.access
     monkeypatch.setattr(os, "access", lambda each, mode: Path(each) != path and access(each, mode))
     with app.app_context():
-        error = storage.DBAPIError("", {}, _sqlite_error(8))
+        error = DBAPIError("", {}, _sqlite_error(8))
         assert storage.fault_of(error) == StorageFault.READ_ONLY
         told = storage.explain(error)
     assert str(path) in told
