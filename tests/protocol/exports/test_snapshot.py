@@ -230,3 +230,13 @@ def test_a_format_that_refuses_leaves_no_file_open(robin: Member, monkeypatch: p
         make(robin, ["csv"])
     with pytest.raises(ValueError, match="closed file"):
         list(snapshots[0].entries(1))
+
+
+def test_what_another_member_exported_before_is_no_last_pack(robin: Member) -> None:
+    opened(make(robin, ["csv", "qif"]))
+    sam = members.add("sam@example.org", "Sam", "correct horse battery staple")
+    db.session.scalars(db.select(Connection)).one().shared_at = datetime.now(UTC)
+    db.session.commit()
+    made = opened(make(sam, ["csv", "qif"]))
+    assert "There is no last pack to compare with." in made.read("changes.txt").decode()
+    assert len(db.session.scalars(db.select(Pack)).all()) == 2
