@@ -268,13 +268,13 @@ class Worker:
 
 
 def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
-    """Run every duty once in this thread, and mark all events handled.
+    """Run every duty once in this thread, and mark the events handled whose duties succeeded.
 
     :raises Exception: what the first duty that failed has raised; the others are run all the same.
     """
-    with transaction():
-        db.session.execute(update(Event).where(Event.handled_at.is_(None)).values(handled_at=clock.now()))
+    events = db.session.execute(select(Event.id, Event.kind).where(Event.handled_at.is_(None))).all()
     failed: list[Exception] = []
+    undone: set[EventKind] = set()
     for duty in duties:
         for target in duty.targets():
             # A reading transaction of ours must not be what the duty waits for.
@@ -283,5 +283,9 @@ def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
                 duty.run(target)
             except Exception as error:  # noqa: BLE001 - raised at the end
                 failed.append(error)
+                undone |= duty.on
+    done = [event.id for event in events if event.kind not in undone]
+    with transaction():
+        db.session.execute(update(Event).where(Event.id.in_(done)).values(handled_at=clock.now()))
     if failed:
         raise failed[0]

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from bunqflask.database import storage
 from bunqflask.database.encryption import SecretUnreadable
 
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Turn a database without our tables, and a secret that does not open, into an error for a person."""
+    """Turn a database that cannot be used, and a secret that does not open, into an error for a person."""
     try:
         yield
-    except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(
-            "The database does not answer, or has not the tables of this version: run `flask --app wsgi db upgrade`."
-        ) from error
+    except DBAPIError as error:
+        if storage.fault_of(error) is None and not isinstance(error, OperationalError):
+            raise
+        raise click.ClickException(storage.explain(error)) from error
     except SecretUnreadable as error:
         raise click.ClickException(f"A stored secret cannot be opened: {error}.") from error

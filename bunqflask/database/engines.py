@@ -11,7 +11,10 @@ https://www.postgresql.org/docs/current/transaction-iso.html
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,8 @@ _PRAGMAS = (
     "synchronous=NORMAL",
     # what is deleted is overwritten
     "secure_delete=ON",
+    # after a burst of writes the log's file gives its room back
+    "journal_size_limit=16777216",
 )
 _POSTGRES_SETTINGS = ("jit = off", "max_parallel_workers_per_gather = 0")
 
@@ -48,12 +53,31 @@ def init_app(app: Flask) -> None:
         engine = db.engine
     if engine.dialect.name == "sqlite":
         if engine.url.database not in (None, "", ":memory:"):
-            Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = Path(engine.url.database or "")
+            event.listen(engine, "do_connect", lambda *_arguments: _create_file(path))
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _prepare_postgres)
         event.listen(engine, "begin", _begin_postgres)
+
+
+@contextlib.contextmanager
+def waiting_for_locks(connection: Connection, wait_ms: int) -> Iterator[Any]:
+    """Let a connection that has begun no transaction wait so long for SQLite's locks; yields the driver's connection.
+
+    On PostgreSQL nothing changes.
+    """
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name != "sqlite":
+        yield driver
+        return
+    [usual_ms] = driver.execute("PRAGMA busy_timeout").fetchone()
+    driver.execute(f"PRAGMA busy_timeout={wait_ms}").close()
+    try:
+        yield driver
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={usual_ms}").close()
 
 
 def _release_connection(_error: BaseException | None) -> None:
@@ -62,6 +86,18 @@ def _release_connection(_error: BaseException | None) -> None:
         db.session.remove()
     except DBAPIError:
         db.session.registry.clear()  # the connection is thrown away, and the transaction ended with it
+
+
+def _create_file(path: Path) -> None:
+    """Create the database's file for its owner alone, whatever the umask. SQLite gives its other files the same mode.
+
+    What stands in the way is left to SQLite to report.
+    """
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

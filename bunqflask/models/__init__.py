@@ -1,10 +1,11 @@
 """The tables. Importing this package makes all of them known to migrations."""
 
 from bunqflask.database.outbox import Event, EventKind
+from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import SpanSum, SummedSpan
 from bunqflask.models.connections import Connection, ConnectionMember, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
-from bunqflask.models.exports import Pack
+from bunqflask.models.exports import Pack, PackAccount
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
@@ -36,6 +37,7 @@ __all__ = [
     "Note",
     "NoteSync",
     "Pack",
+    "PackAccount",
     "Payment",
     "PaymentChange",
     "PaymentRaw",
@@ -44,4 +46,5 @@ __all__ = [
     "SummedSpan",
     "TeamMember",
     "WorkerHeartbeat",
+    "WriteCheck",
 ]

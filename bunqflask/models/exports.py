@@ -13,11 +13,23 @@ from bunqflask.extensions import Base
 
 
 class Pack(Base):
-    """The manifest of the last pack made of the same accounts and period, to show what changed since."""
+    """The manifest of the last pack made of the same accounts and period, to tell what changed since.
+
+    It holds names, IBANs, balances and amounts: erasing one of its accounts deletes it (`services.consent.disconnect`).
+    """
 
     __tablename__ = "pack"
 
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"))
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
     made_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     manifest: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class PackAccount(Base):
+    """An account that a pack names. It has to be deleted with its packs: the database refuses to delete it alone."""
+
+    __tablename__ = "pack_account"
+
+    pack_key: Mapped[str] = mapped_column(ForeignKey("pack.key", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id"), primary_key=True, index=True)

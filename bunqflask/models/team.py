@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask.database.types import UtcTimestamp
 from bunqflask.extensions import Base
@@ -37,8 +37,6 @@ class Login(Base):
     user_agent: Mapped[str] = mapped_column(String(300))
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTimestamp)
-
-    member: Mapped[TeamMember] = relationship(lazy="joined")
 
 
 class LoginThrottle(Base):

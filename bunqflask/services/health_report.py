@@ -8,12 +8,14 @@ from datetime import timedelta
 from flask import current_app
 
 from bunqflask import clock
+from bunqflask.database import erasure, storage
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConnectionState, ErrorKind, Installation
 from bunqflask.services.gateway import installations, psd2
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
+_ERASED_WITHIN = timedelta(hours=1)
 # What the command line says of errors that need a person.
 _TO_DO = {
     ErrorKind.SERVER_REFUSED: "bunq refuses this server: allow its address in the bunq app, or run setup",
@@ -45,7 +47,7 @@ class Report:
 def report() -> Report:
     """Look at what is stored; no call to bunq is made."""
     environment = current_app.config["BUNQ_ENVIRONMENT"]
-    lines = [Line("environment", f"{environment}, {current_app.config['BUNQ_API_URL']}")]
+    lines = [Line("environment", f"{environment}, {current_app.config['BUNQ_API_URL']}"), _storage_line()]
     installation = installations.find_current()
     if installation is None:
         lines.append(Line("installation", "none", _RUN_SETUP))
@@ -56,7 +58,15 @@ def report() -> Report:
     ).all()
     if not connections:
         lines.append(Line("connections", "none yet"))
+    if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
+        found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
+        lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))
     return Report(lines + [_connection_line(connection) for connection in connections])
+
+
+def _storage_line() -> Line:
+    checked = storage.check()
+    return Line("storage", "nothing can be stored", checked.message) if checked.message else Line("storage", "works")
 
 
 def _installation_lines(installation: Installation) -> list[Line]:

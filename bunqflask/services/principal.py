@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Principal(Protocol):
-    """The team member on whose behalf a service acts; a `TeamMember` row is one too."""
+    """The team member on whose behalf a service acts; such as a `Member` or a `CurrentMember`."""
 
     @property
     def id(self) -> int: ...

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -65,7 +65,7 @@ def _touch(login_id: int) -> None:
     """Record the use of a login; a database that takes no write now is no reason to refuse a page."""
     try:
         logins.touch(login_id)
-    except OperationalError as error:
+    except DBAPIError as error:
         current_app.logger.warning("the last use of a login is not recorded: %s", error.orig)
 
 

@@ -32,6 +32,12 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "write_check",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("checked_at", types.UtcTimestamp(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_write_check")),
+    )
+    op.create_table(
         "event",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column(
@@ -171,6 +177,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_pack")),
     )
+    with op.batch_alter_table("pack", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pack_member_id"), ["member_id"], unique=False)
+
     op.create_table(
         "connection",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -422,6 +431,21 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "pack_account",
+        sa.Column("pack_key", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["monetary_account.id"], name=op.f("fk_pack_account_account_id_monetary_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pack_key"], ["pack.key"], name=op.f("fk_pack_account_pack_key_pack"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("pack_key", "account_id", name=op.f("pk_pack_account")),
+    )
+    with op.batch_alter_table("pack_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pack_account_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
         "account_sync",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("covered", sa.JSON(), nullable=False),
@@ -669,6 +693,10 @@ def downgrade() -> None:
 
     op.drop_table("payment")
     op.drop_table("consent_state")
+    with op.batch_alter_table("pack_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pack_account_account_id"))
+
+    op.drop_table("pack_account")
     op.drop_table("account_sync")
     op.drop_table("monetary_account")
     with op.batch_alter_table("consent_attempt", schema=None) as batch_op:
@@ -681,6 +709,9 @@ def downgrade() -> None:
 
     op.drop_table("connection_member")
     op.drop_table("connection")
+    with op.batch_alter_table("pack", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pack_member_id"))
+
     op.drop_table("pack")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
@@ -705,6 +736,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_created_at"))
 
     op.drop_table("event")
+    op.drop_table("write_check")
     op.drop_table("bunq_session")
     # ### end Alembic commands ###
 

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from bunqflask.config import ROOT
-from bunqflask.services import exporting
+from bunqflask.services.exports import downloads, statements
+from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
 from bunqflask.services.team import members
 from tests.bench import long_history
@@ -52,13 +53,12 @@ def _export(days: int) -> int:
     member = members.find(long_history.EMAIL)
     assert member is not None
     last = long_history.NEWEST.date()
-    download = exporting.make(
+    download = downloads.make(
         member,
         repository.scope_of(member),
         account_ids=[],
         formats=["csv"],
-        first_day=last - timedelta(days=days),
-        last_day=last,
+        period=Period(first_day=last - timedelta(days=days), last_day=last, zone=statements.zone()),
     )
     with download.file as file:
         return file.seek(0, 2)

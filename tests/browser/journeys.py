@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from bunqflask.extensions import db
 from bunqflask.models import Login, TeamMember
-from bunqflask.services.team import members
+from bunqflask.services.team import passwords
 from tests.support import apps
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
@@ -58,7 +58,7 @@ def arrive(
 
 @cache
 def _password_hash() -> str:
-    return members.hash_password(apps.PASSWORD)
+    return passwords.hash_password(apps.PASSWORD)
 
 
 def _new_member(email: str, name: str) -> TeamMember:

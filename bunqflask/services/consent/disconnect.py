@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, ConsentAttempt, EventKind
+from bunqflask.models import (
+    Connection,
+    ConnectionState,
+    ConsentAttempt,
+    EventKind,
+    MonetaryAccount,
+    Pack,
+    PackAccount,
+)
 from bunqflask.services.connections import lifecycle
 from bunqflask.services.gateway import abandoned_sessions
 from bunqflask.services.payments import aggregates
@@ -39,9 +47,19 @@ def disconnect(connection_id: int, *, erase: bool) -> None:
 
 
 def _erase(connection: Connection) -> None:
+    _delete_packs(connection.id)
     # A renewal that is still under way goes on by itself, and must not lose what it holds.
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
     db.session.delete(connection)
     db.session.flush()
     aggregates.forget_gone()
     emit(EventKind.DATA_ERASED, connection_id=connection.id)
+
+
+def _delete_packs(connection_id: int) -> None:
+    """Delete all packs that name one of the accounts, whichever member made them: they hold balances and amounts."""
+    # Locked first: a pack that is made at this moment is stored before, or not at all.
+    query = select(MonetaryAccount.id).where(MonetaryAccount.connection_id == connection_id).with_for_update()
+    account_ids = list(db.session.scalars(query))
+    named = select(PackAccount.pack_key).where(PackAccount.account_id.in_(account_ids))
+    db.session.execute(delete(Pack).where(Pack.key.in_(named)).execution_options(synchronize_session=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -17,6 +17,7 @@ from bunqflask.extensions import db, table_of
 from bunqflask.models import Login, TeamMember
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, passwords, throttle
+from bunqflask.services.team.members import Member
 from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused
 
 IDLE = timedelta(minutes=30)
@@ -48,6 +49,17 @@ class CurrentLogin:
     id: int
     member: CurrentMember
     needs_touch: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginPlace:
+    """Where a team member is logged in; times are aware UTC."""
+
+    id: int
+    address: str
+    user_agent: str
+    created_at: datetime
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True)
@@ -107,13 +119,15 @@ def change_password(principal: Principal, current: str, new: str, *, login_id: i
     A borrowed browser gets no more tries than a stranger.
 
     :raises LoginThrottled: too many tries in this login.
-    :raises LoginRefused: it is not the password.
+    :raises LoginRefused: it is not the password, or was reset while it was compared.
     :raises PasswordRefused: the new one is too short or too long.
     """
     key = f"login:{login_id}"
-    member_id, _password_hash = _check_password(members.find(principal.email), current, key)
-    members.set_password(member_id, new, keep_login=login_id)
+    member_id, password_hash = _check_password(members.find(principal.email), current, key)
+    new_hash = passwords.hash_password(new)
     with transaction():
+        _lock_unchanged(member_id, password_hash)
+        members.store_password(member_id, new_hash, keep_login=login_id)
         throttle.forget(key)
 
 
@@ -145,12 +159,13 @@ def is_idle(token: str) -> bool:
     return last_seen_at is not None and last_seen_at < clock.now() - IDLE
 
 
-def list_for(principal: Principal) -> list[Login]:
+def list_for(principal: Principal) -> list[LoginPlace]:
     """Return where a team member is logged in, latest use first."""
     now = clock.now()
     in_use = Login.last_seen_at.between(now - IDLE, now + clock.SKEW)
-    query = select(Login).where(Login.member_id == principal.id, in_use)
-    return list(db.session.scalars(query.order_by(Login.last_seen_at.desc())))
+    columns = (Login.id, Login.address, Login.user_agent, Login.created_at, Login.last_seen_at)
+    query = select(*columns).where(Login.member_id == principal.id, in_use).order_by(Login.last_seen_at.desc())
+    return [LoginPlace(**row._mapping) for row in db.session.execute(query)]
 
 
 def end(principal: Principal, login_id: int) -> None:
@@ -159,7 +174,7 @@ def end(principal: Principal, login_id: int) -> None:
         db.session.execute(delete(Login).where(Login.id == login_id, Login.member_id == principal.id))
 
 
-def _check_password(member: TeamMember | None, password: str, key: str) -> tuple[int, str]:
+def _check_password(member: Member | None, password: str, key: str) -> tuple[int, str]:
     """Compare a password, its tries counted under a key; return the member's id and hash.
 
     :raises LoginRefused: it is not the password.
@@ -187,7 +202,7 @@ def _account_key(email: str) -> str:
     return "account:" + digest(email.strip().casefold())
 
 
-def _browser_key(known: str, member: TeamMember | None) -> str | None:
+def _browser_key(known: str, member: Member | None) -> str | None:
     """Return the key of a browser in which this very member was logged in before, or None."""
     try:
         member_id, _nonce = _signer().loads(known)

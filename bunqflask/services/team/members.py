@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -19,41 +22,59 @@ class TeamRefused(Exception):
     """A change to the team was refused; the text says why."""
 
 
-def add(email: str, name: str, password: str) -> TeamMember:
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A person with a login here; a principal."""
+
+    id: int
+    email: str
+    name: str
+    created_at: datetime
+    password_hash: str = field(repr=False)
+
+
+def add(email: str, name: str, password: str) -> Member:
     """Give a person a login.
 
     :raises TeamRefused: the email is not one or is taken.
     :raises PasswordRefused: the password is too short or too long.
     """
-    email = _clean_email(email)
+    email = email.strip().casefold()
+    if not _EMAIL.fullmatch(email):
+        raise TeamRefused(f"{email or 'Nothing'} is not an email address.")
+    is_taken = TeamRefused(f"{email} has a login already; to set a new password use team reset.")
     if find(email) is not None:
-        raise TeamRefused(f"{email} has a login already; to set a new password use team reset.")
-    password_hash = passwords.hash_password(password)
-    with transaction():
-        member = TeamMember(
-            email=email,
-            name=name.strip()[:120] or email.split("@", 1)[0],
-            password_hash=password_hash,
-            created_at=clock.now(),
-        )
-        db.session.add(member)
-    return member
+        raise is_taken
+    row = TeamMember(
+        email=email,
+        name=name.strip()[:120] or email.split("@", 1)[0],
+        password_hash=passwords.hash_password(password),
+        created_at=clock.now(),
+    )
+    try:
+        with transaction():
+            db.session.add(row)
+            db.session.flush()
+            return _member(row)
+    except IntegrityError as error:
+        raise is_taken from error
 
 
-def list_all() -> list[TeamMember]:
+def list_all() -> list[Member]:
     """Return all team members, the first one first."""
-    return list(db.session.scalars(select(TeamMember).order_by(TeamMember.id)))
+    return [_member(row) for row in db.session.scalars(select(TeamMember).order_by(TeamMember.id))]
 
 
-def find(email: str) -> TeamMember | None:
+def find(email: str) -> Member | None:
     """Return the team member with this email, whatever its capitals."""
     email = email.strip().casefold()
     if not _EMAIL.fullmatch(email):
         return None
-    return db.session.scalars(select(TeamMember).filter_by(email=email)).one_or_none()
+    row = db.session.scalars(select(TeamMember).filter_by(email=email)).one_or_none()
+    return _member(row) if row is not None else None
 
 
-def require(email: str) -> TeamMember:
+def require(email: str) -> Member:
     """Return the team member with this email.
 
     :raises TeamRefused: nobody has it.
@@ -64,31 +85,25 @@ def require(email: str) -> TeamMember:
     return member
 
 
-def reset(email: str, password: str) -> TeamMember:
+def reset(email: str, password: str) -> Member:
     """Set a new password and end all logins of the person.
 
     :raises TeamRefused: nobody has this email.
     :raises PasswordRefused: the password is too short or too long.
     """
     member = require(email)
-    set_password(member.id, password)
+    password_hash = passwords.hash_password(password)
+    with transaction():
+        store_password(member.id, password_hash)
     return member
 
 
-def set_password(member_id: int, password: str, *, keep_login: int | None = None) -> None:
-    """Store a new password and end the member's logins, except the one in which it was set.
-
-    :raises PasswordRefused: the password is too short or too long.
-    """
-    password_hash = passwords.hash_password(password)
+def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
+    """Store a new password's hash, and end the member's logins except one, within the caller's transaction."""
+    db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(password_hash=password_hash))
     ended = delete(Login).where(Login.member_id == member_id)
-    with transaction():
-        db.session.get_one(TeamMember, member_id).password_hash = password_hash
-        db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
+    db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
 
 
-def _clean_email(email: str) -> str:
-    email = email.strip().casefold()
-    if not _EMAIL.fullmatch(email):
-        raise TeamRefused(f"{email or 'Nothing'} is not an email address.")
-    return email
+def _member(row: TeamMember) -> Member:
+    return Member(id=row.id, email=row.email, name=row.name, created_at=row.created_at, password_hash=row.password_hash)

@@ -9,6 +9,8 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from bunqflask.i18n import gettext as _
+
 MIN_LENGTH = 10
 MAX_LENGTH = 200
 
@@ -38,7 +40,9 @@ def hash_password(password: str) -> str:
     :raises PasswordRefused: it is too short or too long.
     """
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise PasswordRefused(f"A password needs {MIN_LENGTH} to {MAX_LENGTH} characters.")
+        raise PasswordRefused(
+            _("A password needs %(least)s to %(most)s characters.") % {"least": MIN_LENGTH, "most": MAX_LENGTH}
+        )
     with _few_at_a_time:
         return _hasher.hash(password)
 

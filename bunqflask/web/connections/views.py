@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.services.connections import access, overview
 from bunqflask.services.consent import attempts
@@ -77,7 +78,7 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
     name = _ending(connection.display_name)
     if request.method != "POST":
         card = presenters.card(overview.of_connection(connection, g.team_member))
-        return render_template("connections/disconnect.html", card=card)
+        return render_template("connections/disconnect.html", card=card, database=db.engine.dialect.name)
     end_connection(connection_id, erase=request.form.get("data") == "erase")
     flash(
         _(

@@ -1,39 +1,40 @@
-"""Recognises disk-full and read-only errors of the system, SQLite and PostgreSQL, and says so on a page."""
+"""A database or a disk that stores nothing, and what a person reads about it."""
 
 from __future__ import annotations
 
-import errno
-import sqlite3
-
-from sqlalchemy.exc import OperationalError
-
+from bunqflask.database import storage
+from bunqflask.database.storage import StorageFault
 from bunqflask.i18n import gettext as _
 from bunqflask.web.errors.problem import Problem, Way
 
-_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-_SQLITE_KINDS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_POSTGRES_DISK_FULL = "53100"
+_FAULTS = (StorageFault.FULL, StorageFault.READ_ONLY, StorageFault.BROKEN)
 
 
 def refuses(error: Exception) -> bool:
-    """Tell whether an error means that nothing can be written to the disk."""
-    if isinstance(error, OSError):
-        return error.errno in _ERRNOS
-    if not isinstance(error, OperationalError):
-        return False
-    # The last byte of SQLite's code is the kind of error.
-    kind = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    return kind in _SQLITE_KINDS or getattr(error.orig, "sqlstate", None) == _POSTGRES_DISK_FULL
+    """Tell whether an error of the system or of a database means that nothing can be stored."""
+    return storage.fault_of(error) in _FAULTS
 
 
-def problem(reference: str, ways: list[Way]) -> Problem:
-    """Say that it does."""
+def problem(error: Exception, reference: str, ways: list[Way]) -> Problem:
+    """Say that it cannot, and why."""
+    causes = {
+        StorageFault.FULL: (_("Its disk is full."), _("Make room on the disk of this server, and try again.")),
+        StorageFault.READ_ONLY: (
+            _("Its database or its disk is read-only."),
+            _("Let the database take writes again. `flask --app wsgi status` tells what stands in the way."),
+        ),
+    }
+    broken = (
+        _("Something is wrong with its disk or its database."),
+        _("Look at the disk of this server. The log tells what the system said."),
+    )
+    fault = storage.fault_of(error)
+    happened, todo = causes.get(fault, broken) if fault is not None else broken
     return Problem(
-        title=_("This server cannot write to its disk"),
+        title=_("This server cannot store anything right now"),
         lead=_("What was stored before is safe. This page could not be made or saved."),
-        happened=_("The disk is full, or something is wrong with it."),
-        todo=[_("Make room on the disk of this server, and try again. The log tells what the system said.")],
+        happened=happened,
+        todo=[todo],
         who=_("The person who runs this site"),
         reference=reference,
         status=503,

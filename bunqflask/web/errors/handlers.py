@@ -92,7 +92,7 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
     reference = new_reference()
     current_app.logger.error("%s: the database does not answer", reference, exc_info=error)
     if disk.refuses(error):
-        return page(disk.problem(reference, back()))
+        return page(disk.problem(error, reference, back()))
     problem = Problem(
         title=_("This site cannot reach its own data right now"),
         lead=_("What was stored before is safe. This page could not be made or saved."),
@@ -141,7 +141,7 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     reference = new_reference()
     current_app.logger.error("%s: unexpected error", reference, exc_info=error)
     if disk.refuses(error):
-        return page(disk.problem(reference, back()))
+        return page(disk.problem(error, reference, back()))
     problem = Problem(
         title=_("Something went wrong here"),
         lead=_("What was stored before is safe."),

@@ -13,8 +13,9 @@ from bunqflask import clock
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.i18n import gettext as _
-from bunqflask.services import exporting
-from bunqflask.services.connections import overview
+from bunqflask.services.exports import downloads, statements
+from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
 
 bp = Blueprint("exports", __name__, url_prefix="/payments/export")
@@ -49,7 +50,7 @@ class Chosen:
 def index() -> ResponseReturnValue:
     """Offer the accounts, last month, and the formats."""
     groups = _groups()
-    last = clock.now().astimezone(exporting.zone()).date().replace(day=1) - timedelta(days=1)
+    last = clock.now().astimezone(statements.zone()).date().replace(day=1) - timedelta(days=1)
     first = last.replace(day=1)
     every = [account.id for group in groups for account in group.accounts]
     chosen = Chosen(first_day=str(first), last_day=str(last), account_ids=every, formats=["csv"])
@@ -67,7 +68,7 @@ def make() -> ResponseReturnValue:
     )
     try:
         download = _make(chosen)
-    except exporting.PeriodRefused as refused:
+    except PeriodRefused as refused:
         return make_response(_page(_groups(), chosen, str(refused)), 422)
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
@@ -77,30 +78,31 @@ def make() -> ResponseReturnValue:
     return response
 
 
-def _make(chosen: Chosen) -> exporting.Download:
+def _make(chosen: Chosen) -> Download:
     try:
         first_day, last_day = date.fromisoformat(chosen.first_day), date.fromisoformat(chosen.last_day)
     except ValueError as error:
-        raise exporting.PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
+        raise PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
     if not chosen.account_ids:
-        raise exporting.PeriodRefused(_("Choose at least one account."))
-    return exporting.make(
+        raise PeriodRefused(_("Choose at least one account."))
+    return downloads.make(
         g.team_member,
         repository.scope_of(g.team_member),
         account_ids=chosen.account_ids,
         formats=chosen.formats,
-        first_day=first_day,
-        last_day=last_day,
+        period=Period(first_day=first_day, last_day=last_day, zone=statements.zone()),
     )
 
 
 def _groups() -> list[Group]:
+    scope = repository.scope_of(g.team_member)
+    offered = {account.id for account in statements.with_history(list(scope.accounts.values()))}
     groups = [
         Group(
             connection.holder_name,
-            [Choice(account.id, account.name, account.iban) for account in exporting.with_history(connection)],
+            [Choice(each.id, each.name, each.iban) for each in connection.accounts if each.id in offered],
         )
-        for connection in overview.list_all(g.team_member)
+        for connection in scope.connections
     ]
     return [group for group in groups if group.accounts]
 
@@ -111,6 +113,6 @@ def _page(groups: list[Group], chosen: Chosen, error: str | None = None) -> str:
         groups=groups,
         chosen=chosen,
         formats=list(FORMATS.values()),
-        zone=str(exporting.zone()),
+        zone=str(statements.zone()),
         error=error,
     )

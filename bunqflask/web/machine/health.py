@@ -1,4 +1,4 @@
-"""Is the process alive; can it serve. For whatever watches the server; no login, no call to bunq."""
+"""Is the process alive; can it serve. For programs that watch the server; no login, no call to bunq."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ from functools import cache
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from bunqflask.config import ROOT
+from bunqflask.database import storage
+from bunqflask.database.storage import StorageFault
 from bunqflask.extensions import db
 from bunqflask.web.marks import public, without_database
 
 bp = Blueprint("health", __name__)
+
+_NO_ANSWER = "the database does not answer"
+_FAULTS: dict[StorageFault | None, str] = {
+    StorageFault.FULL: "nothing can be stored: the disk is full",
+    StorageFault.READ_ONLY: "nothing can be stored: the database is read-only",
+    StorageFault.BROKEN: "nothing can be stored: the database or its disk is broken",
+    StorageFault.NOT_OPENED: "the database cannot be opened",
+    StorageFault.NO_TABLES: "the database is not migrated: flask db upgrade",
+}
 
 
 @bp.get("/healthz")
@@ -28,16 +39,24 @@ def alive() -> Response:
 @public
 @without_database
 def ready() -> Response:
-    """The database answers and has the tables of this version."""
+    """The database has the tables of this version, and stores what is written."""
     try:
         with db.engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-    except SQLAlchemyError:
-        current_app.logger.exception("the database does not answer")
-        return Response("the database does not answer\n", status=503, mimetype="text/plain")
+    except DBAPIError as error:
+        return _not_ready(_FAULTS.get(storage.fault_of(error), _NO_ANSWER), storage.explain(error))
     if found != _newest_revision():
-        return Response("the database is not migrated: flask db upgrade\n", status=503, mimetype="text/plain")
+        return _not_ready("the database is not migrated: flask db upgrade")
+    checked = storage.check()
+    if checked.message:
+        return _not_ready(_FAULTS.get(checked.fault, _NO_ANSWER), checked.message)
     return Response("ready\n", mimetype="text/plain")
+
+
+def _not_ready(reason: str, details: str = "") -> Response:
+    """Tell anybody the reason, and the log the details: they name files and users."""
+    current_app.logger.error("not ready: %s", details or reason)
+    return Response(f"{reason}\n", status=503, mimetype="text/plain")
 
 
 @cache

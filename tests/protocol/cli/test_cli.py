@@ -17,8 +17,8 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Installation, Login
-from bunqflask.services.team import members
+from bunqflask.models import BunqSession, Connection, ConnectionState, Installation, Login
+from bunqflask.services.team import members, passwords
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -79,7 +79,7 @@ def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank
     assert told.exit_code == 0
     assert "Jodi Walker, active, accounts read" in told.output
     with site.app.app_context():
-        db.session.execute(db.update(Connection).values(status="lost", display_name="Jodi Walker"))
+        db.session.execute(db.update(Connection).values(state=ConnectionState.LOST, display_name="Jodi Walker"))
         db.session.commit()
         db.session.remove()
     told = flask(site.app, "status")
@@ -123,7 +123,7 @@ def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSit
     assert "Jodi Walker:\n  stopped: a stored secret cannot be opened: no key 'k9'" in told.output
     assert "payments, up to date" in told.output.partition("Walker Studio")[2]
     with site.app.app_context():
-        db.session.execute(db.update(Connection).where(Connection.id == number).values(status="lost"))
+        db.session.execute(db.update(Connection).where(Connection.id == number).values(state=ConnectionState.LOST))
         db.session.commit()
         db.session.remove()
     assert flask(site.app, "sync", "--connection", str(number)).exit_code == 1
@@ -171,8 +171,8 @@ def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
     assert "logged out everywhere" in reset.output
     with app.app_context():
         assert db.session.scalars(db.select(Login)).first() is None
-        assert members.password_matches(members.find("sam@team.example"), "another " + PASSWORD)
-        assert not members.password_matches(members.find("sam@team.example"), PASSWORD)
+        assert passwords.matches(members.require("sam@team.example").password_hash, "another " + PASSWORD)
+        assert not passwords.matches(members.require("sam@team.example").password_hash, PASSWORD)
         db.session.remove()
     assert flask(app, "team", "remove", "kim@team.example").exit_code == 0
     assert "kim" not in flask(app, "team", "list").output
@@ -210,7 +210,7 @@ def test_what_the_team_refuses_is_one_line(app: Flask, arguments: list[str], std
     assert len(refused.output.splitlines()) == 1
     with app.app_context():
         assert [member.email for member in members.list_all()] == ["sam@team.example"]
-        assert members.password_matches(members.find("sam@team.example"), PASSWORD)
+        assert passwords.matches(members.require("sam@team.example").password_hash, PASSWORD)
         db.session.remove()
 
 

@@ -17,7 +17,7 @@ from tests.support.consents import ask, connect
 
 pytestmark = pytest.mark.sqlite_only
 
-TOLD = "This server cannot write to its disk"
+TOLD = "This server cannot store anything right now"
 
 
 @contextmanager

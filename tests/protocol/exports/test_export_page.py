@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -13,11 +14,12 @@ import requests
 
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Payment
-from bunqflask.services import exporting
-from bunqflask.services.connections import access
+from bunqflask.models import AccountSync, CoveredRange, Payment
+from bunqflask.services.connections import access, overview
+from bunqflask.services.exports import statements
 from bunqflask.services.payments import repository
-from bunqflask.services.sync import payment_sync, reconciliation, schedule
+from bunqflask.services.sync import connection_sync, reconciliation, schedule
+from bunqflask.services.team import members
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
@@ -36,7 +38,7 @@ def with_history(site: ThreadSite, bank: Bank, count: int = 120) -> Browser:
 
 def read(site: ThreadSite) -> None:
     with site.app.app_context():
-        assert payment_sync.run(access.list_active()[0], patience_s=5, full=True)
+        assert connection_sync.run(access.list_active()[0].id, patience_s=5, full=True)
         db.session.remove()
 
 
@@ -65,7 +67,7 @@ def test_a_csv_of_everything_adds_up_to_the_balances_on_the_page(site: ThreadSit
     with site.app.app_context():
         found = access.list_active()[0].monetary_accounts
         balances = sum((account.balance or Decimal(0) for account in found), Decimal(0))
-        assert len(rows) == sum(repository.count(account) for account in found) > 120
+        assert len(rows) == sum(repository.count(account.id) for account in found) > 120
         db.session.remove()
     assert sum(Decimal(row[amount]) for row in rows) == balances
 
@@ -102,7 +104,7 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
         for state in schedule.states_of(access.list_active()[0]):
-            state.stretches = [[newest, oldest, False] for newest, oldest, _end in state.stretches]
+            state.covered = tuple(CoveredRange(each.newest, each.oldest, False) for each in state.covered)
         db.session.commit()
         db.session.remove()
     pack = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
@@ -112,13 +114,13 @@ def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank:
 def test_where_payments_do_not_add_up_is_told_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each) > 20)
+        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each.id) > 20)
         of_account = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id)
         before, gone, after = list(db.session.scalars(of_account))[9:12]
-        before_at, at = (each.created_at.astimezone(exporting.zone()) for each in (before, after))
+        before_at, at = (each.created_at.astimezone(statements.zone()) for each in (before, after))
         db.session.execute(db.delete(Payment).where(Payment.id == gone.id))
         state = db.session.get_one(AccountSync, account.id)
-        state.breaks = [gap.as_json() for gap in reconciliation.prove(account).breaks]
+        state.discrepancies = reconciliation.check_all(account.id).discrepancies
         db.session.commit()
         db.session.remove()
     told = zipfile.ZipFile(io.BytesIO(download(browser, **whole(), format=["csv", "qif"]).content))
@@ -134,7 +136,7 @@ def test_a_balance_that_bunq_did_not_tell_is_made_of_the_one_before_and_the_amou
 ) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each) > 20)
+        account = next(each for each in access.list_active()[0].monetary_accounts if repository.count(each.id) > 20)
         last = db.select(Payment).where(Payment.account_id == account.id).order_by(Payment.id.desc()).limit(1)
         balance = db.session.scalars(last).one().balance_after
         db.session.scalars(last).one().balance_after = None
@@ -169,17 +171,19 @@ def test_a_joint_account_is_exported_from_where_it_is_known_best(site: ThreadSit
     with site.app.app_context():
         best, other = access.list_active()[0].monetary_accounts[:2]
         for account, age in ((best, timedelta(0)), (other, timedelta(days=30))):
-            state = db.session.get(AccountSync, account.id)
-            assert state is not None
+            state = db.session.get_one(AccountSync, account.id)
             state.synced_at = datetime.now(UTC) - age
-        both = repository.Scope({account.id: account for account in (best, other)})
-        monetary_account_id = other.monetary_account_id
-        other.monetary_account_id = best.monetary_account_id
-        with db.session.no_autoflush:
-            assert best.id < other.id
-            assert exporting.chosen(both, []) == [best]
-            other.monetary_account_id = monetary_account_id
-            assert exporting.chosen(both, []) == [best, other]
+        db.session.commit()
+        mine = members.find("robin@example.org")
+        assert mine is not None
+        [connection] = overview.list_all(mine)
+        of_rows = {account.id: account for account in connection.accounts}
+        first, second = of_rows[best.id], of_rows[other.id]
+        assert first.id < second.id
+        joint = replace(second, monetary_account_id=first.monetary_account_id)
+        for accounts, expected in (((first, joint), [first]), ((first, second), [first, second])):
+            scope = repository.Scope((replace(connection, accounts=accounts),))
+            assert statements.chosen(scope, []) == expected
         db.session.remove()
 
 

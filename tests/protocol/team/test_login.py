@@ -14,7 +14,7 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import csrf
 from bunqflask.models import Login, LoginThrottle
-from bunqflask.services.team import members
+from bunqflask.services.team import members, passwords
 from tests.support import rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, let_go, sign_in
 from tests.support.browser import Browser, Page
@@ -235,7 +235,7 @@ def test_a_form_without_its_token_or_from_another_site_is_refused(live_app: Thre
     assert len(posts) >= 14
     ours = {"Origin": live_app.url}
     # bunq's own calls carry no token of ours, and change nothing but when we look.
-    exempted, exempt = {"hooks"}, {"hooks.take"}
+    exempted, exempt = {"webhooks"}, {"webhooks.receive"}
     assert ({each.name for each in csrf._exempt_blueprints}, csrf._exempt_views) == (exempted, set())
     for rule in posts:
         if rule.endpoint in exempt:
@@ -340,7 +340,7 @@ def test_another_address_of_the_same_network_gets_no_more_tries(live_app: Thread
 def test_a_password_reset_while_the_old_one_is_compared_leaves_no_login(
     live_app: ThreadSite, robin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compare = members.hash_matches
+    compare = passwords.matches
 
     def reset_meanwhile(password_hash: str | None, password: str) -> bool:
         matches = compare(password_hash, password)
@@ -350,7 +350,7 @@ def test_a_password_reset_while_the_old_one_is_compared_leaves_no_login(
 
     browser = live_app.browser()
     with monkeypatch.context() as slow:
-        slow.setattr(members, "hash_matches", reset_meanwhile)
+        slow.setattr(passwords, "matches", reset_meanwhile)
         assert try_in(browser, robin, PASSWORD).status == 403
     assert rows.count(live_app.app, Login) == 0
     assert is_in_after(browser, robin, "another long password")

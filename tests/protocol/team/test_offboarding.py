@@ -6,6 +6,7 @@ import time
 import pytest
 from flask import Flask
 
+from bunqflask import worker
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt
 from bunqflask.services.connections import access
@@ -25,6 +26,13 @@ def names(app: Flask) -> list[str]:
     return found
 
 
+def run_duties(app: Flask) -> None:
+    """Do what the worker does, in this thread."""
+    with app.app_context():
+        worker.run_duties_once()
+        db.session.remove()
+
+
 def test_connections_held_alone_are_not_left_behind(site: ThreadSite, bank: Bank) -> None:
     sign_in(site, SAM)
     connect(sign_in(site, ROBIN), bank)
@@ -41,6 +49,7 @@ def test_ending_them_closes_the_session_and_erases_what_was_read(site: ThreadSit
     connect(sign_in(site, ROBIN), bank)
     bank.forget_calls()
     site.command("team", "remove", ROBIN, "--disconnect")
+    run_duties(site.app)
     assert [call["status"] for call in bank.calls("DELETE", "/session")] == [200]
     with site.app.app_context():
         assert db.session.scalars(db.select(Connection)).all() == []
@@ -68,6 +77,7 @@ def test_an_approval_that_waited_for_an_answer_is_erased_with_its_session(site: 
         assert len(own) == 2
         db.session.remove()
     site.command("team", "remove", ROBIN)
+    run_duties(site.app)
     with site.app.app_context():
         assert db.session.scalars(db.select(ConsentAttempt)).all() == []
         assert len(db.session.scalars(db.select(BunqSession.id)).all()) == 1
@@ -90,7 +100,7 @@ def test_a_member_who_is_removed_while_they_come_back_from_bunq_gets_a_page_and_
         offboarding.remove(ROBIN, disconnect=True)
         db.session.remove()
     coming_back.join()
-    assert (robin.page.status, "Not found, or not shared with you" in robin.page.text) == (404, True)
+    assert (robin.page.status, "This link was already used" in robin.page.text) == (400, True)
     assert rows.attempts(site.app) == []
     assert names(site.app) == []
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,10 +13,12 @@ from flask import Flask, render_template
 from jinja2 import StrictUndefined
 
 from bunqflask.config import HOME_ZONE
+from bunqflask.models import AttemptStep
 from bunqflask.web.connections import view_models
-from bunqflask.web.connections.view_models import AccountRow, AttemptView, Changes, ConnectionCard, PendingAttempt
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
-from bunqflask.web.ui import formatting
+from bunqflask.web.ui import formatting, qr
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
@@ -36,6 +38,7 @@ PROBLEM = Problem(
 
 def a_row(number: int, **more: Any) -> AccountRow:
     plain: dict[str, Any] = {
+        "connection_id": 7,
         "monetary_account_id": number,
         "name": NAME,
         "type_label": view_models.type_label("MonetaryAccountJoint", "EUR", [NAME]),
@@ -72,8 +75,8 @@ def a_card(**more: Any) -> ConnectionCard:
 
 CARDS = {
     "plain": a_card(),
-    "polled": a_card(polling=True, polling_trigger="load delay:100ms", updating=True, kind="company"),
-    "troubled": a_card(error_kind=PROBLEM, sharing="members", notice="1 is new", focus=True),
+    "polled": a_card(polling_trigger="load delay:100ms", updating=True, kind="company"),
+    "troubled": a_card(problem=PROBLEM, sharing="members", worker_is_missing=True, focus=True),
     "lost": a_card(state="lost", sharing="team", kind="unknown"),
     "disconnected": a_card(state="disconnected", sharing="team_guest", may_act=False, updated_at=None),
     "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),
@@ -87,7 +90,7 @@ def an_attempt(step: Any, *, full: bool) -> AttemptView:
         id="a1",
         step=step,
         link="http://localhost:5000/c/one-time",
-        qr_svg=view_models.qr_svg("http://localhost:5000/c/one-time"),
+        qr_svg=qr.qr_svg("http://localhost:5000/c/one-time"),
         expires_at=NOW + timedelta(minutes=9),
         approved_at=NOW,
         next_try_at=NOW,
@@ -95,7 +98,7 @@ def an_attempt(step: Any, *, full: bool) -> AttemptView:
         person=NAME,
         person_kind="company",
         connected_since=NOW - timedelta(days=80),
-        changes=Changes(new=[a_row(1)], gone=[a_row(2)], stays=[a_row(3)]),
+        account_diff=AccountDiff(new=[a_row(1)], gone=[a_row(2)], stays=[a_row(3)]),
         other_person=True,
         renews_name=NAME,
         card=a_card(),
@@ -135,10 +138,13 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "refused": ("team/settings.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
-PAGES |= {f"disconnect {key}": ("connections/disconnect.html", {"card": card}) for key, card in CARDS.items()}
+PAGES |= {
+    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "database": "postgresql"})
+    for key, card in CARDS.items()
+}
 PAGES |= {
     f"{step} {'full' if full else 'bare'}": ("consent/show.html", {"attempt": an_attempt(step, full=full)})
-    for step in get_args(view_models.Step)
+    for step in AttemptStep
     for full in (True, False)
 }
 

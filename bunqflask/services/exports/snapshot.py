@@ -1,0 +1,82 @@
+"""The payments of an export, copied once from one state of the database into a temporary file.
+
+Formats are written from the copy. So all files of a pack show one state, while the database is read only for as long
+as the copy takes: an open reading transaction would keep SQLite from truncating its write-ahead log, and PostgreSQL
+from removing deleted rows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import BinaryIO, cast
+
+import msgspec
+from sqlalchemy import select
+
+from bunqflask.exports.statement import Entry
+from bunqflask.extensions import db
+from bunqflask.models import Payment
+
+_BATCH = 1_000
+_COLUMNS = (
+    Payment.payment_id,
+    Payment.created_at,
+    Payment.amount,
+    Payment.currency,
+    Payment.balance_after,
+    Payment.counterparty_name,
+    Payment.counterparty_iban,
+    Payment.description,
+    Payment.type,
+    Payment.sub_type,
+)
+_Row = tuple[int, datetime, Decimal, str, Decimal | None, str, str | None, str, str, str]
+
+
+class Snapshot:
+    """Payments in a file without a name, of which nothing is left however the process ends; 1,000 in memory."""
+
+    def __init__(self) -> None:
+        self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
+        self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[_Row])
+        # of each account, where its batches begin and how many bytes they have
+        self._batches: dict[int, list[tuple[int, int]]] = {}
+
+    def copy(self, account_id: int, since: datetime, before: datetime) -> None:
+        """Copy the payments of an account from `since` until before `before`, by booking time, then id."""
+        query = (
+            select(*_COLUMNS)
+            .where(Payment.account_id == account_id, Payment.created_at >= since, Payment.created_at < before)
+            .order_by(Payment.created_at, Payment.id)
+            .execution_options(yield_per=_BATCH)
+        )
+        batches = self._batches.setdefault(account_id, [])
+        for rows in db.session.execute(query).partitions():
+            encoded = self._encoder.encode([tuple(row) for row in rows])
+            batches.append((self._file.tell(), len(encoded)))
+            self._file.write(encoded)
+
+    def entries(self, account_id: int) -> Iterator[Entry]:
+        """Yield the payments of an account in the same order; several readers may take turns."""
+        for offset, length in self._batches[account_id]:
+            self._file.seek(offset)
+            for row in self._decoder.decode(self._file.read(length)):
+                yield Entry(
+                    payment_id=row[0],
+                    booked_at=row[1],
+                    amount=row[2],
+                    currency=row[3],
+                    balance_after=row[4],
+                    counterparty_name=row[5],
+                    counterparty_iban=row[6],
+                    description=row[7],
+                    kind=row[8],
+                    sub_kind=row[9],
+                )
+
+    def close(self) -> None:
+        """Give the file back to the system."""
+        self._file.close()

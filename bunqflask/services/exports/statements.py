@@ -1,0 +1,205 @@
+"""From the accounts in scope to the statements of a period, with balances around it and what is not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from flask import current_app
+from sqlalchemy import select
+
+from bunqflask import clock
+from bunqflask.exports.statement import Account, Statement, decimal_text
+from bunqflask.extensions import db
+from bunqflask.i18n import gettext as _
+from bunqflask.models import AccountSync, Discrepancy, MonetaryAccount, Payment
+from bunqflask.services.connections.overview import AccountBalance
+from bunqflask.services.exports.snapshot import Snapshot
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.sync import coverage, reconciliation, status
+from bunqflask.services.sync.status import AccountStatus, SyncState
+
+# A notice names so many payments, as one sentence has to hold them.
+_MOST_PLACES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """Days of the site's time zone, both included."""
+
+    first_day: date
+    last_day: date
+    zone: ZoneInfo
+
+    @property
+    def since(self) -> datetime:
+        return datetime.combine(self.first_day, time.min, self.zone)
+
+    @property
+    def before(self) -> datetime:
+        return datetime.combine(self.last_day + timedelta(days=1), time.min, self.zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """What the database knows about some accounts and a period, loaded with a few statements for all of them.
+
+    `opening` and `closing` hold the balance after the last payment before the period and before its end, for accounts
+    that have such a payment; it is None where bunq did not say one.
+    """
+
+    statuses: dict[int, AccountStatus]
+    states: dict[int, AccountSync]
+    opening: dict[int, Decimal | None]
+    closing: dict[int, Decimal | None]
+
+
+def zone() -> ZoneInfo:
+    """The time zone in which an export's days begin and end: one for the whole site, so that packs agree."""
+    chosen: ZoneInfo = current_app.config["TIME_ZONE"]
+    return chosen
+
+
+def with_history(accounts: Sequence[AccountBalance]) -> list[AccountBalance]:
+    """Return those of some accounts whose payments have been imported, wholly or in part."""
+    states = _states([account.id for account in accounts])
+    return [account for account in accounts if account.id in states]
+
+
+def chosen(scope: Scope, account_ids: Sequence[int]) -> list[AccountBalance]:
+    """Return the accounts with these rows, or all in scope, whose payments have been imported.
+
+    :raises NotFoundHere: one of them is not in scope.
+    """
+    if any(account_id not in scope.accounts for account_id in account_ids):
+        raise NotFoundHere
+    found = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
+    states = _states([account.id for account in found])
+    with_states = [(states[account.id], account) for account in found if account.id in states]
+    # A joint account may be imported through two connections: its payments count once, from where it is known best.
+    with_states.sort(key=lambda pair: _knowledge(*pair))
+    best = {account.monetary_account_id: account for _state, account in with_states}
+    return sorted(best.values(), key=lambda account: account.id)
+
+
+def take(scope: Scope, accounts: Sequence[AccountBalance], period: Period, snapshot: Snapshot) -> list[Statement]:
+    """Copy the payments of a period into the snapshot, and return the statements that are made of it."""
+    facts = _facts(scope, accounts, period)
+    for account in accounts:
+        snapshot.copy(account.id, period.since, period.before)
+    return [_statement(scope, account, period, facts, snapshot) for account in accounts]
+
+
+def _knowledge(state: AccountSync, account: AccountBalance) -> tuple[bool, bool, datetime, int]:
+    """Sort histories, the best last: whole ones over parts, then what adds up, then the last one synced."""
+    synced_at = state.synced_at or datetime.min.replace(tzinfo=UTC)
+    return coverage.is_complete(state.covered), not state.discrepancies, synced_at, account.id
+
+
+def _states(account_ids: Sequence[int]) -> dict[int, AccountSync]:
+    """Return how far histories are imported, of those accounts of which anything is."""
+    query = select(AccountSync).where(AccountSync.id.in_(account_ids))
+    return {state.id: state for state in db.session.scalars(query) if state.covered}
+
+
+def _facts(scope: Scope, accounts: Sequence[AccountBalance], period: Period) -> _Facts:
+    ids = [account.id for account in accounts]
+    connection_ids = {account.connection_id for account in accounts}
+    return _Facts(
+        statuses=status.of_connections([each for each in scope.connections if each.id in connection_ids]),
+        states=_states(ids),
+        opening=_balances_before(ids, period.since),
+        closing=_balances_before(ids, period.before),
+    )
+
+
+def _balances_before(account_ids: Sequence[int], moment: datetime) -> dict[int, Decimal | None]:
+    """Return the balance after the last payment before a time, of each account that has one: an index look-up each."""
+    last = (
+        select(Payment.id)
+        .where(Payment.account_id == MonetaryAccount.id, Payment.created_at < moment)
+        .order_by(Payment.created_at.desc(), Payment.id.desc())
+        .limit(1)
+        .correlate(MonetaryAccount)
+        .scalar_subquery()
+    )
+    query = (
+        select(MonetaryAccount.id, Payment.balance_after)
+        .join(Payment, Payment.id == last)
+        .where(MonetaryAccount.id.in_(account_ids))
+    )
+    return {row.id: row.balance_after for row in db.session.execute(query)}
+
+
+def _statement(scope: Scope, account: AccountBalance, period: Period, facts: _Facts, snapshot: Snapshot) -> Statement:
+    opening = facts.opening.get(account.id)
+    if account.id not in facts.opening and coverage.is_complete(facts.states[account.id].covered):
+        opening = Decimal(0)  # the history is whole, and it begins later
+    closing = facts.closing.get(account.id, opening)
+    notice = _notice(account, facts, period)
+    return Statement(
+        account=Account(
+            name=account.name,
+            iban=account.iban,
+            currency=account.currency,
+            holder=scope.by_id[account.connection_id].holder_name,
+            monetary_account_id=account.monetary_account_id,
+            kind=account.wrapper.removeprefix("MonetaryAccount"),
+        ),
+        first_day=period.first_day,
+        last_day=period.last_day,
+        zone=period.zone,
+        opening=opening,
+        closing=closing,
+        verified=not notice,
+        notice=notice,
+        entries=partial(snapshot.entries, account.id),
+    )
+
+
+def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
+    """Say why a period is not verified complete; empty when it is."""
+    standing, state, before = facts.statuses[account.id], facts.states[account.id], period.before
+    if standing.state == SyncState.NOT_LISTED:
+        return _("bunq does not list the payments of this account.")
+    if not coverage.is_complete(state.covered):
+        return _("The history of this account has not been read to its beginning yet.")
+    is_over = before <= clock.now()
+    # A period that is over has to be synced once after its end.
+    if standing.synced_at is None or (is_over and standing.synced_at < before):
+        return _("bunq was last asked for these payments before the period ended.")
+    query = select(Payment.id).where(
+        Payment.id.in_([each.row_id for each in state.discrepancies]), Payment.created_at < before
+    )
+    within = set(db.session.scalars(query)) if state.discrepancies else set()
+    if within:
+        return _discrepancies(account, [each for each in state.discrepancies if each.row_id in within], period.zone)
+    if standing.not_imported:
+        # Nobody knows yet of which day the missing payments are.
+        return _("bunq's balance and these payments differ by %(amount)s %(currency)s that are not imported yet.") % {
+            "amount": decimal_text(standing.not_imported),
+            "currency": account.currency,
+        }
+    return "" if is_over else _("The period is not over: more payments may come.")
+
+
+def _discrepancies(account: AccountBalance, discrepancies: Sequence[Discrepancy], zone: ZoneInfo) -> str:
+    """Say where amounts and balances do not add up, and what it seems to be."""
+    kinds = {
+        "missing": _("something is missing before the payment of %(time)s"),
+        "duplicate": _("the payment of %(time)s is there twice"),
+        "changed": _("the payment of %(time)s has changed"),
+        "unknown": _("bunq tells no balance after the payment of %(time)s"),
+    }
+    places = [
+        kinds[each.kind] % {"time": f"{each.payment.created_at.astimezone(zone):%Y-%m-%d %H:%M}"}
+        for each in reconciliation.explain(account.id, discrepancies)
+    ]
+    if len(places) > _MOST_PLACES:
+        places = [*places[:_MOST_PLACES], _("and %(count)s more") % {"count": len(places) - _MOST_PLACES}]
+    return _("Amounts and balances do not add up: %(places)s.") % {"places": "; ".join(places)}

@@ -1,0 +1,98 @@
+"""The team's own rules where two changes meet."""
+
+import pytest
+from flask import Flask
+
+from bunqflask.extensions import db
+from bunqflask.models import Connection
+from bunqflask.services.connections import access
+from bunqflask.services.team import logins, members, offboarding, passwords
+from bunqflask.services.team.members import TeamRefused
+from bunqflask.services.team.throttle import LoginRefused
+from tests.support import rows
+from tests.support.apps import PASSWORD, ThreadSite, sign_in
+from tests.support.bank import WALKER_STUDIO, Bank
+from tests.support.consents import connect
+
+ROBIN, SAM = "robin@example.org", "sam@example.org"
+
+
+def test_one_email_added_twice_at_the_same_time_is_refused_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rows.behind(app):
+        members.add(ROBIN, "Robin", PASSWORD)
+        monkeypatch.setattr(members, "find", lambda _email: None)
+        with pytest.raises(TeamRefused, match="has a login already"):
+            members.add(ROBIN, "Another", PASSWORD)
+        assert [member.name for member in members.list_all()] == ["Robin"]
+
+
+def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rows.behind(app):
+        robin = members.add(ROBIN, "Robin", PASSWORD)
+        new = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="")
+        compare = passwords.matches
+
+        def reset_meanwhile(password_hash: str | None, password: str) -> bool:
+            monkeypatch.setattr(passwords, "matches", compare)
+            members.reset(ROBIN, "set by the admin")
+            return compare(password_hash, password)
+
+        monkeypatch.setattr(passwords, "matches", reset_meanwhile)
+        with pytest.raises(LoginRefused):
+            logins.change_password(robin, PASSWORD, "set by the borrower", login_id=new.id)
+        assert compare(members.require(ROBIN).password_hash, "set by the admin")
+        assert logins.find(new.token) is None
+
+
+def test_changing_a_password_ends_the_other_logins_and_forgets_the_tries(app: Flask) -> None:
+    with rows.behind(app):
+        robin = members.add(ROBIN, "Robin", PASSWORD)
+        here, there = (logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="") for _ in range(2))
+        with pytest.raises(LoginRefused):
+            logins.change_password(robin, "wrong" + PASSWORD, "another " + PASSWORD, login_id=here.id)
+        assert rows.throttled() == [f"login:{here.id}"]
+        logins.change_password(robin, PASSWORD, "another " + PASSWORD, login_id=here.id)
+        assert rows.throttled() == []
+        assert logins.find(here.token) is not None
+        assert logins.find(there.token) is None
+        [place] = logins.list_for(robin)
+        assert place.id == here.id
+
+
+@pytest.mark.sqlite_only
+def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behind(
+    site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(site, SAM)
+    robin = sign_in(site, ROBIN)
+    connect(robin, bank)
+    end = offboarding._end
+
+    def connect_meanwhile(connection_id: int) -> None:
+        monkeypatch.setattr(offboarding, "_end", end)
+        end(connection_id)
+        connect(robin, bank, person=WALKER_STUDIO)
+
+    monkeypatch.setattr(offboarding, "_end", connect_meanwhile)
+    with rows.behind(site.app):
+        assert offboarding.remove(ROBIN, disconnect=True) == ["Jodi Walker", "Walker Studio B.V."]
+        assert access.list_active() == []
+        assert [member.email for member in members.list_all()] == [SAM]
+        assert db.session.scalars(db.select(Connection)).all() == []
+
+
+def test_two_who_remove_each_other_leave_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rows.behind(app):
+        for email in (ROBIN, SAM):
+            members.add(email, "", PASSWORD)
+        held_alone = offboarding._held_alone
+
+        def remove_the_other_meanwhile(member: members.Member) -> dict[int, str]:
+            monkeypatch.setattr(offboarding, "_held_alone", held_alone)
+            offboarding.remove(ROBIN)
+            return held_alone(member)
+
+        monkeypatch.setattr(offboarding, "_held_alone", remove_the_other_meanwhile)
+        with pytest.raises(TeamRefused, match="last team member"):
+            offboarding.remove(SAM)
+        assert [member.email for member in members.list_all()] == [SAM]
