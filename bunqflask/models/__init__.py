@@ -1,7 +1,7 @@
 """The tables. Importing this package makes all of them known to migrations."""
 
 from bunqflask.database.outbox import Event, EventKind
-from bunqflask.models.aggregates import SpanSum, SummedSpan
+from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.connections import Connection, ConnectionMember, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack
@@ -15,6 +15,7 @@ from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "AccountSync",
+    "AggregateState",
     "AttemptFailure",
     "AttemptStep",
     "BunqSession",
@@ -39,9 +40,10 @@ __all__ = [
     "Payment",
     "PaymentChange",
     "PaymentRaw",
+    "PaymentTotal",
     "RateLimitWindow",
-    "SpanSum",
-    "SummedSpan",
+    "StaleMonth",
     "TeamMember",
+    "Unit",
     "WorkerHeartbeat",
 ]

@@ -51,8 +51,6 @@ class AccountBalance:
     updated_at: datetime | None
     is_shared: bool
     co_owners: tuple[CoOwner, ...] = ()
-    # the IBANs of accounts here whose payments the aggregates of this account count apart
-    known_ibans: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +134,6 @@ def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -
         updated_at=account.updated_at,
         is_shared=account.is_shared,
         co_owners=_co_owners(account.raw, holder_name),
-        known_ibans=frozenset(account.known_ibans or ()),
     )
 
 
