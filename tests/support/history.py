@@ -1,4 +1,4 @@
-"""Payments of one's own choosing, stored as a reading stores them: exact moments, names and amounts."""
+"""Payments of one's own choosing, stored as a sync stores them: exact times, names and amounts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from bunqflask import clock
 from bunqflask.bunq.payment import Payment
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, MonetaryAccount
+from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount
 from bunqflask.services.payments import aggregates
 from bunqflask.services.sync import payment_rows, payment_store, reconciliation
 
@@ -40,32 +40,33 @@ def account(monetary_account_id: int) -> MonetaryAccount:
 
 
 def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, step: int = 10) -> list[int]:
-    """Store payments, oldest first, and prove them; returns bunq's ids of them."""
+    """Store payments, oldest first, and reconcile them; returns bunq's ids of them."""
     balance, found = Decimal(0), []
     for number, each in enumerate(paid):
         payment_id = each.id or first_id + number * step
         balance = balance + Decimal(each.amount) if each.balance == "" else Decimal(each.balance or "0")
         found.append(_from_bunq(row, each, payment_id, None if each.balance is None else balance))
-    payment_store.store(row.id, payment_store.prepare(payment_rows.rows_of(row.id, found)))
+    payment_store.store(row.id, payment_rows.rows_of(row.id, found))
     state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
-    state.stretches = [[max(each.payment_id for each in found), 1, True]]
+    state.covered = (CoveredRange(max(each.payment_id for each in found), 1, True),)
     state.synced_at = clock.now()
     db.session.add(state)
     db.session.flush()
-    proof = reconciliation.prove(row)
-    state.verified_id, state.breaks = proof.verified_id, [gap.as_json() for gap in proof.breaks]
+    check = reconciliation.check_all(row.id)
+    state.verified_id, state.discrepancies = check.verified_id, check.discrepancies
+    account_id = row.id
     db.session.commit()
-    aggregates.rebuild(row)
+    aggregates.rebuild(account_id)
     return [each.payment_id for each in found]
 
 
 def _from_bunq(row: MonetaryAccount, paid: Paid, payment_id: int, balance: Decimal | None) -> Payment:
     at = paid.at if isinstance(paid.at, datetime) else datetime.fromisoformat(paid.at)
-    moment = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+    written = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
     body: dict[str, Any] = {
         "id": payment_id,
-        "created": moment,
-        "updated": moment,
+        "created": written,
+        "updated": written,
         "monetary_account_id": row.monetary_account_id,
         "amount": {"currency": row.currency, "value": paid.amount},
         "balance_after_mutation": None if balance is None else {"currency": row.currency, "value": str(balance)},

@@ -46,6 +46,10 @@ class Usable:
     def __contains__(self, account_id: int) -> bool:
         return account_id in self.stale
 
+    def of(self, account_ids: Iterable[int]) -> Usable:
+        """Return those of some accounts only."""
+        return Usable({each: self.stale[each] for each in account_ids if each in self.stale})
+
 
 def usable(account_ids: Sequence[int], own_ibans: Iterable[str]) -> Usable:
     """Tell which aggregates can be used: those of this time zone that count these IBANs apart."""

@@ -33,14 +33,17 @@ class Words:
 
 
 class _Dialect(Protocol):
-    def count(self, words: Words, account_ids: Sequence[int], most: int) -> int: ...
+    def count(self, words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int: ...
     def row_ids(self, words: Words) -> Select[Any]: ...
     def contains(self, payment: Any, words: Words) -> ColumnElement[bool]: ...
 
 
-def count(words: Words, account_ids: Sequence[int], most: int) -> int:
-    """Return how many payments of some accounts have these words, counted or estimated up to a number."""
-    return _dialect().count(words, account_ids, most)
+def count(words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
+    """Return how many payments of some accounts have these words, counted or estimated up to a number.
+
+    :param found: what `row_ids` returned for these words.
+    """
+    return _dialect().count(words, found, account_ids, most)
 
 
 def row_ids(words: Words) -> Select[Any]:

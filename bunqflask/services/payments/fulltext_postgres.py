@@ -18,22 +18,22 @@ from bunqflask.models import Payment
 if TYPE_CHECKING:
     from bunqflask.services.payments.fulltext import Words
 
-# Common words that begin so, and how large a share of all payments has each. Counting would cost what finding does:
+# Common words that begin so, and how many payments have each, by the statistics. Counting would cost what finding does:
 # GIN returns rows only when it has found all of them.
 _COMMON = sql_text(
-    "SELECT common.word, common.share FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs)"
+    "SELECT common.word, common.share * (SELECT reltuples FROM pg_class WHERE oid = 'payment'::regclass)"
+    " FROM pg_stats, unnest(most_common_elems::text::text[], most_common_elem_freqs)"
     " AS common(word, share)"
     " WHERE schemaname = current_schema() AND tablename = 'payment' AND attname = 'payment_search'"
     " AND common.word LIKE ANY (:beginnings)"
 )
-_ALL = sql_text("SELECT reltuples FROM pg_class WHERE oid = 'payment'::regclass")
 
 
-def count(words: Words, account_ids: Sequence[int], most: int) -> int:
+def count(words: Words, _found: Select[Any], _account_ids: Sequence[int], most: int) -> int:
     """Return about how many payments have these words, by the statistics; those of other accounts are among them."""
     found = db.session.execute(_COMMON, {"beginnings": [f"{part}%" for part in words.parts]}).all()
-    shares = [sum(share for word, share in found if word.startswith(part)) for part in words.parts]
-    return min(most, int(min(shares) * (db.session.scalar(_ALL) or 0.0))) if min(shares) else 0
+    counts = [sum(count for word, count in found if word.startswith(part)) for part in words.parts]
+    return min(most, int(min(counts)))
 
 
 def row_ids(words: Words) -> Select[Any]:

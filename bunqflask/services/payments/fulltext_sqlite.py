@@ -40,10 +40,10 @@ _TERMS = sql_text(
 )
 
 
-def count(words: Words, account_ids: Sequence[int], most: int) -> int:
+def count(_words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
     """Return how many payments of some accounts have these words, counted up to a number."""
     # A row id tells its account, so the payments themselves are not read.
-    rows = row_ids(words).where(_found.c.rowid.op("&")(_ACCOUNT_MASK).in_(account_ids)).limit(most)
+    rows = found.where(_found.c.rowid.op("&")(_ACCOUNT_MASK).in_(account_ids)).limit(most)
     return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 

@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/current/functions-json.html
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -47,11 +47,12 @@ class PeriodRange:
 class Rows:
     """A list of rows as a table: `from_clause` to be joined with, and its columns by name."""
 
-    def __init__(self, types: dict[str, TypeEngine[Any]], rows: Iterable[Sequence[Any]], name: str) -> None:
+    def __init__(self, types: Mapping[str, TypeEngine[Any]], rows: Iterable[Sequence[Any]], name: str) -> None:
         names = list(types)
         given = [dict(zip(names, row, strict=True)) for row in rows]
         text = bindparam(None, json.dumps(given, default=str), type_=Text)
         self.from_clause: FromClause
+        self.columns: dict[str, Any]
         if db.engine.dialect.name == "sqlite":
             table = func.json_each(text).table_valued("value", name=name)
             self.columns = {
@@ -77,14 +78,24 @@ def of_times(ranges: Iterable[TimeRange]) -> Rows:
     """Return ranges of time as a table."""
     # As texts in the form in which each database stores or reads them.
     written = str if db.engine.dialect.name != "sqlite" else _as_stored
-    types = {"account_id": BigInteger(), "start": Date(), "since": UtcTimestamp(), "before": UtcTimestamp()}
+    types: dict[str, TypeEngine[Any]] = {
+        "account_id": BigInteger(),
+        "start": Date(),
+        "since": UtcTimestamp(),
+        "before": UtcTimestamp(),
+    }
     rows = ([each.account_id, each.start, written(each.since), written(each.before)] for each in ranges)
     return Rows(types, rows, "time_range")
 
 
 def of_periods(ranges: Iterable[PeriodRange]) -> Rows:
     """Return ranges of periods as a table."""
-    types = {"account_id": BigInteger(), "unit": PaymentTotal.unit.type, "first": Date(), "last": Date()}
+    types: dict[str, Any] = {
+        "account_id": BigInteger(),
+        "unit": PaymentTotal.unit.type,
+        "first": Date(),
+        "last": Date(),
+    }
     return Rows(types, ([each.account_id, each.unit, each.first, each.last] for each in ranges), "period")
 
 

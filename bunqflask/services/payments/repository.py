@@ -11,6 +11,8 @@ from bunqflask.extensions import db
 from bunqflask.models import Payment
 from bunqflask.services.connections import overview
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.payments import aggregates
+from bunqflask.services.payments.aggregates import Usable
 from bunqflask.services.principal import Principal
 
 
@@ -39,9 +41,14 @@ class Scope:
                 found.setdefault(account.iban, account)
         return found
 
-    @property
+    @cached_property
     def ibans(self) -> list[str]:
         return sorted(self.by_iban)
+
+    @cached_property
+    def usable_aggregates(self) -> Usable:
+        """The aggregates of these accounts that can be used, as of the first question."""
+        return aggregates.usable(list(self.accounts), self.ibans)
 
     @cached_property
     def ids(self) -> list[int]:

@@ -75,8 +75,8 @@ class Search:
     @cached_property
     def way(self) -> Way:
         """How its payments are found: by what finds few, else by time."""
-        words = self.wanted.search
-        if words and fulltext.count(words, self.account_ids, MOST_BY_WORDS + 1) <= MOST_BY_WORDS:
+        words, most = self.wanted.search, MOST_BY_WORDS
+        if words and fulltext.count(words, self._with_words, self.account_ids, most + 1) <= most:
             return Way.BY_WORDS
         if self.wanted.limits_amounts and self._count_by_amounts() <= MOST_BY_AMOUNTS:
             return Way.BY_AMOUNTS
@@ -105,7 +105,13 @@ class Search:
             return self._from_amounts(), [*rest, *days]
         of_accounts = unindexed(Payment.account_id).in_(self.account_ids)
         rest = filters.conditions(self.wanted, Payment, without=("search",))
-        return Payment, [Payment.id.in_(fulltext.row_ids(words)), of_accounts, *rest, *days]
+        return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
+
+    @cached_property
+    def _with_words(self) -> Select[Any]:
+        words = self.wanted.search
+        assert words is not None
+        return fulltext.row_ids(words)
 
     def _newest_of_few(self, after: Cursor | None, limit: int) -> Select[Any]:
         source, asked = self.few()

@@ -107,7 +107,7 @@ def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
         return
     usable = aggregates.Usable()
     if asked is not None:
-        usable = aggregates.usable(search.account_ids, search.scope.ibans)
+        usable = search.scope.usable_aggregates.of(search.account_ids)
         yield from _of_aggregates(search, usable, asked, unit)
     times = list(_times_without_aggregates(search, usable, unit))
     if times:

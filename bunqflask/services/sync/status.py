@@ -188,9 +188,11 @@ def _newest_balances(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
 
 def _counts(account_ids: Sequence[int]) -> dict[int, int]:
     query = select(Payment.account_id, func.count()).where(Payment.account_id.in_(account_ids))
-    return dict(db.session.execute(query.group_by(Payment.account_id)).tuples().all()) if account_ids else {}
+    rows = db.session.execute(query.group_by(Payment.account_id)) if account_ids else ()
+    return {row[0]: row[1] for row in rows}
 
 
 def _times(row_ids: set[int]) -> dict[int, datetime]:
     query = select(Payment.id, Payment.created_at).where(Payment.id.in_(row_ids))
-    return dict(db.session.execute(query).tuples().all()) if row_ids else {}
+    rows = db.session.execute(query) if row_ids else ()
+    return {row[0]: row[1] for row in rows}

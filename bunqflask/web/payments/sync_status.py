@@ -100,7 +100,7 @@ def present(account: AccountBalance, connection: ConnectionOverview, status: Acc
 
 def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
     """Show the same, with the places where balances do not follow from one another."""
-    findings = reconciliation.findings(account.id, limit=_MOST_GAPS)
+    findings = reconciliation.findings(account.id, limit=_MOST_GAPS) if status.discrepancy_count else []
     return replace(
         present(account, connection, status),
         gaps=[_gap(each) for each in findings],
