@@ -130,13 +130,15 @@ def _renew_state(account_id: int) -> None:
 
 
 def _months(account_id: int) -> list[date]:
-    """Return the months from an account's first payment to its last."""
-    of_account = select(Payment.created_at).where(Payment.account_id == account_id).limit(1)
-    first = db.session.scalar(of_account.order_by(Payment.created_at))
-    last = db.session.scalar(of_account.order_by(Payment.created_at.desc()))
-    if first is None or last is None:
-        return []
-    return list(local_days.months(local_days.day_of(first), local_days.day_of(last)))
+    """Return the months in which an account has payments, by one look-up in the index for each."""
+    found: list[date] = []
+    times = select(Payment.created_at).where(Payment.account_id == account_id).order_by(Payment.created_at).limit(1)
+    first = db.session.scalar(times)
+    while first is not None:
+        found.append(local_days.month_of(local_days.day_of(first)))
+        ends = local_days.end_of(local_days.last_of_month(found[-1]))
+        first = db.session.scalar(times.where(Payment.created_at >= ends))
+    return found
 
 
 def _mark_stale(account_id: int, months: Sequence[date]) -> None:

@@ -21,7 +21,7 @@ from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db
 from bunqflask.models import Payment
 from bunqflask.services.payments import filters, fulltext, local_days, ranges
-from bunqflask.services.payments.filters import Filter
+from bunqflask.services.payments.filters import Filter, unindexed
 from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
 from bunqflask.services.payments.ranges import Rows
 from bunqflask.services.payments.repository import Scope
@@ -154,11 +154,6 @@ class Search:
             of_account["lowest"], of_account["highest"]
         )
         return of_account.from_clause.join(Payment, is_within)
-
-
-def unindexed(column: Any) -> Any:
-    """Return a column in a way that no index knows, where the planners would choose the wrong one."""
-    return func.coalesce(column, column)
 
 
 def _within_days(wanted: Filter, created_at: Any) -> Iterator[ColumnElement[bool]]:
