@@ -2,7 +2,7 @@
 
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
-from bunqflask.models.aggregates import SpanSum, SummedSpan
+from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.connections import Connection, ConnectionMember, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack, PackAccount
@@ -16,6 +16,7 @@ from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "AccountSync",
+    "AggregateState",
     "AttemptFailure",
     "AttemptStep",
     "BunqSession",
@@ -41,10 +42,11 @@ __all__ = [
     "Payment",
     "PaymentChange",
     "PaymentRaw",
+    "PaymentTotal",
     "RateLimitWindow",
-    "SpanSum",
-    "SummedSpan",
+    "StaleMonth",
     "TeamMember",
+    "Unit",
     "WorkerHeartbeat",
     "WriteCheck",
 ]

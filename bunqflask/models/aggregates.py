@@ -1,48 +1,71 @@
-"""Materialised totals of payments."""
+"""Materialised totals of payments per local day and per local month."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, SmallInteger, String, UniqueConstraint
+from sqlalchemy import JSON, Date, ForeignKey, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bunqflask.database.types import ExactAmount, UtcTimestamp
+from bunqflask.database.types import ExactAmount, enum_column
 from bunqflask.extensions import Base
 
 
-class SummedSpan(Base):
-    """A whole year, month or day, whose payments of one account are added up in `SpanSum`.
+class Unit(StrEnum):
+    """The length of a period whose payments are added up."""
 
-    It is gone as soon as one of them changes, and made again after the next reading.
+    DAY = "day"
+    MONTH = "month"
+
+
+class AggregateState(Base):
+    """How the aggregates of an account were made; there is none before its first payments were added up.
+
+    With it, the aggregates are complete except for the months in `StaleMonth`.
     """
 
-    __tablename__ = "summed_span"
-    __table_args__ = (UniqueConstraint("account_id", "unit", "since"), {"sqlite_autoincrement": True})
+    __tablename__ = "aggregate_state"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
-    # "year", "month" or "day"
-    unit: Mapped[str] = mapped_column(String(5))
-    since: Mapped[datetime] = mapped_column(UtcTimestamp)
-    before: Mapped[datetime] = mapped_column(UtcTimestamp)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    # the time zone whose days and months they are
+    time_zone: Mapped[str] = mapped_column(String(60))
+    # the IBANs of accounts here, to and from which payments are counted apart
+    own_ibans: Mapped[list[str]] = mapped_column(JSON)
 
 
-class SpanSum(Base):
-    """What payments of one kind add up to in a span of time."""
+class StaleMonth(Base):
+    """A month whose aggregates were deleted because one of its payments changed."""
 
-    __tablename__ = "span_sum"
+    __tablename__ = "stale_month"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    span_id: Mapped[int] = mapped_column(ForeignKey("summed_span.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+
+
+class PaymentTotal(Base):
+    """What payments of one kind add up to in one local day or month of an account."""
+
+    __tablename__ = "payment_total"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    unit: Mapped[Unit] = mapped_column(enum_column(Unit), primary_key=True)
+    # the first day of the period
+    start: Mapped[date] = mapped_column(Date, primary_key=True)
     currency: Mapped[str] = mapped_column(String(10), primary_key=True)
     # 1 for money in, -1 for money out, 0 for payments of nothing
     direction: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     type: Mapped[str] = mapped_column(String(40), primary_key=True)
-    # the other side, where it is an account that some member here sees; else empty
+    # the other side, where it is an account here; else empty
     own_iban: Mapped[str] = mapped_column(String(40), primary_key=True)
     count: Mapped[int]
     amount: Mapped[Decimal] = mapped_column(ExactAmount)
-    first_id: Mapped[int] = mapped_column(BigInteger)
-    last_id: Mapped[int] = mapped_column(BigInteger)

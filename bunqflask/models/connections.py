@@ -102,6 +102,4 @@ class MonetaryAccount(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # still in the grant; an account that is not keeps its row and its payments
     is_shared: Mapped[bool] = mapped_column(default=True)
-    # the IBANs of accounts here whose payments the aggregates of this account count apart
-    known_ibans: Mapped[list[str] | None] = mapped_column(JSON)
     raw: Mapped[dict[str, Any]] = mapped_column(JSON)

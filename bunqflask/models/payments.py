@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bunqflask.database.types import ExactAmount, UtcTimestamp
 from bunqflask.extensions import Base
 
-# A row's id is bunq's id with our account's in its last bits, so rows sort as bunq's payments do, newest last,
-# and the same payment read through two connections (a joint account) is two rows.
+# A row's id is bunq's id with our account's in its last bits, so the rows of one account sort as bunq numbers its
+# payments, and the same payment read through two connections (a joint account) is two rows. Ids say nothing about
+# booking time: a payment may come late, and accounts are numbered apart.
 ACCOUNT_BITS = 20
 # SQLite keeps a table sorted by its key only when that is called INTEGER.
 PaymentRowId = BigInteger().with_variant(Integer, "sqlite")
@@ -39,11 +40,13 @@ class Payment(Base):
 
     __tablename__ = "payment"
     __table_args__ = (
+        # reconciliation goes by bunq's ids, and so do late changes
         Index("ix_payment_account_id_id", "account_id", "id"),
-        Index("ix_payment_account_id_created_at", "account_id", "created_at"),
-        # all that sums need, so that adding up a long history reads nothing else; on SQLite a row's id is in any index
-        Index("ix_payment_sums", "account_id", "amount", "currency", "counterparty_iban", postgresql_include=["id"]),
-        Index("ix_payment_account_id_type_id", "account_id", "type", "id"),
+        # lists go by booking time
+        Index("ix_payment_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_payment_account_id_type_created_at_id", "account_id", "type", "created_at", "id"),
+        # all that a search for sizes and its totals need, so that they read nothing else
+        Index("ix_payment_amount", "account_id", "amount", "created_at", "currency", "counterparty_iban", "id"),
     )
 
     id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)

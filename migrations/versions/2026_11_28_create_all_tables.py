@@ -416,7 +416,6 @@ def upgrade() -> None:
         sa.Column("savings_goal", types.ExactAmount(), nullable=True),
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
         sa.Column("is_shared", sa.Boolean(), nullable=False),
-        sa.Column("known_ibans", sa.JSON(), nullable=True),
         sa.Column("raw", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
@@ -527,32 +526,75 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
     )
     with op.batch_alter_table("payment", schema=None) as batch_op:
-        batch_op.create_index("ix_payment_account_id_created_at", ["account_id", "created_at"], unique=False)
+        batch_op.create_index("ix_payment_account_id_created_at_id", ["account_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payment_account_id_id", ["account_id", "id"], unique=False)
-        batch_op.create_index("ix_payment_account_id_type_id", ["account_id", "type", "id"], unique=False)
         batch_op.create_index(
-            "ix_payment_sums",
-            ["account_id", "amount", "currency", "counterparty_iban"],
+            "ix_payment_account_id_type_created_at_id", ["account_id", "type", "created_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_payment_amount",
+            ["account_id", "amount", "created_at", "currency", "counterparty_iban", "id"],
             unique=False,
-            postgresql_include=["id"],
         )
 
     op.create_table(
-        "summed_span",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("unit", sa.String(length=5), nullable=False),
-        sa.Column("since", types.UtcTimestamp(), nullable=False),
-        sa.Column("before", types.UtcTimestamp(), nullable=False),
+        "aggregate_state",
+        sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("time_zone", sa.String(length=60), nullable=False),
+        sa.Column("own_ibans", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["monetary_account.id"],
-            name=op.f("fk_summed_span_account_id_monetary_account"),
+            name=op.f("fk_aggregate_state_account_id_monetary_account"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_summed_span")),
-        sa.UniqueConstraint("account_id", "unit", "since", name=op.f("uq_summed_span_account_id_unit_since")),
-        sqlite_autoincrement=True,
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_aggregate_state")),
+    )
+    op.create_table(
+        "stale_month",
+        sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_stale_month_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("account_id", "month", name=op.f("pk_stale_month")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "payment_total",
+        sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column(
+            "unit",
+            sa.Enum("day", "month", name="unit_known", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("start", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(length=10), nullable=False),
+        sa.Column("direction", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("own_iban", sa.String(length=40), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("amount", types.ExactAmount(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_payment_total_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "account_id",
+            "unit",
+            "start",
+            "currency",
+            "direction",
+            "type",
+            "own_iban",
+            name=op.f("pk_payment_total"),
+        ),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "note_sync",
@@ -630,23 +672,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_raw")),
     )
     op.create_table(
-        "span_sum",
-        sa.Column("span_id", sa.Integer(), nullable=False),
-        sa.Column("currency", sa.String(length=10), nullable=False),
-        sa.Column("direction", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("type", sa.String(length=40), nullable=False),
-        sa.Column("own_iban", sa.String(length=40), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("amount", types.ExactAmount(), nullable=False),
-        sa.Column("first_id", sa.BigInteger(), nullable=False),
-        sa.Column("last_id", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["span_id"], ["summed_span.id"], name=op.f("fk_span_sum_span_id_summed_span"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("span_id", "currency", "direction", "type", "own_iban", name=op.f("pk_span_sum")),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "note",
         sa.Column(
             "payment_row_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
@@ -676,7 +701,6 @@ def downgrade() -> None:
         op.execute("DROP TABLE payment_search")
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_table("note")
-    op.drop_table("span_sum")
     op.drop_table("payment_raw")
     with op.batch_alter_table("payment_change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_payment_change_payment_row_id"))
@@ -684,12 +708,14 @@ def downgrade() -> None:
 
     op.drop_table("payment_change")
     op.drop_table("note_sync")
-    op.drop_table("summed_span")
+    op.drop_table("payment_total")
+    op.drop_table("stale_month")
+    op.drop_table("aggregate_state")
     with op.batch_alter_table("payment", schema=None) as batch_op:
-        batch_op.drop_index("ix_payment_sums", postgresql_include=["id"])
-        batch_op.drop_index("ix_payment_account_id_type_id")
+        batch_op.drop_index("ix_payment_amount")
+        batch_op.drop_index("ix_payment_account_id_type_created_at_id")
         batch_op.drop_index("ix_payment_account_id_id")
-        batch_op.drop_index("ix_payment_account_id_created_at")
+        batch_op.drop_index("ix_payment_account_id_created_at_id")
 
     op.drop_table("payment")
     op.drop_table("consent_state")
@@ -756,7 +782,7 @@ def _create_search() -> None:
         return
     op.execute(
         "CREATE VIRTUAL TABLE payment_search USING fts5(search_text, content='payment', content_rowid='id', "
-        "prefix='2 3 4', detail=none, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
+        "prefix='1 2 3 4', detail=none, columnsize=0, tokenize=\"ascii tokenchars '_'\")"
     )
     op.execute("CREATE VIRTUAL TABLE payment_search_terms USING fts5vocab(payment_search, instance)")
     add = "INSERT INTO payment_search(rowid, search_text) VALUES (new.id, new.search_text);"

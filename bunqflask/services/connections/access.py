@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import current_app
 from sqlalchemy import Select, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -20,8 +20,8 @@ def get_for(principal: Principal, connection_id: int) -> Connection:
 
     :raises NotFoundHere: there is none.
     """
-    query = _visible_to(principal).where(Connection.id == connection_id)
-    found = db.session.scalars(query).one_or_none()
+    query = visible_to(principal).where(Connection.id == connection_id)
+    found = db.session.scalars(query).unique().one_or_none()
     if found is None:
         raise NotFoundHere
     return found
@@ -39,7 +39,7 @@ def get_own(principal: Principal, connection_id: int) -> Connection:
 
 def list_for(principal: Principal) -> list[Connection]:
     """Return all connections that the principal may see, with their accounts and members, the oldest first."""
-    return list(db.session.scalars(_visible_to(principal).order_by(Connection.id)))
+    return list(db.session.scalars(visible_to(principal).order_by(Connection.id)).unique())
 
 
 def list_active() -> list[Connection]:
@@ -79,13 +79,17 @@ def unshare(principal: Principal, connection_id: int) -> None:
         get_own(principal, connection_id).shared_at = None
 
 
-def _visible_to(principal: Principal) -> Select[Connection]:
+def visible_to(principal: Principal) -> Select[Connection]:
+    """Return a statement for the connections that the principal may see, with their accounts and members.
+
+    Members are joined, so each connection comes once for each: its result has to be made unique.
+    """
     return (
         select(Connection)
         .where(policy.is_visible_to(principal))
         .options(
             selectinload(Connection.monetary_accounts),
-            selectinload(Connection.members).joinedload(ConnectionMember.member),
+            joinedload(Connection.members).joinedload(ConnectionMember.member),
         )
         .execution_options(populate_existing=True)
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import inspect, select
+from sqlalchemy import ColumnElement, Select, inspect, select
 
 from bunqflask import clock
 from bunqflask.database import leases
@@ -17,6 +16,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
 from bunqflask.services import policy
 from bunqflask.services.connections import access, accounts
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
 
@@ -51,8 +51,6 @@ class AccountBalance:
     updated_at: datetime | None
     is_shared: bool
     co_owners: tuple[CoOwner, ...] = ()
-    # the IBANs of accounts here whose payments the aggregates of this account count apart
-    known_ibans: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,15 +88,15 @@ def get(principal: Principal, connection_id: int) -> ConnectionOverview:
 
     :raises NotFoundHere: there is none.
     """
-    connection = access.get_for(principal, connection_id)
-    return _overview(connection, principal, _syncing([connection]))
+    found = _load(access.visible_to(principal).where(Connection.id == connection_id), principal)
+    if not found:
+        raise NotFoundHere
+    return found[0]
 
 
 def list_all(principal: Principal) -> list[ConnectionOverview]:
     """Return all connections that the principal may see, the oldest first."""
-    found = access.list_for(principal)
-    syncing = _syncing(found)
-    return [_overview(connection, principal, syncing) for connection in found]
+    return _load(access.visible_to(principal).order_by(Connection.id), principal)
 
 
 def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOverview | None:
@@ -115,7 +113,8 @@ def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOvervi
 
 def of_connection(connection: Connection, principal: Principal) -> ConnectionOverview:
     """Return the read model of a connection whose accounts and members are loaded."""
-    return _overview(connection, principal, _syncing([connection]))
+    is_syncing = db.session.scalar(select(_is_syncing()).where(Connection.id == connection.id))
+    return _overview(connection, principal, is_syncing=bool(is_syncing))
 
 
 def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -> AccountBalance:
@@ -136,11 +135,15 @@ def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -
         updated_at=account.updated_at,
         is_shared=account.is_shared,
         co_owners=_co_owners(account.raw, holder_name),
-        known_ibans=frozenset(account.known_ibans or ()),
     )
 
 
-def _overview(connection: Connection, principal: Principal, syncing: set[int]) -> ConnectionOverview:
+def _load(query: Select[Connection], principal: Principal) -> list[ConnectionOverview]:
+    rows = db.session.execute(query.add_columns(_is_syncing())).unique()
+    return [_overview(connection, principal, is_syncing=is_syncing) for connection, is_syncing in rows]
+
+
+def _overview(connection: Connection, principal: Principal, *, is_syncing: bool) -> ConnectionOverview:
     name, requested_at = connection.display_name, connection.sync_requested_at
     synced_at = connection.accounts_synced_at
     return ConnectionOverview(
@@ -161,20 +164,20 @@ def _overview(connection: Connection, principal: Principal, syncing: set[int]) -
         accounts=tuple(balance_of(each, connection.id, name) for each in connection.monetary_accounts),
         is_stale=accounts.is_stale(connection),
         is_due=accounts.is_due(connection),
-        is_syncing=leases.is_taken(connection) or connection.id in syncing,
+        is_syncing=leases.is_taken(connection) or is_syncing,
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
     )
 
 
-def _syncing(connections: Sequence[Connection]) -> set[int]:
-    """Return the ids of connections one of whose accounts is being synced now."""
-    query = (
-        select(MonetaryAccount.connection_id)
-        .join(AccountSync, AccountSync.id == MonetaryAccount.id)
-        .where(MonetaryAccount.connection_id.in_([each.id for each in connections]))
-        .where(AccountSync.lease_until > clock.now())
+def _is_syncing() -> ColumnElement[bool]:
+    """The condition that one of a connection's accounts is being synced now."""
+    return (
+        select(AccountSync.id)
+        .join(MonetaryAccount, MonetaryAccount.id == AccountSync.id)
+        .where(MonetaryAccount.connection_id == Connection.id, AccountSync.lease_until > clock.now())
+        .correlate(Connection)
+        .exists()
     )
-    return set(db.session.scalars(query)) if connections else set()
 
 
 def _co_owners(raw: dict[str, Any], holder_name: str) -> tuple[CoOwner, ...]:

@@ -1,305 +1,204 @@
-"""What payments add up to by whole years, months and days, kept so that a long history need not be gone through again.
+"""Aggregates: totals of payments per local day and month, stored so that a long history need not be added up again.
 
-A kept sum is never changed. Whatever changes a payment takes the sums of its time away, in the same transaction, and
-the next reading makes them anew; until then what is missing is added up from the payments themselves. A span says
-itself from when to when it is, so another time zone only makes sums that nobody asks for.
+A change of a payment deletes the aggregates of its old and its new month in the same transaction and marks the months
+as stale; the rebuild after a sync makes them again. Until then a stale month is added up from its payments. So an
+aggregate may be missing, but never wrong. Aggregates of another time zone are not used.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Literal, cast
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
 
-from flask import current_app
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, insert, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import bindparam, case, delete, func, insert, literal, select
 
-from bunqflask import clock
 from bunqflask.database.transactions import transaction
+from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db, table_of
-from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
-from bunqflask.services.payments import time_ranges
-from bunqflask.services.payments.time_ranges import Span
+from bunqflask.models import AggregateState, MonetaryAccount, Payment, PaymentTotal, StaleMonth, Unit
+from bunqflask.services.payments import local_days, ranges
+from bunqflask.services.payments.ranges import TimeRange
 
-Unit = Literal["year", "month", "day"]
-# What is kept, the largest first, and how long each is at least.
-_UNITS: tuple[tuple[Unit, timedelta], ...] = (
-    ("year", timedelta(days=364)),
-    ("month", timedelta(days=27)),
-    ("day", timedelta(hours=22)),
-)
-
-# A month with more payments than these is summed by days too; others are quickly gone through.
-_MANY = 300
-# What is older, or later than the end of next year, has a wrong moment, and is not worth all the months until then.
-_EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-# How long others may have to wait for the lock on the database while sums are made.
+# How long others may have to wait for the lock on the database while aggregates are made.
 _LOCK_S = 0.05
+_KEY = ("currency", "direction", "type", "own_iban")
+_COLUMNS = ["account_id", "unit", "start", *_KEY, "count", "amount"]
+
 _account = table_of(MonetaryAccount).c
-_LOCK = select(_account.id).where(_account.id == bindparam("account_id")).with_for_update(key_share=True)
-_span = table_of(SummedSpan).c
-_FORGET = delete(table_of(SummedSpan)).where(
-    _span.account_id == bindparam("account_id"), _span.since <= bindparam("last"), _span.before > bindparam("first")
+_total = table_of(PaymentTotal).c
+_LOCK = select(_account.id).where(_account.id == bindparam("of_account")).with_for_update(key_share=True)
+_FORGET = delete(table_of(PaymentTotal)).where(
+    _total.account_id == bindparam("of_account"),
+    _total.unit == bindparam("of_unit"),
+    _total.start.between(bindparam("first"), bindparam("last")),
 )
-_COLUMNS = ["span_id", "currency", "direction", "type", "own_iban", "count", "amount", "first_id", "last_id"]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A kept sum: of one currency, in one span of time of one account; of nothing where there is no payment."""
+class Usable:
+    """The accounts whose aggregates can be used, each with the months that are stale."""
 
-    account_id: int
-    since: datetime
-    before: datetime
-    currency: str
-    count: int
-    money_in: Decimal | None
-    money_out: Decimal | None
-    own: Decimal | None
-    own_count: int
-    first_id: int
-    last_id: int
+    stale: dict[int, frozenset[date]] = field(default_factory=dict)
+
+    def __contains__(self, account_id: int) -> bool:
+        return account_id in self.stale
+
+    def of(self, account_ids: Iterable[int]) -> Usable:
+        """Return those of some accounts only."""
+        return Usable({each: self.stale[each] for each in account_ids if each in self.stale})
 
 
-def taken(
-    gaps: dict[int, list[Span]], *, own_ibans: Sequence[str] = (), direction: int | None = None, type: str = ""
-) -> Iterator[Kept]:
-    """Yield what is kept of some time of some accounts, and take that time out of the gaps of each account.
-
-    :param own_ibans: the accounts to which payments are counted apart.
-    :param direction: of money in (1) or out (-1) only; as `type`, of one type only.
-    """
-    asked = [SpanSum.direction == direction] if direction else []
-    asked += [SpanSum.type == type] if type else []
-    for unit, shortest in _UNITS:
-        wide = {
-            account_id: left
-            for account_id, left in gaps.items()
-            if any(before - since >= shortest for since, before in left)
-        }
-        if not wide:
-            continue
-        kept = _read(unit, wide, own_ibans, asked)
-        for account_id, left in wide.items():
-            of_account = [each for each in kept if each.account_id == account_id]
-            parts = time_ranges.chosen(left, {(each.since, each.before) for each in of_account})
-            gaps[account_id] = time_ranges.without(left, parts)
-            found = set(parts)
-            yield from (each for each in of_account if each.count and (each.since, each.before) in found)
-
-
-def _read(
-    unit: Unit, wide: dict[int, list[Span]], own_ibans: Sequence[str], asked: Sequence[ColumnElement[bool]]
-) -> list[Kept]:
-    own, within = SpanSum.own_iban.in_(own_ibans), time_ranges.joined(each for left in wide.values() for each in left)
+def usable(account_ids: Sequence[int], own_ibans: Iterable[str]) -> Usable:
+    """Tell which aggregates can be used: those of this time zone that count these IBANs apart."""
     query = (
-        select(
-            SummedSpan.account_id,
-            SummedSpan.since,
-            SummedSpan.before,
-            func.coalesce(SpanSum.currency, ""),
-            func.coalesce(func.sum(SpanSum.count), 0),
-            func.sum(SpanSum.amount).filter(SpanSum.direction == 1, ~own),
-            func.sum(SpanSum.amount).filter(SpanSum.direction == -1, ~own),
-            func.sum(SpanSum.amount).filter(own),
-            func.coalesce(func.sum(SpanSum.count).filter(own), 0),
-            func.coalesce(func.min(SpanSum.first_id), 0),
-            func.coalesce(func.max(SpanSum.last_id), 0),
-        )
-        .outerjoin(SpanSum, and_(SpanSum.span_id == SummedSpan.id, *asked))
-        .where(SummedSpan.account_id.in_(list(wide)), SummedSpan.unit == unit)
-        .where(or_(*(_is_within(span) for span in within)))
-        .group_by(SummedSpan.id, SpanSum.currency)
+        select(AggregateState.account_id, AggregateState.own_ibans, StaleMonth.month)
+        .outerjoin(StaleMonth, StaleMonth.account_id == AggregateState.account_id)
+        .where(AggregateState.account_id.in_(account_ids), AggregateState.time_zone == local_days.zone().key)
     )
-    return [Kept(*row) for row in db.session.execute(query)]
-
-
-def _is_within(span: Span) -> ColumnElement[bool]:
-    since, before = span
-    return and_(SummedSpan.since >= since, SummedSpan.since < before, SummedSpan.before <= before)
+    asked, found = set(own_ibans), dict[int, set[date]]()
+    for account_id, known, month in db.session.execute(query):
+        if asked <= set(known):
+            found.setdefault(account_id, set()).update([month] if month else [])
+    return Usable({account_id: frozenset(months) for account_id, months in found.items()})
 
 
 def lock(account_id: int) -> None:
-    """Keep other workers from changing an account's payments or their sums until the transaction ends."""
+    """Keep other workers from changing an account's payments or aggregates until the transaction ends."""
     # SQLite's transactions that write come one after the other anyway.
     connection = db.session.connection()
     if connection.dialect.name != "sqlite":
-        connection.execute(_LOCK, {"account_id": account_id})
+        connection.execute(_LOCK, {"of_account": account_id})
 
 
-def forget(account_id: int, moments: Iterable[datetime]) -> None:
-    """Delete the sums of the time in which payments change, within the caller's transaction."""
-    touched = sorted(moments)
-    if touched:
-        between = {"account_id": account_id, "first": touched[0], "last": touched[-1]}
-        db.session.connection().execute(_FORGET, between)
+def forget(account_id: int, timestamps: Iterable[datetime]) -> None:
+    """Delete the aggregates of the months in which payments change, within the caller's transaction."""
+    months = sorted({local_days.month_of(local_days.day_of(each)) for each in timestamps})
+    if not months:
+        return
+    _delete_totals(account_id, months)
+    _mark_stale(account_id, months)
 
 
 def rebuild(account_id: int) -> None:
-    """Make the sums of an account that are missing, in short transactions, so that no other writer waits long."""
+    """Make the aggregates of an account that are missing, in short transactions, so that no other writer waits long."""
     with transaction():
-        account = db.session.get(MonetaryAccount, account_id)
-        if account is None:
+        if db.session.get(MonetaryAccount, account_id) is None:
             return
         lock(account_id)
-        _tell_apart(account)
-        missing, at_once = _missing_months(account), 1
-    while missing:
+        _renew_state(account_id)
+        query = select(StaleMonth.month).where(StaleMonth.account_id == account_id)
+        left = list(db.session.scalars(query.order_by(StaleMonth.month.desc())))
+    at_once = 1
+    while left:
         started = time.monotonic()
         with transaction():
             lock(account_id)
-            _add(account, "month", missing[:at_once], _of_payments(account))
-            _add(account, "day", _days_of_many(account, missing[:at_once]), _of_payments(account))
-        missing = missing[at_once:]
+            _add_up(account_id, left[:at_once])
+        left = left[at_once:]
         at_once = max(1, at_once * 2 if time.monotonic() - started < _LOCK_S else at_once // 2)
-    with transaction():
-        lock(account_id)
-        _add(account, "year", _years(account), _of_months(account))
 
 
 def forget_gone() -> None:
     """Forget the IBANs of accounts that are no longer here. Takes part in the caller's transaction.
 
-    Sums that tell them apart are still right: they are only finer than anybody asks for.
+    Aggregates that count them apart stay right: they are only finer than anybody asks for.
     """
-    known = set(db.session.scalars(select(MonetaryAccount.iban)))
-    for account in db.session.scalars(select(MonetaryAccount).order_by(MonetaryAccount.id)):
-        left = [iban for iban in account.known_ibans or [] if iban in known]
-        if left != (account.known_ibans or []):
-            account.known_ibans = left
+    here = set(db.session.scalars(select(MonetaryAccount.iban)))
+    for state in db.session.scalars(select(AggregateState)):
+        left = [iban for iban in state.own_ibans if iban in here]
+        if left != state.own_ibans:
+            state.own_ibans = left
 
 
-def _tell_apart(account: MonetaryAccount) -> None:
-    """Sums made before an account of ours was known do not tell the payments to it apart: make them again."""
+def _renew_state(account_id: int) -> None:
+    """Make all months stale if the aggregates are of another time zone, or do not count all accounts here apart."""
     ibans = {iban for iban in db.session.scalars(select(MonetaryAccount.iban)) if iban}
-    if not ibans <= set(account.known_ibans or []):
-        _delete(account)
-        account.known_ibans = sorted(ibans.union(account.known_ibans or []))
+    state, zone = db.session.get(AggregateState, account_id), local_days.zone().key
+    if state is not None and state.time_zone == zone and ibans <= set(state.own_ibans):
+        return
+    db.session.execute(delete(PaymentTotal).where(PaymentTotal.account_id == account_id))
+    db.session.execute(delete(StaleMonth).where(StaleMonth.account_id == account_id))
+    _mark_stale(account_id, _months(account_id))
+    if state is None:
+        state = AggregateState(account_id=account_id)
+        db.session.add(state)
+    state.time_zone, state.own_ibans = zone, sorted(ibans)
+    db.session.flush()
 
 
-def _missing_months(account: MonetaryAccount) -> list[Span]:
-    """Return the months of an account's payments that are not summed, the newest first."""
-    months, kept = _months(account), _kept(account, "month")
-    if not kept <= set(months):
-        # Made for another time zone, whose days are of no use either.
-        _delete(account)
-        kept = set()
-    return [month for month in reversed(months) if month not in kept]
-
-
-def _months(account: MonetaryAccount) -> list[Span]:
-    """Return the months from an account's first payment to its last."""
-    of_account = select(Payment.created_at).where(Payment.account_id == account.id)
-    first, last = (
-        db.session.scalar(of_account.order_by(order).limit(1))
-        for order in (Payment.created_at.asc(), Payment.created_at.desc())
-    )
-    found: list[Span] = []
-    if first is None or last is None:
-        return found
-    zone = _zone()
-    begins = max(first, _EARLIEST).astimezone(zone).date().replace(day=1)
-    while _start_of(begins, zone) <= last and begins.year <= clock.now().year + 1:
-        following = (begins + timedelta(days=31)).replace(day=1)
-        found.append((_start_of(begins, zone), _start_of(following, zone)))
-        begins = following
+def _months(account_id: int) -> list[date]:
+    """Return the months in which an account has payments, by one look-up in the index for each."""
+    found: list[date] = []
+    times = select(Payment.created_at).where(Payment.account_id == account_id).order_by(Payment.created_at).limit(1)
+    first = db.session.scalar(times)
+    while first is not None:
+        found.append(local_days.month_of(local_days.day_of(first)))
+        ends = local_days.end_of(local_days.last_of_month(found[-1]))
+        first = db.session.scalar(times.where(Payment.created_at >= ends))
     return found
 
 
-def _years(account: MonetaryAccount) -> list[Span]:
-    """Return the years all of whose months are summed, as far as they have payments."""
-    zone, kept = _zone(), _kept(account, "month")
-    whole: dict[int, bool] = {}
-    for month in _months(account):
-        year = month[0].astimezone(zone).year
-        whole[year] = whole.get(year, True) and month in kept
-    first_days = ((date(year, 1, 1), date(year + 1, 1, 1)) for year, is_whole in whole.items() if is_whole)
-    return [(_start_of(first, zone), _start_of(following, zone)) for first, following in first_days]
+def _mark_stale(account_id: int, months: Sequence[date]) -> None:
+    if months:
+        rows = [{"account_id": account_id, "month": month} for month in months]
+        db.session.execute(insert_into(StaleMonth).on_conflict_do_nothing(), rows)
 
 
-def _days_of_many(account: MonetaryAccount, months: Sequence[Span]) -> list[Span]:
-    """Return the days of those months that have many payments."""
-    query = (
-        select(SummedSpan.since, SummedSpan.before)
-        .join(SpanSum, SpanSum.span_id == SummedSpan.id)
-        .where(SummedSpan.account_id == account.id, SummedSpan.unit == "month")
-        .where(SummedSpan.since.in_([since for since, _before in months]))
-        .group_by(SummedSpan.id)
-        .having(func.sum(SpanSum.count) > _MANY)
-    )
-    zone, found = _zone(), []
-    for since, before in db.session.execute(query):
-        day = since.astimezone(zone).date()
-        while (begins := _start_of(day, zone)) < before:
-            day += timedelta(days=1)
-            found.append((begins, _start_of(day, zone)))
-    return found
-
-
-def _add(account: MonetaryAccount, unit: Unit, wanted: Sequence[Span], sums: Select[Any]) -> None:
-    """Keep sums of those spans of which none are kept; `sums` makes them, joined to the spans."""
-    kept = _kept(account, unit)
-    fresh = [
-        {"account_id": account.id, "unit": unit, "since": since, "before": before}
-        for since, before in wanted
-        if (since, before) not in kept
+def _delete_totals(account_id: int, months: Sequence[date]) -> None:
+    values = [
+        {"of_account": account_id, "of_unit": unit, "first": month, "last": local_days.last_of_month(month)}
+        for month in months
+        for unit in Unit
     ]
-    if fresh:
-        span_ids = list(db.session.scalars(insert(SummedSpan).returning(SummedSpan.id), fresh))
-        db.session.execute(insert(SpanSum).from_select(_COLUMNS, sums.where(SummedSpan.id.in_(span_ids))))
+    db.session.connection().execute(_FORGET, values)
 
 
-def _of_payments(account: MonetaryAccount) -> Select[Any]:
-    own = Payment.counterparty_iban.in_(account.known_ibans or [])
+def _add_up(account_id: int, wanted: Sequence[date]) -> None:
+    """Make the aggregates of those of some months that are stale, for days and from them for months."""
+    state = db.session.get(AggregateState, account_id, populate_existing=True)
+    is_stale = (StaleMonth.account_id == account_id, StaleMonth.month.in_(wanted))
+    months = list(db.session.scalars(select(StaleMonth.month).where(*is_stale)))
+    if state is None or state.time_zone != local_days.zone().key or not months:
+        return
+    _delete_totals(account_id, months)
+    days = [
+        TimeRange(account_id, day, local_days.start_of(day), local_days.end_of(day))
+        for month in months
+        for day in local_days.days(month, local_days.last_of_month(month))
+    ]
+    db.session.execute(insert(PaymentTotal).from_select(_COLUMNS, _of_days(days, state.own_ibans)))
+    for month in months:
+        db.session.execute(insert(PaymentTotal).from_select(_COLUMNS, _of_month(account_id, month)))
+    db.session.execute(delete(StaleMonth).where(*is_stale))
+
+
+def _of_days(days: Sequence[TimeRange], own_ibans: Sequence[str]) -> Any:
+    each, own = ranges.of_times(days), Payment.counterparty_iban.in_(own_ibans)
+    direction = case((Payment.amount > 0, 1), (Payment.amount < 0, -1), else_=0).label("direction")
+    own_iban = case((own, Payment.counterparty_iban), else_="").label("own_iban")
+    unit = literal(Unit.DAY, PaymentTotal.unit.type)
     return (
         select(
-            SummedSpan.id,
-            Payment.currency,
-            case((Payment.amount > 0, 1), (Payment.amount < 0, -1), else_=0).label("direction"),
-            Payment.type,
-            case((own, Payment.counterparty_iban), else_="").label("own_iban"),
-            func.count(),
-            func.sum(Payment.amount),
-            func.min(Payment.id),
-            func.max(Payment.id),
+            Payment.account_id, unit, each["start"].label("start"), Payment.currency, direction, Payment.type, own_iban,
+            func.count(), func.sum(Payment.amount),
         )
-        .where(Payment.account_id == account.id)
-        .where(Payment.created_at >= SummedSpan.since, Payment.created_at < SummedSpan.before)
-        .group_by(SummedSpan.id, Payment.currency, "direction", Payment.type, "own_iban")
-    )
+        .select_from(each.from_clause)
+        .join(Payment, (Payment.account_id == each["account_id"]) & (Payment.created_at >= each["since"])
+              & (Payment.created_at < each["before"]))
+        .group_by(Payment.account_id, "start", Payment.currency, "direction", Payment.type, "own_iban")
+    )  # fmt: skip
 
 
-def _of_months(account: MonetaryAccount) -> Select[Any]:
-    month = aliased(SummedSpan)
-    kind = (SpanSum.currency, SpanSum.direction, SpanSum.type, SpanSum.own_iban)
-    sums = (func.sum(SpanSum.count), func.sum(SpanSum.amount), func.min(SpanSum.first_id), func.max(SpanSum.last_id))
-    query = cast(Select[Any], select(SummedSpan.id, *kind, *sums))
+def _of_month(account_id: int, month: date) -> Any:
+    key = [getattr(PaymentTotal, name) for name in _KEY]
+    unit = literal(Unit.MONTH, PaymentTotal.unit.type)
     return (
-        query.where(month.account_id == account.id, month.unit == "month", SpanSum.span_id == month.id)
-        .where(month.since >= SummedSpan.since, month.before <= SummedSpan.before)
-        .group_by(SummedSpan.id, *kind)
-    )
-
-
-def _kept(account: MonetaryAccount, unit: Unit) -> set[Span]:
-    query = select(SummedSpan.since, SummedSpan.before).filter_by(account_id=account.id, unit=unit)
-    return {(row.since, row.before) for row in db.session.execute(query)}
-
-
-def _delete(account: MonetaryAccount) -> None:
-    gone = delete(SummedSpan).where(SummedSpan.account_id == account.id)
-    db.session.execute(gone.execution_options(synchronize_session=False))
-
-
-def _zone() -> ZoneInfo:
-    chosen: ZoneInfo = current_app.config["TIME_ZONE"]
-    return chosen
-
-
-def _start_of(day: date, zone: ZoneInfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+        select(PaymentTotal.account_id, unit, literal(month, PaymentTotal.start.type), *key,
+               func.sum(PaymentTotal.count), func.sum(PaymentTotal.amount))
+        .where(PaymentTotal.account_id == account_id, PaymentTotal.unit == Unit.DAY)
+        .where(PaymentTotal.start.between(month, local_days.last_of_month(month)))
+        .group_by(PaymentTotal.account_id, *key)
+    )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from flask import current_app
@@ -24,14 +24,14 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, ErrorKind, Note, NoteSync, Payment
+from bunqflask.models import Connection, ConnectionState, ErrorKind, Note, NoteSync
 from bunqflask.services.connections import access
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
-from bunqflask.services.payments import repository
+from bunqflask.services.payments import details, repository
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -54,12 +54,33 @@ class FileGone(Exception):
         self.connection_ended = connection_ended
 
 
-@dataclass(frozen=True)
-class StoredNotes:
-    """What is stored of a payment's notes; `sync` is None until bunq was asked for them."""
+@dataclass(frozen=True, kw_only=True)
+class StoredNote:
+    """A note on a payment; files by bunq's ids."""
 
-    sync: NoteSync | None
-    notes: Sequence[Note]
+    text: str
+    author: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    attachment_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredNotes:
+    """What is stored of a payment's notes, and how bunq was last asked for them.
+
+    `is_stale` tells that they should be read again, `is_due` that this may be tried now, `is_syncing` that a worker
+    reads them at this moment.
+    """
+
+    notes: tuple[StoredNote, ...] = ()
+    synced_at: datetime | None = None
+    error_kind: ErrorKind | None = None
+    error_facts: dict[str, Any] | None = None
+    next_try_at: datetime | None = None
+    is_stale: bool = True
+    is_due: bool = True
+    is_syncing: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,10 +103,32 @@ class File:
     attachment_id: int
 
 
-def of(payment: Payment) -> StoredNotes:
+def of(payment_row_id: int) -> StoredNotes:
     """Return what is stored of the notes on a payment, the oldest first."""
-    query = select(Note).where(Note.payment_row_id == payment.id).order_by(Note.created_at, Note.kind, Note.note_id)
-    return StoredNotes(db.session.get(NoteSync, payment.id), list(db.session.scalars(query)))
+    state = db.session.get(NoteSync, payment_row_id)
+    if state is None:
+        return StoredNotes()
+    query = select(Note).where(Note.payment_row_id == payment_row_id)
+    found = db.session.scalars(query.order_by(Note.created_at, Note.kind, Note.note_id))
+    return StoredNotes(
+        notes=tuple(
+            StoredNote(
+                text=note.text,
+                author=note.author,
+                created_at=note.created_at,
+                updated_at=note.updated_at,
+                attachment_ids=tuple(note.attachment_ids),
+            )
+            for note in found
+        ),
+        synced_at=state.synced_at,
+        error_kind=state.error_kind,
+        error_facts=state.error_facts,
+        next_try_at=state.next_try_at,
+        is_stale=clock.is_over(state.synced_at, after=STALE_AFTER),
+        is_due=clock.has_come(state.next_try_at, longest=timedelta(seconds=_RETRY_AFTER_NO_S)),
+        is_syncing=leases.is_taken(state),
+    )
 
 
 def own_files(raw: dict[str, Any]) -> list[int]:
@@ -98,21 +141,6 @@ def may_be_asked(connection: Connection, account: AccountBalance) -> bool:
     return connection.state == ConnectionState.ACTIVE and account.is_shared
 
 
-def is_stale(state: NoteSync | None) -> bool:
-    """Tell whether notes should be fetched again."""
-    return state is None or clock.is_over(state.synced_at, after=STALE_AFTER)
-
-
-def is_due(state: NoteSync | None) -> bool:
-    """Tell whether bunq may be asked for notes now."""
-    return state is None or clock.has_come(state.next_try_at, longest=timedelta(seconds=_RETRY_AFTER_NO_S))
-
-
-def is_fetching(state: NoteSync | None) -> bool:
-    """Tell whether they are being fetched now."""
-    return state is not None and leases.is_taken(state)
-
-
 def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> None:
     """Fetch the notes on a payment from bunq and store them; an error is recorded on their `NoteSync`.
 
@@ -120,7 +148,8 @@ def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> No
 
     :raises NotFoundHere: the principal may not see this payment.
     """
-    payment, account, _raw = repository.get_for(principal, payment_row_id)
+    payment = details.get(repository.scope_of(principal), payment_row_id)
+    account = payment.account
     connection = access.by_id(account.connection_id)
     if not may_be_asked(connection, account):
         return
@@ -161,8 +190,9 @@ def find_file(principal: Principal, payment_row_id: int, attachment_id: int) -> 
 
     :raises NotFoundHere: the principal may not see the payment, or nothing stored of it names such a file.
     """
-    payment, account, raw = repository.get_for(principal, payment_row_id)
-    named = [own_files(raw), *(note.attachment_ids for note in of(payment).notes)]
+    payment = details.get(repository.scope_of(principal), payment_row_id)
+    account = payment.account
+    named = [own_files(payment.raw), *(note.attachment_ids for note in of(payment_row_id).notes)]
     if not any(attachment_id in ids for ids in named):
         raise NotFoundHere
     return File(account.connection_id, account.monetary_account_id, payment.payment_id, attachment_id)

@@ -1,194 +1,180 @@
-"""Finding payments: what a view asks for, and the newest of what it finds, a page at a time.
+"""Finding payments: the newest that a filter lets through, a page at a time, by booking time and then by id.
 
-The work should grow with the page, not with the history. So a page is walked from its newest end where much is found,
-and put in order where little is.
+Few that fit are gathered by an index of words or of amounts and sorted; many are walked by booking time, from the
+newest on, until the page is full. So the cost depends on the page, not on the length of the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union_all
+from sqlalchemy import BigInteger, ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import aliased
 
-from bunqflask import clock
 from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services.payments import aggregates, fulltext, time_ranges
-from bunqflask.services.payments.fulltext import Words
+from bunqflask.services.payments import filters, fulltext, local_days, ranges
+from bunqflask.services.payments.filters import Filter, unindexed
+from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
+from bunqflask.services.payments.ranges import Rows
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.time_ranges import EVER, NEVER, Span
 
 PAGE_SIZE = 50
-# So many payments are put in order sooner than as many are found among all others.
-_FEW = 10_000
-_LARGEST = 2**63 - 1
-# Of a longer time, what is kept of it tells sooner which rows are in it.
-_LONG = timedelta(days=62)
-# From an amount to another, both among them; None for no end.
-Range = tuple[Decimal | None, Decimal | None]
-_SMALLEST = Decimal(1).scaleb(-AMOUNT_DECIMALS)
+# So many are gathered and sorted, and added up at once: finding words means reading each payment, amounts only an
+# index. Both take about 10 ms; walking a history for words that are rarer takes longer.
+MOST_BY_WORDS, MOST_BY_AMOUNTS = 2_000, 20_000
+_SMALLEST, _LARGEST = Decimal(1).scaleb(-AMOUNT_DECIMALS), Decimal(10) ** 14
+_SCALE = 10**AMOUNT_DECIMALS
 
 
-@dataclass(frozen=True, kw_only=True)
-class Filter:
-    """What a view of payments is narrowed to; empty shows all. Amounts are sizes, without a sign.
+class Way(StrEnum):
+    """How payments are found."""
 
-    `amount` is what the words mean when they are an amount: payments of that size are found too.
-    """
+    BY_WORDS = "by_words"
+    BY_AMOUNTS = "by_amounts"
+    BY_TIME = "by_time"
 
-    words: str = ""
-    amount: Decimal | None = None
-    account_id: int | None = None
-    since: datetime | None = None
-    before: datetime | None = None
-    at_least: Decimal | None = None
-    at_most: Decimal | None = None
-    direction: Literal["", "in", "out"] = ""
-    type: str = ""
+
+@dataclass(frozen=True)
+class Cursor:
+    """The place of a payment in the order of lists; older payments follow."""
+
+    time: datetime
+    row_id: int
 
 
 @dataclass(frozen=True)
 class Page:
-    """Payments, newest first, and the row id below which the older ones begin (None: there are none)."""
+    """Payments, newest first, and the place after which older ones follow (None: there are none)."""
 
-    payments: list[Payment]
-    older_id: int | None
-
-
-def list_page(scope: Scope, wanted: Filter, *, older_id: int | None = None, size: int = PAGE_SIZE) -> Page:
-    """Return one page of the payments in scope, newest first, as bunq numbers them."""
-    ids = account_ids(scope, wanted)
-    bounds = rows_between(ids, wanted.since or EVER, wanted.before or NEVER) if ids else None
-    if bounds is None:
-        return Page([], None)
-    lowest, highest = bounds
-    found = _newest(ids, wanted, (lowest, highest if older_id is None else min(highest, older_id - 1)), size + 1)
-    more = len(found) > size
-    return Page(found[:size], found[size - 1].id if more else None)
+    lines: list[PaymentLine]
+    older: Cursor | None
 
 
-def finds_many(scope: Scope, wanted: Filter) -> bool:
-    """Tell quickly whether the words of a filter are in so many payments that adding them up takes long."""
-    words, ids = Words.of(wanted.words, wanted.amount), account_ids(scope, wanted)
-    bounds = rows_between(ids, wanted.since or EVER, wanted.before or NEVER) if words and ids else None
-    return words is not None and bounds is not None and fulltext.finds_many(words, ids, bounds)
+@dataclass(frozen=True)
+class Search:
+    """A filter applied to what a principal may see; what is counted to choose a way is counted once."""
+
+    scope: Scope
+    wanted: Filter
+
+    @cached_property
+    def account_ids(self) -> list[int]:
+        """The rows of the accounts that the filter leaves of those in scope."""
+        if self.wanted.account_id is not None:
+            return [self.wanted.account_id] if self.wanted.account_id in self.scope.accounts else []
+        return self.scope.ids
+
+    @cached_property
+    def way(self) -> Way:
+        """How its payments are found: by what finds few, else by time."""
+        words, most = self.wanted.search, MOST_BY_WORDS
+        if words and fulltext.count(words, self._with_words, self.account_ids, most + 1) <= most:
+            return Way.BY_WORDS
+        if self.wanted.limits_amounts and self._count_by_amounts() <= MOST_BY_AMOUNTS:
+            return Way.BY_AMOUNTS
+        return Way.BY_TIME
+
+    @cached_property
+    def finds_many(self) -> bool:
+        """Whether it finds so many that adding them up takes long."""
+        return self.way == Way.BY_TIME and filters.conditions_on_totals(self.wanted) is None
+
+    def page(self, *, after: Cursor | None = None, size: int = PAGE_SIZE) -> Page:
+        """Return one page, newest first: of all, or of those that are older than a place."""
+        if not self.account_ids:
+            return Page([], None)
+        ids = self._newest_by_time(after, size + 1) if self.way == Way.BY_TIME else self._newest_of_few(after, size + 1)
+        query = select(*line_columns(Payment)).where(Payment.id.in_(ids))
+        rows = db.session.execute(query.order_by(Payment.created_at.desc(), Payment.id.desc())).all()
+        lines = [line_of(row, self.scope) for row in rows[:size]]
+        return Page(lines, Cursor(lines[-1].created_at, lines[-1].id) if len(rows) > size else None)
+
+    def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
+        """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
+        days, words = list(_within_days(self.wanted, unindexed(Payment.created_at))), self.wanted.search
+        if self.way == Way.BY_AMOUNTS or words is None:
+            rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
+            return self._from_amounts(), [*rest, *days]
+        of_accounts = unindexed(Payment.account_id).in_(self.account_ids)
+        rest = filters.conditions(self.wanted, Payment, without=("search",))
+        return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
+
+    @cached_property
+    def _with_words(self) -> Select[Any]:
+        words = self.wanted.search
+        assert words is not None
+        return fulltext.row_ids(words)
+
+    def _newest_of_few(self, after: Cursor | None, limit: int) -> Select[Any]:
+        source, asked = self.few()
+        query = select(Payment.id).select_from(source).where(*asked, *_after(Payment, after))
+        return query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
+
+    def _newest_by_time(self, after: Cursor | None, limit: int) -> Select[Any]:
+        """The newest of each account by its index, then the newest of those."""
+        account, each = ranges.of_ids(self.account_ids), aliased(Payment)
+        of_account = (
+            select(each.id, each.created_at)
+            .where(each.account_id == account["id"], *filters.conditions(self.wanted, each))
+            .where(*_within_days(self.wanted, each.created_at), *_after(each, after))
+            .order_by(each.created_at.desc(), each.id.desc())
+            .limit(limit)
+        )
+        if db.engine.dialect.name == "sqlite":
+            # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
+            ids = of_account.with_only_columns(each.id).correlate(account.from_clause)
+            found = select(Payment.id).select_from(account.from_clause).join(Payment, Payment.id.in_(ids))
+            return found.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
+        newest = of_account.correlate(account.from_clause).lateral("newest")
+        found = select(newest.c.id).select_from(account.from_clause).join(newest, newest.c.id.is_not(None))
+        return found.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(limit)
+
+    def _count_by_amounts(self) -> int:
+        some = select(Payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
+        return db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
+
+    def _from_amounts(self) -> Any:
+        """The payments of the accounts with amounts that the filter lets through, by their index."""
+        columns = {"account_id": BigInteger(), "lowest": BigInteger(), "highest": BigInteger()}
+        rows = [
+            (account_id, int(lowest * _SCALE), int(highest * _SCALE))
+            for account_id in self.account_ids
+            for lowest, highest in _amounts(self.wanted)
+        ]
+        of_account = Rows(columns, rows, "amount_range")
+        is_within = (Payment.account_id == of_account["account_id"]) & Payment.amount.between(
+            of_account["lowest"], of_account["highest"]
+        )
+        return of_account.from_clause.join(Payment, is_within)
 
 
-def account_ids(scope: Scope, wanted: Filter) -> list[int]:
-    """Return the rows of the accounts that a filter leaves of those in scope."""
-    if wanted.account_id is not None:
-        return [wanted.account_id] if wanted.account_id in scope.accounts else []
-    return scope.ids
+def _within_days(wanted: Filter, created_at: Any) -> Iterator[ColumnElement[bool]]:
+    if wanted.first_day is not None:
+        yield created_at >= local_days.start_of(wanted.first_day)
+    if wanted.last_day is not None:
+        yield created_at < local_days.end_of(wanted.last_day)
 
 
-def rows_between(ids: list[int], since: datetime, before: datetime) -> tuple[int, int] | None:
-    """Return the lowest and the highest row in a span of time; None when there is none.
-
-    Rows are in order of bunq's ids, which is nearly that of time, but a payment may have come late.
-    """
-    if (since, before) == (EVER, NEVER):
-        return 0, _LARGEST
-    gaps = {each: [(since, before)] for each in ids}
-    found: list[tuple[int | None, int | None]] = []
-    if min(before, clock.now()) - since > _LONG:
-        found += [(each.first_id, each.last_id) for each in aggregates.taken(gaps)]
-    # In a sum, so that PostgreSQL does not look for the lowest row by going through all of them.
-    ends = select(func.min(Payment.id + 0), func.max(Payment.id + 0))
-    rest = [ends.where(Payment.account_id.in_(some), is_in(span)) for span, some in time_ranges.shared(gaps).items()]
-    found += [(first, last) for first, last in db.session.execute(union_all(*rest))] if rest else []
-    lowest = min((first for first, _last in found if first is not None), default=None)
-    highest = max((last for _first, last in found if last is not None), default=None)
-    return None if lowest is None or highest is None else (lowest, highest)
+def _after(payment: Any, place: Cursor | None) -> list[ColumnElement[bool]]:
+    if place is None:
+        return []
+    return [tuple_(payment.created_at, payment.id) < tuple_(place.time, place.row_id)]
 
 
-def is_in(span: Span) -> ColumnElement[bool]:
-    """The condition that a payment is in a span of time."""
-    since, before = span
-    begun = true() if since == EVER else Payment.created_at >= since
-    return and_(begun, true() if before == NEVER else Payment.created_at < before)
-
-
-def conditions(wanted: Filter) -> list[ColumnElement[bool]]:
-    """What a filter asks of a payment beside its amount and its words.
-
-    Of moments so that no index of them is used: it would find many, and then sort them.
-    """
-    found: list[ColumnElement[bool]] = []
-    if wanted.since is not None:
-        found.append(seen_by_no_index(Payment.created_at) >= wanted.since)
-    if wanted.before is not None:
-        found.append(seen_by_no_index(Payment.created_at) < wanted.before)
-    if wanted.type:
-        found.append(Payment.type == wanted.type)
-    return found
-
-
-def of_amounts(wanted: Filter) -> list[ColumnElement[bool]]:
-    """What a filter asks of a payment's amount, in the same way."""
-    ranges = amounts(wanted)
-    return [] if ranges is None else [or_(*(within_range(seen_by_no_index(Payment.amount), *each) for each in ranges))]
-
-
-def are_few(ids: list[int], ranges: Sequence[Range]) -> bool:
-    """Tell whether few payments of some accounts have amounts in some ranges."""
-    some = [select(each.limit(_FEW + 1).subquery()) for each in _rows_with(ids, ranges)]
-    found = union_all(*some).limit(_FEW + 1).subquery()
-    return (db.session.scalar(select(func.count()).select_from(found)) or 0) <= _FEW
-
-
-def amounts(wanted: Filter) -> list[Range] | None:
-    """Return the amounts that a filter lets through, as ranges apart from one another; None when it is all."""
-    least, most = wanted.at_least or Decimal(0), wanted.at_most
+def _amounts(wanted: Filter) -> list[tuple[Decimal, Decimal]]:
+    """Return the amounts that a filter lets through, as ranges apart from one another, both ends in them."""
+    least, most = wanted.at_least or Decimal(0), wanted.at_most if wanted.at_most is not None else _LARGEST
     if wanted.direction:
         least = max(least, _SMALLEST)
-    elif wanted.at_least is None and most is None:
-        return None
-    if not least:
-        return [(None if most is None else -most, most)]
-    money_out = (None if most is None else -most, -least)
-    return [each for way, each in (("out", money_out), ("in", (least, most))) if wanted.direction in ("", way)]
-
-
-def within_range(amount: Any, least: Decimal | None, most: Decimal | None) -> ColumnElement[bool]:
-    """The condition that an amount is in a range, both ends in it."""
-    return and_(true() if least is None else amount >= least, true() if most is None else amount <= most)
-
-
-def seen_by_no_index(column: Any) -> Any:
-    """A column in a way that no index knows."""
-    return func.coalesce(column, column)
-
-
-def _newest(ids: list[int], wanted: Filter, bounds: tuple[int, int], limit: int) -> list[Payment]:
-    words, asked = Words.of(wanted.words, wanted.amount), conditions(wanted)
-    ranges = amounts(wanted)
-    if ranges is not None and are_few(ids, ranges):
-        asked += [(Payment.id + 0).between(*bounds), *([fulltext.read_in(words)] if words else [])]
-        return _first_of([each.where(*asked) for each in _rows_with(ids, ranges)], limit)
-    asked += of_amounts(wanted)
-    if words is not None:
-        return fulltext.newest(words, ids, bounds, asked, limit)
-    # The newest of each account, by its index, then the newest of those.
-    of_each = [
-        select(Payment.id).where(Payment.account_id == each, Payment.id.between(*bounds), *asked) for each in ids
-    ]
-    return _first_of([select(each.order_by(Payment.id.desc()).limit(limit).subquery()) for each in of_each], limit)
-
-
-def _first_of(rows: list[Select[Any]], limit: int) -> list[Payment]:
-    found = union_all(*rows).subquery()
-    newest = select(found.c.id).order_by(found.c.id.desc()).limit(limit)
-    return list(db.session.scalars(select(Payment).where(Payment.id.in_(newest)).order_by(Payment.id.desc())))
-
-
-def _rows_with(ids: list[int], ranges: Sequence[Range]) -> list[Select[Any]]:
-    return [
-        select(Payment.id).where(Payment.account_id == account_id, within_range(Payment.amount, *each))
-        for account_id in ids
-        for each in ranges
-    ]
+    elif not least:
+        return [(-most, most)]
+    both = {"out": (-most, -least), "in": (least, most)}
+    return [both[each] for each in both if wanted.direction in ("", each)]

@@ -1,68 +1,56 @@
-"""Adding up payments: money in and out per currency, of all that is found or of days and months apart.
+"""Adding up payments: money in and out per currency, of all that is found, of months or of days.
 
-Whole months and days are taken from the sums that are kept, as far as these answer; the rest is added up.
+Aggregates answer as far as they can; the rest, such as stale months, is added up from the payments.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, union_all
+from sqlalchemy import ColumnElement, func, select
 
 from bunqflask.extensions import db
-from bunqflask.models import Payment
-from bunqflask.services.payments import aggregates, fulltext, time_ranges
-from bunqflask.services.payments.fulltext import Words
+from bunqflask.models import Payment, PaymentTotal, Unit
+from bunqflask.services.payments import aggregates, filters, local_days, ranges
+from bunqflask.services.payments.filters import Filter
+from bunqflask.services.payments.lines import PaymentLine
+from bunqflask.services.payments.ranges import PeriodRange, TimeRange
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import (
-    Filter,
-    account_ids,
-    amounts,
-    are_few,
-    of_amounts,
-    rows_between,
-    seen_by_no_index,
-    within_range,
-)
-from bunqflask.services.payments.time_ranges import EVER, NEVER, Span
+from bunqflask.services.payments.search import Page, Search, Way
 
-_DIRECTIONS = {"": None, "in": 1, "out": -1}
+_ZERO = Decimal(0)
+# Before all days: the key of what is added up to one total.
+_ALL = date(1, 1, 1)
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What payments add up to in one currency; transfers between own accounts are counted apart.
-
-    `last_id` is the row of the newest of them.
-    """
+    """What payments add up to in one currency; transfers between own accounts are counted apart."""
 
     currency: str
-    count: int
-    money_in: Decimal
-    money_out: Decimal
-    own: Decimal
-    own_count: int
-    last_id: int
+    count: int = 0
+    money_in: Decimal = _ZERO
+    money_out: Decimal = _ZERO
+    own: Decimal = _ZERO
+    own_count: int = 0
 
     @classmethod
-    def of(
-        cls,
-        currency: str,
-        count: int,
-        money_in: Decimal | None,
-        money_out: Decimal | None,
-        own: Decimal | None,
-        own_count: int,
-        last_id: int,
-    ) -> Totals:
-        """Make them of what a database says, whose sum of nothing is null."""
-        zero = Decimal(0)
-        return cls(currency, int(count), money_in or zero, money_out or zero, own or zero, int(own_count), last_id)
+    def of_row(cls, row: Sequence[Any]) -> Totals:
+        """Make them of the columns of `_sums`: a database's sum of nothing is null."""
+        currency, count, money_in, money_out, own, own_count = row
+        return cls(currency, int(count), money_in or _ZERO, money_out or _ZERO, own or _ZERO, int(own_count or 0))
+
+    @classmethod
+    def of_line(cls, line: PaymentLine) -> Totals:
+        """Make them of one payment."""
+        if line.is_own:
+            return cls(line.currency, 1, own=line.amount, own_count=1)
+        return cls(line.currency, 1, max(line.amount, _ZERO), min(line.amount, _ZERO))
 
     def plus(self, other: Totals) -> Totals:
         """Return what both add up to together, in the same currency."""
@@ -73,118 +61,176 @@ class Totals:
             self.money_out + other.money_out,
             self.own + other.own,
             self.own_count + other.own_count,
-            max(self.last_id, other.last_id),
         )
 
 
-def totals(scope: Scope, wanted: Filter) -> list[Totals]:
-    """Add up the payments in scope, per currency; transfers between own accounts are not money in or out."""
-    [found] = _summed(scope, wanted, [(EVER, NEVER)])
+def of_all(search: Search) -> list[Totals]:
+    """Add up all that a search finds, per currency."""
+    return _by_period(search, None).get(_ALL, [])
+
+
+def of_months(search: Search) -> dict[date, list[Totals]]:
+    """Add up all that a search finds by months, keyed by their first days, without those of nothing."""
+    return _by_period(search, Unit.MONTH)
+
+
+def of_days(search: Search) -> dict[date, list[Totals]]:
+    """Add up all that a search finds by days, without those of nothing."""
+    return _by_period(search, Unit.DAY)
+
+
+def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
+    """Add up the days of a page: its payments themselves, and for its last day also those on the next page.
+
+    The first day of a page that begins within a day is not whole.
+    """
+    found = {}
+    for day, lines in groupby(page.lines, key=lambda each: local_days.day_of(each.created_at)):
+        found[day] = _merged(Totals.of_line(each) for each in lines)
+    if page.older is not None:
+        last = local_days.day_of(page.older.time)
+        times = [_time_range(each, last, last, start=_ALL) for each in search.account_ids]
+        found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.wanted))
     return found
 
 
-def sums(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> dict[datetime, list[Totals]]:
-    """Add up the payments of spans of time, in order and apart; keyed by the beginnings, without those of nothing."""
-    found = _summed(scope, wanted, asked)
-    return {since: each for (since, _before), each in zip(asked, found, strict=True) if each}
+def _by_period(search: Search, unit: Unit | None) -> dict[date, list[Totals]]:
+    """Add up what a search finds by periods, keyed by their first days, or all of it, keyed by `_ALL`."""
+    found = sorted(_parts(search, unit), key=lambda each: each[0])
+    return {start: _merged(each for _start, each in some) for start, some in groupby(found, key=lambda each: each[0])}
 
 
-def _summed(scope: Scope, wanted: Filter, asked: Sequence[Span]) -> list[list[Totals]]:
-    limits = (wanted.since or EVER, wanted.before or NEVER)
-    within = [time_ranges.both(each, limits) for each in asked]
-    gaps = {each: [span for span in within if span[0] < span[1]] for each in account_ids(scope, wanted)}
-    found: list[tuple[int, Totals]] = []
-    if not (wanted.words or _has_sizes(wanted)):
-        found += _kept(scope, wanted, within, gaps)
-    found += _counted(scope, wanted, within, {account_id: left for account_id, left in gaps.items() if left})
-    by_number: list[dict[str, Totals]] = [{} for _ in asked]
-    for number, each in found:
-        before = by_number[number].get(each.currency)
-        by_number[number][each.currency] = each if before is None else before.plus(each)
-    return [[each[currency] for currency in sorted(each)] for each in by_number]
-
-
-def _kept(
-    scope: Scope, wanted: Filter, within: Sequence[Span], gaps: dict[int, list[Span]]
-) -> Iterable[tuple[int, Totals]]:
-    """Yield what is kept of spans of time, and take it out of the gaps of each account."""
-    # What is kept of an account must tell the transfers apart that are own ones to this member.
-    useful = {each: gaps[each] for each in gaps if set(scope.ibans) <= set(scope.accounts[each].known_ibans or [])}
-    beginnings = [since for since, _before in within]
-    for each in aggregates.taken(
-        useful, own_ibans=scope.ibans, direction=_DIRECTIONS[wanted.direction], type=wanted.type
-    ):
-        of_it = (each.count, each.money_in, each.money_out, each.own, each.own_count, each.last_id)
-        yield bisect_right(beginnings, each.since) - 1, Totals.of(each.currency, *of_it)
-    gaps |= useful
-
-
-def _counted(
-    scope: Scope, wanted: Filter, within: Sequence[Span], gaps: dict[int, list[Span]]
-) -> Iterable[tuple[int, Totals]]:
-    """Yield what payments add up to in what is left of the spans, from the payments themselves."""
-    parts = list(_parts(wanted, gaps)) if gaps else []
-    if not parts:
+def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
+    wanted, asked = search.wanted, filters.conditions_on_totals(search.wanted)
+    if asked is None and unit is None and (wanted.search or search.way == Way.BY_AMOUNTS):
+        yield from _of_few(search)
         return
-    edges = sorted({edge for span in within for edge in span} - {EVER, NEVER})
-    numbers = {bisect_right(edges, since): number for number, (since, before) in enumerate(within) if since < before}
-    number = _past(edges) if len(numbers) > 1 else literal_column(str(next(iter(numbers))))
-    own, amount = Payment.counterparty_iban.in_(scope.ibans), Payment.amount
-    foreign = or_(~own, Payment.counterparty_iban.is_(None))
-    query = select(
-        number.label("number"),
+    usable = aggregates.Usable()
+    if asked is not None:
+        usable = search.scope.usable_aggregates.of(search.account_ids)
+        yield from _of_aggregates(search, usable, asked, unit)
+    times = list(_times_without_aggregates(search, usable, unit))
+    if times:
+        yield from _of_payments(times, search.scope, wanted)
+
+
+def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
+    source, conditions = search.few()
+    query = select(*_sums(search.scope)).select_from(source).where(*conditions).group_by(Payment.currency)
+    yield from ((_ALL, Totals.of_row(row)) for row in db.session.execute(query))
+
+
+def _of_aggregates(
+    search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
+) -> Iterator[tuple[date, Totals]]:
+    """Yield what the aggregates say: whole months as months, unless days are asked for, and the rest as days."""
+    periods = [
+        PeriodRange(account_id, *each)
+        for account_id in usable.stale
+        for each in _periods(search.wanted.first, search.wanted.last, unit)
+    ]
+    if not periods:
+        return
+    period, total = ranges.of_periods(periods), PaymentTotal
+    own = total.own_iban.in_(search.scope.ibans)
+    query = (
+        select(
+            *((total.start,) if unit else ()),
+            total.currency,
+            func.sum(total.count),
+            func.sum(total.amount).filter(total.direction == 1, ~own),
+            func.sum(total.amount).filter(total.direction == -1, ~own),
+            func.sum(total.amount).filter(own),
+            func.sum(total.count).filter(own),
+        )
+        .select_from(period.from_clause)
+        .join(total, (total.account_id == period["account_id"]) & (total.unit == period["unit"])
+              & total.start.between(period["first"], period["last"]))
+        .where(*asked)
+        .group_by(*((total.start,) if unit else ()), total.currency)
+    )  # fmt: skip
+    for row in db.session.execute(query):
+        if unit is None:
+            yield _ALL, Totals.of_row(row)
+        else:
+            yield row[0] if unit == Unit.DAY else local_days.month_of(row[0]), Totals.of_row(row[1:])
+
+
+def _periods(first: date, last: date, unit: Unit | None) -> Iterator[tuple[Unit, date, date]]:
+    """Yield the days before the first whole month, the whole months, and the days after the last one."""
+    first_month, last_month = local_days.month_of(first), local_days.month_of(last)
+    if first != first_month and first > local_days.FIRST_DAY:
+        first_month = local_days.last_of_month(first_month) + local_days.A_DAY
+    if last < min(local_days.last_of_month(last_month), local_days.LAST_DAY):
+        last_month = local_days.month_of(last_month - local_days.A_DAY)
+    if unit == Unit.DAY or first_month > last_month:
+        yield Unit.DAY, first, last
+        return
+    yield Unit.MONTH, first_month, last_month
+    if first < first_month:
+        yield Unit.DAY, first, first_month - local_days.A_DAY
+    if local_days.last_of_month(last_month) < last:
+        yield Unit.DAY, local_days.last_of_month(last_month) + local_days.A_DAY, last
+
+
+def _times_without_aggregates(search: Search, usable: aggregates.Usable, unit: Unit | None) -> Iterator[TimeRange]:
+    """Yield the times of each account that no aggregate covers, by periods if these are asked for."""
+    first, last = search.wanted.first, search.wanted.last
+    for account_id in search.account_ids:
+        if account_id not in usable:
+            missing = [(first, last)]
+        else:
+            whole = ((month, local_days.last_of_month(month)) for month in sorted(usable.stale[account_id]))
+            missing = [(max(first, since), min(last, until)) for since, until in whole]
+        for since, until in missing:
+            if since <= until:
+                yield from _split(account_id, since, until, unit)
+
+
+def _split(account_id: int, first: date, last: date, unit: Unit | None) -> Iterator[TimeRange]:
+    if unit is None:
+        yield _time_range(account_id, first, last, start=_ALL)
+    elif unit == Unit.DAY:
+        yield from (_time_range(account_id, day, day, start=day) for day in local_days.days(first, last))
+    else:
+        for month in local_days.months(first, last):
+            until = min(last, local_days.last_of_month(month))
+            yield _time_range(account_id, max(first, month), until, start=month)
+
+
+def _time_range(account_id: int, first: date, last: date, *, start: date) -> TimeRange:
+    return TimeRange(account_id, start, local_days.start_of(first), local_days.end_of(last))
+
+
+def _of_payments(times: Sequence[TimeRange], scope: Scope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
+    """Yield what payments in ranges of time add up to, by what names the ranges."""
+    time = ranges.of_times(times)
+    query = (
+        select(time["start"].label("start"), *_sums(scope))
+        .select_from(time.from_clause)
+        .join(Payment, (Payment.account_id == time["account_id"]) & (Payment.created_at >= time["since"])
+              & (Payment.created_at < time["before"]))
+        .where(*filters.conditions(wanted, Payment))
+        .group_by("start", Payment.currency)
+    )  # fmt: skip
+    yield from ((row[0], Totals.of_row(row[1:])) for row in db.session.execute(query))
+
+
+def _sums(scope: Scope) -> list[Any]:
+    amount, own = Payment.amount, func.coalesce(Payment.counterparty_iban, "").in_(scope.ibans)
+    return [
         Payment.currency,
         func.count(),
-        func.sum(amount).filter(amount > 0, foreign),
-        func.sum(amount).filter(amount < 0, foreign),
+        func.sum(amount).filter(amount > 0, ~own),
+        func.sum(amount).filter(amount < 0, ~own),
         func.sum(amount).filter(own),
         func.count().filter(own),
-        func.max(Payment.id),
-    )
-    queries = [query.where(*part).group_by("number", Payment.currency) for part in parts]
-    for each, *sums_of_it in db.session.execute(union_all(*queries)):
-        yield numbers[each], Totals.of(*sums_of_it)
+    ]
 
 
-def _parts(wanted: Filter, gaps: dict[int, list[Span]]) -> Iterable[list[ColumnElement[bool]]]:
-    """Yield conditions that lead to all payments, apart from one another.
-
-    Each has one index to go by: neither database finds its way where one thing or another is asked.
-    """
-    words, ids = Words.of(wanted.words, wanted.amount), list(gaps)
-    ranges = amounts(wanted) if _has_sizes(wanted) else None
-    if words and ranges is not None and not are_few(ids, ranges):
-        ranges = None
-    asked = [seen_by_no_index(Payment.type) == wanted.type] if wanted.type else []
-    account, moment = Payment.account_id, Payment.created_at
-    if ranges is not None:
-        moment = seen_by_no_index(moment)
-        asked += [fulltext.read_in(words)] if words else []
-    else:
-        asked += of_amounts(wanted)
-    if words and ranges is None:
-        account = seen_by_no_index(account)
-        bounds = rows_between(
-            ids, min(left[0][0] for left in gaps.values()), max(left[-1][1] for left in gaps.values())
-        )
-        if bounds is None:
-            return
-        asked.append(fulltext.matched(words, bounds))
-    for (since, before), some in time_ranges.shared(gaps).items():
-        place = [account.in_(some), *([moment >= since] if since != EVER else [])]
-        place += [moment < before] if before != NEVER else []
-        for each in ranges if ranges is not None else [(None, None)]:
-            yield [*asked, *place, within_range(Payment.amount, *each)]
-
-
-def _has_sizes(wanted: Filter) -> bool:
-    return wanted.at_least is not None or wanted.at_most is not None
-
-
-def _past(moments: Sequence[datetime], first: int = 0) -> ColumnElement[Any]:
-    """How many of the moments, in order, are past at a payment: a tree of questions, so that few are asked."""
-    if not moments:
-        return literal_column(str(first))
-    middle = len(moments) // 2
-    earlier, later = _past(moments[:middle], first), _past(moments[middle + 1 :], first + middle + 1)
-    return case((Payment.created_at < moments[middle], earlier), else_=later)
+def _merged(some: Iterable[Totals]) -> list[Totals]:
+    found: dict[str, Totals] = {}
+    for each in some:
+        before = found.get(each.currency)
+        found[each.currency] = each if before is None else before.plus(each)
+    return [found[currency] for currency in sorted(found)]

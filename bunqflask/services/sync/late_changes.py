@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any
@@ -23,6 +24,16 @@ summed_of = attrgetter("created_at", "amount", "currency", "type", "counterparty
 SHOWN_FOR = timedelta(days=90)
 
 _payment = table_of(Payment).c
+
+
+@dataclass(frozen=True)
+class LatePayment:
+    """A payment that changed or came late, by its row and by its other side."""
+
+    row_id: int
+    counterparty_name: str
+
+
 _STORED = select(
     _payment.id,
     _payment.created_at,
@@ -68,29 +79,23 @@ def notice(
     return found
 
 
-def newest_of(account_id: int, limit: int) -> list[Payment]:
-    """Return the payments of an account that changed or came late lately, each once, the one noticed last first."""
-    noticed = func.max(PaymentChange.id).label("noticed")
-    latest = (
-        select(PaymentChange.payment_row_id, noticed)
+def newest_of(account_id: int, limit: int) -> list[LatePayment]:
+    """Return the payments of an account that changed or came late of late, the one noticed last first, each once."""
+    noticed = func.max(PaymentChange.id)
+    query = (
+        select(Payment.id, Payment.counterparty_name)
+        .join(PaymentChange, PaymentChange.payment_row_id == Payment.id)
         .where(*_within_days(account_id))
-        .group_by(PaymentChange.payment_row_id)
-        .subquery()
+        .group_by(Payment.id, Payment.counterparty_name)
+        .order_by(noticed.desc())
     )
-    query = select(Payment).join(latest, latest.c.payment_row_id == Payment.id).order_by(latest.c.noticed.desc())
-    return list(db.session.scalars(query.limit(limit)))
+    return [LatePayment(*row) for row in db.session.execute(query.limit(limit))]
 
 
 def count(account_id: int) -> int:
     """Return how many payments of an account changed or came late in that time."""
     query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_within_days(account_id))
     return db.session.scalar(query) or 0
-
-
-def of_payment(payment: Payment) -> list[PaymentChange]:
-    """Return what changed in a payment since its import, oldest first."""
-    query = select(PaymentChange).where(PaymentChange.payment_row_id == payment.id).order_by(PaymentChange.id)
-    return list(db.session.scalars(query))
 
 
 def _within_days(account_id: int) -> list[ColumnElement[bool]]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from flask import url_for
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ErrorKind, Note, NoteSync, Payment
-from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.models import ErrorKind
+from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.payments import notes
+from bunqflask.services.payments.lines import PaymentDetail
+from bunqflask.services.payments.notes import StoredNote, StoredNotes
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.payments.sync_status import why_over
 from bunqflask.web.ui import formatting
@@ -61,38 +63,31 @@ class NotesCard:
     focus: bool = False
 
 
-def card(
-    payment: Payment,
-    account: AccountBalance,
-    connection: ConnectionOverview,
-    raw: dict[str, Any],
-    *,
-    focus: bool = False,
-) -> NotesCard:
+def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool = False) -> NotesCard:
     """Show what is stored of a payment's notes, and whether bunq is or can be asked for them."""
-    stored = notes.of(payment)
-    over, state = why_over(account, connection), stored.sync
-    trigger, error_text = (None, None) if over else (_trigger(state), _error_text(state))
+    row_id = payment.line.id
+    stored, over = notes.of(row_id), why_over(payment.account, connection)
+    trigger, error_text = (None, None) if over else (_trigger(stored), _error_text(stored))
 
-    def links(attachment_ids: list[int]) -> list[FileLink]:
-        return [_link(payment, each, is_over=over is not None) for each in attachment_ids]
+    def links(attachment_ids: Iterable[int]) -> list[FileLink]:
+        return [_link(row_id, each, is_over=over is not None) for each in attachment_ids]
 
     return NotesCard(
-        url=url_for("notes.index", payment_row_id=payment.id),
+        url=url_for("notes.index", payment_row_id=row_id),
         notes=[_view(note, links(note.attachment_ids)) for note in stored.notes],
-        own_files=links(notes.own_files(raw)),
-        synced_at=state.synced_at if state else None,
+        own_files=links(notes.own_files(payment.raw)),
+        synced_at=stored.synced_at,
         over=over,
         error_text=error_text,
         # That bunq shows no notes is no error to look into: the permission may well not hold them.
-        facts=shown_facts(state.error_facts) if state and error_text and state.error_kind != "refused" else [],
-        next_try_at=state.next_try_at if state and trigger and not notes.is_due(state) else None,
+        facts=shown_facts(stored.error_facts) if error_text and stored.error_kind != ErrorKind.REFUSED else [],
+        next_try_at=stored.next_try_at if trigger and not stored.is_due else None,
         trigger=trigger,
         focus=focus,
     )
 
 
-def _view(note: Note, files: list[FileLink]) -> NoteView:
+def _view(note: StoredNote, files: list[FileLink]) -> NoteView:
     changed = note.updated_at is not None and note.updated_at != note.created_at
     return NoteView(
         text=_lines(note.text),
@@ -108,29 +103,29 @@ def _lines(text: str) -> str:
     return "\n".join(formatting.one_line(line, _MOST_SIGNS) for line in text[:_MOST_SIGNS].split("\n")).strip()
 
 
-def _link(payment: Payment, attachment_id: int, *, is_over: bool) -> FileLink:
-    url = url_for("notes.file", payment_row_id=payment.id, attachment_id=attachment_id)
+def _link(payment_row_id: int, attachment_id: int, *, is_over: bool) -> FileLink:
+    url = url_for("notes.file", payment_row_id=payment_row_id, attachment_id=attachment_id)
     return FileLink(label=_("File %(number)d") % {"number": attachment_id}, url=None if is_over else url)
 
 
-def _error_text(state: NoteSync | None) -> str | None:
-    if state is None or state.error_kind is None:
+def _error_text(stored: StoredNotes) -> str | None:
+    if stored.error_kind is None:
         return None
-    if state.error_kind == ErrorKind.WAITING:
+    if stored.error_kind == ErrorKind.WAITING:
         return _("bunq asks us to wait for a moment.")
-    if state.error_kind == ErrorKind.REFUSED:
+    if stored.error_kind == ErrorKind.REFUSED:
         return _("bunq does not show us the notes of this payment.")
-    policy = policy_for(state.error_kind)
+    policy = policy_for(stored.error_kind)
     return " ".join([f"{policy.title}.", *policy.todo])
 
 
-def _trigger(state: NoteSync | None) -> str | None:
+def _trigger(stored: StoredNotes) -> str | None:
     """Ask right after the page is there, again when the next try is due, and never while nothing is to be asked."""
-    if not notes.is_stale(state):
+    if not stored.is_stale:
         return None
-    if notes.is_fetching(state):
+    if stored.is_syncing:
         return "load delay:2s"
-    if notes.is_due(state) or state is None or state.next_try_at is None:
+    if stored.is_due or stored.next_try_at is None:
         return "load"
-    wait_s = (state.next_try_at - clock.now()).total_seconds()
+    wait_s = (stored.next_try_at - clock.now()).total_seconds()
     return f"load delay:{int(wait_s) + 1}s" if wait_s < _NEAR_S else None

@@ -5,8 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bunqflask.services.connections import overview
-from bunqflask.services.payments import notes, repository
+from bunqflask.services.payments import details, notes, repository
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import note_errors, note_presenters
 from bunqflask.web.ui.htmx import wants_fragment
@@ -30,11 +29,11 @@ _TYPES = [
 @polled
 def index(payment_row_id: int) -> ResponseReturnValue:
     """The notes on a payment. Asked for as a fragment, stale ones are read from bunq first."""
-    payment, _account, _raw = repository.get_for(g.team_member, payment_row_id)
+    details.get(repository.scope_of(g.team_member), payment_row_id)
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
-    state = notes.of(payment).sync
-    if notes.is_stale(state) and notes.is_due(state):
+    stored = notes.of(payment_row_id)
+    if stored.is_stale and stored.is_due:
         notes.fetch(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
     return _fragment(payment_row_id)
 
@@ -69,9 +68,9 @@ def _page_of(payment_row_id: int) -> str:
 
 
 def _fragment(payment_row_id: int, *, focus: bool = False) -> Response:
-    payment, account, raw = repository.get_for(g.team_member, payment_row_id)
-    connection = overview.get(g.team_member, account.connection_id)
-    card = note_presenters.card(payment, account, connection, raw, focus=focus)
+    scope = repository.scope_of(g.team_member)
+    payment = details.get(scope, payment_row_id)
+    card = note_presenters.card(payment, scope.by_id[payment.account.connection_id], focus=focus)
     response = make_response(render_template("payments/_notes.html", card=card))
     response.vary.add("HX-Request")
     return response

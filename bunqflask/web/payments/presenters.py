@@ -1,4 +1,4 @@
-"""From stored payments to what the pages show of them: days, rows, totals, and all that is known of one."""
+"""From the read models of payments to what the pages show of them: days, rows, totals, and all that is known of one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 from babel.numbers import format_decimal
 from flask import url_for
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Payment, PaymentChange
 from bunqflask.services.connections.overview import AccountBalance
-from bunqflask.services.payments import repository, search, totals
-from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import Filter, Page
+from bunqflask.services.payments import local_days, totals
+from bunqflask.services.payments.filters import Filter
+from bunqflask.services.payments.lines import ChangeOfPayment, Direction, PaymentDetail, PaymentLine
+from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.payments.totals import Totals
-from bunqflask.services.sync import late_changes
-from bunqflask.web.payments.filter_form import span_of, type_words
+from bunqflask.web.payments.filter_form import type_label
 from bunqflask.web.ui import formatting
-
-Direction = Literal["in", "out", "own"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class PaymentRow:
 
 @dataclass(frozen=True, kw_only=True)
 class DayGroup:
-    """The payments of one day; `continued` when the page before has begun it."""
+    """The payments of one day; `continued` when the page before has begun it: that page shows its total."""
 
     id: str
     day: date
@@ -76,29 +73,30 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaymentDetail:
+class PaymentView:
     """One payment with all that is known of it; `other_side` is the address of the same transfer over there."""
 
     row: PaymentRow
-    payment: Payment
     account_name: str
     account_url: str
     type_label: str
+    bunq_type: str
+    bunq_id: int
+    created_at: datetime
+    updated_at: datetime
+    description: str
+    counterparty_name: str
+    counterparty_iban: str | None
     balance_after: Decimal | None
     other_side: str | None
     raw: str
     extra: list[tuple[str, str]]
-    changes: list[PaymentChange]
+    changes: tuple[ChangeOfPayment, ...]
 
 
 def number(value: int) -> str:
     """A count as people write it: 1,412."""
     return str(format_decimal(value, locale=formatting.LOCALE))
-
-
-def local_day(moment: datetime) -> date:
-    """The day on which a moment falls in this site's zone."""
-    return moment.astimezone(formatting.zone()).date()
 
 
 def day_title(day: date, today: date) -> str:
@@ -109,66 +107,60 @@ def day_title(day: date, today: date) -> str:
     return _("Yesterday, %(day)s") % {"day": words} if day == today - timedelta(days=1) else words
 
 
-def row(payment: Payment, scope: Scope, *, several: bool) -> PaymentRow:
+def row(line: PaymentLine, *, several: bool) -> PaymentRow:
     """Show one payment as a line; `several` when payments of other accounts stand beside it."""
-    own = repository.is_own(scope, payment)
-    kind = type_words(payment.type)
-    meta = [formatting.name(scope.accounts[payment.account_id].name, 60)] if several else []
-    if not payment.description.strip() or payment.type not in ("BUNQ", "EBA_SCT"):
-        meta.append(kind)
-    if payment.description.strip():
-        meta.append(formatting.name(payment.description))
-    name = _counterparty(payment, scope) if own else formatting.name(payment.counterparty_name)
-    if not payment.counterparty_name.strip() and payment.counterparty_iban:
-        name = formatting.iban(payment.counterparty_iban)
+    meta = [formatting.name(line.account_name, 60)] if several else []
+    if not line.description.strip() or line.type not in ("BUNQ", "EBA_SCT"):
+        meta.append(type_label(line.type))
+    if line.description.strip():
+        meta.append(formatting.name(line.description))
+    name = formatting.name(line.own_account_name if line.is_own else line.counterparty_name)
+    if not line.counterparty_name.strip() and line.counterparty_iban:
+        name = formatting.iban(line.counterparty_iban)
     return PaymentRow(
-        id=payment.id,
-        url=url_for("payments.show", payment_row_id=payment.id),
-        name=_("%(name)s (own account)") % {"name": name} if own else name,
+        id=line.id,
+        url=url_for("payments.show", payment_row_id=line.id),
+        name=_("%(name)s (own account)") % {"name": name} if line.is_own else name,
         initials=formatting.initials(name)[:2] or "?",
-        direction="own" if own else "in" if payment.amount > 0 else "out",
-        amount=payment.amount,
-        currency=payment.currency,
+        direction=line.direction,
+        amount=line.amount,
+        currency=line.currency,
         meta=meta,
     )
 
 
-def days(page: Page, scope: Scope, wanted: Filter, *, before: Payment | None = None) -> list[DayGroup]:
+def days(page: Page, search: Search, *, after: Cursor | None = None) -> list[DayGroup]:
     """Group a page by day, with what each whole day adds up to under the same filter.
 
-    :param before: the last payment of the page before this one, if there is one.
+    :param after: the place at which the page before this one ended, if there is one.
     """
-    several = wanted.account_id is None
-    today = local_day(clock.now())
-    groups = [(day, list(found)) for day, found in groupby(page.payments, lambda each: local_day(each.created_at))]
-    sums = _day_sums(scope, wanted, {day for day, _found in groups})
-    shown = []
-    for position, (day, found) in enumerate(groups):
-        totals = [_change(each, several=several) for each in sums.get(day, [])]
-        shown.append(
-            DayGroup(
-                id=f"day-{found[0].id}",
-                day=day,
-                title=day_title(day, today),
-                totals=totals,
-                rows=[row(each, scope, several=several) for each in found],
-                continued=position == 0 and before is not None and local_day(before.created_at) == day,
-            )
+    several, today = search.wanted.account_id is None, local_days.day_of(clock.now())
+    sums = totals.of_days_of(page, search)
+    begun = local_days.day_of(after.time) if after else None
+    return [
+        DayGroup(
+            id=f"day-{lines[0].id}",
+            day=day,
+            title=day_title(day, today),
+            totals=[_change(each, several=several) for each in sums[day]],
+            rows=[row(each, several=several) for each in lines],
+            continued=day == begun,
         )
-    return shown
+        for day, lines in (
+            (day, list(lines)) for day, lines in groupby(page.lines, lambda each: local_days.day_of(each.created_at))
+        )
+    ]
 
 
-def result(scope: Scope, wanted: Filter, everything: Filter, *, waits: bool) -> Result:
+def result(search: Search, everything: Filter, *, waits: bool) -> Result:
     """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
-    stored = sum(each.count for each in totals.totals(scope, everything))
-    if wanted == everything:
-        found = totals.totals(scope, wanted)
-    elif not waits and search.finds_many(scope, wanted):
-        return Result(shown=None, shown_text=_("Many"), all_text=number(stored), sums=[])
-    else:
-        found = totals.totals(scope, wanted)
+    of_everything = totals.of_all(Search(search.scope, everything))
+    stored = number(sum(each.count for each in of_everything))
+    if search.wanted != everything and not waits and search.finds_many:
+        return Result(shown=None, shown_text=_("Many"), all_text=stored, sums=[])
+    found = of_everything if search.wanted == everything else totals.of_all(search)
     shown = sum(each.count for each in found)
-    return Result(shown=shown, shown_text=number(shown), all_text=number(stored), sums=found)
+    return Result(shown=shown, shown_text=number(shown), all_text=stored, sums=found)
 
 
 def account_url(account: AccountBalance, **more: str) -> str:
@@ -181,20 +173,27 @@ def account_url(account: AccountBalance, **more: str) -> str:
     )
 
 
-def detail(payment: Payment, account: AccountBalance, raw: dict[str, Any], scope: Scope) -> PaymentDetail:
+def detail(payment: PaymentDetail) -> PaymentView:
     """Show one payment with everything that is known of it."""
-    other = repository.other_side(scope, payment, account)
-    return PaymentDetail(
-        row=row(payment, scope, several=False),
-        payment=payment,
-        account_name=formatting.name(account.name),
-        account_url=account_url(account),
-        type_label=type_words(payment.type),
+    line, other = payment.line, payment.other_side_id
+    kinds = [formatting.name(each, 40) for each in (line.type, payment.sub_type) if each]
+    return PaymentView(
+        row=row(line, several=False),
+        account_name=formatting.name(payment.account.name),
+        account_url=account_url(payment.account),
+        type_label=type_label(line.type),
+        bunq_type=" / ".join(kinds),
+        bunq_id=payment.payment_id,
+        created_at=line.created_at,
+        updated_at=payment.updated_at,
+        description=line.description,
+        counterparty_name=line.counterparty_name,
+        counterparty_iban=line.counterparty_iban,
         balance_after=payment.balance_after,
-        other_side=url_for("payments.show", payment_row_id=other.id) if other else None,
-        raw=readable_json(raw),
-        extra=_extra(raw),
-        changes=late_changes.of_payment(payment),
+        other_side=url_for("payments.show", payment_row_id=other) if other is not None else None,
+        raw=readable_json(payment.raw),
+        extra=_extra(payment.raw),
+        changes=payment.changes,
     )
 
 
@@ -207,24 +206,10 @@ def readable_json(raw: dict[str, Any]) -> str:
     )
 
 
-def _counterparty(payment: Payment, scope: Scope) -> str:
-    """The name of our own account at the other side."""
-    found = [each for each in scope.accounts.values() if each.iban and each.iban == payment.counterparty_iban]
-    return formatting.name(found[0].name if found else payment.counterparty_name)
-
-
-def _day_sums(scope: Scope, wanted: Filter, found: set[date]) -> dict[date, list[Totals]]:
-    """What whole days add up to, also those parts that are on other pages."""
-    if not found:
-        return {}
-    sums = totals.sums(scope, wanted, [span_of(day) for day in sorted(found)])
-    return {local_day(since): each for since, each in sums.items()}
-
-
-def _change(totals: Totals, *, several: bool) -> Money:
+def _change(of_day: Totals, *, several: bool) -> Money:
     """On one account the change of its balance; over several, transfers between them change nothing."""
-    amount = totals.money_in + totals.money_out
-    return Money(amount if several else amount + totals.own, totals.currency)
+    amount = of_day.money_in + of_day.money_out
+    return Money(amount if several else amount + of_day.own, of_day.currency)
 
 
 def _extra(raw: dict[str, Any]) -> list[tuple[str, str]]:

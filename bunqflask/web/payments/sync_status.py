@@ -100,7 +100,7 @@ def present(account: AccountBalance, connection: ConnectionOverview, status: Acc
 
 def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
     """Show the same, with the places where balances do not follow from one another."""
-    findings = reconciliation.findings(account.id, limit=_MOST_GAPS)
+    findings = reconciliation.findings(account.id, limit=_MOST_GAPS) if status.discrepancy_count else []
     return replace(
         present(account, connection, status),
         gaps=[_gap(each) for each in findings],
@@ -121,7 +121,8 @@ def late_changes_of(account_id: int) -> LateChanges:
     """Tell how many payments of an account changed or came late in the last days, and name the newest."""
     newest = late_changes.newest_of(account_id, _MOST_CHANGES)
     named = [
-        (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.id)) for each in newest
+        (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.row_id))
+        for each in newest
     ]
     count = late_changes.count(account_id) if newest else 0
     return LateChanges(days=late_changes.SHOWN_FOR.days, count=count, newest=named)

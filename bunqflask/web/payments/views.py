@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
@@ -11,9 +13,10 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.services import workers
 from bunqflask.services.connections.overview import AccountBalance
-from bunqflask.services.payments import repository, search
+from bunqflask.services.payments import details, repository
+from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import Filter, Page
+from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync, status
 from bunqflask.web.connections.presenters import account_row
@@ -24,6 +27,9 @@ from bunqflask.web.ui.htmx import wants_fragment
 
 bp = Blueprint("payments", __name__)
 
+# Of a timestamp in microseconds since 1970, and of a row id.
+_CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST = 2**63 - 1
 RANGES = (30, 90, 365)
 _USUAL_RANGE = 90
@@ -44,13 +50,12 @@ def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
 @bp.get("/payments/<long:payment_row_id>")
 def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq says about it."""
-    payment, account, raw = repository.get_for(g.team_member, payment_row_id)
     scope = repository.scope_of(g.team_member)
-    connection = scope.by_id[account.connection_id]
+    payment = details.get(scope, payment_row_id)
     return render_template(
         "payments/payment.html",
-        detail=presenters.detail(payment, account, raw, scope),
-        card=note_presenters.card(payment, account, connection, raw),
+        payment=presenters.detail(payment),
+        card=note_presenters.card(payment, scope.by_id[payment.account.connection_id]),
     )
 
 
@@ -59,7 +64,7 @@ def months() -> ResponseReturnValue:
     """Money in and out per month, of all that the filters in the address let through."""
     scope = repository.scope_of(g.team_member)
     asked = filter_form.read(request.args, scope)
-    charts = [] if asked.errors else chart_data.months(scope, asked.wanted)
+    charts = [] if asked.errors else chart_data.months(Search(scope, asked.wanted))
     body = render_template("payments/months.html", charts=charts, asked=asked)
     return make_response(body, 422 if asked.errors else 200)
 
@@ -91,7 +96,7 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
     """Show a list of payments: of one account, by our connection and bunq's account, or of all."""
     if any(not value for value in request.args.values()):
         # A form sends its empty fields too; the address to keep and share has none.
-        known = (*filter_form.NAMES, "range", "older_id", "sums")
+        known = (*filter_form.NAMES, "range", "older", "sums")
         return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
     scope, account = _scope_and_account(*place) if place else (repository.scope_of(g.team_member), None)
     asked = filter_form.read(request.args, scope, account_id=account.id if account else None)
@@ -101,23 +106,22 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
 
 
 def _list_page(scope: Scope, account: AccountBalance | None, asked: Asked) -> str:
-    older_id = _older_id()
-    everything = Filter(account_id=account.id if account else None)
-    found = Page([], None) if asked.errors else search.list_page(scope, asked.wanted, older_id=older_id)
-    before = repository.row_in(scope, older_id) if older_id is not None else None
+    after, search = _cursor(), Search(scope, asked.wanted)
+    found = Page([], None) if asked.errors else search.page(after=after)
     context: dict[str, Any] = {
         "asked": asked,
         "account": account,
-        "is_older": older_id is not None,
-        "days": presenters.days(found, scope, asked.wanted, before=before),
-        "older_url": _here({**_view(asked), "older_id": str(found.older_id)}) if found.older_id is not None else None,
+        "is_older": after is not None,
+        "is_fragment": wants_fragment(),
+        "days": presenters.days(found, search, after=after),
+        "older_url": _here({**_view(asked), "older": _written(found.older)}) if found.older else None,
         "newest_url": _here(_view(asked)),
     }
-    if wants_fragment() and older_id is not None:
+    if wants_fragment() and after is not None:
         return render_template("payments/_older.html", **context)
     adds_up = request.args.get("sums") == "1"
     context |= {
-        "result": presenters.result(scope, asked.wanted, everything, waits=adds_up),
+        "result": presenters.result(search, Filter(account_id=account.id if account else None), waits=adds_up),
         "sums_url": _here({**_view(asked), "sums": "1"}),
         "chips": [(chip.text, _here({**_kept(), **chip.without})) for chip in asked.chips],
         "clear_url": _here(_kept()),
@@ -147,7 +151,8 @@ def _of_account(account: AccountBalance, scope: Scope, asked: Asked) -> dict[str
         "balance_at": connection.accounts_synced_at,
         "state": _status_of(scope, account),
         "late": sync_status.late_changes_of(account.id),
-        "chart": chart_data.balance(account, scope, span),
+        # A search is for the payments that it finds: the chart would push them out of sight.
+        "chart": None if asked.values else chart_data.balance(account, scope, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],
     }
 
@@ -187,15 +192,23 @@ def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:
 def _types(asked: Asked) -> list[tuple[str, str]]:
     known = filter_form.types()
     chosen = asked.wanted.type
-    more = [(chosen, filter_form.type_words(chosen))] if chosen and chosen not in known else []
+    more = [(chosen, filter_form.type_label(chosen))] if chosen and chosen not in known else []
     return [*known.items(), *more]
 
 
-def _older_id() -> int | None:
-    text = request.args.get("older_id", "")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+def _cursor() -> Cursor | None:
+    """The place in the address after which older payments follow; None for one that no list has written."""
+    found = _CURSOR.fullmatch(request.args.get("older", ""))
+    if found is None:
         return None
-    return min(int(text), _LARGEST)
+    try:
+        return Cursor(_EPOCH + timedelta(microseconds=int(found[1])), min(int(found[2]), _LARGEST))
+    except OverflowError:
+        return None
+
+
+def _written(cursor: Cursor) -> str:
+    return f"{(cursor.time - _EPOCH) // timedelta(microseconds=1)}-{cursor.row_id}"
 
 
 def _span() -> int:

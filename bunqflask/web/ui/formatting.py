@@ -120,7 +120,12 @@ def initials(raw: str | None) -> str:
 
 def day(moment: date | datetime, form: str = "long", locale: str = LOCALE) -> str:
     """A date: "14 March 2026", `short` "14 Mar 2026", `week` "Saturday 14 March"."""
-    when = _local(moment).date() if isinstance(moment, datetime) else moment
+    return _day_text(_local(moment).date() if isinstance(moment, datetime) else moment, form, locale)
+
+
+@lru_cache(2048)
+def _day_text(when: date, form: str, locale: str) -> str:
+    """A chart shows hundreds of days, and the next page the same ones again."""
     return format_date(when, DAY_PATTERNS[form], locale=locale)
 
 

@@ -1,9 +1,10 @@
-"""What payments add up to is right to the cent, whatever changed since sums of them were kept."""
+"""What payments add up to is right to the cent, whatever changed since aggregates of them were made."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,27 +13,26 @@ import pytest
 from flask import Flask
 from sqlalchemy import func
 
-from bunqflask import clock
 from bunqflask.bunq.payment import Payment as Told
 from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
-from bunqflask.models import MonetaryAccount, Payment, SpanSum, SummedSpan
-from bunqflask.services.payments import aggregates, repository, totals
+from bunqflask.models import AggregateState, MonetaryAccount, Payment, PaymentTotal, StaleMonth, Unit
+from bunqflask.services.payments import aggregates, local_days, repository, totals
+from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import Filter
-from bunqflask.services.payments.time_ranges import Span
+from bunqflask.services.payments.search import Search
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.sync import payment_rows, payment_store
 from bunqflask.services.team import members
 from tests.support import consents
 
 BEGUN = datetime(2024, 11, 20, 9, tzinfo=UTC)
-# Some months have many payments, and their days are summed too; the others have few.
 BUSY, QUIET = timedelta(minutes=50), timedelta(days=3)
 TYPES = ("BUNQ", "IDEAL")
 STRANGER, NEWCOMER = "NL91ABNA0417164300", "NL86INGB0002445588"
 ZONES = ("Europe/Amsterdam", "America/St_Johns", "Asia/Kathmandu")
-ROUNDS, QUESTIONS = 24, 4
+ROUNDS, QUESTIONS = 24, 3
+MICROSECOND = timedelta(microseconds=1)
 
 
 class Story:
@@ -62,11 +62,9 @@ class Story:
 
     def late(self) -> None:
         """Payments with ids and moments of long ago."""
-        span = int((self.newest_at - BEGUN).total_seconds()) + 1
-        moments = sorted(self.rng.randrange(span) for _ in range(self.rng.randint(1, 5)))
-        first = 100_000_000 + self.newest_id
-        self.newest_id += len(moments)
-        late = [(first + number, BEGUN + timedelta(seconds=each)) for number, each in enumerate(moments)]
+        first, times = 100_000_000 + self.newest_id, [self._time() for _ in range(self.rng.randint(1, 5))]
+        self.newest_id += len(times)
+        late = [(first + number, at) for number, at in enumerate(times)]
         self._store([self._payment(*each) for each in late])
 
     def change(self) -> None:
@@ -76,7 +74,7 @@ class Story:
         for was in self.rng.sample(known, min(len(known), 3)):
             what = self.rng.choice(("amount", "created_at", "type", "counterparty_iban", "description"))
             new = msgspec.structs.replace(
-                self._payment(was.payment_id, was.created_at + timedelta(days=40)), updated_at=was.updated_at + QUIET
+                self._payment(was.payment_id, self._time()), updated_at=was.updated_at + QUIET
             )
             self._store(
                 [msgspec.structs.replace(was, **{what: getattr(new, what), "updated_at": new.updated_at})], account
@@ -85,15 +83,18 @@ class Story:
     def again(self) -> None:
         """What is known already, told once more: nothing of it changes."""
         account = self.rng.choice(self.accounts())
-        kept = _spans(account)
+        before = _stored(account)
         self._store([each for (account_id, _), each in self.told.items() if account_id == account.id][-50:], account)
-        assert _spans(account) == kept
+        assert _stored(account) == before
 
     def keep(self) -> None:
         """What follows each reading."""
         for account in self.accounts():
-            aggregates.rebuild(account)
-            assert set(self.scope().ibans) <= set(account.known_ibans or [])
+            aggregates.rebuild(account.id)
+        scope = self.scope()
+        usable = scope.usable_aggregates
+        assert set(usable.stale) == set(scope.accounts)
+        assert not any(usable.stale.values())
 
     def newcomer(self) -> None:
         """An account becomes known whose payments were those of a stranger until now."""
@@ -108,25 +109,27 @@ class Story:
         """An account goes, with all that was kept of it."""
         gone = self.accounts()[0]
         self.told = {key: each for key, each in self.told.items() if key[0] != gone.id}
-        iban = gone.iban
+        iban, gone_id = gone.iban, gone.id
         db.session.execute(db.delete(MonetaryAccount).filter_by(id=gone.id))
         aggregates.forget_gone()
         db.session.commit()
-        assert not any(iban in (account.known_ibans or []) for account in self.accounts())
-        left = db.session.scalar(db.select(func.count()).select_from(SummedSpan).filter_by(account_id=gone.id))
-        assert left == 0
+        assert not any(iban in state.own_ibans for state in db.session.scalars(db.select(AggregateState)))
+        for model in (PaymentTotal, StaleMonth, AggregateState):
+            assert db.session.scalar(db.select(func.count()).select_from(model).filter_by(account_id=gone_id)) == 0
 
     def check(self) -> None:
-        scope = self.scope()
         rows = _all()
         assert len(rows) == len(self.told)
         for _ in range(QUESTIONS):
-            wanted = self._filter(scope)
-            assert totals.totals(scope, wanted) == _added_up(rows, scope, wanted, None)
-            asked = self._spans()
-            found = totals.sums(scope, wanted, asked)
-            expected = {each[0]: _added_up(rows, scope, wanted, each) for each in asked}
-            assert found == {since: each for since, each in expected.items() if each}
+            scope = self.scope()
+            search = Search(scope, self._filter(scope))
+            found = [row for row in rows if _fits(row, search)]
+            assert totals.of_all(search) == _added_up(found, scope)
+            first, last = (local_days.day_of(at) for at in (BEGUN - 2 * QUIET, self.newest_at + 2 * QUIET))
+            within = (max(search.wanted.first, first), min(search.wanted.last, last))
+            search = replace(search, wanted=replace(search.wanted, first_day=within[0], last_day=within[1]))
+            assert totals.of_days(search) == _by(local_days.day_of, found, scope)
+            assert totals.of_months(search) == _by(_month_of, found, scope)
 
     def _payment(self, payment_id: int, at: datetime) -> Told:
         ibans = [account.iban for account in self.accounts()]
@@ -147,57 +150,59 @@ class Story:
 
     def _store(self, found: list[Told], account: MonetaryAccount | None = None) -> None:
         account = account or self.rng.choice(self.accounts())
-        payment_store.store(account.id, payment_store.prepare(payment_rows.rows_of(account.id, found)))
+        payment_store.store(account.id, payment_rows.rows_of(account.id, found))
         db.session.commit()
         self.told |= {(account.id, each.payment_id): each for each in found}
 
     def _filter(self, scope: Scope) -> Filter:
-        begins, ends = sorted((self._moment(), self._moment()))
+        begins, ends = sorted((self._day(), self._day()))
         return Filter(
             words=self.rng.choice(("", "", "", "bos")),
             account_id=self.rng.choice((None, None, *scope.ids)),
-            since=self.rng.choice((None, begins)),
-            before=self.rng.choice((None, ends)),
+            first_day=self.rng.choice((None, begins)),
+            last_day=self.rng.choice((None, ends)),
             at_least=self.rng.choice((None, None, None, Decimal("0.5"))),
             direction=self.rng.choice(("", "", "in", "out")),
             type=self.rng.choice(("", "", *TYPES)),
         )
 
-    def _moment(self) -> datetime:
-        zone: ZoneInfo = self.app.config["TIME_ZONE"]
+    def _day(self) -> date:
+        """Any day of the history; often the first or the last of a month."""
         at = BEGUN + (self.newest_at - BEGUN) * self.rng.uniform(-0.1, 1.1)
-        midnight = datetime(at.year, at.month, at.day, tzinfo=zone)
-        return self.rng.choice((at, midnight, midnight.replace(day=1), midnight.replace(day=1, month=1)))
+        month = local_days.month_of(at.date())
+        return self.rng.choice((at.date(), month, local_days.last_of_month(month)))
 
-    def _spans(self) -> list[Span]:
-        """Days, months or years of the site, one after the other."""
-        zone: ZoneInfo = self.app.config["TIME_ZONE"]
-        at = self._moment().astimezone(zone)
-        day = datetime(at.year, at.month, at.day, tzinfo=zone)
-        if self.rng.random() < 0.3:
-            return [(day, day + timedelta(hours=30)), (day + timedelta(days=3), day + timedelta(days=9))]
-        edges = [day.date() + timedelta(days=number) for number in range(self.rng.randint(2, 40))]
-        if self.rng.random() < 0.5:
-            edges = sorted({each.replace(day=1) + timedelta(days=31 * number) for number, each in enumerate(edges)})
-            edges = sorted({each.replace(day=1) for each in edges})
-        moments = [datetime(each.year, each.month, each.day, tzinfo=zone) for each in edges]
-        return list(pairwise(moments))
+    def _time(self) -> datetime:
+        """Any time of the history, often the first or the last instant of a day or of a month."""
+        first = local_days.start_of(self._day())
+        return first + self.rng.choice((timedelta(0), timedelta(0), -MICROSECOND, timedelta(seconds=55_555)))
 
 
-def _spans(account: MonetaryAccount) -> set[Any]:
-    query = db.select(SummedSpan.id, SummedSpan.unit, SummedSpan.since).filter_by(account_id=account.id)
-    return {tuple(row) for row in db.session.execute(query)}
+def _stored(account: MonetaryAccount) -> set[Any]:
+    """What is stored of an account's aggregates."""
+    key = (PaymentTotal.unit, PaymentTotal.start, PaymentTotal.currency, PaymentTotal.direction, PaymentTotal.type)
+    query = db.select(*key, PaymentTotal.own_iban, PaymentTotal.count, PaymentTotal.amount)
+    stale = db.select(StaleMonth.month).filter_by(account_id=account.id)
+    totals_of_it = {tuple(row) for row in db.session.execute(query.where(PaymentTotal.account_id == account.id))}
+    return totals_of_it | set(db.session.scalars(stale))
 
 
 def _all() -> list[Payment]:
     return list(db.session.scalars(db.select(Payment)))
 
 
-def _added_up(rows: list[Payment], scope: Scope, wanted: Filter, span: Span | None) -> list[Totals]:
+def _month_of(at: datetime) -> date:
+    return local_days.month_of(local_days.day_of(at))
+
+
+def _by(period_of: Callable[[datetime], date], rows: list[Payment], scope: Scope) -> dict[date, list[Totals]]:
+    periods = {period_of(row.created_at) for row in rows}
+    return {each: _added_up([row for row in rows if period_of(row.created_at) == each], scope) for each in periods}
+
+
+def _added_up(rows: list[Payment], scope: Scope) -> list[Totals]:
     found: dict[str, Totals] = {}
     for row in rows:
-        if not _fits(row, scope, wanted) or (span and not span[0] <= row.created_at < span[1]):
-            continue
         own, zero = row.counterparty_iban in scope.ibans, Decimal(0)
         one = Totals(
             row.currency,
@@ -206,19 +211,19 @@ def _added_up(rows: list[Payment], scope: Scope, wanted: Filter, span: Span | No
             zero if own else min(zero, row.amount),
             row.amount if own else zero,
             int(own),
-            row.id,
         )
         before = found.get(row.currency)
         found[row.currency] = one if before is None else before.plus(one)
     return [found[currency] for currency in sorted(found)]
 
 
-def _fits(row: Payment, scope: Scope, wanted: Filter) -> bool:
+def _fits(row: Payment, search: Search) -> bool:
+    wanted, day = search.wanted, local_days.day_of(row.created_at)
     return (
-        row.account_id in ([wanted.account_id] if wanted.account_id is not None else scope.ids)
+        row.account_id in search.account_ids
         and (not wanted.words or wanted.words == row.counterparty_name.lower())
-        and (wanted.since is None or row.created_at >= wanted.since)
-        and (wanted.before is None or row.created_at < wanted.before)
+        and (wanted.first_day is None or day >= wanted.first_day)
+        and (wanted.last_day is None or day <= wanted.last_day)
         and (wanted.at_least is None or abs(row.amount) >= wanted.at_least)
         and wanted.direction in ("", "in" if row.amount > 0 else "out" if row.amount < 0 else None)
         and wanted.type in ("", row.type)
@@ -237,35 +242,76 @@ def test_sums_are_those_of_the_payments_whatever_happened(connected_app: Flask, 
     story.check()
 
 
-def test_moments_that_cannot_be_true_are_added_up_too(connected_app: Flask) -> None:
-    story, zone = Story(connected_app, 2), connected_app.config["TIME_ZONE"]
+def test_timestamps_that_cannot_be_true_are_added_up_too(connected_app: Flask) -> None:
+    story = Story(connected_app, 2)
     story.new()
     [account, *_rest] = story.accounts()
-    years = (1, 1969, 1970, clock.now().year + 1, clock.now().year + 2, 9999)
-    moments = [datetime(year, month, 1, tzinfo=UTC) for year in years for month in (1, 12)]
-    for number, at in enumerate(moments):
+    times = [datetime(year, month, 1, tzinfo=UTC) for year in (1, 1969, 1970, 2199, 2200, 9999) for month in (1, 12)]
+    for number, at in enumerate(times):
         story._store([story._payment(50_000_000 + number, at)], account)
+    for _ in range(2):
+        search = Search(story.scope(), Filter())
+        assert sum(each.count for each in totals.of_all(search)) == len(story.told)
+        by_month = _by(_month_of, _all(), search.scope)
+        assert totals.of_months(search) == by_month
+        for month in by_month:
+            one = Search(story.scope(), Filter(first_day=month, last_day=local_days.last_of_month(month)))
+            assert totals.of_months(one).get(month) == by_month[month]
+        story.keep()
+
+
+@pytest.mark.parametrize(
+    "day", [date(2026, 3, 29), date(2026, 10, 25), date(2026, 11, 1), date(2026, 3, 30), date(2026, 2, 28)]
+)
+@pytest.mark.parametrize("place", ["first", "last", "moved there", "moved away"])
+def test_a_change_at_the_edge_of_a_day_reaches_its_aggregates(connected_app: Flask, day: date, place: str) -> None:
+    """Also of the first and last days of months, and of days on which the clock changes."""
+    story = Story(connected_app, 3)
+    account = story.accounts()[0]
+    first, last = local_days.start_of(day), local_days.end_of(day) - MICROSECOND
+    at, then = {
+        "first": (first, first),
+        "last": (last, last),
+        "moved there": (first - MICROSECOND, first),
+        "moved away": (last, last + MICROSECOND),
+    }[place]
+    was = msgspec.structs.replace(story._payment(1, at), amount=Amount("EUR", Decimal(-5)))
+    story._store([was, story._payment(2, BEGUN)], account)
     story.keep()
-    kept = db.session.scalars(db.select(SummedSpan.since).filter_by(account_id=account.id)).all()
-    assert len(kept) < 1_000
-    for year in years[:-1]:
-        year_long = [(datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone))]
-        found = totals.sums(story.scope(), Filter(), year_long)
-        assert found == {
-            since: _added_up(_all(), story.scope(), Filter(), (since, before)) for since, before in year_long
-        }
+    changed = msgspec.structs.replace(
+        was, created_at=then, amount=Amount("EUR", Decimal(-7)), updated_at=was.updated_at + QUIET
+    )
+    story._store([changed], account)
+    for _ in range(2):
+        search, rows = Search(story.scope(), Filter()), _all()
+        assert totals.of_all(search) == _added_up(rows, search.scope)
+        assert totals.of_days(search) == _by(local_days.day_of, rows, search.scope)
+        one = replace(search, wanted=Filter(first_day=day, last_day=day))
+        assert totals.of_all(one) == _added_up([row for row in rows if _fits(row, one)], search.scope)
+        story.keep()
 
 
-def test_a_reading_keeps_all_there_is(connected_app: Flask) -> None:
-    """After a reading nothing needs to be added up but what is outside whole days; the sums kept are all of it."""
+def test_a_change_deletes_the_aggregates_of_its_month_and_no_others(connected_app: Flask) -> None:
+    story = Story(connected_app, 4)
+    account = story.accounts()[0]
+    times = [datetime(2026, month, 15, tzinfo=UTC) for month in range(1, 7)]
+    story._store([story._payment(number, at) for number, at in enumerate(times, start=1)], account)
+    story.keep()
+    story._store([story._payment(100, local_days.start_of(date(2026, 4, 1)))], account)
+    starts = set(db.session.scalars(db.select(PaymentTotal.start).filter_by(account_id=account.id, unit=Unit.MONTH)))
+    assert starts == {date(2026, month, 1) for month in (1, 2, 3, 5, 6)}
+    stale = db.session.scalars(db.select(StaleMonth.month).filter_by(account_id=account.id)).all()
+    assert stale == [date(2026, 4, 1)]
+
+
+def test_after_a_sync_aggregates_hold_all_payments(connected_app: Flask) -> None:
     story = Story(connected_app, 1)
     for _ in range(8):
         story.new()
     story.keep()
-    for unit in ("year", "month"):
-        kept = db.select(func.sum(SpanSum.count)).join(SummedSpan).where(SummedSpan.unit == unit)
-        assert db.session.scalar(kept) == len(story.told)
-    assert db.session.scalar(db.select(func.count()).where(SummedSpan.unit == "day"))
-    before = [_spans(account) for account in story.accounts()]
+    for unit in Unit:
+        held = db.select(func.sum(PaymentTotal.count)).where(PaymentTotal.unit == unit)
+        assert db.session.scalar(held) == len(story.told)
+    before = [_stored(account) for account in story.accounts()]
     story.keep()
-    assert [_spans(account) for account in story.accounts()] == before
+    assert [_stored(account) for account in story.accounts()] == before

@@ -8,11 +8,19 @@ import pytest
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, Payment, RateLimitWindow
+from bunqflask.models import (
+    AccountSync,
+    Connection,
+    ConnectionMember,
+    ConnectionState,
+    CoveredRange,
+    Payment,
+    RateLimitWindow,
+)
 from bunqflask.models.payments import row_id
 from bunqflask.services.connections import access
+from bunqflask.services.payments import local_days
 from bunqflask.services.team import members
-from bunqflask.web.payments.presenters import local_day
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -47,6 +55,9 @@ def store(site: ThreadSite, *paid: Paid, account: int = MAIN, first_id: int = 10
     with site.app.app_context():
         row = history.account(account)
         rows = [row_id(each, row.id) for each in history.store(row, paid, first_id=first_id, step=step)]
+        newest = db.session.get_one(Payment, rows[-1])
+        row.balance = newest.balance_after
+        db.session.commit()
         db.session.remove()
     return rows
 
@@ -74,7 +85,7 @@ def text(html: str) -> str:
 
 
 def names(page: Page) -> list[str]:
-    return [name for _day, _total, found in days(page) for name in found]
+    return [unescape(name) for name in re.findall(r'<a class="go"[^>]*><bdi>(.*?)</bdi>', page.html)]
 
 
 def search(browser: Browser, **fields: str) -> Page:
@@ -94,7 +105,7 @@ def test_every_page_asks_for_a_login(site: ThreadSite, robin: Browser) -> None:
         page = stranger.get(address)
         assert "/login" in page.url, address
         assert "Bakkerij" not in page.html
-    assert "/login" in stranger.post(f"{ACCOUNT}/reread").url
+    assert "/login" in stranger.post(f"{ACCOUNT}/sync").url
 
 
 def test_another_member_is_told_nothing(site: ThreadSite, robin: Browser) -> None:
@@ -116,7 +127,7 @@ def test_another_member_cannot_read_again(site: ThreadSite, robin: Browser, bank
     sam.get("/settings")
     token = dict(sam.page.forms[0].fields)["csrf_token"]
     bank.forget_calls()
-    answer = sam.post(f"{ACCOUNT}/reread", {"csrf_token": token}, {"Origin": site.url})
+    answer = sam.post(f"{ACCOUNT}/sync", {"csrf_token": token}, {"Origin": site.url})
     assert answer.status == 404
     assert bank.calls() == []
 
@@ -127,13 +138,15 @@ def test_a_guest_reads_while_it_is_shared(site: ThreadSite, robin: Browser) -> N
     with site.app.app_context():
         owner = members.find("robin@example.org")
         assert owner is not None
-        access.share(access.by_id(1), owner)
+        access.share(owner, 1)
         db.session.remove()
     for address in routes(payment)[:4]:
         assert sam.get(address).status == 200, address
     assert names(sam.get("/payments")) == ["Bakkerij De Korenaar"]
     with site.app.app_context():
-        access.unshare(access.by_id(1))
+        owner = members.find("robin@example.org")
+        assert owner is not None
+        access.unshare(owner, 1)
         db.session.remove()
     assert sam.get(ACCOUNT).status == 404
     assert names(sam.get("/payments")) == []
@@ -206,7 +219,7 @@ def test_hostile_names_stay_text(site: ThreadSite, robin: Browser) -> None:
 def test_pages_of_payments_stand_under_the_strict_policy(site: ThreadSite, robin: Browser) -> None:
     now = clock.now()
     (payment, _second) = store(site, Paid(at=now, amount="3"), Paid(at=now, amount="-9", balance="1"))
-    for address in (*routes(payment)[:4], "/payments?min=1.234&q=x", "/payments?older_id=9"):
+    for address in (*routes(payment)[:4], "/payments?min=1.234&q=x", "/payments?older=9-9"):
         html = robin.get(address).html
         assert not re.findall(r"<[^>]*\s(?:style|on\w+|hx-on[\w:-]*)=", html), address
         assert not re.findall(r"<style|<script(?![^>]*\ssrc=)|javascript:", html), address
@@ -332,9 +345,11 @@ def test_what_is_not_understood_is_said_and_nothing_is_lost(varied: Browser, fie
 @pytest.mark.parametrize(
     "query",
     [
-        "older_id=99999999999999999999",
-        "older_id=-1",
-        "older_id=x",
+        "older=99999999999999999999",
+        "older=999999999999999999-9999999999999999999",
+        "older=-999999999999999999-1",
+        "older=-1",
+        "older=x",
         "range=7",
         "_external=1&endpoint=x&_scheme=ftp&q=",
         "q=%00",
@@ -412,7 +427,9 @@ def test_hidden_amounts_are_in_no_page(site: ThreadSite, robin: Browser) -> None
 
 def test_the_chart_and_its_table_tell_the_same(site: ThreadSite, robin: Browser) -> None:
     with site.app.app_context():
-        noon = datetime.combine(local_day(clock.now()), time(12), UTC)  # whatever the hour, and whenever summer began
+        noon = datetime.combine(
+            local_days.day_of(clock.now()), time(12), UTC
+        )  # whatever the hour, and whenever summer began
     store(
         site,
         Paid(at=noon - timedelta(days=100), amount="1000"),
@@ -474,10 +491,10 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         row = history.account(MAIN)
         row.raw = {**row.raw, "created": f"{clock.now() - timedelta(days=301):%Y-%m-%d %H:%M:%S}"}
         state = db.session.get_one(AccountSync, row.id)
-        newest, oldest, _ = state.stretches[0]
-        state.stretches = [[newest, oldest, False]]
+        top = state.covered[0]
+        state.covered = (CoveredRange(top.newest, top.oldest, False),)
         spent = [clock.now().isoformat()] * 3
-        db.session.add(RateLimitWindow(endpoint="GET user/#/monetary-account/#/payment", spent=spent))
+        db.session.add(RateLimitWindow(endpoint="GET user/#/monetary-account/#/payment", calls=spent))
         db.session.commit()
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
@@ -496,13 +513,13 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
 def test_an_ended_connection_says_that_nothing_new_comes(site: ThreadSite, robin: Browser) -> None:
     store(site, Paid(at=clock.now(), amount="1"))
     with site.app.app_context():
-        db.session.execute(db.update(Connection).values(status="lost"))
+        db.session.execute(db.update(Connection).values(state=ConnectionState.LOST))
         db.session.commit()
         db.session.remove()
     page = robin.get(ACCOUNT)
     assert "No longer updated" in page.text
     assert "Jodi Walker needs to approve again." in page.text
-    assert not [form for form in page.forms if form.action.endswith("/reread")]
+    assert not [form for form in page.forms if form.action.endswith("/sync")]
     assert names(page) == ["Bakkerij De Korenaar"]
 
 
@@ -550,9 +567,19 @@ def test_an_account_leads_to_its_payments(robin: Browser) -> None:
 
 
 def _second_connection() -> int:
-    first = access.by_id(1)
-    other, _is_new = access.find_or_add(first.environment, 77, "UserPerson", "Sam Okafor")
-    access.admit(other, first.members[0].member_id)
+    owner, now = members.find("robin@example.org"), clock.now()
+    assert owner is not None
+    other = Connection(
+        environment="local",
+        granted_user_id=77,
+        granted_user_type="UserPerson",
+        display_name="Sam Okafor",
+        state_since=now,
+        consented_at=now,
+    )
+    db.session.add(other)
+    db.session.flush()
+    db.session.add(ConnectionMember(connection_id=other.id, member_id=owner.id, since=now))
     db.session.commit()
     return other.id
 

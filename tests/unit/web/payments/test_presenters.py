@@ -7,14 +7,56 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.models import MonetaryAccount
+from bunqflask.models import ConnectionState
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import Filter
 from bunqflask.web.payments import filter_form, presenters
-from bunqflask.web.payments.filter_form import Ambiguous, NotAnAmount, amount
+from bunqflask.web.payments.amount_input import Ambiguous, NotAnAmount, parse
 from bunqflask.web.ui import formatting
 
-SCOPE = Scope({7: MonetaryAccount(id=7, monetary_account_id=1, description="Main", iban=None, is_shared=True)})
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MAIN = AccountBalance(
+    id=7,
+    connection_id=1,
+    monetary_account_id=1,
+    name="Main",
+    wrapper="MonetaryAccountBank",
+    iban=None,
+    currency="EUR",
+    balance=None,
+    status="ACTIVE",
+    sub_status="NONE",
+    color=None,
+    savings_goal=None,
+    updated_at=None,
+    is_shared=True,
+)
+SCOPE = Scope(
+    (
+        ConnectionOverview(
+            id=1,
+            holder_name="Jodi Walker",
+            holder_type="UserPerson",
+            granted_user_id=1,
+            state=ConnectionState.ACTIVE,
+            state_since=NOON,
+            consented_at=NOON,
+            accounts_synced_at=NOON,
+            error_kind=None,
+            error_facts=None,
+            next_try_at=None,
+            is_team_shared=False,
+            may_manage=True,
+            member_names=("Robin",),
+            accounts=(MAIN,),
+            is_stale=False,
+            is_due=True,
+            is_syncing=False,
+            is_requested=False,
+        ),
+    )
+)
 
 
 def asked(**given: str) -> filter_form.Asked:
@@ -38,16 +80,16 @@ def asked(**given: str) -> filter_form.Asked:
     ],
 )
 def test_an_amount_is_read_as_people_write_it(text: str, value: str) -> None:
-    assert amount(text) == Decimal(value)
+    assert parse(text) == Decimal(value)
 
 
 @pytest.mark.parametrize("text", ["1.234", "1,234", "999.000"])
 def test_an_amount_with_two_meanings_is_asked_back_in_words_that_work(text: str) -> None:
     with pytest.raises(Ambiguous) as raised:
-        amount(text)
+        parse(text)
     plain = text.replace(",", ".")
-    assert amount(raised.value.thousands) == Decimal(plain.replace(".", ""))
-    assert amount(raised.value.decimals) == Decimal(plain)
+    assert parse(raised.value.thousands) == Decimal(plain.replace(".", ""))
+    assert parse(raised.value.decimals) == Decimal(plain)
 
 
 @pytest.mark.parametrize(
@@ -55,14 +97,14 @@ def test_an_amount_with_two_meanings_is_asked_back_in_words_that_work(text: str)
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(NotAnAmount):
-        amount(text)
+        parse(text)
 
 
 @given(st.decimals(min_value=0, max_value=10**11, places=2))
 def test_every_amount_is_read_back_from_each_way_to_write_it(value: Decimal) -> None:
     english = f"{value:,.2f}"
     dutch = english.translate(str.maketrans(",.", ".,"))
-    assert amount(str(value)) == amount(english) == amount(dutch) == value
+    assert parse(str(value)) == parse(english) == parse(dutch) == value
 
 
 @given(st.text(max_size=30))
@@ -75,8 +117,7 @@ def test_no_text_breaks_a_filter(text: str) -> None:
 
 def test_days_are_days_of_this_zone() -> None:
     wanted = asked(from_="2026-03-29", to="2026-03-29").wanted
-    assert wanted.since == datetime(2026, 3, 28, 23, tzinfo=UTC)
-    assert wanted.before == datetime(2026, 3, 29, 22, tzinfo=UTC), "a day of 23 hours"
+    assert (wanted.first_day, wanted.last_day) == (date(2026, 3, 29), date(2026, 3, 29))
 
 
 def test_nothing_asked_is_everything() -> None:
@@ -142,14 +183,9 @@ def test_a_day_is_named_as_people_name_it(day: date, title: str) -> None:
     assert presenters.day_title(day, date(2026, 11, 22)) == title
 
 
-def test_late_in_the_evening_in_greenwich_is_the_next_day_here() -> None:
-    assert presenters.local_day(datetime(2026, 11, 21, 23, 30, tzinfo=UTC)) == date(2026, 11, 22)
-    assert presenters.local_day(datetime(2026, 7, 21, 22, 30, tzinfo=UTC)) == date(2026, 7, 22)
-
-
 def test_a_type_nobody_knows_keeps_bunqs_name() -> None:
-    assert filter_form.type_words("EBA_SDD") == "Direct debit"
-    assert filter_form.type_words("NEW_KIND") == "New kind"
+    assert filter_form.type_label("EBA_SDD") == "Direct debit"
+    assert filter_form.type_label("NEW_KIND") == "New kind"
 
 
 def test_raw_json_shows_what_is_invisible() -> None:

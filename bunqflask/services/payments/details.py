@@ -1,0 +1,74 @@
+"""One payment with everything that is stored of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from bunqflask.extensions import db
+from bunqflask.models import Payment, PaymentChange, PaymentRaw
+from bunqflask.services.payments.lines import ChangeOfPayment, PaymentDetail, line_of
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.policy import NotFoundHere
+
+# The two sides of a transfer are booked together; bunq's clocks are allowed a little.
+_TOGETHER = timedelta(minutes=2)
+_MOST_ALIKE = 20
+
+
+def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
+    """Return one payment of an account in scope.
+
+    :raises NotFoundHere: there is none.
+    """
+    query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
+    found = db.session.execute(query.where(Payment.id == payment_row_id)).one_or_none()
+    if found is None or found[0].account_id not in scope.accounts:
+        raise NotFoundHere
+    payment, raw = found
+    return PaymentDetail(
+        line=line_of(payment, scope),
+        account=scope.accounts[payment.account_id],
+        payment_id=payment.payment_id,
+        updated_at=payment.updated_at,
+        balance_after=payment.balance_after,
+        sub_type=payment.sub_type,
+        other_side_id=_other_side(scope, payment),
+        raw=dict(raw) if raw else {},
+        changes=tuple(_changes(payment_row_id)),
+    )
+
+
+def _other_side(scope: Scope, payment: Payment) -> int | None:
+    """Return the same transfer as the other account in scope has it, if that is stored."""
+    iban, own_iban = payment.counterparty_iban, scope.accounts[payment.account_id].iban
+    others = [each.id for each in scope.accounts.values() if each.iban and each.iban == iban]
+    if not others or own_iban is None:
+        return None
+    query = select(Payment.id, Payment.payment_id).where(
+        Payment.account_id.in_(others),
+        Payment.created_at.between(payment.created_at - _TOGETHER, payment.created_at + _TOGETHER),
+        Payment.amount == -payment.amount,
+        Payment.counterparty_iban == own_iban,
+    )
+    found: Sequence[Any] = db.session.execute(query.limit(_MOST_ALIKE)).all()
+    nearest = min(found, key=lambda each: abs(each.payment_id - payment.payment_id), default=None)
+    return nearest.id if nearest else None
+
+
+def _changes(payment_row_id: int) -> list[ChangeOfPayment]:
+    """Return what changed in a payment since its import, oldest first."""
+    query = select(PaymentChange).where(PaymentChange.payment_row_id == payment_row_id).order_by(PaymentChange.id)
+    return [
+        ChangeOfPayment(
+            kind=each.kind,
+            noticed_at=each.noticed_at,
+            amount_before=each.amount_before,
+            balance_before=each.balance_before,
+            created_before=each.created_before,
+        )
+        for each in db.session.scalars(query)
+    ]

@@ -1,0 +1,166 @@
+"""How many statements each page costs: as few with 20 connections of 4 accounts each as with one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask, url_for
+from flask.testing import FlaskClient
+from sqlalchemy import event
+
+from bunqflask import clock, create_app
+from bunqflask.config import Config
+from bunqflask.extensions import db
+from bunqflask.models import (
+    AttemptStep,
+    Connection,
+    ConnectionMember,
+    ConsentAttempt,
+    MonetaryAccount,
+    NoteSync,
+    Payment,
+)
+from bunqflask.services.team import logins, members
+from tests.support import consents, history
+from tests.support.apps import PASSWORD, bare_environ, let_go
+from tests.support.databases import Databases
+from tests.support.history import Paid
+
+CONNECTIONS, ACCOUNTS, MOST = 20, 4, 12
+# What a request is given in the address beside the arguments of its route: each filter in turn.
+QUERIES: dict[str, tuple[str, ...]] = {
+    "payments.home": (
+        "",
+        "q=koffie",
+        "q=brood+koffie&min=2",
+        "min=2&max=3",
+        "from=2026-10-02&type=IDEAL",
+        "sums=1&q=k",
+    ),
+    "payments.index": ("", "q=koffie", "range=365", "direction=in"),
+    "payments.months": ("", "q=koffie"),
+}
+# Answers that are no page: these read no rows, or call bunq.
+NOT_COUNTED = {"static", "assets.htmx", "notes.file", "consent.callback"}
+
+
+def fill(database_url: str) -> None:
+    """Give Robin 20 connections of 4 accounts each, all with payments."""
+    consents.fill_connected(database_url)
+    app = create_app(Config.from_env(bare_environ(database_url)))
+    with app.app_context():
+        member = members.find(consents.ROBIN)
+        assert member is not None
+        [first] = db.session.scalars(db.select(Connection)).all()
+        alike = [_copied(each) for each in db.session.scalars(db.select(MonetaryAccount)).all()]
+        assert len(alike) == ACCOUNTS
+        for number in range(1, CONNECTIONS):
+            added = Connection(**_copied(first) | {"granted_user_id": 900_000 + number, "callback_hash": None})
+            db.session.add(added)
+            db.session.flush()
+            db.session.add(ConnectionMember(connection_id=added.id, member_id=member.id, since=clock.now()))
+            for each in alike:
+                own = {"connection_id": added.id, "monetary_account_id": each["monetary_account_id"] + number * 100}
+                db.session.add(MonetaryAccount(**each | own | {"iban": f"{each['iban'][:-4]}{number:04}"}))
+        db.session.commit()
+        for account in db.session.scalars(db.select(MonetaryAccount)).all():
+            history.store(account, _paid(account.id))
+        # Notes that are fresh are not asked for at bunq again.
+        [newest, *_rest] = db.session.scalars(db.select(Payment.id).order_by(Payment.id)).all()
+        db.session.add(NoteSync(id=newest, synced_at=clock.now() + timedelta(minutes=1)))
+        db.session.commit()
+        db.session.remove()
+    let_go(app)
+
+
+def _copied(row: Any) -> dict[str, Any]:
+    return {each.key: getattr(row, each.key) for each in row.__table__.columns if each.key != "id"}
+
+
+def _paid(account_id: int) -> list[Paid]:
+    at = datetime(2026, 10, 1, tzinfo=UTC) + timedelta(minutes=account_id)
+    names = ("Koffie", "Thee", "Brood", "Koffie en brood")
+    return [Paid(at=at + timedelta(days=each), amount=str(each + 1), name=names[each % 4]) for each in range(8)]
+
+
+@pytest.fixture
+def wide_app(databases: Databases) -> Iterator[Flask]:
+    url = databases.copy(fill)
+    app = create_app(Config.from_env(bare_environ(url)))
+    with app.app_context():
+        yield app
+        db.session.remove()
+    let_go(app)
+    databases.forget(url)
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Collect the statements that read or write rows; what begins a transaction is none of them."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            found.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+
+
+def addresses(app: Flask) -> Iterator[tuple[str, str]]:
+    """Yield each endpoint that answers GET with an address of it, for each way to ask it."""
+    known = _arguments()
+    with app.test_request_context():
+        for rule in app.url_map.iter_rules():
+            if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_COUNTED:
+                continue
+            path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
+            for query in QUERIES.get(rule.endpoint, ("",)):
+                yield rule.endpoint, f"{path}?{query}" if query else path
+
+
+def _arguments() -> dict[str, Any]:
+    account = db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id).limit(1)).one()
+    payment_id = db.session.scalar(db.select(Payment.id).order_by(Payment.id).limit(1))
+    member, now = members.find(consents.ROBIN), clock.now()
+    assert member is not None
+    attempt_id = db.session.scalar(db.select(ConsentAttempt.id).where(ConsentAttempt.member_id == member.id).limit(1))
+    return {
+        "connection_id": account.connection_id,
+        "monetary_account_id": account.monetary_account_id,
+        "payment_row_id": payment_id,
+        "attempt_id": attempt_id,
+        "token": "no-such-token",
+        "secret": "no-such-secret",
+        "pack_id": 1,
+        "now": now,
+        "step": AttemptStep.WAITING,
+    }
+
+
+def logged_in(app: Flask) -> FlaskClient:
+    token = logins.log_in(consents.ROBIN, PASSWORD, address="127.0.0.1", user_agent="test").token
+    client = app.test_client()
+    client.set_cookie(app.config["LOGIN_COOKIE_NAME"], token, domain="localhost")
+    return client
+
+
+def test_every_page_and_fragment_costs_few_statements(wide_app: Flask) -> None:
+    client = logged_in(wide_app)
+    costs: dict[str, int] = {}
+    answered = 0
+    for endpoint, address in list(addresses(wide_app)):
+        for headers in ({}, {"HX-Request": "true"}):
+            db.session.remove()
+            with counted() as statements:
+                status = client.get(address, headers=headers).status_code
+            assert status < 500, address
+            answered += status == 200
+            costs[f"{endpoint} {address}{' (fragment)' if headers else ''}"] = len(statements)
+    assert answered > 25
+    assert {name: cost for name, cost in costs.items() if cost > MOST} == {}
