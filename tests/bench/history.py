@@ -21,7 +21,6 @@ SHARES = (30, 15, 10, 5, 20, 10, 7, 3)
 ACCOUNT_NAMES = ("Main", "Groceries and household", "Savings for the roof", "Holidays")
 
 RARE_WORDS = ("xylophone", "zeppelin", "quagmire", "ukulele", "obelisk")
-FREQUENT_WORDS = ("groceries", "coffee", "utrecht", "invoice", "garage")
 _RARE_EACH = 4
 
 _PLACES = ("Utrecht", "Köln", "Zürich", "Groningen", "São Paulo", "Leiden", "Malmö", "Gent", "Ede", "Łódź")

@@ -12,7 +12,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,6 @@ from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from flask import Flask
 from werkzeug.test import run_wsgi_app
 
 from bunqflask.sandbox import Settings
@@ -31,7 +30,7 @@ from tests.support.bank import JODI
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_ACCOUNTS = re.compile(r"/v1/user/(\d+)/monetary-account")
+_ACCOUNTS = re.compile(r"/v1/user/\d+/monetary-account")
 _PAYMENTS = re.compile(r"/v1/user/\d+/monetary-account/(\d+)/payment")
 _PAGE_SIZE = 10
 
@@ -46,9 +45,11 @@ class _Answer:
 class HistoryBank:
     """The stand-in with other lists, signed by a key of its own."""
 
-    def __init__(self, stand_in: WSGIApplication, history: History) -> None:
+    def __init__(self, stand_in: WSGIApplication, history: History, owners: Mapping[int, int]) -> None:
         self._stand_in = stand_in
         self._history = history
+        # the user who owns an account of the stand-in's: the user in a path may be the one of an access token
+        self._owners = owners
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -67,8 +68,8 @@ class HistoryBank:
         if status.startswith("200"):
             if method == "POST" and path == "/v1/installation":
                 data = self._with_our_key(data)
-            elif method == "GET" and (users := _ACCOUNTS.fullmatch(path)):
-                data = self._with_our_accounts(data, int(users[1]))
+            elif method == "GET" and _ACCOUNTS.fullmatch(path):
+                data = self._with_our_accounts(data)
         return self._signed(data, status, listed)
 
     def _has(self, account_id: int) -> bool:
@@ -82,7 +83,7 @@ class HistoryBank:
         older = f"{path}?count={count}&older_id={page[-1].id}" if more else None
         newest = page[0].id if page else 0
         pages = {"future_url": f"{path}?count={count}&newer_id={newest}", "newer_url": None, "older_url": older}
-        return _json({"Response": [{"Payment": _shape(each)} for each in page], "Pagination": pages})
+        return _json({"Response": [{"Payment": shape(each)} for each in page], "Pagination": pages})
 
     def _with_our_key(self, data: bytes) -> bytes:
         answer = json.loads(data)
@@ -94,10 +95,11 @@ class HistoryBank:
                 each["ServerPublicKey"]["server_public_key"] = public.decode()
         return _json(answer)
 
-    def _with_our_accounts(self, data: bytes, user_id: int) -> bytes:
+    def _with_our_accounts(self, data: bytes) -> bytes:
         answer = json.loads(data)
         [(wrapper, shape), *_] = answer["Response"][0].items()
-        answer["Response"] = [{wrapper: self._account(shape, each)} for each in accounts_of(user_id)]
+        owned = accounts_of(self._owners[shape["id"]])
+        answer["Response"] = [{wrapper: self._account(shape, each)} for each in owned]
         return _json(answer)
 
     def _account(self, shape: dict[str, Any], account: Account) -> dict[str, Any]:
@@ -118,22 +120,19 @@ class HistoryBank:
 def create_app() -> HistoryBank:
     """Return the bank as a WSGI application, as the environment describes it."""
     stand_in = create_stand_in(Settings(rate_limits="off"))
-    users = people(stand_in, int(os.environ["BENCH_PEOPLE"]))
-    newest = datetime.fromisoformat(os.environ["BENCH_NEWEST"])
-    return HistoryBank(stand_in, History(int(os.environ["BENCH_PAYMENTS"]), users, newest))
-
-
-def people(stand_in: Flask, count: int) -> list[int]:
-    """Make so many bunq users, the seeded person among them; returns their ids."""
     client = stand_in.test_client()
     known = {user["id"] for user in client.get("/__sandbox/state").get_json()["users"]}
-    for _ in range(count - 1):
+    for _ in range(int(os.environ["BENCH_PEOPLE"]) - 1):
         client.post("/v1/sandbox-user-person", json={})
-    users = [user["id"] for user in client.get("/__sandbox/state").get_json()["users"]]
-    return [JODI, *(each for each in users if each not in known)]
+    users = client.get("/__sandbox/state").get_json()["users"]
+    owners = {account["id"]: user["id"] for user in users for account in user["accounts"]}
+    people = [JODI, *(user["id"] for user in users if user["id"] not in known)]
+    newest = datetime.fromisoformat(os.environ["BENCH_NEWEST"])
+    return HistoryBank(stand_in, History(int(os.environ["BENCH_PAYMENTS"]), people, newest), owners)
 
 
-def _shape(entry: Entry) -> dict[str, Any]:
+def shape(entry: Entry) -> dict[str, Any]:
+    """Return a payment as bunq words it: https://doc.bunq.com/api-reference/payment."""
     moment = f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"
     other = {"iban": entry.iban, "display_name": entry.name, "country": "NL", "is_light": None}
     own = {"iban": entry.account.iban, "display_name": entry.account.name, "country": "NL", "is_light": None}
@@ -169,4 +168,4 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-assert ACCOUNTS_EACH == len(accounts_of(1))
+assert len(accounts_of(1)) == ACCOUNTS_EACH

@@ -73,7 +73,9 @@ class App(GunicornSite):
             timeout=timeout_s,
         )
         if check and done.returncode:
-            raise AssertionError(f"flask {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"flask {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done
 
     @property
