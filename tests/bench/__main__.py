@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import databases, machine, pages, waiting
+from tests.bench import databases, export_memory, machine, pages, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
@@ -26,6 +26,9 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "home": waiting.home,
     "polls": waiting.polls,
     "memory": waiting.memory,
+    "sync": syncing.measure,
+    "export": export_memory.measure,
+    "start": starting.measure,
 }
 
 
