@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import databases, export_memory, machine, pages, starting, syncing, waiting
+from tests.bench import databases, export_memory, machine, pages, soak, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
@@ -35,9 +35,10 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
 def main() -> int:
     """Measure what is asked for and print the tables; returns the exit status."""
     only = os.environ.get("ONLY", "")
-    chosen = {name: measure for name, measure in SECTIONS.items() if only in name}
+    sections = {"soak": soak.measure} if os.environ.get("SOAK") else SECTIONS
+    chosen = {name: measure for name, measure in sections.items() if only in name}
     if not chosen:
-        print(f"ONLY is a part of one of these: {', '.join(SECTIONS)}", file=sys.stderr)
+        print(f"ONLY is a part of one of these: {', '.join(sections)}", file=sys.stderr)
         return 2
     kind = databases.chosen()
     print(machine.describe())

@@ -27,7 +27,8 @@ _START_S = 120.0
 class App(GunicornSite):
     """The app under gunicorn, one process of it unless asked for more; set up at its bank if it has one.
 
-    :param people: passwords of the team members to add, by their email addresses.
+    :param people: passwords of the team members of a new database, by their email addresses; without any, the app was
+        set up before.
     """
 
     def __init__(
@@ -40,10 +41,10 @@ class App(GunicornSite):
         workers: int = 1,
         **settings: str,
     ) -> None:
-        environ = environ_for(bank, database_url, PUBLIC_URL=free_url(), **settings)
+        environ = environ_for(bank, database_url, **{"PUBLIC_URL": free_url(), **settings})
         super().__init__(environ, folder / "gunicorn.log", fresh=True)
         self._workers = workers
-        if bank is not NO_BANK:
+        if bank is not NO_BANK and people:
             self.flask("setup", "--new-sandbox-user", "company")
         for email, password in (people or {}).items():
             self.flask("team", "add", email, "--password-stdin", stdin=password)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from bunqflask.config import ROOT
@@ -157,12 +157,17 @@ def _cpu_of_children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _change(site: App, statement: str) -> None:
-    """Move the past: the app's clock cannot be."""
+def engine_of(site: App) -> Engine:
+    """Return an engine on the app's database that is none of the app's own."""
     url = make_url(site.environ["DATABASE_URL"])
     if url.get_backend_name() == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url)
+    return create_engine(url)
+
+
+def _change(site: App, statement: str) -> None:
+    """Move the past: the app's clock cannot be."""
+    engine = engine_of(site)
     with engine.begin() as connection:
         connection.execute(text(statement))
     engine.dispose()
