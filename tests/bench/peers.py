@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.bench import machine
 from tests.bench.client import Target
 from tests.bench.history import Entry, History
-from tests.bench.servers import free_url, own_environ, wait_for
+from tests.bench.servers import NotReady, free_url, own_environ, wait_for
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv" / "bench-peers"
 _START_S = 240.0
@@ -86,7 +86,10 @@ def running(folder: Path, history: History) -> Iterator[tuple[list[Target], list
             if history.size > peer.most:
                 left_out.append(f"{peer.name}: only up to {peer.most:,}, as it reads all into memory")
                 continue
-            targets.append(stack.enter_context(_serve(peer, folder, history)))
+            try:
+                targets.append(stack.enter_context(_serve(peer, folder, history)))
+            except NotReady:
+                left_out.append(f"{peer.name}: does not answer within {_START_S:.0f} s of its start")
         yield targets, left_out
 
 

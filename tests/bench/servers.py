@@ -20,6 +20,11 @@ from tests.bench import machine
 from tests.support.apps import GunicornSite, child_environ, environ_for, reserve_port
 from tests.support.bank import JODI, Bank
 
+
+class NotReady(AssertionError):
+    """A server ended, or stayed silent for too long."""
+
+
 NO_BANK = Bank("http://127.0.0.1:9")
 _START_S = 120.0
 
@@ -145,19 +150,19 @@ def _bank(folder: Path, application: str, environ: Mapping[str, str]) -> Iterato
 def wait_for(url: str, process: subprocess.Popen[bytes], patience_s: float = _START_S) -> None:
     """Wait until a server answers.
 
-    :raises AssertionError: it ended, or stayed silent.
+    :raises NotReady: it ended, or stayed silent.
     """
     deadline = time.monotonic() + patience_s
     with requests.Session() as client:
         client.trust_env = False
         while True:
             try:
-                if client.get(url, timeout=patience_s).status_code < 500:
+                if client.get(url, timeout=max(0.1, deadline - time.monotonic())).status_code < 500:
                     return
             except requests.RequestException:
                 pass
             if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"nothing answers at {url}")
+                raise NotReady(f"nothing answers at {url}")
             time.sleep(0.1)
 
 
