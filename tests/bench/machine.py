@@ -40,6 +40,18 @@ def whole_cpu_s(pids: Iterable[int]) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_with_children_s(pids: Iterable[int]) -> float:
+    """Return the same with the processes that these have started and that have ended."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(each) for each in fields[11:15])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def children(parent: int) -> list[int]:
     """Return the processes that a process has started."""
     found = []

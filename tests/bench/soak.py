@@ -199,15 +199,18 @@ def _compare(site: App, bank: Bank, people: list[int]) -> list[Row]:
         said = done.stdout + done.stderr
         if done.returncode == 0:
             break
-    listed = _listed(bank, people)
-    stored = _stored(site)
-    missing = sum(len(set(ids) - set(stored.get(account, []))) for account, ids in listed.items())
-    twice = sum(len(ids) - len(set(ids)) for ids in stored.values())
-    foreign = sum(len(set(ids) - set(listed.get(account, []))) for account, ids in stored.items())
+    listed, stored = _listed(bank, people), _stored(site)
+    wrong = []
+    for account in sorted({*listed, *stored}):
+        here, there = stored.get(account, []), listed.get(account, [])
+        missing, foreign = set(there) - set(here), set(here) - set(there)
+        if len(here) != len(set(here)) or missing or foreign:
+            twice = len(here) - len(set(here))
+            wrong.append(f"account {account}: {len(missing)} missing, {twice} twice, {len(foreign)} foreign")
     total = sum(len(ids) for ids in listed.values())
-    rows = [exactly(f"of {total:,} payments at the bank: missing, twice or foreign", missing + twice + foreign, 0)]
+    rows = [exactly(f"accounts of {len(listed)} without each of {total:,} payments just once", len(wrong), 0)]
     stops = [line.strip() for line in said.splitlines() if "stopped" in line or "approve again" in line]
-    return rows + [Row("  sync said", each) for each in stops[:10]]
+    return [*rows, *(Row("  wrong", each) for each in wrong[:10]), *(Row("  sync said", each) for each in stops[:10])]
 
 
 def _listed(bank: Bank, people: list[int]) -> dict[int, list[int]]:
