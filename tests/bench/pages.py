@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import requests
+
 from tests.bench import databases, peers
 from tests.bench.client import Cost, Page, Target, cookie_of, middle
 from tests.bench.questions import GOAL_MS, Question, questions
@@ -52,11 +54,24 @@ def _at(folder: Path, size: int) -> list[Row]:
         ours = Target("ours", site.url, lambda: _pids(site), {"Cookie": cookie_of(browser)})
         for question in questions(filled.history, browser):
             asked = {"ours": question.ours, **question.theirs}
-            targets = [ours, *(each for each in others if each.name in question.theirs)]
-            rows += _rows(question, size, _ask(targets, asked))
+            answering = [each for each in others if each.name in question.theirs]
+            for each in list(answering):
+                if refusal := _refusal(each, question.theirs[each.name][0]):
+                    answering.remove(each)
+                    left_out.append(f"{each.name}, {question.name}: {refusal}")
+            rows += _rows(question, size, _ask([ours, *answering], asked))
             rows += _loads_then(ours, question, size)
         ours.close()
     return rows + [Row(f"left out at {size:,}", each) for each in left_out]
+
+
+def _refusal(peer: Target, page: Page) -> str:
+    """Return why a peer does not answer a question at all; nothing if it does."""
+    try:
+        peer.open(page)
+    except (AssertionError, requests.RequestException) as error:
+        return " ".join(str(error).split())[:150]
+    return ""
 
 
 def _pids(site: App) -> Sequence[int]:

@@ -1,8 +1,8 @@
 """Programs that answer the same questions, with the same payments: datasette, fava and hledger-web.
 
 `make bench PEERS=1` installs the first two into an environment of their own; hledger-web takes part where it is
-installed. datasette gets a SQLite file with a full-text index and an index for each question, and does not look for
-facets, which only slows its pages; fava a beancount file; hledger-web a journal.
+installed. datasette gets a SQLite file with a full-text index and an index for each question, does not look for
+facets, which only slows its pages, and may take longer than the second after which it usually gives up; fava a beancount file; hledger-web a journal.
 """
 
 from __future__ import annotations
@@ -147,6 +147,7 @@ def _datasette(folder: Path, history: History, port: int) -> list[str]:
         connection.executescript(_INDEXES)
     connection.close()
     serve = ["serve", str(path), "--port", str(port), "--setting", "suggest_facets", "off"]
+    serve += ["--setting", "sql_time_limit_ms", "60000"]
     return [_python(), "-m", "datasette", *serve]
 
 
