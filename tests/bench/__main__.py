@@ -12,6 +12,7 @@ Two large databases are made at the first run and kept under .venv/bench.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -41,6 +42,8 @@ def main() -> int:
         print(f"ONLY is a part of one of these: {', '.join(sections)}", file=sys.stderr)
         return 2
     kind = databases.chosen()
+    # So that servers end with the run, also when it is told to end early.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(machine.describe())
     with databases.place(kind):
         for name, measure in chosen.items():

@@ -1,8 +1,9 @@
 """Programs that answer the same questions, with the same payments: datasette, fava and hledger-web.
 
 `make bench PEERS=1` installs the first two into an environment of their own; hledger-web takes part where it is
-installed. datasette gets a SQLite file with a full-text index and an index for each question, does not look for
-facets, which only slows its pages, and may take longer than the second after which it usually gives up; fava a beancount file; hledger-web a journal.
+installed. datasette gets a SQLite file with a full-text index and an index for each question. It does not look for
+facets, which only slows its pages, and may take longer than the second after which it usually gives up. fava gets a
+beancount file, hledger-web a journal.
 """
 
 from __future__ import annotations
