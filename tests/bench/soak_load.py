@@ -79,9 +79,22 @@ class Person:
         self._ask("GET", rng.choice(paths))
 
     def ask_for_sync(self) -> None:
-        """Press the button of one connection."""
-        self._press(f"/connections/{self._rng.choice(self._connections)}/accounts", "/sync")
-        self._tally.did("syncs asked for")
+        """Ask for a sync of one connection, as its page does."""
+        self._ask_for_sync(self._rng.choice(self._connections))
+
+    def ask_for_all(self) -> None:
+        """Ask for a sync of every connection, which ends the wait after a failure."""
+        for connection in self._connections:
+            self._ask_for_sync(connection)
+
+    def _ask_for_sync(self, connection: int) -> None:
+        path = f"/connections/{connection}"
+        with self._noting_cuts():
+            found = self._browser.get(f"{path}/accounts")
+            tokens = [pair for form in found.forms for pair in form.fields if pair[0] == "csrf_token"]
+            headers = {"Origin": self._browser.home, "Referer": self._browser.home + path}
+            self._ask("POST", f"{path}/sync", tokens[:1], headers)
+            self._tally.did("syncs asked for")
 
     def download(self) -> None:
         """Download this year in one to all formats."""
