@@ -1,43 +1,56 @@
-"""`make bench`: everything this project promises about calls, speed, memory and size, measured in one run.
+"""`make bench`: what people feel of bunqflask, measured in one run, each figure beside its goal.
 
-`make bench ONLY=word` runs the sections with that word in their name. What is compared is measured side by side, in
-alternating rounds, so that a busy machine disturbs both. Two large databases are made at the first run and kept.
-`make bench DATABASE=postgresql` measures on a throw-away PostgreSQL server instead, and makes them anew.
+ONLY=word            only the sections with that word in their names
+PEERS=1              datasette, fava and hledger-web beside it, with the same payments (installs the first two)
+SIZES=10000,100000   other lengths of history
+SOAK=1               only the steady load of half an hour; another number is its minutes
+DATABASE=postgresql  on a throw-away PostgreSQL server, for the sections that ask a database much
+
+Two large databases are made at the first run and kept under .venv/bench.
 """
 
+from __future__ import annotations
+
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import app_pages, databases, exporting, local_bunq, looking, reading
+from tests.bench import databases, export_memory, machine, pages, soak, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
-    "app": app_pages.measure,
-    "stand-in": local_bunq.measure,
-    "reading": reading.measure,
-    "looking": looking.measure,
-    "exporting": exporting.measure,
+    "pages": pages.measure,
+    "home": waiting.home,
+    "polls": waiting.polls,
+    "memory": waiting.memory,
+    "sync": syncing.measure,
+    "export": export_memory.measure,
+    "start": starting.measure,
 }
 
 
 def main() -> int:
-    """Measure what is asked for and print the table; returns the exit status."""
+    """Measure what is asked for and print the tables; returns the exit status."""
     only = os.environ.get("ONLY", "")
-    chosen = {name: measure for name, measure in SECTIONS.items() if only in name}
+    sections = {"soak": soak.measure} if os.environ.get("SOAK") else SECTIONS
+    chosen = {name: measure for name, measure in sections.items() if only in name}
     if not chosen:
-        print(f"ONLY is a part of one of these: {', '.join(SECTIONS)}", file=sys.stderr)
+        print(f"ONLY is a part of one of these: {', '.join(sections)}", file=sys.stderr)
         return 2
     kind = databases.chosen()
+    # So that servers end with the run, also when it is told to end early.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    print(machine.describe())
     with databases.place(kind):
         for name, measure in chosen.items():
             started = time.monotonic()
             with tempfile.TemporaryDirectory(prefix="bunqflask-bench-", ignore_cleanup_errors=True) as folder:
                 rows = measure(Path(folder))
-            print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, load {os.getloadavg()[0]:.1f})")
+            print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, {machine.load()})")
             show(rows)
             sys.stdout.flush()
     return 0

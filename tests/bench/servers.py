@@ -1,158 +1,182 @@
-"""Servers to measure, each under gunicorn in processes of its own: the app, the stand-in, and the yardstick."""
+"""Servers to measure, in processes of their own: the app under gunicorn, its worker, and banks."""
+
+from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from types import TracebackType
+from typing import Self
 
 import requests
 
-from tests.bench import load
-from tests.bench.load import Load
-from tests.bench.table import Row, at_least, median
-from tests.support.apps import GunicornSite, reserve_port
-from tests.support.bank import Bank
-from tests.support.browser import Browser
-
-ROUNDS = 5
-ROUND_S = 1.5
-CLIENTS = 8
+from bunqflask.config import ROOT
+from tests.bench import machine
+from tests.support.apps import GunicornSite, child_environ, environ_for, reserve_port
+from tests.support.bank import JODI, Bank
 
 
-@dataclass(frozen=True)
-class Size:
-    """How many processes and threads a server has."""
-
-    workers: int = 2
-    threads: int = 8
+class NotReady(AssertionError):
+    """A server ended, or stayed silent for too long."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of a server, and what it answers."""
-
-    port: int
-    pid: int
-    wire: Sequence[bytes]
-    body: bytes
-    status: int
+NO_BANK = Bank("http://127.0.0.1:9")
+_START_S = 120.0
 
 
-@dataclass(frozen=True)
-class Round:
-    """What one round of load found; `cpu_ms` is what the server spent on each answer, where that can be known."""
+class App(GunicornSite):
+    """The app under gunicorn, one process of it unless asked for more; set up at its bank if it has one.
 
-    load: Load
-    cpu_ms: float
-
-
-class StandIn(GunicornSite):
-    """The stand-in as a server of its own: one process with many threads, its state in a file."""
-
-    def __init__(self, folder: Path, database: Path) -> None:
-        url = free_url()
-        environ = {"PUBLIC_URL": url, "SANDBOX_DATABASE": str(database), "SANDBOX_HISTORY": "0"}
-        super().__init__(environ, folder / "stand-in.log", application="bunqflask.sandbox:create_app()", fresh=True)
-        self.bank = Bank(url.replace("localhost", "127.0.0.1"))
-
-    def _is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.bank.origin}/__sandbox/switches", timeout=30).ok
-        except (requests.ConnectionError, requests.Timeout):
-            return False
-
-
-@contextmanager
-def stand_in(folder: Path, database: Path, *, rate_limits: str = "off") -> Iterator[Bank]:
-    """Serve a stand-in until the block ends."""
-    server = StandIn(folder, database)
-    server.start(workers=1)
-    try:
-        server.bank.switch(rate_limits=rate_limits)
-        yield server.bank
-    finally:
-        server.stop()
-
-
-@contextmanager
-def bare_view(folder: Path, asked: Asked, size: Size) -> Iterator[Asked]:
-    """Serve the yardstick under the same gunicorn settings."""
-    body_file = folder / "body"
-    body_file.write_bytes(asked.body)
-    url = free_url()
-    environ = {"PUBLIC_URL": url, "BENCH_BODY": str(body_file), "BENCH_STATUS": str(asked.status)}
-    bare = GunicornSite(environ, folder / "bare.log", application="tests.bench.bare:app", fresh=True)
-    bare.start(workers=size.workers, threads=size.threads)
-    try:
-        yield Asked(port_of(url), bare.pid, [load.request("/")], asked.body, asked.status)
-    finally:
-        bare.kill()
-
-
-def page(site: GunicornSite, browser: Browser, paths: Sequence[str], headers: Mapping[str, str] | None = None) -> Asked:
-    """Ask for pages as somebody who is logged in; what the first of them answers stands for all."""
-    shown = browser.session.get(site.url + paths[0], headers=dict(headers or {}), timeout=60)
-    cookie = "; ".join(f"{each.name}={each.value}" for each in browser.session.cookies)
-    wire = [load.request(path, headers={"Cookie": cookie, **(headers or {})}) for path in paths]
-    return Asked(port_of(site.url), site.pid, wire, shown.content, shown.status_code)
-
-
-def compare(what: str, asked: Asked, goal: float | None, folder: Path, size: Size | None = None) -> Row:
-    """Measure requests per second against a bare view that returns the same bytes, in alternating rounds.
-
-    Beside it stands the ratio of the servers' CPU time per answer, which a busy machine disturbs less.
+    :param people: passwords of the team members of a new database, by their email addresses; without any, the app was
+        set up before.
     """
-    ours: list[Round] = []
-    bare: list[Round] = []
-    with bare_view(folder, asked, size or Size()) as yardstick:
-        for _ in range(ROUNDS):
-            ours.append(_round(asked))
-            bare.append(_round(yardstick))
-    pairs = list(zip(ours, bare, strict=True))
-    ratio = median([mine.load.per_second / other.load.per_second for mine, other in pairs])
-    rates = [f"{median([each.load.per_second for each in rounds]):.0f}/s" for rounds in (ours, bare)]
-    more = f"  ({' of '.join(rates)}, p99 {median([each.load.p99_ms for each in ours]):.0f} ms"
-    if all(each.cpu_ms for each in ours):
-        more += f"; by CPU {median([other.cpu_ms / mine.cpu_ms for mine, other in pairs]):.2f}"
-    what, more = f"{what}, {len(asked.body)} bytes", more + ")"
-    return Row(what, f"{ratio:.2f}{more}") if goal is None else at_least(what, ratio, goal, more)
+
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        bank: Bank = NO_BANK,
+        *,
+        people: Mapping[str, str] | None = None,
+        workers: int = 1,
+        **settings: str,
+    ) -> None:
+        environ = environ_for(bank, database_url, **{"PUBLIC_URL": free_url(), **settings})
+        super().__init__(environ, folder / "gunicorn.log", fresh=True)
+        self._workers = workers
+        if bank is not NO_BANK and people:
+            self.flask("setup", "--new-sandbox-user", "company")
+        for email, password in (people or {}).items():
+            self.flask("team", "add", email, "--password-stdin", stdin=password)
+
+    def __enter__(self) -> Self:
+        self.start(workers=self._workers)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        self.kill()
+
+    def flask(
+        self, *arguments: str, stdin: str = "", check: bool = True, timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the app's commands as an operator does."""
+        done = subprocess.run(
+            flask_command(*arguments),
+            env=child_environ(self.environ),
+            cwd=ROOT,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"flask {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The processes that answer requests."""
+        return machine.children(self.pid)
 
 
-def _round(asked: Asked) -> Round:
-    before = _cpu_ms(asked.pid)
-    found = load.run(asked.port, asked.wire, seconds=ROUND_S, connections=CLIENTS, status=asked.status)
-    return Round(found, (_cpu_ms(asked.pid) - before) / max(1.0, found.per_second * ROUND_S))
+@contextmanager
+def duties(site: App, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the app's worker, which imports payments, until the block ends."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            flask_command("worker"), env=child_environ(site.environ), cwd=ROOT, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
-def _cpu_ms(parent: int) -> float:
-    """Return the CPU time that a server's workers have spent; 0 where the system does not tell."""
-    ticks = 0
-    for found in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = found.read_text(encoding="latin-1").rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended meanwhile
-        if int(fields[1]) == parent:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+@contextmanager
+def stand_in(folder: Path, *, rate_limits: str = "off", database: str = "bank.sqlite3") -> Iterator[Bank]:
+    """Serve the stand-in, its state in a file, until the block ends."""
+    environ = {
+        "SANDBOX_DATABASE": str(folder / database),
+        "SANDBOX_HISTORY": "0",
+        "SANDBOX_RATE_LIMITS": rate_limits,
+    }
+    with _bank(folder, "bunqflask.sandbox:create_app()", environ) as bank:
+        yield bank
 
 
-def worker_sizes(site: GunicornSite) -> list[int]:
-    """Return the resident memory of each worker in kB."""
-    listed = subprocess.run(["ps", "-A", "-o", "ppid=,rss="], capture_output=True, text=True, check=True)
-    pairs = [line.split() for line in listed.stdout.splitlines()]
-    return [int(size) for parent, size in pairs if int(parent) == site.pid]
+@contextmanager
+def bank_with_history(folder: Path, size: int, people: int, newest: datetime) -> Iterator[tuple[Bank, list[int]]]:
+    """Serve a bank with an invented history until the block ends; also returns its bunq users."""
+    environ = {"BENCH_PAYMENTS": str(size), "BENCH_PEOPLE": str(people), "BENCH_NEWEST": newest.isoformat()}
+    with _bank(folder, "tests.bench.history_bank:create_app()", environ) as bank:
+        users = [user["id"] for user in bank.state()["users"]]
+        invented = sorted(users)[-(people - 1) :] if people > 1 else []
+        yield bank, [JODI, *invented]
 
 
-def port_of(url: str) -> int:
-    """Return the port of an address."""
-    return urlsplit(url).port or 80
+@contextmanager
+def _bank(folder: Path, application: str, environ: Mapping[str, str]) -> Iterator[Bank]:
+    bank = Bank(free_url().replace("localhost", "127.0.0.1"))
+    gunicorn = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread"]
+    size = ["--workers", "1", "--threads", "16", "--timeout", "600", "--bind", bank.origin.removeprefix("http://")]
+    with (folder / "bank.log").open("ab") as output:
+        process = subprocess.Popen(
+            [*gunicorn, *size, application],
+            env=child_environ({**environ, "PYTHONPATH": str(ROOT)}),
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_for(f"{bank.control_url}/switches", process)
+        yield bank
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], patience_s: float = _START_S) -> None:
+    """Wait until a server answers.
+
+    :raises NotReady: it ended, or stayed silent.
+    """
+    deadline = time.monotonic() + patience_s
+    with requests.Session() as client:
+        client.trust_env = False
+        while True:
+            try:
+                if client.get(url, timeout=max(0.1, deadline - time.monotonic())).status_code < 500:
+                    return
+            except requests.RequestException:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NotReady(f"nothing answers at {url}")
+            time.sleep(0.1)
+
+
+def flask_command(*arguments: str) -> list[str]:
+    """Return how one of the app's commands is started."""
+    return [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
 
 
 def free_url() -> str:
     """Return an address on which nothing listens yet."""
     with reserve_port() as listener:
         return f"http://localhost:{listener.getsockname()[1]}"
+
+
+def own_environ() -> dict[str, str]:
+    """Return this process's environment without settings of the app."""
+    return {name: os.environ[name] for name in os.environ if not name.startswith(("BUNQ_", "SANDBOX_"))}

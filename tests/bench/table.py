@@ -1,6 +1,7 @@
 """The table that a run prints: what was measured, and whether it is what was promised."""
 
-import math
+from __future__ import annotations
+
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,19 +17,19 @@ class Row:
     is_met: bool | None = None
 
 
-def at_least(what: str, ratio: float, goal: float, more: str = "") -> Row:
-    """Show a ratio that should not be smaller."""
-    return Row(what, f"{ratio:.2f}{more}", f"≥ {goal:g}", ratio >= goal)
+def at_least(what: str, value: float, goal: float, more: str = "") -> Row:
+    """Show a figure that should not be smaller."""
+    return Row(what, f"{value:.2f}{more}", f"≥ {goal:g}", value >= goal)
 
 
-def at_most(what: str, value: float, goal: float, unit: str = "", more: str = "") -> Row:
+def at_most(what: str, value: float, goal: float, unit: str = "", more: str = "", digits: int = 1) -> Row:
     """Show a figure that should not be larger."""
-    return Row(what, f"{value:.{2 if goal < 10 else 0}f}{unit}{more}", f"≤ {goal:g}{unit}", value <= goal)
+    return Row(what, f"{value:.{digits}f}{unit}{more}", f"≤ {goal:g}{unit}", value <= goal)
 
 
-def exactly(what: str, count: int, goal: int) -> Row:
+def exactly(what: str, count: int, goal: int, more: str = "") -> Row:
     """Show a count that should be just this."""
-    return Row(what, str(count), str(goal), count == goal)
+    return Row(what, f"{count}{more}", str(goal), count == goal)
 
 
 def median(values: Sequence[float]) -> float:
@@ -36,10 +37,11 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that so many percent of all do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+def slope_per_minute(points: Sequence[tuple[float, float]]) -> float:
+    """Return how much values rise in a minute, by least squares; the points are (seconds, value)."""
+    if len(points) < 2:
+        return 0.0
+    return statistics.linear_regression([each[0] / 60 for each in points], [each[1] for each in points]).slope
 
 
 def show(rows: Sequence[Row]) -> None:

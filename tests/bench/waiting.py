@@ -1,0 +1,166 @@
+"""The first page with many connections, pages that wait, and the memory that many searches leave behind."""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from bunqflask import create_app
+from bunqflask.config import Config
+from tests.bench import databases, machine
+from tests.bench.client import Page, Target, cookie_of, middle
+from tests.bench.servers import App, stand_in
+from tests.bench.table import Row, at_most
+from tests.support.apps import PASSWORD, let_go, sign_in
+from tests.support.consents import start
+
+CONNECTIONS, PAYMENTS_EACH = 20, 1_000
+HOME_MS, HOME_STATEMENTS = 15.0, 12
+WAITING_PAGES, EVERY_S, FOR_S = 100, 2.0, 20.0
+MOST_PERCENT = 10.0
+SEARCHES, COUNTED_FROM = 1_000, 300
+MOST_MB, FLAT_MB = 110.0, 3.0
+
+
+def home(folder: Path) -> list[Row]:
+    """Open the pages of a member with twenty connections of four accounts each; count their statements."""
+    filled = databases.filled(CONNECTIONS * PAYMENTS_EACH, CONNECTIONS)
+    with App(folder, filled.url) as site:
+        browser = sign_in(site, databases.EMAIL)
+        cookie = cookie_of(browser)
+        target = Target("ours", site.url, lambda: [*site.worker_pids, *databases.server_pids()], {"Cookie": cookie})
+        first = Page(("/",), filled.history.accounts[0].name)
+        cost = middle([target.open(first) for _ in range(26)][1:])
+        target.close()
+        paths = ["/", "/payments", "/payments/months", "/payments/export"]
+        counts = {path: len(_statements(site.environ, path, cookie)) for path in paths}
+    what = f"with {CONNECTIONS} connections of 4 accounts"
+    more = f"  ({cost.wall_ms:.1f} ms in all, {cost.size / 1024:.0f} kB)"
+    rows = [at_most(f"{path} {what}, statements", counts[path], HOME_STATEMENTS, digits=0) for path in paths]
+    return [at_most(f"/ {what}, CPU", cost.cpu_ms, HOME_MS, " ms", more), *rows]
+
+
+def _statements(environ: dict[str, str] | object, path: str, cookie: str) -> list[str]:
+    """Return the statements of one page, by an app in this process."""
+    assert isinstance(environ, dict)
+    app = create_app(Config.from_env(environ))
+    found: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        found.append(statement)
+
+    client = app.test_client(use_cookies=False)
+    client.get(path, headers={"Cookie": cookie})  # what is done once in a process
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        answer = client.get(path, headers={"Cookie": cookie})
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+        let_go(app)
+    if answer.status_code != 200:
+        raise AssertionError(f"{path} was answered with {answer.status_code}")
+    return [each for each in found if not each.startswith("PRAGMA") and not each.startswith("BEGIN")]
+
+
+def polls(folder: Path) -> list[Row]:
+    """Let a hundred waiting pages ask as they do, and see what that costs the server."""
+    with (
+        stand_in(folder) as bank,
+        App(folder, databases.fresh(folder), bank, people={databases.EMAIL: PASSWORD}) as site,
+    ):
+        browser = sign_in(site, databases.EMAIL)
+        cookie = cookie_of(browser)
+        addresses = [_poll_of(start(browser).html) for _ in range(WAITING_PAGES)]
+        pids = [*site.worker_pids, *databases.server_pids()]
+        _poll(site.url, cookie, addresses, rounds=1)
+        before = machine.whole_cpu_s(pids)
+        started = time.monotonic()
+        statuses = _poll(site.url, cookie, addresses, rounds=round(FOR_S / EVERY_S))
+        took_s = time.monotonic() - started
+        percent = (machine.whole_cpu_s(pids) - before) / took_s * 100
+    more = f"  ({len(statuses) / took_s:.0f} polls/s, answered with {', '.join(map(str, sorted(set(statuses))))})"
+    what = f"{WAITING_PAGES} waiting pages that ask every {EVERY_S:g} s, of one core"
+    return [at_most(what, percent, MOST_PERCENT, " %", more)]
+
+
+def _poll_of(page: str) -> str:
+    found = re.search(r'hx-get="([^"]+/status[^"]*)"', page)
+    if not found:
+        raise AssertionError(f"the waiting page does not poll: {page[:2000]}")
+    return html.unescape(found[1])
+
+
+def _poll(url: str, cookie: str, addresses: Sequence[str], *, rounds: int) -> list[int]:
+    """Ask every address each two seconds, evenly spread; by a few threads, as a round of all takes little time."""
+    statuses: list[int] = []
+    begin = time.monotonic()
+
+    def ask(places: range) -> None:
+        with requests.Session() as client:
+            client.trust_env = False
+            client.headers.update({"Cookie": cookie, "HX-Request": "true"})
+            for number in range(rounds):
+                for place in places:
+                    due = begin + (number + place / len(addresses)) * EVERY_S
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    statuses.append(client.get(url + addresses[place], timeout=30).status_code)
+
+    with _threads([threading.Thread(target=ask, args=(range(each, len(addresses), 4),)) for each in range(4)]):
+        pass
+    if refused := [status for status in statuses if status >= 400]:
+        raise AssertionError(f"polls were answered with {set(refused)}")
+    return statuses
+
+
+@contextmanager
+def _threads(threads: list[threading.Thread]) -> Iterator[None]:
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
+
+
+def memory(folder: Path) -> list[Row]:
+    """Let one member search a long history for a thousand different things; see how large the worker grows."""
+    size = 100_000 if databases.on_postgres() else 1_000_000
+    with App(folder, databases.filled(size).url) as site:
+        target = Target(
+            "ours", site.url, lambda: site.worker_pids, {"Cookie": cookie_of(sign_in(site, databases.EMAIL))}
+        )
+        [pid] = site.worker_pids
+        sizes = [machine.memory_mb(pid)]
+        for number in range(SEARCHES):
+            target.open(Page((f"/payments?{_search(number)}",)))
+            if number + 1 in (COUNTED_FROM, SEARCHES):
+                sizes.append(machine.memory_mb(pid))
+        target.close()
+    idle, some, all_of_them = sizes
+    what = f"memory of a worker after {SEARCHES:,} different searches of {size:,}"
+    return [
+        at_most(what, all_of_them, MOST_MB, " MB", f"  ({idle:.0f} MB before)", digits=0),
+        at_most(f"  and how much it grew since the first {COUNTED_FROM}", all_of_them - some, FLAT_MB, " MB"),
+    ]
+
+
+def _search(number: int) -> str:
+    """Return one of many different searches: words, sizes, days, directions and types in turn."""
+    words = ("rent", "coffee", "garage", "zürich", "refund", "müller", "bak", "xylophone", "order", "leiden")
+    year, month, day = 2021 + number % 6, 1 + number % 12, 1 + number % 28
+    asked = (
+        f"q={words[number % 10]}+{number}",
+        f"min={number % 90 + 10}&max={number % 90 + 11 + number // 90}",
+        f"from={year}-{month:02}-{day:02}&to={year}-{month:02}-28&direction={'in' if number % 2 else 'out'}",
+        f"q={words[number % 10]}&from={year}-{month:02}-{day:02}",
+        f"type={('MASTERCARD', 'IDEAL', 'EBA_SCT')[number % 3]}&max={number + 1}",
+    )
+    return asked[number % len(asked)]
