@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+# Programs with which examples of the documents are checked where they are installed.
+PROGRAMS = ("nginx", "caddy", "systemd-analyze", "sqlite3")
 
 ROOT = Path(__file__).resolve().parents[2]
 _PATTERNS = ("*.md", "docs/**/*.md", "bunqflask/sandbox/*.md")
@@ -26,6 +31,11 @@ class Block:
 
     def __str__(self) -> str:
         return f"{name_of(self.path)}: {self.text.splitlines()[0][:50]}"
+
+
+def program(name: str) -> str | None:
+    """Return where one of `PROGRAMS` is, if it is installed; those of servers are not on the PATH of each user."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
 def name_of(path: Path) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.support import chromium
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
-SIZE = {"width": 1280, "height": 800}
+SIZE: ViewportSize = {"width": 1280, "height": 800}
 # bunq allows one new session in 30 seconds, and the backfill comes after it.
 _TIMEOUT_MS = 120_000
 
