@@ -182,7 +182,7 @@ class BunqClient:
         ]
 
     def replace_callbacks(self, token: str, path_user_id: int, callbacks: Objects) -> None:
-        """Set all callbacks of a user: bunq replaces the whole set, so what is left out is gone.
+        """Set all callbacks of a user: bunq replaces the whole set, so it deletes those that are missing here.
 
         https://doc.bunq.com/basics/callbacks-webhooks
         """
@@ -335,7 +335,7 @@ class BunqClient:
                 messages = refused.descriptions
                 raise errors.CredentialsRejected(refused.status, messages, refused.response_id) from refused
             except errors.RateLimited as limited:
-                # Refused means not done: safe to try again, once the endpoint is open. The gate knows when.
+                # Refused means not done: safe to try again, once the endpoint is open. The rate limiter knows when.
                 self._gate.close(endpoint, limited.wait_s or limit_for(endpoint).period_s)
                 if not tries_left:
                     raise

@@ -35,7 +35,7 @@ class Gate(Protocol):
     def enter(self, endpoint: str) -> None:
         """Wait for this call's turn.
 
-        :raises CallNotAllowedYet: when the turn is further away than the caller's patience.
+        :raises CallNotAllowedYet: when the turn is further away than the caller may wait.
         """
 
     def leave(self, endpoint: str) -> None:
@@ -45,4 +45,4 @@ class Gate(Protocol):
         """bunq refused a call for being too many: hold this endpoint back for so many seconds."""
 
     def pause(self, wait_s: float) -> bool:
-        """Wait before another try; False, at once, when that exceeds the caller's patience."""
+        """Wait before another try; False, at once, when that is longer than the caller may wait."""

@@ -15,7 +15,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync
 from bunqflask.services.sync.payment_sync import Progress
 
-# Nobody else waits: a first history may sit out bunq's limits for as long as it takes.
+# A backfill on the command line may wait for bunq's limits for as long as it takes: no page waits for it.
 _PATIENCE_S = 600.0
 _BAR_WIDTH = 20
 

@@ -111,7 +111,7 @@ class Sink:
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what is left; a format's last line."""
+        """Write the rest of the buffer; a format's last line."""
         if self._parts:
             self._stream.write("".join(self._parts).encode(self._encoding))
             self._parts.clear()

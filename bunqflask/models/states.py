@@ -30,7 +30,7 @@ class AttemptStep(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """Why a call to bunq did not do what was wanted; `services.gateway.retry_policy` says what follows from each."""
+    """Why a call to bunq failed; `services.gateway.retry_policy` says what follows from each."""
 
     # bunq's rate limit: the work goes on automatically
     WAITING = "waiting"

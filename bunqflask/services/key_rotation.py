@@ -30,7 +30,7 @@ def rotate() -> int:
 
 
 def _rotate(*, waits: bool) -> int:
-    """Do it, if no secret is being written at this moment.
+    """Do it, if no other transaction is writing a secret now.
 
     :param waits: wait for a writer. A writer that holds some rows and waits for others may be waited for in turn, and
         then PostgreSQL ends one of the two: that could be a person's consent.

@@ -88,7 +88,7 @@ def _headers(config: Config) -> list[tuple[str, str]]:
         "Content-Security-Policy": _content_security_policy(config),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
-        # Addresses here hold consent links and attempt ids: none of them is told to bunq or anybody else.
+        # Addresses here hold consent links and attempt ids: none of them reaches bunq or anybody else.
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",

@@ -215,7 +215,7 @@ def entries(store: Store, account: int, *, below: int | None, above: int | None,
 
 
 def amend(store: Store, entry_id: int, *, description: str | None = None, **extra: Any) -> bool:
-    """Change what is said of an entry, never how much it moves; False when there is no such entry."""
+    """Change the texts of an entry, never how much it moves; False when there is no such entry."""
     with store.transaction():
         row = store.db.execute("SELECT description, extra FROM ledger_entry WHERE id = ?", (entry_id,)).fetchone()
         if row is None:

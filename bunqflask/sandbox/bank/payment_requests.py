@@ -35,7 +35,7 @@ ADDRESSES["BILLING_SHIPPING"] = ("billing", "shipping")
 
 
 def read_request(store: Store, account: Item, body: Json) -> Json:
-    """Return what is kept of a request that is in order.
+    """Check a request, and return the fields that are stored of it.
 
     :raises Refusal: 400, something is missing or wrong.
     """
@@ -123,7 +123,7 @@ def inquiry_of(store: Store, response: Item) -> Item:
 
 
 def accept(bank: Bank, response: Item, answer: Json | None = None) -> int:
-    """Pay what was asked, or what the answer says; return the id of the payment.
+    """Pay the requested amount, or that of the answer; return the id of the payment.
 
     :raises Refusal: 400, already answered, another amount than may be given, an address is missing, or no money.
     """
@@ -162,7 +162,7 @@ def accept(bank: Bank, response: Item, answer: Json | None = None) -> int:
 
 
 def accept_by_hand(bank: Bank, response: Item) -> int:
-    """Pay what was asked as a person does on the phone, where the own address is filled in.
+    """Pay the requested amount as a person does on the phone, where the own address is filled in.
 
     :raises Refusal: 400, already answered, or no money.
     """

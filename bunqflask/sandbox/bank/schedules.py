@@ -22,7 +22,7 @@ ZONE = ZoneInfo("Europe/Amsterdam")
 
 
 def read_schedule(bank: Bank, value: object) -> Json:
-    """Return what is kept of a schedule in a request.
+    """Check the schedule of a request, and return the fields that are stored of it.
 
     :raises Refusal: 400, something is missing or wrong.
     """

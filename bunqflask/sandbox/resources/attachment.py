@@ -70,7 +70,7 @@ def readable(call: Call, attachment_id: int) -> Item:
 def check_readable(call: Call, ids: Iterable[int]) -> None:
     """Refuse to pass on files of accounts that this session may not see.
 
-    :raises Refusal: 404; what was done before in the same call is undone.
+    :raises Refusal: 404; earlier work of the same call is rolled back.
     """
     for id in ids:
         readable(call, id)

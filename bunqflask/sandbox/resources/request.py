@@ -50,7 +50,7 @@ def _references(call: Call, body: Json) -> Json:
 
 @resource.get(A + "/request-inquiry")
 def index(call: Call) -> Answer:
-    """List what was asked for."""
+    """List the payment requests of an account."""
     return call.page(
         "request_inquiry", lambda item: payment_requests.inquiry_shape(call.store, item), account=call.account.id
     )

@@ -60,7 +60,7 @@ def read_identity(certificate: str, chain: str | None, private_key: str) -> Iden
 
 
 def ends_at(certificate: str) -> datetime:
-    """Return the moment after which a stored certificate is not valid any more."""
+    """Return the time after which a stored certificate is not valid any more."""
     return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
 
 

@@ -33,7 +33,7 @@ from bunqflask.models import RateLimitWindow
 # bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a call
 # counts from then on, so no two can be closer together at bunq than they are here; the margin is for the clocks.
 _MARGIN_S = 0.05
-# A page that was told to wait asks again within two seconds of the time it was given.
+# A page that has to wait asks again within two seconds of the time it was given.
 _RETURNS_WITHIN_S = 3.0
 # How often background work looks whether the person has had their call.
 _YIELD_S = 0.25
@@ -66,7 +66,7 @@ class RateLimiter:
     def enter(self, endpoint: str) -> None:
         """Take the next free call of the endpoint, waiting for it if need be.
 
-        :raises CallNotAllowedYet: it is further away than the patience left.
+        :raises CallNotAllowedYet: it is further away than this work may still wait.
         :raises LeaseLost: another worker has taken over the work.
         :raises RuntimeError: there is uncommitted work.
         """
@@ -101,7 +101,7 @@ class RateLimiter:
             _update(connection, endpoint, blocked_until=clock.now() + timedelta(seconds=wait_s))
 
     def pause(self, wait_s: float) -> bool:
-        """Wait, if the patience left allows it; False at once if it does not."""
+        """Wait, if this work may still wait for so long; False at once if not."""
         until = time.monotonic() + wait_s
         if until > self._deadline:
             return False

@@ -84,7 +84,7 @@ class AccountRow:
 class ConnectionCard:
     """One connection with its accounts, as the reader may see it.
 
-    `sharing` is `team_guest` for who reads it because a member shared it; both moments are UTC.
+    `sharing` is `team_guest` for who reads it because a member shared it; both times are UTC.
     """
 
     id: int

@@ -32,7 +32,7 @@ class AccountDiff:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptView:
-    """One attempt at consent, at the step where it is now; all moments are UTC.
+    """One attempt at consent, at the step where it is now; all times are UTC.
 
     `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
     `link_stays_here` tells that no other device can open the link.

@@ -71,7 +71,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class StepChart:
-    """A balance over days: each day is a stretch of the line at the height of its last balance."""
+    """A balance over days: each day is a piece of the line at the height of its last balance."""
 
     width: int
     scale: Scale

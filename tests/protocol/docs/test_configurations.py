@@ -1,0 +1,165 @@
+"""Configurations and commands for servers that the documents show, tried with the programs they are for."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bunqflask.config import Config
+from tests.support import documents
+from tests.support.documents import Block
+
+_TIMEOUT_S = 60
+
+
+def _program(name: str) -> str:
+    """Return where a program is; skip the test where it is not installed: make test does not need it."""
+    found = documents.program(name)
+    if found is None:
+        pytest.skip(f"{name} is not on this machine, so its configuration in the documents is NOT checked")
+    return found
+
+
+def _run(*command: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, "HOME": str(cwd), "XDG_DATA_HOME": str(cwd), "XDG_CONFIG_HOME": str(cwd), **environ},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_S,
+        check=False,
+    )
+
+
+def _certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "money.example.org")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
+    signed = builder.not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    (folder / "fullchain.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    kind = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
+    (folder / "privkey.pem").write_bytes(private)
+
+
+def _check_nginx(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Have nginx check a file for sites-enabled: its certificate made here, its ports replaced by sockets."""
+    _certificate(folder)
+    text = text.replace("/etc/letsencrypt/live/money.example.org", str(folder))
+    numbers = iter(range(100))
+    text = re.sub(r"listen (?:\[::\]:)?\d+", lambda _found: f"listen unix:{folder}/{next(numbers)}.sock", text)
+    places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "\n".join(f"{place}_temp_path {folder}/{place};" for place in places)
+    whole = f"events {{}}\npid {folder}/pid;\nerror_log stderr;\nhttp {{\naccess_log off;\n{temporary}\n{text}\n}}\n"
+    (folder / "nginx.conf").write_text(whole, encoding="utf-8")
+    return _run(_program("nginx"), "-t", "-e", "stderr", "-p", folder, "-c", folder / "nginx.conf", cwd=folder)
+
+
+@pytest.mark.parametrize("block", documents.blocks_in("nginx"), ids=str)
+def test_nginx_accepts_the_configuration(block: Block, tmp_path: Path) -> None:
+    checked = _check_nginx(block.text, tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert {"80", "443"} <= set(re.findall(r"listen (\d+)", block.text))
+
+
+def test_nginx_refuses_a_wrong_configuration(tmp_path: Path) -> None:
+    assert _check_nginx("server { request_buffers 2MB; }", tmp_path).returncode != 0
+
+
+def _check_caddy(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "Caddyfile").write_text(text, encoding="utf-8")
+    return _run(_program("caddy"), "validate", "--adapter", "caddyfile", "--config", folder / "Caddyfile", cwd=folder)
+
+
+@pytest.mark.parametrize("block", documents.blocks_in("caddyfile"), ids=str)
+def test_caddy_accepts_the_configuration(block: Block, tmp_path: Path) -> None:
+    version = _run(_program("caddy"), "version", cwd=tmp_path).stdout.strip().lstrip("v")
+    text = block.text
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) >= (2, 7):
+        text = text.replace("buffer_requests", "request_buffers 2MB")  # as the document says of newer versions
+    checked = _check_caddy(text, tmp_path)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_caddy_refuses_a_wrong_configuration(tmp_path: Path) -> None:
+    assert _check_caddy("money.example.org {\n\treverse_proxies 127.0.0.1:5000\n}\n", tmp_path).returncode != 0
+
+
+def _units() -> dict[str, str]:
+    found = (re.match(r"# /etc/systemd/system/(\S+)\n", block.text) for block in documents.blocks_in("ini"))
+    return {match[1]: match.string for match in found if match}
+
+
+def _check_units(units: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Have systemd check units whose programs are replaced by one that is on every machine."""
+    for name, text in units.items():
+        (folder / name).write_text(re.sub(r"/srv/bunqflask/\.venv/bin/\w+", "/bin/true", text), encoding="utf-8")
+    return _run(_program("systemd-analyze"), "verify", *(folder / name for name in units), cwd=folder)
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    units = _units()
+    assert set(units) == {"bunqflask.service", "bunqflask-worker.service"}
+    checked = _check_units(units, tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_systemd_refuses_a_wrong_unit(tmp_path: Path) -> None:
+    wrong = _units()["bunqflask.service"].replace("ProtectHome=", "ProtectHouse=")
+    assert "ProtectHouse" in _check_units({"bunqflask.service": wrong}, tmp_path).stderr
+
+
+def test_the_worker_starts_after_the_app_has_migrated_the_database() -> None:
+    units = _units()
+    assert "ExecStartPre=/srv/bunqflask/.venv/bin/flask --app wsgi db upgrade\n" in units["bunqflask.service"]
+    assert "After=bunqflask.service\n" in units["bunqflask-worker.service"]
+
+
+def test_both_units_are_hardened_alike() -> None:
+    hardened = [
+        {line for line in text.splitlines() if re.match(r"Protect|Restrict|Private|NoNew|Lock|Capab|UMask|Read", line)}
+        for text in _units().values()
+    ]
+    assert hardened[0] == hardened[1]
+    assert len(hardened[0]) > 15
+
+
+def test_the_backup_command_copies_a_database_in_use_and_only_its_user_can_read_the_copy(tmp_path: Path) -> None:
+    _program("sqlite3")
+    shell = "\n".join(block.text for block in documents.blocks_in("sh"))
+    [command] = re.findall(r"runuser -u bunqflask -- (sh -c 'umask 077; sqlite3 .*')$", shell, re.MULTILINE)
+    source = tmp_path / "bunqflask.sqlite3"
+    with sqlite3.connect(source) as open_database:
+        open_database.execute("PRAGMA journal_mode=WAL")
+        open_database.execute("CREATE TABLE payment (id INTEGER)")
+        open_database.execute("INSERT INTO payment VALUES (1), (2)")
+        open_database.commit()
+        command = command.replace("/srv/bunqflask/instance", str(tmp_path)).replace("/var/backups", str(tmp_path))
+        (tmp_path / "bunqflask").mkdir()
+        done = _run("sh", "-c", command, cwd=tmp_path)
+    [copy] = (tmp_path / "bunqflask").iterdir()
+    assert (done.returncode, done.stderr, copy.stat().st_mode & 0o777) == (0, "", 0o600)
+    assert sqlite3.connect(copy).execute("SELECT count(*) FROM payment").fetchone() == (2,)
+    assert copy.name == f"{datetime.now():%Y-%m-%d}.sqlite3"  # noqa: DTZ005 - as `date` says it
+
+
+def test_the_key_commands_make_keys_that_the_app_accepts(tmp_path: Path) -> None:
+    install = (documents.ROOT / "docs/how-to/install.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^python3 -c .+$", install, re.MULTILINE)
+    secret, encryption = (_run("sh", "-c", command, cwd=tmp_path).stdout.strip() for command in commands)
+    environ = {"PUBLIC_URL": "https://money.example.org", "BUNQ_ENVIRONMENT": "production"}
+    config = Config.from_env({**environ, "SECRET_KEY": secret, "ENCRYPTION_KEYS": encryption})
+    assert [key_id for key_id, _key in config.ENCRYPTION_KEYS] == ["k1"]

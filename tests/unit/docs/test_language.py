@@ -1,0 +1,160 @@
+"""Plain English: words and patterns that are not used, each with the term of the field that is.
+
+Looked for in documents, in the text of templates, in comments and docstrings, and in messages to people.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import documents
+
+# A pattern, and what to write instead.
+BANNED = {
+    r"\bwhoever\b|\bwhomever\b": "name the actor: the member, the account holder, the worker",
+    r"\bby whatever\b": "say by what",
+    r"\bwhat (?:is|was|are|were) (?:told|said|asked|had|wanted|known|left|kept|done|decided)\b": "a noun",
+    r"\b(?:is|are|was|were) (?:told|had)\b": "an actor and a verb: the page says, bunq lists, we have",
+    r"\bby (?:itself|themselves|ourselves)\b": "automatically; the worker retries",
+    r"\bnobody (?:waits|asks|hears|is told)\b": "say who acts: background work, the worker",
+    r"(?<!in a )(?<!for a )\bmoments?\b(?! ago)": "timestamp, time",
+    r"\btroubles?\b": "error, error kind, retry state",
+    r"\bstretch(?:es)?\b": "covered range",
+    r"\bgates?\b": "rate limiter",
+    r"\bpatience\b": "how long it may wait",
+    r"\bkept sums?\b|\bsums? (?:that )?(?:is|are) kept\b": "aggregate",
+    r"\bkept (?:pages?|sessions?)\b": "cache; pinned session",
+    r"\bleft sessions?\b": "abandoned session",
+    r"\bfirst histor(?:y|ies)\b|\breading (?:of )?(?:a |the )?(?:whole )?histor(?:y|ies)\b": "backfill",
+    r"\bproofs? of (?:a |the )?balances?\b": "reconciliation",
+    r"\bbunq['’]s own words\b|\bbunq['’]s words\b": "bunq's message, bunq's text",
+    r"\btakes? (?:its |their )?turns?\b": "waits, runs next",
+    r"\btakes nothing more\b": "is full",
+    r"\bheals?\b": "recovers; is retried",
+    r"\bRead now\b|\bLook again\b": "Sync now, Check again",
+    r"\bvault\b": "key rotation, encrypted values",
+    r"\bin step\b": "up to date, synced",
+    r"\bthe word of\b": "the acknowledgement, the message",
+    r"\btold apart\b": "distinguished",
+}
+_PATTERNS = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in BANNED.items()}
+# Texts that a person reads go through one of these.
+_TRANSLATED = {"_", "gettext", "ngettext"}
+
+# Files whose comments still have such words: the list only gets shorter.
+NOT_YET_CLEAN: frozenset[str] = frozenset(
+    {
+        "bunqflask/bunq/untrusted.py",
+        "bunqflask/database/engines.py",
+        "bunqflask/database/erasure.py",
+        "bunqflask/database/leases.py",
+        "bunqflask/database/transactions.py",
+        "bunqflask/devserver.py",
+        "bunqflask/services/consent/disconnect.py",
+        "bunqflask/services/exporting.py",
+        "bunqflask/services/gateway/retry_policy.py",
+        "bunqflask/services/gateway/sessions.py",
+        "bunqflask/services/payments/aggregates.py",
+        "bunqflask/services/payments/fulltext.py",
+        "bunqflask/services/payments/notes.py",
+        "bunqflask/services/payments/repository.py",
+        "bunqflask/services/payments/search.py",
+        "bunqflask/services/payments/time_ranges.py",
+        "bunqflask/services/payments/totals.py",
+        "bunqflask/services/sync/late_changes.py",
+        "bunqflask/services/sync/payment_store.py",
+        "bunqflask/services/sync/payment_sync.py",
+        "bunqflask/services/sync/payment_upserts.py",
+        "bunqflask/services/sync/progress.py",
+        "bunqflask/services/sync/reconciliation.py",
+        "bunqflask/services/sync/webhooks.py",
+        "bunqflask/services/team/logins.py",
+        "bunqflask/web/consent/presenters.py",
+        "bunqflask/web/errors/facts.py",
+        "bunqflask/web/guards.py",
+        "bunqflask/web/payments/filter_form.py",
+        "bunqflask/web/payments/note_presenters.py",
+        "bunqflask/web/payments/notes.py",
+        "bunqflask/web/payments/presenters.py",
+        "bunqflask/web/payments/views.py",
+        "bunqflask/worker.py",
+        "templates/consent/_connecting.html",
+        "templates/consent/_waiting.html",
+        "templates/exports/index.html",
+        "templates/payments/_notes.html",
+        "templates/pieces.html",
+    }
+)
+
+
+def _of_python(text: str) -> Iterator[tuple[int, str]]:
+    """Yield comments, docstrings and messages to people, each with its line."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node, clean=False)
+            if docstring is not None:
+                yield node.body[0].lineno, docstring
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRANSLATED:
+            yield from ((each.lineno, str(each.value)) for each in node.args if isinstance(each, ast.Constant))
+
+
+def _of_template(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what a template says, lines as they are: names of variables and classes are rarely words."""
+    yield from enumerate(re.sub(r"\{#.*?#\}|https?://\S+", "", text, flags=re.DOTALL).splitlines(), start=1)
+
+
+def _of_document(text: str) -> Iterator[tuple[int, str]]:
+    # A quotation names a text on a screen of another party; code names what is so called.
+    yield from enumerate(re.sub(r"`[^`\n]+`", "", text).splitlines(), start=1)
+
+
+def _hits(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    parts = {".py": _of_python, ".html": _of_template}.get(path.suffix, _of_document)(text)
+    return [
+        f"{documents.name_of(path)}:{line}: {found[0]!r}; write: {instead}"
+        for line, part in parts
+        for pattern, instead in _PATTERNS.items()
+        for found in pattern.finditer(" ".join(part.split()))
+    ]
+
+
+def _files() -> list[Path]:
+    code = documents.tracked("bunqflask/*.py", "templates/*.html", "bunqflask/sandbox/*.html")
+    return sorted({*code, *documents.all_documents()})
+
+
+def test_banned_words_do_not_occur() -> None:
+    hits = {documents.name_of(path): _hits(path) for path in _files()}
+    assert [hit for name, found in hits.items() if name not in NOT_YET_CLEAN for hit in found] == []
+
+
+def test_files_that_are_clean_leave_the_list() -> None:
+    unclean = {documents.name_of(path) for path in _files() if _hits(path)}
+    assert NOT_YET_CLEAN - unclean == set()
+
+
+@pytest.mark.parametrize("pattern", BANNED)
+def test_a_pattern_finds_something(pattern: str) -> None:
+    examples = (
+        "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for that moment of "
+        "trouble at the gate, with patience, in a stretch of kept sums and kept pages. Left sessions, a first history, "
+        "proof of balance, bunq's own words; it takes its turn, takes nothing more and heals. Read now! The vault is "
+        "in step with the word of those told apart."
+    )
+    assert re.search(pattern, examples, re.IGNORECASE)
+
+
+def test_comments_docstrings_and_messages_are_looked_at() -> None:
+    code = '"""Doc."""\n\n\ndef go():\n    """Inner."""\n    x = "plain"  # why\n    return _("shown") + x\n'
+    assert [part for _line, part in _of_python(code)] == ["# why", "Doc.", "Inner.", "shown"]
