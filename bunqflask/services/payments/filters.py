@@ -57,6 +57,10 @@ def unindexed(column: Any) -> Any:
     return func.coalesce(column, column)
 
 
+def _size_of(payment: Any) -> Any:
+    return func.abs(unindexed(payment.amount), type_=payment.amount.type)
+
+
 @dataclass(frozen=True)
 class FilterField:
     """One filter that a payment passes or not.
@@ -79,8 +83,8 @@ FIELDS = (
         lambda value: PaymentTotal.direction == (1 if value == "in" else -1),
     ),
     FilterField("type", lambda payment, value: payment.type == value, lambda value: PaymentTotal.type == value),
-    FilterField("at_least", lambda payment, value: func.abs(unindexed(payment.amount)) >= value),
-    FilterField("at_most", lambda payment, value: func.abs(unindexed(payment.amount)) <= value),
+    FilterField("at_least", lambda payment, value: _size_of(payment) >= value),
+    FilterField("at_most", lambda payment, value: _size_of(payment) <= value),
     FilterField("search", lambda payment, value: fulltext.contains(payment, value)),
 )
 # What is asked of a payment's amount, all of which its index answers.

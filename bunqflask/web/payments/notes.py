@@ -6,6 +6,8 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 
 from bunqflask.services.payments import details, notes, repository
+from bunqflask.services.payments.lines import PaymentDetail
+from bunqflask.services.payments.repository import Scope
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import note_errors, note_presenters
 from bunqflask.web.ui.htmx import wants_fragment
@@ -29,20 +31,22 @@ _TYPES = [
 @polled
 def index(payment_row_id: int) -> ResponseReturnValue:
     """The notes on a payment. Asked for as a fragment, stale ones are read from bunq first."""
-    details.get(repository.scope_of(g.team_member), payment_row_id)
+    scope = repository.scope_of(g.team_member)
+    payment = details.get(scope, payment_row_id)
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
     stored = notes.of(payment_row_id)
     if stored.is_stale and stored.is_due:
         notes.fetch(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
-    return _fragment(payment_row_id)
+        return _fragment_now(payment_row_id)
+    return _fragment(payment, scope)
 
 
 @bp.post("/notes")
 def refresh(payment_row_id: int) -> ResponseReturnValue:
     """Read the notes from bunq now."""
     notes.fetch(g.team_member, payment_row_id, patience_s=_PRESS_PATIENCE_S)
-    return _fragment(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
+    return _fragment_now(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
 
 
 @bp.get("/attachments/<long:attachment_id>")
@@ -67,9 +71,13 @@ def _page_of(payment_row_id: int) -> str:
     return url_for("payments.show", payment_row_id=payment_row_id, _anchor="notes")
 
 
-def _fragment(payment_row_id: int, *, focus: bool = False) -> Response:
+def _fragment_now(payment_row_id: int, *, focus: bool = False) -> Response:
+    """Show what is stored after bunq was asked: the connection may have ended meanwhile."""
     scope = repository.scope_of(g.team_member)
-    payment = details.get(scope, payment_row_id)
+    return _fragment(details.get(scope, payment_row_id), scope, focus=focus)
+
+
+def _fragment(payment: PaymentDetail, scope: Scope, *, focus: bool = False) -> Response:
     card = note_presenters.card(payment, scope.by_id[payment.account.connection_id], focus=focus)
     response = make_response(render_template("payments/_notes.html", card=card))
     response.vary.add("HX-Request")
