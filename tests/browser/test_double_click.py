@@ -37,8 +37,8 @@ def test_a_form_is_not_sent_again_while_its_answer_is_on_the_way(robin: Page, si
 def test_confirming_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
     robin.goto("/connections/1/accounts")
-    open_details(robin, "Sharing and connection")
-    button(robin, "Connect again").dblclick()
+    open_details(robin, "Sharing and settings")
+    button(robin, "Reconnect").dblclick()
     expect(heading(robin, "Connect Jodi Walker again")).to_be_visible()
     assert count(site, ConsentAttempt) == 2
     go_to_bunq(robin)
@@ -61,10 +61,10 @@ def test_refreshing_asks_bunq_once(robin: Page, site: ThreadSite, bank: Bank) ->
 def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
     robin.goto("/")
-    open_details(robin, "Sharing and connection")
+    open_details(robin, "Sharing and settings")
     robin.get_by_role("link", name="Disconnect…").dblclick()
     expect(robin.get_by_role("dialog")).to_be_visible()
-    robin.get_by_label("Erase them too (cannot be undone)").check()
+    robin.get_by_label("Delete them too (can’t be undone)").check()
     bank.forget_calls()
     button(robin, "Disconnect").dblclick()
     expect(robin.get_by_role("status").filter(has_text="Disconnected Jodi Walker.")).to_be_visible()
@@ -73,5 +73,5 @@ def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite,
     assert count(site, Connection) == 0
 
     ask(robin)
-    button(robin, "Cancel this attempt").dblclick()
-    expect(heading(robin, "Attempt cancelled")).to_be_visible()
+    button(robin, "Cancel").dblclick()
+    expect(heading(robin, "Cancelled")).to_be_visible()

@@ -38,7 +38,7 @@ def test_denied_at_bunq(robin: Page, profiles: Profiles, site: ThreadSite) -> No
     expect(heading(robin, "Not approved")).to_be_visible()
     expect(heading(waiting, "Not approved")).to_be_focused()
     for page in (robin, waiting):
-        expect(page.get_by_text("Access was refused at bunq. Nothing was stored.")).to_be_visible()
+        expect(page.get_by_text("The request was declined in the bunq app. Nothing was stored.")).to_be_visible()
     waiting.get_by_role("link", name="Back to accounts").click()
     expect(waiting.get_by_text("No accounts yet.")).to_be_visible()
     start_again(robin, "Start again")
@@ -51,8 +51,8 @@ def test_denied_where_bunq_keeps_the_person(robin: Page, site: ThreadSite) -> No
     go_to_bunq(robin)
     button(robin, "Deny").click()
     expect(robin.get_by_text("Access was refused. You can close this page.")).to_be_visible()
-    button(waiting, "Cancel this attempt").click()
-    expect(heading(waiting, "Attempt cancelled")).to_be_visible()
+    button(waiting, "Cancel").click()
+    expect(heading(waiting, "Cancelled")).to_be_visible()
     start_again(waiting, "Start again")
 
 
@@ -65,15 +65,15 @@ def test_expired(robin: Page, profiles: Profiles, site: ThreadSite) -> None:
     phone = profiles.new_page(site.url)
     phone.goto(link)
     expect(heading(phone, "The code is no longer valid")).to_be_visible()
-    start_again(robin, "New code")
+    start_again(robin, "Get a new code")
 
 
 def test_cancelled(robin: Page, profiles: Profiles, site: ThreadSite) -> None:
     profiles.expected_statuses = {410}
     ask(robin)
     link = robin.get_by_label("Or send this link").input_value()
-    button(robin, "Cancel this attempt").click()
-    expect(heading(robin, "Attempt cancelled")).to_be_visible()
+    button(robin, "Cancel").click()
+    expect(heading(robin, "Cancelled")).to_be_visible()
     robin.goto(link)
     expect(robin.get_by_text("Nothing was stored.")).to_be_visible()
     start_again(robin, "Start again")
@@ -88,7 +88,7 @@ def test_an_approval_that_comes_back_twice_changes_nothing(robin: Page, profiles
     accept(robin)
     expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
     robin.goto(came_back[0])
-    expect(heading(robin, "This link was already used, or belongs to another browser")).to_be_visible()
+    expect(heading(robin, "This link has already been used, or was started in another browser")).to_be_visible()
     assert count(site, Connection) == 1
     start_again(robin, "Start again in this browser")
 
@@ -116,12 +116,12 @@ def test_bunq_away_after_the_approval_finishes_by_itself(robin: Page, site: Thre
     go_to_bunq(robin)
     bank.fault(call="POST session-server", fault="html-503", times=None)
     accept(robin)
-    expect(heading(robin, "bunq does not answer right now")).to_be_visible()
-    lead = robin.get_by_text("Your approval is kept: you may close this page.")
+    expect(heading(robin, "bunq isn’t responding")).to_be_visible()
+    lead = robin.get_by_text("Your approval is saved, so you can close this page.")
     expect(lead).to_contain_text("Next try at")
     robin.goto("/")
-    expect(robin.get_by_text("A permission was given; the accounts are still to be fetched.")).to_be_visible()
-    robin.get_by_role("link", name="Go on").click()
+    expect(robin.get_by_text("Approved – we’re still fetching the accounts.")).to_be_visible()
+    robin.get_by_role("link", name="Continue").click()
     expect(lead).to_be_visible()
     bank.no_faults()
     change(site, ConsentAttempt, next_try_at=datetime.now(UTC))
@@ -147,12 +147,12 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     robin.goto("/")
     expect(robin.get_by_text("Jodi Walker needs to approve again")).to_be_visible(timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()
-    button(robin, "Connect again").first.click()
+    button(robin, "Reconnect").first.click()
     expect(heading(robin, "Connect Jodi Walker again")).to_be_visible()
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
     expect(heading(robin, "Connected again: Jodi Walker")).to_be_visible()
-    said = "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was stored twice."
+    said = "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer shared")
     assert count(site, Connection) == 1
@@ -161,11 +161,11 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
 def test_a_renewal_by_somebody_else_is_asked_about(robin: Page, site: ThreadSite) -> None:
     connect(robin)
     renew(robin, person="Walker Studio B.V. (company)")
-    expect(heading(robin, "This is another person")).to_be_visible()
+    expect(heading(robin, "Someone else approved")).to_be_visible()
     assert count(site, Connection) == 1
     button(robin, "Connect Walker Studio B.V. as well").click()
     expect(heading(robin, "Connected: Walker Studio B.V.")).to_be_visible()
-    robin.get_by_role("link", name="To all accounts").click()
+    robin.get_by_role("link", name="Go to accounts").click()
     for name in ("Jodi Walker", "Walker Studio B.V."):
         expect(robin.get_by_role("heading", level=2, name=name)).to_be_visible()
 

@@ -56,29 +56,29 @@ def test_connecting_and_disconnecting_with_the_keyboard(robin: Page) -> None:
     expect(heading(robin, "You are at the simulated bank")).to_be_visible()
     press(robin, "Accept")
     expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
-    press(robin, "To all accounts")
+    press(robin, "Go to accounts")
     expect(heading(robin, "Accounts")).to_be_visible()
 
-    press(robin, "Sharing and connection")
+    press(robin, "Sharing and settings")
     press(robin, "Disconnect…")
     dialog = robin.get_by_role("dialog", name="Disconnect Jodi Walker?")
     expect(dialog).to_be_visible()
-    expect(dialog.get_by_role("link", name="Keep connected")).to_be_focused()
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     robin.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(robin.get_by_role("link", name="Disconnect…")).to_be_focused()
 
     robin.keyboard.press("Enter")
-    expect(dialog.get_by_role("link", name="Keep connected")).to_be_focused()
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
     robin.keyboard.press("Enter")
     expect(dialog).to_be_hidden()
     expect(robin.get_by_role("link", name="Disconnect…")).to_be_focused()
 
     robin.keyboard.press("Enter")
     expect(dialog).to_be_visible()
-    tab_to(robin, "Keep them, readable but no longer updated")
+    tab_to(robin, "Keep them (read-only, no more updates)")
     robin.keyboard.press("ArrowDown")
-    assert focused(robin) == "Erase them too (cannot be undone)"
+    assert focused(robin) == "Delete them too (can’t be undone)"
     press(robin, "Disconnect")
     expect(robin.get_by_role("status").filter(has_text="Disconnected Jodi Walker.")).to_be_visible()
     expect(robin.get_by_text("No accounts yet.")).to_be_visible()
@@ -87,7 +87,7 @@ def test_connecting_and_disconnecting_with_the_keyboard(robin: Page) -> None:
 def test_tab_stays_inside_an_open_dialog(robin: Page) -> None:
     connect(robin)
     robin.goto("/")
-    press(robin, "Sharing and connection")
+    press(robin, "Sharing and settings")
     press(robin, "Disconnect…")
     expect(robin.get_by_role("dialog")).to_be_visible()
     for key in ("Tab", "Shift+Tab"):

@@ -36,7 +36,7 @@ def test_a_member_logs_in_and_connects_and_a_waiting_tab_moves_on_by_itself(page
     polled: list[Response] = []
     second.on("response", lambda response: polled.append(response) if "/status" in response.url else None)
     second.goto(robin.url)
-    expect(second.get_by_text("Waiting for approval. This page moves on by itself.")).to_be_visible()
+    expect(second.get_by_text("Waiting for approval. This page updates automatically.")).to_be_visible()
 
     go_to_bunq(robin)
     assert robin.title().startswith("[SIMULATED]")
@@ -54,7 +54,7 @@ def test_a_member_logs_in_and_connects_and_a_waiting_tab_moves_on_by_itself(page
 
 def test_accounts_are_refreshed_and_a_stale_list_refreshes_itself(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
-    robin.get_by_role("link", name="To all accounts").click()
+    robin.get_by_role("link", name="Go to accounts").click()
     expect(robin.get_by_role("definition")).to_have_text("€8,615.00")
     bank.forget_calls()
     button(robin, "Refresh Jodi Walker").click()
@@ -89,7 +89,7 @@ def test_every_kind_of_account_of_a_company_is_shown(robin: Page) -> None:
     expect(rows["VAT"].get_by_role("progressbar")).to_have_js_property("value", 62)
     expect(rows["Studio rent"]).to_contain_text("Joint with S. Okafor")
     expect(rows["Pension"]).to_contain_text("Unknown type: Pension")
-    expect(robin.get_by_role("row").filter(has_text="At another bank")).to_contain_text("No IBAN from bunq")
+    expect(robin.get_by_role("row").filter(has_text="At another bank")).to_contain_text("No IBAN")
     closed = robin.get_by_role("row").filter(has_text="Old project")
     expect(closed).to_be_hidden()
     open_details(robin, "1 closed account")

@@ -21,9 +21,9 @@ def test_notes_follow_the_page_by_themselves_and_files_are_kept(robin: Page, sit
     expect(robin.get_by_text("and another")).to_be_visible()
     expect(robin.locator("#say")).to_contain_text("Last successful look at bunq just now")
     paid.attach(paid.file_id, "the receipt")
-    button(robin, "Look again").click()
+    button(robin, "Check again").click()
     expect(robin.get_by_text("the receipt")).to_be_visible()
-    expect(button(robin, "Look again")).to_be_focused()
+    expect(button(robin, "Check again")).to_be_focused()
     assert screenshots.look(robin, "notes") == []
     with robin.expect_download() as download:
         robin.get_by_role("link", name=f"File {paid.file_id}").first.click()

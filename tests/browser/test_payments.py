@@ -50,7 +50,7 @@ def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
     fifty_first = payer.locator(".pay .go").nth(50)
     expect(fifty_first).to_be_focused()
     older.click()
-    expect(payer.get_by_text("These are the oldest payments stored here.")).to_be_visible()
+    expect(payer.get_by_text("That’s everything.")).to_be_visible()
     assert len(rows(payer)) == len(set(rows(payer))) == 120
 
     payer.keyboard.press("/")
@@ -58,7 +58,7 @@ def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
     payer.keyboard.press("Enter")
     expect(payer.locator("#say")).to_have_text("1 of 120 payments shown")
     assert payer.url.endswith("/payments?q=cafe")
-    expect(payer.get_by_label("Search name, text, IBAN or amount")).to_be_focused()
+    expect(payer.get_by_label("Search by name, description, IBAN or amount")).to_be_focused()
 
     open_details(payer, "More filters")
     payer.get_by_label("At least").fill("1.234")
@@ -75,11 +75,11 @@ def test_much_that_is_found_is_added_up_by_itself(robin: Page, site: ThreadSite)
         history.store(history.account(MAIN), [Paid(at="2026-10-02T10:00Z", amount="-1", name="Koffie")] * 5_001)
         db.session.remove()
     robin.goto("/payments")
-    robin.get_by_label("Search name, text, IBAN or amount").fill("koffie")
+    robin.get_by_label("Search by name, description, IBAN or amount").fill("koffie")
     robin.keyboard.press("Enter")
     expect(robin.locator("#say")).to_have_text("5,001 of 5,001 payments shown")
     expect(robin.locator("#result")).to_contain_text("Out −€5,001.00")
-    expect(robin.get_by_role("link", name="Add them up")).to_have_count(0)
+    expect(robin.get_by_role("link", name="Show totals")).to_have_count(0)
     assert robin.url.endswith("/payments?q=koffie")
 
 
@@ -88,7 +88,7 @@ def test_payments_without_scripts(payer: Page, profiles: Profiles, site: ThreadS
     page.goto(ACCOUNT)
     newest = page.locator(".pay").count()
     page.get_by_role("link", name="Load older payments").click()
-    expect(page.get_by_role("link", name="Back to the newest")).to_be_visible()
+    expect(page.get_by_role("link", name="Back to latest")).to_be_visible()
     assert page.locator(".pay").count() == newest == 50
     page.get_by_label("Out", exact=True).check(force=True)
     button(page, "Search").click()
@@ -109,6 +109,6 @@ def test_payments_are_usable_by_everybody(payer: Page, profiles: Profiles) -> No
         findings += screenshots.look(payer, name)
     payer.goto("/payments")
     payer.goto(rows(payer)[0])
-    expect(payer.locator("#notes")).to_contain_text("bunq does not show us the notes of this payment.")
+    expect(payer.locator("#notes")).to_contain_text("bunq doesn’t show us the notes of this payment.")
     findings += screenshots.look(payer, "payment")
     assert findings == [], "\n".join(findings)

@@ -57,7 +57,7 @@ def test_two_phones_the_holder_approves_and_the_member_confirms(profiles: Profil
     expect(robin.get_by_role("main")).to_contain_text("Jodi Walker approved on another device.")
     assert "4,118" not in robin.content(), "balances are shown before anybody has confirmed"
     robin.goto("/")
-    robin.get_by_role("link", name="Go on").tap()
+    robin.get_by_role("link", name="Continue").tap()
     button(robin, "Yes, connect Jodi Walker").tap()
     expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("€1,643.00")
@@ -87,6 +87,6 @@ def test_a_link_works_in_the_first_browser_only(robin: Page, profiles: Profiles,
     button(first, "Continue to bunq").tap()
     expect(heading(first, "You are at the simulated bank")).to_be_visible()
     button(second, "Continue to bunq").tap()
-    expect(heading(second, "This link was already used, or belongs to another browser")).to_be_visible()
+    expect(heading(second, "This link has already been used, or was started in another browser")).to_be_visible()
     button(first, "Accept").tap()
     expect(heading(first, "You can close this page")).to_be_visible()

@@ -45,7 +45,7 @@ def ground(page: Page) -> str:
 def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles: Profiles, site: ThreadSite) -> None:
     sam = arrive(profiles, site, SAM)
     connect(robin)
-    expect(robin.get_by_text("Only you see this")).to_be_visible()
+    expect(robin.get_by_text("Only you can see this")).to_be_visible()
     sam.reload()
     expect(sam.get_by_text("No accounts yet.")).to_be_visible()
 
@@ -53,14 +53,14 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     expect(robin.get_by_text("The team can now read the accounts of Jodi Walker.")).to_be_visible()
     expect(robin.get_by_text("Shared with the team")).to_be_visible()
     sam.reload()
-    expect(sam.get_by_text("Shared with you, read only")).to_be_visible()
+    expect(sam.get_by_text("Shared with you (read-only)")).to_be_visible()
     expect(sam.get_by_role("row").filter(has_text="Car")).to_contain_text("€954.00")
     open_details(sam, "Who connected this")
     expect(sam.get_by_text("Robin de Vries")).to_be_visible()
     offered = sam.get_by_role("main").locator("button:visible, .btn:visible").all_inner_texts()
     assert [text.strip() for text in offered] == ["Connect bunq"], "a guest is offered what would be refused"
 
-    open_details(robin, "Sharing and connection")
+    open_details(robin, "Sharing and settings")
     button(robin, "Stop sharing with the team").click()
     expect(robin.get_by_text("The accounts of Jodi Walker are private again.")).to_be_visible()
     sam.reload()
@@ -145,7 +145,7 @@ def test_a_new_password_logs_out_the_others(robin: Page, profiles: Profiles, sit
     if again.count():
         again.fill("another horse and battery")
     button(robin, "Change password").click()
-    expect(robin.get_by_text("The password is changed, and other browsers are logged out.")).to_be_visible()
+    expect(robin.get_by_text("Password changed. You’ve been logged out everywhere else.")).to_be_visible()
     assert count(site, Login) == 1
     other.reload()
     expect(heading(other, "Log in")).to_be_visible()
@@ -155,7 +155,7 @@ def test_a_new_password_logs_out_the_others(robin: Page, profiles: Profiles, sit
 def test_a_lapsed_login_leads_to_login_and_back(robin: Page, site: ThreadSite, pressed: str) -> None:
     connect(robin)
     robin.goto("/connections/1/accounts")
-    open_details(robin, "Sharing and connection")
+    open_details(robin, "Sharing and settings")
     change(site, Login, last_seen_at=LONG_AGO)
     robin.get_by_role("main").locator("button, a").filter(has_text=pressed.split()[0]).last.click()
     expect(robin.get_by_text("You were logged out after 30 minutes without use.")).to_be_visible()

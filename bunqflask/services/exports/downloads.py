@@ -63,7 +63,7 @@ def make(
     _check(formats, period)
     accounts = statements.chosen(scope, account_ids)
     if not accounts:
-        raise PeriodRefused(_("No payments have been read for these accounts yet."))
+        raise PeriodRefused(_("No payments have been imported for these accounts yet."))
     snapshot = Snapshot()
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader

@@ -168,11 +168,11 @@ def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
     if standing.state == SyncState.NOT_LISTED:
         return _("bunq does not list the payments of this account.")
     if not coverage.is_complete(state.covered):
-        return _("The history of this account has not been read to its beginning yet.")
+        return _("The history of this account is not fully imported yet.")
     is_over = before <= clock.now()
     # A period that is over has to be synced once after its end.
     if standing.synced_at is None or (is_over and standing.synced_at < before):
-        return _("bunq was last asked for these payments before the period ended.")
+        return _("The last update from bunq was before the period ended.")
     query = select(Payment.id).where(
         Payment.id.in_([each.row_id for each in state.discrepancies]), Payment.created_at < before
     )
@@ -194,7 +194,7 @@ def _discrepancies(account: AccountBalance, discrepancies: Sequence[Discrepancy]
         "missing": _("something is missing before the payment of %(time)s"),
         "duplicate": _("the payment of %(time)s is there twice"),
         "changed": _("the payment of %(time)s has changed"),
-        "unknown": _("bunq tells no balance after the payment of %(time)s"),
+        "unknown": _("bunq gave no balance after the payment of %(time)s"),
     }
     places = [
         kinds[each.kind] % {"time": f"{each.payment.created_at.astimezone(zone):%Y-%m-%d %H:%M}"}

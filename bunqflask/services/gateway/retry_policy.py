@@ -130,13 +130,13 @@ def _policies() -> dict[ErrorKind, ErrorPolicy]:
 
 def _temporary() -> dict[ErrorKind, ErrorPolicy]:
     """Errors that end without anybody doing anything."""
-    minute, nobody = timedelta(minutes=1), _("Nobody: it heals by itself")
+    minute, nobody = timedelta(minutes=1), _("No one needs to; this fixes itself")
     return {
         ErrorKind.WAITING: ErrorPolicy(
             retry_after=timedelta(seconds=_USUAL_WAIT_S),
             cause="bunq",
             needs_person=False,
-            title=_("bunq asks us to wait"),
+            title=_("bunq has asked us to wait"),
             lead=_("Nothing is lost. Please try again in a moment."),
             who=nobody,
             status=503,
@@ -145,8 +145,11 @@ def _temporary() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=minute,
             cause="bunq",
             needs_person=False,
-            title=_("bunq does not answer right now"),
-            lead=_("bunq is away or in maintenance. What is stored stays readable; we try again by ourselves."),
+            title=_("bunq isn’t responding"),
+            lead=_(
+                "bunq is down or under maintenance. Everything stored here is still readable; we’ll retry "
+                "automatically."
+            ),
             who=nobody,
             status=503,
         ),
@@ -154,8 +157,8 @@ def _temporary() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=minute,
             cause="bunq",
             needs_person=False,
-            title=_("bunq does not answer right now"),
-            lead=_("We could not reach bunq. What is stored stays readable; we try again by ourselves."),
+            title=_("bunq isn’t responding"),
+            lead=_("We couldn’t reach bunq. Everything stored here is still readable; we’ll retry automatically."),
             who=nobody,
             status=503,
         ),
@@ -163,8 +166,8 @@ def _temporary() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=LONGEST_RETRY,
             cause="bunq",
             needs_person=False,
-            title=_("We did not understand bunq’s answer"),
-            lead=_("Nothing of it was stored. We try again by ourselves."),
+            title=_("We couldn’t understand bunq’s answer"),
+            lead=_("We stored none of it. We’ll retry automatically."),
             who=_("The person who runs this site"),
         ),
     }
@@ -173,13 +176,15 @@ def _temporary() -> dict[ErrorKind, ErrorPolicy]:
 def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
     """Errors of this server as a whole, which a successful setup ends."""
     admin = _("The person who runs this site")
-    safe = _("Your accounts and payments are safe and still readable here. New ones wait until this is solved.")
+    safe = _(
+        "Your accounts and payments are safe and still readable here. New payments will arrive once this is fixed."
+    )
     return {
         ErrorKind.SERVER_REFUSED: ErrorPolicy(
             retry_after=LONGEST_RETRY,
             cause="server",
             needs_person=True,
-            title=_("bunq does not accept this server’s address or key"),
+            title=_("bunq doesn’t accept this server’s address or key"),
             lead=safe,
             todo=(
                 _(
@@ -194,7 +199,7 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=LONGEST_RETRY,
             cause="server",
             needs_person=True,
-            title=_("bunq no longer knows this server"),
+            title=_("bunq no longer recognises this server"),
             lead=safe,
             todo=(_("Run setup with --new-installation on the server. Nobody needs to approve again."),),
             who=admin,
@@ -204,9 +209,9 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=LONGEST_RETRY,
             cause="server",
             needs_person=True,
-            title=_("We did not trust bunq’s answer"),
-            lead=_("It did not carry bunq's valid signature, so nothing of it was stored. We try again by ourselves."),
-            todo=(_("If it stays so, run setup on the server: it says what to do."),),
+            title=_("We couldn’t trust bunq’s answer"),
+            lead=_("It wasn’t validly signed by bunq, so we stored none of it. We’ll retry automatically."),
+            todo=(_("If this keeps happening, run setup on the server; it will tell you what to do."),),
             who=admin,
         ),
         ErrorKind.NOT_SET_UP: ErrorPolicy(
@@ -214,7 +219,7 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
             cause="server",
             needs_person=True,
             title=_("This server is not set up with bunq yet"),
-            lead=_("What is stored stays readable."),
+            lead=_("Everything stored here is still readable."),
             todo=(_("Run setup on the server."),),
             who=admin,
             status=503,
@@ -224,14 +229,17 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
 
 def _refusals() -> dict[ErrorKind, ErrorPolicy]:
     """bunq said no to what we asked."""
-    nobody = _("Nobody: it heals by itself")
+    nobody = _("No one needs to; this fixes itself")
     return {
         ErrorKind.CHECKING: ErrorPolicy(
             retry_after=_SOON,
             cause="permission",
             needs_person=False,
-            title=_("bunq refused us; we are finding out why"),
-            lead=_("It may be the permission, or this server's address. We ask bunq once more to know which."),
+            title=_("bunq rejected our request – finding out why"),
+            lead=_(
+                "Either the permission was revoked or this server’s address isn’t allowed. We’re asking bunq "
+                "again to find out which."
+            ),
             who=nobody,
             status=503,
         ),
@@ -239,18 +247,16 @@ def _refusals() -> dict[ErrorKind, ErrorPolicy]:
             retry_after=LONGEST_RETRY,
             cause="permission",
             needs_person=False,
-            title=_("bunq refused what we asked"),
-            lead=_("What is stored stays readable. We try again by ourselves."),
+            title=_("bunq rejected our request"),
+            lead=_("Everything stored here is still readable. We’ll retry automatically."),
             who=_("The person who runs this site"),
         ),
         ErrorKind.NOT_LISTED: ErrorPolicy(
             retry_after=NOT_LISTED_RETRY,
             cause="account",
             needs_person=False,
-            title=_("bunq does not list payments of this account"),
-            lead=_(
-                "Not every kind of account has payments that we may read. What is stored stays readable; we ask again."
-            ),
+            title=_("bunq doesn’t provide payments for this account"),
+            lead=_("Some account types don’t allow it. Everything stored here is still readable; we’ll ask again."),
             who=nobody,
         ),
     }

@@ -101,7 +101,8 @@ def problem(connection: ConnectionOverview) -> Problem | None:
         when = f"{formatting.day(since, 'short')} {formatting.clock(since)}"
         return Problem(
             title=_("%(name)s needs to approve again") % {"name": formatting.name(connection.holder_name)},
-            lead=_("bunq refused our permission on %(when)s. What is stored stays readable.") % {"when": when},
+            lead=_("bunq stopped accepting our permission on %(when)s. Everything stored here is still readable.")
+            % {"when": when},
             status=200,
             facts=shown_facts(connection.error_facts),
         )

@@ -121,7 +121,7 @@ def type_label(wrapper: str, currency: str, co_owners: Sequence[str] = ()) -> st
         "MonetaryAccountLight": _("Light account"),
         "MonetaryAccountSwitchService": _("Account moved from another bank"),
     }
-    label = labels.get(wrapper) or _("Unknown type: %(type)s") % {
+    label = labels.get(wrapper) or _("%(type)s (account type new to us)") % {
         "type": name(wrapper.removeprefix("MonetaryAccount"), 40)
     }
     if currency == HOME_CURRENCY:
@@ -171,7 +171,7 @@ def pill(
     if status in words:
         return Pill("neutral", words[status])
     if status not in ("ACTIVE", "CANCELLED"):
-        return Pill("neutral", _("Unknown state: %(state)s") % {"state": name(status, 30)})
+        return Pill("neutral", _("%(state)s (state new to us)") % {"state": name(status, 30)})
     return Pill("bad", _("Overdrawn")) if amount is not None and amount < 0 else None
 
 

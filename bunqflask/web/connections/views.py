@@ -58,7 +58,7 @@ def share(connection_id: int) -> ResponseReturnValue:
     """Let the whole team see this connection."""
     access.share(g.team_member, connection_id)
     name = _ending(overview.get(g.team_member, connection_id).holder_name)
-    flash(_("The team can now read the accounts of %(name)s.") % {"name": name})
+    flash(_("The accounts of %(name)s are now shared with the team.") % {"name": name})
     return redirect(url_for("connections.index", connection_id=connection_id))
 
 
@@ -82,8 +82,8 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
     end_connection(connection_id, erase=request.form.get("data") == "erase")
     flash(
         _(
-            "Disconnected %(name)s. The permission itself can only be withdrawn in the bunq app: "
-            "Profile › Security › App connections."
+            "%(name)s is disconnected. To revoke the permission itself, use the bunq app: Profile › "
+            "Security › App connections."
         )
         % {"name": name}
     )

@@ -53,7 +53,7 @@ def _attempt_of(error: ConsentError) -> ConsentAttempt | None:
 def _not_approved() -> Problem:
     return Problem(
         title=_("Not approved"),
-        lead=_("Access was refused at bunq. Nothing was stored."),
+        lead=_("The request was declined in the bunq app. Nothing was stored."),
         who=_("The account holder, by approving in the bunq app"),
         todo=_how_to_start_again(),
         status=403,
@@ -64,7 +64,7 @@ def _not_approved() -> Problem:
 def _attempt_expired(attempt: ConsentAttempt) -> Problem:
     return Problem(
         title=_("The code is no longer valid"),
-        lead=_("It worked for 10 minutes, until %(time)s. Nothing was stored.")
+        lead=_("It was valid for 10 minutes, until %(time)s. Nothing was stored.")
         % {"time": formatting.clock(attempt.expires_at)},
         todo=_how_to_start_again(),
         who=formatting.name(attempt.member.name),
@@ -75,13 +75,10 @@ def _attempt_expired(attempt: ConsentAttempt) -> Problem:
 
 def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
     return Problem(
-        title=_("Attempt cancelled"),
-        lead=_("Code and link of this attempt no longer work. Nothing was stored."),
+        title=_("Cancelled"),
+        lead=_("The code and link no longer work. Nothing was stored."),
         todo=[
-            _(
-                "If you have approved already: you can withdraw that in the bunq app, "
-                "under Profile › Security › App connections."
-            ),
+            _("If you already approved, you can revoke it in the bunq app: Profile › Security › App connections."),
             *_how_to_start_again(),
         ],
         who=formatting.name(attempt.member.name),
@@ -91,14 +88,11 @@ def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
 
 
 def _used_or_elsewhere(status: int) -> Problem:
-    looks = _("Look at your accounts: perhaps all went well already.")
+    looks = _("Check your accounts; it may already have worked.")
     return Problem(
-        title=_("This link was already used, or belongs to another browser"),
+        title=_("This link has already been used, or was started in another browser"),
         lead=_("Nothing has changed."),
-        happened=_(
-            "Each approval has its own address, which works once, for ten minutes, and only in the browser "
-            "in which it began."
-        ),
+        happened=_("Each approval link works once, for ten minutes, and only in the browser where it was started."),
         todo=[*([looks] if g.get("team_member") else []), *_how_to_start_again()],
         who=_("You, or the person who sent you the link"),
         status=status,

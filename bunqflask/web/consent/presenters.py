@@ -62,7 +62,7 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
             "name": formatting.name(attempt.granted_user_name)
         }
     else:
-        text = _("A permission was given; the accounts are still to be fetched.")
+        text = _("Approved – we’re still fetching the accounts.")
     return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
 
 
@@ -84,13 +84,11 @@ def problem(attempt: ConsentAttempt) -> Problem | None:
     if attempt.error_kind is None or attempt.step not in (AttemptStep.CONNECTING, AttemptStep.EXCHANGING):
         return None
     if attempt.error_kind == ErrorKind.WAITING:
-        return Problem(
-            title=_("Approved. Fetching the accounts"), lead=_("bunq asks us to wait for a moment."), status=200
-        )
+        return Problem(title=_("Approved. Fetching the accounts"), lead=_("bunq has asked us to wait."), status=200)
     policy = policy_for(attempt.error_kind)
     return Problem(
         title=policy.title,
-        lead=policy.lead if policy.todo else _("We try again by ourselves."),
+        lead=policy.lead if policy.todo else _("We’ll retry automatically."),
         todo=list(policy.todo),
         who=policy.who,
         status=policy.status,
@@ -103,7 +101,7 @@ def failed_problem(attempt: ConsentAttempt) -> Problem:
     message = failure_message(attempt.failure)
     return Problem(
         title=message.title,
-        lead=_("The approval could not be used and is erased here. Please approve once more."),
+        lead=_("We couldn’t use the approval, so we deleted it. Please approve again."),
         happened=message.happened,
         who=message.who,
         reference=attempts.reference(attempt),

@@ -32,7 +32,7 @@ def problem(error: Exception, reference: str, ways: list[Way]) -> Problem:
     happened, todo = causes.get(fault, broken) if fault is not None else broken
     return Problem(
         title=_("This server cannot store anything right now"),
-        lead=_("What was stored before is safe. This page could not be made or saved."),
+        lead=_("Your data is safe. We couldn’t load or save this page."),
         happened=happened,
         todo=[todo],
         who=_("The person who runs this site"),

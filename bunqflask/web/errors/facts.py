@@ -9,5 +9,5 @@ from bunqflask.i18n import gettext as _
 
 def shown_facts(facts: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Return what bunq said, with labels."""
-    labels = {"status": _("bunq’s status"), "message": _("bunq’s words"), "response_id": _("bunq’s response id")}
+    labels = {"status": _("bunq’s status"), "message": _("bunq’s message"), "response_id": _("bunq’s response id")}
     return [(label, str(facts[name])) for name, label in labels.items() if name in facts] if facts else []

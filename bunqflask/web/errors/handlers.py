@@ -63,11 +63,11 @@ def bunq_problem(error: BunqError) -> Problem:
 
 def _origin_refused(error: OriginRefused) -> ResponseReturnValue:
     problem = Problem(
-        title=_("This form came from another address"),
+        title=_("You opened this site at a different address"),
         lead=_("Nothing was changed."),
-        happened=_("This site takes forms only from its own pages at %(address)s.") % {"address": error.ours},
+        happened=_("Forms only work at %(address)s.") % {"address": error.ours},
         todo=[_("Open %(address)s and try again there.") % {"address": error.ours}],
-        who=_("You; if that is the address you use, the person who runs this site, by setting PUBLIC_URL"),
+        who=_("You – or, if that address is wrong, the person who runs this site (PUBLIC_URL)"),
         status=403,
     )
     return page(problem)
@@ -76,7 +76,7 @@ def _origin_refused(error: OriginRefused) -> ResponseReturnValue:
 def _secret_unreadable(error: SecretUnreadable) -> ResponseReturnValue:
     problem = Problem(
         title=_("A stored secret cannot be opened"),
-        lead=_("Nothing was changed and nothing is lost, as long as the key is kept."),
+        lead=_("Nothing is lost as long as you still have the key."),
         happened=_("A key that protects what is stored is missing from ENCRYPTION_KEYS."),
         todo=[_("Put the old key back into ENCRYPTION_KEYS, behind the first one, and restart.")],
         who=_("The person who runs this site"),
@@ -94,8 +94,8 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
     if disk.refuses(error):
         return page(disk.problem(error, reference, back()))
     problem = Problem(
-        title=_("This site cannot reach its own data right now"),
-        lead=_("What was stored before is safe. This page could not be made or saved."),
+        title=_("The database isn’t responding right now"),
+        lead=_("Your data is safe. We couldn’t load or save this page."),
         todo=[_("Try again in a moment.")],
         who=_("The person who runs this site"),
         reference=reference,
@@ -118,11 +118,11 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return page(_not_found())
     titles = {
         400: _("The request could not be read"),
-        405: _("This address takes no such request"),
-        413: _("That is too much at once"),
+        405: _("That doesn’t work at this address"),
+        413: _("That’s too large"),
     }
     problem = Problem(
-        title=titles.get(error.code, _("This did not work")),
+        title=titles.get(error.code, _("That didn’t work")),
         lead=_("Nothing was changed."),
         todo=[_("Go back and try again.")],
         who=_("You"),
@@ -144,8 +144,8 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
         return page(disk.problem(error, reference, back()))
     problem = Problem(
         title=_("Something went wrong here"),
-        lead=_("What was stored before is safe."),
-        happened=_("This is a mistake in bunqflask, not yours."),
+        lead=_("Your data is safe."),
+        happened=_("This is a bug in bunqflask, not something you did."),
         todo=[_("Try again. If it happens again, tell the person who runs this site, with the reference.")],
         who=_("The person who runs this site"),
         reference=reference,
@@ -158,9 +158,9 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
 def _not_found() -> Problem:
     return Problem(
         title=_("Not found, or not shared with you"),
-        lead=_("There is nothing here that you can see."),
+        lead=_("There’s nothing here you have access to."),
         todo=[_("If a colleague sent you this address, ask them to share the connection with the team.")],
-        who=_("The team member it belongs to"),
+        who=_("The team member who owns it"),
         status=404,
         ways=back(),
     )
@@ -180,9 +180,9 @@ def _not_set_up() -> Problem:
 
 def _form_too_old() -> Problem:
     return Problem(
-        title=_("This page was open for too long"),
+        title=_("This page is out of date"),
         lead=_("Nothing was changed."),
-        happened=_("You logged in or out since it was opened, or this browser keeps no cookies for this site."),
+        happened=_("You’ve logged in or out since opening it, or your browser blocks cookies here."),
         todo=[_("Open the page again and repeat what you did.")],
         who=_("You"),
         status=400,

@@ -31,7 +31,7 @@ def failure_message(failure: AttemptFailure | None) -> FailureMessage:
     spent = _("Something went wrong after you approved")
     table: dict[AttemptFailure, tuple[str, str, str, int]] = {
         AttemptFailure.NO_CODE: (
-            _("bunq sent no approval along"),
+            _("bunq sent you back without an approval"),
             _("bunq sent you back without an approval."),
             you,
             400,
@@ -44,36 +44,36 @@ def failure_message(failure: AttemptFailure | None) -> FailureMessage:
         ),
         AttemptFailure.CODE_REFUSED: (
             spent,
-            _("bunq did not accept its own approval: it was used already, or it is too old."),
+            _("bunq did not accept its own approval: it has been used already, or is too old."),
             holder,
             400,
         ),
         AttemptFailure.CLIENT_REFUSED: (
             spent,
-            _("bunq does not know this site by the name and secret it was set up with. Setup has to be run again."),
+            _("bunq doesn’t recognise this site’s credentials. Setup has to be run again."),
             admin,
             502,
         ),
-        AttemptFailure.WAITING: (spent, _("bunq had no time for us, and the approval works only once."), holder, 503),
+        AttemptFailure.WAITING: (spent, _("bunq was too busy, and an approval can be used only once."), holder, 503),
         AttemptFailure.UNAVAILABLE: (
             spent,
-            _("bunq was away just when we used the approval, which works once."),
+            _("bunq was unavailable at that moment, and an approval can be used only once."),
             holder,
             503,
         ),
         AttemptFailure.NO_ANSWER: (
             spent,
-            _("bunq did not answer in time when we used the approval, which works once."),
+            _("bunq did not answer in time, and an approval can be used only once."),
             holder,
             504,
         ),
         AttemptFailure.NOT_TRUSTED: (
             spent,
-            _("bunq's answer could not be trusted, and the approval works only once."),
+            _("bunq’s answer could not be trusted, and an approval can be used only once."),
             admin,
             502,
         ),
-        AttemptFailure.NOT_UNDERSTOOD: (spent, _("bunq answered something that is not a permission."), admin, 502),
+        AttemptFailure.NOT_UNDERSTOOD: (spent, _("bunq’s answer wasn’t a valid permission."), admin, 502),
         AttemptFailure.INTERRUPTED: (
             spent,
             _("This server was interrupted just when it used the approval."),
@@ -82,17 +82,17 @@ def failure_message(failure: AttemptFailure | None) -> FailureMessage:
         ),
         AttemptFailure.GIVEN_UP: (
             spent,
-            _("bunq did not let us fetch the accounts for an hour, so the permission is erased here."),
+            _("We couldn’t fetch the accounts for an hour, so we deleted the permission."),
             holder,
             503,
         ),
         AttemptFailure.SECRET_REFUSED: (
             spent,
-            _("bunq refused the permission it had just given. Perhaps it was withdrawn in the bunq app."),
+            _("bunq rejected the permission that it had just given. It may have been revoked in the bunq app."),
             holder,
             502,
         ),
-        AttemptFailure.REFUSED: (spent, _("bunq refused to show the accounts of this permission."), holder, 502),
+        AttemptFailure.REFUSED: (spent, _("bunq did not let us see the accounts of this permission."), holder, 502),
     }
     refused = table[AttemptFailure.REFUSED]
     return FailureMessage(*table.get(failure or AttemptFailure.REFUSED, refused))

@@ -82,7 +82,7 @@ def _make(chosen: Chosen) -> Download:
     try:
         first_day, last_day = date.fromisoformat(chosen.first_day), date.fromisoformat(chosen.last_day)
     except ValueError as error:
-        raise PeriodRefused(_("Both days are needed, as in 2026-01-31.")) from error
+        raise PeriodRefused(_("Enter both dates, for example 2026-01-31.")) from error
     if not chosen.account_ids:
         raise PeriodRefused(_("Choose at least one account."))
     return downloads.make(

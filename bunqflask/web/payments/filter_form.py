@@ -95,7 +95,7 @@ def types() -> dict[str, str]:
 
 def _words(text: str, _scope: Scope) -> str:
     if not search_text(text):
-        raise Refused(_("Write at least one letter or digit."))
+        raise Refused(_("Enter at least one letter or digit."))
     return text
 
 
@@ -105,20 +105,20 @@ def _day(text: str, _scope: Scope) -> date:
     except ValueError:
         day = date.min
     if not _FIRST_YEAR <= day.year < _LAST_YEAR:
-        raise Refused(_("Write a date as year-month-day, such as 2026-11-22."))
+        raise Refused(_("Enter a date like 2026-11-22."))
     return day
 
 
 def _size(text: str, _scope: Scope) -> Any:
     if text.startswith(("-", "+", "−")):
-        raise Refused(_("Leave the sign out; choose In or Out instead."))
+        raise Refused(_("Leave out the plus or minus; use In or Out instead."))
     try:
         return amount_input.parse(text)
     except Ambiguous as two:
-        message = _("This can be read in two ways. Write %(thousands)s or %(decimals)s.")
+        message = _("This could mean two things. Type %(thousands)s or %(decimals)s.")
         raise Refused(message % {"thousands": two.thousands, "decimals": two.decimals}) from None
     except NotAnAmount:
-        raise Refused(_("Write an amount, such as 12.50.")) from None
+        raise Refused(_("Enter an amount like 12.50.")) from None
 
 
 def _direction(text: str, _scope: Scope) -> str:
@@ -130,7 +130,7 @@ def _direction(text: str, _scope: Scope) -> str:
 def _account(text: str, scope: Scope) -> int:
     if text.isascii() and text.isdecimal() and len(text) < 19 and int(text) in scope.accounts:
         return int(text)
-    raise Refused(_("This account is not here, or not shared with you."))
+    raise Refused(_("That account doesn’t exist or isn’t shared with you."))
 
 
 def _type(text: str, _scope: Scope) -> str:
@@ -158,7 +158,7 @@ FIELDS = (
         "to",
         "last_day",
         _day,
-        lambda text, _scope: _("Until %(day)s") % {"day": formatting.day(date.fromisoformat(text), "short")},
+        lambda text, _scope: _("To %(day)s") % {"day": formatting.day(date.fromisoformat(text), "short")},
     ),
     FormField(
         "min",
@@ -215,9 +215,9 @@ def read(given: Mapping[str, str], scope: Scope, *, account_id: int | None = Non
 def _contradictions(wanted: Filter) -> dict[str, str]:
     found = {}
     if wanted.first_day and wanted.last_day and wanted.last_day < wanted.first_day:
-        found["to"] = _("This is before the first day.")
+        found["to"] = _("The end date is before the start date.")
     if wanted.at_least is not None and wanted.at_most is not None and wanted.at_most < wanted.at_least:
-        found["max"] = _("This is less than the smallest amount.")
+        found["max"] = _("This is below the minimum.")
     return found
 
 

@@ -27,11 +27,11 @@ def _bunq_error(error: BunqError) -> ResponseReturnValue:
 
 
 def _file_gone(error: notes.FileGone) -> ResponseReturnValue:
-    ended = _("The permission to read this account has ended, and files are kept by bunq alone.")
+    ended = _("The permission for this account has ended, and files are only at bunq.")
     problem = Problem(
-        title=_("bunq does not hand out this file any more"),
-        lead=_("What is stored of the payment stays readable."),
-        happened=ended if error.connection_ended else _("It was deleted there, or is not part of what we may see."),
+        title=_("bunq no longer provides this file"),
+        lead=_("The stored details of the payment are still readable."),
+        happened=ended if error.connection_ended else _("It was deleted, or we don’t have access to it."),
         todo=[_("Look for it in the bunq app, or ask the holder of the account.")],
         who=_("The account holder"),
         status=410,

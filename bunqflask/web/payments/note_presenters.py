@@ -112,9 +112,9 @@ def _error_text(stored: StoredNotes) -> str | None:
     if stored.error_kind is None:
         return None
     if stored.error_kind == ErrorKind.WAITING:
-        return _("bunq asks us to wait for a moment.")
+        return _("bunq has asked us to wait.")
     if stored.error_kind == ErrorKind.REFUSED:
-        return _("bunq does not show us the notes of this payment.")
+        return _("bunq doesn’t show us the notes of this payment.")
     policy = policy_for(stored.error_kind)
     return " ".join([f"{policy.title}.", *policy.todo])
 

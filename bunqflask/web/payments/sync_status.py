@@ -113,7 +113,7 @@ def why_over(account: AccountBalance, connection: ConnectionOverview) -> str | N
     if connection.state == ConnectionState.LOST:
         return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.holder_name)}
     if connection.state != ConnectionState.ACTIVE:
-        return _("This connection was ended here.")
+        return _("This connection was disconnected here.")
     return None if account.is_shared else _("This account is no longer shared with us.")
 
 
@@ -130,12 +130,12 @@ def late_changes_of(account_id: int) -> LateChanges:
 
 def _pill(status: AccountStatus) -> str:
     if status.state == SyncState.INCOMPLETE:
-        return _("Read in part") if status.has_payments else _("Not read yet")
+        return _("Partly imported") if status.has_payments else _("Not imported yet")
     return {
-        SyncState.SYNCING: _("Reading"),
+        SyncState.SYNCING: _("Importing"),
         SyncState.STOPPED: _("No longer updated"),
-        SyncState.NOT_LISTED: _("Not listed by bunq"),
-        SyncState.GAP: _("Something is missing"),
+        SyncState.NOT_LISTED: _("Not available from bunq"),
+        SyncState.GAP: _("Gap found"),
         SyncState.FAILING: _("Not up to date"),
         SyncState.CATCHING_UP: _("Catching up"),
         SyncState.UP_TO_DATE: _("Complete"),
@@ -158,6 +158,6 @@ def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: Er
     if error_kind is None:
         return None
     if error_kind == ErrorKind.WAITING:
-        return _("bunq asks us to wait for a moment.")
+        return _("bunq has asked us to wait.")
     policy = policy_for(error_kind)
     return f"{policy.title}. {policy.lead}"

@@ -86,9 +86,12 @@ def sync(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     full = request.form.get("full") == "1"
     connection_sync.request(g.team_member, connection_id, account_id=account.id, full=full)
     if workers.is_alive():
-        flash(_("The payments are being read."))
+        flash(_("The payments are being updated."))
     else:
-        flash(_("No worker is running, so nothing is read now. The person who runs this site can start it."), "error")
+        flash(
+            _("No worker is running, so nothing is updated. The person who runs this site can start it: flask worker."),
+            "error",
+        )
     return redirect(presenters.account_url(account))
 
 

@@ -33,7 +33,7 @@ def log_in() -> ResponseReturnValue:
             known_browser=request.cookies.get(current_app.config["KNOWN_COOKIE_NAME"], ""),
         )
     except LoginThrottled as throttled:
-        error = _("Too many tries. Next try possible at %(time)s.") % {"time": formatting.clock(throttled.until)}
+        error = _("Too many attempts. Try again after %(time)s.") % {"time": formatting.clock(throttled.until)}
         return _form(next_path, email=email, error=error), 429
     except LoginRefused:
         return _form(next_path, email=email, error=_("That email and password do not match.")), 403

@@ -49,12 +49,12 @@ def password() -> ResponseReturnValue:
         logins.change_password(g.team_member, current, new, login_id=g.login.id)
     except LoginThrottled as throttled:
         until = formatting.clock(throttled.until)
-        return _page({"current": _("Too many tries. Next try possible at %(time)s.") % {"time": until}}), 429
+        return _page({"current": _("Too many attempts. Try again after %(time)s.") % {"time": until}}), 429
     except LoginRefused:
-        return _page({"current": _("That is not your present password.")}), 422
+        return _page({"current": _("That’s not your current password.")}), 422
     except PasswordRefused as refused:
         return _page({"new": str(refused)}), 422
-    flash(_("The password is changed, and other browsers are logged out."))
+    flash(_("Password changed. You’ve been logged out everywhere else."))
     return redirect(url_for("settings.index"))
 
 

@@ -140,7 +140,9 @@ def test_an_account_whose_payments_bunq_does_not_list_is_told_and_no_failure(
     told = flask(site.app, "sync")
     assert "0 payments; bunq does not list any more of this account" in told.output
     assert told.exit_code == 0
-    assert "bunq does not list payments of this account" in browser.get("/connections/1/accounts/2083712/payments").text
+    assert (
+        "bunq doesn’t provide payments for this account" in browser.get("/connections/1/accounts/2083712/payments").text
+    )
     bank.no_faults()
     told = flask(site.app, "sync")
     assert "payments, up to date" in told.output

@@ -193,7 +193,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
         assert ("Jodi Walker" in page.text) == (rule.endpoint in may_read - {"notes.file"}), rule
     assert snapshot(site) == before
     page = sam.get("/")
-    assert "Shared with you, read only" in page.text
+    assert "Shared with you (read-only)" in page.text
     offered = [form.action.rpartition("/")[2] for form in page.forms]
     assert not {"share", "unshare", "disconnect", "reconnect"} & set(offered), offered
     assert "Disconnect" not in page.text

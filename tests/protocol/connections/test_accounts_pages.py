@@ -140,7 +140,7 @@ def test_accounts_of_every_kind_and_condition_are_shown(site: ThreadSite, bank: 
     page = robin.get("/")
     for words in (
         "Unknown type: OfTomorrow",
-        "No IBAN from bunq",
+        "No IBAN",
         "unknown",
         "−€182.40",
         "Overdrawn",

@@ -32,7 +32,7 @@ def test_a_person_connects_with_three_calls_and_a_warm_page_makes_none(site: Thr
     assert paths(bank) == ["POST token", "POST session-server", "GET monetary-account"]
     assert page.status == 200
     assert "Connected: Jodi Walker" in page.text
-    assert "4 accounts. Only you see them until you share them." in page.text
+    assert "4 accounts. Only you can see them until you share them." in page.text
     assert "NL65 BUNQ 2090 4119 45" in page.text
     assert "€8,615.00" in page.text
 
@@ -58,7 +58,7 @@ def test_a_company_connects_and_every_kind_of_its_accounts_is_shown(site: Thread
         "€6,250.00 of €10,000.00",
         "Joint with S. Okafor",
         "At another bank",
-        "No IBAN from bunq",
+        "No IBAN",
         "1 closed account",
         "Old project",
         "Unknown type: Pension",
@@ -102,8 +102,8 @@ def test_the_waiting_page_has_the_link_as_text_and_as_a_code_and_works_without_s
     assert "Waiting for approval" in page.text
     again = browser.get(page.link("Check now"))
     assert link[1] in again.html, "looking again changes nothing"
-    browser.submit(button="Cancel this attempt")
-    assert "Attempt cancelled" in browser.page.text
+    browser.submit(button="Cancel")
+    assert "Cancelled" in browser.page.text
     assert browser.get(link[1]).status == 410
     assert browser.get(page.url).form(button="Start again")
 
@@ -121,7 +121,7 @@ def test_the_poll_is_silent_until_something_changes_and_ends_with_the_accounts(s
     bank.fault(call="POST session-server", fault="429", times=3)
     back = browser.get(bank.approve(target))
     assert "Approved. Fetching the accounts" in back.text
-    assert "bunq asks us to wait" in back.text
+    assert "bunq has asked us to wait" in back.text
 
     moved = browser.get(poll, headers=MOVES_ON)
     assert moved.status == 200, "waiting became connecting: the page has something new to show"
@@ -147,7 +147,7 @@ def poll_address(html: str) -> str:
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("ends", "words"),
-    [("deny", "Not approved"), ("expire", "The code is no longer valid"), ("cancel", "Attempt cancelled")],
+    [("deny", "Not approved"), ("expire", "The code is no longer valid"), ("cancel", "Cancelled")],
 )
 def test_the_poll_ends_with_the_reason_and_a_way_on(site: ThreadSite, bank: Bank, ends: str, words: str) -> None:
     browser = sign_in(site, "robin@example.com")
@@ -160,13 +160,13 @@ def test_the_poll_ends_with_the_reason_and_a_way_on(site: ThreadSite, bank: Bank
         assert denied is not None
         assert second_tab.get(denied).status == 403
     elif ends == "cancel":
-        browser.submit(button="Cancel this attempt")
+        browser.submit(button="Cancel")
     else:
         rows.age_attempts(site.app, timedelta(minutes=11))
     ended = browser.get(poll, headers=MOVES_ON)
     assert ended.status == 286
     assert words in ended.text
-    assert ended.form(button="New code" if ends == "expire" else "Start again")
+    assert ended.form(button="Get a new code" if ends == "expire" else "Start again")
     assert rows.permissions(site.app) == 0
 
 
@@ -180,7 +180,7 @@ def test_bunqs_limits_are_kept_and_the_connection_finishes_by_itself(site: Threa
     # Setup opened a session less than 30 seconds ago.
     assert "Approved. Fetching the accounts" in page.text
     assert "Next try at" in page.text
-    assert "Your approval is kept: you may close this page." in page.text
+    assert "Your approval is saved, so you can close this page." in page.text
     assert paths(bank) == ["POST token"], "bunq is not even asked before it may be"
     rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
     assert "Connected: Jodi Walker" in browser.get(page.link("Check now")).text

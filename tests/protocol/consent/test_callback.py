@@ -25,7 +25,7 @@ from tests.support.bank import JODI, Bank
 from tests.support.browser import Browser, Page, read_page
 from tests.support.consents import ask
 
-USED = "This link was already used, or belongs to another browser"
+USED = "This link has already been used, or was started in another browser"
 SPENT = "Something went wrong after you approved"
 TOKEN = {"access_token": "f" * 64, "token_type": "bearer"}
 
@@ -121,7 +121,7 @@ def test_a_denial_is_told_and_leaves_nothing(site: ThreadSite, bank: Bank) -> No
     page = robin.get(denied)
     assert page.status == 403
     assert "Not approved" in page.text
-    assert "Access was refused at bunq. Nothing was stored." in page.text
+    assert "The request was declined in the bunq app. Nothing was stored." in page.text
     nothing_is_stored(site)
     assert bank.calls("POST", "token") == []
     again = robin.get(denied)
@@ -239,10 +239,10 @@ def test_an_attempt_that_was_cancelled_meanwhile_stays_cancelled(site: ThreadSit
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
     robin.get(f"/connect/{rows.attempts(site.app)[0].id}")
-    robin.submit(button="Cancel this attempt")
+    robin.submit(button="Cancel")
     page = robin.get(back)
     assert page.status == 410
-    assert "Attempt cancelled" in page.text
+    assert "Cancelled" in page.text
     assert "withdraw that in the bunq app" in page.text
     nothing_is_stored(site)
     assert bank.calls("POST", "token") == []
@@ -437,7 +437,7 @@ def test_an_attempt_cancelled_while_bunq_answers_keeps_nothing(site: ThreadSite,
     thread.start()
     while not token_endpoint.asked:
         time.sleep(0.01)
-    form, _button = second_tab.form(button="Cancel this attempt")
+    form, _button = second_tab.form(button="Cancel")
     requests.post(
         form.action,
         data=dict(form.fields),
@@ -447,7 +447,7 @@ def test_an_attempt_cancelled_while_bunq_answers_keeps_nothing(site: ThreadSite,
     token_endpoint.closing.set()
     thread.join()
     assert pages[0].status == 410
-    assert "Attempt cancelled" in pages[0].text
+    assert "Cancelled" in pages[0].text
     assert rows.attempts(site.app)[0].step == "cancelled"
     nothing_is_stored(site)
 

@@ -18,12 +18,12 @@ from tests.support.consents import ask, connect
 MOODS = [
     # fault, times, what the page says
     ("429", 3, "Approved. Fetching the accounts"),
-    ("500", 1, "bunq does not answer right now"),
-    ("491", 1, "bunq does not answer right now"),
-    ("html-502", 1, "bunq does not answer right now"),
-    ("reset", 1, "bunq does not answer right now"),
-    ("invalid-json", 1, "We did not understand bunq’s answer"),
-    ("bad-signature", 1, "We did not trust bunq’s answer"),
+    ("500", 1, "bunq isn’t responding"),
+    ("491", 1, "bunq isn’t responding"),
+    ("html-502", 1, "bunq isn’t responding"),
+    ("reset", 1, "bunq isn’t responding"),
+    ("invalid-json", 1, "We couldn’t understand bunq’s answer"),
+    ("bad-signature", 1, "We couldn’t trust bunq’s answer"),
 ]
 
 
@@ -40,13 +40,13 @@ def test_whatever_keeps_bunq_from_opening_a_session_the_approval_is_kept_and_fin
         assert page.status == 200
         assert title in page.text, fault
         assert re.search(r"Next try at \d\d:\d\d:\d\d", page.text), fault
-        assert "Your approval is kept: you may close this page." in page.text
+        assert "Your approval is saved, so you can close this page." in page.text
         attempt = rows.attempts(site.app)[-1]
         assert (attempt.step, attempt.access_token_sealed is not None) == ("connecting", True), fault
         before = len(bank.calls())
         assert title in robin.get(page.url).text
         assert len(bank.calls()) == before, "before its time bunq is not asked again"
-        assert "A permission was given; the accounts are still to be fetched." in robin.get("/").text
+        assert "Approved – we’re still fetching the accounts." in robin.get("/").text
         rows.due_now(site.app)
         assert re.search("Connected( again)?: Jodi Walker", robin.get(page.url).text), fault
         assert len(bank.calls("POST", "token")) == 1
@@ -104,7 +104,7 @@ def test_after_an_hour_it_is_given_up_and_the_permission_erased(site: ThreadSite
     bank.no_faults()
     bank.forget_calls()
     given_up = robin.get(page.url)
-    assert "bunq did not let us fetch the accounts for an hour, so the permission is erased here." in given_up.text
+    assert "We couldn’t fetch the accounts for an hour, so we deleted the permission." in given_up.text
     assert re.search(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", given_up.html)
     rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
@@ -121,7 +121,7 @@ def test_what_is_cancelled_while_it_connects_is_erased(site: ThreadSite, bank: B
     robin.get(back)
     assert rows.permissions(site.app) == 2
     bank.forget_calls()
-    assert "Attempt cancelled" in robin.submit(button="Cancel this attempt").text
+    assert "Cancelled" in robin.submit(button="Cancel").text
     assert rows.attempts(site.app)[0].access_token_sealed is None
     rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0

@@ -37,7 +37,7 @@ def test_disconnect_closes_the_session_erases_the_permission_and_keeps_what_was_
 
     asked = robin.get(path + "/disconnect")
     assert "Erase what is stored of Jodi Walker?" in asked.text
-    robin.submit(button="Erase")
+    robin.submit(button="Delete")
     for model in (Connection, MonetaryAccount, ConsentAttempt):
         assert rows.count(site.app, model) == 0
     assert robin.get(path + "/accounts").status == 404
@@ -87,7 +87,7 @@ def test_what_was_disconnected_can_be_connected_again_on_the_same_rows(site: Thr
     stored = rows.connection(site.app)
     robin.get(f"/connections/{stored.id}/disconnect")
     page = robin.submit(action="/disconnect", data="keep")
-    page = robin.submit(button="Connect again")
+    page = robin.submit(button="Reconnect")
     target = robin.submit(action="/go").leaves_for
     assert target is not None
     page = robin.get(bank.approve(target, person=JODI))
@@ -104,7 +104,7 @@ def test_erasing_while_a_renewal_waits_for_an_answer_loses_no_secret_out_of_sigh
     target = robin.submit(action="/go").leaves_for
     assert target is not None
     held = robin.get(bank.approve(target, person=1864512))
-    assert "This is another person" in held.text
+    assert "Someone else approved" in held.text
     robin.get(f"/connections/{rows.connection(site.app).id}/disconnect")
     robin.submit(action="/disconnect", data="erase")
     robin.get(held.url)

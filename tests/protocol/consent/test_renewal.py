@@ -33,7 +33,7 @@ def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[in
     return browser.get(bank.approve(target, person=person, accounts=accounts))
 
 
-@pytest.mark.parametrize("way", ["Connect bunq", "Connect again"])
+@pytest.mark.parametrize("way", ["Connect bunq", "Reconnect"])
 def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: ThreadSite, bank: Bank, way: str) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank, accounts=[MAIN, SECOND, CAR])
@@ -44,7 +44,7 @@ def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: Thr
     else:
         page = renew(robin, bank, accounts=[MAIN, CAR, MEDICAL])
     assert "Connected again: Jodi Walker" in page.text
-    assert "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was stored twice." in page.text
+    assert "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was duplicated." in page.text
     assert "No longer shared" in page.text
     after, rows_after = rows.connection(site.app), account_rows(site)
     assert after.id == before.id
@@ -68,7 +68,7 @@ def test_a_company_again_is_the_same_connection_too(site: ThreadSite, bank: Bank
     connect(robin, bank, person=JODI)
     page = connect(robin, bank, person=WALKER_STUDIO)
     assert "Connected again: Walker Studio B.V." in page.text
-    assert "6 accounts stayed. Nothing was stored twice." in page.text
+    assert "6 accounts stayed. Nothing was duplicated." in page.text
     assert rows.count(site.app, Connection) == 2
     assert rows.count(site.app, MonetaryAccount) == 10
 
@@ -120,7 +120,7 @@ def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site:
     connect(robin, bank)
     before = rows.connection(site.app)
     page = renew(robin, bank, person=WALKER_STUDIO)
-    assert "This is another person" in page.text
+    assert "Someone else approved" in page.text
     assert "You asked to renew Jodi Walker; Walker Studio B.V. approved. Nothing has changed." in page.text
     assert "12,480" not in page.text
     after = rows.connection(site.app)
@@ -147,14 +147,14 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
         rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
     page = robin.get("/")
     assert "Jodi Walker needs to approve again" in page.text
-    assert "What is stored stays readable." in page.text
+    assert "Everything stored here is still readable." in page.text
     assert "€4,118.00" in page.text
     assert rows.connection(site.app).access_token_sealed is None
     bank.forget_calls()
     rows.run_duties(site.app)
     assert bank.calls() == [], "a lost connection asks bunq for nothing"
     robin.get("/")
-    robin.submit(button="Connect again")
+    robin.submit(button="Reconnect")
     target = robin.submit(action="/go").leaves_for
     assert target is not None
     assert "Connected again: Jodi Walker" in robin.get(bank.approve(target)).text

@@ -134,7 +134,7 @@ def test_what_failed_because_of_the_wrong_time_is_tried_again_at_once(
     read(site)
     bank.no_faults()
     robin = sign_in(site, "robin@example.com")
-    assert "bunq does not answer right now" in robin.get("/").text
+    assert "bunq isn’t responding" in robin.get("/").text
     bank.fault(call="GET payment", fault="reset", times=None)
     rows.due_now(site.app)
     read(site)
@@ -142,7 +142,7 @@ def test_what_failed_because_of_the_wrong_time_is_tried_again_at_once(
     set_clock(timedelta(0))
     assert read(site)
     robin = sign_in(site, "robin@example.com")
-    assert "bunq does not answer right now" not in robin.get("/").text
+    assert "bunq isn’t responding" not in robin.get("/").text
     with rows.behind(site.app):
         states = db.session.scalars(db.select(AccountSync)).all()
         assert {(each.error_kind, each.next_try_at) for each in states} == {(None, None)}

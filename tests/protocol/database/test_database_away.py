@@ -22,7 +22,7 @@ from tests.support.consents import ask
 from tests.support.databases import PostgresDatabases
 from tests.support.postgres import Cluster
 
-AWAY = "This site cannot reach its own data right now"
+AWAY = "The database isn’t responding right now"
 
 
 @pytest.fixture

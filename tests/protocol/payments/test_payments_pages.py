@@ -259,7 +259,7 @@ def test_a_page_that_begins_within_a_day_says_so(site: ThreadSite, robin: Browse
     store(site, *[Paid(at=at.format(number % 20), amount="1", id=1000 + number) for number in range(60)])
     page = robin.get(robin.get("/payments").link("Load older"))
     assert [day for day, _total, _names in days(page)] == ["Friday 20 November, continued"]
-    assert page.link("Back to the newest").endswith("/payments")
+    assert page.link("Back to latest").endswith("/payments")
 
 
 @pytest.fixture
@@ -390,10 +390,10 @@ def test_a_payment_shows_all_that_is_known(varied: Browser) -> None:
         "Café Zürich",
         "2 × lunch",
         "−€31.80",
-        "Balance after it €2,918.20",
+        "Balance afterwards €2,918.20",
         "2 Oct 2026 12:00:00",
         "MASTERCARD / PAYMENT",
-        "Number at bunq 1010",
+        "bunq payment ID 1010",
         '"balance_after_mutation"',
     ):
         assert words in page.text, words
@@ -459,7 +459,7 @@ def test_a_gap_is_told_with_its_size_and_drawn_dashed(site: ThreadSite, robin: B
         Paid(at=now - timedelta(days=2), amount="-5", balance="60.00"),
     )
     page = robin.get(ACCOUNT)
-    assert "Something is missing" in page.text
+    assert "Gap found" in page.text
     assert re.search(r"One or more payments seem to be missing between .* and .*: difference €25\.00", page.text)
     assert "Complete and verified until" in page.text
     assert "It adds up again from" in page.text
@@ -506,7 +506,7 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
     assert "hx-get" not in fragment.html
-    assert fragment.link("Show what was read").endswith(ACCOUNT)
+    assert fragment.link("Show new payments").endswith(ACCOUNT)
     assert robin.get(f"{ACCOUNT}/state").url.endswith(ACCOUNT)
 
 

@@ -37,7 +37,7 @@ def test_much_is_added_up_after_the_page(robin: Browser) -> None:
     assert "Out −€500.10" not in page.text
     assert page.html.count('class="pay"') == 50
 
-    url = page.link("Add them up")
+    url = page.link("Show totals")
     assert 'hx-trigger="load"' in page.html
     fragment = robin.get(url, {"HX-Request": "true"})
     assert fragment.html.strip().startswith('<div class="card-foot result" id="result">')
@@ -50,7 +50,7 @@ def test_much_is_added_up_after_the_page(robin: Browser) -> None:
 
 
 def test_without_scripts_a_press_adds_up(robin: Browser) -> None:
-    page = robin.get(robin.get("/payments?q=kof&from=2026-10-01").link("Add them up"))
+    page = robin.get(robin.get("/payments?q=kof&from=2026-10-01").link("Show totals"))
     assert f"{MANY:,} of {MANY + 2:,} payments shown" in page.text
     assert "Out −€500.10" in page.text
     assert page.html.count('class="pay"') == 50

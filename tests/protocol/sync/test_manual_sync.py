@@ -133,14 +133,14 @@ def test_what_stands_in_the_way_is_shown_with_the_next_try(
     run_duties(site.app)
     page = robin.get(ACCOUNT)
     assert page.status == 200
-    assert "bunq does not answer right now" in page.text
+    assert "bunq isn’t responding" in page.text
     assert "Next try at" in page.text
     # A press asks again at once.
     bank.no_faults()
     press(robin)
     run_duties(site.app)
     page = robin.get(ACCOUNT)
-    assert "bunq does not answer right now" not in page.text
+    assert "bunq isn’t responding" not in page.text
     assert "Opening balance" in page.text
     with rows.behind(site.app):
         account_id = history.account(MAIN).id

@@ -258,7 +258,7 @@ def test_a_form_without_its_token_or_from_another_site_is_refused(live_app: Thre
     ):
         page = browser.post("/settings/look", fields, headers)
         assert page.status == 403, headers
-        assert "This form came from another address" in page.text
+        assert "You opened this site at a different address" in page.text
         assert live_app.url in page.text, "it says which address is right"
     for headers in (ours, {**ours, "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}):
         assert browser.post("/settings/look", fields, headers).status == 200
@@ -399,7 +399,7 @@ def test_a_borrowed_browser_cannot_guess_the_password(live_app: ThreadSite, robi
     for _ in range(10):
         page = browser.submit(action="/settings/password", current=LONG, new="long enough to take")
         assert page.status == 422
-        assert "That is not your present password." in page.text
+        assert "That’s not your current password." in page.text
     page = browser.submit(action="/settings/password", current=PASSWORD, new="long enough to take")
     assert page.status == 429
     assert not is_in_after(live_app.browser(), robin, "long enough to take")

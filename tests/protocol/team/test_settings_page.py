@@ -85,10 +85,10 @@ def test_a_password_that_will_not_do_is_told_at_its_field(site: ThreadSite) -> N
     robin = sign_in(site, "robin@example.com")
     robin.get("/settings")
     for current, new, words in (
-        ("not it", "long enough to take", "That is not your present password."),
+        ("not it", "long enough to take", "That’s not your current password."),
         (PASSWORD, "short", "A password needs 10 to 200 characters."),
         (PASSWORD, "x" * 201, "A password needs 10 to 200 characters."),
-        ("", "", "That is not your present password."),
+        ("", "", "That’s not your current password."),
     ):
         page = robin.submit(action="/settings/password", current=current, new=new)
         assert page.status == 422

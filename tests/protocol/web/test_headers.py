@@ -113,7 +113,7 @@ def test_alive_needs_no_database_and_ready_says_when_it_is_gone(live_app: Thread
     browser.session.cookies.set("bunqflask_login", "x" * 43, domain="localhost.local", path="/")
     page = browser.get("/")
     assert page.status == 503
-    assert "This site cannot reach its own data right now" in page.text
+    assert "The database isn’t responding right now" in page.text
     assert "psycopg" not in page.html
     assert "sqlite" not in page.html.lower()
     if url.startswith("sqlite"):

@@ -87,7 +87,7 @@ def test_new_payments_during_an_interrupted_backfill_leave_no_hole() -> None:
     assert importer.covered == (CoveredRange(19, 17, False), CoveredRange(12, 7, False))
     assert importer.sync(bank, pages=9)
     assert importer.stored == set(range(1, 20))
-    assert importer.covered == (CoveredRange(19, 1, True),)
+    assert list(importer.covered) == [CoveredRange(19, 1, True)]
 
 
 def test_a_page_of_other_things_is_passed_over_and_leaves_no_hole() -> None:
