@@ -10,6 +10,7 @@ from sqlalchemy import func, update
 
 from bunqflask import clock, create_app, worker
 from bunqflask.config import Config
+from bunqflask.database import transactions
 from bunqflask.extensions import db
 from bunqflask.models import (
     BunqSession,
@@ -35,9 +36,19 @@ def behind(app: Flask) -> Iterator[None]:
         db.session.remove()
 
 
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Let the rule for requests and workers hold in the test's own thread, which may otherwise write anywhere."""
+    before = transactions._may_write.set(False)
+    try:
+        yield
+    finally:
+        transactions._may_write.reset(before)
+
+
 def run_duties(app: Flask) -> None:
     """Let the worker do all its duties once."""
-    with behind(app):
+    with behind(app), read_only():
         worker.run_duties_once()
 
 

@@ -96,6 +96,7 @@ def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site:
     assert rows.count(site.app, Connection) == 1
     assert rows.count(site.app, ConnectionMember) == 2
     assert rows.count(site.app, MonetaryAccount) == 4
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 2
 
 

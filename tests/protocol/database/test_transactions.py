@@ -29,19 +29,9 @@ REFUSED = r"readonly|read-only"
 ENDPOINT = "GET user/#/monetary-account"
 
 
-@contextmanager
-def as_in_a_request() -> Iterator[None]:
-    """Let the rule for requests hold in the test's own thread too, which may otherwise write."""
-    before = transactions._may_write.set(False)
-    try:
-        yield
-    finally:
-        transactions._may_write.reset(before)
-
-
 @pytest.fixture
 def context(app: Flask) -> Iterator[Flask]:
-    with app.app_context(), as_in_a_request():
+    with app.app_context(), rows.read_only():
         yield app
         db.session.remove()
 
