@@ -43,8 +43,8 @@ def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: Thr
         page = connect(robin, bank, accounts=[MAIN, CAR, MEDICAL])
     else:
         page = renew(robin, bank, accounts=[MAIN, CAR, MEDICAL])
-    assert "Connected again: Jodi Walker" in page.text
-    assert "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was duplicated." in page.text
+    assert "Reconnected: Jodi Walker" in page.text
+    assert "2 accounts unchanged, 1 new, 1 no longer shared. Nothing was duplicated." in page.text
     assert "No longer shared" in page.text
     after, rows_after = rows.connection(site.app), account_rows(site)
     assert after.id == before.id
@@ -57,7 +57,7 @@ def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: Thr
     assert len(bank.calls("DELETE", "session")) == 1, "the old session is closed"
     assert "€4,118.00" in robin.get("/").text
     page = renew(robin, bank, accounts=[MAIN, SECOND, CAR])
-    assert "2 accounts stayed, 1 is new, 1 is no longer shared." in page.text
+    assert "2 accounts unchanged, 1 new, 1 no longer shared." in page.text
     assert account_rows(site)[SECOND][0] == rows_before[SECOND][0], "what comes back is the same row"
 
 
@@ -67,8 +67,8 @@ def test_a_company_again_is_the_same_connection_too(site: ThreadSite, bank: Bank
     connect(robin, bank, person=WALKER_STUDIO)
     connect(robin, bank, person=JODI)
     page = connect(robin, bank, person=WALKER_STUDIO)
-    assert "Connected again: Walker Studio B.V." in page.text
-    assert "6 accounts stayed. Nothing was duplicated." in page.text
+    assert "Reconnected: Walker Studio B.V." in page.text
+    assert "6 accounts unchanged. Nothing was duplicated." in page.text
     assert rows.count(site.app, Connection) == 2
     assert rows.count(site.app, MonetaryAccount) == 10
 
@@ -92,7 +92,7 @@ def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site:
     assert statuses == [302, 302]
     for browser in (robin, sam):
         assert "€8,615.00" in browser.get("/").text
-        assert "Seen by 2 team members" in browser.page.text
+        assert "Visible to 2 people" in browser.page.text
     assert rows.count(site.app, Connection) == 1
     assert rows.count(site.app, ConnectionMember) == 2
     assert rows.count(site.app, MonetaryAccount) == 4
@@ -111,7 +111,7 @@ def test_a_second_member_who_consents_for_the_same_person_gains_access_to_that_c
     assert rows.connection(site.app).id == stored.id
     for browser in (robin, sam):
         page = browser.get(f"/connections/{stored.id}/accounts")
-        assert "Seen by 2 team members" in page.text
+        assert "Visible to 2 people" in page.text
         assert page.form(action="/share")
         assert browser.get(f"/connections/{stored.id}/disconnect").status == 200
 
@@ -122,7 +122,7 @@ def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site:
     before = rows.connection(site.app)
     page = renew(robin, bank, person=WALKER_STUDIO)
     assert "Someone else approved" in page.text
-    assert "You asked to renew Jodi Walker; Walker Studio B.V. approved. Nothing has changed." in page.text
+    assert "You asked Jodi Walker to renew, but Walker Studio B.V. approved. Nothing has changed yet." in page.text
     assert "12,480" not in page.text
     after = rows.connection(site.app)
     assert (after.access_token_sealed, after.state) == (before.access_token_sealed, "active")
@@ -158,7 +158,7 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
     robin.submit(button="Reconnect")
     target = robin.submit(action="/go").leaves_for
     assert target is not None
-    assert "Connected again: Jodi Walker" in robin.get(bank.approve(target)).text
+    assert "Reconnected: Jodi Walker" in robin.get(bank.approve(target)).text
     assert (rows.connection(site.app).id, rows.connection(site.app).state) == (stored.id, "active")
     assert "approve again" not in robin.get("/").text
 
@@ -188,7 +188,7 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     work.join()
     rows.due_now(site.app)
     page = robin.get(page.url)
-    assert "Connected again" in page.text
+    assert "Reconnected" in page.text
     now = rows.connection(site.app)
     assert now.state == "active"
     assert now.access_token_sealed is not None

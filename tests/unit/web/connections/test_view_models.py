@@ -36,8 +36,8 @@ def a_row(amount: str | None, currency: str = "EUR") -> AccountRow:
         ("MonetaryAccountInvestment", "Investment", "investment"),
         ("MonetaryAccountLight", "Light account", "bank"),
         ("MonetaryAccountSwitchService", "Account moved from another bank", "bank"),
-        ("MonetaryAccountPension", "Unknown type: Pension", "unknown"),
-        ("MonetaryAccount", "Unknown type: (no name)", "unknown"),
+        ("MonetaryAccountPension", "Pension (account type new to us)", "unknown"),
+        ("MonetaryAccount", "(no name) (account type new to us)", "unknown"),
     ],
 )
 def test_every_kind_of_account_has_a_label_and_a_drawing(wrapper: str, label: str, icon: str) -> None:
@@ -102,7 +102,7 @@ def test_where_an_account_stands(status: str, shared: bool, place: str) -> None:
         ("PENDING_REOPEN", "NONE", "1", Pill("neutral", "Reopening")),
         ("PENDING_ACCEPTANCE", "NONE", "0", Pill("neutral", "Waiting for acceptance")),
         ("CANCELLED", "REDEMPTION_VOLUNTARY", "0", None),
-        ("NEW_IN_2027", "NONE", "0", Pill("neutral", "Unknown state: NEW_IN_2027")),
+        ("NEW_IN_2027", "NONE", "0", Pill("neutral", "NEW_IN_2027 (state new to us)")),
     ],
 )
 def test_the_pill_says_what_is_special(status: str, sub_status: str, amount: str, pill: Pill | None) -> None:
