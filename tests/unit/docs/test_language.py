@@ -24,7 +24,7 @@ BANNED = {
     r"\b(?:is|are|was|were) (?:told|had)\b": "an actor and a verb: the page says, bunq lists, we have",
     r"\bby (?:itself|themselves|ourselves)\b": "automatically; the worker retries",
     r"\bnobody (?:waits|asks|hears|is told)\b": "say who acts: background work, the worker",
-    r"(?<!in a )(?<!for a )\bmoments?\b(?! ago)": "timestamp, time",
+    r"(?<![|])(?<!in a )(?<!for a )\bmoments?\b(?! ago)": "timestamp, time",
     r"\btroubles?\b": "error, error kind, retry state",
     r"\bstretch(?:es)?\b": "covered range",
     r"\bgates?\b": "rate limiter",
@@ -41,7 +41,6 @@ BANNED = {
     r"\bRead now\b|\bLook again\b": "Sync now, Check again",
     r"\bvault\b": "key rotation, encrypted values",
     r"\bin step\b": "up to date, synced",
-    r"\bthe word of\b": "the acknowledgement, the message",
     r"\btold apart\b": "distinguished",
 }
 _PATTERNS = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in BANNED.items()}
@@ -89,7 +88,6 @@ NOT_YET_CLEAN: frozenset[str] = frozenset(
         "templates/consent/_waiting.html",
         "templates/exports/index.html",
         "templates/payments/_notes.html",
-        "templates/pieces.html",
     }
 )
 
@@ -150,7 +148,7 @@ def test_a_pattern_finds_something(pattern: str) -> None:
         "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for that moment of "
         "trouble at the gate, with patience, in a stretch of kept sums and kept pages. Left sessions, a first history, "
         "proof of balance, bunq's own words; it takes its turn, takes nothing more and heals. Read now! The vault is "
-        "in step with the word of those told apart."
+        "in step with those told apart."
     )
     assert re.search(pattern, examples, re.IGNORECASE)
 
