@@ -24,7 +24,7 @@ BANNED = {
     r"\b(?:is|are|was|were) (?:told|had)\b": "an actor and a verb: the page says, bunq lists, we have",
     r"\bby (?:itself|themselves|ourselves)\b": "automatically; the worker retries",
     r"\bnobody (?:waits|asks|hears|is told)\b": "say who acts: background work, the worker",
-    r"(?<![|])(?<!in a )(?<!for a )\bmoments?\b(?! ago)": "timestamp, time",
+    r"(?<![|])(?<!in a )(?<!for a )(?<!at that )\bmoments?\b(?! ago)": "timestamp, time",
     r"\btroubles?\b": "error, error kind, retry state",
     r"\bstretch(?:es)?\b": "covered range",
     r"\bgates?\b": "rate limiter",
@@ -46,19 +46,6 @@ BANNED = {
 _PATTERNS = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in BANNED.items()}
 # Texts that a person reads go through one of these.
 _TRANSLATED = {"_", "gettext", "ngettext"}
-
-# Files whose messages to people still have such words: the list only gets shorter.
-NOT_YET_CLEAN: frozenset[str] = frozenset(
-    {
-        "bunqflask/services/gateway/retry_policy.py",
-        "bunqflask/web/consent/presenters.py",
-        "bunqflask/web/errors/facts.py",
-        "templates/consent/_connecting.html",
-        "templates/consent/_waiting.html",
-        "templates/exports/index.html",
-        "templates/payments/_notes.html",
-    }
-)
 
 
 def _of_python(text: str) -> Iterator[tuple[int, str]]:
@@ -102,19 +89,13 @@ def _files() -> list[Path]:
 
 
 def test_banned_words_do_not_occur() -> None:
-    hits = {documents.name_of(path): _hits(path) for path in _files()}
-    assert [hit for name, found in hits.items() if name not in NOT_YET_CLEAN for hit in found] == []
-
-
-def test_files_that_are_clean_leave_the_list() -> None:
-    unclean = {documents.name_of(path) for path in _files() if _hits(path)}
-    assert NOT_YET_CLEAN - unclean == set()
+    assert [hit for path in _files() for hit in _hits(path)] == []
 
 
 @pytest.mark.parametrize("pattern", BANNED)
 def test_a_pattern_finds_something(pattern: str) -> None:
     examples = (
-        "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for that moment of "
+        "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for the moment of "
         "trouble at the gate, with patience, in a stretch of kept sums and kept pages. Left sessions, a first history, "
         "proof of balance, bunq's own words; it takes its turn, takes nothing more and heals. Read now! The vault is "
         "in step with those told apart."
