@@ -3,7 +3,7 @@
 The story, in order: see that no other `make run` uses this folder, write `.env` once, read the settings, see that
 the ports are free, start the stand-in, bring the database up to date meanwhile, start the app, register with the
 stand-in meanwhile, see that somebody can sign in, start the worker, say where to go.
-Then wait: Ctrl-C stops all of it, and so does either of the two servers when it ends by itself.
+Then wait: Ctrl-C stops all of it, and so does either of the two servers when it ends.
 """
 
 import base64
@@ -51,7 +51,7 @@ LOCAL_PASSWORD={password}
 def main(arguments: list[str]) -> int:
     """Start everything and stay until it ends; returns the exit status."""
     os.umask(0o077)  # what we and the servers write is for this user alone
-    # The app reads `.env` by itself; Flask's own reading would put its secrets in the process environment.
+    # The app reads `.env` without Flask; Flask's own reading would put its secrets in the process environment.
     os.environ["FLASK_SKIP_DOTENV"] = "1"
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) != signal.SIG_IGN:  # nohup has a say
@@ -94,7 +94,7 @@ def _run(config: Config) -> None:
 
 @contextmanager
 def _app(config: Config) -> Iterator[Flask]:
-    """Make the app in this process, for what is done before it serves; a process for each step takes seconds."""
+    """Make the app in this process, for the steps before it serves; a process for each step takes seconds."""
     app = create_app(config)
     with app.app_context():
         try:
@@ -268,7 +268,7 @@ def _command(app: Flask, *arguments: str) -> int:
 def _first_sign_in() -> str:
     """Create the first team member where there is none; returns what to tell about signing in.
 
-    The password is told when it was chosen here just now, and again on every terminal, but not to a file or a
+    It shows the password when it was chosen here just now, and again on every terminal, but not to a file or a
     service's log at each start.
     """
     given = settings()

@@ -18,7 +18,7 @@ STOP_TIMEOUT_S = 2
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 # Runs apart from us with the other end of a pipe in its hand. When that closes we are gone, however it came
-# about (kill -9 leaves no time to tidy up), and it ends the process groups it was told of.
+# about (kill -9 leaves no time to tidy up), and it ends the process groups whose ids it has read.
 _WATCHER = """
 import os, signal, sys
 for group in [int(line) for line in sys.stdin]:
@@ -58,7 +58,7 @@ class Server:
         self._process.terminate()
 
     def end(self, deadline: float) -> None:
-        """Wait until it has stopped, and end it when that is not before a moment of the monotonic clock."""
+        """Wait until it has stopped, and end it when that is not before a time of the monotonic clock."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(max(0.0, deadline - time.monotonic()))
         with suppress(ProcessLookupError):
@@ -101,7 +101,7 @@ class Servers:
         self._check()
 
     def watch(self) -> None:
-        """Wait, until a server ends by itself.
+        """Wait, until a server ends without being asked to.
 
         :raises StartRefused: naming it, with its last lines.
         """

@@ -176,7 +176,7 @@ class _Runner:
         self._rounds.append(begun)
 
     def _collect(self) -> set[int]:
-        """Note what has ended. Events are handled when all that they began has ended: rows say what is left to do."""
+        """Note what has ended. Events are handled when all that they began has ended: rows hold the rest."""
         for target, future in list(self._running.items()):
             if not future.done():
                 continue

@@ -79,8 +79,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("MISSING: git. THE TESTS OF THE REPOSITORY DID NOT RUN", red=True, bold=True)
     if postgres.server_binaries() is None:
         terminalreporter.write_line("NO POSTGRESQL SERVER FOUND: ITS TESTS DID NOT RUN", red=True, bold=True)
-    if absent := [name for name in documents.PROGRAMS if documents.program(name) is None]:
-        terminalreporter.write_line(f"NOT CHECKED WITH {', '.join(absent)}: EXAMPLES OF docs/", red=True, bold=True)
+    if unchecked := [name for name in documents.PROGRAMS if documents.program(name) is None]:
+        terminalreporter.write_line(f"NOT CHECKED WITH {', '.join(unchecked)}: EXAMPLES OF docs/", red=True, bold=True)
 
 
 def missing(what: str) -> NoReturn:

@@ -101,7 +101,7 @@ def _create_file(path: Path) -> None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver would begin transactions by itself, and late: a read-then-write would then lose updates.
+    # The driver would begin transactions implicitly, and late: a read-then-write would then lose updates.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()

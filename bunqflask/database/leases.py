@@ -1,6 +1,6 @@
 """A lease on a row: one worker at a time does a piece of work, and a crashed one holds it up only so long.
 
-A lease is renewed before each call to bunq (see `gateway.rate_limiter`), and whoever stores something after a call
+A lease is renewed before each call to bunq (see `gateway.rate_limiter`), and code that stores something after a call
 proves first that it still holds the lease. So two workers never store the results of the same work.
 """
 

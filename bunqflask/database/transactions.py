@@ -79,7 +79,7 @@ def emit(kind: EventKind, **facts: Any) -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Let transactions that begin inside write, whoever ends them: for migrations, which bring their own."""
+    """Let transactions that begin inside write: for migrations, which end their own."""
     before = _may_write.set(True)
     try:
         yield

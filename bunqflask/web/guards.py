@@ -55,7 +55,7 @@ def _guard() -> ResponseReturnValue | None:
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not marks.is_public(view):
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
-    # A page that requests by itself is no sign of a person.
+    # A request that a page makes automatically is no sign of a person.
     if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
         _touch(g.login.id)
     return None

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 # Programs with which examples of the documents are checked where they are installed.
 PROGRAMS = ("nginx", "caddy", "systemd-analyze", "sqlite3")
 
@@ -52,6 +54,8 @@ def all_documents() -> tuple[Path, ...]:
 
 def tracked(*patterns: str) -> list[Path]:
     """Return the files of the repository that match, new ones included."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not on this machine")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).exists()]

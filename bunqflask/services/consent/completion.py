@@ -234,7 +234,7 @@ def _open_session(session_lease: Lease, attempt_id: str, limiter: RateLimiter) -
     try:
         credentials = _credentials(attempt_id)
     except (sessions.SessionGone, NotSetUp):
-        # Whoever cancelled the attempt has abandoned its session: the worker waits for the lease to close it.
+        # The request that cancelled the attempt has abandoned its session: the worker waits for the lease to close it.
         with transaction():
             session_lease.release()
         raise

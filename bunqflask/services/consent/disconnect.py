@@ -31,7 +31,7 @@ def disconnect(connection_id: int, *, erase: bool) -> None:
     """
     webhooks.remove(connection_id)
     with transaction():
-        # A renewal may end at this moment: what it has just stored is ended too.
+        # A renewal may end at the same time: its new token and session are ended too.
         connection = db.session.get(Connection, connection_id, with_for_update=True, populate_existing=True)
         if connection is None:
             raise NotFoundHere
@@ -48,7 +48,7 @@ def disconnect(connection_id: int, *, erase: bool) -> None:
 
 def _erase(connection: Connection) -> None:
     _delete_packs(connection.id)
-    # A renewal that is still under way goes on by itself, and must not lose what it holds.
+    # A renewal that is still under way continues, and must not lose what it holds.
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.connection_id == connection.id))
     db.session.delete(connection)
     db.session.flush()
@@ -58,7 +58,7 @@ def _erase(connection: Connection) -> None:
 
 def _delete_packs(connection_id: int) -> None:
     """Delete all packs that name one of the accounts, whichever member made them: they hold balances and amounts."""
-    # Locked first: a pack that is made at this moment is stored before, or not at all.
+    # Locked first: a pack that is made at the same time is stored before, or not at all.
     query = select(MonetaryAccount.id).where(MonetaryAccount.connection_id == connection_id).with_for_update()
     account_ids = list(db.session.scalars(query))
     named = select(PackAccount.pack_key).where(PackAccount.account_id.in_(account_ids))

@@ -60,7 +60,7 @@ class Snapshot:
             self._file.write(encoded)
 
     def entries(self, account_id: int) -> Iterator[Entry]:
-        """Yield the payments of an account in the same order; several readers may take turns."""
+        """Yield the payments of an account in the same order; several readers may read alternately."""
         for offset, length in self._batches[account_id]:
             self._file.seek(offset)
             for row in self._decoder.decode(self._file.read(length)):

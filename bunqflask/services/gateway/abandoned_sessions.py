@@ -34,7 +34,7 @@ def abandon(session_id: int | None, own_installation_id: int | None) -> None:
 def close_all() -> None:
     """Close at bunq what was abandoned, and delete it here; a failure there changes nothing here.
 
-    A session that a worker is opening at this moment is left for the next time.
+    A session that a worker is opening now is closed the next time.
     """
     for session_id in list(db.session.scalars(select(BunqSession.id).where(BunqSession.abandoned_at.is_not(None)))):
         with transaction():

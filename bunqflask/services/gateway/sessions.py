@@ -123,7 +123,7 @@ class Bunq:
         return self._call(lambda client, token, user_id: client.list_callbacks(token, user_id))
 
     def replace_callbacks(self, callbacks: Objects) -> None:
-        """Set all callbacks of the user; what is left out is gone."""
+        """Set all callbacks of the user; bunq deletes those that are missing here."""
         self._call(lambda client, token, user_id: client.replace_callbacks(token, user_id, callbacks))
 
     def list_oauth_clients(self) -> list[OauthClient]:
@@ -217,7 +217,7 @@ def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | N
 
     :param dead: the generation of a token that bunq has refused.
     :raises SessionGone: nothing may use it any more.
-    :raises CallNotAllowedYet: it takes longer than the limiter's patience.
+    :raises CallNotAllowedYet: it takes longer than the limiter may wait.
     :raises SecretRefused: bunq does not accept the secret.
     :raises CredentialsRejected: bunq does not accept the installation.
     """

@@ -87,7 +87,7 @@ FIELDS = (
     FilterField("at_most", lambda payment, value: _size_of(payment) <= value),
     FilterField("search", lambda payment, value: fulltext.contains(payment, value)),
 )
-# What is asked of a payment's amount, all of which its index answers.
+# The filters by amount, all of which its index answers.
 OF_AMOUNTS = ("direction", "at_least", "at_most")
 
 

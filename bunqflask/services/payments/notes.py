@@ -70,7 +70,7 @@ class StoredNotes:
     """What is stored of a payment's notes, and how bunq was last asked for them.
 
     `is_stale` tells that they should be read again, `is_due` that this may be tried now, `is_syncing` that a worker
-    reads them at this moment.
+    reads them now.
     """
 
     notes: tuple[StoredNote, ...] = ()

@@ -1,4 +1,4 @@
-"""Payments of one account in step with bunq: the backfill of its history once, then incremental syncs.
+"""Syncing the payments of one account: the backfill of its history once, then incremental syncs.
 
 For each account we know which ranges of its history are stored without a hole. A sync takes the newest page, and goes
 on below it until it meets a covered range or the end of history. Each page is committed together with the ranges, so a

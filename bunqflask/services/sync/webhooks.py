@@ -38,7 +38,7 @@ PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH: a permission was withdrawn; bunq may not let an app ask for it.
 _CATEGORIES = ("MUTATION", "OAUTH")
 _REMOVAL_PATIENCE_S = 3.0
-# Somebody else who sets callbacks may wipe ours out, and some kinds end by themselves.
+# Somebody else who sets callbacks may wipe ours out, and some kinds expire.
 _REGISTER_AGAIN_AFTER = timedelta(days=7)
 
 

@@ -181,7 +181,7 @@ def _check_password(member: Member | None, password: str, key: str) -> tuple[int
     """
     member_id, password_hash = (member.id, member.password_hash) if member else (0, None)
     # Counted before the check, so that many tries at once are not all checked before one is counted. The commit also
-    # returns the database connection: comparing takes a moment.
+    # returns the database connection: comparing takes time.
     throttle.count_try(key, TRIES_PER_ACCOUNT)
     if not passwords.matches(password_hash, password) or password_hash is None:
         raise LoginRefused

@@ -20,7 +20,7 @@ from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.payments.sync_status import why_over
 from bunqflask.web.ui import formatting
 
-# A page that is open asks again by itself when a next try is as near as this; a person may ask at any time.
+# A page that is open asks again automatically when a next try is as near as this; a person may ask at any time.
 _NEAR_S = 120
 _MOST_SIGNS = 9_000
 

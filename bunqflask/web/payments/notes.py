@@ -15,7 +15,7 @@ from bunqflask.web.ui.htmx import wants_fragment
 bp = Blueprint("notes", __name__, url_prefix="/payments/<long:payment_row_id>")
 note_errors.register(bp)
 
-# How long to wait for bunq's turn: a part that asked by itself asks again soon, a person who pressed looks on.
+# How long to wait for bunq's turn: an automatic request is repeated soon, a person who pressed waits.
 _POLL_PATIENCE_S = 0.5
 _PRESS_PATIENCE_S = 3.0
 # What a file is, told by its first bytes: bunq signs those, but not the header that names its type, and a person
@@ -51,7 +51,7 @@ def refresh(payment_row_id: int) -> ResponseReturnValue:
 
 @bp.get("/attachments/<long:attachment_id>")
 def file(payment_row_id: int, attachment_id: int) -> ResponseReturnValue:
-    """One file, read from bunq at this moment, to keep.
+    """One file, read from bunq now, as a download.
 
     Always a download, pictures too: so nothing that a stranger made is ever a page of this site.
     """

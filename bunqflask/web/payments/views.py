@@ -1,4 +1,4 @@
-"""Payments: all that a member sees, those of one account, and each by itself. The address holds the whole view."""
+"""Payments: all that a member sees, those of one account, and a single one. The address holds the whole view."""
 
 from __future__ import annotations
 

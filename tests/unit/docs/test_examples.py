@@ -48,3 +48,22 @@ def test_files_that_are_installed_or_run_by_a_document_exist() -> None:
     assert folders
     names = [*lists, *folders, *(f"{module.replace('.', '/')}.py" for module in modules)]
     assert [name for name in names if not (documents.ROOT / name).exists()] == []
+
+
+def test_labels_and_messages_that_a_guide_quotes_are_on_a_page() -> None:
+    sources = documents.tracked("templates/*.html", "bunqflask/*.py", "bunqflask/sandbox/*.html")
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    guides = [documents.ROOT / "README.md", *sorted((documents.ROOT / "docs" / "how-to").glob("*.md"))]
+    labels = {
+        label
+        for path in guides
+        for label in re.findall(
+            r"(?:[Pp]ress(?: the button)?|Use|Open|Choose|then|and|^) ?\*\*([^*`]+)\*\*", documents.prose(path)
+        )
+    }
+    rows = documents.table(documents.ROOT / "docs/how-to/troubleshooting.md", "what you see")
+    ours = [row[0] for row in rows if not row[0].startswith(("bunq says", "setup stops"))]
+    messages = {message for cell in ours for message in re.findall(r'"([^"]+)"', cell) if "…" not in message}
+    assert len(labels) >= 5
+    assert len(messages) >= 4
+    assert [text for text in sorted(labels | messages) if text not in pages] == []

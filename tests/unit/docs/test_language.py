@@ -24,7 +24,7 @@ BANNED = {
     r"\b(?:is|are|was|were) (?:told|had)\b": "an actor and a verb: the page says, bunq lists, we have",
     r"\bby (?:itself|themselves|ourselves)\b": "automatically; the worker retries",
     r"\bnobody (?:waits|asks|hears|is told)\b": "say who acts: background work, the worker",
-    r"(?<!in a )(?<!for a )\bmoments?\b(?! ago)": "timestamp, time",
+    r"(?<![|])(?<!in a )(?<!for a )(?<!at that )\bmoments?\b(?! ago)": "timestamp, time",
     r"\btroubles?\b": "error, error kind, retry state",
     r"\bstretch(?:es)?\b": "covered range",
     r"\bgates?\b": "rate limiter",
@@ -38,60 +38,14 @@ BANNED = {
     r"\btakes? (?:its |their )?turns?\b": "waits, runs next",
     r"\btakes nothing more\b": "is full",
     r"\bheals?\b": "recovers; is retried",
-    r"\bRead now\b|\bLook again\b": "Sync now, Check again",
+    r"(?-i:\bRead now\b|\bLook again\b)": "Sync now, Check again",
     r"\bvault\b": "key rotation, encrypted values",
     r"\bin step\b": "up to date, synced",
-    r"\bthe word of\b": "the acknowledgement, the message",
     r"\btold apart\b": "distinguished",
 }
 _PATTERNS = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in BANNED.items()}
 # Texts that a person reads go through one of these.
 _TRANSLATED = {"_", "gettext", "ngettext"}
-
-# Files whose comments still have such words: the list only gets shorter.
-NOT_YET_CLEAN: frozenset[str] = frozenset(
-    {
-        "bunqflask/bunq/untrusted.py",
-        "bunqflask/database/engines.py",
-        "bunqflask/database/erasure.py",
-        "bunqflask/database/leases.py",
-        "bunqflask/database/transactions.py",
-        "bunqflask/devserver.py",
-        "bunqflask/services/consent/disconnect.py",
-        "bunqflask/services/exporting.py",
-        "bunqflask/services/gateway/retry_policy.py",
-        "bunqflask/services/gateway/sessions.py",
-        "bunqflask/services/payments/aggregates.py",
-        "bunqflask/services/payments/fulltext.py",
-        "bunqflask/services/payments/notes.py",
-        "bunqflask/services/payments/repository.py",
-        "bunqflask/services/payments/search.py",
-        "bunqflask/services/payments/time_ranges.py",
-        "bunqflask/services/payments/totals.py",
-        "bunqflask/services/sync/late_changes.py",
-        "bunqflask/services/sync/payment_store.py",
-        "bunqflask/services/sync/payment_sync.py",
-        "bunqflask/services/sync/payment_upserts.py",
-        "bunqflask/services/sync/progress.py",
-        "bunqflask/services/sync/reconciliation.py",
-        "bunqflask/services/sync/webhooks.py",
-        "bunqflask/services/team/logins.py",
-        "bunqflask/web/consent/presenters.py",
-        "bunqflask/web/errors/facts.py",
-        "bunqflask/web/guards.py",
-        "bunqflask/web/payments/filter_form.py",
-        "bunqflask/web/payments/note_presenters.py",
-        "bunqflask/web/payments/notes.py",
-        "bunqflask/web/payments/presenters.py",
-        "bunqflask/web/payments/views.py",
-        "bunqflask/worker.py",
-        "templates/consent/_connecting.html",
-        "templates/consent/_waiting.html",
-        "templates/exports/index.html",
-        "templates/payments/_notes.html",
-        "templates/pieces.html",
-    }
-)
 
 
 def _of_python(text: str) -> Iterator[tuple[int, str]]:
@@ -135,22 +89,16 @@ def _files() -> list[Path]:
 
 
 def test_banned_words_do_not_occur() -> None:
-    hits = {documents.name_of(path): _hits(path) for path in _files()}
-    assert [hit for name, found in hits.items() if name not in NOT_YET_CLEAN for hit in found] == []
-
-
-def test_files_that_are_clean_leave_the_list() -> None:
-    unclean = {documents.name_of(path) for path in _files() if _hits(path)}
-    assert NOT_YET_CLEAN - unclean == set()
+    assert [hit for path in _files() for hit in _hits(path)] == []
 
 
 @pytest.mark.parametrize("pattern", BANNED)
 def test_a_pattern_finds_something(pattern: str) -> None:
     examples = (
-        "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for that moment of "
+        "Whoever reads by whatever it is, what is told; the page is told by itself: nobody waits for the moment of "
         "trouble at the gate, with patience, in a stretch of kept sums and kept pages. Left sessions, a first history, "
         "proof of balance, bunq's own words; it takes its turn, takes nothing more and heals. Read now! The vault is "
-        "in step with the word of those told apart."
+        "in step with those told apart."
     )
     assert re.search(pattern, examples, re.IGNORECASE)
 
