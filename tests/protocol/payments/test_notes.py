@@ -10,9 +10,9 @@ import pytest
 from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.extensions import db
-from bunqflask.models import Note, NoteSync, Payment, RateLimitWindow
+from bunqflask.models import ConnectionState, Note, NoteSync, Payment, RateLimitWindow
 from bunqflask.services.connections import access
-from bunqflask.services.sync import payment_sync
+from bunqflask.services.sync import connection_sync
 from tests.protocol.sandbox.client import JODI, Client, session_of
 from tests.protocol.sandbox.test_attachment import PICTURE, PNG
 from tests.support import rows
@@ -55,7 +55,7 @@ class Paid:
         self.id = jodi.create(f"{A}/payment", {**body, "description": "", "attachment": [{"id": self.file_id}]})
         self.notes = f"{A}/payment/{self.id}"
         with rows.behind(site.app):
-            assert payment_sync.run(access.list_active()[0], patience_s=10)
+            assert connection_sync.run(access.list_active()[0].id, patience_s=10)
             row_id = db.session.scalars(db.select(Payment.id).filter_by(payment_id=self.id)).one()
         self.page = f"/payments/{row_id}"
         self.part = f"{self.page}/notes"
@@ -306,7 +306,7 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert told != (refused or fault == "429"), "what bunq said about a error_kind is there, folded"
     let_time_pass(site)
     assert "Next try at" not in robin.get(paid.part, HTMX).text
-    assert rows.connection(site.app).status == "active"
+    assert rows.connection(site.app).state == ConnectionState.ACTIVE
 
 
 @pytest.mark.sqlite_only
@@ -339,7 +339,7 @@ def test_a_look_keeps_bunqs_limits_and_says_when_it_goes_on(
     site.app.config["BUNQ_CALL_LIMITS"] = "classic"
     endpoint = "GET user/#/monetary-account/#/payment/#/note-text"
     with rows.behind(site.app):
-        db.session.add(RateLimitWindow(endpoint=endpoint, spent=[], blocked_until=clock.now() + timedelta(seconds=30)))
+        db.session.add(RateLimitWindow(endpoint=endpoint, calls=[], blocked_until=clock.now() + timedelta(seconds=30)))
         db.session.commit()
     part = robin.get(paid.part, HTMX)
     assert "bunq asks us to wait for a moment." in part.text
