@@ -1,4 +1,4 @@
-"""Notes and attachments on the page of a payment: fetched from bunq when somebody looks, stored, and safe to open."""
+"""Notes and attachments on the page of a payment: read from bunq when somebody looks, kept, and safe to open."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,8 @@ import pytest
 from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.extensions import db
-from bunqflask.models import Note, NoteSync, Payment, RateLimitWindow
+from bunqflask.models import ConnectionState, Note, NoteSync, Payment, RateLimitWindow
+from bunqflask.services.connections import access
 from bunqflask.services.sync import connection_sync
 from tests.protocol.sandbox.client import JODI, Client, session_of
 from tests.protocol.sandbox.test_attachment import PICTURE, PNG
@@ -24,9 +25,9 @@ MAIN, CAR = 2083712, 2083719
 A = f"/user/{JODI}/monetary-account/{MAIN}"
 HTMX = {"HX-Request": "true"}
 PDF = {"Content-Type": "application/pdf", "X-Bunq-Attachment-Description": "an invoice"}
-LOOK = "Check bunq for notes"
+LOOK = "Look for them at bunq"
 HOSTILE = "<script>alert(1)</script>\u202e\x00\nsecond line"
-GONE = "bunq no longer provides this file"
+GONE = "bunq does not hand out this file any more"
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def robin(site: ThreadSite, bank: Bank) -> Browser:
 
 
 class Paid:
-    """A payment of Jodi's with a file, at bunq and imported by the app."""
+    """A payment of Jodi's with a file, at bunq and read by the app."""
 
     def __init__(self, jodi: Client, site: ThreadSite) -> None:
         self.jodi = jodi
@@ -54,7 +55,7 @@ class Paid:
         self.id = jodi.create(f"{A}/payment", {**body, "description": "", "attachment": [{"id": self.file_id}]})
         self.notes = f"{A}/payment/{self.id}"
         with rows.behind(site.app):
-            assert connection_sync.run(1, patience_s=10)
+            assert connection_sync.run(access.list_active()[0].id, patience_s=10)
             row_id = db.session.scalars(db.select(Payment.id).filter_by(payment_id=self.id)).one()
         self.page = f"/payments/{row_id}"
         self.part = f"{self.page}/notes"
@@ -82,11 +83,11 @@ def text_of(site: ThreadSite) -> list[str]:
 
 
 def let_time_pass(site: ThreadSite) -> None:
-    """Let the notes have been fetched ten minutes ago, and the next try be now."""
+    """Let the notes have been read ten minutes ago, and the next try be now."""
     with rows.behind(site.app):
-        for state in db.session.scalars(db.select(NoteSync)):
-            state.synced_at = state.synced_at and state.synced_at - timedelta(minutes=10)
-            state.next_try_at = state.next_try_at and clock.now()
+        for reading in db.session.scalars(db.select(NoteSync)):
+            reading.synced_at = reading.synced_at and reading.synced_at - timedelta(minutes=10)
+            reading.next_try_at = reading.next_try_at and clock.now()
         db.session.commit()
 
 
@@ -108,7 +109,7 @@ def test_the_page_is_there_at_once_and_its_notes_follow(
     page = robin.get(paid.page)
     assert bank.calls() == []
     assert trigger(page) == "load"
-    assert "We haven’t checked bunq for notes yet." in page.text
+    assert "bunq was not asked yet whether there are notes." in page.text
     assert page.link(f"File {paid.file_id}"), "a file that the payment itself names is known already"
 
     part = robin.get(paid.part, HTMX)
@@ -153,7 +154,7 @@ def test_without_script_a_button_looks_for_them(robin: Browser, paid: Paid) -> N
     assert page.url.endswith(f"{paid.page}#notes")
     assert "found by pressing" in page.text
     paid.write("and again")
-    assert "and again" in robin.submit(button="Check again").text
+    assert "and again" in robin.submit(button="Look again").text
 
 
 def test_what_people_write_stays_text(robin: Browser, paid: Paid) -> None:
@@ -230,7 +231,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
     bank.forget_calls()
     page = robin.get(paid.page)
     assert "kept" in page.text
-    assert "This connection was disconnected here." in page.text
+    assert "This connection was ended here." in page.text
     assert trigger(page) is None
     assert not [words for words, _address in page.links if words.startswith("File ")]
     assert LOOK not in page.html
@@ -241,7 +242,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
     assert bank.calls() == []
 
     robin.get(ending)
-    robin.submit(button="Delete")
+    robin.submit(button="Erase")
     assert rows.count(site.app, Note) == rows.count(site.app, NoteSync) == 0
     assert robin.get(paid.part, HTMX).status == 204
 
@@ -272,7 +273,7 @@ def test_where_bunq_wants_the_holders_own_id_it_gets_it(bank: Bank, robin: Brows
     for fault in ("403-permission", "404"):
         bank.fault(call=f"GET /v1/user/{grant_id}/*", fault=fault, times=None)
         bank.forget_calls()
-        assert "only for the holder" in robin.submit(button="Check again").text
+        assert "only for the holder" in robin.submit(button="Look again").text
         assert robin.session.get(f"{robin.home}{paid.page}/attachments/{paid.file_id}").content == PICTURE
         assert {call["path"].split("/")[3] for call in bank.calls("GET") if call["status"] == 200} == {str(JODI)}
         bank.no_faults()
@@ -300,12 +301,12 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert ("Next try at" in part.text) != refused, fault
         assert ("bunq does not show us the notes" in part.text) == refused, fault
         assert (trigger(part) is None) == refused, "a no is not asked for again by a page that is left open"
-        assert "Check again" in part.text
+        assert "Look again" in part.text
         told = "Technical details" in part.text
-        assert told != (refused or fault == "429"), "what bunq said about an error is there, folded"
+        assert told != (refused or fault == "429"), "what bunq said about a error_kind is there, folded"
     let_time_pass(site)
     assert "Next try at" not in robin.get(paid.part, HTMX).text
-    assert rows.connection(site.app).state == "active"
+    assert rows.connection(site.app).state == ConnectionState.ACTIVE
 
 
 @pytest.mark.sqlite_only
@@ -341,7 +342,7 @@ def test_a_look_keeps_bunqs_limits_and_says_when_it_goes_on(
         db.session.add(RateLimitWindow(endpoint=endpoint, calls=[], blocked_until=clock.now() + timedelta(seconds=30)))
         db.session.commit()
     part = robin.get(paid.part, HTMX)
-    assert "bunq has asked us to wait." in part.text
+    assert "bunq asks us to wait for a moment." in part.text
     assert re.fullmatch(r"load delay:(29|30)s", trigger(part) or "")
     assert note_calls(bank) == []
     with rows.behind(site.app):
