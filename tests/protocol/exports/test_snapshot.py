@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,16 @@ from bunqflask.exports import pack
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import Entry, ExportError
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, MonetaryAccount, Pack, PackAccount, Payment
+from bunqflask.models import (
+    AccountSync,
+    Connection,
+    CoveredRange,
+    Discrepancy,
+    MonetaryAccount,
+    Pack,
+    PackAccount,
+    Payment,
+)
 from bunqflask.services.consent.disconnect import disconnect
 from bunqflask.services.exports import downloads, statements
 from bunqflask.services.exports.downloads import Download
@@ -240,3 +250,28 @@ def test_what_another_member_exported_before_is_no_last_pack(robin: Member) -> N
     made = opened(make(sam, ["csv", "qif"]))
     assert "There is no last pack to compare with." in made.read("changes.txt").decode()
     assert len(db.session.scalars(db.select(Pack)).all()) == 2
+
+
+@pytest.mark.sqlite_only
+def test_of_a_joint_account_the_whole_history_is_preferred_then_what_adds_up_then_the_last_synced(
+    robin: Member,
+) -> None:
+    [connection] = repository.scope_of(robin).connections
+    first, second = connection.accounts[:2]
+    joint = replace(second, monetary_account_id=first.monetary_account_id)
+    scope = repository.Scope((replace(connection, accounts=(first, joint)),))
+    whole = CoveredRange(9_000, 1, True)
+    part = CoveredRange(9_000, 1, False)
+    later, earlier = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    gap = (Discrepancy(1, Decimal(1)),)
+    for of_first, of_second, expected in (
+        ((whole, gap, earlier), (part, (), later), first),
+        ((whole, gap, later), (whole, (), earlier), joint),
+        ((whole, (), later), (whole, (), earlier), first),
+        ((whole, (), earlier), (whole, (), later), joint),
+    ):
+        for account, (covered, discrepancies, synced_at) in ((first, of_first), (second, of_second)):
+            state = db.session.get_one(AccountSync, account.id)
+            state.covered, state.discrepancies, state.synced_at = (covered,), discrepancies, synced_at
+        db.session.commit()
+        assert statements.chosen(scope, []) == [expected]
