@@ -6,7 +6,7 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
-from tests.bench import databases, machine
+from tests.bench import databases, machine, pages
 from tests.bench.history import YEARS
 from tests.bench.servers import App
 from tests.bench.table import Row, at_most
@@ -20,7 +20,7 @@ _PATIENCE_S = 900.0
 
 def measure(folder: Path) -> list[Row]:
     """Download a long history as CSV, after a short one."""
-    size = 100_000 if databases.on_postgres() else 1_000_000
+    size = max(pages.sizes())
     filled = databases.filled(size)
     last = filled.history.newest.date() + timedelta(days=1)
     with App(folder, filled.url) as site:
