@@ -58,7 +58,7 @@ def _run(name: str, measure: Callable[[Path], list[Row]], kind: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="bunqflask-bench-", ignore_cleanup_errors=True) as folder:
         try:
             rows = measure(Path(folder))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, it is shown
             traceback.print_exc()
             rows = []
     print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, {machine.load()})")
