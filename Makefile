@@ -39,7 +39,7 @@ check: $(VENV)/.dev ## Style, types, templates, migrations against models, what 
 	$(PY) -m tests.support.migrations
 	$(PY) -m tests.support.requirements check
 
-bench: $(VENV)/.dev ## Measure calls, speed, memory and start; prints one table
+bench: $(VENV)/.dev ## Measure pages, imports, memory and starts beside their goals (PEERS=1, SOAK=1, ONLY=word)
 	@exec $(PY) -m tests.bench
 
 lock: $(VENV)/.dev ## For maintainers: compile requirements*.in into .txt; LOCK_ARGS=--upgrade takes the newest versions

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from datetime import date, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from tests.bench import databases, machine
+from bunqflask.config import HOME_ZONE
+from tests.bench import databases, machine, pages
 from tests.bench.history import YEARS
 from tests.bench.servers import App
 from tests.bench.table import Row, at_most
 from tests.support.apps import sign_in
-from tests.support.browser import Browser
+from tests.support.browser import Browser, read_page
 
 MOST_MB = 50.0
 _PATH = "/payments/export"
@@ -20,9 +22,9 @@ _PATIENCE_S = 900.0
 
 def measure(folder: Path) -> list[Row]:
     """Download a long history as CSV, after a short one."""
-    size = 100_000 if databases.on_postgres() else 1_000_000
+    size = max(pages.sizes())
     filled = databases.filled(size)
-    last = filled.history.newest.date() + timedelta(days=1)
+    last = filled.history.newest.astimezone(ZoneInfo(HOME_ZONE)).date()
     with App(folder, filled.url) as site:
         browser = sign_in(site, databases.EMAIL)
         _download(browser, last - timedelta(days=2), last)
@@ -49,7 +51,7 @@ def _download(browser: Browser, first: date, last: date) -> tuple[int, int]:
         browser.home + _PATH, data=chosen, headers=headers, stream=True, timeout=_PATIENCE_S
     ) as answer:
         if not answer.ok or "csv" not in answer.headers["Content-Type"]:
-            raise AssertionError(f"no file came: {answer.status_code} {answer.headers['Content-Type']}")
+            raise AssertionError(f"no file came: {answer.status_code} {read_page(answer).text[:2000]}")
         lines = length = 0
         for piece in answer.iter_content(1 << 20):
             lines, length = lines + piece.count(b"\n"), length + len(piece)

@@ -179,6 +179,8 @@ def _verdicts(tally: Tally, paces: Paces, curves: list[_Curve], minutes: float) 
         Row("  and", ", ".join(f"{count} {what}" for what, count in sorted(tally.done.items()))),
         exactly("answers of 5xx", len(tally.failures), 0),
         *(Row("  5xx", each) for each in dict.fromkeys(tally.failures[:10])),
+        exactly("answers of 4xx, which would make it a lighter load", len(tally.refusals), 0),
+        *(Row("  4xx", each) for each in dict.fromkeys(tally.refusals[:10])),
         *(Row("  the load itself failed", each) for each in dict.fromkeys(paces.errors[:10])),
     ]
     settled_s = min(SETTLES_MINUTES, minutes * 0.4) * 60

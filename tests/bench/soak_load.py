@@ -12,13 +12,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import requests
 
 from tests.bench import machine
 from tests.bench.servers import App
 from tests.support.bank import Bank
-from tests.support.browser import Browser
+from tests.support.browser import Browser, read_page
 
 _WORDS = ("albert", "coffee", "rent", "salary", "invoice", "zzz", "12.50", "bol")
 _FORMATS = ("csv", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger", "beancount")
@@ -38,13 +39,15 @@ class Tally:
         self.statuses: Counter[int] = Counter()
         self.cut = 0
         self.failures: list[str] = []
+        self.refusals: list[str] = []
         self.done: Counter[str] = Counter()
 
     def answered(self, path: str, status: int, text: str = "") -> None:
         with self._lock:
             self.statuses[status] += 1
-            if status >= 500:
-                self.failures.append(f"{status} {path} {' '.join(text.split())[:300]}")
+            if status >= 400:
+                kept = self.failures if status >= 500 else self.refusals
+                kept.append(f"{status} {path} {text[:300]}")
 
     def was_cut(self) -> None:
         with self._lock:
@@ -97,16 +100,18 @@ class Person:
             self._tally.did("syncs asked for")
 
     def download(self) -> None:
-        """Download this year in one to all formats."""
+        """Download the last year in one to all formats."""
         count = self._rng.choice((1, 1, 2, len(_FORMATS)))
         chosen = self._rng.sample(_FORMATS, count)
-        self._press("/payments/export", "/payments/export", {"from": "2026-01-01", "to": "2026-12-31"}, chosen)
+        last = datetime.now(UTC).date() - timedelta(days=1)
+        days = {"from": (last - timedelta(days=364)).isoformat(), "to": last.isoformat()}
+        self._press("/payments/export", "/payments/export", days, chosen)
         self._tally.did("downloads")
 
     def _press(self, page: str, action: str, fields: dict[str, str] | None = None, formats: Sequence[str] = ()) -> None:
         with self._noting_cuts():
             found = self._browser.get(page)
-            self._tally.answered(page, found.status, found.text if found.status >= 500 else "")
+            self._tally.answered(page, found.status, found.text if found.status >= 400 else "")
             try:
                 form, _ = found.form(action=action)
             except AssertionError:
@@ -123,7 +128,7 @@ class Person:
             answer = self._browser.session.request(
                 method, self._browser.home + path, data=list(data), headers=headers, timeout=120, allow_redirects=False
             )
-            self._tally.answered(path, answer.status_code, answer.text if answer.status_code >= 500 else "")
+            self._tally.answered(path, answer.status_code, read_page(answer).text if answer.status_code >= 400 else "")
 
     def _noting_cuts(self) -> _Cuts:
         return _Cuts(self._tally)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from bunqflask import create_app
 from bunqflask.config import Config
-from tests.bench import databases, machine
+from tests.bench import databases, machine, pages
 from tests.bench.client import Page, Target, cookie_of, middle
 from tests.bench.servers import App, stand_in
 from tests.bench.table import Row, at_most
@@ -132,7 +132,7 @@ def _threads(threads: list[threading.Thread]) -> Iterator[None]:
 
 def memory(folder: Path) -> list[Row]:
     """Let one member search a long history for a thousand different things; see how large the worker grows."""
-    size = 100_000 if databases.on_postgres() else 1_000_000
+    size = max(pages.sizes())
     with App(folder, databases.filled(size).url) as site:
         target = Target(
             "ours", site.url, lambda: site.worker_pids, {"Cookie": cookie_of(sign_in(site, databases.EMAIL))}
