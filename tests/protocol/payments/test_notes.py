@@ -25,9 +25,9 @@ MAIN, CAR = 2083712, 2083719
 A = f"/user/{JODI}/monetary-account/{MAIN}"
 HTMX = {"HX-Request": "true"}
 PDF = {"Content-Type": "application/pdf", "X-Bunq-Attachment-Description": "an invoice"}
-LOOK = "Look for them at bunq"
+LOOK = "Check bunq for notes"
 HOSTILE = "<script>alert(1)</script>\u202e\x00\nsecond line"
-GONE = "bunq does not hand out this file any more"
+GONE = "bunq no longer provides this file"
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_the_page_is_there_at_once_and_its_notes_follow(
     page = robin.get(paid.page)
     assert bank.calls() == []
     assert trigger(page) == "load"
-    assert "bunq was not asked yet whether there are notes." in page.text
+    assert "We haven’t checked bunq for notes yet." in page.text
     assert page.link(f"File {paid.file_id}"), "a file that the payment itself names is known already"
 
     part = robin.get(paid.part, HTMX)
@@ -154,7 +154,7 @@ def test_without_script_a_button_looks_for_them(robin: Browser, paid: Paid) -> N
     assert page.url.endswith(f"{paid.page}#notes")
     assert "found by pressing" in page.text
     paid.write("and again")
-    assert "and again" in robin.submit(button="Look again").text
+    assert "and again" in robin.submit(button="Check again").text
 
 
 def test_what_people_write_stays_text(robin: Browser, paid: Paid) -> None:
@@ -231,7 +231,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
     bank.forget_calls()
     page = robin.get(paid.page)
     assert "kept" in page.text
-    assert "This connection was ended here." in page.text
+    assert "This connection was disconnected here." in page.text
     assert trigger(page) is None
     assert not [words for words, _address in page.links if words.startswith("File ")]
     assert LOOK not in page.html
@@ -242,7 +242,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
     assert bank.calls() == []
 
     robin.get(ending)
-    robin.submit(button="Erase")
+    robin.submit(button="Delete")
     assert rows.count(site.app, Note) == rows.count(site.app, NoteSync) == 0
     assert robin.get(paid.part, HTMX).status == 204
 
@@ -273,7 +273,7 @@ def test_where_bunq_wants_the_holders_own_id_it_gets_it(bank: Bank, robin: Brows
     for fault in ("403-permission", "404"):
         bank.fault(call=f"GET /v1/user/{grant_id}/*", fault=fault, times=None)
         bank.forget_calls()
-        assert "only for the holder" in robin.submit(button="Look again").text
+        assert "only for the holder" in robin.submit(button="Check again").text
         assert robin.session.get(f"{robin.home}{paid.page}/attachments/{paid.file_id}").content == PICTURE
         assert {call["path"].split("/")[3] for call in bank.calls("GET") if call["status"] == 200} == {str(JODI)}
         bank.no_faults()
@@ -301,7 +301,7 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert ("Next try at" in part.text) != refused, fault
         assert ("bunq does not show us the notes" in part.text) == refused, fault
         assert (trigger(part) is None) == refused, "a no is not asked for again by a page that is left open"
-        assert "Look again" in part.text
+        assert "Check again" in part.text
         told = "Technical details" in part.text
         assert told != (refused or fault == "429"), "what bunq said about a error_kind is there, folded"
     let_time_pass(site)
@@ -342,7 +342,7 @@ def test_a_look_keeps_bunqs_limits_and_says_when_it_goes_on(
         db.session.add(RateLimitWindow(endpoint=endpoint, calls=[], blocked_until=clock.now() + timedelta(seconds=30)))
         db.session.commit()
     part = robin.get(paid.part, HTMX)
-    assert "bunq asks us to wait for a moment." in part.text
+    assert "bunq has asked us to wait." in part.text
     assert re.fullmatch(r"load delay:(29|30)s", trigger(part) or "")
     assert note_calls(bank) == []
     with rows.behind(site.app):
