@@ -116,7 +116,7 @@ def connect(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[
 
 
 def renew(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[str, ...] = ()) -> None:
-    """Connect the first connection again, from its page: ends where bunq sends the browser back to."""
+    "Reconnect the first connection, from its page: ends where bunq sends the browser back to."
     page.goto("/connections/1/accounts")
     open_details(page, "Sharing and settings")
     button(page, "Reconnect").click()

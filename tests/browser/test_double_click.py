@@ -39,7 +39,7 @@ def test_confirming_makes_one_connection(robin: Page, site: ThreadSite, bank: Ba
     robin.goto("/connections/1/accounts")
     open_details(robin, "Sharing and settings")
     button(robin, "Reconnect").dblclick()
-    expect(heading(robin, "Connect Jodi Walker again")).to_be_visible()
+    expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     assert count(site, ConsentAttempt) == 2
     go_to_bunq(robin)
     accept(robin, person="Walker Studio B.V. (company)")
@@ -54,7 +54,7 @@ def test_refreshing_asks_bunq_once(robin: Page, site: ThreadSite, bank: Bank) ->
     bank.forget_calls()
     bank.fault(call="GET monetary-account", fault="slow-drip", seconds=0.5, times=1)
     button(robin, "Refresh Jodi Walker").dblclick()
-    expect(robin.get_by_role("status")).to_have_text("Last successful update just now")
+    expect(robin.get_by_role("status")).to_have_text("Updated just now")
     assert len(bank.calls("GET", "monetary-account")) == 1
 
 

@@ -58,13 +58,13 @@ def test_accounts_are_refreshed_and_a_stale_list_refreshes_itself(robin: Page, s
     expect(robin.get_by_role("definition")).to_have_text("€8,615.00")
     bank.forget_calls()
     button(robin, "Refresh Jodi Walker").click()
-    expect(robin.get_by_role("status")).to_have_text("Last successful update just now")
+    expect(robin.get_by_role("status")).to_have_text("Updated just now")
     expect(button(robin, "Refresh Jodi Walker")).to_be_focused()
     assert len(bank.calls("GET", "monetary-account")) == 1
 
     change(site, Connection, accounts_synced_at=None)
     robin.reload()
-    expect(robin.get_by_role("status")).to_have_text("Last successful update just now")
+    expect(robin.get_by_role("status")).to_have_text("Updated just now")
     assert len(bank.calls("GET", "monetary-account")) == 2
 
 
@@ -88,7 +88,7 @@ def test_every_kind_of_account_of_a_company_is_shown(robin: Page) -> None:
     expect(rows["VAT"]).to_contain_text("€6,250.00 of €10,000.00")
     expect(rows["VAT"].get_by_role("progressbar")).to_have_js_property("value", 62)
     expect(rows["Studio rent"]).to_contain_text("Joint with S. Okafor")
-    expect(rows["Pension"]).to_contain_text("Unknown type: Pension")
+    expect(rows["Pension"]).to_contain_text("Pension (account type new to us)")
     expect(robin.get_by_role("row").filter(has_text="At another bank")).to_contain_text("No IBAN")
     closed = robin.get_by_role("row").filter(has_text="Old project")
     expect(closed).to_be_hidden()

@@ -31,7 +31,7 @@ def modules(link: str) -> list[list[bool]]:
 def approve_on_phone(phone: Page, link: str) -> None:
     """Open a link as a phone does after scanning, press on, and accept at bunq's page."""
     phone.goto(link)
-    expect(heading(phone, "Robin de Vries asks to see bunq accounts")).to_be_visible()
+    expect(heading(phone, "Robin de Vries would like to see your bunq accounts")).to_be_visible()
     button(phone, "Continue to bunq").tap()
     button(phone, "Accept").tap()
     expect(heading(phone, "You can close this page")).to_be_visible()
@@ -83,7 +83,7 @@ def test_a_link_works_in_the_first_browser_only(robin: Page, profiles: Profiles,
     first, second = profiles.new_page(site.url, **PHONE), profiles.new_page(site.url, **PHONE)
     for phone in (first, second):
         phone.goto(link)
-        expect(heading(phone, "Robin de Vries asks to see bunq accounts")).to_be_visible()
+        expect(heading(phone, "Robin de Vries would like to see your bunq accounts")).to_be_visible()
     button(first, "Continue to bunq").tap()
     expect(heading(first, "You are at the simulated bank")).to_be_visible()
     button(second, "Continue to bunq").tap()

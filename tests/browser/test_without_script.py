@@ -12,7 +12,7 @@ def walk_all_of_it(page: Page) -> None:
     connect(page)
     button(page, "Refresh Jodi Walker").click()
     expect(heading(page, "Accounts of Jodi Walker")).to_be_visible()
-    expect(page.get_by_text("Last successful update just now")).to_be_visible()
+    expect(page.get_by_text("Updated just now")).to_be_visible()
     page.get_by_role("button", name="Menu: theme, amounts, settings, log out").click()
     page.get_by_label("Hide amounts").check()
     button(page, "Save").click()

@@ -21,7 +21,7 @@ def runner(run: Callable[[Target], object], **more: Any) -> _Runner:
 
 
 def until_idle(each: _Runner, unhandled: dict[int, EventKind] | None = None) -> set[int]:
-    """Look again and again, as a worker does, until nothing runs; returns the events handled by then."""
+    "Check again and again, as a worker does, until nothing runs; returns the events handled by then."
     handled: set[int] = set()
     deadline = time.monotonic() + 10
     while True:

@@ -178,7 +178,9 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
     site: ThreadSite, bank: Bank, ids: dict[str, object], robin: Browser, sam: Browser
 ) -> None:
     robin.get(f"/connections/{ids['connection_id']}/accounts")
-    assert "The team can now read the accounts of Jodi Walker." in robin.submit(button="Share with the team").text
+    assert (
+        "The accounts of Jodi Walker are now shared with the team." in robin.submit(button="Share with the team").text
+    )
     before = snapshot(site)
     may_read = {"connections.index", "connections.sync", "payments.index", "payments.show", "payments.state"}
     may_read |= {"notes.index", "notes.refresh", "notes.file"}

@@ -139,7 +139,7 @@ def test_accounts_of_every_kind_and_condition_are_shown(site: ThreadSite, bank: 
     )
     page = robin.get("/")
     for words in (
-        "Unknown type: OfTomorrow",
+        "OfTomorrow (account type new to us)",
         "No IBAN",
         "unknown",
         "−€182.40",
@@ -154,7 +154,7 @@ def test_accounts_of_every_kind_and_condition_are_shown(site: ThreadSite, bank: 
         "$7.505",
         "€10.00 of €40.00",
         "(no name)",
-        "Different currencies are never added up.",
+        "Currencies aren’t added together.",
     ):
         assert words in page.text, words
     assert "Joint with J. Walker" not in page.text
@@ -187,7 +187,7 @@ def test_pages_ask_bunq_for_nothing_and_the_fragment_brings_a_stale_list_up_to_d
     assert bank.calls("GET", "/monetary-account")
     fragment = robin.get(path, FRAGMENT)
     assert "<html" not in fragment.html
-    assert "Last successful update just now" in fragment.text
+    assert "Updated just now" in fragment.text
     assert "hx-trigger" not in fragment.html
     bank.forget_calls()
     rows.run_duties(site.app)
@@ -213,10 +213,10 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
     assert "€4,118.00" in page.text
     assert rows.connection(site.app).accounts_synced_at == before
     if fault == "429":
-        assert "bunq does not answer" not in page.text, "waiting for bunq's turn is no error_kind"
+        assert "bunq isn’t responding" not in page.text, "waiting for bunq's turn is no error_kind"
     else:
-        assert "by ourselves" in page.text
-        assert "Next try at" in page.text
+        assert "retry automatically" in page.text
+        assert "Next attempt at" in page.text
     asked = len(bank.calls())
     rows.run_duties(site.app)
     assert len(bank.calls()) == asked, "not before the next try"
@@ -225,8 +225,8 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
     rows.age_accounts(site.app, timedelta(hours=2))
     rows.run_duties(site.app)
     healed = robin.get(path, FRAGMENT)
-    assert "Last successful update just now" in healed.text
-    assert "by ourselves" not in healed.text
+    assert "Updated just now" in healed.text
+    assert "retry automatically" not in healed.text
 
 
 @pytest.mark.sqlite_only
@@ -245,7 +245,7 @@ def test_a_press_on_refresh_reads_at_once_with_or_without_script_also_for_a_gues
             assert bank.calls() == [], "the worker asks"
             rows.run_duties(site.app)
             assert len([call for call in bank.calls("GET") if call["path"].endswith("/monetary-account")]) == 1
-            assert "Last successful update just now" in browser.get(path).text
+            assert "Updated just now" in browser.get(path).text
     robin.get(path)
     form = robin.page.form(action="/sync")[0]
     fragment = robin.post(form.action, dict(form.fields), {**FRAGMENT, "Origin": site.url})

@@ -61,7 +61,7 @@ def test_a_company_connects_and_every_kind_of_its_accounts_is_shown(site: Thread
         "No IBAN",
         "1 closed account",
         "Old project",
-        "Unknown type: Pension",
+        "Pension (account type new to us)",
     ):
         assert words in page.text, words
     assert "Joint with Walker Studio" not in page.text, "the holder is no co-owner of itself"
@@ -179,7 +179,7 @@ def test_bunqs_limits_are_kept_and_the_connection_finishes_by_itself(site: Threa
     page = connect(browser, bank)
     # Setup opened a session less than 30 seconds ago.
     assert "Approved. Fetching the accounts" in page.text
-    assert "Next try at" in page.text
+    assert "Next attempt at" in page.text
     assert "Your approval is saved, so you can close this page." in page.text
     assert paths(bank) == ["POST token"], "bunq is not even asked before it may be"
     rows.wait_for_bunqs_turn(site.app, bank, seconds=31)

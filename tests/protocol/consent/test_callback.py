@@ -161,7 +161,7 @@ def test_a_success_counts_once(site: ThreadSite, bank: Bank) -> None:
     assert "Connected" in robin.get(back).text
     replayed = robin.get(back)
     assert (replayed.status, USED in replayed.text) == (400, True)
-    assert "perhaps all went well already" in replayed.text
+    assert "it may already have worked" in replayed.text
     assert len(bank.calls("POST", "token")) == 1
     assert rows.count(site.app, Connection) == 1
 
@@ -243,7 +243,7 @@ def test_an_attempt_that_was_cancelled_meanwhile_stays_cancelled(site: ThreadSit
     page = robin.get(back)
     assert page.status == 410
     assert "Cancelled" in page.text
-    assert "withdraw that in the bunq app" in page.text
+    assert "revoke it in the bunq app" in page.text
     nothing_is_stored(site)
     assert bank.calls("POST", "token") == []
 
@@ -280,19 +280,19 @@ REFUSALS: dict[str, tuple[Any, int, str, int, str]] = {
     "bunq's own shape with 200": ({"Error": [{"error_description": "No."}]}, 200, "application/json", 400, "No."),
     "our client is refused": ({"error": "invalid_client"}, 401, "application/json", 502, "Setup has to be run again"),
     "too many": ({"Error": [{"error_description": "Too many requests."}]}, 429, "application/json", 503, "no time"),
-    "maintenance": ({"Error": [{"error_description": "Away."}]}, 491, "application/json", 503, "bunq was away"),
-    "a proxy's page": (b"<html><h1>502</h1></html>", 502, "text/html", 503, "bunq was away"),
-    "a page with 200": (b"<html><h1>hello</h1></html>", 200, "text/html", 502, "not a permission"),
-    "a page with 404": (b"<html><h1>404</h1></html>", 404, "text/html", 502, "not a permission"),
-    "half of it": (b'{"access_token": "abc', 200, "application/json", 502, "not a permission"),
-    "nothing": (b"", 200, "application/json", 502, "not a permission"),
-    "a list": ([TOKEN], 200, "application/json", 502, "not a permission"),
-    "null": (b"null", 200, "application/json", 502, "not a permission"),
-    "not text": (b"\xff\xfe\x00", 200, "application/json", 502, "not a permission"),
-    "a number for a token": ({"access_token": 7}, 200, "application/json", 502, "not a permission"),
-    "an empty token": ({"access_token": ""}, 200, "application/json", 502, "not a permission"),
-    "another consent's token": ({**TOKEN, "state": "another"}, 200, "application/json", 502, "not a permission"),
-    "deeply nested": (b"[" * 100_000, 200, "application/json", 502, "not a permission"),
+    "maintenance": ({"Error": [{"error_description": "Away."}]}, 491, "application/json", 503, "bunq was unavailable"),
+    "a proxy's page": (b"<html><h1>502</h1></html>", 502, "text/html", 503, "bunq was unavailable"),
+    "a page with 200": (b"<html><h1>hello</h1></html>", 200, "text/html", 502, "a valid permission"),
+    "a page with 404": (b"<html><h1>404</h1></html>", 404, "text/html", 502, "a valid permission"),
+    "half of it": (b'{"access_token": "abc', 200, "application/json", 502, "a valid permission"),
+    "nothing": (b"", 200, "application/json", 502, "a valid permission"),
+    "a list": ([TOKEN], 200, "application/json", 502, "a valid permission"),
+    "null": (b"null", 200, "application/json", 502, "a valid permission"),
+    "not text": (b"\xff\xfe\x00", 200, "application/json", 502, "a valid permission"),
+    "a number for a token": ({"access_token": 7}, 200, "application/json", 502, "a valid permission"),
+    "an empty token": ({"access_token": ""}, 200, "application/json", 502, "a valid permission"),
+    "another consent's token": ({**TOKEN, "state": "another"}, 200, "application/json", 502, "a valid permission"),
+    "deeply nested": (b"[" * 100_000, 200, "application/json", 502, "a valid permission"),
 }
 
 
@@ -340,7 +340,7 @@ def test_a_slow_dripping_or_endless_answer_is_not_waited_for(
         goes_on(robin)
         return time.monotonic() - began
 
-    too_late = "did not answer in time when we used the approval"
+    too_late = "did not answer in time"
     token_endpoint.answers(TOKEN)
     token_endpoint.wait_s = 20
     assert takes_s(504, too_late) < 5

@@ -39,7 +39,7 @@ def test_whatever_keeps_bunq_from_opening_a_session_the_approval_is_kept_and_fin
         page = robin.get(back)
         assert page.status == 200
         assert title in page.text, fault
-        assert re.search(r"Next try at \d\d:\d\d:\d\d", page.text), fault
+        assert re.search(r"Next attempt at \d\d:\d\d:\d\d", page.text), fault
         assert "Your approval is saved, so you can close this page." in page.text
         attempt = rows.attempts(site.app)[-1]
         assert (attempt.step, attempt.access_token_sealed is not None) == ("connecting", True), fault
@@ -99,7 +99,7 @@ def test_after_an_hour_it_is_given_up_and_the_permission_erased(site: ThreadSite
     bank.fault(call="POST session-server", fault="html-503", times=None)
     page = robin.get(back)
     rows.age_attempts(site.app, timedelta(minutes=59))
-    assert "We keep trying until" in robin.get(page.url).text
+    assert "We’ll keep trying until" in robin.get(page.url).text
     rows.age_attempts(site.app, timedelta(minutes=2))
     bank.no_faults()
     bank.forget_calls()
@@ -137,7 +137,7 @@ def test_a_permission_that_bunq_refuses_at_once_is_erased_and_told(site: ThreadS
     for _ in range(4):
         rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
         page = robin.get(page.url)
-    assert "Perhaps it was withdrawn in the bunq app." in page.text
+    assert "It may have been revoked in the bunq app." in page.text
     rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
     assert rows.count(site.app, Connection) == 0
@@ -202,7 +202,7 @@ def test_a_power_cut_while_the_approval_is_used_is_told_after_a_minute(
     rows.age_attempts(behind, timedelta(seconds=61))
     told = robin.get(page)
     assert "This server was interrupted just when it used the approval." in told.text
-    assert "Please approve once more." in told.text
+    assert "Please approve again." in told.text
     assert robin.get(back).status == 400, "the approval is not used a second time"
     robin.get(page)
     assert "Continue to bunq" in robin.submit(button="Start again").text

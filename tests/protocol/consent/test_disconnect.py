@@ -24,7 +24,7 @@ def test_disconnect_closes_the_session_erases_the_permission_and_keeps_what_was_
     assert bank.calls() == []
     assert rows.permissions(site.app) == 2, "to be asked is not to answer"
     done = robin.submit(action="/disconnect", data="keep")
-    assert "can only be withdrawn in the bunq app" in done.text
+    assert "To revoke the permission itself, use the bunq app" in done.text
     assert WITHDRAW in done.text
     assert [(call["method"], call["status"]) for call in bank.calls()] == [("DELETE", 200)]
     assert rows.permissions(site.app) == 0
@@ -36,7 +36,7 @@ def test_disconnect_closes_the_session_erases_the_permission_and_keeps_what_was_
     assert len(bank.state()["grants"]) == 1, "the grant itself is the holder's to withdraw"
 
     asked = robin.get(path + "/disconnect")
-    assert "Erase what is stored of Jodi Walker?" in asked.text
+    assert "Delete the stored data of Jodi Walker?" in asked.text
     robin.submit(button="Delete")
     for model in (Connection, MonetaryAccount, ConsentAttempt):
         assert rows.count(site.app, model) == 0
@@ -91,7 +91,7 @@ def test_what_was_disconnected_can_be_connected_again_on_the_same_rows(site: Thr
     target = robin.submit(action="/go").leaves_for
     assert target is not None
     page = robin.get(bank.approve(target, person=JODI))
-    assert "4 accounts stayed" in page.text
+    assert "4 accounts unchanged" in page.text
     assert (rows.connection(site.app).id, rows.connection(site.app).state) == (stored.id, "active")
 
 

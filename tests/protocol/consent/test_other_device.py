@@ -39,7 +39,7 @@ def test_a_consent_from_a_phone_is_held_until_the_name_is_confirmed(site: Thread
     waiting = robin.page
     phone = site.browser()
     opened = phone.get(link)
-    assert "robin asks to see bunq accounts" in opened.text
+    assert "robin would like to see your bunq accounts" in opened.text
     assert site.url.removeprefix("http://") in opened.text
     phone = approve_on_phone(site, bank, link)
     assert "You can close this page" in phone.page.text
@@ -49,7 +49,7 @@ def test_a_consent_from_a_phone_is_held_until_the_name_is_confirmed(site: Thread
 
     asked = robin.get(waiting.url)
     assert "Is this the right person?" in asked.text
-    assert "Until you confirm, nobody here sees these balances" in asked.text
+    assert "Nobody here can see these balances" in asked.text
     assert "4,118" not in asked.text
     assert "Is this the right person?" in robin.get("/").text
     robin.get(waiting.url)
@@ -191,7 +191,7 @@ def test_a_second_browser_that_presses_is_told_that_the_link_was_used(site: Thre
     refused = second.submit(button="Continue to bunq")
     assert refused.status == 410
     assert refused.leaves_for is None
-    assert "already used" in refused.text
+    assert "already been used" in refused.text
     assert "Ask the person who sent you the link for a new one." in refused.text
     first.get(link)
     target = first.submit(button="Continue to bunq").leaves_for
@@ -220,7 +220,7 @@ def test_a_link_that_is_too_old_unknown_or_given_up_says_so_to_whoever_opens_it(
     for page in (stranger.submit(button="Continue to bunq"), stranger.get(link)):
         assert page.status == 410
         assert "The code is no longer valid" in page.text
-        assert "It worked for 10 minutes, until" in page.text
+        assert "It was valid for 10 minutes, until" in page.text
 
 
 @pytest.mark.sqlite_only
@@ -262,5 +262,5 @@ def test_an_approval_in_this_browser_and_one_by_link_cannot_both_count(site: Thr
     assert "Connected" in robin.get(bank.approve(target)).text
     late = phone.get(bank.approve(by_link))
     assert late.status == 400
-    assert "already used" in late.text
+    assert "already been used" in late.text
     assert rows.count(site.app, Connection) == 1

@@ -25,7 +25,7 @@ def account_rows(site: ThreadSite) -> dict[int, tuple[int, bool]]:
 
 
 def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[int] | None = None) -> Page:
-    """Press "Connect again" on the first connection and approve."""
+    'Press "Reconnect" on the first connection and approve.'
     browser.get("/connections/1/accounts")
     browser.submit(action="/reconnect")
     target = browser.submit(action="/go").leaves_for

@@ -15,7 +15,7 @@ from tests.support.consents import ask
 
 pytestmark = pytest.mark.sqlite_only
 
-KEPT = "Your approval is kept"
+KEPT = "Your approval is saved"
 
 
 @contextmanager

@@ -147,7 +147,7 @@ def test_cut_off_while_the_accounts_are_fetched(
         some_time_later(site)
         attempt = rows.attempts(site.app)[-1]
         page = robin.get(f"/connect/{attempt.id}")
-        assert ("Connected again: Jodi Walker" if renews else "Connected: Jodi Walker") in page.text
+        assert ("Reconnected: Jodi Walker" if renews else "Connected: Jodi Walker") in page.text
         some_time_later(site)
         kept = {"connections": 1, "sessions": 1}
         assert secrets_kept(site) == (kept | {"installations": 1} if variant == "B" else kept)

@@ -36,7 +36,7 @@ def slow(kind: str) -> dict[str, float]:
 def is_a_page_with_a_way_on(page: Page, kind: str) -> None:
     assert page.status != 500, kind
     assert "Traceback" not in page.html, kind
-    assert "mistake in bunqflask" not in page.text, kind
+    assert "bug in bunqflask" not in page.text, kind
     assert page.links or page.forms, kind
 
 

@@ -42,7 +42,7 @@ def test_a_payment_listed_twice_is_called_a_duplicate(site: ThreadSite, robin: B
     last = Paid(at=now - timedelta(days=1), amount="-5", balance="70.00")
     store(site, Paid(at=now - timedelta(days=9), amount="100"), twice, twice, last)
     page = robin.get(ACCOUNT)
-    assert page.text.count("seems to be there twice") == 1
+    assert page.text.count("looks like a duplicate") == 1
     assert "to be missing" not in page.text
     assert "−€25.00" in robin.get(page.link("See the payment")).text
 
@@ -67,20 +67,20 @@ def test_a_payment_without_a_balance_is_shown_once_and_its_neighbour_is_not_blam
         Paid(at=now - timedelta(days=1), amount="-5", balance="65.00"),
     )
     page = robin.get(ACCOUNT)
-    assert page.text.count("bunq told no balance") == 1
+    assert page.text.count("bunq gave no balance") == 1
     assert "missing between" not in page.text
 
 
 def test_a_changed_payment_is_recorded_with_what_it_was(site: ThreadSite, robin: Browser) -> None:
     at = clock.now() - timedelta(days=5)
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-30", name="Garage"))
-    assert "could first be read" not in robin.get(ACCOUNT).text
+    assert "arrived late" not in robin.get(ACCOUNT).text
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-40", name="Garage"))
     page = robin.get(ACCOUNT)
-    assert "1 payment changed or came after it could first be read" in page.text
+    assert "1 payment changed or came after it arrived late" in page.text
     shown = robin.get(page.link("Garage"))
     assert "it was −€30.00" in shown.text
-    assert "The balance after it was €70.00" in shown.text
+    assert "The balance afterwards was €70.00" in shown.text
 
 
 def test_a_late_change_is_shown_for_a_quarter_and_on_the_payments_own_page_for_good(
@@ -94,7 +94,7 @@ def test_a_late_change_is_shown_for_a_quarter_and_on_the_payments_own_page_for_g
         db.session.commit()
         db.session.remove()
     page = robin.get(ACCOUNT)
-    assert "could first be read" not in page.text
+    assert "arrived late" not in page.text
     assert "it was −€30.00" in robin.get(page.link("Garage")).text
 
 
@@ -103,7 +103,7 @@ def test_another_description_is_no_late_change(site: ThreadSite, robin: Browser)
     at = clock.now() - timedelta(days=5)
     store(site, Paid(at=at, amount="100", text="old"))
     store(site, Paid(at=at, amount="100", text="new"))
-    assert "could first be read" not in robin.get(ACCOUNT).text
+    assert "arrived late" not in robin.get(ACCOUNT).text
 
 
 def test_a_discrepancy_of_bunqs_own_does_not_keep_an_older_one_from_being_repaired(

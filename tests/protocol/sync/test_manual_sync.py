@@ -134,7 +134,7 @@ def test_what_stands_in_the_way_is_shown_with_the_next_try(
     page = robin.get(ACCOUNT)
     assert page.status == 200
     assert "bunq isn’t responding" in page.text
-    assert "Next try at" in page.text
+    assert "Next attempt at" in page.text
     # A press asks again at once.
     bank.no_faults()
     press(robin)

@@ -111,12 +111,12 @@ def test_a_login_ends_when_unused_for_half_an_hour_or_after_twelve_hours(live_ap
     assert is_in(browser)
     rows.age_logins(live_app.app, unused_for=timedelta(minutes=31))
     page = browser.get("/settings")
-    assert "You were logged out after 30 minutes without use." in page.text
+    assert "You were logged out after 30 minutes of inactivity." in page.text
     browser.submit(action="/login", email=robin, password=PASSWORD)
     assert urlsplit(browser.page.url).path == "/settings", "where the person was"
     rows.age_logins(live_app.app, made_ago=timedelta(hours=12, minutes=1))
     assert not is_in(browser)
-    assert "without use" not in browser.page.text, "which would not be true"
+    assert "of inactivity" not in browser.page.text, "which would not be true"
 
 
 def sign_in_again(browser: Browser, email: str) -> None:
@@ -151,7 +151,7 @@ def test_logging_out_ends_the_login_on_the_server(live_app: ThreadSite, robin: s
     assert rows.count(live_app.app, Login) == 0
     browser.session.cookies = kept
     assert not is_in(browser)
-    assert "without use" not in browser.page.text
+    assert "of inactivity" not in browser.page.text
     for nonsense in ("http://[", "//evil.example/x", "\\evil", "javascript:alert(1)"):
         answer = browser.get("/settings", headers={"HX-Request": "true", "HX-Current-URL": nonsense})
         assert answer.headers["HX-Redirect"].startswith("/login"), nonsense
@@ -284,7 +284,7 @@ def test_ten_tries_for_one_account_and_no_more_whatever_the_address_says(live_ap
         browser.session.headers["X-Forwarded-For"] = f"203.0.113.{number}"
         page = try_in(browser, robin, PASSWORD)
         assert page.status == 429
-        assert "Too many tries. Next try possible at" in page.text
+        assert "Too many attempts. Try again after" in page.text
     assert is_in_after(live_app.browser(), add_sam(live_app)), "others still get in"
     rows.age_throttles(live_app.app, timedelta(minutes=16))
     assert is_in_after(browser, robin)

@@ -100,7 +100,7 @@ def test_a_member_who_is_removed_while_they_come_back_from_bunq_gets_a_page_and_
         offboarding.remove(ROBIN, disconnect=True)
         db.session.remove()
     coming_back.join()
-    assert (robin.page.status, "This link was already used" in robin.page.text) == (400, True)
+    assert (robin.page.status, "This link has already been used" in robin.page.text) == (400, True)
     assert rows.attempts(site.app) == []
     assert names(site.app) == []
 

@@ -24,7 +24,7 @@ TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
 NOW = datetime.now(UTC)
 PROBLEM = Problem(
-    title="bunq is away",
+    title="bunq is down",
     lead="Stored data stays readable.",
     status=503,
     happened="bunq gave no answer.",
@@ -223,8 +223,8 @@ def test_nobody_mistakes_the_simulated_bank(bank: str, banner: str, title: str) 
 
 
 def test_without_htmx_no_page_promises_to_move_on_by_itself() -> None:
-    assert "by itself" in render("waiting full")
-    assert "by itself" not in render("waiting full", htmx_url=None)
+    assert "updates automatically" in render("waiting full")
+    assert "updates automatically" not in render("waiting full", htmx_url=None)
 
 
 def test_templates_never_switch_escaping_off() -> None:
