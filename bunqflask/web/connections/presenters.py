@@ -36,7 +36,9 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     for account in connection.accounts:
         rows[place(account.status, shared=account.is_shared)].append(account_row(account))
     wants_sync = connection.is_stale and connection.is_due and not connection.is_requested
-    updating = connection.is_syncing or connection.is_requested or wants_sync
+    # A request that has failed waits for its next try, and may be made again meanwhile.
+    is_requested = connection.is_requested and connection.is_due
+    updating = connection.is_syncing or is_requested
     is_checking = connection.error_kind in (ErrorKind.WAITING, ErrorKind.CHECKING)
     return ConnectionCard(
         id=connection.id,
@@ -52,7 +54,7 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         closed=rows["closed"],
         updated_at=connection.accounts_synced_at,
         updating=updating,
-        worker_is_missing=(connection.is_requested or wants_sync) and not workers.is_alive(),
+        worker_is_missing=is_requested and not workers.is_alive(),
         next_try_at=None if connection.is_due else connection.next_try_at,
         problem=problem(connection),
         wants_sync=wants_sync,

@@ -279,7 +279,7 @@ REFUSALS: dict[str, tuple[Any, int, str, int, str]] = {
     "bunq's own shape": ({"Error": [{"error_description": "No."}]}, 400, "application/json", 400, "No."),
     "bunq's own shape with 200": ({"Error": [{"error_description": "No."}]}, 200, "application/json", 400, "No."),
     "our client is refused": ({"error": "invalid_client"}, 401, "application/json", 502, "Setup has to be run again"),
-    "too many": ({"Error": [{"error_description": "Too many requests."}]}, 429, "application/json", 503, "no time"),
+    "too many": ({"Error": [{"error_description": "Too many requests."}]}, 429, "application/json", 503, "too busy"),
     "maintenance": ({"Error": [{"error_description": "Away."}]}, 491, "application/json", 503, "bunq was unavailable"),
     "a proxy's page": (b"<html><h1>502</h1></html>", 502, "text/html", 503, "bunq was unavailable"),
     "a page with 200": (b"<html><h1>hello</h1></html>", 200, "text/html", 502, "a valid permission"),

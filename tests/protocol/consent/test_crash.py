@@ -48,7 +48,7 @@ def test_whatever_keeps_bunq_from_opening_a_session_the_approval_is_kept_and_fin
         assert len(bank.calls()) == before, "before its time bunq is not asked again"
         assert "Approved – we’re still fetching the accounts." in robin.get("/").text
         rows.due_now(site.app)
-        assert re.search("Connected( again)?: Jodi Walker", robin.get(page.url).text), fault
+        assert re.search("(Connected|Reconnected): Jodi Walker", robin.get(page.url).text), fault
         assert len(bank.calls("POST", "token")) == 1
         assert rows.count(site.app, Connection) == 1
 

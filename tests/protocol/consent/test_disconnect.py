@@ -26,6 +26,7 @@ def test_disconnect_closes_the_session_erases_the_permission_and_keeps_what_was_
     done = robin.submit(action="/disconnect", data="keep")
     assert "To revoke the permission itself, use the bunq app" in done.text
     assert WITHDRAW in done.text
+    rows.run_duties(site.app)
     assert [(call["method"], call["status"]) for call in bank.calls()] == [("DELETE", 200)]
     assert rows.permissions(site.app) == 0
     assert "Disconnected" in done.text
@@ -52,6 +53,7 @@ def test_erasing_at_once_leaves_no_row(site: ThreadSite, bank: Bank) -> None:
     assert "No accounts yet" in page.text
     for model in (Connection, MonetaryAccount, ConsentAttempt):
         assert rows.count(site.app, model) == 0
+    rows.run_duties(site.app)
     assert rows.count(site.app, BunqSession) == 1, "our own"
     assert robin.get(f"/connect/{attempt_id}").status == 404
     assert "Connected: Jodi Walker" in connect(robin, bank).text
@@ -65,6 +67,7 @@ def test_bunq_being_away_keeps_nobody_from_disconnecting(site: ThreadSite, bank:
     bank.fault(call="ANY *", fault=fault, times=None)
     robin.get(f"/connections/{rows.connection(site.app).id}/disconnect")
     assert "Disconnected" in robin.submit(action="/disconnect", data="keep").text
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
 
 
@@ -76,6 +79,7 @@ def test_the_keys_made_for_one_permission_go_with_it(site: ThreadSite, bank: Ban
     assert rows.count(site.app, Installation) == 2
     robin.get(f"/connections/{rows.connection(site.app).id}/disconnect")
     robin.submit(action="/disconnect", data="keep")
+    rows.run_duties(site.app)
     assert rows.count(site.app, Installation) == 1
     assert rows.permissions(site.app) == 0
 
@@ -109,5 +113,6 @@ def test_erasing_while_a_renewal_waits_for_an_answer_loses_no_secret_out_of_sigh
     robin.submit(action="/disconnect", data="erase")
     robin.get(held.url)
     robin.submit(button="discard")
+    rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
     assert rows.count(site.app, BunqSession) == 1

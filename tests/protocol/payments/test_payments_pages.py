@@ -323,7 +323,7 @@ def test_a_chip_takes_one_filter_away(varied: Browser) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"min": "1.234"}, "Write 1234 or 1.2340"),
+        ({"min": "1.234"}, "Type 1234 or 1.2340"),
         ({"from_": "yesterday"}, "like 2026-11-22"),
         ({"account": "999"}, "isn’t shared with you"),
     ],
@@ -464,7 +464,7 @@ def test_a_gap_is_told_with_its_size_and_drawn_dashed(site: ThreadSite, robin: B
     assert "Complete and verified up to" in page.text
     assert "Adds up again from" in page.text
     assert 'class="curve unsure"' in page.html
-    assert "4 of 4 accounts are not complete" in robin.get("/payments").text
+    assert "4 of 4 accounts need attention" in robin.get("/payments").text
 
 
 def test_an_account_that_adds_up_says_so(site: ThreadSite, robin: Browser) -> None:
@@ -499,7 +499,7 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
     assert "Importing 2 of about 600 payments." in fragment.text
-    assert re.search(r"bunq allows the next call in [234] s\.", fragment.text)
+    assert re.search(r"Next request in [234] s", fragment.text)
     with site.app.app_context():
         db.session.execute(db.update(AccountSync).values(lease_until=None, lease_holder=None))
         db.session.commit()
