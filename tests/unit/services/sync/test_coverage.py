@@ -60,7 +60,7 @@ def test_a_backfill_takes_each_page_once() -> None:
     bank, importer = ListingBank(), Importer()
     bank.pay(9)
     assert not importer.sync(bank, pages=2)
-    assert importer.covered == (CoveredRange(9, 4, False),)
+    assert list(importer.covered) == [CoveredRange(9, 4, False)]
     assert importer.sync(bank, pages=2)
     assert importer.stored == set(bank.ids)
 
@@ -70,7 +70,7 @@ def test_nothing_new_takes_one_page() -> None:
     bank.pay(9)
     assert importer.sync(bank, pages=9)
     assert importer.sync(bank, pages=1)
-    assert importer.covered == (CoveredRange(9, 1, True),)
+    assert list(importer.covered) == [CoveredRange(9, 1, True)]
 
 
 def test_an_account_without_payments_is_complete() -> None:
@@ -84,7 +84,7 @@ def test_new_payments_during_an_interrupted_backfill_leave_no_hole() -> None:
     assert not importer.sync(bank, pages=2)
     bank.pay(7)
     assert not importer.sync(bank, pages=1)
-    assert importer.covered == (CoveredRange(19, 17, False), CoveredRange(12, 7, False))
+    assert list(importer.covered) == [CoveredRange(19, 17, False), CoveredRange(12, 7, False)]
     assert importer.sync(bank, pages=9)
     assert importer.stored == set(range(1, 20))
     assert list(importer.covered) == [CoveredRange(19, 1, True)]
