@@ -10,6 +10,7 @@ from tests.browser.journeys import accept, arrive, ask, button, change, connect,
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 
 def in_second_tab(page: Page) -> Page:
@@ -118,13 +119,14 @@ def test_bunq_away_after_the_approval_finishes_by_itself(robin: Page, site: Thre
     accept(robin)
     expect(heading(robin, "bunq isn’t responding")).to_be_visible()
     lead = robin.get_by_text("Your approval is saved, so you can close this page.")
-    expect(lead).to_contain_text("Next try at")
+    expect(lead).to_contain_text("Next attempt at")
     robin.goto("/")
     expect(robin.get_by_text("Approved – we’re still fetching the accounts.")).to_be_visible()
     robin.get_by_role("link", name="Continue").click()
     expect(lead).to_be_visible()
     bank.no_faults()
     change(site, ConsentAttempt, next_try_at=datetime.now(UTC))
+    run_duties(site.app)
     expect(heading(robin, "Connected: Jodi Walker")).to_be_focused()
     assert len(bank.calls("POST", "token")) == 1, "the approval was asked for again"
 
@@ -137,6 +139,7 @@ def test_bunq_slow_to_let_us_on_is_waited_for(robin: Page, site: ThreadSite, ban
     expect(heading(robin, "Approved. Fetching the accounts")).to_be_visible()
     bank.no_faults()
     change(site, ConsentAttempt, next_try_at=datetime.now(UTC))
+    run_duties(site.app)
     expect(heading(robin, "Connected: Jodi Walker")).to_be_focused()
 
 
@@ -145,13 +148,15 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     bank.revoke(JODI)
     change(site, Connection, accounts_synced_at=None)
     robin.goto("/")
+    expect(robin.get_by_role("status")).to_contain_text("No worker is running")
+    run_duties(site.app)
     expect(robin.get_by_text("Jodi Walker needs to approve again")).to_be_visible(timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()
     button(robin, "Reconnect").first.click()
-    expect(heading(robin, "Connect Jodi Walker again")).to_be_visible()
+    expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
-    expect(heading(robin, "Connected again: Jodi Walker")).to_be_visible()
+    expect(heading(robin, "Reconnected: Jodi Walker")).to_be_visible()
     said = "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer shared")

@@ -19,7 +19,7 @@ def test_notes_follow_the_page_by_themselves_and_files_are_kept(robin: Page, sit
     paid.write("a line\nand another " + "x" * 200)
     robin.goto(paid.page)
     expect(robin.get_by_text("and another")).to_be_visible()
-    expect(robin.locator("#say")).to_contain_text("Last successful look at bunq just now")
+    expect(robin.locator("#say")).to_contain_text("Checked with bunq just now")
     paid.attach(paid.file_id, "the receipt")
     button(robin, "Check again").click()
     expect(robin.get_by_text("the receipt")).to_be_visible()

@@ -9,6 +9,7 @@ from tests.browser.journeys import PHONE, arrive, ask, button, heading
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 # What is dark where: asked of the drawing itself, at the middle of each module.
 MODULES = """(svg) => {
@@ -31,7 +32,7 @@ def modules(link: str) -> list[list[bool]]:
 def approve_on_phone(phone: Page, link: str) -> None:
     """Open a link as a phone does after scanning, press on, and accept at bunq's page."""
     phone.goto(link)
-    expect(heading(phone, "Robin de Vries asks to see bunq accounts")).to_be_visible()
+    expect(heading(phone, "Robin de Vries would like to see your bunq accounts")).to_be_visible()
     button(phone, "Continue to bunq").tap()
     button(phone, "Accept").tap()
     expect(heading(phone, "You can close this page")).to_be_visible()
@@ -71,6 +72,7 @@ def test_what_is_not_the_right_person_is_discarded(
     expect(heading(robin, "Is this the right person?")).to_be_visible()
     button(robin, "No, discard").click()
     expect(heading(robin, "Discarded")).to_be_visible()
+    run_duties(site.app)
     assert bank.calls("DELETE", "session"), "bunq's session stays open"
     robin.get_by_role("link", name="Back to accounts").click()
     expect(robin.get_by_text("No accounts yet.")).to_be_visible()
@@ -83,7 +85,7 @@ def test_a_link_works_in_the_first_browser_only(robin: Page, profiles: Profiles,
     first, second = profiles.new_page(site.url, **PHONE), profiles.new_page(site.url, **PHONE)
     for phone in (first, second):
         phone.goto(link)
-        expect(heading(phone, "Robin de Vries asks to see bunq accounts")).to_be_visible()
+        expect(heading(phone, "Robin de Vries would like to see your bunq accounts")).to_be_visible()
     button(first, "Continue to bunq").tap()
     expect(heading(first, "You are at the simulated bank")).to_be_visible()
     button(second, "Continue to bunq").tap()

@@ -50,8 +50,8 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     expect(sam.get_by_text("No accounts yet.")).to_be_visible()
 
     button(robin, "Share with the team").last.click()
-    expect(robin.get_by_text("The team can now read the accounts of Jodi Walker.")).to_be_visible()
-    expect(robin.get_by_text("Shared with the team")).to_be_visible()
+    expect(robin.get_by_text("The accounts of Jodi Walker are now shared with the team.")).to_be_visible()
+    expect(robin.get_by_text("Shared with the team", exact=True)).to_be_visible()
     sam.reload()
     expect(sam.get_by_text("Shared with you (read-only)")).to_be_visible()
     expect(sam.get_by_role("row").filter(has_text="Car")).to_contain_text("€954.00")
@@ -76,10 +76,10 @@ def test_a_second_member_who_consents_joins_the_same_connection(
     button(sam, "Connect bunq").click()
     button(sam, "Continue to bunq").click()
     button(sam, "Accept").click()
-    expect(sam.get_by_text("Seen by 2 team members")).to_be_visible()
+    expect(sam.get_by_text("Visible to 2 people")).to_be_visible()
     robin.goto("/")
     expect(robin.get_by_role("heading", level=2)).to_have_count(1)
-    expect(robin.get_by_text("Seen by 2 team members")).to_be_visible()
+    expect(robin.get_by_text("Visible to 2 people")).to_be_visible()
 
 
 def test_hidden_amounts_are_not_in_the_page_at_all(robin: Page) -> None:
@@ -125,7 +125,7 @@ def test_logging_out_elsewhere(robin: Page, profiles: Profiles, site: ThreadSite
     places = robin.get_by_role("region", name="Where you are logged in").get_by_role("listitem")
     expect(places).to_have_count(2)
     expect(places.filter(has_text="This browser")).to_contain_text("Chrome on Linux")
-    button(robin, "Log out there: Safari on iPhone").click()
+    button(robin, "Log out: Safari on iPhone").click()
     expect(places).to_have_count(1)
     phone.goto("/settings")
     expect(heading(phone, "Log in")).to_be_visible()
@@ -151,14 +151,14 @@ def test_a_new_password_logs_out_the_others(robin: Page, profiles: Profiles, sit
     expect(heading(other, "Log in")).to_be_visible()
 
 
-@pytest.mark.parametrize("pressed", ["Refresh Jodi Walker", "Disconnect…"])
+@pytest.mark.parametrize("pressed", ["Sync Jodi Walker now", "Disconnect…"])
 def test_a_lapsed_login_leads_to_login_and_back(robin: Page, site: ThreadSite, pressed: str) -> None:
     connect(robin)
     robin.goto("/connections/1/accounts")
     open_details(robin, "Sharing and settings")
     change(site, Login, last_seen_at=LONG_AGO)
     robin.get_by_role("main").locator("button, a").filter(has_text=pressed.split()[0]).last.click()
-    expect(robin.get_by_text("You were logged out after 30 minutes without use.")).to_be_visible()
+    expect(robin.get_by_text("You were logged out after 30 minutes of inactivity.")).to_be_visible()
     log_in_again(robin)
     expect(heading(robin, "Accounts of Jodi Walker")).to_be_visible()
 
