@@ -6,6 +6,7 @@ from bunqflask.models import Connection, ConsentAttempt
 from tests.browser.journeys import accept, ask, button, connect, count, go_to_bunq, heading, open_details
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
+from tests.support.worker import run_duties
 
 
 def test_connecting_begins_one_attempt_and_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:
@@ -53,9 +54,12 @@ def test_refreshing_asks_bunq_once(robin: Page, site: ThreadSite, bank: Bank) ->
     robin.goto("/")
     bank.forget_calls()
     bank.fault(call="GET monetary-account", fault="slow-drip", seconds=0.5, times=1)
-    button(robin, "Refresh Jodi Walker").dblclick()
+    button(robin, "Sync Jodi Walker now").dblclick()
+    expect(robin.get_by_role("status")).to_contain_text("No worker is running")
+    run_duties(site.app)
     expect(robin.get_by_role("status")).to_have_text("Updated just now")
-    assert len(bank.calls("GET", "monetary-account")) == 1
+    lists = [call for call in bank.calls("GET", "monetary-account") if call["path"].endswith("/monetary-account")]
+    assert len(lists) == 1
 
 
 def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite, bank: Bank) -> None:
@@ -67,8 +71,9 @@ def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite,
     robin.get_by_label("Delete them too (can’t be undone)").check()
     bank.forget_calls()
     button(robin, "Disconnect").dblclick()
-    expect(robin.get_by_role("status").filter(has_text="Disconnected Jodi Walker.")).to_be_visible()
+    expect(robin.get_by_role("status").filter(has_text="Jodi Walker is disconnected.")).to_be_visible()
     expect(robin.get_by_text("No accounts yet.")).to_be_visible()
+    run_duties(site.app)
     assert len(bank.calls("DELETE", "session")) == 1
     assert count(site, Connection) == 0
 

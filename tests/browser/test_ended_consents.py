@@ -10,6 +10,7 @@ from tests.browser.journeys import accept, arrive, ask, button, change, connect,
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 
 def in_second_tab(page: Page) -> Page:
@@ -125,6 +126,7 @@ def test_bunq_away_after_the_approval_finishes_by_itself(robin: Page, site: Thre
     expect(lead).to_be_visible()
     bank.no_faults()
     change(site, ConsentAttempt, next_try_at=datetime.now(UTC))
+    run_duties(site.app)
     expect(heading(robin, "Connected: Jodi Walker")).to_be_focused()
     assert len(bank.calls("POST", "token")) == 1, "the approval was asked for again"
 
@@ -137,6 +139,7 @@ def test_bunq_slow_to_let_us_on_is_waited_for(robin: Page, site: ThreadSite, ban
     expect(heading(robin, "Approved. Fetching the accounts")).to_be_visible()
     bank.no_faults()
     change(site, ConsentAttempt, next_try_at=datetime.now(UTC))
+    run_duties(site.app)
     expect(heading(robin, "Connected: Jodi Walker")).to_be_focused()
 
 
@@ -145,6 +148,8 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     bank.revoke(JODI)
     change(site, Connection, accounts_synced_at=None)
     robin.goto("/")
+    expect(robin.get_by_role("status")).to_contain_text("No worker is running")
+    run_duties(site.app)
     expect(robin.get_by_text("Jodi Walker needs to approve again")).to_be_visible(timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()
     button(robin, "Reconnect").first.click()
@@ -152,7 +157,7 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
     expect(heading(robin, "Reconnected: Jodi Walker")).to_be_visible()
-    said = "2 accounts unchanged, 1 new, 1 no longer shared. Nothing was duplicated."
+    said = "2 accounts stayed, 1 is new, 1 is no longer shared. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer shared")
     assert count(site, Connection) == 1

@@ -9,6 +9,7 @@ from tests.browser.journeys import PHONE, arrive, ask, button, heading
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 # What is dark where: asked of the drawing itself, at the middle of each module.
 MODULES = """(svg) => {
@@ -71,6 +72,7 @@ def test_what_is_not_the_right_person_is_discarded(
     expect(heading(robin, "Is this the right person?")).to_be_visible()
     button(robin, "No, discard").click()
     expect(heading(robin, "Discarded")).to_be_visible()
+    run_duties(site.app)
     assert bank.calls("DELETE", "session"), "bunq's session stays open"
     robin.get_by_role("link", name="Back to accounts").click()
     expect(robin.get_by_text("No accounts yet.")).to_be_visible()

@@ -51,7 +51,7 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
 
     button(robin, "Share with the team").last.click()
     expect(robin.get_by_text("The accounts of Jodi Walker are now shared with the team.")).to_be_visible()
-    expect(robin.get_by_text("Shared with the team")).to_be_visible()
+    expect(robin.get_by_text("Shared with the team", exact=True)).to_be_visible()
     sam.reload()
     expect(sam.get_by_text("Shared with you (read-only)")).to_be_visible()
     expect(sam.get_by_role("row").filter(has_text="Car")).to_contain_text("€954.00")
@@ -151,7 +151,7 @@ def test_a_new_password_logs_out_the_others(robin: Page, profiles: Profiles, sit
     expect(heading(other, "Log in")).to_be_visible()
 
 
-@pytest.mark.parametrize("pressed", ["Refresh Jodi Walker", "Disconnect…"])
+@pytest.mark.parametrize("pressed", ["Sync Jodi Walker now", "Disconnect…"])
 def test_a_lapsed_login_leads_to_login_and_back(robin: Page, site: ThreadSite, pressed: str) -> None:
     connect(robin)
     robin.goto("/connections/1/accounts")

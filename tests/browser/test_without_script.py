@@ -5,13 +5,16 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.journeys import accept, arrive, ask, button, connect, go_to_bunq, heading, open_details
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 
-def walk_all_of_it(page: Page) -> None:
+def walk_all_of_it(page: Page, site: ThreadSite) -> None:
     """Connect, refresh, hide amounts, disconnect: each by what the page itself offers."""
     connect(page)
-    button(page, "Refresh Jodi Walker").click()
+    button(page, "Sync Jodi Walker now").click()
     expect(heading(page, "Accounts of Jodi Walker")).to_be_visible()
+    run_duties(site.app)
+    page.reload()
     expect(page.get_by_text("Updated just now")).to_be_visible()
     page.get_by_role("button", name="Menu: theme, amounts, settings, log out").click()
     page.get_by_label("Hide amounts").check()
@@ -25,12 +28,12 @@ def walk_all_of_it(page: Page) -> None:
     open_details(page, "Sharing and settings")
     page.get_by_role("link", name="Disconnect…").click()
     button(page, "Disconnect").click()
-    expect(page.get_by_text("Disconnected Jodi Walker.")).to_be_visible()
+    expect(page.get_by_text("Jodi Walker is disconnected.")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="Car")).to_be_visible()
 
 
 def test_the_whole_path_without_javascript(profiles: Profiles, site: ThreadSite) -> None:
-    walk_all_of_it(arrive(profiles, site, java_script_enabled=False))
+    walk_all_of_it(arrive(profiles, site, java_script_enabled=False), site)
 
 
 def test_another_device_without_javascript_on_either(profiles: Profiles, site: ThreadSite) -> None:
@@ -70,5 +73,5 @@ def test_the_whole_path_without_htmx(profiles: Profiles, site: ThreadSite) -> No
         route.fulfill(body="", content_type="text/javascript")
 
     page.context.route("**/assets/htmx*", nothing)
-    walk_all_of_it(arrive(profiles, site, on=page))
+    walk_all_of_it(arrive(profiles, site, on=page), site)
     assert lacking
