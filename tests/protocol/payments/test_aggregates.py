@@ -128,6 +128,7 @@ class Story:
             first, last = (local_days.day_of(at) for at in (BEGUN - 2 * QUIET, self.newest_at + 2 * QUIET))
             within = (max(search.wanted.first, first), min(search.wanted.last, last))
             search = replace(search, wanted=replace(search.wanted, first_day=within[0], last_day=within[1]))
+            found = [row for row in found if _fits(row, search)]
             assert totals.of_days(search) == _by(local_days.day_of, found, scope)
             assert totals.of_months(search) == _by(_month_of, found, scope)
 
