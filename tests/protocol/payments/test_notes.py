@@ -117,7 +117,7 @@ def test_the_page_is_there_at_once_and_its_notes_follow(
     assert "for the books\nline two" in part.html
     assert "the invoice" in part.text
     assert "Jodi" in part.text
-    assert "Last successful look at bunq just now" in part.text
+    assert "Checked with bunq just now" in part.text
     assert trigger(part) is None, "what was read is not asked for again"
 
     bank.forget_calls()
@@ -297,14 +297,14 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert "kept" in part.text, fault
         assert text_of(site) == ["kept"], fault
         refused = fault in ("403-permission", "404")
-        assert ("Next try at" in part.text) != refused, fault
-        assert ("bunq does not show us the notes" in part.text) == refused, fault
+        assert ("Next attempt at" in part.text) != refused, fault
+        assert ("bunq doesn’t show us the notes" in part.text) == refused, fault
         assert (trigger(part) is None) == refused, "a no is not asked for again by a page that is left open"
         assert "Check again" in part.text
         told = "Technical details" in part.text
         assert told != (refused or fault == "429"), "what bunq said about an error is there, folded"
     let_time_pass(site)
-    assert "Next try at" not in robin.get(paid.part, HTMX).text
+    assert "Next attempt at" not in robin.get(paid.part, HTMX).text
     assert rows.connection(site.app).state == "active"
 
 

@@ -191,7 +191,7 @@ def test_days_begin_and_end_in_the_zone_that_was_chosen(site: ThreadSite, robin:
     assert [day for day, _total, _names in days(page)] == ["Sunday 29 March", "Saturday 28 March"]
     assert "Asia/Tokyo" in page.html
     assert names(robin.get("/payments?from=2026-03-29")) == ["first of 29 March"]
-    assert "Days are days in Asia/Tokyo." in robin.get("/payments/export").text
+    assert "Days begin and end in the time zone Asia/Tokyo." in robin.get("/payments/export").text
 
 
 def test_today_is_called_today(site: ThreadSite, robin: Browser) -> None:
@@ -323,9 +323,9 @@ def test_a_chip_takes_one_filter_away(varied: Browser) -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"min": "1.234"}, "Write 1234 or 1.2340"),
-        ({"from_": "yesterday"}, "such as 2026-11-22"),
-        ({"account": "999"}, "not shared with you"),
+        ({"min": "1.234"}, "Type 1234 or 1.2340"),
+        ({"from_": "yesterday"}, "like 2026-11-22"),
+        ({"account": "999"}, "isn’t shared with you"),
     ],
 )
 def test_what_is_not_understood_is_said_and_nothing_is_lost(varied: Browser, fields: dict[str, str], says: str) -> None:
@@ -367,7 +367,7 @@ def test_no_address_breaks_the_page(varied: Browser, query: str) -> None:
 
 def test_own_transfers_do_not_count_twice(varied: Browser) -> None:
     everything = varied.get("/payments")
-    assert "In +€2,950.00 Out −€1,297.61 2 own transfers, not counted" in everything.text
+    assert "In +€2,950.00 Out −€1,297.61 2 transfers between your own accounts, not counted" in everything.text
     day = next(total for day, total, _names in days(everything) if "3 October" in day)
     assert day == "€0.00"
     one = varied.get(ACCOUNT)
@@ -460,18 +460,18 @@ def test_a_gap_is_told_with_its_size_and_drawn_dashed(site: ThreadSite, robin: B
     )
     page = robin.get(ACCOUNT)
     assert "Gap found" in page.text
-    assert re.search(r"One or more payments seem to be missing between .* and .*: difference €25\.00", page.text)
-    assert "Complete and verified until" in page.text
-    assert "It adds up again from" in page.text
+    assert re.search(r"One or more payments seem to be missing between .* and .*\. Difference €25\.00", page.text)
+    assert "Complete and verified up to" in page.text
+    assert "Adds up again from" in page.text
     assert 'class="curve unsure"' in page.html
-    assert "4 of 4 accounts are not complete" in robin.get("/payments").text
+    assert "4 of 4 accounts need attention" in robin.get("/payments").text
 
 
 def test_an_account_that_adds_up_says_so(site: ThreadSite, robin: Browser) -> None:
     store(site, Paid(at=clock.now(), amount="100"))
     page = robin.get(ACCOUNT)
-    assert "Complete and verified until" in page.text
-    assert "Last successful update just now" in page.text
+    assert "Complete and verified up to" in page.text
+    assert "Updated just now" in page.text
     assert "unsure" not in page.html
 
 
@@ -484,7 +484,7 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         db.session.commit()
         db.session.remove()
     page = robin.get(ACCOUNT)
-    assert "Reading: 2 payments so far." in page.text
+    assert "Importing: 2 payments so far." in page.text
     assert 'hx-trigger="every 3s"' in page.html
     assert page.url.endswith("/payments")
     with site.app.app_context():
@@ -498,8 +498,8 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         db.session.commit()
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
-    assert "Reading: 2 of about 600 payments." in fragment.text
-    assert re.search(r"bunq allows the next call in [234] s\.", fragment.text)
+    assert "Importing 2 of about 600 payments." in fragment.text
+    assert re.search(r"Next request in [234] s \(bunq’s limit\)\.", fragment.text)
     with site.app.app_context():
         db.session.execute(db.update(AccountSync).values(lease_until=None, lease_holder=None))
         db.session.commit()
