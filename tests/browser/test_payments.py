@@ -63,7 +63,7 @@ def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
     open_details(payer, "More filters")
     payer.get_by_label("At least").fill("1.234")
     payer.keyboard.press("Enter")
-    expect(payer.get_by_text("Write 1234 or 1.2340.")).to_be_visible()
+    expect(payer.get_by_text("This could mean two things. Type 1234 or 1.2340.")).to_be_visible()
     expect(payer.get_by_label("At least")).to_have_value("1.234")
     payer.get_by_role("link", name="Clear all").click()
     expect(payer.get_by_text("120 payments", exact=True)).to_be_visible()

@@ -1,4 +1,4 @@
-"""Notes and attachments on the page of a payment: read from bunq when somebody looks, kept, and safe to open."""
+"""Notes and attachments on the page of a payment: fetched from bunq when somebody looks, stored, and safe to open."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,7 @@ import pytest
 from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.extensions import db
-from bunqflask.models import ConnectionState, Note, NoteSync, Payment, RateLimitWindow
-from bunqflask.services.connections import access
+from bunqflask.models import Note, NoteSync, Payment, RateLimitWindow
 from bunqflask.services.sync import connection_sync
 from tests.protocol.sandbox.client import JODI, Client, session_of
 from tests.protocol.sandbox.test_attachment import PICTURE, PNG
@@ -45,7 +44,7 @@ def robin(site: ThreadSite, bank: Bank) -> Browser:
 
 
 class Paid:
-    """A payment of Jodi's with a file, at bunq and read by the app."""
+    """A payment of Jodi's with a file, at bunq and imported by the app."""
 
     def __init__(self, jodi: Client, site: ThreadSite) -> None:
         self.jodi = jodi
@@ -55,7 +54,7 @@ class Paid:
         self.id = jodi.create(f"{A}/payment", {**body, "description": "", "attachment": [{"id": self.file_id}]})
         self.notes = f"{A}/payment/{self.id}"
         with rows.behind(site.app):
-            assert connection_sync.run(access.list_active()[0].id, patience_s=10)
+            assert connection_sync.run(1, patience_s=10)
             row_id = db.session.scalars(db.select(Payment.id).filter_by(payment_id=self.id)).one()
         self.page = f"/payments/{row_id}"
         self.part = f"{self.page}/notes"
@@ -83,11 +82,11 @@ def text_of(site: ThreadSite) -> list[str]:
 
 
 def let_time_pass(site: ThreadSite) -> None:
-    """Let the notes have been read ten minutes ago, and the next try be now."""
+    """Let the notes have been fetched ten minutes ago, and the next try be now."""
     with rows.behind(site.app):
-        for reading in db.session.scalars(db.select(NoteSync)):
-            reading.synced_at = reading.synced_at and reading.synced_at - timedelta(minutes=10)
-            reading.next_try_at = reading.next_try_at and clock.now()
+        for state in db.session.scalars(db.select(NoteSync)):
+            state.synced_at = state.synced_at and state.synced_at - timedelta(minutes=10)
+            state.next_try_at = state.next_try_at and clock.now()
         db.session.commit()
 
 
@@ -303,10 +302,10 @@ def test_whatever_bunq_answers_the_page_says_why_and_keeps_what_it_had(
         assert (trigger(part) is None) == refused, "a no is not asked for again by a page that is left open"
         assert "Check again" in part.text
         told = "Technical details" in part.text
-        assert told != (refused or fault == "429"), "what bunq said about a error_kind is there, folded"
+        assert told != (refused or fault == "429"), "what bunq said about an error is there, folded"
     let_time_pass(site)
     assert "Next attempt at" not in robin.get(paid.part, HTMX).text
-    assert rows.connection(site.app).state == ConnectionState.ACTIVE
+    assert rows.connection(site.app).state == "active"
 
 
 @pytest.mark.sqlite_only

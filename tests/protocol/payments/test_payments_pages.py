@@ -460,7 +460,7 @@ def test_a_gap_is_told_with_its_size_and_drawn_dashed(site: ThreadSite, robin: B
     )
     page = robin.get(ACCOUNT)
     assert "Gap found" in page.text
-    assert re.search(r"One or more payments seem to be missing between .* and .*. Difference €25\.00", page.text)
+    assert re.search(r"One or more payments seem to be missing between .* and .*\. Difference €25\.00", page.text)
     assert "Complete and verified up to" in page.text
     assert "Adds up again from" in page.text
     assert 'class="curve unsure"' in page.html
@@ -499,7 +499,7 @@ def test_what_is_being_read_is_counted_and_asked_again(site: ThreadSite, robin: 
         db.session.remove()
     fragment = robin.get(f"{ACCOUNT}/state", {"HX-Request": "true"})
     assert "Importing 2 of about 600 payments." in fragment.text
-    assert re.search(r"Next request in [234] s", fragment.text)
+    assert re.search(r"Next request in [234] s \(bunq’s limit\)\.", fragment.text)
     with site.app.app_context():
         db.session.execute(db.update(AccountSync).values(lease_until=None, lease_holder=None))
         db.session.commit()
