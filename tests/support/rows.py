@@ -186,7 +186,8 @@ def bare_site(database_url: str, **settings: str) -> Iterator[ThreadSite]:
     """Serve the app on a thread, without a bank."""
     with reserve_port() as listener:
         url = f"http://localhost:{listener.getsockname()[1]}"
-        environ = {**bare_environ(database_url), "PUBLIC_URL": url, "LISTENS_AT": url, **settings}
+        named = {"BUNQ_ENVIRONMENT": "production"} if settings.get("PUBLIC_URL", "").startswith("https") else {}
+        environ = {**bare_environ(database_url), **named, "PUBLIC_URL": url, "LISTENS_AT": url, **settings}
         app = create_app(Config.from_env(environ))
         with served(app, listener, environ) as site:
             yield site

@@ -107,7 +107,7 @@ def test_alive_needs_no_database_and_ready_says_when_it_is_gone(live_app: Thread
         Path(url.removeprefix("sqlite:///")).mkdir()
     assert browser.get("/healthz").status == 200
     assert browser.get("/readyz").status == 503
-    told = "cannot be opened" if url.startswith("sqlite") else "isn’t responding"
+    told = "cannot be opened" if url.startswith("sqlite") else "does not answer"
     assert browser.page.html == f"the database {told}\n"
     assert browser.get("/static/ui.css").status == 200
     browser.session.cookies.set("bunqflask_login", "x" * 43, domain="localhost.local", path="/")

@@ -100,16 +100,17 @@ def _understand(group: click.Group, words: list[str], *, is_whole: bool = True) 
     :raises click.UsageError: it would be refused.
     """
     command: click.Command = group
-    context = click.Context(group, obj=ScriptInfo(create_app=getattr(group, "create_app", None)))
-    while isinstance(command, click.Group) and (words or is_whole):
-        found = command.get_command(context, words[0]) if words else None
-        assert found is not None, f"there is no command {words[:1]}"
-        command, words = found, words[1:]
-    try:
-        command.make_context(command.name, list(words), parent=context)
-    except click.MissingParameter:
-        if is_whole:
-            raise
+    # Flask's group pushes an app context when it is asked for a command; closing click's context pops it again.
+    with click.Context(group, obj=ScriptInfo(create_app=getattr(group, "create_app", None))) as context:
+        while isinstance(command, click.Group) and (words or is_whole):
+            found = command.get_command(context, words[0]) if words else None
+            assert found is not None, f"there is no command {words[:1]}"
+            command, words = found, words[1:]
+        try:
+            command.make_context(command.name, list(words), parent=context)
+        except click.MissingParameter:
+            if is_whole:
+                raise
 
 
 def test_a_wrong_call_would_be_noticed(groups: dict[str, FlaskGroup]) -> None:
