@@ -18,6 +18,7 @@ from bunqflask.models import Payment
 if TYPE_CHECKING:
     from bunqflask.services.payments.fulltext import Words
 
+COUNTS_EXACTLY = False
 # Common words that begin so, and how many payments have each, by the statistics. Counting would cost what finding does:
 # GIN returns rows only when it has found all of them.
 _COMMON = sql_text(
