@@ -41,7 +41,9 @@ def _json(value: object) -> str:
 
 
 # A failing statement is logged without its parameters: they hold names, amounts and hashes.
-db = SQLAlchemy(model_class=Base, engine_options={"json_serializer": _json, "hide_parameters": True})
+# A compiled statement takes about 100 kB. All pages have about a hundred; combinations of filters have several hundred.
+_ENGINE_OPTIONS = {"json_serializer": _json, "hide_parameters": True, "query_cache_size": 100}
+db = SQLAlchemy(model_class=Base, engine_options=_ENGINE_OPTIONS)
 
 
 class _Migrations(Migrate):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Materialised totals of payments per local day and per local month."""
+"""Materialised totals of payments per local day, month and year."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Unit(StrEnum):
 
     DAY = "day"
     MONTH = "month"
+    YEAR = "year"
 
 
 class AggregateState(Base):
     """How the aggregates of an account were made; there is none before its first payments were added up.
 
-    With it, the aggregates are complete except for the months in `StaleMonth`.
+    With it, the aggregates are complete except for the months in `StaleMonth` and their years.
     """
 
     __tablename__ = "aggregate_state"
@@ -50,7 +51,7 @@ class StaleMonth(Base):
 
 
 class PaymentTotal(Base):
-    """What payments of one kind add up to in one local day or month of an account."""
+    """What payments of one kind add up to in one local day, month or year of an account."""
 
     __tablename__ = "payment_total"
     __table_args__ = ({"sqlite_with_rowid": False},)

@@ -42,8 +42,9 @@ class Payment(Base):
     __table_args__ = (
         # reconciliation goes by bunq's ids, and so do late changes
         Index("ix_payment_account_id_id", "account_id", "id"),
-        # lists go by booking time
+        # lists go by booking time: of each account, and of all of them where much is looked through
         Index("ix_payment_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_payment_created_at_id", "created_at", "id", "account_id"),
         Index("ix_payment_account_id_type_created_at_id", "account_id", "type", "created_at", "id"),
         # all that a search for sizes and its totals need, so that they read nothing else
         Index("ix_payment_amount", "account_id", "amount", "created_at", "currency", "counterparty_iban", "id"),

@@ -528,6 +528,7 @@ def upgrade() -> None:
     with op.batch_alter_table("payment", schema=None) as batch_op:
         batch_op.create_index("ix_payment_account_id_created_at_id", ["account_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payment_account_id_id", ["account_id", "id"], unique=False)
+        batch_op.create_index("ix_payment_created_at_id", ["created_at", "id", "account_id"], unique=False)
         batch_op.create_index(
             "ix_payment_account_id_type_created_at_id", ["account_id", "type", "created_at", "id"], unique=False
         )
@@ -568,7 +569,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column(
             "unit",
-            sa.Enum("day", "month", name="unit_known", native_enum=False, create_constraint=True, length=40),
+            sa.Enum("day", "month", "year", name="unit_known", native_enum=False, create_constraint=True, length=40),
             nullable=False,
         ),
         sa.Column("start", sa.Date(), nullable=False),
@@ -714,6 +715,7 @@ def downgrade() -> None:
     with op.batch_alter_table("payment", schema=None) as batch_op:
         batch_op.drop_index("ix_payment_amount")
         batch_op.drop_index("ix_payment_account_id_type_created_at_id")
+        batch_op.drop_index("ix_payment_created_at_id")
         batch_op.drop_index("ix_payment_account_id_id")
         batch_op.drop_index("ix_payment_account_id_created_at_id")
 

@@ -1,8 +1,9 @@
-"""Aggregates: totals of payments per local day and month, stored so that a long history need not be added up again.
+"""Aggregates: totals of payments per local day, month and year, so that a long history need not be added up again.
 
-A change of a payment deletes the aggregates of its old and its new month in the same transaction and marks the months
-as stale; the rebuild after a sync makes them again. Until then a stale month is added up from its payments. So an
-aggregate may be missing, but never wrong. Aggregates of another time zone are not used.
+A change of a payment deletes the aggregates of its old and its new month, and of their years, in the same transaction
+and marks the months as stale; the rebuild after a sync makes them again. Until then a stale month is added up from its
+payments, and its year from its months. So an aggregate may be missing, but never wrong. Aggregates of another time zone
+are not used.
 """
 
 from __future__ import annotations
@@ -148,16 +149,18 @@ def _mark_stale(account_id: int, months: Sequence[date]) -> None:
 
 
 def _delete_totals(account_id: int, months: Sequence[date]) -> None:
-    values = [
-        {"of_account": account_id, "of_unit": unit, "first": month, "last": local_days.last_of_month(month)}
-        for month in months
-        for unit in Unit
-    ]
-    db.session.connection().execute(_FORGET, values)
+    """Delete the aggregates of months, of their days, and of their years."""
+    values = []
+    for month in months:
+        last = local_days.last_of_month(month)
+        values += [(Unit.DAY, month, last), (Unit.MONTH, month, month)]
+    values += [(Unit.YEAR, year, year) for year in {local_days.year_of(month) for month in months}]
+    rows = [{"of_account": account_id, "of_unit": unit, "first": first, "last": last} for unit, first, last in values]
+    db.session.connection().execute(_FORGET, rows)
 
 
 def _add_up(account_id: int, wanted: Sequence[date]) -> None:
-    """Make the aggregates of those of some months that are stale, for days and from them for months."""
+    """Make the aggregates of those of some months that are stale: days from payments, months from days, and years."""
     state = db.session.get(AggregateState, account_id, populate_existing=True)
     is_stale = (StaleMonth.account_id == account_id, StaleMonth.month.in_(wanted))
     months = list(db.session.scalars(select(StaleMonth.month).where(*is_stale)))
@@ -169,10 +172,19 @@ def _add_up(account_id: int, wanted: Sequence[date]) -> None:
         for month in months
         for day in local_days.days(month, local_days.last_of_month(month))
     ]
-    db.session.execute(insert(PaymentTotal).from_select(_COLUMNS, _of_days(days, state.own_ibans)))
+    _store(_of_days(days, state.own_ibans))
     for month in months:
-        db.session.execute(insert(PaymentTotal).from_select(_COLUMNS, _of_month(account_id, month)))
+        _store(_from_smaller(account_id, Unit.DAY, Unit.MONTH, month, local_days.last_of_month(month)))
     db.session.execute(delete(StaleMonth).where(*is_stale))
+    # A year is there as soon as, and only while, none of its months is stale.
+    left = db.session.scalars(select(StaleMonth.month).where(StaleMonth.account_id == account_id))
+    incomplete = {local_days.year_of(month) for month in left}
+    for year in {local_days.year_of(month) for month in months} - incomplete:
+        _store(_from_smaller(account_id, Unit.MONTH, Unit.YEAR, year, local_days.last_of_year(year)))
+
+
+def _store(totals: Any) -> None:
+    db.session.execute(insert(PaymentTotal).from_select(_COLUMNS, totals))
 
 
 def _of_days(days: Sequence[TimeRange], own_ibans: Sequence[str]) -> Any:
@@ -192,13 +204,13 @@ def _of_days(days: Sequence[TimeRange], own_ibans: Sequence[str]) -> Any:
     )  # fmt: skip
 
 
-def _of_month(account_id: int, month: date) -> Any:
+def _from_smaller(account_id: int, smaller: Unit, unit: Unit, start: date, last: date) -> Any:
+    """The totals of a period as the sums of those of the smaller periods in it."""
     key = [getattr(PaymentTotal, name) for name in _KEY]
-    unit = literal(Unit.MONTH, PaymentTotal.unit.type)
+    made = (literal(unit, PaymentTotal.unit.type), literal(start, PaymentTotal.start.type))
     return (
-        select(PaymentTotal.account_id, unit, literal(month, PaymentTotal.start.type), *key,
-               func.sum(PaymentTotal.count), func.sum(PaymentTotal.amount))
-        .where(PaymentTotal.account_id == account_id, PaymentTotal.unit == Unit.DAY)
-        .where(PaymentTotal.start.between(month, local_days.last_of_month(month)))
+        select(PaymentTotal.account_id, *made, *key, func.sum(PaymentTotal.count), func.sum(PaymentTotal.amount))
+        .where(PaymentTotal.account_id == account_id, PaymentTotal.unit == smaller)
+        .where(PaymentTotal.start.between(start, last))
         .group_by(PaymentTotal.account_id, *key)
-    )  # fmt: skip
+    )

@@ -33,6 +33,8 @@ class Words:
 
 
 class _Dialect(Protocol):
+    COUNTS_EXACTLY: bool
+
     def count(self, words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int: ...
     def row_ids(self, words: Words) -> Select[Any]: ...
     def contains(self, payment: Any, words: Words) -> ColumnElement[bool]: ...
@@ -44,6 +46,11 @@ def count(words: Words, found: Select[Any], account_ids: Sequence[int], most: in
     :param found: what `row_ids` returned for these words.
     """
     return _dialect().count(words, found, account_ids, most)
+
+
+def counts_exactly() -> bool:
+    """Tell whether `count` counts the payments of the accounts that it is asked about, and estimates none."""
+    return _dialect().COUNTS_EXACTLY
 
 
 def row_ids(words: Words) -> Select[Any]:

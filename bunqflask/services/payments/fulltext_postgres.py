@@ -5,10 +5,25 @@ https://www.postgresql.org/docs/current/textsearch.html
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, cast, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy import text as sql_text
 from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
@@ -18,6 +33,7 @@ from bunqflask.models import Payment
 if TYPE_CHECKING:
     from bunqflask.services.payments.fulltext import Words
 
+COUNTS_EXACTLY = False
 # Common words that begin so, and how many payments have each, by the statistics. Counting would cost what finding does:
 # GIN returns rows only when it has found all of them.
 _COMMON = sql_text(
@@ -38,16 +54,22 @@ def count(words: Words, _found: Select[Any], _account_ids: Sequence[int], most: 
 
 def row_ids(words: Words) -> Select[Any]:
     """Return a statement that finds the row ids of all payments with these words, in no order."""
-    return select(Payment.id).where(_matches(literal_column("payment.payment_search", TSVECTOR), words))
+    asked = " & ".join(f"'{part}':*" for part in words.parts)
+    asked = f"{asked} | '{words.amount_word}'" if words.amount_word else asked
+    vector = literal_column("payment.payment_search", TSVECTOR)
+    return select(Payment.id).where(vector.op("@@")(cast(asked, TSQUERY)))
 
 
 def contains(payment: Any, words: Words) -> ColumnElement[bool]:
-    """Return the condition that a payment has these words: for each row, so that the GIN index is not tried."""
-    return _matches(func.array_to_tsvector(func.string_to_array(payment.search_text, " ")), words)
-
-
-def _matches(vector: Any, words: Words) -> ColumnElement[bool]:
-    asked = " & ".join(f"'{part}':*" for part in words.parts)
-    asked = f"{asked} | '{words.amount_word}'" if words.amount_word else asked
-    matches: ColumnElement[bool] = vector.op("@@")(cast(asked, TSQUERY))
-    return matches
+    """Return the condition that a payment has these words: its text is searched, so that the GIN index is not tried."""
+    spaced = literal(" ") + payment.search_text + literal(" ")
+    part = func.json_array_elements_text(cast(bindparam(None, json.dumps(words.parts), type_=Text), JSON)).table_valued(
+        "value", name="part"
+    )
+    missing = exists().where(func.strpos(spaced, literal(" ") + part.c.value) == 0).select_from(part)
+    # One part first, the longest as it is likely to be the rarest: reading the list for each payment takes longer.
+    has_longest = func.strpos(spaced, f" {max(words.parts, key=len)}") > 0
+    has_all = and_(has_longest, ~missing)
+    if words.amount_word is None:
+        return has_all
+    return or_(has_all, func.strpos(spaced, f" {words.amount_word} ") > 0)

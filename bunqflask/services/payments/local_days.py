@@ -47,6 +47,16 @@ def month_of(day: date) -> date:
     return day.replace(day=1)
 
 
+def year_of(day: date) -> date:
+    """Return the first day of the year of a day."""
+    return day.replace(month=1, day=1)
+
+
+def last_of_year(year: date) -> date:
+    """Return the last day of a year."""
+    return year.replace(month=12, day=31)
+
+
 def last_of_month(month: date) -> date:
     """Return the last day of a month."""
     return (month + timedelta(days=31)).replace(day=1) - A_DAY

@@ -5,7 +5,7 @@ Aggregates answer as far as they can; the rest, such as stale months, is added u
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -123,12 +123,12 @@ def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
 def _of_aggregates(
     search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
 ) -> Iterator[tuple[date, Totals]]:
-    """Yield what the aggregates say: whole months as months, unless days are asked for, and the rest as days."""
-    periods = [
-        PeriodRange(account_id, *each)
-        for account_id in usable.stale
-        for each in _periods(search.wanted.first, search.wanted.last, unit)
-    ]
+    """Yield what the aggregates say, from the largest periods that lie within what is asked for."""
+    first, last = search.wanted.first, search.wanted.last
+    years = {account_id: frozenset(month.year for month in stale) for account_id, stale in usable.stale.items()}
+    # Most accounts have no stale month, or one in the same year.
+    found = {each: list(_periods(first, last, unit, each)) for each in set(years.values())}
+    periods = [PeriodRange(account_id, *each) for account_id in years for each in found[years[account_id]]]
     if not periods:
         return
     period, total = ranges.of_periods(periods), PaymentTotal
@@ -156,8 +156,13 @@ def _of_aggregates(
             yield row[0] if unit == Unit.DAY else local_days.month_of(row[0]), Totals.of_row(row[1:])
 
 
-def _periods(first: date, last: date, unit: Unit | None) -> Iterator[tuple[Unit, date, date]]:
-    """Yield the days before the first whole month, the whole months, and the days after the last one."""
+def _periods(
+    first: date, last: date, unit: Unit | None, stale_years: Collection[int]
+) -> Iterator[tuple[Unit, date, date]]:
+    """Yield the periods between two days, the first and the last of each kind: days, whole months, whole years.
+
+    Larger periods than are asked for do not tell, and neither do years with a stale month.
+    """
     first_month, last_month = local_days.month_of(first), local_days.month_of(last)
     if first != first_month and first > local_days.FIRST_DAY:
         first_month = local_days.last_of_month(first_month) + local_days.A_DAY
@@ -166,11 +171,23 @@ def _periods(first: date, last: date, unit: Unit | None) -> Iterator[tuple[Unit,
     if unit == Unit.DAY or first_month > last_month:
         yield Unit.DAY, first, last
         return
-    yield Unit.MONTH, first_month, last_month
     if first < first_month:
         yield Unit.DAY, first, first_month - local_days.A_DAY
     if local_days.last_of_month(last_month) < last:
         yield Unit.DAY, local_days.last_of_month(last_month) + local_days.A_DAY, last
+    if unit == Unit.MONTH:
+        yield Unit.MONTH, first_month, last_month
+        return
+
+    def is_whole(year: int) -> bool:
+        return first_month <= date(year, 1, 1) and date(year, 12, 1) <= last_month and year not in stale_years
+
+    for whole, some in groupby(range(first_month.year, last_month.year + 1), key=is_whole):
+        years = list(some)
+        if whole:
+            yield Unit.YEAR, date(years[0], 1, 1), date(years[-1], 1, 1)
+        else:
+            yield Unit.MONTH, max(first_month, date(years[0], 1, 1)), min(last_month, date(years[-1], 12, 1))
 
 
 def _times_without_aggregates(search: Search, usable: aggregates.Usable, unit: Unit | None) -> Iterator[TimeRange]:
