@@ -86,7 +86,11 @@ def test_what_is_the_same_for_everybody_may_be_kept(live_app: ThreadSite) -> Non
 
 @pytest.mark.sqlite_only
 def test_on_https_the_browser_is_told_to_stay_there(database_url: str) -> None:
-    settings = {"PUBLIC_URL": "https://geld.example.org", "BUNQ_OAUTH_AUTHORIZE_URL": BUNQ + "/auth"}
+    settings = {
+        "BUNQ_ENVIRONMENT": "local",
+        "PUBLIC_URL": "https://geld.example.org",
+        "BUNQ_OAUTH_AUTHORIZE_URL": BUNQ + "/auth",
+    }
     with rows.bare_site(database_url, **settings) as site:
         address = rows.inner_address(site)
         for path in ("/login", "/healthz", "/static/ui.css", "/nowhere"):
@@ -107,7 +111,7 @@ def test_alive_needs_no_database_and_ready_says_when_it_is_gone(live_app: Thread
         Path(url.removeprefix("sqlite:///")).mkdir()
     assert browser.get("/healthz").status == 200
     assert browser.get("/readyz").status == 503
-    told = "cannot be opened" if url.startswith("sqlite") else "isn’t responding"
+    told = "cannot be opened" if url.startswith("sqlite") else "does not answer"
     assert browser.page.html == f"the database {told}\n"
     assert browser.get("/static/ui.css").status == 200
     browser.session.cookies.set("bunqflask_login", "x" * 43, domain="localhost.local", path="/")
