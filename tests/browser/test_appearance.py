@@ -24,6 +24,7 @@ from tests.browser.journeys import (
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
+from tests.support.worker import run_duties
 
 
 class Looking:
@@ -180,6 +181,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     bank.fault(call="GET monetary-account", fault="500", times=None)
     bank.revoke(JODI)
     change(site, Connection, accounts_synced_at=LONG_AGO)
+    run_duties(site.app)
     robin.goto("/")
     expect(robin.get_by_text("bunq isn’t responding")).to_have_count(2)
     look(robin, "accounts, in error_kind")

@@ -157,7 +157,7 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
     expect(heading(robin, "Reconnected: Jodi Walker")).to_be_visible()
-    said = "2 accounts stayed, 1 is new, 1 no longer shared. Nothing was duplicated."
+    said = "2 accounts unchanged, 1 new, 1 no longer shared. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer shared")
     assert count(site, Connection) == 1

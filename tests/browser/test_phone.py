@@ -51,7 +51,7 @@ def test_two_phones_the_holder_approves_and_the_member_confirms(profiles: Profil
 
     holder = profiles.new_page(site.url, **PHONE)
     approve_on_phone(holder, link)
-    expect(holder.get_by_text("Robin de Vries now sees that you approved")).to_be_visible()
+    expect(holder.get_by_text("Robin de Vries will confirm it was you before anything is shown.")).to_be_visible()
     assert "4,118" not in holder.content(), "the holder's browser has no login here"
 
     expect(heading(robin, "Is this the right person?")).to_be_focused()

@@ -57,7 +57,7 @@ def sync(connection_id: int) -> ResponseReturnValue:
 def share(connection_id: int) -> ResponseReturnValue:
     """Let the whole team see this connection."""
     access.share(g.team_member, connection_id)
-    name = _ending(overview.get(g.team_member, connection_id).holder_name)
+    name = formatting.name(overview.get(g.team_member, connection_id).holder_name)
     flash(_("The accounts of %(name)s are now shared with the team.") % {"name": name})
     return redirect(url_for("connections.index", connection_id=connection_id))
 
@@ -75,7 +75,7 @@ def unshare(connection_id: int) -> ResponseReturnValue:
 def disconnect(connection_id: int) -> ResponseReturnValue:
     """Ask first, then end the connection, and keep or erase what was imported."""
     connection = access.get_own(g.team_member, connection_id)
-    name = _ending(connection.display_name)
+    name = formatting.name(connection.display_name)
     if request.method != "POST":
         card = presenters.card(overview.of_connection(connection, g.team_member))
         return render_template("connections/disconnect.html", card=card, database=db.engine.dialect.name)
@@ -96,8 +96,3 @@ def reconnect(connection_id: int) -> ResponseReturnValue:
     access.get_own(g.team_member, connection_id)
     attempt_id = attempts.start(g.team_member, renews_connection_id=connection_id)
     return redirect(url_for("consent.show", attempt_id=attempt_id))
-
-
-def _ending(name: str) -> str:
-    """A name at the end of a sentence: "B.V." brings its own full stop."""
-    return formatting.name(name).removesuffix(".")

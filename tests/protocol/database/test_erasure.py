@@ -45,7 +45,7 @@ def with_payments_and_packs(site: ThreadSite, bank: Bank) -> list[str]:
     asked = browser.get("/connections/1/disconnect").text
     assert "It remains in backups and in files that were downloaded" in asked
     assert ("PostgreSQL overwrites" in asked) == site.environ["DATABASE_URL"].startswith("postgresql")
-    assert "is disconnected." in browser.submit(action="/disconnect", data="erase").text
+    assert "is disconnected" in browser.submit(action="/disconnect", data="erase").text
     return [*found, "weinstein"]
 
 

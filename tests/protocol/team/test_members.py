@@ -1,12 +1,15 @@
 """The team's own rules where two changes meet."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services.connections import access
-from bunqflask.services.team import logins, members, offboarding, passwords
+from bunqflask.services.team import logins, members, offboarding, passwords, throttle
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.services.team.throttle import LoginRefused
 from tests.support import rows
@@ -96,3 +99,32 @@ def test_two_who_remove_each_other_leave_one(app: Flask, monkeypatch: pytest.Mon
         with pytest.raises(TeamRefused, match="last team member"):
             offboarding.remove(SAM)
         assert [member.email for member in members.list_all()] == [SAM]
+
+
+@pytest.mark.sqlite_only
+def test_a_login_is_looked_up_in_one_statement(app: Flask) -> None:
+    with rows.behind(app):
+        members.add(ROBIN, "Robin", PASSWORD)
+        token = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="").token
+        seen: list[str] = []
+
+        def note(*arguments: object) -> None:
+            seen.extend([str(arguments[2])] if str(arguments[2]).startswith("SELECT") else [])
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        found = logins.find(token)
+        assert found is not None
+        assert found.member.name == "Robin"
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert len(seen) == 1
+
+
+def test_counted_tries_are_deleted_once_their_window_is_over_and_not_before(app: Flask) -> None:
+    with rows.behind(app):
+        throttle.count_try("account:x", 10)
+        throttle.delete_expired()
+        assert rows.throttled() == ["account:x"]
+    rows.age_throttles(app, timedelta(minutes=16))
+    with rows.behind(app):
+        throttle.delete_expired()
+        assert rows.throttled() == []

@@ -86,7 +86,11 @@ def test_what_is_the_same_for_everybody_may_be_kept(live_app: ThreadSite) -> Non
 
 @pytest.mark.sqlite_only
 def test_on_https_the_browser_is_told_to_stay_there(database_url: str) -> None:
-    settings = {"PUBLIC_URL": "https://geld.example.org", "BUNQ_OAUTH_AUTHORIZE_URL": BUNQ + "/auth"}
+    settings = {
+        "BUNQ_ENVIRONMENT": "local",
+        "PUBLIC_URL": "https://geld.example.org",
+        "BUNQ_OAUTH_AUTHORIZE_URL": BUNQ + "/auth",
+    }
     with rows.bare_site(database_url, **settings) as site:
         address = rows.inner_address(site)
         for path in ("/login", "/healthz", "/static/ui.css", "/nowhere"):
