@@ -37,6 +37,8 @@ _LONGEST_KEPT = timedelta(days=20)
 
 _cluster: Cluster | None = None
 _numbers = itertools.count(1)
+# of the throw-away server's databases, what each is made of
+_made_now: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,12 @@ def filled(size: int, people: int = 2) -> Filled:
 
 
 def _filled_postgres(cluster: Cluster, name: str, size: int, people: int) -> Filled:
-    about = Path(tempfile.gettempdir()) / f"bunqflask-bench-{cluster.port}-{name}.json"
     url = cluster.url(name)
-    if not about.exists():
+    if name not in _made_now:
         cluster.create(name)
         with tempfile.TemporaryDirectory(prefix="bunqflask-bench-") as folder:
-            about.write_text(json.dumps(_make(url, size, people, Path(folder))))
-    return Filled(url, _history(size, json.loads(about.read_text())))
+            _made_now[name] = _make(url, size, people, Path(folder))
+    return Filled(url, _history(size, _made_now[name]))
 
 
 def _history(size: int, known: dict[str, object]) -> History:
