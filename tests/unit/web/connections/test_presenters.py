@@ -121,7 +121,7 @@ def connection(**values: Any) -> ConnectionOverview:
     ("values", "updating", "trigger"),
     [
         ({}, False, None),
-        ({"is_stale": True}, True, "every 2s"),
+        ({"is_stale": True}, False, "every 20s"),
         ({"is_requested": True}, True, "every 2s"),
         ({"is_syncing": True}, True, "every 2s"),
         ({"is_stale": True, "is_due": False}, False, "every 20s"),
@@ -141,5 +141,22 @@ def test_a_card_that_waits_for_the_worker_says_when_none_runs(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(workers, "is_alive", lambda: False)
-    waits = "is_stale" in values or "is_requested" in values
-    assert presenters.card(connection(**values)).worker_is_missing is waits
+    assert presenters.card(connection(**values)).worker_is_missing is ("is_requested" in values)
+
+
+@pytest.mark.parametrize(
+    ("values", "wants_sync", "updating"),
+    [
+        ({"is_stale": True}, True, False),
+        ({"is_stale": True, "is_requested": True}, False, True),
+        ({"is_stale": True, "is_due": False}, False, False),
+        ({"is_stale": True, "is_due": False, "is_requested": True}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_stale_card_asks_for_one_sync_when_it_is_due(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], wants_sync: bool, updating: bool
+) -> None:
+    monkeypatch.setattr(workers, "is_alive", lambda: True)
+    card = presenters.card(connection(**values))
+    assert (card.wants_sync, card.updating) == (wants_sync, updating)
