@@ -123,7 +123,7 @@ def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
 def _of_aggregates(
     search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
 ) -> Iterator[tuple[date, Totals]]:
-    """Yield what the aggregates say, from the largest periods that lie within what is asked for."""
+    """Yield what the aggregates say, from the largest periods that lie within the days of the search."""
     first, last = search.wanted.first, search.wanted.last
     years = {account_id: frozenset(month.year for month in stale) for account_id, stale in usable.stale.items()}
     # Most accounts have no stale month, or one in the same year.
