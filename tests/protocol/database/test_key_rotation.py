@@ -31,8 +31,8 @@ def sealed_values(app: Flask) -> dict[str, bytes]:
         for table in Base.metadata.sorted_tables:
             for column in table.columns:
                 if column.name.endswith("_sealed"):
-                    rows = db.session.execute(db.select(table.c.seal_id, column).where(column.is_not(None)))
-                    found |= {f"{table.name}.{column.name}.{row[0]}": bytes(row[1]) for row in rows}
+                    rows = db.session.execute(db.select(*table.primary_key, column).where(column.is_not(None)))
+                    found |= {f"{table.name}.{column.name}.{row[:-1]}": bytes(row[-1]) for row in rows}
         db.session.remove()
     return found
 
@@ -92,7 +92,7 @@ ROTATE_AND_STOP_BEFORE_THE_END = """
 import time
 from bunqflask import create_app
 from bunqflask.extensions import db
-from bunqflask.services import vault
+from bunqflask.services import key_rotation
 
 def wait():
     db.session.flush()
@@ -101,7 +101,7 @@ def wait():
 
 with create_app().app_context():
     db.session.commit = wait
-    vault.rotate()
+    key_rotation.rotate()
 """
 
 

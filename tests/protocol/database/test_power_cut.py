@@ -75,6 +75,7 @@ def start_anew(site: ThreadSite, robin: Browser) -> None:
     with rows.behind(site.app):
         db.session.execute(db.delete(ConsentAttempt))
         db.session.commit()
+    some_time_later(site)
     assert secrets_kept(site) == {}
 
 
@@ -104,6 +105,7 @@ def test_cut_off_at_the_answer_who_it_was(site: ThreadSite, bank: Bank, robin: B
             assert secrets_kept(site) == {"connections": 1, "sessions": 1}
         else:
             assert "Discarded" in page.text
+            some_time_later(site)
             assert secrets_kept(site) == {}
 
 
@@ -173,6 +175,7 @@ def test_cut_off_while_a_connection_ends(site: ThreadSite, bank: Bank, robin: Br
                 assert (page.status, "NL65" in page.text) == (200, True), "it goes on as if nothing had been pressed"
                 robin.get(f"/connections/{each.id}/disconnect")
                 robin.submit(action="/disconnect", data="keep" if act == "disconnect" else "erase")
+        some_time_later(site)
         assert secrets_kept(site) == {}
         assert [each.state for each in all_connections(site)] == (["disconnected"] if act == "disconnect" else [])
 

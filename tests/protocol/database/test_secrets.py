@@ -14,7 +14,7 @@ from bunqflask.bunq.errors import TransportFailed
 from bunqflask.config import Config
 from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.extensions import Base, db
-from bunqflask.models import Connection, Installation
+from bunqflask.models import BunqSession, Connection, Installation
 from bunqflask.services.consent import oauth
 from tests.support import consents
 from tests.support.apps import (
@@ -30,6 +30,7 @@ from tests.support.apps import (
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.secrets import SecretsSeen
+from tests.support.worker import run_duties
 
 EMAIL = "sam@team.example"
 # What a run must have shown to have been a full one; a value is called by the name under which it came first.
@@ -141,7 +142,7 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
     add_stored(app, secrets_seen)
     with app.app_context():
         connection = db.session.scalars(db.select(Connection)).one()
-        connection_id, session = connection.id, connection.session
+        connection_id, session = connection.id, db.session.get(BunqSession, connection.session_id)
         values = {value for _, value in secrets_seen}
         assert {connection.access_token, session.token if session else None} <= values
         db.session.remove()
@@ -150,9 +151,10 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
     for fault in ("bad-signature", "403-permission", "invalid-json"):
         bank.fault(call="GET monetary-account", fault=fault)
         browser.get(f"{address}/accounts")
-        browser.post(f"{address}/refresh")
         if any(form.action.endswith("/sync") for form in browser.page.forms):
             browser.submit(action="/sync")
+        run_duties(app)
+        browser.get(f"{address}/accounts")
         with app.app_context():
             db.session.execute(db.update(Connection).values(next_try_at=None))
             db.session.commit()
@@ -229,7 +231,10 @@ def test_an_address_with_the_secret_in_it_is_in_no_error(bank: Bank, database_ur
     app = create_app(Config.from_env(settings))
     with app.app_context():
         installation = Installation(environment="local", created_at=clock.now(), redirect_uris=[])
+        db.session.add(installation)
+        db.session.flush()
         installation.client_id, installation.client_secret = "client", "hush-hush-hush"
+        db.session.commit()
         with app.test_request_context(), pytest.raises(TransportFailed) as failed:
             oauth.exchange(installation, oauth.TakenState("a", "s", {"redirect_uri": "r"}), "c0de-c0de")
         db.session.remove()

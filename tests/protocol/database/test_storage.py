@@ -16,7 +16,14 @@ from bunqflask.config import ROOT, Config
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Installation, LoginThrottle, MonetaryAccount
+from bunqflask.models import (
+    BunqSession,
+    Connection,
+    ConnectionState,
+    Installation,
+    LoginThrottle,
+    MonetaryAccount,
+)
 from tests.support import consents
 from tests.support.apps import ThreadSite, bare_environ, let_go, set_up, sign_in
 from tests.support.bank import Bank
@@ -93,7 +100,7 @@ def test_amounts_are_stored_and_summed_exactly(app: Flask) -> None:
             granted_user_id=2**62,
             granted_user_type="User",
             display_name="x",
-            status="active",
+            state=ConnectionState.ACTIVE,
             state_since=now,
             consented_at=now,
         )
@@ -113,8 +120,9 @@ def test_amounts_are_stored_and_summed_exactly(app: Flask) -> None:
         db.session.add(owner)
         db.session.commit()
         db.session.expire_all()
-        assert [row.balance for row in owner.monetary_accounts] == amounts
-        assert owner.monetary_accounts[0].raw == {"odd": "\x00\ud800"}
+        stored = db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.monetary_account_id)).all()
+        assert [row.balance for row in stored] == amounts
+        assert stored[0].raw == {"odd": "\x00\ud800"}
         total = db.session.scalar(db.select(func.sum(MonetaryAccount.balance)))
         assert total == sum(amounts)
         db.session.remove()
