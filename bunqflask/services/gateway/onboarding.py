@@ -120,14 +120,14 @@ def _steps(*, with_psd2: bool) -> list[Step]:
 
 def _installation(wishes: Wishes) -> Installation:
     """Return the current installation, or a new row that takes over what outlives an installation."""
-    old = installations.find_current()
-    if old is not None and not wishes.new_installation:
-        with transaction():
-            _take_identity(old, wishes)
-        return old
     try:
         with transaction():
-            return _add_installation(installations.find_current(), wishes)
+            # Looked up in here: another run at the same time may have made it while this one waited to write.
+            current = installations.find_current()
+            if current is None or wishes.new_installation:
+                return _add_installation(current, wishes)
+            _take_identity(current, wishes)
+            return current
     except IntegrityError:
         # Another run began at the same time: from here on both work on its row.
         return installations.find_current() or _installation(wishes)

@@ -247,6 +247,7 @@ def test_the_holder_is_told_when_the_approval_could_not_be_used(site: ThreadSite
     assert phone.page.status == 502
     assert "Something went wrong after you approved" in phone.page.text
     assert re.search(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", phone.page.html)
+    rows.run_duties(site.app)  # the worker closes the session at bunq
     assert rows.permissions(site.app) == 0
 
 
