@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, g
 from werkzeug.routing import IntegerConverter, Map
 
 from bunqflask.config import Config
@@ -39,7 +39,7 @@ def init_app(app: Flask, config: Config) -> None:
         payments,
         team,
     )
-    from bunqflask.web.ui import formatting, htmx
+    from bunqflask.web.ui import amounts, appearance, formatting, htmx, icons
 
     app.url_map.converters |= {"int": _RowId, "long": _LongId}
     app.wsgi_app = middleware.wrap(app.wsgi_app, config)  # type: ignore[method-assign, assignment]
@@ -47,7 +47,8 @@ def init_app(app: Flask, config: Config) -> None:
     guards.init_app(app)
     csrf.init_app(app)
     errors.init_app(app)
-    formatting.register(app)
+    for each in (formatting, icons, appearance, amounts):
+        each.register(app)
     for area in (connections, consent, payments, exports, team, machine):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
@@ -55,16 +56,12 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _known_to_templates() -> dict[str, Any]:
-    from bunqflask.web.team.settings import THEMES
     from bunqflask.web.ui import formatting as ui_formatting
     from bunqflask.web.ui import htmx as ui_htmx
 
     member = g.get("team_member")
-    theme = request.cookies.get("bunqflask_theme", "system")
     return {
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
-        "theme": theme if theme in THEMES else "system",
-        "hide_amounts": request.cookies.get("bunqflask_hide_amounts") == "1",
         "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
         if member
         else None,

@@ -39,7 +39,7 @@ def home() -> ResponseReturnValue:
 def index(connection_id: int) -> ResponseReturnValue:
     """One connection."""
     card = presenters.card(overview.get(g.team_member, connection_id))
-    return render("connections/connection.html", "connections/_connection.html", card=card)
+    return render("connections/connection.html", "connections/_card.html", card=card)
 
 
 @bp.post("/connections/<int:connection_id>/sync")
@@ -50,7 +50,7 @@ def sync(connection_id: int) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(url_for("connections.index", connection_id=connection_id))
     card = presenters.card(overview.get(g.team_member, connection_id), focus=True)
-    return render_template("connections/_connection.html", card=card)
+    return render_template("connections/_card.html", card=card)
 
 
 @bp.post("/connections/<int:connection_id>/share")

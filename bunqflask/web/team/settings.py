@@ -12,10 +12,9 @@ from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import cookies
 from bunqflask.web.guards import own_path
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.appearance import THEMES
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
-
-THEMES = ("system", "light", "dark")
 
 
 @bp.get("")

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.numbers import format_currency, get_currency_name, get_currency_symbol
 from flask import Flask, current_app, has_app_context
 
@@ -129,9 +129,9 @@ def _day_text(when: date, form: str, locale: str) -> str:
     return format_date(when, DAY_PATTERNS[form], locale=locale)
 
 
-def clock(moment: datetime, *, seconds: bool = False, locale: str = LOCALE) -> str:
+def clock(moment: datetime, *, seconds: bool = False) -> str:
     """The time of day, 24 hours: "14:42", or "14:42:07"."""
-    return format_datetime(_local(moment), "HH:mm:ss" if seconds else "HH:mm", tzinfo=zone(), locale=locale)
+    return f"{_local(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
 
 
 def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False) -> str:

@@ -18,7 +18,7 @@ from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
-from bunqflask.web.ui import formatting, qr
+from bunqflask.web.ui import amounts, appearance, formatting, icons, qr
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
@@ -155,22 +155,23 @@ def an_app() -> Flask:
     app.secret_key = "only here"
     app.config["TIME_ZONE"] = ZoneInfo(HOME_ZONE)
     app.jinja_env.undefined = StrictUndefined
-    formatting.register(app)
+    for each in (formatting, icons, appearance, amounts):
+        each.register(app)
+    app.jinja_env.globals |= {
+        "csrf_token": lambda: "token",
+        "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
+    }
     return app
 
 
-def render(name: str, **more: Any) -> str:
+def render(name: str, *, cookies: str = "", **more: Any) -> str:
     template, context = PAGES[name]
     known: dict[str, Any] = {
         "bank": "local",
-        "theme": "system",
-        "hide_amounts": False,
         "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
-        "csrf_token": lambda: "token",
-        "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
         "htmx_url": "/assets/htmx.min.js",
     }
-    with an_app().test_request_context("/"):
+    with an_app().test_request_context("/", headers={"Cookie": cookies}):
         return render_template(template, **(known | context | more))
 
 
@@ -192,7 +193,7 @@ def test_foreign_names_are_escaped_and_cut(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_hidden_amounts_are_not_in_the_page(name: str) -> None:
-    page = render(name, hide_amounts=True)
+    page = render(name, cookies="bunqflask_hide_amounts=1")
     assert not re.findall(r"8,?642|97,?531|<progress", page)
 
 
