@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,7 +27,14 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import AttemptFailure, AttemptStep, Connection, ConnectionMember, ConsentAttempt
+from bunqflask.models import (
+    AttemptFailure,
+    AttemptStep,
+    Connection,
+    ConnectionMember,
+    ConsentAttempt,
+    ErrorKind,
+)
 from bunqflask.services.consent import oauth
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
@@ -107,6 +115,32 @@ def get_for(principal: Principal, attempt_id: str) -> ConsentAttempt:
     if attempt is None or attempt.member_id != principal.id:
         raise NotFoundHere
     return _load_ended(attempt)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptProgress:
+    """How far an attempt is: all that a waiting page needs to know every two seconds."""
+
+    step: AttemptStep
+    step_since: datetime
+    expires_at: datetime
+    next_try_at: datetime | None
+    error_kind: ErrorKind | None
+
+
+_PROGRESS = tuple(getattr(ConsentAttempt, name) for name in AttemptProgress.__dataclass_fields__)
+
+
+def progress_for(principal: Principal, attempt_id: str) -> AttemptProgress:
+    """Return how far an attempt is that this principal started.
+
+    :raises NotFoundHere: there is none.
+    """
+    query = select(*_PROGRESS).where(ConsentAttempt.id == attempt_id, ConsentAttempt.member_id == principal.id)
+    row = db.session.execute(query).one_or_none() if attempt_id.isalnum() else None
+    if row is None:
+        raise NotFoundHere
+    return AttemptProgress(**row._mapping)
 
 
 def by_id(attempt_id: str) -> ConsentAttempt:
@@ -220,7 +254,7 @@ def end_all_overdue() -> None:
         _end_overdue(attempt)
 
 
-def deadline(attempt: ConsentAttempt) -> datetime | None:
+def deadline(attempt: ConsentAttempt | AttemptProgress) -> datetime | None:
     """Return until when the attempt stays in its present step, or None at its end."""
     lives = {AttemptStep.EXCHANGING: _EXCHANGE, AttemptStep.CONNECTING: KEEP_TRYING, AttemptStep.CONFIRM: HOLD}
     if attempt.step == AttemptStep.WAITING:
@@ -228,7 +262,7 @@ def deadline(attempt: ConsentAttempt) -> datetime | None:
     return attempt.step_since + lives[attempt.step] if attempt.step in lives else None
 
 
-def is_overdue(attempt: ConsentAttempt) -> bool:
+def is_overdue(attempt: ConsentAttempt | AttemptProgress) -> bool:
     """Tell whether the time of the present step has run out."""
     until = deadline(attempt)
     if until is None or until < clock.now():

@@ -33,7 +33,7 @@ from bunqflask.models import (
 )
 from bunqflask.services.connections import accounts, lifecycle, refusal
 from bunqflask.services.consent import attempts, oauth
-from bunqflask.services.consent.attempts import ConsentDenied, ConsentFailed, ConsentStateMismatch
+from bunqflask.services.consent.attempts import AttemptProgress, ConsentDenied, ConsentFailed, ConsentStateMismatch
 from bunqflask.services.gateway import abandoned_sessions, installations, retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -88,7 +88,7 @@ def come_back(
     return attempt_id
 
 
-def is_due(attempt: ConsentAttempt) -> bool:
+def is_due(attempt: ConsentAttempt | AttemptProgress) -> bool:
     """Tell whether there is something to do for this attempt now."""
     return attempt.step == AttemptStep.CONNECTING and clock.has_come(
         attempt.next_try_at, longest=retry_policy.LONGEST_RETRY

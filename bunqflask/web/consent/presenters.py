@@ -9,6 +9,7 @@ from bunqflask.models import AttemptStep, ConsentAttempt, ErrorKind
 from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.principal import Principal
 from bunqflask.web.connections.presenters import account_row, card, kind
@@ -66,12 +67,12 @@ def pending(attempt: ConsentAttempt) -> PendingAttempt:
     return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
 
 
-def is_polled(attempt: ConsentAttempt) -> bool:
+def is_polled(attempt: ConsentAttempt | AttemptProgress) -> bool:
     """Tell whether the page of an attempt asks again whether anything has changed."""
     return attempt.step in _POLLED
 
 
-def seen(attempt: ConsentAttempt) -> str:
+def seen(attempt: ConsentAttempt | AttemptProgress) -> str:
     """Name what the page shows of an attempt, so that a poll can tell whether anything has changed."""
     next_try = attempt.next_try_at.isoformat() if attempt.next_try_at else ""
     return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}"

@@ -21,6 +21,7 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.models import AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.web.consent import presenters
 from bunqflask.web.marks import polled, public
 
@@ -50,8 +51,11 @@ def show(attempt_id: str) -> ResponseReturnValue:
 @polled
 def status(attempt_id: str) -> ResponseReturnValue:
     """The poll of that page: 204 while nothing has changed, 286 with the last part at the end."""
+    progress = attempts.progress_for(g.team_member, attempt_id)
+    if _shows_the_same(progress) and not attempts.is_overdue(progress) and not completion.is_due(progress):
+        return Response(status=204)
     attempt = _advanced(attempt_id)
-    if presenters.is_polled(attempt) and request.args.get("seen", presenters.seen(attempt)) == presenters.seen(attempt):
+    if _shows_the_same(attempt):
         return Response(status=204)
     view = presenters.attempt_view(attempt, g.team_member)
     body = render_template("consent/_attempt.html", attempt=view)
@@ -118,6 +122,13 @@ def callback() -> ResponseReturnValue:
     if attempt.step == AttemptStep.FAILED:
         raise attempts.ConsentFailed(attempt_id)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
+
+
+def _shows_the_same(attempt: ConsentAttempt | AttemptProgress) -> bool:
+    """Tell whether the page that asks shows an attempt as it is, and is to ask again."""
+    return presenters.is_polled(attempt) and request.args.get("seen", presenters.seen(attempt)) == presenters.seen(
+        attempt
+    )
 
 
 def _advanced(attempt_id: str) -> ConsentAttempt:
