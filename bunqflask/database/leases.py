@@ -6,14 +6,15 @@ proves first that it still holds the lease. So two workers never store the resul
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, CursorResult, String, or_, update
+from sqlalchemy import ColumnElement, Connection, CursorResult, String, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask import clock
@@ -24,7 +25,8 @@ from bunqflask.extensions import db
 # Longer than the longest call to bunq (`bunq.transport.LONGEST_CALL_S`, 35 s; a test compares them), so that a lease
 # that was renewed before a call is still held after it.
 LEASE = timedelta(seconds=45)
-
+# How often somebody who waits for a lease looks whether it is free.
+_LOOK_EVERY_S = 1.0
 
 # What this process holds by `held`, for a worker that has to end in the middle of something.
 _held_here: set[Lease] = set()
@@ -105,9 +107,12 @@ def take_within(table: type[Leased], row_id: Any, *conditions: ColumnElement[boo
 
 
 @contextmanager
-def held(row: Leased, *conditions: ColumnElement[bool]) -> Iterator[Lease | None]:
-    """Hold the lease for a piece of work, and give it back however the work ends; yields None when it is taken."""
-    lease = take(row, *conditions)
+def held(row: Leased, *conditions: ColumnElement[bool], patience_s: float = 0.0) -> Iterator[Lease | None]:
+    """Hold the lease for a piece of work, and give it back however the work ends; yields None when it is taken.
+
+    :param patience_s: how long to wait for another worker to end, or for the lease of one that died to run out.
+    """
+    lease = _take_patiently(row, conditions, patience_s)
     if lease is None:
         yield None
         return
@@ -118,6 +123,18 @@ def held(row: Leased, *conditions: ColumnElement[bool]) -> Iterator[Lease | None
         _held_here.discard(lease)
         with transaction():
             lease.release()
+
+
+def _take_patiently(row: Leased, conditions: Iterable[ColumnElement[bool]], patience_s: float) -> Lease | None:
+    table, row_id = type(row), row.id
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        with transaction():
+            lease = take_within(table, row_id, *conditions)
+            exists = lease is not None or db.session.scalar(select(table.id).where(table.id == row_id)) is not None
+        if lease is not None or not exists or time.monotonic() >= give_up_at:
+            return lease
+        time.sleep(_LOOK_EVERY_S)
 
 
 def release_all() -> None:

@@ -48,16 +48,19 @@ def is_due(connection: Connection) -> bool:
     return clock.has_come(connection.next_try_at, longest=retry_policy.LONGEST_RETRY)
 
 
-def sync(connection: Connection, *, patience_s: float, is_background: bool = False) -> None:
+def sync(
+    connection: Connection, *, patience_s: float, is_background: bool = False, lease_patience_s: float = 0.0
+) -> None:
     """List the accounts at bunq and store them; an error is recorded on the connection.
 
     One worker at a time; while another one does it, or bunq is not to be asked yet, nothing happens.
 
     :param is_background: no person waits for it, so interactive requests come first.
+    :param lease_patience_s: how long to wait for another worker.
     """
     if connection.state != ConnectionState.ACTIVE or not is_due(connection):
         return
-    with leases.held(connection) as lease:
+    with leases.held(connection, patience_s=lease_patience_s) as lease:
         if lease is None:
             return
         limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)

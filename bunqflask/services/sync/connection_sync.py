@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm.exc import ObjectDeletedError
@@ -50,9 +52,10 @@ def run(
     only_account_id: int | None = None,
     report: Report | None = None,
 ) -> bool:
-    """Bring one connection's accounts and payments up to date; True when all of it succeeded.
+    """Bring one connection's accounts and payments up to date now, by hand; True when all of it succeeded.
 
-    An error of one account is recorded on it and does not stop the others.
+    The time of the next try, after an error, is not waited for: a person may have mended its cause. Another worker
+    that does the same is waited for. An error of one account is recorded on it and does not stop the others.
 
     :param full: import the whole history again, for what has changed since.
     :param only_account_id: sync the payments of one account only, by our id of it.
@@ -65,7 +68,9 @@ def run(
             if account.is_shared and only_account_id in (None, account.id)
         ]
 
-    return _run(connection_id, choose, patience_s=patience_s, report=report)
+    with transaction():
+        db.session.execute(update(Connection).where(Connection.id == connection_id).values(next_try_at=None))
+    return _run(connection_id, choose, patience_s=patience_s, lease_patience_s=patience_s, report=report)
 
 
 def run_due(connection_id: int, *, patience_s: float) -> bool:
@@ -87,16 +92,31 @@ def _run(
     *,
     patience_s: float,
     is_background: bool = False,
+    lease_patience_s: float = 0.0,
     report: Report | None = None,
 ) -> bool:
-    if not _sync_accounts(connection_id, patience_s=patience_s, is_background=is_background):
+    sync_accounts = partial(
+        _sync_accounts,
+        connection_id,
+        patience_s=patience_s,
+        is_background=is_background,
+        lease_patience_s=lease_patience_s,
+    )
+    if not sync_accounts():
         return False
     webhooks.ensure(connection_id, RateLimiter(patience_s, is_background=is_background))
     try:
         connection = access.by_id(connection_id)
         before, targets = _differences(connection), choose(connection)
         results = [
-            payment_sync.run(connection_id, each, patience_s=patience_s, is_background=is_background, report=report)
+            payment_sync.run(
+                connection_id,
+                each,
+                patience_s=patience_s,
+                is_background=is_background,
+                lease_patience_s=lease_patience_s,
+                report=report,
+            )
             for each in targets
         ]
         after = _differences(access.by_id(connection_id))
@@ -104,7 +124,7 @@ def _run(
         return False
     if any(found and found != before.get(account_id) for account_id, found in after.items()):
         # Money moved after the accounts were listed, so their balances are older than their payments.
-        _sync_accounts(connection_id, patience_s=patience_s, is_background=is_background)
+        sync_accounts()
     return all(results)
 
 
@@ -113,10 +133,10 @@ def _differences(connection: Connection) -> dict[int, Decimal | None]:
     return {state.id: state.balance_difference for state in schedule.states_of(connection)}
 
 
-def _sync_accounts(connection_id: int, *, patience_s: float, is_background: bool) -> bool:
+def _sync_accounts(connection_id: int, **how: Any) -> bool:
     """List which accounts there are; False when bunq could not be asked."""
     try:
-        accounts.sync(access.by_id(connection_id), patience_s=patience_s, is_background=is_background)
+        accounts.sync(access.by_id(connection_id), **how)
         connection = access.by_id(connection_id)
     except (NotFoundHere, ObjectDeletedError):
         return False

@@ -84,14 +84,19 @@ def run(
     *,
     patience_s: float,
     is_background: bool = False,
+    lease_patience_s: float = 0.0,
     report: Report | None = None,
 ) -> bool:
-    """Sync the payments of one account; True when all of it succeeded, or another worker does it."""
+    """Sync the payments of one account; True when all of it succeeded, or another worker does it.
+
+    :param lease_patience_s: how long to wait for another worker; False when it has not ended until then.
+    """
     account_id, error_kind = target.account_id, None
     try:
-        with leases.held(_ensure_state(account_id), *target.conditions) as lease:
+        state = _ensure_state(account_id)
+        with leases.held(state, *target.conditions, patience_s=lease_patience_s) as lease:
             if lease is None:
-                return True
+                return lease_patience_s == 0
             limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)
             try:
                 with sessions.of_connection(connection_id, limiter) as bunq:

@@ -17,7 +17,7 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConnectionState, Installation, Login
+from bunqflask.models import AccountSync, BunqSession, Connection, ConnectionState, Installation, Login, Payment
 from bunqflask.services.team import members, passwords
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
@@ -127,6 +127,45 @@ def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSit
         db.session.commit()
         db.session.remove()
     assert flask(site.app, "sync", "--connection", str(number)).exit_code == 1
+
+
+@pytest.mark.sqlite_only
+def test_sync_by_hand_asks_bunq_at_once_after_a_failure(site: ThreadSite, bank: Bank) -> None:
+    consents.connect(sign_in(site, "sam@team.example"), bank, accounts=[2083712])
+    bank.fault(call="GET monetary-account", fault="bad-signature")
+    assert flask(site.app, "sync").exit_code == 1
+    with site.app.app_context():
+        assert db.session.scalars(db.select(Connection.next_try_at)).one() is not None
+        db.session.remove()
+    told = flask(site.app, "sync")
+    assert told.exit_code == 0, told.output
+    assert "payments, up to date" in told.output
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("table", [Connection, AccountSync])
+def test_sync_by_hand_waits_for_the_lease_of_a_worker_that_died(
+    site: ThreadSite, bank: Bank, table: type[Connection] | type[AccountSync]
+) -> None:
+    consents.connect(sign_in(site, "sam@team.example"), bank, accounts=[2083712])
+    assert flask(site.app, "sync").exit_code == 0
+    bank.seed(3, account=2083712)
+    with site.app.app_context():
+        ends = clock.now() + timedelta(seconds=3)
+        db.session.execute(db.update(table).values(lease_holder="0" * 32, lease_until=ends))
+        before = rows_of_payments()
+        db.session.commit()
+        db.session.remove()
+    told = flask(site.app, "sync")
+    assert told.exit_code == 0, told.output
+    with site.app.app_context():
+        assert clock.now() > ends
+        assert rows_of_payments() == before + 3
+        db.session.remove()
+
+
+def rows_of_payments() -> int:
+    return db.session.scalar(db.select(db.func.count(Payment.id))) or 0
 
 
 @pytest.mark.parametrize("fault", ["404", "403-permission"])

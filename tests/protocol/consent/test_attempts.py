@@ -247,8 +247,14 @@ def test_a_server_that_is_not_set_up_says_so_and_begins_nothing(live_app: Thread
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("address", ["", "/status"])
-@pytest.mark.parametrize("step_of_the_page", ["get_for", "is_overdue", "deadline", "end"])
+@pytest.mark.parametrize(
+    ("step_of_the_page", "address"),
+    [
+        ("get_for", ""),
+        ("progress_for", "/status"),
+        *[(step, address) for step in ("is_overdue", "deadline", "end") for address in ("", "/status")],
+    ],
+)
 def test_a_page_whose_attempt_expires_while_it_is_made_shows_that(
     site: ThreadSite, monkeypatch: pytest.MonkeyPatch, step_of_the_page: str, address: str
 ) -> None:
