@@ -39,7 +39,7 @@ def init_app(app: Flask, config: Config) -> None:
         payments,
         team,
     )
-    from bunqflask.web.ui import amounts, appearance, formatting, htmx, icons
+    from bunqflask.web.ui import amounts, appearance, formatting, htmx, icons, timestamps
 
     app.url_map.converters |= {"int": _RowId, "long": _LongId}
     app.wsgi_app = middleware.wrap(app.wsgi_app, config)  # type: ignore[method-assign, assignment]
@@ -47,7 +47,7 @@ def init_app(app: Flask, config: Config) -> None:
     guards.init_app(app)
     csrf.init_app(app)
     errors.init_app(app)
-    for each in (formatting, icons, appearance, amounts):
+    for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
     for area in (connections, consent, payments, exports, team, machine):
         area.init_app(app)

@@ -131,19 +131,25 @@ def _day_text(when: date, form: str, locale: str) -> str:
 
 def clock(moment: datetime, *, seconds: bool = False) -> str:
     """The time of day, 24 hours: "14:42", or "14:42:07"."""
-    return f"{_local(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
+    return _clock_text(_local(moment), seconds=seconds)
+
+
+def _clock_text(local: datetime, *, seconds: bool) -> str:
+    return local.strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
 def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False) -> str:
     """A time; with its date unless that is today."""
-    time = clock(when, seconds=seconds)
-    return time if _local(when).date() == _local(_now(now)).date() else f"{day(when, 'short')} {time}"
+    local = _local(when)
+    time, date_there = _clock_text(local, seconds=seconds), local.date()
+    return time if date_there == _local(_now(now)).date() else f"{_day_text(date_there, 'short', LOCALE)} {time}"
 
 
 def exact(when: datetime) -> str:
     """Date and time to the second, for a tooltip beside "2 min ago"; a zone that is not the usual one is named."""
-    text = f"{day(when, 'short')} {clock(when, seconds=True)}"
-    return text if zone().key == HOME_ZONE else f"{text} {zone().key}"
+    local, key = _local(when), zone().key
+    text = f"{_day_text(local.date(), 'short', LOCALE)} {_clock_text(local, seconds=True)}"
+    return text if key == HOME_ZONE else f"{text} {key}"
 
 
 def iso(when: datetime) -> str:

@@ -18,7 +18,7 @@ from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
-from bunqflask.web.ui import amounts, appearance, formatting, icons, qr
+from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
@@ -155,7 +155,7 @@ def an_app() -> Flask:
     app.secret_key = "only here"
     app.config["TIME_ZONE"] = ZoneInfo(HOME_ZONE)
     app.jinja_env.undefined = StrictUndefined
-    for each in (formatting, icons, appearance, amounts):
+    for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
     app.jinja_env.globals |= {
         "csrf_token": lambda: "token",
