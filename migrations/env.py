@@ -13,7 +13,7 @@ from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp
 def _render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
     """Name our column types by their class, with the import that a migration needs for it."""
     if kind == "type" and isinstance(item, TypedJson):
-        return "sa.JSON()"
+        return "sa.Text()"
     if kind == "type" and isinstance(item, UtcTimestamp | ExactAmount):
         autogen.imports.add("from bunqflask.database import types")
         return f"types.{type(item).__name__}()"

@@ -113,7 +113,9 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.info.get("busy_timeout_ms", _BUSY_TIMEOUT_MS) != timeout_ms:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={timeout_ms}")
         connection.info["busy_timeout_ms"] = timeout_ms
-    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if may_write else 'ON'}")
+    if connection.info.get("may_write") != may_write:
+        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if may_write else 'ON'}")
+        connection.info["may_write"] = may_write
     connection.exec_driver_sql("BEGIN IMMEDIATE" if may_write else "BEGIN")
 
 

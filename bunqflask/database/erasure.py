@@ -78,4 +78,5 @@ def _execute_alone(statement: str, *, wait_ms: int) -> Any:
     """Run a statement that SQLite takes outside transactions only, and return its first row."""
     with db.engine.connect() as connection, waiting_for_locks(connection, wait_ms) as driver:
         driver.execute("PRAGMA query_only=OFF").close()
+        connection.info["may_write"] = True
         return driver.execute(statement).fetchone()

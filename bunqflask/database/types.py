@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Text
 from sqlalchemy.types import TypeDecorator
 
 # ISO 4217 has currencies of up to four decimals; bunq's own answers carry two.
@@ -91,18 +91,19 @@ class ExactAmount(TypeDecorator[Decimal]):
 class TypedJson(TypeDecorator[Value], Generic[Value]):
     """A JSON column of one Python type, such as `tuple[CoveredRange, ...]`: checked when it is read and written."""
 
-    impl = JSON
+    impl = Text
     cache_ok = True
 
     def __init__(self, python_type: Any) -> None:
-        super().__init__(none_as_null=True)
+        super().__init__()
         self.json_type = python_type
+        self._decoder = msgspec.json.Decoder(python_type)
 
     def process_bind_param(self, value: Value | None, dialect: Dialect) -> Any:
-        return None if value is None else msgspec.to_builtins(value)
+        return None if value is None else msgspec.json.encode(value).decode()
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Value | None:
         if value is None:
             return None
-        converted: Value = msgspec.convert(value, self.json_type)
-        return converted
+        read: Value = self._decoder.decode(value)
+        return read

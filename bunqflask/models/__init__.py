@@ -3,7 +3,7 @@
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
-from bunqflask.models.connections import Connection, ConnectionMember, MonetaryAccount
+from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack, PackAccount
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
@@ -20,6 +20,7 @@ __all__ = [
     "AttemptFailure",
     "AttemptStep",
     "BunqSession",
+    "CoOwner",
     "Connection",
     "ConnectionMember",
     "ConnectionState",

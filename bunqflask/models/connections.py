@@ -6,12 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from sqlalchemy import JSON, BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.database.leases import Leased
-from bunqflask.database.types import ExactAmount, UtcTimestamp, enum_column
+from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp, enum_column
 from bunqflask.extensions import Base
 from bunqflask.models.gateway import BunqSession, Installation
 from bunqflask.models.retry import RetryState
@@ -81,6 +82,17 @@ class ConnectionMember(Base):
     member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
 
 
+class CoOwner(msgspec.Struct, frozen=True):
+    """An owner of a joint account, as bunq names them; `status` is bunq's, such as PENDING.
+
+    `is_account_name` tells that bunq writes this name on the account: usually its holder's short name.
+    """
+
+    name: str
+    status: str
+    is_account_name: bool = False
+
+
 class MonetaryAccount(Base):
     """Where money is, at bunq; typed columns for what pages show, bunq's own JSON beside them."""
 
@@ -102,4 +114,6 @@ class MonetaryAccount(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # still in the grant; an account that is not keeps its row and its payments
     is_shared: Mapped[bool] = mapped_column(default=True)
-    raw: Mapped[dict[str, Any]] = mapped_column(JSON)
+    # as bunq lists them, the holder among them
+    co_owners: Mapped[tuple[CoOwner, ...]] = mapped_column(TypedJson(tuple[CoOwner, ...]), default=())
+    raw: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)

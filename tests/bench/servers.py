@@ -16,7 +16,7 @@ from typing import Self
 import requests
 
 from bunqflask.config import ROOT
-from tests.bench import machine
+from tests.bench import installation, machine
 from tests.support.apps import GunicornSite, child_environ, environ_for, reserve_port
 from tests.support.bank import JODI, Bank
 
@@ -47,7 +47,7 @@ class App(GunicornSite):
         **settings: str,
     ) -> None:
         environ = environ_for(bank, database_url, **{"PUBLIC_URL": free_url(), **settings})
-        super().__init__(environ, folder / "gunicorn.log", fresh=True)
+        super().__init__(environ, folder / "gunicorn.log", python=installation.python())
         self._workers = workers
         if bank is not NO_BANK and people:
             self.flask("setup", "--new-sandbox-user", "company")

@@ -118,10 +118,15 @@ def connect(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[
 def renew(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[str, ...] = ()) -> None:
     "Reconnect the first connection, from its page: ends where bunq sends the browser back to."
     page.goto("/connections/1/accounts")
-    open_details(page, "Sharing and settings")
     button(page, "Reconnect").click()
     go_to_bunq(page)
     accept(page, person=person, without=without)
+
+
+def open_settings(page: Page, words: str = "Sharing and settings") -> None:
+    """Follow a card's link to what its members can do with the connection."""
+    page.get_by_role("link", name=words).first.click()
+    expect(page.get_by_role("heading", name=words)).to_be_visible()
 
 
 def open_details(page: Page, words: str) -> None:

@@ -19,6 +19,7 @@ from tests.browser.journeys import (
     go_to_bunq,
     heading,
     open_details,
+    open_settings,
     renew,
 )
 from tests.support.apps import ThreadSite
@@ -160,22 +161,21 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     connect(robin, person="Walker Studio B.V. (company)")
     robin.goto("/")
     look(robin, "accounts")
-    for words in ("1 closed account", "Sharing and settings"):
-        open_details(robin, words)
+    open_details(robin, "1 closed account")
     look(robin, "accounts, unfolded")
+    open_settings(robin)
+    look(robin, "one connection")
     robin.get_by_role("link", name="Disconnect…").first.click()
     expect(robin.get_by_role("dialog")).to_be_visible()
     look(robin, "disconnect, in a dialog")
     robin.goto("/connections/1/disconnect")
     look(robin, "disconnect")
     robin.goto("/connections/2/accounts")
-    open_details(robin, "Sharing and settings")
     button(robin, "Share with the team").click()
     expect(robin.get_by_text("The accounts of Walker Studio B.V. are now shared with the team.")).to_be_visible()
-    open_details(robin, "Sharing and settings")
     look(robin, "shared")
     sam = arrive(profiles, site, SAM)
-    open_details(sam, "Who connected this")
+    open_settings(sam, "Who connected this")
     look(sam, "guest")
 
     bank.fault(call="GET monetary-account", fault="500", times=None)

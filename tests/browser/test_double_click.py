@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, Route, expect
 
 from bunqflask.models import Connection, ConsentAttempt
-from tests.browser.journeys import accept, ask, button, connect, count, go_to_bunq, heading, open_details
+from tests.browser.journeys import accept, ask, button, connect, count, go_to_bunq, heading, open_settings
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 from tests.support.worker import run_duties
@@ -38,7 +38,6 @@ def test_a_form_is_not_sent_again_while_its_answer_is_on_the_way(robin: Page, si
 def test_confirming_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
     robin.goto("/connections/1/accounts")
-    open_details(robin, "Sharing and settings")
     button(robin, "Reconnect").dblclick()
     expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     assert count(site, ConsentAttempt) == 2
@@ -65,7 +64,7 @@ def test_refreshing_asks_bunq_once(robin: Page, site: ThreadSite, bank: Bank) ->
 def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
     robin.goto("/")
-    open_details(robin, "Sharing and settings")
+    open_settings(robin)
     robin.get_by_role("link", name="Disconnect…").dblclick()
     expect(robin.get_by_role("dialog")).to_be_visible()
     robin.get_by_label("Delete them too (can’t be undone)").check()

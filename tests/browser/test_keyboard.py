@@ -60,6 +60,7 @@ def test_connecting_and_disconnecting_with_the_keyboard(robin: Page) -> None:
     expect(heading(robin, "Accounts")).to_be_visible()
 
     press(robin, "Sharing and settings")
+    expect(robin.get_by_role("heading", name="Sharing and settings")).to_be_visible()
     press(robin, "Disconnect…")
     dialog = robin.get_by_role("dialog", name="Disconnect Jodi Walker?")
     expect(dialog).to_be_visible()
@@ -88,6 +89,7 @@ def test_tab_stays_inside_an_open_dialog(robin: Page) -> None:
     connect(robin)
     robin.goto("/")
     press(robin, "Sharing and settings")
+    expect(robin.get_by_role("heading", name="Sharing and settings")).to_be_visible()
     press(robin, "Disconnect…")
     expect(robin.get_by_role("dialog")).to_be_visible()
     for key in ("Tab", "Shift+Tab"):

@@ -2,7 +2,16 @@
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.journeys import accept, arrive, ask, button, connect, go_to_bunq, heading, open_details
+from tests.browser.journeys import (
+    accept,
+    arrive,
+    ask,
+    button,
+    connect,
+    go_to_bunq,
+    heading,
+    open_settings,
+)
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
 from tests.support.worker import run_duties
@@ -20,12 +29,12 @@ def walk_all_of_it(page: Page, site: ThreadSite) -> None:
     page.get_by_label("Hide amounts").check()
     button(page, "Save").click()
     expect(page.get_by_role("row").nth(1)).to_contain_text("€•••")
-    open_details(page, "Sharing and settings")
+    open_settings(page)
     page.get_by_role("link", name="Disconnect…").click()
     expect(heading(page, "Disconnect Jodi Walker?")).to_be_visible()
     page.get_by_role("link", name="Cancel").click()
     expect(heading(page, "Accounts")).to_be_visible()
-    open_details(page, "Sharing and settings")
+    open_settings(page)
     page.get_by_role("link", name="Disconnect…").click()
     button(page, "Disconnect").click()
     expect(page.get_by_text("Jodi Walker is disconnected.")).to_be_visible()

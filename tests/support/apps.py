@@ -152,10 +152,10 @@ class GunicornSite(Site):
     """The app under a real gunicorn, which can be killed and started again."""
 
     def __init__(
-        self, environ: Mapping[str, str], log: Path, *, application: str = "wsgi:app", fresh: bool = False
+        self, environ: Mapping[str, str], log: Path, *, application: str = "wsgi:app", python: str | None = None
     ) -> None:
         super().__init__(environ["PUBLIC_URL"], environ)
-        self._fresh = fresh
+        self._python = python
         self._log = log
         self._application = application
         self._process: PythonProcess | None = None
@@ -173,7 +173,7 @@ class GunicornSite(Site):
         with self._log.open("ab") as output:
             self._process = PythonProcess(
                 [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", self._application],
-                fresh=self._fresh,
+                python=self._python,
                 env=child_environ(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

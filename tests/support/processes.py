@@ -17,15 +17,15 @@ _PR_SET_CHILD_SUBREAPER = 36
 class PythonProcess(subprocess.Popen[Any]):
     """What `Popen([sys.executable, *arguments])` is; where the system allows it, grown in the nursery of this run.
 
-    :param fresh: import everything anew, as where starting is what is measured.
+    :param python: the program of another installation, which imports everything anew.
     """
 
-    def __init__(self, arguments: list[str], *, env: dict[str, str], fresh: bool = False, **more: Any) -> None:
-        self._fresh = fresh
-        super().__init__([sys.executable, *arguments], env=env, cwd=ROOT, **more)
+    def __init__(self, arguments: list[str], *, env: dict[str, str], python: str | None = None, **more: Any) -> None:
+        self._is_grown = python is None and sys.platform == "linux"
+        super().__init__([python or sys.executable, *arguments], env=env, cwd=ROOT, **more)
 
     def _execute_child(self, args: list[str], *given: Any) -> None:
-        if self._fresh or sys.platform != "linux":
+        if not self._is_grown:
             super()._execute_child(args, *given)  # type: ignore[misc]
             return
         (*_, env, _, _, _, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, _, _, _, _, _, session, _) = given

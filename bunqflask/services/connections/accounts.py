@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,7 +19,7 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.database.types import fits
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, ErrorKind, EventKind, MonetaryAccount
+from bunqflask.models import Connection, ConnectionState, CoOwner, ErrorKind, EventKind, MonetaryAccount
 from bunqflask.services.connections import lifecycle, refusal
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
@@ -132,6 +133,7 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
     row.savings_goal = _exact(account.savings_goal)
     row.updated_at = account.updated_at
     row.is_shared = True
+    row.co_owners = co_owners(account.raw)
     row.raw = dict(account.raw)
 
 
@@ -145,6 +147,18 @@ def from_raw(items: list[dict[str, Any]]) -> list[MonetaryAccount]:
             fill(row, account)
             rows.append(row)
     return rows
+
+
+def co_owners(raw: Mapping[str, Any]) -> tuple[CoOwner, ...]:
+    """Return the owners that bunq lists for a joint account, the holder among them."""
+    listed = raw.get("all_co_owner")
+    owners = []
+    for item in listed if isinstance(listed, list) else []:
+        alias = item.get("alias") if isinstance(item, dict) else None
+        name = alias.get("display_name") if isinstance(alias, dict) else None
+        if isinstance(name, str) and name:
+            owners.append(CoOwner(name, str(item.get("status") or ""), name == raw.get("display_name")))
+    return tuple(owners)
 
 
 def _exact(amount: resources.Amount | None) -> Decimal | None:

@@ -13,19 +13,11 @@ from sqlalchemy import ColumnElement, Select, inspect, select
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
+from bunqflask.models import AccountSync, Connection, ConnectionState, CoOwner, ErrorKind, MonetaryAccount
 from bunqflask.services import policy
 from bunqflask.services.connections import access, accounts
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoOwner:
-    """A co-owner of a joint account, as bunq names them; `status` is bunq's, such as PENDING."""
-
-    name: str
-    status: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +126,7 @@ def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -
         savings_goal=account.savings_goal,
         updated_at=account.updated_at,
         is_shared=account.is_shared,
-        co_owners=_co_owners(account.raw, holder_name),
+        co_owners=_without_holder(account.co_owners, holder_name),
     )
 
 
@@ -180,16 +172,7 @@ def _is_syncing() -> ColumnElement[bool]:
     )
 
 
-def _co_owners(raw: dict[str, Any], holder_name: str) -> tuple[CoOwner, ...]:
-    # bunq lists the holder among the owners; somebody else of the same name stays.
-    listed = raw.get("all_co_owner")
-    owners = []
-    for item in listed if isinstance(listed, list) else []:
-        alias = item.get("alias") if isinstance(item, dict) else None
-        name = alias.get("display_name") if isinstance(alias, dict) else None
-        if isinstance(name, str) and name:
-            owners.append(CoOwner(name=name, status=str(item.get("status") or "")))
-    # The holder, by the full name or by the short one that bunq writes on the account.
-    names = (holder_name, raw.get("display_name"))
-    own = next((number for number, owner in enumerate(owners) if owner.name in names), None)
+def _without_holder(owners: tuple[CoOwner, ...], holder_name: str) -> tuple[CoOwner, ...]:
+    """bunq lists the holder among the owners, by the full or the short name; another owner of the same name stays."""
+    own = next((number for number, each in enumerate(owners) if each.is_account_name or each.name == holder_name), None)
     return tuple(owner for number, owner in enumerate(owners) if number != own)

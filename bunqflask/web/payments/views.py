@@ -19,6 +19,7 @@ from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync, status
+from bunqflask.services.sync.status import SyncState
 from bunqflask.web.connections.presenters import account_row
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import chart_data, filter_form, note_presenters, presenters, sync_status
@@ -138,7 +139,7 @@ def _list_page(scope: Scope, account: AccountBalance | None, asked: Asked) -> st
     if account is None:
         return render_template(
             "payments/index.html",
-            states=_statuses(scope),
+            **_of_accounts(scope),
             months_url=url_for("payments.months", **asked.values),  # type: ignore[arg-type]
             **context,
         )
@@ -176,10 +177,19 @@ def _status_of(scope: Scope, account: AccountBalance) -> sync_status.SyncStatus:
     return sync_status.present_with_gaps(account, connection, status.of_connections([only])[account.id])
 
 
-def _statuses(scope: Scope) -> list[sync_status.SyncStatus]:
+def _of_accounts(scope: Scope) -> dict[str, Any]:
+    """What the page of all accounts shows beside payments: how many accounts, and those that are not up to date."""
     found = status.of_connections(scope.connections)
-    shown = [scope.accounts[each] for each in scope.ids]
-    return [sync_status.present(each, scope.by_id[each.connection_id], found[each.id]) for each in shown]
+    shown = [(scope.accounts[each], found[each]) for each in scope.ids]
+    return {
+        "account_count": len(shown),
+        "troubled": [
+            sync_status.present(account, scope.by_id[account.connection_id], state)
+            for account, state in shown
+            if state.state != SyncState.UP_TO_DATE
+        ],
+        "data_from": min((state.synced_at for _account, state in shown if state.synced_at), default=None),
+    }
 
 
 def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 from babel.numbers import format_currency, get_currency_name, get_currency_symbol
 from flask import Flask, current_app, has_app_context
+from markupsafe import Markup
 
 from bunqflask.config import HOME_ZONE
 from bunqflask.i18n import gettext as _
@@ -189,6 +190,18 @@ def register(app: Flask) -> None:
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     install: Callable[..., None] = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]
     install(_, ngettext, newstyle=True)
+    # Jinja's own look up the context at each call, and a page has hundreds of texts.
+    app.jinja_env.globals |= {"_": _text, "gettext": _text, "ngettext": _counted_text}
+
+
+def _text(message: str, **values: Any) -> Markup:
+    """Return a text of a template, which may hold HTML; the values put into it are escaped."""
+    return Markup(_(message)) % values  # noqa: S704 - written here, by nobody else
+
+
+def _counted_text(singular: str, plural: str, num: int, **values: Any) -> Markup:
+    """Return the form of a text of a template that fits a number, `num` in the text."""
+    return Markup(ngettext(singular, plural, num)) % {"num": num, **values}  # noqa: S704 - written here, by nobody else
 
 
 def _now(now: datetime | None) -> datetime:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 
 from flask import Flask
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bunqflask.web.ui import formatting
-
-_TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 
 
 def since(when: datetime) -> Markup:
     """Return how long ago something happened."""
-    return _TIME.format(formatting.iso(when), formatting.exact(when), formatting.ago(when))
+    return _time(when, formatting.ago(when))
 
 
 def at(when: datetime, *, seconds: bool = False) -> Markup:
     """Return a time of day, with its date unless that is today."""
-    return _TIME.format(formatting.iso(when), formatting.exact(when), formatting.moment(when, seconds=seconds))
+    return _time(when, formatting.moment(when, seconds=seconds))
+
+
+def _time(when: datetime, text: str) -> Markup:
+    exact = escape(formatting.exact(when))
+    return Markup(f'<time datetime="{formatting.iso(when)}" title="{exact}">{escape(text)}</time>')  # noqa: S704
 
 
 def register(app: Flask) -> None:

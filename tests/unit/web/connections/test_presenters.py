@@ -8,7 +8,7 @@ import pytest
 
 from bunqflask.models import ConnectionState, ErrorKind, MonetaryAccount
 from bunqflask.services import workers
-from bunqflask.services.connections import overview
+from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.web.connections import presenters
 from bunqflask.web.connections.view_models import AccountRow
@@ -33,7 +33,8 @@ def shown(holder: str = "Jodi Walker", **columns: Any) -> AccountRow:
         "is_shared": True,
         "raw": {},
     }
-    account = MonetaryAccount(**{**usual, **columns})
+    values = {**usual, **columns}
+    account = MonetaryAccount(**values, co_owners=accounts.co_owners(values["raw"]))
     return presenters.account_row(overview.balance_of(account, 1, holder))
 
 
