@@ -64,6 +64,7 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     open_settings(sam, "Who connected this")
     expect(sam.get_by_text("Robin de Vries")).to_be_visible()
     assert offered(sam) == [], "a guest is offered what would be refused"
+    sam.goto("/")
 
     open_settings(robin)
     button(robin, "Stop sharing with the team").click()
