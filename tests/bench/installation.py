@@ -1,4 +1,4 @@
-"""The app as its users install it, without the packages of developers, some of which others import if they are there."""
+"""The app as its users install it: without the packages of developers, some of which others import if they can."""
 
 from __future__ import annotations
 
