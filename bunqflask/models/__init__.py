@@ -6,12 +6,13 @@ from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth
 from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack, PackAccount
+from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind
+from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, FactorKind, NoticeKind
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Login, LoginThrottle, TeamMember
+from bunqflask.models.team import Login, LoginThrottle, TeamMember, TeamRules
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "AggregateState",
     "AttemptFailure",
     "AttemptStep",
+    "Browser",
     "BunqSession",
     "CoOwner",
     "Connection",
@@ -31,22 +33,30 @@ __all__ = [
     "ErrorKind",
     "Event",
     "EventKind",
+    "Factor",
+    "FactorKind",
     "Installation",
     "LateChangeKind",
     "Login",
     "LoginThrottle",
+    "MemberNotice",
     "MonetaryAccount",
     "Note",
     "NoteSync",
+    "NoticeKind",
     "Pack",
     "PackAccount",
+    "PasskeyChallenge",
     "Payment",
     "PaymentChange",
     "PaymentRaw",
     "PaymentTotal",
+    "PendingLogin",
     "RateLimitWindow",
+    "RecoveryCode",
     "StaleMonth",
     "TeamMember",
+    "TeamRules",
     "Unit",
     "WorkerHeartbeat",
     "WriteCheck",

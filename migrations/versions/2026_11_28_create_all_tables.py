@@ -148,6 +148,154 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "team_rules",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("second_factor_from", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team_rules")),
+    )
+    op.create_table(
+        "browser",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("last_seen_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("trusted_until", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_browser_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_browser")),
+        sa.UniqueConstraint("member_id", "token_hash", name=op.f("uq_browser_member_id_token_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("browser", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_browser_token_hash"), ["token_hash"], unique=False)
+
+    op.create_table(
+        "factor",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("totp", "passkey", name="factorkind_known", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("activated_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("last_used_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_factor_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_factor_credential_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("factor", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_factor_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "passkey_challenge",
+        sa.Column("challenge_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["team_member.id"],
+            name=op.f("fk_passkey_challenge_member_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("challenge_hash", name=op.f("pk_passkey_challenge")),
+    )
+    with op.batch_alter_table("passkey_challenge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passkey_challenge_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "recovery_code",
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("used_at", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_recovery_code_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_recovery_code")),
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_code_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "member_notice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "new_browser",
+                "factor_missing",
+                "password_changed",
+                "factor_changed",
+                "recovery_code_used",
+                "connection_joined",
+                name="noticekind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("dismissed_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("browser_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["browser_id"], ["browser.id"], name=op.f("fk_member_notice_browser_id_browser"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_member_notice_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_member_notice")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("member_notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_member_notice_browser_id"), ["browser_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_member_notice_member_id"), ["member_id"], unique=False)
+        batch_op.create_index(
+            "ix_member_notice_open",
+            ["member_id"],
+            unique=False,
+            sqlite_where=sa.text("dismissed_at IS NULL"),
+            postgresql_where=sa.text("dismissed_at IS NULL"),
+        )
+
+    op.create_table(
+        "pending_login",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("notice_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_pending_login_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["notice_id"],
+            ["member_notice.id"],
+            name=op.f("fk_pending_login_notice_id_member_notice"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_pending_login")),
+    )
+    with op.batch_alter_table("pending_login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pending_login_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
         "login",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -156,6 +304,11 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.String(length=300), nullable=False),
         sa.Column("created_at", types.UtcTimestamp(), nullable=False),
         sa.Column("last_seen_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("confirmed_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("browser_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["browser_id"], ["browser.id"], name=op.f("fk_login_browser_id_browser"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(
             ["member_id"], ["team_member.id"], name=op.f("fk_login_member_id_team_member"), ondelete="CASCADE"
         ),
@@ -164,6 +317,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_browser_id"), ["browser_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_login_member_id"), ["member_id"], unique=False)
 
     op.create_table(
@@ -744,8 +898,40 @@ def downgrade() -> None:
     op.drop_table("pack")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
+        batch_op.drop_index(batch_op.f("ix_login_browser_id"))
 
     op.drop_table("login")
+    with op.batch_alter_table("pending_login", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pending_login_member_id"))
+
+    op.drop_table("pending_login")
+    with op.batch_alter_table("member_notice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_member_notice_open",
+            sqlite_where=sa.text("dismissed_at IS NULL"),
+            postgresql_where=sa.text("dismissed_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_member_notice_member_id"))
+        batch_op.drop_index(batch_op.f("ix_member_notice_browser_id"))
+
+    op.drop_table("member_notice")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recovery_code_member_id"))
+
+    op.drop_table("recovery_code")
+    with op.batch_alter_table("passkey_challenge", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_passkey_challenge_member_id"))
+
+    op.drop_table("passkey_challenge")
+    with op.batch_alter_table("factor", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_factor_member_id"))
+
+    op.drop_table("factor")
+    with op.batch_alter_table("browser", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_browser_token_hash"))
+
+    op.drop_table("browser")
+    op.drop_table("team_rules")
     with op.batch_alter_table("installation", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_installation_current", sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current")

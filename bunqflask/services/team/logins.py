@@ -14,9 +14,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import Login, MemberNotice, TeamMember
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import members, passwords, throttle
+from bunqflask.services.team import members, notices, passwords, throttle
 from bunqflask.services.team.members import Member
 from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused
 
@@ -26,8 +26,22 @@ _TOUCH_EVERY = timedelta(minutes=1)
 _TOUCH_PATIENCE_S = 0.1
 # Asked at every request, so only for what every request needs.
 _login, _member = table_of(Login).c, table_of(TeamMember).c
+_HAS_NOTICES = (
+    select(MemberNotice.id)
+    .where(MemberNotice.member_id == _login.member_id, notices.open_in(_login.browser_id))
+    .exists()
+)
 _FIND = (
-    select(_login.id, _login.member_id, _login.created_at, _login.last_seen_at, _member.email, _member.name)
+    select(
+        _login.id,
+        _login.member_id,
+        _login.created_at,
+        _login.last_seen_at,
+        _login.browser_id,
+        _member.email,
+        _member.name,
+        _HAS_NOTICES.label("has_notices"),
+    )
     .join(table_of(TeamMember), _member.id == _login.member_id)
     .where(_login.token_hash == bindparam("token_hash"))
 )
@@ -48,6 +62,8 @@ class CurrentLogin:
 
     id: int
     member: CurrentMember
+    browser_id: int | None = None
+    has_notices: bool = False
     needs_touch: bool = False
 
 
@@ -140,7 +156,13 @@ def find(token: str) -> CurrentLogin | None:
     if clock.is_ahead(row.last_seen_at):
         return None  # recorded by a clock that was wrong: nobody knows for how long it was not used
     member = CurrentMember(row.member_id, row.email, row.name)
-    return CurrentLogin(row.id, member, needs_touch=row.last_seen_at < now - _TOUCH_EVERY)
+    return CurrentLogin(
+        row.id,
+        member,
+        browser_id=row.browser_id,
+        has_notices=row.has_notices,
+        needs_touch=row.last_seen_at < now - _TOUCH_EVERY,
+    )
 
 
 def touch(login_id: int) -> None:

@@ -18,11 +18,16 @@ from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.team.notices import ShownNotice
 from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
 NOW = datetime.now(UTC)
+NOTICES = [
+    ShownNotice(1, "Sam connected Jodi too.", NOW, asks_who=False),
+    ShownNotice(2, "Somebody logged in.", NOW, asks_who=True),
+]
 PROBLEM = Problem(
     title="bunq is down",
     lead="Stored data stays readable.",
@@ -159,6 +164,7 @@ def an_app() -> Flask:
         each.register(app)
     app.jinja_env.globals |= {
         "csrf_token": lambda: "token",
+        "open_notices": lambda: NOTICES,
         "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
     }
     return app
