@@ -58,7 +58,7 @@ def arrive(
 
 @cache
 def _password_hash() -> str:
-    return passwords.hash_password(apps.PASSWORD)
+    return passwords.hash_new(apps.PASSWORD, email="", name="")
 
 
 def _new_member(email: str, name: str) -> TeamMember:

@@ -14,10 +14,12 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
+from bunqflask.i18n import gettext as _
 from bunqflask.models import Login, MemberNotice, TeamMember
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, notices, passwords, throttle
 from bunqflask.services.team.members import Member
+from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused
 
 IDLE = timedelta(minutes=30)
@@ -101,9 +103,12 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
         throttle.count_try(address_key, TRIES_PER_ADDRESS)
     account_key = browser_key or _account_key(email)
     member_id, password_hash = _check_password(member, password, account_key)
+    newer_hash = passwords.hash_again(password_hash, password)
     token, now = secrets.token_urlsafe(32), clock.now()
     with transaction():
         _lock_unchanged(member_id, password_hash)
+        if newer_hash is not None:
+            members.store_hash(member_id, newer_hash)
         throttle.forget(account_key, browser_key or address_key)
         over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.SKEW)
         db.session.execute(delete(Login).where(over))
@@ -136,11 +141,13 @@ def change_password(principal: Principal, current: str, new: str, *, login_id: i
 
     :raises LoginThrottled: too many tries in this login.
     :raises LoginRefused: it is not the password, or was reset while it was compared.
-    :raises PasswordRefused: the new one is too short or too long.
+    :raises PasswordRefused: the new one is the current one, too short, too long or easy to guess.
     """
     key = f"login:{login_id}"
     member_id, password_hash = _check_password(members.find(principal.email), current, key)
-    new_hash = passwords.hash_password(new)
+    if passwords.matches(password_hash, new):
+        raise PasswordRefused(_("That is your current password. Choose another one."))
+    new_hash = passwords.hash_new(new, email=principal.email, name=principal.name)
     with transaction():
         _lock_unchanged(member_id, password_hash)
         members.store_password(member_id, new_hash, keep_login=login_id)
@@ -227,7 +234,7 @@ def _account_key(email: str) -> str:
 def _browser_key(known: str, member: Member | None) -> str | None:
     """Return the key of a browser in which this very member was logged in before, or None."""
     try:
-        member_id, _nonce = _signer().loads(known)
+        member_id, _random = _signer().loads(known)
     except (BadSignature, TypeError, ValueError):
         return None
     return f"browser:{digest(known)}" if member is not None and member.id == member_id else None

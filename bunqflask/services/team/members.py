@@ -37,7 +37,7 @@ def add(email: str, name: str, password: str) -> Member:
     """Give a person a login.
 
     :raises TeamRefused: the email is not one or is taken.
-    :raises PasswordRefused: the password is too short or too long.
+    :raises PasswordRefused: the password is too short, too long or easy to guess.
     """
     email = email.strip().casefold()
     if not _EMAIL.fullmatch(email):
@@ -45,10 +45,11 @@ def add(email: str, name: str, password: str) -> Member:
     is_taken = TeamRefused(f"{email} has a login already; to set a new password use team reset.")
     if find(email) is not None:
         raise is_taken
+    name = name.strip()[:120] or email.split("@", 1)[0]
     row = TeamMember(
         email=email,
-        name=name.strip()[:120] or email.split("@", 1)[0],
-        password_hash=passwords.hash_password(password),
+        name=name,
+        password_hash=passwords.hash_new(password, email=email, name=name),
         created_at=clock.now(),
     )
     try:
@@ -89,10 +90,10 @@ def reset(email: str, password: str) -> Member:
     """Set a new password and end all logins of the person.
 
     :raises TeamRefused: nobody has this email.
-    :raises PasswordRefused: the password is too short or too long.
+    :raises PasswordRefused: the password is too short, too long or easy to guess.
     """
     member = require(email)
-    password_hash = passwords.hash_password(password)
+    password_hash = passwords.hash_new(password, email=member.email, name=member.name)
     with transaction():
         store_password(member.id, password_hash)
     return member
@@ -100,9 +101,14 @@ def reset(email: str, password: str) -> Member:
 
 def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
     """Store a new password's hash, and end the member's logins except one, within the caller's transaction."""
-    db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(password_hash=password_hash))
+    store_hash(member_id, password_hash)
     ended = delete(Login).where(Login.member_id == member_id)
     db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
+
+
+def store_hash(member_id: int, password_hash: str) -> None:
+    """Store a hash of the member's password, within the caller's transaction; their logins stay."""
+    db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(password_hash=password_hash))
 
 
 def _member(row: TeamMember) -> Member:
