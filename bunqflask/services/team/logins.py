@@ -1,26 +1,19 @@
-"""Logging in and out: logins are rows here, so that they can be ended here."""
+"""Logins: rows, so that they can be ended here."""
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import current_app
-from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.i18n import gettext as _
 from bunqflask.models import Login, MemberNotice, TeamMember
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import members, notices, passwords, throttle
-from bunqflask.services.team.members import Member
-from bunqflask.services.team.passwords import PasswordRefused
-from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused
+from bunqflask.services.team import notices
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -80,80 +73,6 @@ class LoginPlace:
     last_seen_at: datetime
 
 
-@dataclass(frozen=True)
-class NewLogin:
-    """A login just made, and its token, which only the browser keeps."""
-
-    id: int
-    member_id: int
-    token: str = field(repr=False)
-
-
-def log_in(email: str, password: str, *, address: str, user_agent: str, known_browser: str = "") -> NewLogin:
-    """Check email and password, and log the person in.
-
-    :param known_browser: what `known_browser` gave this browser at an earlier login, if it has been here before.
-    :raises LoginThrottled: too many tries for this account or from this address.
-    :raises LoginRefused: email and password do not match.
-    """
-    member = members.find(email)
-    address_key, browser_key = "address:" + throttle.network_of(address), _browser_key(known_browser, member)
-    if browser_key is None:
-        # The address first: once it is held back, it can neither lock others out nor fill the table.
-        throttle.count_try(address_key, TRIES_PER_ADDRESS)
-    account_key = browser_key or _account_key(email)
-    member_id, password_hash = _check_password(member, password, account_key)
-    newer_hash = passwords.hash_again(password_hash, password)
-    token, now = secrets.token_urlsafe(32), clock.now()
-    with transaction():
-        _lock_unchanged(member_id, password_hash)
-        if newer_hash is not None:
-            members.store_hash(member_id, newer_hash)
-        throttle.forget(account_key, browser_key or address_key)
-        over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.SKEW)
-        db.session.execute(delete(Login).where(over))
-        login = Login(
-            token_hash=digest(token),
-            member_id=member_id,
-            address=address[:64],
-            user_agent=user_agent[:300],
-            created_at=now,
-            last_seen_at=now,
-        )
-        db.session.add(login)
-        db.session.flush()
-        return NewLogin(login.id, member_id, token)
-
-
-def known_browser(member_id: int) -> str:
-    """Return what a browser keeps to be known again at this member's next login.
-
-    Its tries are counted apart, so that a stranger who keeps guessing a member's password holds back other strangers,
-    but never the member in the browser they always use.
-    """
-    return _signer().dumps([member_id, secrets.token_urlsafe(16)])
-
-
-def change_password(principal: Principal, current: str, new: str, *, login_id: int) -> None:
-    """Check the current password, store a new one and end the member's other logins.
-
-    A borrowed browser gets no more tries than a stranger.
-
-    :raises LoginThrottled: too many tries in this login.
-    :raises LoginRefused: it is not the password, or was reset while it was compared.
-    :raises PasswordRefused: the new one is the current one, too short, too long or easy to guess.
-    """
-    key = f"login:{login_id}"
-    member_id, password_hash = _check_password(members.find(principal.email), current, key)
-    if passwords.matches(password_hash, new):
-        raise PasswordRefused(_("That is your current password. Choose another one."))
-    new_hash = passwords.hash_new(new, email=principal.email, name=principal.name)
-    with transaction():
-        _lock_unchanged(member_id, password_hash)
-        members.store_password(member_id, new_hash, keep_login=login_id)
-        throttle.forget(key)
-
-
 def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old."""
     row = db.session.execute(_FIND, {"token_hash": digest(token)}).one_or_none()
@@ -201,44 +120,3 @@ def end(principal: Principal, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     with transaction():
         db.session.execute(delete(Login).where(Login.id == login_id, Login.member_id == principal.id))
-
-
-def _check_password(member: Member | None, password: str, key: str) -> tuple[int, str]:
-    """Compare a password, its tries counted under a key; return the member's id and hash.
-
-    :raises LoginRefused: it is not the password.
-    """
-    member_id, password_hash = (member.id, member.password_hash) if member else (0, None)
-    # Counted before the check, so that many tries at once are not all checked before one is counted. The commit also
-    # returns the database connection: comparing takes time.
-    throttle.count_try(key, TRIES_PER_ACCOUNT)
-    if not passwords.matches(password_hash, password) or password_hash is None:
-        raise LoginRefused
-    return member_id, password_hash
-
-
-def _lock_unchanged(member_id: int, password_hash: str) -> None:
-    """Lock the member's row. A reset or a removal since the check ends the member's logins, and must end this one too.
-
-    :raises LoginRefused: there was one.
-    """
-    unchanged = select(TeamMember.id).where(TeamMember.id == member_id, TeamMember.password_hash == password_hash)
-    if db.session.scalar(unchanged.with_for_update()) is None:
-        raise LoginRefused
-
-
-def _account_key(email: str) -> str:
-    return "account:" + digest(email.strip().casefold())
-
-
-def _browser_key(known: str, member: Member | None) -> str | None:
-    """Return the key of a browser in which this very member was logged in before, or None."""
-    try:
-        member_id, _random = _signer().loads(known)
-    except (BadSignature, TypeError, ValueError):
-        return None
-    return f"browser:{digest(known)}" if member is not None and member.id == member_id else None
-
-
-def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt="known browser")

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import Browser, Login, PendingLogin, TeamMember
 from bunqflask.services.team import passwords
 
 _EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,180}")
@@ -100,10 +100,21 @@ def reset(email: str, password: str) -> Member:
 
 
 def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
-    """Store a new password's hash, and end the member's logins except one, within the caller's transaction."""
+    """Store a new password's hash within the caller's transaction, and end what rests on the old one.
+
+    That is every login of the member and every browser that is known, except one login and its browser.
+    """
     store_hash(member_id, password_hash)
-    ended = delete(Login).where(Login.member_id == member_id)
-    db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
+    logins, browsers = (
+        delete(Login).where(Login.member_id == member_id),
+        delete(Browser).where(Browser.member_id == member_id),
+    )
+    if keep_login is not None:
+        logins = logins.where(Login.id != keep_login)
+        kept = select(Login.browser_id).where(Login.id == keep_login, Login.browser_id.is_not(None))
+        browsers = browsers.where(Browser.id.not_in(kept))
+    for ended in (browsers, logins, delete(PendingLogin).where(PendingLogin.member_id == member_id)):
+        db.session.execute(ended)
 
 
 def store_hash(member_id: int, password_hash: str) -> None:

@@ -16,6 +16,7 @@ from bunqflask.models import NoticeKind
 from bunqflask.services.team import notices
 from bunqflask.services.team.notices import Notice
 from bunqflask.web.guards import own_path
+from bunqflask.web.team.visitors import device
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("notices", __name__, url_prefix="/notices")
@@ -92,4 +93,5 @@ def _factor_words(facts: dict[str, Any]) -> str:
 
 def _shown(notice: Notice) -> ShownNotice:
     facts = {key: formatting.name(str(value)) for key, value in notice.facts.items()}
+    facts["browser"] = device(notice.facts.get("browser", ""))
     return ShownNotice(notice.id, _WORDS[notice.kind](facts), notice.created_at, notice.kind in _ABOUT_LOGINS)

@@ -22,6 +22,8 @@ from tests.support.consents import connect, start
 PUBLIC = {
     "assets.htmx",
     "login.log_in",
+    "login.factor",
+    "login.log_out",
     "consent.callback",
     "consent.link",
     "health.alive",

@@ -11,11 +11,13 @@ from bunqflask.models import Connection
 from bunqflask.services.connections import access
 from bunqflask.services.team import logins, members, offboarding, passwords, throttle
 from bunqflask.services.team.members import TeamRefused
+from bunqflask.services.team.password_change import change_password
 from bunqflask.services.team.throttle import LoginRefused
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import connect
+from tests.support.logins import VISITOR, current, log_in
 
 ROBIN, SAM = "robin@example.org", "sam@example.org"
 
@@ -31,8 +33,9 @@ def test_one_email_added_twice_at_the_same_time_is_refused_once(app: Flask, monk
 
 def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with rows.behind(app):
-        robin = members.add(ROBIN, "Robin", PASSWORD)
-        new = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="")
+        members.add(ROBIN, "Robin", PASSWORD)
+        new = log_in(ROBIN)
+        login = current(new)
         compare = passwords.matches
 
         def reset_meanwhile(password_hash: str | None, password: str) -> bool:
@@ -42,7 +45,7 @@ def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatc
 
         monkeypatch.setattr(passwords, "matches", reset_meanwhile)
         with pytest.raises(LoginRefused):
-            logins.change_password(robin, PASSWORD, "set by the borrower", login_id=new.id)
+            change_password(login, PASSWORD, "set by the borrower", VISITOR)
         assert compare(members.require(ROBIN).password_hash, "set by the admin")
         assert logins.find(new.token) is None
 
@@ -50,11 +53,11 @@ def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatc
 def test_changing_a_password_ends_the_other_logins_and_forgets_the_tries(app: Flask) -> None:
     with rows.behind(app):
         robin = members.add(ROBIN, "Robin", PASSWORD)
-        here, there = (logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="") for _ in range(2))
+        here, there = (log_in(ROBIN) for _ in range(2))
         with pytest.raises(LoginRefused):
-            logins.change_password(robin, "wrong" + PASSWORD, "another " + PASSWORD, login_id=here.id)
+            change_password(current(here), "wrong" + PASSWORD, "another " + PASSWORD, VISITOR)
         assert rows.throttled() == [f"login:{here.id}"]
-        logins.change_password(robin, PASSWORD, "another " + PASSWORD, login_id=here.id)
+        change_password(current(here), PASSWORD, "another " + PASSWORD, VISITOR)
         assert rows.throttled() == []
         assert logins.find(here.token) is not None
         assert logins.find(there.token) is None
@@ -105,7 +108,7 @@ def test_two_who_remove_each_other_leave_one(app: Flask, monkeypatch: pytest.Mon
 def test_a_login_is_looked_up_in_one_statement(app: Flask) -> None:
     with rows.behind(app):
         members.add(ROBIN, "Robin", PASSWORD)
-        token = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="").token
+        token = log_in(ROBIN).token
         seen: list[str] = []
 
         def note(*arguments: object) -> None:

@@ -22,11 +22,12 @@ from bunqflask.models import (
     NoteSync,
     Payment,
 )
-from bunqflask.services.team import logins, members
+from bunqflask.services.team import members
 from tests.support import consents, history
-from tests.support.apps import PASSWORD, bare_environ, let_go
+from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
 from tests.support.history import Paid
+from tests.support.logins import log_in
 
 CONNECTIONS, ACCOUNTS, MOST = 20, 4, 12
 # What a request is given in the address beside the arguments of its route: each filter in turn.
@@ -144,7 +145,7 @@ def _arguments() -> dict[str, Any]:
 
 
 def logged_in(app: Flask) -> FlaskClient:
-    token = logins.log_in(consents.ROBIN, PASSWORD, address="127.0.0.1", user_agent="test").token
+    token = log_in(consents.ROBIN).token
     client = app.test_client()
     client.set_cookie(app.config["LOGIN_COOKIE_NAME"], token, domain="localhost")
     return client
