@@ -1,20 +1,27 @@
-"""What every request passes: the login and the origin of a form."""
+"""What every request passes: the login and the origin of a form; and what some pass: a recent proof of who asks."""
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from bunqflask.services.team import logins
+from bunqflask.i18n import gettext as _
+from bunqflask.services.team import logins, recent
+from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
+from bunqflask.web.marks import View
+from bunqflask.web.ui import formatting
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_PASSWORD_FIELD = "confirm_password"  # noqa: S105 - a name, not a password
 
 
 def init_app(app: Flask) -> None:
@@ -40,6 +47,52 @@ def own_path(path: str) -> str:
     except (HTTPException, RequestRedirect):
         return "/"
     return path if not endpoint.startswith(("login.", "assets.")) and endpoint != "static" else "/"
+
+
+def recently_authenticated(view: View) -> View:
+    """Let a view change something only if the member proved in the last ten minutes who they are."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        asked = ask_to_confirm()
+        answer: ResponseReturnValue = view(*args, **kwargs) if asked is None else asked
+        return answer
+
+    return cast(View, guarded)
+
+
+def ask_to_confirm() -> ResponseReturnValue | None:
+    """Return the page that asks for the password, or None if the proof is recent or comes with this request.
+
+    The page holds all that was sent, so the answer to it is the same request once more, with the password.
+    """
+    if request.method in _SAFE_METHODS or recent.is_recent(g.login):
+        return None
+    if "HX-Request" in request.headers:
+        return Response(status=403)  # the script then sends the form without htmx
+    password = request.form.get(_PASSWORD_FIELD)
+    if password is None:
+        return make_response(_confirm_page())
+    try:
+        recent.confirm(g.login, password)
+    except LoginThrottled as throttled:
+        text = _("Too many attempts. Try again after %(time)s.") % {"time": formatting.clock(throttled.until)}
+        return make_response(_confirm_page(text), 429)
+    except LoginRefused:
+        return make_response(_confirm_page(_("That’s not your password.")), 403)
+    return None
+
+
+def _confirm_page(error: str | None = None) -> str:
+    kept = [each for each in request.form.items(multi=True) if each[0] not in (_PASSWORD_FIELD, "csrf_token")]
+    came_from = urlsplit(request.referrer or "").path.removeprefix(request.script_root)
+    return render_template(
+        "team/confirm.html",
+        action=request.script_root + request.full_path.rstrip("?"),
+        kept=kept,
+        back=request.script_root + own_path(came_from),
+        error=error,
+    )
 
 
 def _guard() -> ResponseReturnValue | None:

@@ -46,6 +46,7 @@ def arrive(
                 user_agent=page.evaluate("navigator.userAgent"),
                 created_at=datetime.now(UTC),
                 last_seen_at=datetime.now(UTC),
+                confirmed_at=datetime.now(UTC),
             )
         )
         db.session.commit()

@@ -32,6 +32,7 @@ _FIND = (
         _login.member_id,
         _login.created_at,
         _login.last_seen_at,
+        _login.confirmed_at,
         _login.browser_id,
         _member.email,
         _member.name,
@@ -57,6 +58,7 @@ class CurrentLogin:
 
     id: int
     member: CurrentMember
+    confirmed_at: datetime | None = None
     browser_id: int | None = None
     has_notices: bool = False
     needs_touch: bool = False
@@ -85,6 +87,7 @@ def find(token: str) -> CurrentLogin | None:
     return CurrentLogin(
         row.id,
         member,
+        confirmed_at=row.confirmed_at,
         browser_id=row.browser_id,
         has_notices=row.has_notices,
         needs_touch=row.last_seen_at < now - _TOUCH_EVERY,

@@ -14,6 +14,7 @@ from bunqflask.services.sync import connection_sync
 from bunqflask.web.connections import presenters
 from bunqflask.web.connections.view_models import totals
 from bunqflask.web.consent.presenters import pending
+from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.marks import polled
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.htmx import render, wants_fragment
@@ -54,6 +55,7 @@ def sync(connection_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/connections/<int:connection_id>/share")
+@recently_authenticated
 def share(connection_id: int) -> ResponseReturnValue:
     """Let the whole team see this connection."""
     access.share(g.team_member, connection_id)
@@ -72,6 +74,7 @@ def unshare(connection_id: int) -> ResponseReturnValue:
 
 
 @bp.route("/connections/<int:connection_id>/disconnect", methods=["GET", "POST"])
+@recently_authenticated
 def disconnect(connection_id: int) -> ResponseReturnValue:
     """Ask first, then end the connection, and keep or erase what was imported."""
     connection = access.get_own(g.team_member, connection_id)

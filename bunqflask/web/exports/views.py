@@ -17,7 +17,9 @@ from bunqflask.services.exports import downloads, statements
 from bunqflask.services.exports.downloads import Download, PeriodRefused
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
+from bunqflask.web.guards import ask_to_confirm
 
+_A_YEAR = timedelta(days=366)
 bp = Blueprint("exports", __name__, url_prefix="/payments/export")
 
 
@@ -66,6 +68,8 @@ def make() -> ResponseReturnValue:
         account_ids=request.form.getlist("account", type=int),
         formats=list(dict.fromkeys(request.form.getlist("format"))),
     )
+    if _is_large(chosen) and (asked := ask_to_confirm()) is not None:
+        return asked
     try:
         download = _make(chosen)
     except PeriodRefused as refused:
@@ -76,6 +80,15 @@ def make() -> ResponseReturnValue:
     response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
     response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more
     return response
+
+
+def _is_large(chosen: Chosen) -> bool:
+    """Tell whether somebody at another's screen would leave with more than one account or one year."""
+    try:
+        days = date.fromisoformat(chosen.last_day) - date.fromisoformat(chosen.first_day)
+    except ValueError:
+        return False
+    return len(set(chosen.account_ids)) > 1 or days >= _A_YEAR
 
 
 def _make(chosen: Chosen) -> Download:

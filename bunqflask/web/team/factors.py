@@ -9,6 +9,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.services.team import factors
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
+from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.team.login import too_many
 from bunqflask.web.team.visitors import visitor
 from bunqflask.web.ui.qr import qr_svg
@@ -27,6 +28,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.post("/totp")
+@recently_authenticated
 def begin_totp() -> ResponseReturnValue:
     """Make the secret for an authenticator app."""
     factors.begin_totp(g.team_member)
@@ -52,6 +54,7 @@ def totp() -> ResponseReturnValue:
 
 
 @bp.post("/codes")
+@recently_authenticated
 def new_codes() -> ResponseReturnValue:
     """Replace the recovery codes; this page alone shows the new ones."""
     codes = factors.new_codes(g.login, visitor())
@@ -59,6 +62,7 @@ def new_codes() -> ResponseReturnValue:
 
 
 @bp.post("/<int:factor_id>/remove")
+@recently_authenticated
 def remove(factor_id: int) -> ResponseReturnValue:
     """Remove a second factor."""
     factors.remove(g.login, factor_id, visitor())

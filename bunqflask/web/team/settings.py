@@ -11,7 +11,7 @@ from bunqflask.services.team.password_change import change_password
 from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import cookies
-from bunqflask.web.guards import own_path
+from bunqflask.web.guards import own_path, recently_authenticated
 from bunqflask.web.team.login import too_many
 from bunqflask.web.team.visitors import device, visitor
 from bunqflask.web.ui.appearance import THEMES
@@ -36,6 +36,7 @@ def look() -> ResponseReturnValue:
 
 
 @bp.post("/logins/<int:login_id>/end")
+@recently_authenticated
 def end_login(login_id: int) -> ResponseReturnValue:
     """Log out in another place."""
     logins.end(g.team_member, login_id)
@@ -43,6 +44,7 @@ def end_login(login_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/browsers/<int:browser_id>/forget")
+@recently_authenticated
 def forget_browser(browser_id: int) -> ResponseReturnValue:
     """Trust a browser no more, and log out there."""
     browsers.forget(g.team_member, browser_id, keep_login=g.login.id)

@@ -7,9 +7,22 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Browser as BrowserRow
+from bunqflask.models import (
+    Connection,
+    ConsentAttempt,
+    Factor,
+    FactorKind,
+    Login,
+    MemberNotice,
+    MonetaryAccount,
+    NoticeKind,
+)
 from bunqflask.models.payments import ACCOUNT_BITS
 from bunqflask.services.sync import connection_sync
+from bunqflask.services.team import notices
 from bunqflask.web import marks
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import upload
@@ -31,6 +44,8 @@ PUBLIC = {
     "webhooks.receive",
     "static",
 }
+# Ending what is gone, or another's, is no error and ends nothing.
+OF_SETTINGS = {"settings.end_login", "settings.forget_browser", "factors.remove", "notices.dismiss"}
 MAIN = 2083712
 NOT_HERE = "Not found, or not shared with you"
 
@@ -75,6 +90,7 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
     connection_id = rows.connection(site.app).id
     with rows.behind(site.app):
         login_id = rows.logins()[0].id
+        browser_id, factor_id, notice_id = add_of_settings(rows.logins()[0].member_id)
         connection_sync.run(connection_id, patience_s=30)
         payment_id = rows.payment_ids()[0]
     jodi = session_of(bank, JODI)
@@ -85,12 +101,26 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         "connection_id": connection_id,
         "attempt_id": rows.attempts(site.app)[-1].id,
         "login_id": login_id,
+        "browser_id": browser_id,
+        "factor_id": factor_id,
+        "notice_id": notice_id,
         "monetary_account_id": MAIN,
         "payment_row_id": payment_id,
         "attachment_id": file_id,
         "token": "no-such-token",
         "filename": "ui.css",
     }
+
+
+def add_of_settings(member_id: int) -> tuple[int, int, int]:
+    """Give a member a factor and a notice; return the ids of their browser and of these."""
+    factor = Factor(
+        member_id=member_id, kind=FactorKind.PASSKEY, name="Key", created_at=clock.now(), activated_at=clock.now()
+    )
+    db.session.add(factor)
+    notice = notices.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, browser="", address="", left=3)
+    db.session.commit()
+    return db.session.scalars(db.select(BrowserRow.id)).one(), factor.id, notice.id
 
 
 def visit(browser: Browser, rule: Rule) -> Page:
@@ -155,7 +185,7 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
         if not rule.is_about_a_row or rule.endpoint in PUBLIC:
             continue
         page = visit(sam, rule)
-        if rule.endpoint == "settings.end_login":
+        if rule.endpoint in OF_SETTINGS:
             assert page.status == 200
             continue
         assert (page.status, NOT_HERE in page.text) == (404, True), rule
@@ -168,6 +198,9 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
     assert "Jodi" not in sam.get("/").html
     assert snapshot(site) == before
     assert rows.count(site.app, Login, id=ids["login_id"]) == 1, "nobody ends the login of another"
+    assert rows.count(site.app, Factor, id=ids["factor_id"]) == 1
+    assert rows.count(site.app, BrowserRow, id=ids["browser_id"]) == 1
+    assert rows.count(site.app, MemberNotice, id=ids["notice_id"], dismissed_at=None) == 1
     assert bank.calls() == []
 
 
