@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.team import logins, recent
+from bunqflask.services.team import logins, passkeys, recent
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
@@ -22,6 +22,7 @@ from bunqflask.web.ui import formatting
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _PASSWORD_FIELD = "confirm_password"  # noqa: S105 - a name, not a password
+_PASSKEY_FIELD = "confirm_passkey"
 
 
 def init_app(app: Flask) -> None:
@@ -70,21 +71,26 @@ def ask_to_confirm() -> ResponseReturnValue | None:
         return None
     if "HX-Request" in request.headers:
         return Response(status=403)  # the script then sends the form without htmx
-    password = request.form.get(_PASSWORD_FIELD)
-    if password is None:
+    password, passkey = request.form.get(_PASSWORD_FIELD, ""), request.form.get(_PASSKEY_FIELD, "")
+    if _PASSWORD_FIELD not in request.form:
         return make_response(_confirm_page())
     try:
-        recent.confirm(g.login, password)
+        if passkey:
+            passkeys.confirm(g.login, passkey)
+        else:
+            recent.confirm(g.login, password)
     except LoginThrottled as throttled:
         text = _("Too many attempts. Try again after %(time)s.") % {"time": formatting.clock(throttled.until)}
         return make_response(_confirm_page(text), 429)
     except LoginRefused:
-        return make_response(_confirm_page(_("That’s not your password.")), 403)
+        text = _("That passkey doesn’t work here.") if passkey else _("That’s not your password.")
+        return make_response(_confirm_page(text), 403)
     return None
 
 
 def _confirm_page(error: str | None = None) -> str:
-    kept = [each for each in request.form.items(multi=True) if each[0] not in (_PASSWORD_FIELD, "csrf_token")]
+    ours = (_PASSWORD_FIELD, _PASSKEY_FIELD, "csrf_token")
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in ours]
     came_from = urlsplit(request.referrer or "").path.removeprefix(request.script_root)
     return render_template(
         "team/confirm.html",
@@ -92,6 +98,7 @@ def _confirm_page(error: str | None = None) -> str:
         kept=kept,
         back=request.script_root + own_path(came_from),
         error=error,
+        has_passkey=passkeys.are_possible() and passkeys.have(g.team_member),
     )
 
 

@@ -54,7 +54,7 @@ def log_in(email: str, password: str, visitor: Visitor) -> NewLogin | NewPending
     browser = browsers.find(member.id, visitor.browser_token) if member else None
     if browser is None:
         # The address first: once it is held back, it can neither lock others out nor fill the table.
-        throttle.count_try(_address_key(visitor), TRIES_PER_ADDRESS)
+        throttle.count_try(address_key(visitor), TRIES_PER_ADDRESS)
     account_key = _account_key(email, browser)
     member_id, password_hash = credentials.check_password(member, password, account_key)
     newer_hash = passwords.hash_again(password_hash, password)
@@ -63,7 +63,7 @@ def log_in(email: str, password: str, visitor: Visitor) -> NewLogin | NewPending
         if newer_hash is not None:
             members.store_hash(member_id, newer_hash)
         if browser is None:
-            throttle.take_back(_address_key(visitor))
+            throttle.take_back(address_key(visitor))
         if factors.has_any(member_id) and not (browser and browser.is_trusted):
             return NewPendingLogin(_make_pending(member_id, visitor))
         throttle.forget(account_key)
@@ -155,7 +155,8 @@ def _make_pending(member_id: int, visitor: Visitor) -> str:
     return token
 
 
-def _address_key(visitor: Visitor) -> str:
+def address_key(visitor: Visitor) -> str:
+    """Return under which key the tries from an address are counted."""
     return "address:" + throttle.network_of(visitor.address)
 
 

@@ -11,7 +11,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Login, MemberNotice, TeamMember
+from bunqflask.models import Browser, Login, MemberNotice, PendingLogin, TeamMember
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import notices
 
@@ -123,3 +123,13 @@ def end(principal: Principal, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     with transaction():
         db.session.execute(delete(Login).where(Login.id == login_id, Login.member_id == principal.id))
+
+
+def end_others(login: CurrentLogin) -> None:
+    """End all other logins of the member, and forget all other browsers: somebody else may know the password."""
+    theirs = login.member.id
+    with transaction():
+        db.session.execute(delete(Login).where(Login.member_id == theirs, Login.id != login.id))
+        db.session.execute(delete(PendingLogin).where(PendingLogin.member_id == theirs))
+        others = Browser.id.is_distinct_from(login.browser_id)
+        db.session.execute(delete(Browser).where(Browser.member_id == theirs, others))

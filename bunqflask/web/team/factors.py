@@ -6,7 +6,7 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.team import factors
+from bunqflask.services.team import factors, passkeys
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web.guards import recently_authenticated
@@ -24,6 +24,8 @@ def index() -> ResponseReturnValue:
         "team/factors.html",
         factors=factors.list_for(g.team_member),
         codes_left=factors.count_recovery_codes(g.team_member),
+        passkeys=passkeys.are_possible(),
+        required_from=None,
     )
 
 
@@ -50,7 +52,7 @@ def totp() -> ResponseReturnValue:
     except LoginRefused:
         return _totp_page({"password": _("That’s not your password.")}, 422)
     flash(_("Second factor added. Logging in now asks for a code too."))
-    return _codes_page(codes) if codes else redirect(url_for("factors.index"))
+    return codes_page(codes) if codes else redirect(url_for("factors.index"))
 
 
 @bp.post("/codes")
@@ -58,7 +60,7 @@ def totp() -> ResponseReturnValue:
 def new_codes() -> ResponseReturnValue:
     """Replace the recovery codes; this page alone shows the new ones."""
     codes = factors.new_codes(g.login, visitor())
-    return _codes_page(codes) if codes else redirect(url_for("factors.index"))
+    return codes_page(codes) if codes else redirect(url_for("factors.index"))
 
 
 @bp.post("/<int:factor_id>/remove")
@@ -78,5 +80,6 @@ def _totp_page(errors: dict[str, str], status: int = 200) -> ResponseReturnValue
     return render_template("team/factor_totp.html", secret=pending.secret, qr=qr, errors=errors), status
 
 
-def _codes_page(codes: list[str]) -> str:
+def codes_page(codes: list[str]) -> str:
+    """Return the page that alone shows new recovery codes."""
     return render_template("team/factor_codes.html", codes=codes)

@@ -4,7 +4,7 @@ from flask import Blueprint, current_app, g, redirect, render_template, request,
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.team import login_steps, logins
+from bunqflask.services.team import login_steps, logins, passkeys
 from bunqflask.services.team.login_steps import NewLogin, NewPendingLogin
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import cookies
@@ -24,14 +24,14 @@ def log_in() -> ResponseReturnValue:
     if request.method != "POST":
         if g.team_member is not None:
             return redirect(request.script_root + next_path)
-        return _form(next_path, reason=request.args.get("reason"))
+        return login_form(next_path, reason=request.args.get("reason"))
     email = request.form.get("email", "")
     try:
         new = login_steps.log_in(email, request.form.get("password", ""), visitor())
     except LoginThrottled as throttled:
-        return _form(next_path, email=email, error=too_many(throttled)), 429
+        return login_form(next_path, email=email, error=too_many(throttled)), 429
     except LoginRefused:
-        return _form(next_path, email=email, error=_("That email and password do not match.")), 403
+        return login_form(next_path, email=email, error=_("That email and password do not match.")), 403
     _end_old_login()
     if isinstance(new, NewPendingLogin):
         response = redirect(url_for("login.factor", next=next_path if next_path != "/" else None))
@@ -48,16 +48,16 @@ def factor() -> ResponseReturnValue:
     if login_steps.find_pending(token) is None:
         return redirect(url_for("login.log_in", next=next_path if next_path != "/" else None))
     if request.method != "POST":
-        return _factor_form(next_path)
+        return _factor_page(next_path)
     try:
         new = login_steps.give_code(
             token, request.form.get("code", ""), visitor(), trust=request.form.get("trust") == "1"
         )
     except LoginThrottled as throttled:
-        return _factor_form(next_path, too_many(throttled)), 429
+        return _factor_page(next_path, too_many(throttled)), 429
     except LoginRefused:
         error = _("That code doesn’t work: it’s wrong, too old or was used before.")
-        return _factor_form(next_path, error), 403
+        return _factor_page(next_path, error), 403
     return logged_in(new, next_path)
 
 
@@ -97,9 +97,17 @@ def _token() -> str:
     return request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"], "")
 
 
-def _form(next_path: str, *, email: str = "", error: str | None = None, reason: str | None = None) -> str:
-    return render_template("team/login.html", next=next_path, email=email, error=error, reason=reason)
+def login_form(next_path: str, *, email: str = "", error: str | None = None, reason: str | None = None) -> str:
+    """Return the page that asks for email and password."""
+    return render_template(
+        "team/login.html",
+        next=next_path,
+        email=email,
+        error=error,
+        reason=reason,
+        passkeys=passkeys.are_possible(),
+    )
 
 
-def _factor_form(next_path: str, error: str | None = None) -> str:
-    return render_template("team/login_factor.html", next=next_path, error=error)
+def _factor_page(next_path: str, error: str | None = None) -> str:
+    return render_template("team/login_factor.html", next=next_path, error=error, passkeys=passkeys.are_possible())

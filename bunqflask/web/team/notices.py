@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, current_app, g, redirect, request
+from flask import Blueprint, current_app, flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import NoticeKind
-from bunqflask.services.team import notices
+from bunqflask.services.team import logins, notices
 from bunqflask.services.team.notices import Notice
 from bunqflask.web.guards import own_path
 from bunqflask.web.team.visitors import device
@@ -45,6 +45,7 @@ _WORDS: dict[NoticeKind, Callable[[dict[str, Any]], str]] = {
 }
 # Those of which somebody else may be the cause.
 _ABOUT_LOGINS = {
+    NoticeKind.FACTOR_MISSING,
     NoticeKind.NEW_BROWSER,
     NoticeKind.PASSWORD_CHANGED,
     NoticeKind.FACTOR_CHANGED,
@@ -81,6 +82,17 @@ def dismiss(notice_id: int) -> ResponseReturnValue:
     """Show a notice no more."""
     notices.dismiss(g.team_member, notice_id, g.login.browser_id)
     return redirect(request.script_root + own_path(request.form.get("next", "")))
+
+
+@bp.post("/<int:notice_id>/not-me")
+def not_me(notice_id: int) -> ResponseReturnValue:
+    """End what somebody else began, and lead to a new password."""
+    logins.end_others(g.login)
+    notices.dismiss(g.team_member, notice_id, g.login.browser_id)
+    flash(
+        _("You’ve been logged out everywhere else. Choose a new password now, and check your second factors."), "error"
+    )
+    return redirect(url_for("settings.index", _anchor="passwords"))
 
 
 def _factor_words(facts: dict[str, Any]) -> str:

@@ -37,6 +37,8 @@ PUBLIC = {
     "login.log_in",
     "login.factor",
     "login.log_out",
+    "passkeys.log_in",
+    "passkeys.login_options",
     "consent.callback",
     "consent.link",
     "health.alive",
@@ -45,7 +47,7 @@ PUBLIC = {
     "static",
 }
 # Ending what is gone, or another's, is no error and ends nothing.
-OF_SETTINGS = {"settings.end_login", "settings.forget_browser", "factors.remove", "notices.dismiss"}
+OF_SETTINGS = {"settings.end_login", "settings.forget_browser", "factors.remove", "notices.dismiss", "notices.not_me"}
 MAIN = 2083712
 NOT_HERE = "Not found, or not shared with you"
 

@@ -191,6 +191,8 @@ PUBLIC = {
     "login.log_in",
     "login.factor",
     "login.log_out",
+    "passkeys.log_in",
+    "passkeys.login_options",
     "consent.callback",
     "consent.link",
     "health.alive",
@@ -241,7 +243,7 @@ def test_a_right_password_without_the_factor_leaves_a_notice(
     assert (
         "Somebody entered your password, but not your second factor: Firefox on Windows, from 127.0.0.1." in page.text
     )
-    robin.submit(button="Dismiss")
+    robin.submit(button="That was me")
     assert "Somebody entered your password" not in robin.get("/").text
 
 

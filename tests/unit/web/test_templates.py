@@ -13,7 +13,8 @@ from flask import Flask, render_template
 from jinja2 import StrictUndefined
 
 from bunqflask.config import HOME_ZONE
-from bunqflask.models import AttemptStep
+from bunqflask.models import AttemptStep, FactorKind
+from bunqflask.services.team.factors import MembersFactor
 from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
@@ -120,6 +121,8 @@ LOGIN = {
     "last_seen_at": NOW,
     "current": False,
 }
+TRUSTED = {"id": 1, "device": NAME, "seen_at": NOW, "until": NOW}
+FACTOR = MembersFactor(id=1, kind=FactorKind.PASSKEY, name=NAME, created_at=NOW, last_used_at=NOW)
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": (
         "connections/index.html",
@@ -136,11 +139,36 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
     "login": (
         "team/login.html",
-        {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "member": None},
+        {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "passkeys": False, "member": None},
     ),
-    "idle": ("team/login.html", {"email": "", "next": "/", "error": None, "reason": "idle", "member": None}),
-    "settings": ("team/settings.html", {"logins": [LOGIN, LOGIN | {"current": True}], "errors": {}}),
-    "refused": ("team/settings.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
+    "idle": (
+        "team/login.html",
+        {"email": "", "next": "/", "error": None, "reason": "idle", "passkeys": True, "member": None},
+    ),
+    "settings": (
+        "team/settings.html",
+        {"logins": [LOGIN, LOGIN | {"current": True}], "trusted": [TRUSTED], "errors": {}},
+    ),
+    "refused": (
+        "team/settings.html",
+        {"logins": [LOGIN], "trusted": [], "errors": {"current": "Wrong", "new": "Short"}},
+    ),
+    "code": ("team/login_factor.html", {"next": "/x", "error": "No match", "passkeys": True, "member": None}),
+    "factors": ("team/factors.html", {"factors": [FACTOR], "codes_left": 3, "passkeys": True, "required_from": None}),
+    "no factors": (
+        "team/factors.html",
+        {"factors": [], "codes_left": 0, "passkeys": False, "required_from": NOW.date()},
+    ),
+    "authenticator app": (
+        "team/factor_totp.html",
+        {"secret": "ABC", "qr": qr.qr_svg("otpauth://totp/x", "QR code"), "errors": {"code": "Wrong"}},
+    ),
+    "passkey": ("team/factor_passkey.html", {"error": "Not understood"}),
+    "recovery codes": ("team/factor_codes.html", {"codes": ["abcd-efgh-jkmn-pqrs"]}),
+    "confirm": (
+        "team/confirm.html",
+        {"action": "/x", "kept": [(NAME[:99], NAME[:99])], "back": "/", "error": "Wrong", "has_passkey": True},
+    ),
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
 PAGES |= {
