@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
+from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command

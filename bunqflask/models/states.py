@@ -74,7 +74,7 @@ class NoticeKind(StrEnum):
     # the right password was given, and the second factor was not
     FACTOR_MISSING = "factor_missing"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind, not a password
-    # facts: change (added, removed, reset), factor
+    # facts: change (added, removed, reset, codes), factor
     FACTOR_CHANGED = "factor_changed"
     # facts: left
     RECOVERY_CODE_USED = "recovery_code_used"

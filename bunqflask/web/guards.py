@@ -12,8 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from bunqflask import clock
 from bunqflask.i18n import gettext as _
 from bunqflask.services.team import logins, passkeys, recent
+from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
@@ -115,6 +117,8 @@ def _guard() -> ResponseReturnValue | None:
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not marks.is_public(view):
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
+    if g.login is not None and _lacks_factor(g.login) and not marks.is_public(view):
+        return _leave_for(url_for("factors.index"))
     # A request that a page makes automatically is no sign of a person.
     if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
         _touch(g.login.id)
@@ -141,14 +145,25 @@ def _check_origin() -> None:
 
 def _ask_for_login(*, idle: bool) -> ResponseReturnValue:
     came_for = request.full_path.rstrip("?") if request.method == "GET" else ""
-    is_htmx = "HX-Request" in request.headers
-    if is_htmx:
+    if "HX-Request" in request.headers:
         came_for = _page_around()
     reason = "idle" if idle else None
     target = url_for("login.log_in", next=came_for if came_for not in ("", "/") else None, reason=reason)
-    if is_htmx:
+    return _leave_for(target)
+
+
+def _leave_for(target: str) -> ResponseReturnValue:
+    if "HX-Request" in request.headers:
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target)
+
+
+def _lacks_factor(login: CurrentLogin) -> bool:
+    """Tell whether the team requires a second factor that this member has not, wherever but where they set it up."""
+    first_day = login.factor_required_from
+    if first_day is None or request.blueprint in ("factors", "passkeys"):
+        return False
+    return clock.now().astimezone(formatting.zone()).date() >= first_day
 
 
 def _page_around() -> str:

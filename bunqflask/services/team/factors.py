@@ -27,6 +27,7 @@ RECOVERY_CODES = 10
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP_LENGTH = 4, 4
 _STEP_S = 30
+_SHELL = Visitor(address="", user_agent="")
 # Codes of the steps before and after count too: clocks differ.
 _WINDOW = 1
 
@@ -136,6 +137,24 @@ def remove(login: CurrentLogin, factor_id: int, visitor: Visitor) -> None:
         name = db.session.scalar(delete(Factor).where(*theirs).returning(Factor.name))
         if name is not None:
             changed_within(login.member.id, "removed", name, login.browser_id, visitor)
+
+
+def take_away(member_id: int, factor_id: int | None = None) -> list[str]:
+    """Remove one or all of a member's factors for whom the server's shell asks; return their names.
+
+    If there were any, all logins of the member end, and no browser is known any more.
+    """
+    with transaction():
+        chosen = Factor.member_id == member_id, Factor.activated_at.is_not(None)
+        removed = delete(Factor).where(*chosen)
+        if factor_id is not None:
+            removed = removed.where(Factor.id == factor_id)
+        names = list(db.session.scalars(removed.returning(Factor.name)))
+        if names:
+            members.end_logins_within(member_id)
+            change = "reset" if factor_id is None else "removed"
+            changed_within(member_id, change, ", ".join(names), None, _SHELL)
+        return names
 
 
 def new_codes(login: CurrentLogin, visitor: Visitor) -> list[str]:

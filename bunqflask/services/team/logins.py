@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import bindparam, delete, select, update
 
@@ -11,9 +11,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Browser, Login, MemberNotice, PendingLogin, TeamMember
+from bunqflask.models import Factor, Login, MemberNotice, TeamMember, TeamRules
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import notices
+from bunqflask.services.team import members, notices
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -26,6 +26,7 @@ _HAS_NOTICES = (
     .where(MemberNotice.member_id == _login.member_id, notices.open_in(_login.browser_id))
     .exists()
 )
+_HAS_FACTOR = select(Factor.id).where(Factor.member_id == _login.member_id, Factor.activated_at.is_not(None)).exists()
 _FIND = (
     select(
         _login.id,
@@ -37,6 +38,8 @@ _FIND = (
         _member.email,
         _member.name,
         _HAS_NOTICES.label("has_notices"),
+        _HAS_FACTOR.label("has_factor"),
+        select(TeamRules.second_factor_from).scalar_subquery().label("second_factor_from"),
     )
     .join(table_of(TeamMember), _member.id == _login.member_id)
     .where(_login.token_hash == bindparam("token_hash"))
@@ -61,6 +64,8 @@ class CurrentLogin:
     confirmed_at: datetime | None = None
     browser_id: int | None = None
     has_notices: bool = False
+    # the day from which they reach only the page that sets a second factor up, if they have none
+    factor_required_from: date | None = None
     needs_touch: bool = False
 
 
@@ -90,6 +95,7 @@ def find(token: str) -> CurrentLogin | None:
         confirmed_at=row.confirmed_at,
         browser_id=row.browser_id,
         has_notices=row.has_notices,
+        factor_required_from=None if row.has_factor else row.second_factor_from,
         needs_touch=row.last_seen_at < now - _TOUCH_EVERY,
     )
 
@@ -127,9 +133,5 @@ def end(principal: Principal, login_id: int) -> None:
 
 def end_others(login: CurrentLogin) -> None:
     """End all other logins of the member, and forget all other browsers: somebody else may know the password."""
-    theirs = login.member.id
     with transaction():
-        db.session.execute(delete(Login).where(Login.member_id == theirs, Login.id != login.id))
-        db.session.execute(delete(PendingLogin).where(PendingLogin.member_id == theirs))
-        others = Browser.id.is_distinct_from(login.browser_id)
-        db.session.execute(delete(Browser).where(Browser.member_id == theirs, others))
+        members.end_logins_within(login.member.id, keep_login=login.id)

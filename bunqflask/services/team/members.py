@@ -100,15 +100,15 @@ def reset(email: str, password: str) -> Member:
 
 
 def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
-    """Store a new password's hash within the caller's transaction, and end what rests on the old one.
-
-    That is every login of the member and every browser that is known, except one login and its browser.
-    """
+    """Store a new password's hash within the caller's transaction, and end what rests on the old one."""
     store_hash(member_id, password_hash)
-    logins, browsers = (
-        delete(Login).where(Login.member_id == member_id),
-        delete(Browser).where(Browser.member_id == member_id),
-    )
+    end_logins_within(member_id, keep_login=keep_login)
+
+
+def end_logins_within(member_id: int, *, keep_login: int | None = None) -> None:
+    """End every login of a member and forget every browser, except one login and its browser."""
+    logins = delete(Login).where(Login.member_id == member_id)
+    browsers = delete(Browser).where(Browser.member_id == member_id)
     if keep_login is not None:
         logins = logins.where(Login.id != keep_login)
         kept = select(Login.browser_id).where(Login.id == keep_login, Login.browser_id.is_not(None))

@@ -25,7 +25,7 @@ def index() -> ResponseReturnValue:
         factors=factors.list_for(g.team_member),
         codes_left=factors.count_recovery_codes(g.team_member),
         passkeys=passkeys.are_possible(),
-        required_from=None,
+        required_from=g.login.factor_required_from,
     )
 
 

@@ -99,6 +99,7 @@ def _factor_words(facts: dict[str, Any]) -> str:
     return {
         "added": _("A second factor was added: %(factor)s."),
         "removed": _("A second factor was removed: %(factor)s."),
+        "reset": _("The person who runs this site removed your second factors: %(factor)s."),
         "codes": _("New recovery codes were made."),
     }[facts["change"]]
 

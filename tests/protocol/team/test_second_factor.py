@@ -4,6 +4,7 @@ import re
 import threading
 from datetime import timedelta
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -392,3 +393,56 @@ def test_who_removes_the_last_factor_logs_in_with_the_password(
     assert rows.count(live_app.app, RecoveryCode) == 0
     assert is_in_with_password(live_app)
     assert rows.count(live_app.app, Login) == 3
+
+
+def test_the_shell_lists_and_resets_factors(live_app: ThreadSite, robin: Browser, phone: AuthenticatorApp) -> None:
+    run = live_app.app.test_cli_runner().invoke
+    listed = run(args=["team", "factor", ROBIN, "--list"])
+    assert listed.exit_code == 0
+    assert "totp  Pixel  since " in listed.output
+    assert "10 recovery codes left" in listed.output
+    assert phone._totp.secret not in listed.output
+    for arguments in ([], ["--list", "--reset"], ["--remove", "1", "--reset"]):
+        assert run(args=["team", "factor", ROBIN, *arguments]).exit_code == 2
+    assert run(args=["team", "factor", ROBIN, "--remove", "999"]).exit_code == 1
+    assert run(args=["team", "factor", "nobody@example.com", "--reset"]).exit_code == 1
+    assert is_in(robin), "nothing was changed"
+    reset = run(args=["team", "factor", ROBIN, "--reset"])
+    assert reset.output == f"Removed: Pixel. {ROBIN} is logged out everywhere.\n"
+    assert not is_in(robin)
+    robin.get("/login")
+    robin.submit(action="/login", email=ROBIN, password=PASSWORD)
+    assert "The person who runs this site removed your second factors: Pixel." in robin.get("/").text
+    assert rows.count(live_app.app, RecoveryCode) == 0
+    assert run(args=["team", "factor", ROBIN, "--reset"]).exit_code == 1, "there is none any more"
+
+
+def test_who_has_no_factor_reaches_from_a_day_on_only_the_page_that_sets_one_up(
+    live_app: ThreadSite, robin: Browser
+) -> None:
+    run = live_app.app.test_cli_runner().invoke
+    assert run(args=["team", "second-factor"]).output == "A second factor is optional.\n"
+    today = clock.now().astimezone(ZoneInfo("Europe/Amsterdam")).date()
+    run(args=["team", "second-factor", "--from", str(today + timedelta(days=1))])
+    assert is_in(robin), "not yet"
+    assert "Your team requires a second factor from" in robin.get("/settings/factors").text
+    said = run(args=["team", "second-factor", "--from", str(today)])
+    assert said.output == f"Every member needs a second factor from {today}.\n"
+    for path in ("/", "/payments", "/settings", "/connections/1/accounts"):
+        assert urlsplit(robin.get(path).url).path == "/settings/factors", path
+        assert robin.get(path, {"HX-Request": "true"}).headers["HX-Redirect"] == "/settings/factors"
+    page = robin.get("/settings/factors")
+    fields = dict(page.form(action="/totp")[0].fields)
+    assert urlsplit(robin.post("/connect", fields, {"Origin": live_app.url}).url).path == "/settings/factors"
+    set_up(robin, live_app.app)
+    assert is_in(robin)
+    assert "Your team requires" not in robin.get("/settings/factors").text
+    robin.submit(action="/remove")
+    assert not is_in(robin), "nor without it"
+    robin.get("/settings/factors")
+    robin.submit(button="Log out")
+    assert urlsplit(robin.page.url).path == "/login"
+    assert run(args=["team", "second-factor", "--from", "2026-01-01", "--optional"]).exit_code == 2
+    assert run(args=["team", "second-factor", "--from", "soon"]).exit_code == 2
+    run(args=["team", "second-factor", "--optional"])
+    assert is_in_with_password(live_app)
