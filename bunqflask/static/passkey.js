@@ -19,6 +19,7 @@ async function press(button) {
     form.elements[button.dataset.field].value = JSON.stringify(credential.toJSON());
     HTMLFormElement.prototype.submit.call(form);
   } catch {
+    failed.setAttribute("role", "alert");
     failed.textContent = failed.dataset.passkeyFailed;
     button.disabled = false;
   }

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -34,12 +34,11 @@ class KnownBrowser:
 
 @dataclass(frozen=True)
 class RecordedBrowser:
-    """The browser of a login, with the token that its cookie gets. Is it the member's first, there is nobody to ask."""
+    """The browser of a login, with the token that its cookie gets."""
 
     id: int
     token: str = field(repr=False)
     is_new: bool
-    is_first: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +70,6 @@ def record_within(member_id: int, visitor: Visitor, *, trust: bool) -> RecordedB
     """
     token, now = secrets.token_urlsafe(32), clock.now()
     known = find(member_id, visitor.browser_token)
-    is_first = not db.session.scalar(select(select(Browser.id).where(Browser.member_id == member_id).exists()))
     if known is None:
         row = Browser(
             member_id=member_id,
@@ -94,7 +92,15 @@ def record_within(member_id: int, visitor: Visitor, *, trust: bool) -> RecordedB
     if trust:
         until = now + TRUST_LIFETIME
         db.session.execute(update(Browser).where(Browser.id == browser_id).values(trusted_until=until))
-    return RecordedBrowser(browser_id, token, is_new=known is None, is_first=is_first)
+    return RecordedBrowser(browser_id, token, is_new=known is None)
+
+
+def have_been_used(member_id: int) -> bool:
+    """Tell whether a member is logged in anywhere or was, since their password was reset."""
+    known, login = Browser.member_id == member_id, Login.member_id == member_id
+    return bool(
+        db.session.scalar(select(or_(select(Browser.id).where(known).exists(), select(Login.id).where(login).exists())))
+    )
 
 
 def list_trusted(principal: Principal) -> list[TrustedBrowser]:

@@ -119,8 +119,9 @@ def end_pending(token: str) -> None:
 def make_login_within(member_id: int, visitor: Visitor, *, trust: bool = False) -> NewLogin:
     """Log a member in who has proved who they are, within the caller's transaction."""
     token, now = secrets.token_urlsafe(32), clock.now()
+    is_first = not browsers.have_been_used(member_id)
     browser = browsers.record_within(member_id, visitor, trust=trust)
-    if browser.is_new and not browser.is_first:
+    if browser.is_new and not is_first:
         notices.add_within(member_id, NoticeKind.NEW_BROWSER, browser_id=browser.id, **visitor.facts())
     over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.SKEW)
     db.session.execute(delete(Login).where(over))

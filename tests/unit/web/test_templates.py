@@ -24,6 +24,7 @@ from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timesta
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
+HOSTILE = '"><script>alert(1)</script>'
 NOW = datetime.now(UTC)
 NOTICES = [
     ShownNotice(1, "Sam connected Jodi too.", NOW, asks_who=False),
@@ -167,7 +168,7 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "recovery codes": ("team/factor_codes.html", {"codes": ["abcd-efgh-jkmn-pqrs"]}),
     "confirm": (
         "team/confirm.html",
-        {"action": "/x", "kept": [(NAME[:99], NAME[:99])], "back": "/", "error": "Wrong", "has_passkey": True},
+        {"action": "/x", "kept": [(HOSTILE, HOSTILE)], "back": "/", "error": "Wrong", "has_passkey": True},
     ),
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
