@@ -9,7 +9,7 @@ from bunqflask.models.exports import Pack, PackAccount
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind
+from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, TeamRole
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
 from bunqflask.models.team import Login, LoginThrottle, TeamMember
 from bunqflask.models.worker import WorkerHeartbeat
@@ -47,6 +47,7 @@ __all__ = [
     "RateLimitWindow",
     "StaleMonth",
     "TeamMember",
+    "TeamRole",
     "Unit",
     "WorkerHeartbeat",
     "WriteCheck",

@@ -35,6 +35,7 @@ from bunqflask.models import (
     ConsentAttempt,
     ErrorKind,
 )
+from bunqflask.services import policy
 from bunqflask.services.consent import oauth
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
@@ -83,8 +84,10 @@ class LinkUsed(ConsentError):
 def start(principal: Principal, *, renews_connection_id: int | None = None) -> str:
     """Begin an attempt to obtain a consent, or to renew one; return its id.
 
+    :raises NotPermitted: the principal is a guest.
     :raises NotSetUp: setup has not been run.
     """
+    policy.check_can_connect(principal)
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
     with transaction():

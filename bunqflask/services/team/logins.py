@@ -14,7 +14,8 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import Login, TeamMember, TeamRole
+from bunqflask.services import policy
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, passwords, throttle
 from bunqflask.services.team.members import Member
@@ -27,9 +28,19 @@ _TOUCH_PATIENCE_S = 0.1
 # Asked at every request, so only for what every request needs.
 _login, _member = table_of(Login).c, table_of(TeamMember).c
 _FIND = (
-    select(_login.id, _login.member_id, _login.created_at, _login.last_seen_at, _member.email, _member.name)
+    select(
+        _login.id,
+        _login.member_id,
+        _login.created_at,
+        _login.last_seen_at,
+        _member.email,
+        _member.name,
+        _member.role,
+        _member.may_export,
+    )
     .join(table_of(TeamMember), _member.id == _login.member_id)
-    .where(_login.token_hash == bindparam("token_hash"))
+    # A member who was locked, or whose time as a guest has ended, is refused at once.
+    .where(_login.token_hash == bindparam("token_hash"), policy.has_access(bindparam("now")))
 )
 
 
@@ -40,6 +51,8 @@ class CurrentMember:
     id: int
     email: str
     name: str
+    role: TeamRole
+    may_export: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
         throttle.forget(account_key, browser_key or address_key)
         over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.SKEW)
         db.session.execute(delete(Login).where(over))
+        db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(last_login_at=now))
         login = Login(
             token_hash=digest(token),
             member_id=member_id,
@@ -133,13 +147,13 @@ def change_password(principal: Principal, current: str, new: str, *, login_id: i
 
 def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old."""
-    row = db.session.execute(_FIND, {"token_hash": digest(token)}).one_or_none()
     now = clock.now()
+    row = db.session.execute(_FIND, {"token_hash": digest(token), "now": now}).one_or_none()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
     if clock.is_ahead(row.last_seen_at):
         return None  # recorded by a clock that was wrong: nobody knows for how long it was not used
-    member = CurrentMember(row.member_id, row.email, row.name)
+    member = CurrentMember(row.member_id, row.email, row.name, row.role, row.may_export)
     return CurrentLogin(row.id, member, needs_touch=row.last_seen_at < now - _TOUCH_EVERY)
 
 
@@ -191,10 +205,10 @@ def _check_password(member: Member | None, password: str, key: str) -> tuple[int
 def _lock_unchanged(member_id: int, password_hash: str) -> None:
     """Lock the member's row. A reset or a removal since the check ends the member's logins, and must end this one too.
 
-    :raises LoginRefused: there was one.
+    :raises LoginRefused: there was one, or the member is locked, or a guest whose access has ended.
     """
     unchanged = select(TeamMember.id).where(TeamMember.id == member_id, TeamMember.password_hash == password_hash)
-    if db.session.scalar(unchanged.with_for_update()) is None:
+    if db.session.scalar(unchanged.where(policy.has_access(clock.now())).with_for_update()) is None:
         raise LoginRefused
 
 

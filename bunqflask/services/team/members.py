@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Login, TeamMember
+from bunqflask.i18n import gettext as _
+from bunqflask.models import Login, TeamMember, TeamRole
 from bunqflask.services.team import passwords
 
 _EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,180}")
@@ -30,34 +31,78 @@ class Member:
     email: str
     name: str
     created_at: datetime
+    role: TeamRole
+    may_export: bool
+    ends_at: datetime | None = None
+    locked_at: datetime | None = None
+    last_login_at: datetime | None = None
     password_hash: str = field(repr=False)
 
 
-def add(email: str, name: str, password: str) -> Member:
-    """Give a person a login.
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a person may do here: `ends_at` is given for a guest, and for nobody else; others may always export."""
+
+    role: TeamRole
+    ends_at: datetime | None = None
+    may_export: bool = True
+
+
+def add(email: str, name: str, password: str, terms: Terms | None = None) -> Member:
+    """Give a person a login; without terms the first one becomes an owner, and everybody later a member.
 
     :raises TeamRefused: the email is not one or is taken.
     :raises PasswordRefused: the password is too short or too long.
     """
-    email = email.strip().casefold()
-    if not _EMAIL.fullmatch(email):
-        raise TeamRefused(f"{email or 'Nothing'} is not an email address.")
-    is_taken = TeamRefused(f"{email} has a login already; to set a new password use team reset.")
+    email = normalize_email(email)
     if find(email) is not None:
-        raise is_taken
+        raise _is_taken(email)
+    password_hash = passwords.hash_password(password)
+    with transaction():
+        return add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
+
+
+def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Member:
+    """Give a person a login within the caller's transaction.
+
+    :raises TeamRefused: the email is taken; the transaction can only be rolled back then.
+    """
     row = TeamMember(
         email=email,
-        name=name.strip()[:120] or email.split("@", 1)[0],
-        password_hash=passwords.hash_password(password),
+        name=printable(name)[:120] or email.split("@", 1)[0],
+        password_hash=password_hash,
         created_at=clock.now(),
+        role=terms.role,
+        ends_at=terms.ends_at,
+        may_export=terms.may_export,
     )
+    db.session.add(row)
     try:
-        with transaction():
-            db.session.add(row)
-            db.session.flush()
-            return _member(row)
+        db.session.flush()
     except IntegrityError as error:
-        raise is_taken from error
+        raise _is_taken(email) from error
+    return _member(row)
+
+
+def normalize_email(email: str) -> str:
+    """Return an email as it is stored.
+
+    :raises TeamRefused: it is not one.
+    """
+    email = email.strip().casefold()
+    if not _EMAIL.fullmatch(email) or not email.isprintable():
+        raise TeamRefused(_("%(email)s is not an email address.") % {"email": email[:80] or _("Nothing")})
+    return email
+
+
+def printable(text: str) -> str:
+    """Return a text of one line without what nobody sees, such as control characters and marks of direction."""
+    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+
+
+def role_of_next() -> TeamRole:
+    """Return the role of a person about whom nothing is said: somebody has to be the owner."""
+    return TeamRole.MEMBER if db.session.scalar(select(TeamMember.id).limit(1)) else TeamRole.OWNER
 
 
 def list_all() -> list[Member]:
@@ -68,7 +113,7 @@ def list_all() -> list[Member]:
 def find(email: str) -> Member | None:
     """Return the team member with this email, whatever its capitals."""
     email = email.strip().casefold()
-    if not _EMAIL.fullmatch(email):
+    if not _EMAIL.fullmatch(email) or not email.isprintable():
         return None
     row = db.session.scalars(select(TeamMember).filter_by(email=email)).one_or_none()
     return _member(row) if row is not None else None
@@ -105,5 +150,9 @@ def store_password(member_id: int, password_hash: str, *, keep_login: int | None
     db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
 
 
+def _is_taken(email: str) -> TeamRefused:
+    return TeamRefused(_("%(email)s has a login already.") % {"email": email})
+
+
 def _member(row: TeamMember) -> Member:
-    return Member(id=row.id, email=row.email, name=row.name, created_at=row.created_at, password_hash=row.password_hash)
+    return Member(**{name: getattr(row, name) for name in Member.__dataclass_fields__})
