@@ -28,7 +28,7 @@ from bunqflask.services import workers
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
-from bunqflask.services.team import throttle
+from bunqflask.services.team import invitations, resets, throttle
 
 _POLL_S = 0.5
 # How many connections one worker syncs at the same time.
@@ -68,6 +68,8 @@ def _sync(connection_id: Target) -> None:
 
 def _delete_old_rows() -> None:
     throttle.delete_expired()
+    invitations.delete_expired()
+    resets.delete_expired()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

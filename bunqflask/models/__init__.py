@@ -11,7 +11,7 @@ from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
 from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, TeamRole
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Login, LoginThrottle, TeamMember
+from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Installation",
+    "Invitation",
     "LateChangeKind",
     "Login",
     "LoginThrottle",
@@ -40,6 +41,7 @@ __all__ = [
     "NoteSync",
     "Pack",
     "PackAccount",
+    "PasswordReset",
     "Payment",
     "PaymentChange",
     "PaymentRaw",

@@ -36,6 +36,39 @@ class TeamMember(Base):
     last_login_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
+class Invitation(Base):
+    """A one-time link by which a person becomes a team member; its token is stored as its hash only."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        CheckConstraint("(role = 'guest') = (ends_at IS NOT NULL)", name="only_guests_end"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # a name or an email, for the list of open invitations
+    label: Mapped[str] = mapped_column(String(254))
+    role: Mapped[TeamRole] = mapped_column(enum_column(TeamRole))
+    ends_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    may_export: Mapped[bool]
+    # None: made on the command line
+    invited_by_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class PasswordReset(Base):
+    """A one-time link by which a team member chooses a new password; the newest one only, stored as its hash."""
+
+    __tablename__ = "password_reset"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
 class Login(Base):
     """One browser in which a team member is logged in; the cookie's token is stored as its hash only."""
 

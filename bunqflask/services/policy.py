@@ -207,6 +207,20 @@ def check_can_remove(principal: Principal, person: Person) -> None:
         raise NotPermitted(_("You cannot remove yourself. Another owner can do that."))
 
 
+def can_see_team(principal: Principal) -> bool:
+    """Tell whether the principal sees everybody of the team; a guest sees the people who run it."""
+    return principal.role is not TeamRole.GUEST
+
+
+def check_can_see_team(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest.
+    """
+    if not can_see_team(principal):
+        raise NotPermitted(_("Guests see only the people who run the team."))
+
+
 def can_inherit(person: Person) -> bool:
     """Tell whether a person can be handed what a leaving member alone holds."""
     return person.role is not TeamRole.GUEST

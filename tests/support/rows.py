@@ -24,6 +24,7 @@ from bunqflask.models import (
     Payment,
     RateLimitWindow,
 )
+from bunqflask.services.team import resets
 from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
 from tests.support.bank import Bank
 
@@ -168,6 +169,11 @@ def age_throttles(app: Flask, by: timedelta) -> None:
 def throttled() -> list[str]:
     """Return the keys under which tries to log in are counted; inside `behind`."""
     return list(db.session.scalars(db.select(LoginThrottle.key)))
+
+
+def reset_password(email: str, password: str) -> None:
+    """Let a team member choose a password by the link of `flask team reset`; inside `behind`."""
+    resets.use(resets.make(email).url.rpartition("/")[2], password)
 
 
 def forget_throttle(key: str) -> None:

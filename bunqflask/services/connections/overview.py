@@ -49,9 +49,9 @@ class AccountBalance:
 class ConnectionOverview:
     """One connection as a principal may see it; all times are aware UTC.
 
-    `may_manage` tells that the principal may share, renew and end it, `may_refresh` that they may ask for a sync. `is_stale` tells that its accounts should be
-    listed again, `is_due` that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody
-    asked for it and no worker has done it yet.
+    `may_manage` tells that the principal may share, renew and end it, `may_refresh` that they may ask for a sync.
+    `is_stale` tells that its accounts should be listed again, `is_due` that bunq may be asked now, `is_syncing` that a
+    worker does it, `is_requested` that somebody asked for it and no worker has done it yet.
     """
 
     id: int

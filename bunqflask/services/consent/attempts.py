@@ -47,7 +47,7 @@ HOLD = timedelta(minutes=15)
 KEEP_TRYING = timedelta(minutes=60)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
-_OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
 # How an attempt ends whose time has run out, and why.
 _OVERDUE: dict[AttemptStep, tuple[AttemptStep, AttemptFailure | None]] = {
     AttemptStep.WAITING: (AttemptStep.EXPIRED, None),
@@ -256,7 +256,7 @@ def erase(attempt: ConsentAttempt) -> None:
 
 def end_all_overdue() -> None:
     """End every attempt whose time has run out, so that no unwanted permission is kept."""
-    query = select(ConsentAttempt).where(ConsentAttempt.step.in_(_OPEN_STEPS))
+    query = select(ConsentAttempt).where(ConsentAttempt.step.in_(OPEN_STEPS))
     for attempt in list(db.session.scalars(query)):
         _end_overdue(attempt)
 

@@ -14,13 +14,20 @@ from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Login, TeamMember, TeamRole
+from bunqflask.services import policy
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.principal import Principal
 from bunqflask.services.team import passwords
 
 _EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,180}")
 
 
 class TeamRefused(Exception):
-    """A change to the team was refused; the text says why."""
+    """A change to the team was refused; the text says why, and `field` names the value of a form, if it is one."""
+
+    def __init__(self, text: str, *, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +88,7 @@ def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Membe
         db.session.flush()
     except IntegrityError as error:
         raise _is_taken(email) from error
-    return _member(row)
+    return member_of(row)
 
 
 def normalize_email(email: str) -> str:
@@ -91,7 +98,8 @@ def normalize_email(email: str) -> str:
     """
     email = email.strip().casefold()
     if not _EMAIL.fullmatch(email) or not email.isprintable():
-        raise TeamRefused(_("%(email)s is not an email address.") % {"email": email[:80] or _("Nothing")})
+        shown = printable(email)[:80] or _("Nothing")
+        raise TeamRefused(_("%(email)s is not an email address.") % {"email": shown}, field="email")
     return email
 
 
@@ -107,7 +115,28 @@ def role_of_next() -> TeamRole:
 
 def list_all() -> list[Member]:
     """Return all team members, the first one first."""
-    return [_member(row) for row in db.session.scalars(select(TeamMember).order_by(TeamMember.id))]
+    return [member_of(row) for row in db.session.scalars(select(TeamMember).order_by(TeamMember.id))]
+
+
+def list_for(principal: Principal) -> list[Member]:
+    """Return the team as a principal may see it: a guest sees themselves and the people who run the team."""
+    everybody = list_all()
+    if policy.can_see_team(principal):
+        return everybody
+    return [each for each in everybody if each.id == principal.id or policy.can_manage_people(each)]
+
+
+def get_for(principal: Principal, member_id: int) -> Member:
+    """Return a team member whom the principal may manage.
+
+    :raises NotPermitted: the principal manages nobody.
+    :raises NotFoundHere: there is no such member.
+    """
+    policy.check_can_manage_people(principal)
+    row = db.session.get(TeamMember, member_id)
+    if row is None:
+        raise NotFoundHere
+    return member_of(row)
 
 
 def find(email: str) -> Member | None:
@@ -116,7 +145,7 @@ def find(email: str) -> Member | None:
     if not _EMAIL.fullmatch(email) or not email.isprintable():
         return None
     row = db.session.scalars(select(TeamMember).filter_by(email=email)).one_or_none()
-    return _member(row) if row is not None else None
+    return member_of(row) if row is not None else None
 
 
 def require(email: str) -> Member:
@@ -130,19 +159,6 @@ def require(email: str) -> Member:
     return member
 
 
-def reset(email: str, password: str) -> Member:
-    """Set a new password and end all logins of the person.
-
-    :raises TeamRefused: nobody has this email.
-    :raises PasswordRefused: the password is too short or too long.
-    """
-    member = require(email)
-    password_hash = passwords.hash_password(password)
-    with transaction():
-        store_password(member.id, password_hash)
-    return member
-
-
 def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
     """Store a new password's hash, and end the member's logins except one, within the caller's transaction."""
     db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(password_hash=password_hash))
@@ -151,8 +167,9 @@ def store_password(member_id: int, password_hash: str, *, keep_login: int | None
 
 
 def _is_taken(email: str) -> TeamRefused:
-    return TeamRefused(_("%(email)s has a login already.") % {"email": email})
+    return TeamRefused(_("%(email)s has a login already.") % {"email": email}, field="email")
 
 
-def _member(row: TeamMember) -> Member:
+def member_of(row: TeamMember) -> Member:
+    """Return the read model of a team member."""
     return Member(**{name: getattr(row, name) for name in Member.__dataclass_fields__})

@@ -55,6 +55,7 @@ ACTIONS = [
     Action("share", "owner admin member"),
     Action("refresh", "owner admin member"),
     Action("export", "owner admin member"),
+    Action("see_team", "owner admin member"),
     Action("manage_people", "owner admin"),
     Action("make_owner", "owner"),
     Action("end_logins", "owner"),
