@@ -70,12 +70,12 @@ def list_members() -> None:
         click.echo(f"{member.email}  {member.name}  {member.role}{until}  since {member.created_at:%Y-%m-%d}{locked}")
 
 
-@team_cli.command("role")
+@team_cli.command("change")
 @click.argument("email")
-@click.argument("role", type=_ROLES)
+@click.option("--role", type=_ROLES, required=True, help="What the person may do from now on.")
 @_until_option
 @_export_option
-def change_role(email: str, role: str, until: datetime | None, may_export: bool) -> None:
+def change(email: str, role: str, until: datetime | None, may_export: bool) -> None:
     """Give a person another role."""
     with _refused_plainly():
         member = roles.change(OPERATOR, members.require(email).id, _terms(role, until, may_export))

@@ -1,11 +1,11 @@
-"""Logging in and a member's own settings."""
+"""The team: its people and invitations, logging in, and a member's own settings."""
 
 from flask import Flask
 
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.team import login, settings
+    from bunqflask.web.team import invitations, login, people, settings
 
-    app.register_blueprint(login.bp)
-    app.register_blueprint(settings.bp)
+    for area in (login, settings, people, invitations):
+        app.register_blueprint(area.bp)

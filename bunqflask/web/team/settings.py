@@ -13,6 +13,7 @@ from bunqflask.web import cookies
 from bunqflask.web.guards import own_path
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.appearance import THEMES
+from bunqflask.web.ui.devices import device
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 
@@ -61,7 +62,7 @@ def _page(errors: dict[str, str]) -> str:
     places = [
         {
             "id": login.id,
-            "device": _device(login.user_agent),
+            "device": device(login.user_agent),
             "address": login.address,
             "since": login.created_at,
             "last_seen_at": login.last_seen_at,
@@ -70,13 +71,3 @@ def _page(errors: dict[str, str]) -> str:
         for login in logins.list_for(g.team_member)
     ]
     return render_template("team/settings.html", logins=places, errors=errors)
-
-
-def _device(user_agent: str) -> str:
-    systems = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "Linux")
-    browsers = ("Firefox", "Edg", "Chrome", "Safari", "curl")
-    system = next((name for name in systems if name in user_agent), "")
-    browser = next((name for name in browsers if name in user_agent), "")
-    names = {"Macintosh": "Mac", "Edg": "Edge"}
-    shown = [names.get(name, name) for name in (browser, system) if name]
-    return _(" on ").join(shown) if shown else _("Unknown browser")

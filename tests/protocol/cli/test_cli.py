@@ -253,7 +253,9 @@ def test_an_invitation_is_printed_once_and_makes_a_member_of_the_role_asked_for(
 def test_roles_are_changed_and_members_locked_from_a_shell(app: Flask) -> None:
     add_member(app, "sam@team.example")
     add_member(app, "kim@team.example")
-    assert flask(app, "team", "role", "kim@team.example", "admin").output == "kim@team.example is now admin.\n"
+    assert (
+        flask(app, "team", "change", "kim@team.example", "--role", "admin").output == "kim@team.example is now admin.\n"
+    )
     assert "cannot log in" in flask(app, "team", "lock", "kim@team.example").output
     assert flask(app, "team", "list").output.splitlines()[1].endswith("  locked")
     assert "can log in again" in flask(app, "team", "unlock", "kim@team.example").output
@@ -261,7 +263,7 @@ def test_roles_are_changed_and_members_locked_from_a_shell(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["remove"], ["lock"], ["role", "admin"], ["role", "guest", "--until", "2026-12-01"]], ids=str
+    "arguments", [["remove"], ["lock"], ["change", "--role", "admin"], ["change", "--role", "member"]], ids=str
 )
 def test_the_last_owner_cannot_be_removed_locked_or_demoted(app: Flask, arguments: list[str]) -> None:
     add_member(app, "sam@team.example")
@@ -289,7 +291,7 @@ def test_the_last_owner_cannot_be_removed_locked_or_demoted(app: Flask, argument
         (["invite", "kim@team.example", "--role", "guest", "--until", "2020-01-01"], "", "today at the earliest"),
         (["invite", "kim@team.example", "--role", "guest", "--until", "2999-01-01"], "", "in a year at the latest"),
         (["reset", "kim@team.example"], "", "Nobody here has the email"),
-        (["role", "kim@team.example", "admin"], "", "Nobody here has the email"),
+        (["change", "kim@team.example", "--role", "admin"], "", "Nobody here has the email"),
         (["lock", "kim@team.example"], "", "Nobody here has the email"),
         (["remove", "kim@team.example"], "", "Nobody here has the email"),
     ],
