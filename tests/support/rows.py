@@ -205,6 +205,12 @@ def monetary_accounts() -> list[MonetaryAccount]:
     return list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.monetary_account_id)))
 
 
+def first_account(app: Flask) -> int:
+    """Return bunq's id of the first monetary account."""
+    with behind(app):
+        return monetary_accounts()[0].monetary_account_id
+
+
 def is_leased(app: Flask) -> bool:
     """Tell whether some worker reads the accounts of a connection."""
     with behind(app):

@@ -159,7 +159,9 @@ def terms_of(form: TermsForm) -> Terms:
 def _person_page(member: Member, form: TermsForm | None = None, refused: TeamRefused | None = None) -> str:
     last_owner = presenters.last_owner_of(members.list_all())
     until = str(roles.last_day_of(member.ends_at)) if member.ends_at else ""
-    present = TermsForm(role=member.role.value, until=until, may_export=member.may_export)
+    # Who is made a guest may not export, unless that is ticked.
+    may_export = member.role is TeamRole.GUEST and member.may_export
+    present = TermsForm(role=member.role.value, until=until, may_export=may_export)
     return render_template(
         "team/person.html",
         person=presenters.person(member, is_last_owner=member.id == last_owner),
