@@ -76,8 +76,8 @@ def _remove_without_connections(principal: Principal, member_id: int) -> dict[in
 def _check(principal: Principal, member_id: int) -> roles.Team:
     """Lock the team, and make sure that the principal may remove this member."""
     team = roles.lock_team()
-    row = roles.person(team, member_id)
-    policy.check_can_remove(roles.acting(principal, team), row)
+    actor, row = roles.both(principal, member_id, team)
+    policy.check_can_remove(actor, row)
     roles.check_owner_remains(team, without=row)
     return team
 

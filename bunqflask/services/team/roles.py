@@ -60,8 +60,8 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
     """
     with transaction():
         team = lock_team()
-        row = person(team, member_id)
-        policy.check_can_change_role(acting(principal, team), row, terms.role)
+        actor, row = both(principal, member_id, team)
+        policy.check_can_change_role(actor, row, terms.role)
         if terms.role is not TeamRole.OWNER:
             check_owner_remains(team, without=row)
         if terms.role is TeamRole.GUEST:
@@ -80,8 +80,8 @@ def lock(principal: Principal, member_id: int) -> Member:
     """
     with transaction():
         team = lock_team()
-        row = person(team, member_id)
-        policy.check_can_lock(acting(principal, team), row)
+        actor, row = both(principal, member_id, team)
+        policy.check_can_lock(actor, row)
         check_owner_remains(team, without=row)
         row.locked_at = row.locked_at or clock.now()
         db.session.execute(delete(Login).where(Login.member_id == row.id))
@@ -98,8 +98,8 @@ def unlock(principal: Principal, member_id: int) -> Member:
     """
     with transaction():
         team = lock_team()
-        row = person(team, member_id)
-        policy.check_can_lock(acting(principal, team), row)
+        actor, row = both(principal, member_id, team)
+        policy.check_can_lock(actor, row)
         row.locked_at = None
         return member_of(row)
 
@@ -113,17 +113,20 @@ def lock_team() -> Team:
     return {row.id: row for row in db.session.scalars(query)}
 
 
-def acting(principal: Principal, team: Team) -> Principal:
-    """Return the principal as they are now: their role may have changed since the request began.
+def both(principal: Principal, member_id: int, team: Team) -> tuple[Principal, TeamMember]:
+    """Return the principal as they are now, whose role may have changed since the request began, and a member.
 
-    :raises NotFoundHere: they have been removed or locked meanwhile.
+    :raises NotPermitted: the principal manages nobody; they do not learn which ids exist.
+    :raises NotFoundHere: there is no such member, or the principal has been removed or locked meanwhile.
     """
-    if isinstance(principal, Operator):
-        return principal
-    row = person(team, principal.id)
-    if row.locked_at is not None:
-        raise NotFoundHere
-    return row
+    actor: Principal = principal
+    if not isinstance(principal, Operator):
+        row = person(team, principal.id)
+        if row.locked_at is not None:
+            raise NotFoundHere
+        actor = row
+    policy.check_can_manage_people(actor)
+    return actor, person(team, member_id)
 
 
 def person(team: Team, member_id: int) -> TeamMember:
