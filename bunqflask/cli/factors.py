@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from bunqflask.cli.team import team_cli
+from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import factors, members, rules
 
 
@@ -45,6 +46,6 @@ def second_factor(first_day: datetime | None, optional: bool) -> None:
     if first_day is not None and optional:
         raise click.UsageError("Say either --from DATE or --optional.")
     if first_day is not None or optional:
-        rules.require_second_factor(first_day.date() if first_day else None)
+        rules.require_second_factor(OPERATOR, first_day.date() if first_day else None)
     day = rules.second_factor_from()
     click.echo(f"Every member needs a second factor from {day}." if day else "A second factor is optional.")

@@ -10,9 +10,17 @@ from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChall
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, FactorKind, NoticeKind
+from bunqflask.models.states import (
+    AttemptFailure,
+    AttemptStep,
+    ConnectionState,
+    ErrorKind,
+    FactorKind,
+    NoticeKind,
+    TeamRole,
+)
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Login, LoginThrottle, TeamMember, TeamRules
+from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember, TeamRules
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -36,6 +44,7 @@ __all__ = [
     "Factor",
     "FactorKind",
     "Installation",
+    "Invitation",
     "LateChangeKind",
     "Login",
     "LoginThrottle",
@@ -47,6 +56,7 @@ __all__ = [
     "Pack",
     "PackAccount",
     "PasskeyChallenge",
+    "PasswordReset",
     "Payment",
     "PaymentChange",
     "PaymentRaw",
@@ -56,6 +66,7 @@ __all__ = [
     "RecoveryCode",
     "StaleMonth",
     "TeamMember",
+    "TeamRole",
     "TeamRules",
     "Unit",
     "WorkerHeartbeat",

@@ -3,6 +3,19 @@
 from enum import StrEnum
 
 
+class TeamRole(StrEnum):
+    """What a team member may do here; the rules are in `services.policy`."""
+
+    # runs the team; there is always at least one who is not locked
+    OWNER = "owner"
+    # invites people, and manages everybody but owners
+    ADMIN = "admin"
+    # connects bunq, and reads what is their own or shared with them
+    MEMBER = "member"
+    # reads what was shared with them by name, until a date
+    GUEST = "guest"
+
+
 class ConnectionState(StrEnum):
     """What a connection can be used for."""
 

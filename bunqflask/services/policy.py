@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, or_, select
+from datetime import datetime
+from typing import Any, Protocol
 
-from bunqflask.models import Connection, ConnectionMember
+from sqlalchemy import BindParameter, ColumnElement, and_, or_, select
+
+from bunqflask.extensions import table_of
+from bunqflask.i18n import gettext as _
+from bunqflask.models import Connection, ConnectionMember, TeamMember, TeamRole
 from bunqflask.services.principal import Principal
 
 
 class NotFoundHere(Exception):
     """There is no such row, or the principal may not see it: one error for both, so that ids cannot be probed."""
+
+
+class NotPermitted(Exception):
+    """The principal's role does not allow an action; the text says which, for a person."""
+
+
+class Person(Protocol):
+    """A team member about whom a rule decides."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def role(self) -> TeamRole: ...
 
 
 def is_visible_to(principal: Principal) -> ColumnElement[bool]:
@@ -23,7 +41,7 @@ def can_manage(principal: Principal, connection: Connection) -> bool:
 
     The connection's members have to be loaded.
     """
-    return any(each.member_id == principal.id for each in connection.members)
+    return can_connect(principal) and any(each.member_id == principal.id for each in connection.members)
 
 
 def check_can_manage(principal: Principal, connection: Connection) -> None:
@@ -33,3 +51,229 @@ def check_can_manage(principal: Principal, connection: Connection) -> None:
     """
     if not can_manage(principal, connection):
         raise NotFoundHere
+
+
+# Roles. A rule about a person takes that person second; none of them says whether an owner would be left, because
+# that needs the database: see `services.team.roles`.
+
+
+def has_access(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    """The condition that a team member may use this site at all: neither locked, nor a guest whose access has ended."""
+    member = table_of(TeamMember).c
+    return and_(member.locked_at.is_(None), or_(member.ends_at.is_(None), member.ends_at > now))
+
+
+def can_connect(principal: Principal) -> bool:
+    """Tell whether the principal may connect bunq, and renew or end what is theirs."""
+    return principal.role is not TeamRole.GUEST
+
+
+def check_can_connect(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest.
+    """
+    if not can_connect(principal):
+        raise NotPermitted(_("Guests cannot connect bunq."))
+
+
+def can_share(principal: Principal) -> bool:
+    """Tell whether the principal may share what is theirs."""
+    return principal.role is not TeamRole.GUEST
+
+
+def check_can_share(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest.
+    """
+    if not can_share(principal):
+        raise NotPermitted(_("Guests cannot share accounts."))
+
+
+def can_refresh(principal: Principal) -> bool:
+    """Tell whether the principal may ask for a sync or a new import, which use up bunq's rate limit."""
+    return principal.role is not TeamRole.GUEST
+
+
+def check_can_refresh(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest.
+    """
+    if not can_refresh(principal):
+        raise NotPermitted(_("Guests cannot ask bunq for new data; this site does it automatically."))
+
+
+def can_export(principal: Principal) -> bool:
+    """Tell whether the principal may export what they see."""
+    return principal.role is not TeamRole.GUEST or principal.may_export
+
+
+def check_can_export(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest who was not allowed to.
+    """
+    if not can_export(principal):
+        raise NotPermitted(_("You were invited without the permission to export."))
+
+
+def can_manage_people(principal: Principal) -> bool:
+    """Tell whether the principal may invite people and manage some of them."""
+    return principal.role in (TeamRole.OWNER, TeamRole.ADMIN)
+
+
+def check_can_manage_people(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is neither owner nor admin.
+    """
+    if not can_manage_people(principal):
+        raise NotPermitted(_("Only owners and admins manage people."))
+
+
+def can_make_owner(principal: Principal) -> bool:
+    """Tell whether the principal may make somebody an owner."""
+    return principal.role is TeamRole.OWNER
+
+
+def check_can_make_owner(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    if not can_make_owner(principal):
+        raise NotPermitted(_("Only an owner can make somebody an owner."))
+
+
+def can_invite(principal: Principal, role: TeamRole) -> bool:
+    """Tell whether the principal may invite somebody with this role."""
+    return can_manage_people(principal) and (role is not TeamRole.OWNER or can_make_owner(principal))
+
+
+def check_can_invite(principal: Principal, role: TeamRole) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal manages nobody, or nobody of this role.
+    """
+    check_can_manage_people(principal)
+    if role is TeamRole.OWNER:
+        check_can_make_owner(principal)
+
+
+def can_change_role(principal: Principal, person: Person, role: TeamRole) -> bool:
+    """Tell whether the principal may give a person a role: an admin neither makes owners nor changes them."""
+    return _can_manage(principal, person) and (role is not TeamRole.OWNER or can_make_owner(principal))
+
+
+def check_can_change_role(principal: Principal, person: Person, role: TeamRole) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal may not.
+    """
+    _check_can_manage(principal, person)
+    if role is TeamRole.OWNER:
+        check_can_make_owner(principal)
+
+
+def can_lock(principal: Principal, person: Person) -> bool:
+    """Tell whether the principal may lock and unlock a person; nobody locks themselves out."""
+    return _can_manage(principal, person) and person.id != principal.id
+
+
+def check_can_lock(principal: Principal, person: Person) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal may not.
+    """
+    _check_can_manage(principal, person)
+    if not can_lock(principal, person):
+        raise NotPermitted(_("You cannot lock yourself. Another owner can do that."))
+
+
+def can_remove(principal: Principal, person: Person) -> bool:
+    """Tell whether the principal may remove a person; nobody removes themselves."""
+    return _can_manage(principal, person) and person.id != principal.id
+
+
+def check_can_remove(principal: Principal, person: Person) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal may not.
+    """
+    _check_can_manage(principal, person)
+    if not can_remove(principal, person):
+        raise NotPermitted(_("You cannot remove yourself. Another owner can do that."))
+
+
+def can_see_team(principal: Principal) -> bool:
+    """Tell whether the principal sees everybody of the team; a guest sees the people who run it."""
+    return principal.role is not TeamRole.GUEST
+
+
+def check_can_see_team(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is a guest.
+    """
+    if not can_see_team(principal):
+        raise NotPermitted(_("Guests see only the people who run the team."))
+
+
+def can_inherit(person: Person) -> bool:
+    """Tell whether a person can be handed what a leaving member alone holds."""
+    return person.role is not TeamRole.GUEST
+
+
+def can_end_logins(principal: Principal) -> bool:
+    """Tell whether the principal may see where everybody is logged in, and end those logins."""
+    return principal.role is TeamRole.OWNER
+
+
+def check_can_end_logins(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    if not can_end_logins(principal):
+        raise NotPermitted(_("Only owners end the logins of others."))
+
+
+def can_set_rules(principal: Principal) -> bool:
+    """Tell whether the principal lays down rules for the whole team, such as that everybody needs a second factor."""
+    return principal.role is TeamRole.OWNER
+
+
+def check_can_set_rules(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    if not can_set_rules(principal):
+        raise NotPermitted(_("Only owners set rules for the team."))
+
+
+def can_see_whole_audit_trail(principal: Principal) -> bool:
+    """Tell whether the principal sees every event of the audit trail; all others see what concerns them."""
+    return principal.role is TeamRole.OWNER
+
+
+def check_can_see_whole_audit_trail(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    if not can_see_whole_audit_trail(principal):
+        raise NotPermitted(_("Only owners see the whole audit trail."))
+
+
+def _can_manage(principal: Principal, person: Person) -> bool:
+    """Tell whether the principal may manage a person at all: an admin manages everybody but owners."""
+    return can_manage_people(principal) and (person.role is not TeamRole.OWNER or can_make_owner(principal))
+
+
+def _check_can_manage(principal: Principal, person: Person) -> None:
+    check_can_manage_people(principal)
+    if not _can_manage(principal, person):
+        raise NotPermitted(_("Only an owner can do this to an owner."))

@@ -56,11 +56,13 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def _known_to_templates() -> dict[str, Any]:
+    from bunqflask.services import policy
     from bunqflask.web.ui import formatting as ui_formatting
     from bunqflask.web.ui import htmx as ui_htmx
 
     member = g.get("team_member")
     return {
+        "rights": {"connect": policy.can_connect(member), "export": policy.can_export(member)} if member else {},
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
         "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
         if member

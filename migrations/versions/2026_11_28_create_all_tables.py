@@ -95,6 +95,25 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("password_hash", sa.String(length=200), nullable=False),
         sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "role",
+            sa.Enum(
+                "owner",
+                "admin",
+                "member",
+                "guest",
+                name="teamrole_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("locked_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("ends_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("may_export", sa.Boolean(), nullable=False),
+        sa.Column("last_login_at", types.UtcTimestamp(), nullable=True),
+        sa.CheckConstraint("(role = 'guest') = (ends_at IS NOT NULL)", name=op.f("ck_team_member_only_guests_end")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_team_member")),
         sa.UniqueConstraint("email", name=op.f("uq_team_member_email")),
         sqlite_autoincrement=True,
@@ -320,6 +339,59 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_login_browser_id"), ["browser_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_login_member_id"), ["member_id"], unique=False)
 
+    op.create_table(
+        "invitation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("label", sa.String(length=254), nullable=False),
+        sa.Column(
+            "role",
+            sa.Enum(
+                "owner",
+                "admin",
+                "member",
+                "guest",
+                name="teamrole_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("ends_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("may_export", sa.Boolean(), nullable=False),
+        sa.Column("invited_by_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("expires_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("opened_at", types.UtcTimestamp(), nullable=True),
+        sa.CheckConstraint("(role = 'guest') = (ends_at IS NOT NULL)", name=op.f("ck_invitation_only_guests_end")),
+        sa.ForeignKeyConstraint(
+            ["invited_by_id"],
+            ["team_member.id"],
+            name=op.f("fk_invitation_invited_by_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_invitation_token_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitation_invited_by_id"), ["invited_by_id"], unique=False)
+
+    op.create_table(
+        "password_reset",
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["team_member.id"],
+            name=op.f("fk_password_reset_member_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_password_reset")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_password_reset_token_hash")),
+    )
     op.create_table(
         "pack",
         sa.Column("key", sa.String(length=64), nullable=False),

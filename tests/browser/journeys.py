@@ -9,7 +9,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from bunqflask.extensions import db
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import Login, TeamMember, TeamRole
 from bunqflask.services.team import passwords
 from tests.support import apps
 from tests.support.apps import ThreadSite
@@ -63,7 +63,8 @@ def _password_hash() -> str:
 
 
 def _new_member(email: str, name: str) -> TeamMember:
-    member = TeamMember(email=email, name=name, password_hash=_password_hash(), created_at=datetime.now(UTC))
+    role = TeamRole.MEMBER if db.session.scalar(db.select(TeamMember.id).limit(1)) else TeamRole.OWNER
+    member = TeamMember(email=email, name=name, password_hash=_password_hash(), created_at=datetime.now(UTC), role=role)
     db.session.add(member)
     db.session.flush()
     return member

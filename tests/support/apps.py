@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,9 +19,10 @@ from click.testing import Result
 from flask import Flask
 from werkzeug.serving import make_server
 
-from bunqflask import create_app
+from bunqflask import clock, create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
+from bunqflask.models import TeamRole
 from bunqflask.services.gateway import onboarding
 from bunqflask.services.team import members
 from tests.support.bank import Bank
@@ -224,22 +226,26 @@ def set_up(app: Flask) -> None:
         db.session.remove()
 
 
-def add_member(app: Flask, email: str, name: str = "", password: str = PASSWORD) -> int:
-    """Give a person a login, as `flask team add` does; returns the team member's id."""
+def add_member(
+    app: Flask, email: str, name: str = "", password: str = PASSWORD, *, role: TeamRole | None = None
+) -> int:
+    """Give a person a login, as `flask team add` does, a guest for 30 days; returns the team member's id."""
     with app.app_context():
-        member_id = members.add(email, name, password).id
+        ends_at = clock.now() + timedelta(days=30) if role is TeamRole.GUEST else None
+        terms = members.Terms(role=role, ends_at=ends_at, may_export=role is not TeamRole.GUEST) if role else None
+        member_id = members.add(email, name, password, terms).id
         db.session.remove()
     return member_id
 
 
-def sign_in(site: Site, email: str, password: str = PASSWORD) -> Browser:
+def sign_in(site: Site, email: str, password: str = PASSWORD, *, role: TeamRole | None = None) -> Browser:
     """Return a new browser in which this team member is logged in; on a thread, with a login made if need be."""
     if isinstance(site, ThreadSite):
         with site.app.app_context():
             known = members.find(email) is not None
             db.session.remove()
         if not known:
-            add_member(site.app, email, password=password)
+            add_member(site.app, email, password=password, role=role)
     browser = site.browser()
     browser.get("/login")
     page = browser.submit(action="/login", email=email, password=password)

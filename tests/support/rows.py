@@ -24,6 +24,7 @@ from bunqflask.models import (
     Payment,
     RateLimitWindow,
 )
+from bunqflask.services.team import resets
 from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
 from tests.support.bank import Bank
 
@@ -170,6 +171,11 @@ def throttled() -> list[str]:
     return list(db.session.scalars(db.select(LoginThrottle.key)))
 
 
+def reset_password(email: str, password: str) -> None:
+    """Let a team member choose a password by the link of `flask team reset`; inside `behind`."""
+    resets.use(resets.make(email).url.rpartition("/")[2], password)
+
+
 def forget_throttle(key: str) -> None:
     """Forget the counted tries of an account or an address; inside `behind`."""
     db.session.execute(db.delete(LoginThrottle).where(LoginThrottle.key == key))
@@ -197,6 +203,12 @@ def bare_site(database_url: str, **settings: str) -> Iterator[ThreadSite]:
 def monetary_accounts() -> list[MonetaryAccount]:
     """Return all monetary accounts in bunq's order; inside `behind`."""
     return list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.monetary_account_id)))
+
+
+def first_account(app: Flask) -> int:
+    """Return bunq's id of the first monetary account."""
+    with behind(app):
+        return monetary_accounts()[0].monetary_account_id
 
 
 def is_leased(app: Flask) -> bool:

@@ -65,7 +65,9 @@ def share(principal: Principal, connection_id: int) -> None:
     """Let the whole team see a connection.
 
     :raises NotFoundHere: there is none that the principal may manage.
+    :raises NotPermitted: the principal is a guest.
     """
+    policy.check_can_share(principal)
     with transaction():
         get_own(principal, connection_id).shared_at = clock.now()
 

@@ -49,9 +49,9 @@ class AccountBalance:
 class ConnectionOverview:
     """One connection as a principal may see it; all times are aware UTC.
 
-    `may_manage` tells that the principal may share, renew and end it. `is_stale` tells that its accounts should be
-    listed again, `is_due` that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody
-    asked for it and no worker has done it yet.
+    `may_manage` tells that the principal may share, renew and end it, `may_refresh` that they may ask for a sync.
+    `is_stale` tells that its accounts should be listed again, `is_due` that bunq may be asked now, `is_syncing` that a
+    worker does it, `is_requested` that somebody asked for it and no worker has done it yet.
     """
 
     id: int
@@ -67,6 +67,7 @@ class ConnectionOverview:
     next_try_at: datetime | None
     is_team_shared: bool
     may_manage: bool
+    may_refresh: bool
     member_names: tuple[str, ...]
     accounts: tuple[AccountBalance, ...]
     is_stale: bool
@@ -152,6 +153,7 @@ def _overview(connection: Connection, principal: Principal, *, is_syncing: bool)
         next_try_at=connection.next_try_at,
         is_team_shared=connection.shared_at is not None,
         may_manage=policy.can_manage(principal, connection),
+        may_refresh=policy.can_refresh(principal),
         member_names=tuple(each.member.name for each in connection.members),
         accounts=tuple(balance_of(each, connection.id, name) for each in connection.monetary_accounts),
         is_stale=accounts.is_stale(connection),

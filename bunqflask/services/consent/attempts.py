@@ -35,6 +35,7 @@ from bunqflask.models import (
     ConsentAttempt,
     ErrorKind,
 )
+from bunqflask.services import policy
 from bunqflask.services.consent import oauth
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
@@ -46,7 +47,7 @@ HOLD = timedelta(minutes=15)
 KEEP_TRYING = timedelta(minutes=60)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
-_OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
 # How an attempt ends whose time has run out, and why.
 _OVERDUE: dict[AttemptStep, tuple[AttemptStep, AttemptFailure | None]] = {
     AttemptStep.WAITING: (AttemptStep.EXPIRED, None),
@@ -83,8 +84,10 @@ class LinkUsed(ConsentError):
 def start(principal: Principal, *, renews_connection_id: int | None = None) -> str:
     """Begin an attempt to obtain a consent, or to renew one; return its id.
 
+    :raises NotPermitted: the principal is a guest.
     :raises NotSetUp: setup has not been run.
     """
+    policy.check_can_connect(principal)
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
     with transaction():
@@ -253,7 +256,7 @@ def erase(attempt: ConsentAttempt) -> None:
 
 def end_all_overdue() -> None:
     """End every attempt whose time has run out, so that no unwanted permission is kept."""
-    query = select(ConsentAttempt).where(ConsentAttempt.step.in_(_OPEN_STEPS))
+    query = select(ConsentAttempt).where(ConsentAttempt.step.in_(OPEN_STEPS))
     for attempt in list(db.session.scalars(query)):
         _end_overdue(attempt)
 

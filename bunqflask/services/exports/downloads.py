@@ -24,6 +24,7 @@ from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Pack, PackAccount
+from bunqflask.services import policy
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.exports import statements
 from bunqflask.services.exports.snapshot import Snapshot
@@ -57,9 +58,11 @@ def make(
     written.
 
     :raises NotFoundHere: an account is not in scope, or was erased meanwhile.
+    :raises NotPermitted: the principal is a guest who was not allowed to export.
     :raises PeriodRefused: nothing to export, or a period that ends before it begins or is not over.
     :raises ExportError: a value does not fit the format.
     """
+    policy.check_can_export(principal)
     _check(formats, period)
     accounts = statements.chosen(scope, account_ids)
     if not accounts:

@@ -25,6 +25,7 @@ from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConnectionState, ErrorKind, Note, NoteSync
+from bunqflask.services import policy
 from bunqflask.services.connections import access
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.gateway import retry_policy, sessions
@@ -147,8 +148,10 @@ def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> No
     One worker at a time; while another one does it, nothing happens.
 
     :raises NotFoundHere: the principal may not see this payment.
+    :raises NotPermitted: the principal is a guest.
     """
     payment = details.get(repository.scope_of(principal), payment_row_id)
+    policy.check_can_refresh(principal)
     account = payment.account
     connection = access.by_id(account.connection_id)
     if not may_be_asked(connection, account):

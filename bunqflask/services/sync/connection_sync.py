@@ -14,6 +14,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, EventKind
+from bunqflask.services import policy
 from bunqflask.services.connections import access, accounts
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.policy import NotFoundHere
@@ -27,8 +28,10 @@ def request(principal: Principal, connection_id: int, *, account_id: int | None 
 
     :param full: import the whole history again, for what has changed since.
     :raises NotFoundHere: the principal may not see it.
+    :raises NotPermitted: the principal is a guest.
     """
     connection = access.get_for(principal, connection_id)
+    policy.check_can_refresh(principal)
     if connection.state != ConnectionState.ACTIVE:
         return
     account_ids = [each.id for each in connection.monetary_accounts if account_id in (None, each.id)]

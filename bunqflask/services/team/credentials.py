@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import TeamMember
+from bunqflask.services import policy
 from bunqflask.services.team import passwords, throttle
 from bunqflask.services.team.members import Member
 from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, LoginRefused
@@ -29,8 +31,8 @@ def check_password(member: Member | None, password: str, key: str) -> tuple[int,
 def lock_unchanged(member_id: int, password_hash: str) -> None:
     """Lock the member's row. A reset or a removal since the check ends the member's logins, and must end this one too.
 
-    :raises LoginRefused: there was one.
+    :raises LoginRefused: there was one, or the member is locked, or a guest whose access has ended.
     """
     unchanged = select(TeamMember.id).where(TeamMember.id == member_id, TeamMember.password_hash == password_hash)
-    if db.session.scalar(unchanged.with_for_update()) is None:
+    if db.session.scalar(unchanged.where(policy.has_access(clock.now())).with_for_update()) is None:
         raise LoginRefused

@@ -10,18 +10,19 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import Login, MemberNotice, NoticeKind, PendingLogin, TeamMember
+from bunqflask.services import policy
 from bunqflask.services.team import browsers, credentials, factors, members, notices, passwords, throttle
 from bunqflask.services.team.browsers import KnownBrowser
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.logins import ABSOLUTE
-from bunqflask.services.team.throttle import TRIES_PER_ADDRESS
+from bunqflask.services.team.throttle import TRIES_PER_ADDRESS, LoginRefused
 from bunqflask.services.team.visitor import Visitor
 
 PENDING_LIFETIME = timedelta(minutes=5)
@@ -71,11 +72,11 @@ def log_in(email: str, password: str, visitor: Visitor) -> NewLogin | NewPending
 
 
 def find_pending(token: str) -> int | None:
-    """Return the id of the member whose pending login this token is, while it is valid."""
+    """Return the id of the member whose pending login this token is, while it is valid and they have access."""
     now = clock.now()
     valid = PendingLogin.created_at.between(now - PENDING_LIFETIME, now + clock.SKEW)
-    query = select(PendingLogin.member_id).where(PendingLogin.token_hash == digest(token), valid)
-    return db.session.scalar(query)
+    query = select(PendingLogin.member_id).join(TeamMember, TeamMember.id == PendingLogin.member_id)
+    return db.session.scalar(query.where(PendingLogin.token_hash == digest(token), valid, policy.has_access(now)))
 
 
 def give_code(token: str, code: str, visitor: Visitor, *, trust: bool) -> NewLogin:
@@ -117,8 +118,14 @@ def end_pending(token: str) -> None:
 
 
 def make_login_within(member_id: int, visitor: Visitor, *, trust: bool = False) -> NewLogin:
-    """Log a member in who has proved who they are, within the caller's transaction."""
+    """Log a member in who has proved who they are, within the caller's transaction.
+
+    :raises LoginRefused: the member is locked, or a guest whose access has ended.
+    """
     token, now = secrets.token_urlsafe(32), clock.now()
+    seen = update(TeamMember).where(TeamMember.id == member_id, policy.has_access(now)).values(last_login_at=now)
+    if db.session.scalar(seen.returning(TeamMember.id)) is None:
+        raise LoginRefused
     is_first = not browsers.have_been_used(member_id)
     browser = browsers.record_within(member_id, visitor, trust=trust)
     if browser.is_new and not is_first:

@@ -11,7 +11,8 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Factor, Login, MemberNotice, TeamMember, TeamRules
+from bunqflask.models import Factor, Login, MemberNotice, TeamMember, TeamRole, TeamRules
+from bunqflask.services import policy
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, notices
 
@@ -37,12 +38,15 @@ _FIND = (
         _login.browser_id,
         _member.email,
         _member.name,
+        _member.role,
+        _member.may_export,
         _HAS_NOTICES.label("has_notices"),
         _HAS_FACTOR.label("has_factor"),
         select(TeamRules.second_factor_from).scalar_subquery().label("second_factor_from"),
     )
     .join(table_of(TeamMember), _member.id == _login.member_id)
-    .where(_login.token_hash == bindparam("token_hash"))
+    # A member who was locked, or whose time as a guest has ended, is refused at once.
+    .where(_login.token_hash == bindparam("token_hash"), policy.has_access(bindparam("now")))
 )
 
 
@@ -53,6 +57,8 @@ class CurrentMember:
     id: int
     email: str
     name: str
+    role: TeamRole
+    may_export: bool
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,13 @@ class LoginPlace:
 
 def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old."""
-    row = db.session.execute(_FIND, {"token_hash": digest(token)}).one_or_none()
     now = clock.now()
+    row = db.session.execute(_FIND, {"token_hash": digest(token), "now": now}).one_or_none()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
     if clock.is_ahead(row.last_seen_at):
         return None  # recorded by a clock that was wrong: nobody knows for how long it was not used
-    member = CurrentMember(row.member_id, row.email, row.name)
+    member = CurrentMember(row.member_id, row.email, row.name, row.role, row.may_export)
     return CurrentLogin(
         row.id,
         member,

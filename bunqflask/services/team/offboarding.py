@@ -6,54 +6,80 @@ from sqlalchemy import delete, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, ConsentAttempt, TeamMember
-from bunqflask.services.connections import lifecycle
+from bunqflask.i18n import gettext as _
+from bunqflask.models import ConsentAttempt, TeamMember
+from bunqflask.services import policy
 from bunqflask.services.consent import attempts
 from bunqflask.services.consent.disconnect import disconnect as end_connection
 from bunqflask.services.policy import NotFoundHere
-from bunqflask.services.team import members
-from bunqflask.services.team.members import Member, TeamRefused
+from bunqflask.services.principal import Principal
+from bunqflask.services.team import holdings, roles
+from bunqflask.services.team.members import TeamRefused
 
 
-def remove(email: str, *, hand_over_to: str | None = None, disconnect: bool = False) -> list[str]:
+class HeldAlone(TeamRefused):
+    """A person alone holds connections, by name in `names`, and nothing was said about them."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(_("This person alone holds: %(names)s.") % {"names": ", ".join(names)}, field="data")
+        self.names = names
+
+
+def remove(principal: Principal, member_id: int, *, heir_id: int | None = None, disconnect: bool = False) -> list[str]:
     """Remove a person's login; return the names of connections that were handed over or ended.
 
-    :param hand_over_to: the email of the team member who gets the connections this person alone holds.
+    :param heir_id: the team member who gets the connections this person alone holds.
     :param disconnect: end those connections instead, and erase what was imported.
-    :raises TeamRefused: nobody has this email, it is the last login, or nothing was said about such connections.
+    :raises NotFoundHere: there is no such member.
+    :raises NotPermitted: the principal may not.
+    :raises HeldAlone: the person alone holds connections, and nothing was said about them.
+    :raises TeamRefused: no owner would be left, or the heir can inherit nothing.
     """
-    member = members.require(email)
-    heir = members.require(hand_over_to) if hand_over_to is not None else None
-    if len(members.list_all()) == 1:
-        raise TeamRefused("The last team member cannot be removed: nobody could log in any more.")
-    if heir is not None and heir.id == member.id:
-        raise TeamRefused("Connections cannot be handed over to the person who leaves.")
-    if heir is not None:
-        return _hand_over(member, heir)
+    if heir_id is not None:
+        return _hand_over(principal, member_id, heir_id)
     names: list[str] = []
     while True:
-        alone = _held_alone(member)
-        if alone and not disconnect:
-            held = ", ".join(alone.values())
-            raise TeamRefused(
-                f"{member.email} alone holds: {held}. Say --hand-over-to EMAIL, or --disconnect to end them."
-            )
+        # A consent of theirs may end while connections are disconnected: what it connected is ended too.
+        alone = _remove_without_connections(principal, member_id)
+        if not alone:
+            return names
+        if not disconnect:
+            raise HeldAlone(list(alone.values()))
         for connection_id, name in alone.items():
             _end(connection_id)
             names.append(name)
-        # A consent of theirs may have ended meanwhile: what it connected is ended too.
-        if _remove_without_connections(member):
-            return names
 
 
-def _hand_over(member: Member, heir: Member) -> list[str]:
+def _hand_over(principal: Principal, member_id: int, heir_id: int) -> list[str]:
     with transaction():
-        _lock_team()
-        alone = _held_alone(member)
-        for connection_id in alone:
-            lifecycle.admit(connection_id, heir.id)
-        _delete(member)
-    return list(alone.values())
+        team = _check(principal, member_id)
+        heir = roles.person(team, heir_id)
+        if heir_id == member_id:
+            raise TeamRefused(_("Connections cannot be handed over to the person who leaves."), field="heir")
+        if heir.locked_at is not None or not policy.can_inherit(heir):
+            raise TeamRefused(_("Connections cannot be handed over to a guest or to a locked person."), field="heir")
+        names = holdings.hand_over(member_id, heir_id)
+        _delete(member_id)
+    return names
+
+
+def _remove_without_connections(principal: Principal, member_id: int) -> dict[int, str]:
+    """Delete the member's row; where there are connections that nobody else holds, return them and change nothing."""
+    with transaction():
+        _check(principal, member_id)
+        alone = holdings.held_alone(member_id)
+        if not alone:
+            _delete(member_id)
+        return alone
+
+
+def _check(principal: Principal, member_id: int) -> roles.Team:
+    """Lock the team, and make sure that the principal may remove this member."""
+    team = roles.lock_team()
+    actor, row = roles.both(principal, member_id, team)
+    policy.check_can_remove(actor, row)
+    roles.check_owner_remains(team, without=row)
+    return team
 
 
 def _end(connection_id: int) -> None:
@@ -63,36 +89,8 @@ def _end(connection_id: int) -> None:
         return  # erased meanwhile
 
 
-def _remove_without_connections(member: Member) -> bool:
-    """Delete the member's row; False when there is a connection by now that nobody else holds."""
-    with transaction():
-        _lock_team()
-        if _held_alone(member):
-            return False
-        _delete(member)
-        return True
-
-
-def _lock_team() -> None:
-    """Lock all members for this transaction: until its end no consent of theirs makes a connection.
-
-    :raises TeamRefused: only one is left, because another command removed the others.
-    """
-    if len(db.session.scalars(select(TeamMember.id).order_by(TeamMember.id).with_for_update()).all()) == 1:
-        raise TeamRefused("The last team member cannot be removed: nobody could log in any more.")
-
-
-def _delete(member: Member) -> None:
-    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member.id))):
+def _delete(member_id: int) -> None:
+    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member_id))):
         attempts.erase(attempt)
     db.session.flush()
-    db.session.execute(delete(TeamMember).where(TeamMember.id == member.id))
-
-
-def _held_alone(member: Member) -> dict[int, str]:
-    """Return the names of the connections that belong to this member and to nobody else, by their ids."""
-    own = select(ConnectionMember.connection_id).filter_by(member_id=member.id)
-    others = select(ConnectionMember.connection_id).where(ConnectionMember.member_id != member.id)
-    query = select(Connection.id, Connection.display_name).order_by(Connection.id)
-    rows = db.session.execute(query.where(Connection.id.in_(own), Connection.id.not_in(others)))
-    return {row.id: row.display_name for row in rows}
+    db.session.execute(delete(TeamMember).where(TeamMember.id == member_id))

@@ -150,6 +150,7 @@ def log_in(answer: str, visitor: Visitor, *, pending_token: str = "") -> NewLogi
     """Log the member in whose passkey has answered; completes a pending login of theirs in this browser.
 
     :raises PasskeyRefused: the answer is not valid.
+    :raises LoginRefused: the member is locked, or a guest whose access has ended.
     """
     use = _verified(answer, "login", None)
     with transaction():

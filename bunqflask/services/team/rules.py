@@ -10,6 +10,8 @@ from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import TeamRules
+from bunqflask.services import policy
+from bunqflask.services.principal import Principal
 
 _ONLY_ROW = 1
 
@@ -19,8 +21,12 @@ def second_factor_from() -> date | None:
     return db.session.scalar(select(TeamRules.second_factor_from).where(TeamRules.id == _ONLY_ROW))
 
 
-def require_second_factor(first_day: date | None) -> None:
-    """Require a second factor from a day on; None requires none."""
+def require_second_factor(principal: Principal, first_day: date | None) -> None:
+    """Require a second factor from a day on; None requires none.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    policy.check_can_set_rules(principal)
     row = {"second_factor_from": first_day}
     rule = insert_into(TeamRules).values(id=_ONLY_ROW, **row)
     with transaction():

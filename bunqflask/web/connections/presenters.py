@@ -35,7 +35,7 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     rows: dict[Place, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     for account in connection.accounts:
         rows[place(account.status, shared=account.is_shared)].append(account_row(account))
-    wants_sync = connection.is_stale and connection.is_due and not connection.is_requested
+    wants_sync = connection.may_refresh and connection.is_stale and connection.is_due and not connection.is_requested
     # A request that has failed waits for its next try, and may be made again meanwhile.
     is_requested = connection.is_requested and connection.is_due
     updating = connection.is_syncing or is_requested

@@ -16,7 +16,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import ErrorKind
 from bunqflask.services.gateway import retry_policy
 from bunqflask.services.gateway.installations import NotSetUp
-from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.web.errors import disk
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.pages import back, logged, new_reference, page
@@ -35,6 +35,7 @@ def init_app(app: Flask) -> None:
     """Answer every error with a page a person can use."""
     app.register_error_handler(BunqError, lambda error: page(bunq_problem(error)))
     app.register_error_handler(NotFoundHere, lambda _error: page(_not_found()))
+    app.register_error_handler(NotPermitted, lambda error: page(_not_permitted(error)))
     app.register_error_handler(NotSetUp, lambda _error: page(_not_set_up()))
     app.register_error_handler(OriginRefused, _origin_refused)
     app.register_error_handler(CSRFError, lambda _error: page(_form_too_old()))
@@ -162,6 +163,18 @@ def _not_found() -> Problem:
         todo=[_("If a colleague sent you this address, ask them to share the connection with the team.")],
         who=_("The team member who owns it"),
         status=404,
+        ways=back(),
+    )
+
+
+def _not_permitted(error: NotPermitted) -> Problem:
+    return Problem(
+        title=_("Your role doesn’t allow this"),
+        lead=_("Nothing was changed."),
+        happened=str(error),
+        todo=[_("Ask an owner of this team, if you need it.")],
+        who=_("An owner of this team"),
+        status=403,
         ways=back(),
     )
 

@@ -13,6 +13,7 @@ from bunqflask import clock
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.i18n import gettext as _
+from bunqflask.services import policy
 from bunqflask.services.exports import downloads, statements
 from bunqflask.services.exports.downloads import Download, PeriodRefused
 from bunqflask.services.exports.statements import Period
@@ -51,6 +52,7 @@ class Chosen:
 @bp.get("")
 def index() -> ResponseReturnValue:
     """Offer the accounts, last month, and the formats."""
+    policy.check_can_export(g.team_member)
     groups = _groups()
     last = clock.now().astimezone(statements.zone()).date().replace(day=1) - timedelta(days=1)
     first = last.replace(day=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.services import policy
 from bunqflask.services.payments import details, notes, repository
 from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.repository import Scope
@@ -36,7 +37,7 @@ def index(payment_row_id: int) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
     stored = notes.of(payment_row_id)
-    if stored.is_stale and stored.is_due:
+    if stored.is_stale and stored.is_due and policy.can_refresh(g.team_member):
         notes.fetch(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
         return _fragment_now(payment_row_id)
     return _fragment(payment, scope)

@@ -94,7 +94,7 @@ def present(account: AccountBalance, connection: ConnectionOverview, status: Acc
         synced_at=status.synced_at,
         next_try_at=status.next_try_at,
         why=_why(account, connection, status.error_kind),
-        may_sync=connection.state == ConnectionState.ACTIVE and account.is_shared,
+        may_sync=connection.may_refresh and connection.state == ConnectionState.ACTIVE and account.is_shared,
     )
 
 

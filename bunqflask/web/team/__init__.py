@@ -1,15 +1,12 @@
-"""Logging in and a member's own settings."""
+"""The team: its people and invitations, logging in, and a member's own settings."""
 
 from flask import Flask
 
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.team import factors, login, notices, passkeys, settings
+    from bunqflask.web.team import factors, invitations, login, notices, passkeys, people, settings
 
-    app.register_blueprint(factors.bp)
-    app.register_blueprint(login.bp)
-    app.register_blueprint(notices.bp)
-    app.register_blueprint(passkeys.bp)
-    app.register_blueprint(settings.bp)
+    for area in (factors, login, notices, passkeys, settings, people, invitations):
+        app.register_blueprint(area.bp)
     app.jinja_env.globals["open_notices"] = notices.load

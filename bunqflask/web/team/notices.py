@@ -16,8 +16,8 @@ from bunqflask.models import NoticeKind
 from bunqflask.services.team import logins, notices
 from bunqflask.services.team.notices import Notice
 from bunqflask.web.guards import own_path
-from bunqflask.web.team.visitors import device
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.devices import device
 
 bp = Blueprint("notices", __name__, url_prefix="/notices")
 # Each says what happened, from the facts of the notice.

@@ -9,7 +9,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.team import logins, passkeys
 from bunqflask.services.team.passkeys import PasskeyRefused
-from bunqflask.services.team.throttle import LoginThrottled
+from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web.guards import own_path, recently_authenticated
 from bunqflask.web.marks import public
 from bunqflask.web.team.factors import codes_page
@@ -43,7 +43,7 @@ def log_in() -> ResponseReturnValue:
     pending_token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"], "")
     try:
         new = passkeys.log_in(request.form.get("passkey", ""), visitor(), pending_token=pending_token)
-    except PasskeyRefused:
+    except LoginRefused:
         return login_form(next_path, error=_("That passkey doesn’t work here. Log in with your password.")), 403
     if g.login is not None:
         logins.end(g.team_member, g.login.id)

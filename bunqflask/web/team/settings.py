@@ -13,8 +13,9 @@ from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import cookies
 from bunqflask.web.guards import own_path, recently_authenticated
 from bunqflask.web.team.login import too_many
-from bunqflask.web.team.visitors import device, visitor
+from bunqflask.web.team.visitors import visitor
 from bunqflask.web.ui.appearance import THEMES
+from bunqflask.web.ui.devices import device
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 

@@ -1,14 +1,9 @@
 """The commands as an operator uses them: plain texts, right exit codes, and no stack trace."""
 
-import os
-import pty
-import select
+import re
 import subprocess
 import sys
-import termios
-import time
 from datetime import timedelta
-from fcntl import ioctl
 
 import pytest
 from click.testing import Result
@@ -17,8 +12,18 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.config import ROOT
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, BunqSession, Connection, ConnectionState, Installation, Login, Payment
-from bunqflask.services.team import members, passwords
+from bunqflask.models import (
+    AccountSync,
+    BunqSession,
+    Connection,
+    ConnectionState,
+    Installation,
+    Invitation,
+    Login,
+    Payment,
+    TeamRole,
+)
+from bunqflask.services.team import invitations, members, passwords, resets
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -191,14 +196,21 @@ def test_an_account_whose_payments_bunq_does_not_list_is_told_and_no_failure(
 # flask team
 
 
+def token_of(output: str) -> str:
+    """Return the token of the one-time link that a command printed."""
+    found = re.search(r"^  http://localhost:\d+/(?:welcome|password)/([\w-]{43})$", output, re.MULTILINE)
+    assert found, output
+    return found.group(1)
+
+
 def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
     added = flask(app, "team", "add", "Sam@Team.Example", "--name", "Sam", "--password-stdin", stdin=PASSWORD + "\n")
     assert added.exit_code == 0, added.output
-    assert "Sam can log in with sam@team.example." in added.output
+    assert "Sam can log in with sam@team.example, as owner." in added.output
     assert flask(app, "team", "add", "kim@team.example", "--password-stdin", stdin=PASSWORD).exit_code == 0
     listed = flask(app, "team", "list").output
-    assert "sam@team.example  Sam  since" in listed
-    assert "kim@team.example  kim  since" in listed
+    assert "sam@team.example  Sam  owner  since" in listed
+    assert "kim@team.example  kim  member  since" in listed
     with app.app_context():
         member = members.find("sam@team.example")
         assert member is not None
@@ -208,24 +220,59 @@ def test_a_member_is_added_listed_reset_and_removed(app: Flask) -> None:
         )
         db.session.commit()
         db.session.remove()
-    reset = flask(app, "team", "reset", "sam@team.example", "--password-stdin", stdin="another " + PASSWORD + "\n")
+    reset = flask(app, "team", "reset", "sam@team.example")
     assert "logged out everywhere" in reset.output
     with app.app_context():
         assert db.session.scalars(db.select(Login)).first() is None
-        assert passwords.matches(members.require("sam@team.example").password_hash, "another " + PASSWORD)
         assert not passwords.matches(members.require("sam@team.example").password_hash, PASSWORD)
+        resets.use(token_of(reset.output), "another " + PASSWORD)
+        assert passwords.matches(members.require("sam@team.example").password_hash, "another " + PASSWORD)
         db.session.remove()
     assert flask(app, "team", "remove", "kim@team.example").exit_code == 0
     assert "kim" not in flask(app, "team", "list").output
     assert PASSWORD not in added.output + reset.output
 
 
-def test_the_last_member_cannot_be_removed(app: Flask) -> None:
+def test_an_invitation_is_printed_once_and_makes_a_member_of_the_role_asked_for(app: Flask) -> None:
+    first = flask(app, "team", "invite", "Sam@Team.Example")
+    assert "It works once, until " in first.output
+    with app.app_context():
+        found = invitations.get(token_of(first.output))
+        assert (found.label, found.role, found.inviter) == ("sam@team.example", TeamRole.OWNER, None)
+        invitations.accept(token_of(first.output), email="sam@team.example", name="Sam", password=PASSWORD)
+        db.session.remove()
+    last_day = clock.now().date() + timedelta(days=30)
+    second = flask(app, "team", "invite", "kim@team.example", "--role", "guest", "--until", f"{last_day}")
+    with app.app_context():
+        kim = invitations.accept(token_of(second.output), email="kim@team.example", name="", password=PASSWORD)
+        assert (kim.role, kim.may_export) == (TeamRole.GUEST, False)
+        db.session.remove()
+    assert f"kim@team.example  kim  guest until {last_day}  since" in flask(app, "team", "list").output
+
+
+def test_roles_are_changed_and_members_locked_from_a_shell(app: Flask) -> None:
     add_member(app, "sam@team.example")
-    refused = flask(app, "team", "remove", "sam@team.example")
+    add_member(app, "kim@team.example")
+    assert (
+        flask(app, "team", "change", "kim@team.example", "--role", "admin").output == "kim@team.example is now admin.\n"
+    )
+    assert "cannot log in" in flask(app, "team", "lock", "kim@team.example").output
+    assert flask(app, "team", "list").output.splitlines()[1].endswith("  locked")
+    assert "can log in again" in flask(app, "team", "unlock", "kim@team.example").output
+    assert "locked" not in flask(app, "team", "list").output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["remove"], ["lock"], ["change", "--role", "admin"], ["change", "--role", "member"]], ids=str
+)
+def test_the_last_owner_cannot_be_removed_locked_or_demoted(app: Flask, arguments: list[str]) -> None:
+    add_member(app, "sam@team.example")
+    add_member(app, "kim@team.example")
+    command, *others = arguments
+    refused = flask(app, "team", command, "sam@team.example", *others)
     assert refused.exit_code == 1
-    assert "The last team member cannot be removed" in refused.output
-    assert "sam@team.example" in flask(app, "team", "list").output
+    assert "is the last owner who can log in" in refused.output
+    assert "sam@team.example  sam  owner  since" in flask(app, "team", "list").output
 
 
 @pytest.mark.sqlite_only
@@ -238,8 +285,14 @@ def test_the_last_member_cannot_be_removed(app: Flask) -> None:
         (["add", "kim@team.example", "--password-stdin"], "short", "A password needs 12 to 200 characters"),
         (["add", "kim@team.example", "--password-stdin"], "", "A password needs 12 to 200 characters"),
         (["add", "kim@team.example", "--password-stdin"], "x" * 201, "A password needs 12 to 200 characters"),
-        (["reset", "kim@team.example", "--password-stdin"], PASSWORD, "Nobody here has the email"),
-        (["reset", "sam@team.example", "--password-stdin"], "short", "A password needs 12 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin", "--role", "guest"], PASSWORD, "A guest needs a last day"),
+        (["invite", "not-an-email"], "", "is not an email address"),
+        (["invite", "kim@team.example", "--role", "guest"], "", "A guest needs a last day"),
+        (["invite", "kim@team.example", "--role", "guest", "--until", "2020-01-01"], "", "today at the earliest"),
+        (["invite", "kim@team.example", "--role", "guest", "--until", "2999-01-01"], "", "in a year at the latest"),
+        (["reset", "kim@team.example"], "", "Nobody here has the email"),
+        (["change", "kim@team.example", "--role", "admin"], "", "Nobody here has the email"),
+        (["lock", "kim@team.example"], "", "Nobody here has the email"),
         (["remove", "kim@team.example"], "", "Nobody here has the email"),
     ],
 )
@@ -252,44 +305,15 @@ def test_what_the_team_refuses_is_one_line(app: Flask, arguments: list[str], std
     with app.app_context():
         assert [member.email for member in members.list_all()] == ["sam@team.example"]
         assert passwords.matches(members.require("sam@team.example").password_hash, PASSWORD)
+        assert db.session.scalars(db.select(Invitation)).all() == []
         db.session.remove()
 
 
-def read_until(terminal: int, words: bytes) -> bytes:
-    seen, deadline = b"", time.monotonic() + WAIT_S
-    while words not in seen:
-        assert time.monotonic() < deadline, seen
-        if select.select([terminal], [], [], 0.2)[0]:
-            try:
-                seen += os.read(terminal, 4096)
-            except OSError:  # the other end is closed
-                break
-    return seen
-
-
-@pytest.mark.sqlite_only
-def test_a_password_is_asked_for_twice_and_never_shown(app: Flask, bank: Bank, database_url: str) -> None:
-    for second, status in (("something else", 1), (PASSWORD, 0)):
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", "wsgi", "team", "add", "sam@team.example"],
-            cwd=ROOT,
-            env=child_environ(environ_for(bank, database_url)),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),
-        )
-        os.close(theirs)
-        seen = read_until(ours, b"Password (not shown): ")
-        os.write(ours, PASSWORD.encode() + b"\n")
-        seen += read_until(ours, b"The same again: ")
-        os.write(ours, second.encode() + b"\n")
-        seen += read_until(ours, b"can log in" if status == 0 else b"nothing was changed")
-        assert process.wait(WAIT_S) == status
-        os.close(ours)
-        assert PASSWORD.encode() not in seen
+def test_nobody_is_asked_for_the_password_of_somebody_else(app: Flask) -> None:
+    refused = flask(app, "team", "add", "sam@team.example")
+    assert refused.exit_code == 2
+    assert "Missing option '--password-stdin'" in refused.output
+    assert flask(app, "team", "list").output == ""
 
 
 # Settings

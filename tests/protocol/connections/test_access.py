@@ -15,19 +15,23 @@ from bunqflask.models import (
     ConsentAttempt,
     Factor,
     FactorKind,
+    Invitation,
     Login,
     MemberNotice,
     MonetaryAccount,
     NoticeKind,
+    TeamMember,
+    TeamRole,
 )
 from bunqflask.models.payments import ACCOUNT_BITS
+from bunqflask.services.principal import OPERATOR
 from bunqflask.services.sync import connection_sync
-from bunqflask.services.team import notices
+from bunqflask.services.team import invitations, members, notices
 from bunqflask.web import marks
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import upload
 from tests.support import rows
-from tests.support.apps import ThreadSite, sign_in
+from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.consents import connect, start
@@ -41,6 +45,10 @@ PUBLIC = {
     "passkeys.login_options",
     "consent.callback",
     "consent.link",
+    "invitations.welcome",
+    "invitations.accept",
+    "invitations.ask_for_password",
+    "invitations.set_password",
     "health.alive",
     "health.ready",
     "webhooks.receive",
@@ -86,13 +94,15 @@ def sam(site: ThreadSite) -> Browser:
 
 @pytest.fixture
 def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
-    """Ids of what belongs to Robin: a connection, an attempt under way, a login."""
+    """Ids of what belongs to Robin: a connection, an attempt under way, a login, an invitation, and Robin's own."""
     connect(robin, bank)
     start(robin)
     connection_id = rows.connection(site.app).id
     with rows.behind(site.app):
-        login_id = rows.logins()[0].id
-        browser_id, factor_id, notice_id = add_of_settings(rows.logins()[0].member_id)
+        login_id, member_id = rows.logins()[0].id, rows.logins()[0].member_id
+        invitations.invite(members.require("robin@example.com"), "Kim", members.Terms(role=TeamRole.MEMBER))
+        [invitation] = invitations.list_open(OPERATOR)
+        browser_id, factor_id, notice_id = add_of_settings(member_id)
         connection_sync.run(connection_id, patience_s=30)
         payment_id = rows.payment_ids()[0]
     jodi = session_of(bank, JODI)
@@ -106,6 +116,8 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         "browser_id": browser_id,
         "factor_id": factor_id,
         "notice_id": notice_id,
+        "member_id": member_id,
+        "invitation_id": invitation.id,
         "monetary_account_id": MAIN,
         "payment_row_id": payment_id,
         "attachment_id": file_id,
@@ -141,7 +153,8 @@ def snapshot(site: ThreadSite) -> list[object]:
     return [
         (stored.id, stored.state, stored.shared_at, stored.access_token_sealed),
         (attempt.id, attempt.step, attempt.link_browser_hash),
-        [rows.count(site.app, model) for model in (Connection, ConsentAttempt, MonetaryAccount)],
+        [rows.count(site.app, model) for model in (Connection, ConsentAttempt, Invitation, MonetaryAccount)],
+        rows.count(site.app, TeamMember, role=TeamRole.OWNER, locked_at=None),
     ]
 
 
@@ -183,6 +196,7 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
     before = snapshot(site)
     bank.forget_calls()
     absent = {**ids, "connection_id": 10**6, "attempt_id": "f" * 32, "payment_row_id": 10**9}
+    absent |= {"member_id": 10**6, "invitation_id": 10**6, "login_id": 10**6}
     for rule, nothing in zip(rules(site, ids), rules(site, absent), strict=True):
         if not rule.is_about_a_row or rule.endpoint in PUBLIC:
             continue
@@ -190,7 +204,10 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
         if rule.endpoint in OF_SETTINGS:
             assert page.status == 200
             continue
-        assert (page.status, NOT_HERE in page.text) == (404, True), rule
+        if rule.path.startswith("/team/"):
+            assert (page.status, "Your role doesn’t allow this" in page.text) == (403, True), rule
+        else:
+            assert (page.status, NOT_HERE in page.text) == (404, True), rule
         assert "Jodi" not in page.html
         other = visit(sam, nothing)
         assert without_reference(other.html) == without_reference(page.html), "what is not theirs looks like nothing"
@@ -245,12 +262,15 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
 
 @pytest.mark.sqlite_only
 def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[str, object], robin: Browser) -> None:
-    erasing = ("connections.disconnect", "login.log_out", "settings.end_login")
+    erasing = ("connections.disconnect", "login.log_out", "settings.end_login", "people.end_login")
+    # Robin cannot remove themselves.
+    ids |= {"member_id": add_member(site.app, "kim@example.com")}
+    by_token = ("consent.callback", "consent.link", "invitations.welcome", "invitations.ask_for_password")
     for rule in rules(site, ids):
         if rule.method == "GET":
             page = robin.get(rule.path)
-            assert page.status < 400 or rule.endpoint in ("consent.callback", "consent.link"), rule
-        elif rule.endpoint not in erasing and rule.endpoint not in PUBLIC:
+            assert page.status < 400 or rule.endpoint in by_token, rule
+        elif rule.endpoint not in erasing and rule.endpoint not in PUBLIC and rule.endpoint != "people.remove":
             assert visit(robin, rule).status < 423, rule
 
 

@@ -16,12 +16,14 @@ from bunqflask import clock
 from bunqflask.database import transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, Event, EventKind, RateLimitWindow, TeamMember
+from bunqflask.models import Connection, Event, EventKind, RateLimitWindow, TeamMember, TeamRole
 from bunqflask.services.connections import overview
 from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.principal import OPERATOR
+from bunqflask.services.team import invitations, members
 from tests.protocol.connections.test_access import rules
 from tests.support import rows
-from tests.support.apps import ThreadSite, sign_in
+from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect, start
 
@@ -69,6 +71,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "monetary_account_id": 2083712,
             "payment_row_id": rows.payment_ids()[0],
             "login_id": 1,
+            "member_id": members.add("kim@example.com", "", PASSWORD).id,
+            "invitation_id": 1,
             "attachment_id": 1,
             "token": "no-such-token",
             "filename": "ui.css",
@@ -76,8 +80,12 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
     pages = [rule for rule in rules(site, ids) if rule.method == "GET"]
     # These ask bunq for something, or take up an approval.
     acting = {"notes.index", "notes.file", "consent.callback", "consent.link"}
+    # Tested with a link that exists.
+    acting |= {"invitations.welcome", "invitations.ask_for_password"}
     assert len(pages) > 15
     rows.age_logins(site.app, unused_for=timedelta(minutes=2))
+    with rows.behind(site.app):
+        link = invitations.invite(OPERATOR, "Sam", members.Terms(role=TeamRole.MEMBER))
     with write_lock(site.app):
         for rule in pages:
             if rule.endpoint not in acting:
@@ -85,6 +93,9 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
                 page = robin.get(rule.path)
                 assert page.status == (204 if rule.endpoint == "consent.status" else 200), rule
                 assert time.monotonic() - began < 5, f"{rule} waited for the lock"
+        began = time.monotonic()
+        assert "Join the team" in site.browser().get(link.url).text
+        assert time.monotonic() - began < 5, "an invitation waited for the lock"
     with rows.behind(site.app):
         assert rows.logins()[0].last_seen_at < clock.now() - timedelta(minutes=1), "the touch was left out"
 

@@ -15,7 +15,7 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import csrf, db
 from bunqflask.models import Login, LoginThrottle, TeamMember
-from bunqflask.services.team import members, passwords
+from bunqflask.services.team import passwords
 from tests.support import rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, let_go, sign_in
 from tests.support.browser import Browser, Page
@@ -346,7 +346,7 @@ def test_a_password_reset_while_the_old_one_is_compared_leaves_no_login(
     def reset_meanwhile(password_hash: str | None, password: str) -> bool:
         matches = compare(password_hash, password)
         with rows.behind(live_app.app):
-            members.reset(robin, "another long password")
+            rows.reset_password(robin, "another long password")
         return matches
 
     browser = live_app.browser()

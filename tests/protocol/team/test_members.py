@@ -9,6 +9,7 @@ from sqlalchemy import event
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services.connections import access
+from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import logins, members, offboarding, passwords, throttle
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.services.team.password_change import change_password
@@ -40,13 +41,13 @@ def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatc
 
         def reset_meanwhile(password_hash: str | None, password: str) -> bool:
             monkeypatch.setattr(passwords, "matches", compare)
-            members.reset(ROBIN, "set by the admin")
+            rows.reset_password(ROBIN, "set by the reset")
             return compare(password_hash, password)
 
         monkeypatch.setattr(passwords, "matches", reset_meanwhile)
         with pytest.raises(LoginRefused):
             change_password(login, PASSWORD, "set by the borrower", VISITOR)
-        assert compare(members.require(ROBIN).password_hash, "set by the admin")
+        assert compare(members.require(ROBIN).password_hash, "set by the reset")
         assert logins.find(new.token) is None
 
 
@@ -81,27 +82,13 @@ def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behi
 
     monkeypatch.setattr(offboarding, "_end", connect_meanwhile)
     with rows.behind(site.app):
-        assert offboarding.remove(ROBIN, disconnect=True) == ["Jodi Walker", "Walker Studio B.V."]
+        assert offboarding.remove(OPERATOR, members.require(ROBIN).id, disconnect=True) == [
+            "Jodi Walker",
+            "Walker Studio B.V.",
+        ]
         assert access.list_active() == []
         assert [member.email for member in members.list_all()] == [SAM]
         assert db.session.scalars(db.select(Connection)).all() == []
-
-
-def test_two_who_remove_each_other_leave_one(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    with rows.behind(app):
-        for email in (ROBIN, SAM):
-            members.add(email, "", PASSWORD)
-        held_alone = offboarding._held_alone
-
-        def remove_the_other_meanwhile(member: members.Member) -> dict[int, str]:
-            monkeypatch.setattr(offboarding, "_held_alone", held_alone)
-            offboarding.remove(ROBIN)
-            return held_alone(member)
-
-        monkeypatch.setattr(offboarding, "_held_alone", remove_the_other_meanwhile)
-        with pytest.raises(TeamRefused, match="last team member"):
-            offboarding.remove(SAM)
-        assert [member.email for member in members.list_all()] == [SAM]
 
 
 @pytest.mark.sqlite_only

@@ -10,7 +10,8 @@ from bunqflask import worker
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt
 from bunqflask.services.connections import access
-from bunqflask.services.team import offboarding
+from bunqflask.services.principal import OPERATOR
+from bunqflask.services.team import members, offboarding
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
@@ -57,8 +58,8 @@ def test_ending_them_closes_the_session_and_erases_what_was_read(site: ThreadSit
 
 
 def test_what_another_member_holds_as_well_simply_stays(site: ThreadSite, bank: Bank) -> None:
-    connect(sign_in(site, ROBIN), bank)
     sam = sign_in(site, SAM)
+    connect(sign_in(site, ROBIN), bank)
     connect(sam, bank)
     site.command("team", "remove", ROBIN)
     assert "Jodi Walker" in sam.get("/").text
@@ -97,7 +98,7 @@ def test_a_member_who_is_removed_while_they_come_back_from_bunq_gets_a_page_and_
     while rows.count(site.app, BunqSession) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     with site.app.app_context():
-        offboarding.remove(ROBIN, disconnect=True)
+        offboarding.remove(OPERATOR, members.require(ROBIN).id, disconnect=True)
         db.session.remove()
     coming_back.join()
     assert (robin.page.status, "This link has already been used" in robin.page.text) == (400, True)

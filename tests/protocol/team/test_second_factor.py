@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bunqflask import clock
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import Browser as BrowserRow
 from bunqflask.models import (
@@ -20,8 +21,10 @@ from bunqflask.models import (
     PendingLogin,
     RecoveryCode,
     TeamMember,
+    TeamRole,
 )
-from bunqflask.services.team import login_steps, members
+from bunqflask.services.principal import OPERATOR
+from bunqflask.services.team import login_steps, members, resets, roles
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.login_steps import NewLogin, NewPendingLogin
 from bunqflask.services.team.throttle import LoginRefused
@@ -213,7 +216,7 @@ def test_a_half_login_ends_after_five_minutes_and_with_a_reset(live_app: ThreadS
     give_password(reset)
     page = reset.page
     with rows.behind(live_app.app):
-        members.reset(ROBIN, "a password from the admin")
+        resets.make(ROBIN)
     reset.page = page
     assert urlsplit(give_code(reset, phone.unused_code()).url).path == "/login"
     assert not is_in(reset)
@@ -295,7 +298,7 @@ def test_trust_ends_with_what_it_rested_on(
         sign_in(live_app, "sam@example.com")
         with rows.behind(live_app.app):
             if ended_by == "reset":
-                members.reset(ROBIN, PASSWORD)
+                resets.use(resets.make(ROBIN).url.rpartition("/")[2], PASSWORD)
             else:
                 robin_id = members.require(ROBIN).id
                 db.session.execute(db.delete(TeamMember).where(TeamMember.id == robin_id))
@@ -446,3 +449,47 @@ def test_who_has_no_factor_reaches_from_a_day_on_only_the_page_that_sets_one_up(
     assert run(args=["team", "second-factor", "--from", "soon"]).exit_code == 2
     run(args=["team", "second-factor", "--optional"])
     assert is_in_with_password(live_app)
+
+
+def test_an_owner_sets_the_day_on_the_page_of_the_team(live_app: ThreadSite, robin: Browser) -> None:
+    sam = sign_in(live_app, "sam@example.com")
+    assert "Required from" not in sam.get("/team").text, "a member sets no rules"
+    today = str(clock.now().astimezone(ZoneInfo("Europe/Amsterdam")).date())
+    for day, words in (("soon", "Nothing was changed"), (today, "Everybody needs a second factor from")):
+        robin.get("/team")
+        page = robin.submit(action="/team/second-factor", second_factor_from=day)
+        assert words in page.text or urlsplit(page.url).path == "/settings/factors"
+    assert not is_in(sam)
+    assert not is_in(robin), "an owner is no exception"
+    set_up(robin, live_app.app)
+    robin.get("/team")
+    page = robin.submit(action="/team/second-factor", second_factor_from="")
+    assert "A second factor is optional now." in page.text
+    fields = dict(sam.get("/settings").form(action="/settings/look")[0].fields)
+    forged = sam.post("/team/second-factor", {**fields, "second_factor_from": today}, {"Origin": live_app.url})
+    assert forged.status == 403
+    assert is_in(sam)
+
+
+def test_who_is_locked_meanwhile_gets_in_with_no_factor(live_app: ThreadSite, phone: AuthenticatorApp) -> None:
+    sign_in(live_app, "sam@example.com")
+    browser = live_app.browser()
+    give_password(browser)
+    page = browser.page
+    with rows.behind(live_app.app):
+        token = browser.session.cookies["bunqflask_login"] or ""
+        roles.change(OPERATOR, members.require("sam@example.com").id, members.Terms(role=TeamRole.OWNER))
+        robin_id = members.require(ROBIN).id
+        db.session.execute(db.update(TeamMember).where(TeamMember.id == robin_id).values(locked_at=clock.now()))
+        db.session.commit()
+        assert login_steps.find_pending(token) is None
+        with pytest.raises(LoginRefused), transaction():
+            login_steps.make_login_within(robin_id, VISITOR)
+    browser.page = page
+    assert urlsplit(give_code(browser, phone.unused_code()).url).path == "/login"
+    assert not is_in(browser)
+    with rows.behind(live_app.app):
+        roles.unlock(OPERATOR, robin_id)
+        roles.lock(OPERATOR, robin_id)
+    assert rows.count(live_app.app, PendingLogin, member_id=robin_id) == 0
+    assert rows.count(live_app.app, BrowserRow, member_id=robin_id) == 0

@@ -137,6 +137,7 @@ def _arguments() -> dict[str, Any]:
         "payment_row_id": payment_id,
         "attempt_id": attempt_id,
         "token": "no-such-token",
+        "member_id": member.id,
         "secret": "no-such-secret",
         "pack_id": 1,
         "now": now,

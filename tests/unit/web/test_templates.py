@@ -1,6 +1,7 @@
 """What every page keeps to: no inline script or style, escaped names, no amount where amounts are hidden."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -15,11 +16,15 @@ from jinja2 import StrictUndefined
 from bunqflask.config import HOME_ZONE
 from bunqflask.models import AttemptStep, FactorKind
 from bunqflask.services.team.factors import MembersFactor
+from bunqflask.services.team.invitations import NewLink
+from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.team.notices import ShownNotice
+from bunqflask.web.team.people import TermsForm
+from bunqflask.web.team.people_presenters import InvitationRow, LoginRow, PersonRow, RolePill
 from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
@@ -171,6 +176,93 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         {"action": "/x", "kept": [(HOSTILE, HOSTILE)], "back": "/", "error": "Wrong", "has_passkey": True},
     ),
 }
+PERSON = PersonRow(
+    id=1,
+    name=NAME,
+    email="a@b.nl",
+    initials="SA",
+    is_you=False,
+    pill=RolePill(kind="neutral", text="Guest until 27 Jan 2027", icon="clock"),
+    rights="Reads what is shared with them",
+    is_locked=True,
+    is_last_owner=False,
+    last_login_at=NOW,
+    shows_last_login=True,
+    change_url="/team/members/1",
+)
+INVITATION = InvitationRow(
+    id=1,
+    label=NAME,
+    role="Guest until 27 Jan 2027",
+    inviter=NAME,
+    created_at=NOW,
+    expires_at=NOW,
+    opened_at=NOW,
+    may_change=True,
+)
+ELSEWHERE = LoginRow(
+    id=1,
+    name=NAME,
+    device="Chrome on Linux",
+    address="::1",
+    created_at=NOW,
+    last_seen_at=NOW,
+    is_this=False,
+    end_url="/team/logins/1/end",
+)
+TERMS: dict[str, Any] = {
+    "roles": [("member", "Member"), ("guest", "Guest")],
+    "guest_days": ("2026-11-28", "2027-11-28"),
+    "form": TermsForm(label="Sam", role="guest"),
+    "refused": TeamRefused("A guest needs a last day.", field="until"),
+}
+TEAM: dict[str, Any] = {
+    "people": [PERSON, replace(PERSON, is_you=True, is_locked=False, is_last_owner=True, last_login_at=None)],
+    "counts": "2 guests",
+    "invitations": [INVITATION, replace(INVITATION, inviter=None, opened_at=None, may_change=False)],
+    "logins": [ELSEWHERE, replace(ELSEWHERE, is_this=True, end_url=None)],
+    "may_invite": True,
+    "sees_all_logins": True,
+    "sets_rules": True,
+    "second_factor_from": NOW.date(),
+    "rights_table": [("Export", ["yes", "yes", "yes", "if allowed"])],
+    **TERMS,
+}
+PAGES |= {
+    "team": ("team/index.html", TEAM),
+    "team of a member": ("team/index.html", TEAM | {"may_invite": False, "refused": None, "invitations": []}),
+    "person": ("team/person.html", {"person": PERSON, "may_lock": True, "may_remove": True, **TERMS}),
+    "remove": (
+        "team/remove.html",
+        {"person": PERSON, "alone": [NAME], "heirs": [PERSON], "refused": None, "chosen": "hand-over"},
+    ),
+    "invited": (
+        "team/invited.html",
+        {
+            "link": NewLink(label=NAME, url="http://localhost:5000/welcome/x", expires_at=NOW),
+            "qr": qr.qr_svg("http://localhost:5000/welcome/x"),
+            "link_stays_here": True,
+        },
+    ),
+    "welcome": (
+        "team/welcome.html",
+        {
+            "token": "x",
+            "invitation": INVITATION,
+            "pill": PERSON.pill,
+            "may_do": ["You can read."],
+            "site": "geld.example.org",
+            "email": "a@b.nl",
+            "name": "Sam",
+            "errors": {"email": "Taken", "new": "Short"},
+            "least": 12,
+        },
+    ),
+    "new password": (
+        "team/password.html",
+        {"token": "x", "person": PERSON, "error": "Short", "least": 12, "member": None},
+    ),
+}
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
 PAGES |= {
     f"disconnect {key}": ("connections/disconnect.html", {"card": card, "database": "postgresql"})
@@ -203,6 +295,7 @@ def render(name: str, *, cookies: str = "", **more: Any) -> str:
     template, context = PAGES[name]
     known: dict[str, Any] = {
         "bank": "local",
+        "rights": {"connect": True, "export": True},
         "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
         "htmx_url": "/assets/htmx.min.js",
     }
@@ -224,6 +317,13 @@ def test_foreign_names_are_escaped_and_cut(name: str) -> None:
     assert "<script>alert" not in page
     assert "\u202e" not in page
     assert "x" * 140 not in page
+
+
+@pytest.mark.parametrize("name", ["home", "empty home"])
+def test_a_guest_is_offered_neither_connecting_nor_exporting(name: str) -> None:
+    page = render(name, rights={"connect": False, "export": False})
+    assert "Connect bunq" not in page
+    assert "/exports.index" not in page
 
 
 @pytest.mark.parametrize("name", PAGES)
