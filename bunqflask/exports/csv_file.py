@@ -2,7 +2,8 @@
 
 For bookkeepers: UTF-8 with a byte order mark, because Excel takes a file without one for its local code page and
 turns "Café" into "CafÃ©"; comma and decimal point as in RFC 4180, which import screens expect. No cell holds a line
-break, and none begins like a formula: an apostrophe stands before `=`, `+`, `-` and `@` in text (amounts are numbers).
+break, and none begins like a formula, at whatever separator a program splits the line: an apostrophe stands before `=`,
+`+`, `-` and `@` in text (amounts are numbers).
 
 https://www.rfc-editor.org/rfc/rfc4180 · https://owasp.org/www-community/attacks/CSV_Injection
 """

@@ -4,18 +4,17 @@ import re
 import unicodedata
 from typing import BinaryIO
 
-# Control characters, marks that turn the direction of writing, what XML forbids, and what nobody sees.
-_DROPPED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069"
-    "\ufdd0-\ufdef\ufeff\ufffe\uffff]"
-)
+from bunqflask import invisible
+
 _SPACES = re.compile(r"\s+")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_SWIFT = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]+")
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}")
-# A spreadsheet takes text that begins like this for a formula; the wide forms too, once an input method folds them.
-_FORMULA_STARTS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+# A spreadsheet takes a cell that begins like this for a formula; the wide forms too, once an input method folds them.
+# It begins a cell where its own separator stands, whatever the file's is: the Dutch and the German Excel take ";".
+# Quotes and spaces before it may vanish when the cell is read.
+_FORMULA = re.compile("(^|[;|,\t])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
 # Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in SWIFT's set.
 _LIKENESS = str.maketrans(
@@ -30,10 +29,10 @@ _LIKENESS = str.maketrans(
 
 
 def plain(text: str) -> str:
-    """Return text as one line: no control characters, no marks of direction, single spaces."""
+    """Return text as one line: nothing invisible, single spaces."""
     if text.isascii() and text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
         return text
-    return _SPACES.sub(" ", _DROPPED.sub("", whole(text))).strip()
+    return _SPACES.sub(" ", invisible.remove(whole(text))).strip()
 
 
 def whole(text: str) -> str:
@@ -42,9 +41,8 @@ def whole(text: str) -> str:
 
 
 def guarded(text: str) -> str:
-    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running it as a formula."""
-    text = plain(text)
-    return "'" + text if text[:1] in _FORMULA_STARTS else text
+    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula."""
+    return _FORMULA.sub(r"\1'", plain(text))
 
 
 def _latin(text: str) -> str:

@@ -23,8 +23,9 @@ ARROWS: dict[str, set[str]] = {
     "digest": set(),
     "i18n": set(),
     "extensions": set(),
-    "bunq": set(),
-    "exports": set(),
+    "invisible": set(),
+    "bunq": {"invisible"},
+    "exports": {"invisible"},
     "sandbox": set(),
     "database": {"clock", "extensions"},
     "models": {
@@ -123,6 +124,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "web": {
         "database.storage",
+        "invisible",
         "clock",
         "config",
         "i18n",

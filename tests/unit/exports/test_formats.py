@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import openpyxl
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bunqflask.exports import xlsx
 from bunqflask.exports.camt053 import NAMESPACE
@@ -75,6 +76,21 @@ def test_no_csv_cell_is_a_formula_or_has_a_line_break(text: str) -> None:
     (row,) = rows_of(of)
     assert not any(value[:1] in "=+-@＝＋－＠\t\r" for value in row.values() if value)
     assert not any(set(value) & set("\r\n\t\0") for value in row.values())
+
+
+@given(st.one_of(texts, st.text(alphabet=";|,\t\n\r \"'=+-@a1")))
+def test_no_program_finds_a_formula_whatever_separator_it_takes(text: str) -> None:
+    of = statement(
+        [entry(amount="-7.25", counterparty_name=text, counterparty_iban=text, description=text, kind=text)],
+        account=account(name=text, iban=text),
+    )
+    content = written("csv", of).decode("utf-8-sig")
+    for separator in ",;|\t":
+        for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
+            for cell in row:
+                read = cell.strip(' "')
+                # Our own amounts begin with a minus, and are numbers.
+                assert not read.startswith(tuple("=+-@＝＋－＠")) or read == "-7.25", (separator, cell)
 
 
 def test_csv_takes_several_accounts_below_one_head() -> None:
