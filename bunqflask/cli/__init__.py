@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
+from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
@@ -22,6 +23,8 @@ COMMANDS: tuple[click.Command, ...] = (
     team_cli,
     secrets_cli,
     worker_command,
+    backup_command,
+    restore_command,
 )
 
 

@@ -40,6 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "services.policy": {"models", "services.principal"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.key_rotation": {"extensions", "database"},
+    "services.backups": {"clock", "extensions", "database"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
     "services.health_report": {
         "clock",
