@@ -206,11 +206,11 @@ def _sandbox_command(binds: list[str]) -> list[str]:
 
 
 def _app_command(binds: list[str]) -> list[str]:
-    return [*_gunicorn(binds), "--workers", "2", "--threads", "8", "wsgi:app"]
+    return [*_gunicorn(binds), "wsgi:app"]
 
 
 def _gunicorn(binds: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
 
 

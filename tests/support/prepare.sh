@@ -26,6 +26,8 @@ if [ "${CI:-}" = "true" ]; then
     have node && have npm || wanted="$wanted npm" # brings Node along
     have git || wanted="$wanted git"
     have hledger || wanted="$wanted hledger"
+    have nginx || wanted="$wanted nginx" # these two check the configurations in docs/
+    have caddy || wanted="$wanted caddy"
 fi
 [ -n "$wanted" ] || exit 0
 

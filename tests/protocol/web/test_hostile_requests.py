@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from flask import Flask
 
 from tests.support.apps import GunicornSite
 
@@ -50,3 +51,32 @@ def test_an_odd_request_is_answered_and_is_no_mistake_of_ours(gunicorn_app: Guni
         assert b"Content-Security-Policy: default-src 'none'" in head, kind
         assert b"<h1" in page, kind
     assert "Traceback" not in gunicorn_app.log
+
+
+def test_no_header_moves_the_app_to_another_path(gunicorn_app: GunicornSite) -> None:
+    gunicorn_app.start(workers=1, threads=2)
+    for header in (b"SCRIPT_NAME: /foo", b"PATH_INFO: /readyz", b"Script-Name: /foo", b"REMOTE_USER: robin"):
+        head, _, page = send(gunicorn_app, b"GET /login", header + b"\r\n", b"").partition(b"\r\n\r\n")
+        assert head.split()[1] == b"200", (header, head)
+        assert b"/foo" not in page, header
+
+
+def test_the_access_log_holds_no_query_and_no_secret_of_an_address(gunicorn_app: GunicornSite, app: Flask) -> None:
+    gunicorn_app.start("--access-logfile", "-", workers=1, threads=2)
+    begins = [rule.rule.split("<")[0] for rule in app.url_map.iter_rules() if "<token>" in rule.rule]
+    assert {"/c/", "/bunq/hook/"} <= set(begins)
+    for begin in begins:
+        send(gunicorn_app, f"GET {begin}token-of-somebody?q=iban".encode(), b"", b"")
+    for path in (
+        "/oauth/callback?code=bunqs-code&state=ours",
+        "/payments?q=therapist",
+        "/login?next=/payments%3Fq=doctor",
+    ):
+        send(gunicorn_app, f"GET {path}".encode(), b"Referer: http://localhost/payments?q=clinic\r\n", b"")
+    gunicorn_app.stop()
+    log = gunicorn_app.log
+    for begin in begins:
+        assert f"GET {begin}*** HTTP/1.1" in log
+    assert "GET /oauth/callback HTTP/1.1" in log
+    for secret in ("token-of", "iban", "bunqs-code", "ours", "therapist", "doctor", "clinic"):
+        assert secret not in log, secret
