@@ -79,7 +79,8 @@ def _content_security_policy(config: Config) -> str:
     bunq = "{0.scheme}://{0.netloc}".format(urlsplit(config.BUNQ_OAUTH_AUTHORIZE_URL))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"form-action 'self' {bunq}; frame-ancestors 'none'; base-uri 'none'"
+        f"form-action 'self' {bunq}; frame-ancestors 'none'; base-uri 'none'; "
+        "report-to csp"
     )
 
 
@@ -92,8 +93,11 @@ def _headers(config: Config) -> list[tuple[str, str]]:
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Reporting-Endpoints": f'csp="{config.PUBLIC_URL}/reports"',
+        "X-Robots-Tag": "noindex",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
     }
     if config.is_https:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+        subdomains = "; includeSubDomains" if config.HSTS_SUBDOMAINS == "yes" else ""
+        headers["Strict-Transport-Security"] = f"max-age=31536000{subdomains}"
     return list(headers.items())
