@@ -68,6 +68,7 @@ def _sync(connection_id: Target) -> None:
 
 def _delete_old_rows() -> None:
     throttle.delete_expired()
+    attempts.delete_old()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))
