@@ -75,6 +75,7 @@ def _run(config: Config) -> None:
     simulated = config.BUNQ_ENVIRONMENT == "local"
     if simulated:
         _lock("sandbox", "The local bunq")
+        _name_sandbox(config.BUNQ_API_URL)
     sandbox_binds = _addresses("BUNQ_API_URL", config.BUNQ_API_URL) if simulated else []
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
     with running_together(ROOT, INSTANCE) as servers:
@@ -214,11 +215,17 @@ def _gunicorn(binds: list[str]) -> list[str]:
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
 
 
+def _name_sandbox(url: str) -> None:
+    """Let the stand-in answer to the name under which it is reached."""
+    os.environ.setdefault("SANDBOX_HOSTS", urlsplit(url).hostname or "")
+
+
 def _become_sandbox(url: str) -> None:
     """Turn this process into the stand-in; its log is the terminal."""
     os.set_inheritable(_lock("sandbox", "The local bunq"), True)
     command = _sandbox_command(_addresses("BUNQ_API_URL", url))
     say(f"The local bunq answers at {url} (Ctrl-C stops it).")
+    _name_sandbox(url)
     os.chdir(ROOT)
     os.execv(command[0], command)  # noqa: S606 - our own command, no shell
 

@@ -20,12 +20,14 @@ class Settings:
 
     `database` is a path or ":memory:". `token` opens the control pages to other machines; without it they
     answer on loopback only. `caller_address` is where every call seems to come from; nothing means where it does.
+    `hosts` are names that it answers to beside those of this machine and numeric addresses.
     `history` is how many payments lie in the past of a new bank's two main accounts.
     Times ending in `_s` are seconds.
     """
 
     database: str = ":memory:"
     token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
     history: int = 0
 
     rate_limits: Literal["classic", "new", "off"] = "classic"
@@ -41,7 +43,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN`, `SANDBOX_HISTORY` and `SANDBOX_<SWITCH>`.
+        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN`, `SANDBOX_HOSTS`, `SANDBOX_HISTORY` and `SANDBOX_<SWITCH>`.
 
         A bank for people has a past; one that a test makes has none unless it asks.
 
@@ -50,6 +52,7 @@ class Settings:
         given: dict[str, Any] = {
             "database": environ.get("SANDBOX_DATABASE") or "instance/sandbox.sqlite3",
             "token": environ.get("SANDBOX_TOKEN") or None,
+            "hosts": tuple(name.strip() for name in environ.get("SANDBOX_HOSTS", "").split(",") if name.strip()),
             "history": int(environ.get("SANDBOX_HISTORY") or 300),
         }
         for name in SWITCHES:
