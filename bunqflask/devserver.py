@@ -75,6 +75,7 @@ def _run(config: Config) -> None:
     simulated = config.BUNQ_ENVIRONMENT == "local"
     if simulated:
         _lock("sandbox", "The local bunq")
+        _name_sandbox(config.BUNQ_API_URL)
     sandbox_binds = _addresses("BUNQ_API_URL", config.BUNQ_API_URL) if simulated else []
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
     with running_together(ROOT, INSTANCE) as servers:
@@ -206,12 +207,17 @@ def _sandbox_command(binds: list[str]) -> list[str]:
 
 
 def _app_command(binds: list[str]) -> list[str]:
-    return [*_gunicorn(binds), "--workers", "2", "--threads", "8", "wsgi:app"]
+    return [*_gunicorn(binds), "wsgi:app"]
 
 
 def _gunicorn(binds: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
+
+
+def _name_sandbox(url: str) -> None:
+    """Let the stand-in answer to the name under which it is reached."""
+    os.environ.setdefault("SANDBOX_HOSTS", urlsplit(url).hostname or "")
 
 
 def _become_sandbox(url: str) -> None:
@@ -219,6 +225,7 @@ def _become_sandbox(url: str) -> None:
     os.set_inheritable(_lock("sandbox", "The local bunq"), True)
     command = _sandbox_command(_addresses("BUNQ_API_URL", url))
     say(f"The local bunq answers at {url} (Ctrl-C stops it).")
+    _name_sandbox(url)
     os.chdir(ROOT)
     os.execv(command[0], command)  # noqa: S606 - our own command, no shell
 

@@ -72,6 +72,7 @@ def _delete_old_rows() -> None:
     browsers.delete_unused()
     invitations.delete_expired()
     resets.delete_expired()
+    attempts.delete_old()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

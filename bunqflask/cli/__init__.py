@@ -8,6 +8,7 @@ import click
 from flask import Flask
 
 from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
+from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
@@ -23,6 +24,8 @@ COMMANDS: tuple[click.Command, ...] = (
     team_cli,
     secrets_cli,
     worker_command,
+    backup_command,
+    restore_command,
 )
 
 

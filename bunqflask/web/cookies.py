@@ -27,7 +27,12 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def set_login(response: Response, token: str | None) -> None:
-    """Put the login's token into its cookie, or delete the cookie. How long the login lives is decided by its row."""
+    """Put the login's token into its cookie, or delete the cookie. How long the login lives is decided by its row.
+
+    With the cookie goes what the browser has kept of our pages.
+    """
+    if token is None:
+        response.headers["Clear-Site-Data"] = '"cache"'
     _set(response, current_app.config["LOGIN_COOKIE_NAME"], token or "", max_age=None if token else 0)
 
 

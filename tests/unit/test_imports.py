@@ -23,8 +23,9 @@ ARROWS: dict[str, set[str]] = {
     "digest": set(),
     "i18n": set(),
     "extensions": set(),
-    "bunq": set(),
-    "exports": set(),
+    "invisible": set(),
+    "bunq": {"invisible"},
+    "exports": {"invisible"},
     "sandbox": set(),
     "database": {"clock", "extensions"},
     "models": {
@@ -39,6 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "services.policy": {"extensions", "i18n", "models", "services.principal"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.key_rotation": {"extensions", "database"},
+    "services.backups": {"clock", "extensions", "database"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
     "services.health_report": {
         "clock",
@@ -123,6 +125,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "web": {
         "database.storage",
+        "invisible",
         "clock",
         "config",
         "i18n",

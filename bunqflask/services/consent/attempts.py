@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, bindparam, or_, select, update
+from sqlalchemy import CursorResult, Select, bindparam, delete, null, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -45,6 +45,11 @@ from bunqflask.services.principal import Principal
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
 KEEP_TRYING = timedelta(minutes=60)
+# A member's links that wait at the same time, and ended attempts that are kept at all.
+MOST_WAITING = 20
+MOST_ENDED = 50
+_KEPT = timedelta(days=30)
+_SECRETS_KEPT = timedelta(days=1)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
 OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
@@ -91,6 +96,7 @@ def start(principal: Principal, *, renews_connection_id: int | None = None) -> s
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
     with transaction():
+        _make_room(principal.id)
         attempt = ConsentAttempt(
             id=uuid.uuid4().hex,
             environment=current_app.config["BUNQ_ENVIRONMENT"],
@@ -261,6 +267,15 @@ def end_all_overdue() -> None:
         _end_overdue(attempt)
 
 
+def delete_old() -> None:
+    """Delete attempts that ended long ago, and what is secret in them much earlier."""
+    now, ended = clock.now(), ConsentAttempt.step.not_in(OPEN_STEPS)
+    with transaction():
+        db.session.execute(delete(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _KEPT))
+        secrets_of = update(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _SECRETS_KEPT)
+        db.session.execute(secrets_of.values(link_token_sealed=None, access_token_sealed=None, accounts=null()))
+
+
 def deadline(attempt: ConsentAttempt | AttemptProgress) -> datetime | None:
     """Return until when the attempt stays in its present step, or None at its end."""
     lives = {AttemptStep.EXCHANGING: _EXCHANGE, AttemptStep.CONNECTING: KEEP_TRYING, AttemptStep.CONFIRM: HOLD}
@@ -311,6 +326,17 @@ def reload(attempt: ConsentAttempt) -> None:
         db.session.refresh(attempt)
     except InvalidRequestError:
         raise ConsentStateMismatch from None
+
+
+def _make_room(member_id: int) -> None:
+    """Cancel the member's oldest waiting attempts, and delete the oldest ended ones, before there are too many."""
+    ours = select(ConsentAttempt).where(ConsentAttempt.member_id == member_id)
+    waiting = ours.where(ConsentAttempt.step == AttemptStep.WAITING).order_by(ConsentAttempt.created_at.desc())
+    for attempt in list(db.session.scalars(waiting.offset(MOST_WAITING - 1))):
+        end_within(attempt, AttemptStep.WAITING, AttemptStep.CANCELLED)
+    ended = ours.where(ConsentAttempt.step.not_in(OPEN_STEPS)).order_by(ConsentAttempt.step_since.desc())
+    too_many = ended.offset(MOST_ENDED).with_only_columns(ConsentAttempt.id)
+    db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.id.in_(too_many)))
 
 
 def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:

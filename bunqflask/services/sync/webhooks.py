@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from flask import current_app
@@ -25,7 +26,7 @@ from bunqflask.bunq.resources import whole
 from bunqflask.bunq.untrusted import read_json
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.database.leases import LeaseLost
-from bunqflask.database.transactions import emit, transaction
+from bunqflask.database.transactions import emit, release, transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, EventKind, Installation, MonetaryAccount
@@ -94,8 +95,11 @@ def remove(connection_id: int) -> None:
             again.callbacks_set_at = again.callback_hash = again.callback_token = None
 
 
-def receive(token: str, body: bytes, *, signature: str | None, address: str) -> None:
+def receive(token: str, read_body: Callable[[], bytes], *, signature: str | None, address: str) -> None:
     """Request a sync of what a callback may mean. Repeats and bursts change nothing.
+
+    A stranger's body is not read, because it may come slowly, and writes nothing. A known one is not read within a
+    transaction, for the same reason.
 
     :raises CallbackRefused: its address belongs to no connection, or it does not come from bunq.
     """
@@ -105,6 +109,11 @@ def receive(token: str, body: bytes, *, signature: str | None, address: str) -> 
     connection = db.session.scalars(query).one_or_none()
     if connection is None:
         raise CallbackRefused("no connection has this address")
+    release()
+    body = read_body()
+    connection = db.session.get(Connection, connection.id)
+    if connection is None:
+        raise CallbackRefused("its connection was erased meanwhile")
     if signature is not None and not _is_signed_by_bunq(connection, body, signature):
         raise CallbackRefused(f"its signature is not bunq's, for connection {connection.id}")
     connection_id, account_id = connection.id, _account_id(body)

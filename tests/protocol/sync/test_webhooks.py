@@ -1,6 +1,8 @@
 """bunq's callbacks: set beside others' and taken away again; a hint that wakes us, never data."""
 
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -237,3 +239,20 @@ def _pay(connection: Connection, account_id: int) -> None:
         bunq._call(
             lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload)
         )
+
+
+@pytest.mark.sqlite_only
+def test_a_strangers_callback_is_answered_while_another_process_writes(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    with closing(sqlite3.connect(site.environ["DATABASE_URL"].removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = requests.post(f"{site.url}/bunq/hook/guessed", data=b"x" * 100_000, timeout=5)
+        other.rollback()
+    assert answer.status_code == 404
+
+
+def test_a_callback_that_is_too_long_is_refused(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert requests.post(hook_address(site.app), data=b" " * 70_000, timeout=10).status_code == 413
+    assert not due(site.app)

@@ -34,7 +34,7 @@ def robin(site: ThreadSite, bank: Bank) -> Browser:
 
 
 def test_an_erasure_asks_for_the_password_and_keeps_what_was_chosen(site: ThreadSite, robin: Browser) -> None:
-    robin.get(robin.get("/").link("Disconnect"))
+    robin.get("/connections/1/disconnect")
     page = robin.submit(button="Disconnect", data="erase")
     assert ASKED in page.text
     assert rows.connection(site.app).state == ConnectionState.ACTIVE
