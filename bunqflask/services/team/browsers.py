@@ -83,7 +83,7 @@ def record_within(member_id: int, visitor: Visitor, *, trust: bool) -> RecordedB
         browser_id = row.id
     else:
         browser_id = known.id
-        seen = {"last_seen_at": now, "user_agent": visitor.user_agent[:300]}
+        seen = {"last_seen_at": now, "user_agent": visitor.user_agent[:300], "token_hash": digest(token)}
         db.session.execute(update(Browser).where(Browser.id == browser_id).values(**seen))
     if visitor.browser_token:
         # Of other members who use the same browser too: it has one cookie.
