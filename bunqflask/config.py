@@ -70,7 +70,7 @@ class Config:
     BUNQ_CALL_LIMITS: Literal["classic", "off"] = "classic"
     # where bunq's callbacks may come from; empty: from anywhere, as bunq says that its addresses may change
     BUNQ_CALLBACK_NETWORKS: tuple[Network, ...] = ()
-    # whether browsers are told to use https for all names below this site's as well
+    # whether browsers shall use https for all names below this site's as well
     HSTS_SUBDOMAINS: Literal["yes", "no"] = "yes"
     # the address, https: or mailto:, for people who found a vulnerability
     SECURITY_CONTACT: str = ""

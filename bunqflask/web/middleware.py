@@ -65,7 +65,7 @@ class _Body:
         self._until_s = time.monotonic() + _BODY_WITHIN_S
 
     def read(self, size: int = -1) -> bytes:
-        # Ends the reading whoever does it, and however slowly the bytes come.
+        # Ends the reading, however slowly the bytes come.
         end = threading.Timer(max(self._until_s - time.monotonic(), 0), give_up_body, [self._environ])
         end.daemon = True
         end.start()

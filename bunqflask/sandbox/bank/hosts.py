@@ -1,4 +1,4 @@
-"""Which names the sandbox answers to: those of this machine, every numeric address, and those it is told.
+"""Which names the sandbox answers to: those of this machine, every numeric address, and those in SANDBOX_HOSTS.
 
 A page on another site can make its own name point to 127.0.0.1 (DNS rebinding). The browser then takes the sandbox for
 that site and lets the page read and press everything, but it still sends the site's name as Host.

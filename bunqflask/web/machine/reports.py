@@ -1,6 +1,6 @@
 """What browsers report of pages that broke the Content-Security-Policy: one line in the log for each kind and day.
 
-Anybody can send such a report, so nothing is stored, and what is kept in memory is bounded.
+Anybody can send such a report, so nothing is stored, and memory is bounded.
 
 https://www.w3.org/TR/reporting-1/ · https://www.w3.org/TR/CSP3/#reporting
 """

@@ -100,7 +100,13 @@ def test_caddy_refuses_a_wrong_configuration(tmp_path: Path) -> None:
 
 def _units() -> dict[str, str]:
     found = (re.match(r"# /etc/systemd/system/(\S+)\n", block.text) for block in documents.blocks_in("ini"))
-    return {match[1]: match.string for match in found if match}
+    return {match[1]: match.string for match in found if match and match[1].endswith(".service")}
+
+
+def _keys_apart() -> str:
+    """Return the part of a unit that hands it the keys as credentials."""
+    [found] = [block.text for block in documents.blocks_in("ini") if "service.d/keys.conf" in block.text]
+    return found
 
 
 def _check_units(units: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -122,6 +128,33 @@ def test_systemd_refuses_a_wrong_unit(tmp_path: Path) -> None:
     assert "ProtectHouse" in _check_units({"bunqflask.service": wrong}, tmp_path).stderr
 
 
+def test_systemd_accepts_the_units_that_get_their_keys_as_credentials(tmp_path: Path) -> None:
+    units = {name: text.replace("[Install]", f"{_keys_apart()}\n[Install]") for name, text in _units().items()}
+    checked = _check_units(units, tmp_path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    named = set(re.findall(r"(\w+)=%d/([\w-]+)", _keys_apart()))
+    assert named == {("SECRET_KEY_FILE", "secret-key"), ("ENCRYPTION_KEYS_FILE", "encryption-keys")}
+    for _setting, file in named:
+        assert f"LoadCredential={file}:/etc/bunqflask/{file}\n" in _keys_apart()
+
+
+def _exposure(text: str, folder: Path) -> float:
+    """Return how much systemd says that a unit may do, from 0 to 10."""
+    (folder / "measured.service").write_text(text, encoding="utf-8")
+    program = _program("systemd-analyze")
+    done = _run(program, "security", "--offline=true", "--no-pager", folder / "measured.service", cwd=folder)
+    found = re.search(r"Overall exposure level for measured\.service: ([0-9.]+)", done.stdout)
+    assert found is not None, done.stderr
+    return float(found[1])
+
+
+def test_the_units_may_do_little(tmp_path: Path) -> None:
+    for name, text in _units().items():
+        assert _exposure(text, tmp_path) <= 2.0, name
+    bare = "[Service]\nUser=bunqflask\nExecStart=/bin/true\n"
+    assert _exposure(bare, tmp_path) > 8.0, "the scale is understood"
+
+
 def test_the_worker_starts_after_the_app_has_migrated_the_database() -> None:
     units = _units()
     assert "ExecStartPre=/srv/bunqflask/.venv/bin/flask --app wsgi db upgrade\n" in units["bunqflask.service"]
@@ -130,11 +163,15 @@ def test_the_worker_starts_after_the_app_has_migrated_the_database() -> None:
 
 def test_both_units_are_hardened_alike() -> None:
     hardened = [
-        {line for line in text.splitlines() if re.match(r"Protect|Restrict|Private|NoNew|Lock|Capab|UMask|Read", line)}
+        {
+            line
+            for line in text.splitlines()
+            if re.match(r"Pro[ct]|Restrict|Private|NoNew|Lock|Capab|UMask|Read|Memory|System|Remove|Limit", line)
+        }
         for text in _units().values()
     ]
     assert hardened[0] == hardened[1]
-    assert len(hardened[0]) > 15
+    assert len(hardened[0]) > 25
 
 
 def test_the_key_commands_make_keys_that_the_app_accepts(tmp_path: Path) -> None:
