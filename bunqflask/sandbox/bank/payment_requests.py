@@ -20,9 +20,8 @@ from bunqflask.sandbox.bank.wire import Refusal, amount
 # The kind of item of a request on the side of the one who asks.
 INQUIRY = "request_inquiry"
 
-# The sugar daddy pays up to this many cents, shortly after he is asked.
+# The sugar daddy pays up to this many cents, before the next call: clients look at once.
 SUGAR_LIMIT = 50000
-SUGAR_DELAY_S = 0.2
 SUGAR_EMAIL = "sugardaddy@bunq.com"
 
 # bunq names no lifetime of requests; this one is invented, after that of payment links.
@@ -85,8 +84,8 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
     kept = read_request(store, account, body)
     kind, value, name = payments.read_pointer(body.get("counterparty_alias"))
     other = accounts.find(store, kind, value)
-    if other is not None and other.owner == account.owner:
-        raise wire.invalid("Nobody can ask himself.")
+    if other is not None and other.id == account.id:
+        raise wire.invalid("An account cannot ask itself.")
     sees: Json = {"account": other.id} if other else {"iban": value if kind == "IBAN" else None, "name": name or value}
     inquiry = store.insert(
         INQUIRY,
@@ -110,7 +109,7 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
         store.save(inquiry, touch=False)
         _tell_response(bank, response, "REQUEST_RESPONSE_CREATED", action="CREATE")
         if people.by_id(store, other.owner or 0).body["email"] == SUGAR_EMAIL:
-            bank.later("sugar_daddy", SUGAR_DELAY_S, {"response_id": response.id})
+            bank.later("sugar_daddy", 0, {"response_id": response.id})
     bank.later("request_expires", LIFETIME_S, {"inquiry_id": inquiry.id})
     return inquiry
 

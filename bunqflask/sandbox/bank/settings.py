@@ -33,6 +33,10 @@ class Settings:
     oauth_variant: Literal["both", "A", "B"] = "both"
     denial: Literal["redirect", "stay"] = "redirect"
     permitted_ips_enforced: bool = False
+    request_ids_enforced: bool = False
+    user_agent_enforced: bool = False
+    second_line_enforced: bool = False
+    card_wrapper: Literal["Card", "typed"] = "Card"
     caller_address: str = ""
     session_timeout_s: int = 604800
     code_lifetime_s: int = 600
@@ -70,6 +74,10 @@ SWITCHES: dict[str, tuple[str, ...] | type[bool] | type[int] | type[str]] = {
     "oauth_variant": ("both", "A", "B"),
     "denial": ("redirect", "stay"),
     "permitted_ips_enforced": bool,
+    "request_ids_enforced": bool,
+    "user_agent_enforced": bool,
+    "second_line_enforced": bool,
+    "card_wrapper": ("Card", "typed"),
     "caller_address": str,
     "session_timeout_s": int,
     "code_lifetime_s": int,
