@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from bunqflask.sandbox.bank import accounts, cards, events, payments, wire
+from bunqflask.sandbox.bank import accounts, card_payments, cards, events, payments, wire
 from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, id_answer
@@ -361,7 +361,7 @@ def update_code(call: Call, card_id: int, code_id: int) -> Answer:
 def actions(call: Call) -> Answer:
     """List card transactions of an account."""
     call.require_role("AISP")
-    return call.page("mastercard_action", lambda item: cards.action_shape(call.store, item), account=call.account.id)
+    return call.page("mastercard_action", lambda item: card_payments.action_shape(call.store, item), account=call.account.id)
 
 
 def _action(call: Call, action_id: int) -> Item:
@@ -372,7 +372,7 @@ def _action(call: Call, action_id: int) -> Item:
 @resource.get(A + "/mastercard-action/<int:action_id>")
 def read_action(call: Call, action_id: int) -> Answer:
     """Read one card transaction."""
-    return Answer([cards.action_shape(call.store, _action(call, action_id))])
+    return Answer([card_payments.action_shape(call.store, _action(call, action_id))])
 
 
 @resource.get(A + "/mastercard-action/<int:action_id>/payment")
