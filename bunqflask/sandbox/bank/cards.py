@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from bunqflask.sandbox.bank import accounts, people, wire
+from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.store import Item, Json, Store
 from bunqflask.sandbox.bank.wire import amount
 
@@ -18,6 +19,9 @@ PRODUCTS = {
     "MASTERCARD_TRAVEL": False,
     "MASTERCARD_BUSINESS": False,
     "MASTERCARD_GREEN": False,
+    "MASTERCARD_METAL": False,
+    "MASTERCARD_TRANSLINK": False,
+    "MASTERCARD_CREDIT_PREPAID": False,
     "MASTERCARD_VIRTUAL": True,
     "MASTERCARD_JUNIOR": False,
     "MAESTRO_DEBIT": False,
@@ -31,7 +35,8 @@ STATUSES = ("ACTIVE", "DEACTIVATED", "LOST", "STOLEN", "CANCELLED", "EXPIRED", "
 FINAL = ("LOST", "STOLEN", "CANCELLED", "EXPIRED")
 # A card that arrived; the states between the order and this one are passed over here.
 DELIVERED = ("DELIVERED_TO_CUSTOMER", "VIRTUAL_DELIVERY")
-SECOND_LINE_MAXIMUM = 17
+# What is documented, and the most that a client met at bunq's own sandbox.
+SECOND_LINE_DOCUMENTED, SECOND_LINE_MAXIMUM = 17, 21
 LIFE = timedelta(days=5 * 365)
 
 
@@ -63,10 +68,20 @@ def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any
             "fallback": None,
             "virtual": virtual,
             "pan": {"description": "", "status": "ACTIVE"},
-            "pins": [{"type": "PRIMARY", "routing_type": "MANUAL", "monetary_account_id": account.id}],
+            "pins": [pin(store, "PRIMARY", "MANUAL", account.id)],
             **more,
         }
         return store.insert("card", body, item_id=card_id, owner=user.id, account=account.id)
+
+
+def pin(store: Store, kind: str, routing: str, account_id: int) -> Json:
+    """Make the assignment of an account to one of a card's PINs.
+
+    Its id and times are not in bunq's OpenAPI, but clients that run at bunq rely on them.
+    """
+    now = people.now_text(store)
+    more = {"type": kind, "routing_type": routing, "monetary_account_id": account_id, "status": "ACTIVE"}
+    return {"id": store.next_id(), "created": now, "updated": now, **more}
 
 
 def assign(card: Item, pins: list[Json]) -> None:
@@ -75,7 +90,14 @@ def assign(card: Item, pins: list[Json]) -> None:
     card.account = card.body["account"]
 
 
-def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
+def listed_as(bank: Bank, card: Item) -> str:
+    """Return the name under which a card is read: SDKs expect `Card`, other clients one for each kind of card."""
+    if bank.word("card_wrapper") == "Card":
+        return "Card"
+    return "CardCredit" if "CREDIT" in card.body["product_type"] else "CardDebit"
+
+
+def shape(store: Store, card: Item, wrapper: str) -> Json:
     """Write a card. Never a full number, a security code or a PIN: this bank has none."""
     body = card.body
     account = store.get("monetary_account", body["account"])
@@ -92,7 +114,7 @@ def shape(store: Store, card: Item, wrapper: str = "Card") -> Json:
             "country_permission": body["countries"],
             "label_monetary_account_ordered": label,
             "label_monetary_account_current": label,
-            "pin_code_assignment": [{**each, "status": "ACTIVE"} for each in body["pins"]],
+            "pin_code_assignment": body["pins"],
             "monetary_account_id_fallback": body["fallback"],
             "country": "NL",
             "card_shipment_tracking_url": None,
