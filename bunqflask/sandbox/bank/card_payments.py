@@ -5,6 +5,8 @@ https://doc.bunq.com/api-reference/mastercard-action
 
 from __future__ import annotations
 
+from typing import Any
+
 from bunqflask.sandbox.bank import accounts, events, ledger, payments, people, wire
 from bunqflask.sandbox.bank.bank import Bank, job
 from bunqflask.sandbox.bank.store import Item, Json, Store
@@ -36,18 +38,16 @@ def pay(
     """
     store = bank.store
     account = _payer(store, card, cents)
-    action: Json = {
-        "card_id": card.id,
-        "merchant": merchant,
-        "cents": cents,
-        "city": city,
-        "country": country,
-        "decision": _decide(store, card, account, cents, country, withdrawal=withdrawal),
-        "payment_id": None,
-        "reversal_id": None,
-        "withdrawal": withdrawal,
-        "clearing": None,
-    }
+    action = allowed_body(
+        card_id=card.id,
+        merchant=merchant,
+        cents=cents,
+        city=city,
+        country=country,
+        description=f"{merchant['name']} {city}, {country}",
+        withdrawal=withdrawal,
+    )
+    action["decision"] = _decide(store, card, account, cents, country, withdrawal=withdrawal)
     if action["decision"] == "ALLOWED":
         action |= {"payment_id": _debit(store, account, action), "clearing": "PENDING"}
     item = store.insert("mastercard_action", action, owner=card.owner, account=account.id)
@@ -61,6 +61,15 @@ def pay(
     return item
 
 
+def allowed_body(**facts: Any) -> Json:
+    """Return the body of a card transaction that was allowed.
+
+    `local` is (value, currency) where the merchant took another currency than the account has.
+    """
+    nothing_yet = dict.fromkeys(("payment_id", "reversal_id", "clearing", "local"))
+    return {"decision": "ALLOWED", **nothing_yet, **facts}
+
+
 def _debit(store: Store, account: Item, action: Json) -> int:
     """Move the money of a card payment to the merchant; return the id of the payment."""
     paid, _outside = ledger.move(
@@ -69,7 +78,7 @@ def _debit(store: Store, account: Item, action: Json) -> int:
             debit=account.id,
             credit=ledger.outside(store, account.body["currency"]),
             cents=action["cents"],
-            description=_description(action),
+            description=action["description"],
             debit_sees=action["merchant"],
             credit_sees={"account": account.id},
             type="MASTERCARD",
@@ -77,10 +86,6 @@ def _debit(store: Store, account: Item, action: Json) -> int:
         ),
     )
     return paid
-
-
-def _description(action: Json) -> str:
-    return f"{action['merchant']['name']} {action['city']}, {action['country']}"
 
 
 def reverse(bank: Bank, action: Item) -> int:
@@ -99,7 +104,7 @@ def reverse(bank: Bank, action: Item) -> int:
             debit=ledger.outside(store, account.body["currency"]),
             credit=account.id,
             cents=body["cents"],
-            description=_description(body),
+            description=body["description"],
             debit_sees={"account": account.id},
             credit_sees=body["merchant"],
             type="MASTERCARD",
@@ -174,6 +179,7 @@ def action_shape(store: Store, action: Item) -> Json:
     assert account is not None
     assert card is not None
     money = amount(body["cents"], account.body["currency"])
+    local = money if body["local"] is None else {"currency": body["local"][1], "value": body["local"][0]}
     return {
         "MasterCardAction": {
             "id": action.id,
@@ -181,14 +187,14 @@ def action_shape(store: Store, action: Item) -> Json:
             "updated": action.updated,
             "monetary_account_id": action.account,
             "card_id": card.id,
-            "amount_local": money,
+            "amount_local": local,
             "amount_converted": None,
             "amount_billing": money,
-            "amount_original_local": money,
+            "amount_original_local": local,
             "amount_original_billing": money,
             "amount_fee": amount(0, account.body["currency"]),
             **_decision_shape(body),
-            "description": _description(body),
+            "description": body["description"],
             "authorisation_type": "NORMAL_AUTHORISATION",
             "pan_entry_mode_user": "ATM" if body["withdrawal"] else "ICC",
             "settlement_status": None,

@@ -48,8 +48,8 @@ def possible_names(user: Item) -> list[str]:
     return [f"{first} {last}", f"{first[0]}. {last}", f"{last} {first[0]}."]
 
 
-def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any) -> Item:
-    """Make a card that pays from an account. Members in `more` are the card's own."""
+def order(store: Store, user: Item, account: Item, *, virtual: bool, created: str | None = None, **more: Any) -> Item:
+    """Make a card that pays from an account. Members in `more` are the card's own; `created` is bunq's time."""
     with store.transaction():
         card_id = store.next_id()
         expiry = (store.clock.now() + LIFE).strftime("%Y-%m-28")
@@ -71,7 +71,7 @@ def order(store: Store, user: Item, account: Item, *, virtual: bool, **more: Any
             "pins": [pin(store, "PRIMARY", "MANUAL", account.id)],
             **more,
         }
-        return store.insert("card", body, item_id=card_id, owner=user.id, account=account.id)
+        return store.insert("card", body, item_id=card_id, owner=user.id, account=account.id, created=created)
 
 
 def pin(store: Store, kind: str, routing: str, account_id: int) -> Json:
