@@ -202,15 +202,16 @@ def _is_free(setting: str, host: str, port: int) -> bool:
 
 def _sandbox_command(binds: list[str]) -> list[str]:
     # One process, as its pending consents and faults are in memory; many threads, as faults hold some up.
-    return [*_gunicorn(binds), "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
+    gunicorn = _gunicorn(binds, worker="bunqflask.sandbox.protocol.unreadable.Worker")
+    return [*gunicorn, "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
 
 
 def _app_command(binds: list[str]) -> list[str]:
     return [*_gunicorn(binds), "--workers", "2", "--threads", "8", "wsgi:app"]
 
 
-def _gunicorn(binds: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
+def _gunicorn(binds: list[str], *, worker: str = "gthread") -> list[str]:
+    command = [sys.executable, "-m", "gunicorn", "--worker-class", worker, "--no-control-socket"]
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
 
 
