@@ -203,15 +203,16 @@ def _is_free(setting: str, host: str, port: int) -> bool:
 
 def _sandbox_command(binds: list[str]) -> list[str]:
     # One process, as its pending consents and faults are in memory; many threads, as faults hold some up.
-    return [*_gunicorn(binds), "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
+    gunicorn = _gunicorn(binds, worker="bunqflask.sandbox.protocol.unreadable.Worker")
+    return [*gunicorn, "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
 
 
 def _app_command(binds: list[str]) -> list[str]:
     return [*_gunicorn(binds), "wsgi:app"]
 
 
-def _gunicorn(binds: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
+def _gunicorn(binds: list[str], *, worker: str = "gthread") -> list[str]:
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--worker-class", worker]
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
 
 

@@ -1,4 +1,4 @@
-"""When the payments of a generated history happen: its time range, and the moments in it.
+"""When the payments of a generated history happen: its time range, and the timestamps in it.
 
 The rules are those of history.py.
 """
