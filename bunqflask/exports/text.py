@@ -11,20 +11,18 @@ _DROPPED = re.compile(
 )
 _SPACES = re.compile(r"\s+")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-_NOT_SWIFT = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]+")
+_NOT_ASCII = re.compile(r"[^ -~]+")
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}")
 # A spreadsheet takes text that begins like this for a formula; the wide forms too, once an input method folds them.
 _FORMULA_STARTS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 
-# Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in SWIFT's set.
+# Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in ASCII.
 _LIKENESS = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
-        "Ł": "L", "þ": "th", "Þ": "TH", "ð": "d", "Ð": "D", "ı": "i", "€": "EUR", "£": "GBP", "&": "+", "@": "(at)",
-        "_": "-", "–": "-", "—": "-", "−": "-", "~": "-", "‘": "'", "’": "'", "“": "'", "”": "'", '"': "'", "`": "'",
-        "„": "'", "«": "'", "»": "'", ";": ",", "<": "(", ">": ")", "[": "(", "]": ")", "{": "(", "}": ")",
-        "!": ".", "·": ".", "•": ".",
+        "Ł": "L", "þ": "th", "Þ": "TH", "ð": "d", "Ð": "D", "ı": "i", "€": "EUR", "£": "GBP", "–": "-", "—": "-",
+        "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "·": ".", "•": ".",
     }
 )  # fmt: skip
 
@@ -52,14 +50,11 @@ def _latin(text: str) -> str:
     return "".join(letter for letter in spread if not unicodedata.combining(letter))
 
 
-def swift(text: str) -> str:
-    """Return text in SWIFT's character set "x": accents off, likenesses for signs, a full stop for the rest.
-
-    https://www.swift.com/standards
-    """
-    if text.isascii() and not _NOT_SWIFT.search(text):
+def ascii_text(text: str) -> str:
+    """Return text in ASCII: accents off, likenesses for signs, a full stop for the rest."""
+    if text.isascii():
         return plain(text)
-    return plain(_NOT_SWIFT.sub(".", _latin(text).translate(_LIKENESS)))
+    return plain(_NOT_ASCII.sub(".", _latin(text).translate(_LIKENESS)))
 
 
 def name_part(text: str, *, longest: int) -> str:
@@ -72,25 +67,21 @@ def is_iban(text: str | None) -> bool:
     return text is not None and _IBAN.fullmatch(text) is not None
 
 
-def chunks(text: str, width: int, *, not_first: str = "") -> list[str]:
-    """Cut text into pieces that give it back when joined.
+def cut(text: str, longest: int) -> str:
+    """Return the begin of a text, cut at a space; inside a word only where the text begins with one too long."""
+    if len(text) <= longest:
+        return text
+    end = text.rfind(" ", 1, longest + 1)
+    return text[: end if end > 0 else longest].rstrip()
 
-    No cut beside a space, because readers strip lines, and none before a character of `not_first`, as far as
-    the text has such places.
-    """
-    pieces = []
-    start = 0
-    while len(text) - start > width:
-        end = start + width
-        while end > start and (text[end] == " " or text[end - 1] == " " or text[end] in not_first):
-            end -= 1
-        if end == start:
-            end = start + width
-        pieces.append(text[start:end])
-        start = end
-    if start < len(text):
-        pieces.append(text[start:])
-    return pieces
+
+def pieces(text: str, longest: int) -> list[str]:
+    """Cut a text of single spaces at spaces, which are dropped: readers join the pieces with a space."""
+    found = []
+    while text:
+        found.append(cut(text, longest))
+        text = text[len(found[-1]) :].lstrip()
+    return found
 
 
 class Sink:

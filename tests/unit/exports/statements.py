@@ -178,3 +178,43 @@ def many(count: int, *, text: str = "Bread", **changed: Any) -> Statement:
             )
 
     return replace(statement(**changed), entries=entries)
+
+
+# Names and descriptions as people write them, and as they have troubled importers.
+ODD = (
+    ("Jansen & Zn", "Factuur 2026/0012 klantnr 100-234 SPY*SEPAY RI_8LV69VR 1 NZD = 0.61 en/of #1"),
+    ("Coöperatieve Vereniging tot Behoud van het Oude Ambacht", "RF18539007547034 " + "jaar 2026 lid 12345 " * 12),
+    ("Zoë 🎉", "Feest 🥳 €12,50 – “dank je”"),
+    ("نور الهدى", "دفعة شهر سبتمبر"),
+    ("東京ストア", "注文番号 12345"),
+    ("", ""),
+    ("NAME", "/REMI/ /NAME/ iets :61:2609050905C1000,00NTRFNONREF :86:vals - derde"),
+    ("-streep", "?20abc?30def -}{1: @@ mail@example.org"),
+    ("\"dubbel\" <en> 'enkel'", "back\\slash ^ | ; [x] {y} ~ `z` &amp; ]]>"),
+)
+
+
+def two_months() -> list[Statement]:
+    """Return October and November of two accounts: odd texts, a payment after midnight, a transfer between them."""
+    savings = account(name="Savings", iban="NL34BUNQ2034567891", monetary_account_id=10112)
+    october = [entry(1, "-2.50", "2026-09-30 22:30", description="Half past midnight, the first of October")]
+    october += [
+        entry(place, f"{place * (-1) ** place}.{place:02}", counterparty_name=name, description=description)
+        for place, (name, description) in enumerate(ODD, start=2)
+    ]
+    october.append(entry(20, "-25.00", "2026-10-20 12:00", counterparty_iban=savings.iban, description="Sparen"))
+    november = [entry(30, "-30.00", "2026-11-02 09:00", counterparty_name="Łódź")]
+    return [
+        *_two_months(account(), october, november),
+        *_two_months(savings, [entry(21, "25.00", "2026-10-20 12:00", counterparty_iban=OWN_IBAN)], []),
+    ]
+
+
+def _two_months(of: Account, october: list[Entry], november: list[Entry]) -> tuple[Statement, Statement]:
+    opening = Decimal("100.00")
+    middle = opening + sum_of(october)
+    days = {"first_day": date(2026, 11, 1), "last_day": date(2026, 11, 30)}
+    return (
+        statement(october, account=of, opening=opening, closing=middle),
+        statement(november, account=of, opening=middle, closing=middle + sum_of(november), **days),
+    )
