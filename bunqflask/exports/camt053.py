@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from bunqflask.exports.cards import CARDS, foreign_amount
 from bunqflask.exports.currencies import amount_text
 from bunqflask.exports.statement import (
     Account,
@@ -39,7 +40,6 @@ LONGEST_REMITTANCE = 140
 LONGEST_REMARK = 500
 DIGITS, DECIMALS = 18, 5
 
-_CARDS = frozenset({"MASTERCARD", "MAESTRO", "FIS"})
 _DIRECT_DEBITS = frozenset({"EBA_SDD", "SDD"})
 
 
@@ -153,7 +153,7 @@ def _entry(entry: Entry, day: str, booked_at: str) -> str:
         f"<Ntry><NtryRef>{entry.payment_id}</NtryRef>{_amount(entry.amount, entry.currency)}<Sts>BOOK</Sts>"
         f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef>"
         f"{_transaction_code(entry)}<NtryDtls><TxDtls>"
-        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef></Refs>"
+        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef></Refs>{_abroad(entry)}"
         f"{_parties(entry)}{_remittance(entry.description)}<RltdDts><TxDtTm>{booked_at}</TxDtTm></RltdDts>"
         "</TxDtls></NtryDtls></Ntry>\n"
     )
@@ -165,7 +165,7 @@ def _transaction_code(entry: Entry) -> str:
     is_back = sub_kind == "REVERSAL"
     if kind == "INTEREST":
         code = ("ACMT", "MDOP" if out else "MCOP", "INTR")
-    elif kind in _CARDS or sub_kind == "WITHDRAWAL":
+    elif kind in CARDS or sub_kind == "WITHDRAWAL":
         code = ("PMNT", "CCRD", "CWDL" if sub_kind == "WITHDRAWAL" else "POSD" if out else "RIMB")
     elif kind in _DIRECT_DEBITS or sub_kind in _DIRECT_DEBITS:
         # Money back of a direct debit that we paid is still one that we received.
@@ -177,6 +177,15 @@ def _transaction_code(entry: Entry) -> str:
         f"<BkTxCd><Domn><Cd>{code[0]}</Cd><Fmly><Cd>{code[1]}</Cd><SubFmlyCd>{code[2]}</SubFmlyCd></Fmly></Domn>"
         f"<Prtry><Cd>{own}</Cd><Issr>bunq</Issr></Prtry></BkTxCd>"
     )
+
+
+def _abroad(entry: Entry) -> str:
+    """Return what the shop charged where that was in another currency."""
+    abroad = foreign_amount(entry)
+    if abroad is None:
+        return ""
+    amount, currency = abroad
+    return f'<AmtDtls><InstdAmt><Amt Ccy="{currency}">{_digits(abs(amount), currency)}</Amt></InstdAmt></AmtDtls>'
 
 
 def _parties(entry: Entry) -> str:

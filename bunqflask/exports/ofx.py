@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from bunqflask.exports.cards import CARDS
 from bunqflask.exports.statement import (
     Account,
     DoesNotFit,
@@ -37,7 +38,6 @@ _HEADER = (
     "OLDFILEUID:NONE\nNEWFILEUID:NONE\n\n"
 )
 _BANK = "<FI><ORG>bunq</ORG><FID>BUNQNL2A</FID></FI>"
-_CARDS = frozenset({"MASTERCARD", "MAESTRO", "FIS"})
 _DIRECT_DEBITS = frozenset({"EBA_SDD", "SDD"})
 
 
@@ -109,7 +109,7 @@ def _type(entry: Entry) -> str:
         return "ATM"
     if kind == "INTEREST":
         return "INT"
-    if kind in _CARDS:
+    if kind in CARDS:
         return "POS"
     if entry.amount < 0 and (kind in _DIRECT_DEBITS or sub_kind in _DIRECT_DEBITS):
         return "DIRECTDEBIT"

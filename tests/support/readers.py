@@ -114,7 +114,12 @@ class Reader:
         self._process: subprocess.Popen[str] | None = None
 
     def read(self, content: bytes) -> Any:
+        """Return what the reader says of this content."""
         self._path.write_bytes(content)
+        return self.open(self._path)
+
+    def open(self, path: Path) -> Any:
+        """Return what the reader says of a file, and of those that it includes."""
         if self._process is None:
             with self._complaints.open("w") as complaints:
                 self._process = subprocess.Popen(
@@ -128,7 +133,7 @@ class Reader:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(f"{self._path}\n")
+        stdin.write(f"{path}\n")
         stdin.flush()
         line = stdout.readline()
         if not line:

@@ -19,7 +19,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.exports.formats import FORMATS
-from bunqflask.exports.pack import Manifest, write_pack
+from bunqflask.exports.pack import Manifest, account_name, file_name, write_files, write_pack
 from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
@@ -49,9 +49,17 @@ class Download:
 
 
 def make(
-    principal: Principal, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], period: Period
+    principal: Principal,
+    scope: Scope,
+    *,
+    account_ids: Sequence[int],
+    formats: Sequence[str],
+    period: Period,
+    only_files: bool = False,
 ) -> Download:
     """Write the payments of a period: one format to one file where it can be, and else a pack.
+
+    With `only_files` a ZIP has nothing but the files of the formats, for a program that reads all that is in it.
 
     The database is read first, in the transaction in which the scope was read, and released before anything is
     written.
@@ -64,12 +72,12 @@ def make(
     accounts = statements.chosen(scope, account_ids)
     if not accounts:
         raise PeriodRefused(_("No payments have been imported for these accounts yet."))
-    snapshot = Snapshot()
+    snapshot = Snapshot(statements.own_ibans(scope, accounts))
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader
     try:
         taken = statements.take(scope, accounts, period, snapshot)
-        download = _write(principal, accounts, taken, formats, period, file)
+        download = _write(principal, accounts, taken, formats, period, file, only_files=only_files)
     except BaseException:
         file.close()
         raise
@@ -98,20 +106,37 @@ def _write(
     formats: Sequence[str],
     period: Period,
     file: BinaryIO,
+    *,
+    only_files: bool,
 ) -> Download:
-    name = f"bunqflask-{period.first_day:%Y%m%d}-{period.last_day:%Y%m%d}"
-    if len(formats) == 1 and (FORMATS[formats[0]].together or len(taken) == 1):
-        only = FORMATS[formats[0]]
+    only = FORMATS[formats[0]]
+    is_one_file = len(formats) == 1 and (only.together or len(taken) == 1) and only.write_ledger is None
+    if is_one_file or only_files or (len(formats) == 1 and only.write_ledger is not None):
         release()
-        only.write(taken, file)
-        return Download(file, f"{name}.{only.extension}", only.media_type)
+        if is_one_file:
+            only.write(taken, file)
+            return Download(file, _marked(file_name(only, taken), taken), only.media_type)
+        write_files(taken, formats, file)
+        name = f"{_name_of(taken)}-{'-'.join(sorted(formats))}.zip" if len(formats) < 3 else f"{_name_of(taken)}.zip"
+        return Download(file, _marked(name, taken), "application/zip")
     key = _key(principal, accounts, period)
     before: Pack | None = db.session.get(Pack, key)
     previous = before.manifest if before else None
     release()
     manifest = write_pack(taken, formats, file, previous)
     _remember(principal, key, manifest, accounts)
-    return Download(file, f"{name}.zip", "application/zip")
+    return Download(file, f"pack-{_name_of(taken)}.zip", "application/zip")
+
+
+def _name_of(taken: Sequence[Statement]) -> str:
+    """Return accounts and period in a file's name: "Main-account-NL12BUNQ2034567890-10111-20261001-20261031"."""
+    period = f"{taken[0].first_day:%Y%m%d}-{taken[0].last_day:%Y%m%d}"
+    return f"{account_name(taken[0]) if len(taken) == 1 else f'{len(taken)}-accounts'}-{period}"
+
+
+def _marked(name: str, taken: Sequence[Statement]) -> str:
+    """Return a file's name that says what not every format has room for: that the period is not verified."""
+    return name if all(statement.verified for statement in taken) else f"not-verified-{name}"
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:

@@ -1,6 +1,8 @@
 """Two months of two accounts with odd texts, read back by the programs that people import bank files with."""
 
+import io
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import mt940
 import pytest
 
+from bunqflask.exports.pack import write_files
 from bunqflask.exports.statement import Statement
 from bunqflask.exports.text import plain
 from tests.support.readers import Reader, output_of, program
@@ -135,6 +138,89 @@ def test_libofx_books_each_payment_on_its_day_in_every_time_zone(tmp_path: Path,
     assert [Decimal(each) for each in re.findall(r"Total money amount: (\S+)", printed)] == [
         amount for *_, amount in payments(MONTHS)
     ]
+
+
+# hledger, ledger and Beancount: months in every way in which people combine them
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Path:
+    """Return a folder with the files of both months in both formats, as two downloads leave them."""
+    for of in (MONTHS[::2], MONTHS[1::2]):
+        for name in ("hledger", "beancount"):
+            stream = io.BytesIO()
+            write_files(of, [name], stream)
+            zipfile.ZipFile(stream).extractall(tmp_path)
+    return tmp_path
+
+
+ENDS = [("Main-account-10111", MONTHS[1].closing), ("Savings-10112", MONTHS[3].closing)]
+OCTOBER, NOVEMBER = "20261001-20261031", "20261101-20261130"
+
+
+def balances(printed: str) -> list[tuple[str, Decimal]]:
+    """Return account and amount of each line of a balance report that names one of our accounts."""
+    found = re.findall(r"(-?[\d.]+) EUR +(?:assets:bunq:)?(\S+-\d{5})", printed)
+    return [(name, Decimal(amount)) for amount, name in found]
+
+
+def journal_commands(books: Path) -> dict[str, list[str]]:
+    first, second = books / f"ledger-{OCTOBER}.journal", books / f"payments-{NOVEMBER}.journal"
+    main = books / "main.journal"
+    main.write_text(f"include {first.name}\ninclude {second.name}\n")
+    joined = books / "joined.journal"
+    joined.write_text(first.read_text() + second.read_text())
+    return {"-f -f": [str(first), "-f", str(second)], "include": [str(main)], "below each other": [str(joined)]}
+
+
+@pytest.mark.parametrize("name", ["hledger", "ledger"])
+@pytest.mark.parametrize("way", ["-f -f", "include", "below each other"])
+def test_months_combine_without_doubled_openings(books: Path, name: str, way: str) -> None:
+    start = [program(name, name), "-f", *journal_commands(books)[way]]
+    assert balances(output_of([*start, "balance", "--flat", "assets"])) == ENDS
+    assert Decimal(output_of([*start, "balance", "equity"]).split()[0]) == Decimal("-200.00")
+    if name == "hledger":
+        output_of([*start, "check", "--strict", "ordereddates"] if way != "-f -f" else [*start, "check"])
+
+
+def test_hledger_imports_months_one_after_the_other(books: Path) -> None:
+    main = books / "main.journal"
+    main.write_text(f"include ledger-{OCTOBER}.journal\n")
+    start = [program("hledger", "hledger"), "-f", str(main)]
+    for _again in range(2):
+        output_of([*start, "import", str(books / f"payments-{NOVEMBER}.journal")])
+    assert balances(output_of([*start, "balance", "--flat", "assets"])) == ENDS
+    main.write_text("")
+    for remembered in books.glob(".latest.*"):
+        remembered.unlink()
+    for period in (OCTOBER, NOVEMBER):
+        output_of([*start, "import", str(books / f"payments-{period}.journal")])
+    assert balances(output_of([*start, "balance", "--flat", "assets"])) == [
+        (name, amount - 100) for name, amount in ENDS if amount
+    ]
+
+
+@pytest.mark.parametrize("period", [OCTOBER, NOVEMBER])
+def test_each_month_is_proved_by_its_own_ledger(books: Path, reader: Callable[[str], Reader], period: str) -> None:
+    output_of([program("hledger", "hledger"), "-f", str(books / f"ledger-{period}.journal"), "check", "--strict"])
+    found = reader("beancount").open(books / f"ledger-{period}.beancount")
+    assert found["errors"] == []
+    assert len(found["balances"]) == 4
+    payments_file = books / f"payments-{period}.beancount"
+    payments_file.write_text(payments_file.read_text() + '2026-10-02 * "x"\n  Assets:Bunq:Savings-10112  0.01 EUR\n'
+                             '  Income:Unsorted  -0.01 EUR\n')  # fmt: skip
+    assert any(
+        "Balance failed" in each for each in reader("beancount").open(books / f"ledger-{period}.beancount")["errors"]
+    )
+
+
+def test_beancount_includes_a_second_month(books: Path, reader: Callable[[str], Reader]) -> None:
+    main = books / "main.beancount"
+    main.write_text(f'include "ledger-{OCTOBER}.beancount"\ninclude "payments-{NOVEMBER}.beancount"\n'
+                    f"2026-12-01 balance Assets:Bunq:Main-account-10111 {MONTHS[1].closing} EUR\n")  # fmt: skip
+    found = reader("beancount").open(main)
+    assert found["errors"] == []
+    assert len(found["payments"]) == len(payments(MONTHS))
 
 
 # Actual Budget reads three formats

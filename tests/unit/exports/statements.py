@@ -68,7 +68,7 @@ def entry(payment_id: int = 1, amount: str = "10.00", booked_at: str = "2026-10-
     values: dict[str, Any] = {
         "payment_id": payment_id, "booked_at": instant(booked_at), "amount": Decimal(amount), "currency": "EUR",
         "balance_after": None, "counterparty_name": "Baker", "counterparty_iban": OTHER_IBAN,
-        "description": "Bread", "kind": "BUNQ", "sub_kind": "PAYMENT",
+        "description": "Bread", "kind": "BUNQ", "sub_kind": "PAYMENT", "is_own_transfer": False,
     }  # fmt: skip
     return Entry(**{**values, **changed})
 
@@ -86,6 +86,18 @@ def written(format_name: str, statements: Statements) -> bytes:
     stream = io.BytesIO()
     FORMATS[format_name].write(statements, stream)
     return stream.getvalue()
+
+
+def whole_ledger(format_name: str, statements: Statements) -> bytes:
+    """Return the ledger with the payments in place of the line that includes them."""
+    write_ledger = FORMATS[format_name].write_ledger
+    assert write_ledger is not None
+    stream = io.BytesIO()
+    write_ledger(statements, "payments.file", stream)
+    include = b'include "payments.file"' if format_name == "beancount" else b"include payments.file"
+    head, found, tail = stream.getvalue().partition(include)
+    assert found
+    return head + written(format_name, statements) + tail
 
 
 def sum_of(entries: Sequence[Entry]) -> Decimal:
@@ -133,6 +145,7 @@ def hostile_statements(draw: st.DrawFn, *, number: int = 10111, largest: int = 1
                 description=draw(texts),
                 kind=draw(st.sampled_from(["BUNQ", "EBA_SCT", "EBA_SDD", "IDEAL", "MASTERCARD", "INTEREST", ""])),
                 sub_kind=draw(st.sampled_from(["PAYMENT", "WITHDRAWAL", "REVERSAL", "SDD", "<x>", ""])),
+                is_own_transfer=draw(st.booleans()),
             )
         )
     verified = draw(st.booleans())
@@ -175,6 +188,7 @@ def many(count: int, *, text: str = "Bread", **changed: Any) -> Statement:
                 description=f"{text}, invoice {place}",
                 kind="BUNQ",
                 sub_kind="PAYMENT",
+                is_own_transfer=False,
             )
 
     return replace(statement(**changed), entries=entries)
@@ -202,11 +216,12 @@ def two_months() -> list[Statement]:
         entry(place, f"{place * (-1) ** place}.{place:02}", counterparty_name=name, description=description)
         for place, (name, description) in enumerate(ODD, start=2)
     ]
-    october.append(entry(20, "-25.00", "2026-10-20 12:00", counterparty_iban=savings.iban, description="Sparen"))
+    october.append(entry(20, "-25.00", "2026-10-20 12:00", counterparty_iban=savings.iban, is_own_transfer=True))
     november = [entry(30, "-30.00", "2026-11-02 09:00", counterparty_name="Łódź")]
+    saved = entry(21, "25.00", "2026-10-20 12:00", counterparty_iban=OWN_IBAN, is_own_transfer=True)
     return [
         *_two_months(account(), october, november),
-        *_two_months(savings, [entry(21, "25.00", "2026-10-20 12:00", counterparty_iban=OWN_IBAN)], []),
+        *_two_months(savings, [saved], []),
     ]
 
 

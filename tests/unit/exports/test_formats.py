@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import unescape
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 
 from bunqflask.exports import xlsx
 from bunqflask.exports.camt053 import NAMESPACE
+from bunqflask.exports.cards import foreign_amount
 from bunqflask.exports.csv_file import COLUMNS
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.ledger import account_part
@@ -30,6 +32,8 @@ from tests.unit.exports.statements import (
     hostile_statements,
     statement,
     texts,
+    two_months,
+    whole_ledger,
     written,
 )
 
@@ -46,9 +50,13 @@ def tags(content: bytes, tag: str) -> list[str | None]:
 
 
 def test_the_list_of_formats_names_each_once() -> None:
-    assert list(FORMATS) == ["csv", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger", "beancount"]
+    assert list(FORMATS) == [
+        "csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger",
+        "beancount",
+    ]  # fmt: skip
     assert all(name == found.name for name, found in FORMATS.items())
-    assert len({found.extension for found in FORMATS.values()}) == len(FORMATS)
+    together = [(found.stem, found.extension) for found in FORMATS.values() if found.together]
+    assert len(set(together)) == len(together)
     assert all(found.label and "/" in found.media_type for found in FORMATS.values())
 
 
@@ -63,8 +71,58 @@ def test_csv_has_the_documented_columns_and_a_byte_order_mark() -> None:
     assert tuple(row) == COLUMNS
     assert list(row.values()) == [
         "2026-10-25", "02:30:15+02:00", "Europe/Amsterdam", "Main account", "NL12BUNQ2034567890", "10111", "5",
-        "-12.34", "EUR", "87.66", "Baker", OTHER_IBAN, "Bread", "BUNQ", "PAYMENT", "yes",
+        "-12.34", "EUR", "87.66", "Baker", OTHER_IBAN, "Bread", "BUNQ", "PAYMENT", "no", "", "", "yes",
     ]  # fmt: skip
+
+
+def test_csv_for_dutch_spreadsheets_has_semicolons_and_decimal_commas() -> None:
+    of = statement([entry(5, "-1234.56", balance_after=Decimal("87.66"), is_own_transfer=True)])
+    (row,) = csv.DictReader(io.StringIO(written("csv-comma", of).decode("utf-8-sig"), newline=""), delimiter=";")
+    assert tuple(row) == COLUMNS
+    assert (row["amount"], row["balance_after"], row["own_transfer"]) == ("-1234,56", "87,66", "yes")
+
+
+CARD: dict[str, Any] = {"kind": "MASTERCARD", "counterparty_iban": None}
+
+
+@pytest.mark.parametrize(
+    ("amount", "description", "found"),
+    [
+        ("-17.38", "JOE PHILADELPHIA, US 20.00 USD, 1 USD = 0.86900 EUR", (Decimal("-20.00"), "USD")),
+        ("10.63", "Shop London, GB 11.51 USD, 1 EUR = 1.0832 USD", (Decimal("11.51"), "USD")),
+        ("-9.20", "Ramen TOKYO, JP 1500 JPY, 1 EUR = 163.04 JPY", (Decimal(-1500), "JPY")),
+        ("-9.20", "Shop 1500 JPY, 1 USD = 163.04 JPY", None),
+        ("-9.20", "Shop Amsterdam, NL", None),
+        ("-9.20", "9.20 EUR, 1 EUR = 1.00 EUR", None),
+    ],
+)
+def test_a_card_payment_says_what_the_shop_charged(
+    amount: str, description: str, found: tuple[Decimal, str] | None
+) -> None:
+    abroad = entry(1, amount, description=description, **CARD)
+    assert foreign_amount(abroad) == found
+    assert foreign_amount(replace(abroad, kind="EBA_SCT")) is None
+    (row,) = rows_of(statement([abroad]))
+    assert (row["foreign_amount"], row["foreign_currency"]) == ((f"{found[0]:.2f}", found[1]) if found else ("", ""))
+    line = json.loads(written("jsonl", statement([abroad])).splitlines()[1])
+    assert line["foreign_currency"] == (found[1] if found else None)
+    assert (b"<InstdAmt><Amt Ccy=" in written("camt053", statement([abroad]))) is (found is not None)
+
+
+# CSV as bunq writes it
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "amount"), [("bunq-csv", ",", "-12.34"), ("bunq-csv-comma", ";", "-12,34")]
+)
+def test_bunqs_csv_has_bunqs_columns(name: str, separator: str, amount: str) -> None:
+    content = written(name, statement([entry(5, "-12.34", "2026-10-25 00:30:15")])).decode()
+    head, row = content.splitlines()
+    assert head == separator.join(
+        ['"Date"', '"Interest Date"', '"Amount"', '"Account"', '"Counterparty"', '"Name"', '"Description"']
+    )
+    cells = ["2026-10-25", "2026-10-25", amount, "NL12BUNQ2034567890", OTHER_IBAN, "Baker", "Bread"]
+    assert row == separator.join(f'"{cell}"' for cell in cells)
 
 
 @given(texts)
@@ -91,19 +149,44 @@ def test_xlsx_has_real_dates_exact_numbers_and_no_formula() -> None:
     of = statement([entry(1, "-1234.56", "2026-10-25 00:30:15", description="=1+1", counterparty_name="http://x.y")])
     book = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)))
     sheet = book["Main account"]
-    day, clock, amount = (sheet.cell(2, column) for column in (1, 2, 3))
+    day, clock, amount = (sheet.cell(2, column) for column in (3, 4, 5))
     assert (day.value.date(), day.number_format) == (date(2026, 10, 25), "yyyy-mm-dd")
     assert clock.value.isoformat() == "02:30:15"
-    assert (amount.value, amount.data_type, amount.number_format) == (-1234.56, "n", "#,##0.00##")
-    assert (sheet.cell(2, 8).value, sheet.cell(2, 8).data_type) == ("=1+1", "s")
-    assert sheet.cell(2, 6).hyperlink is None
-    assert sheet.cell(1, 2).value == "Time in Europe/Amsterdam"
+    assert (amount.value, amount.data_type, amount.number_format) == (-1234.56, "n", "#,##0.00")
+    assert (sheet.cell(2, 10).value, sheet.cell(2, 10).data_type) == ("=1+1", "s")
+    assert sheet.cell(2, 8).hyperlink is None
+    assert sheet.cell(1, 4).value == "Time in Europe/Amsterdam"
 
 
 def test_xlsx_writes_what_excel_would_round_as_text() -> None:
     of = statement([entry(1, "99999999999999.99")], opening=Decimal("0.00"))
     sheet = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)))["Main account"]
-    assert sheet.cell(2, 3).value == "99999999999999.99"
+    assert sheet.cell(2, 5).value == "99999999999999.99"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "number_format"),
+    [("EUR", "5", "#,##0.00"), ("JPY", "150000", "#,##0"), ("JPY", "0.5", "#,##0.00"), ("KWD", "1.234", "#,##0.000"),
+     ("EUR", "1.2345", "#,##0.0000")],
+)  # fmt: skip
+def test_xlsx_shows_the_decimals_of_the_currency(currency: str, amount: str, number_format: str) -> None:
+    of = statement([entry(1, amount, currency=currency)], account=account(currency=currency))
+    cell = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)))["Main account"].cell(2, 5)
+    assert (Decimal(str(cell.value)), cell.number_format) == (Decimal(amount), number_format)
+
+
+def test_xlsx_has_one_sheet_of_all_payments_by_time_and_the_iban_on_each() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", two_months()[::2])))
+    assert book.sheetnames == ["Summary", "All payments", "Main account", "Savings"]
+    everything = list(book["All payments"].iter_rows(min_row=2, values_only=True))
+    assert [row[15] for row in everything] == [*map(str, range(1, 11)), "20", "21"]
+    for name in book.sheetnames[2:]:
+        rows = list(book[name].iter_rows(min_row=2, values_only=True))
+        assert rows == [row for row in everything if row[0] == name]
+        assert {row[1] for row in rows} == {
+            row[1] for row in book["Summary"].iter_rows(values_only=True) if row[0] == name
+        }
+    assert [row[12] for row in everything[-2:]] == ["yes", "yes"]
 
 
 @given(texts)
@@ -115,7 +198,7 @@ def test_any_name_makes_a_sheet_that_excel_takes(text: str) -> None:
         statement([], account=account(name="history", monetary_account_id=3)),
     ]
     titles = openpyxl.load_workbook(io.BytesIO(written("xlsx", twins))).sheetnames
-    assert len({title.casefold() for title in titles}) == 4
+    assert len({title.casefold() for title in titles}) == 5
     for title in titles:
         assert 0 < len(title.encode("utf-16-le")) <= 62
         assert not set(title) & set("[]:*?/\\")
@@ -369,21 +452,13 @@ def test_ledger_accounts_are_named_after_the_account(name: str, part: str) -> No
     assert account_part(account(name=name)) == part
 
 
-@pytest.mark.parametrize("name", ["hledger", "beancount"])
-def test_a_transfer_to_an_own_account_is_booked_against_the_clearing_account(name: str) -> None:
-    own = statement([entry(1, "-5.00", counterparty_iban=OTHER_IBAN)])
-    other = statement([], account=account(iban=OTHER_IBAN, monetary_account_id=10112))
-    assert "ransfers  5.00 EUR" in written(name, [own, other]).decode()
-    assert "ransfers  5.00 EUR" not in written(name, own).decode()
-
-
 def test_hledger_reads_no_tag_and_no_comment_out_of_a_text() -> None:
     content = written("hledger", statement([entry(1, description="x ; date:2020-01-01 | y")])).decode()
     assert "2026-10-15 * (1) Baker | x , date:2020-01-01 / y\n" in content
 
 
 def test_hledger_without_an_opening_balance_asserts_nothing() -> None:
-    content = written("hledger", statement([entry(1)], opening=None)).decode()
+    content = whole_ledger("hledger", statement([entry(1)], opening=None)).decode()
     assert "opening balance" not in content.replace("equity:opening balances", "")
     assert "No balance is asserted" in content
 
