@@ -8,6 +8,7 @@ import click
 from flask import Flask
 
 from bunqflask.cli.errors import told_plainly
+from bunqflask.cli.export import export_command
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
 from bunqflask.cli.status import status_command
@@ -19,6 +20,7 @@ COMMANDS: tuple[click.Command, ...] = (
     setup_command,
     status_command,
     sync_command,
+    export_command,
     team_cli,
     secrets_cli,
     worker_command,
