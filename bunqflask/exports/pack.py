@@ -110,16 +110,19 @@ def write_files(statements: Sequence[Statement], formats: Sequence[str], stream:
     `stream` is only written to, never sought.
 
     :raises AccountTwice: one monetary account in two statements.
-    :raises ExportError: as `write_pack`.
+    :raises ExportError: as `write_pack`, or no account has payments.
     """
     _check(statements, formats)
     statements = sorted(statements, key=lambda statement: statement.account.monetary_account_id)
     totals = [totals_of(statement) for statement in statements]
+    files = sorted(_files(statements, totals, formats), key=lambda content: content[0])
+    if not files:
+        raise ExportError("no account has payments in this period")
     forward = _Forward(stream)
     with ZipFile(cast(BinaryIO, forward), "w", ZIP_DEFLATED) as archive:
         package = _Package(archive, statements[0].last_day, large=sum(each.count for each in totals) > _MANY)
         try:
-            for name, write in sorted(_files(statements, totals, formats), key=lambda content: content[0]):
+            for name, write in files:
                 package.add(name.rpartition("/")[2] if len(set(formats)) == 1 else name, write)
         except BaseException:
             forward.stop()

@@ -5,7 +5,7 @@ from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
-from bunqflask.models.exports import Pack, PackAccount
+from bunqflask.models.exports import ExportChoice, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
@@ -41,6 +41,7 @@ __all__ = [
     "ErrorKind",
     "Event",
     "EventKind",
+    "ExportChoice",
     "Factor",
     "FactorKind",
     "Installation",

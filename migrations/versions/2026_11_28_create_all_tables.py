@@ -393,6 +393,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_password_reset_token_hash")),
     )
     op.create_table(
+        "export_choice",
+        sa.Column("member_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("left_out", sa.JSON(), nullable=False),
+        sa.Column("formats", sa.JSON(), nullable=False),
+        sa.Column("only_files", sa.Boolean(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_export_choice_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
+    )
+    op.create_table(
         "pack",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -968,6 +980,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))
 
     op.drop_table("pack")
+    op.drop_table("export_choice")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
         batch_op.drop_index(batch_op.f("ix_login_browser_id"))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import BinaryIO, cast
 
 from sqlalchemy import delete
@@ -33,7 +34,7 @@ from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
-_FIRST_YEAR = 1970
+FIRST_YEAR = 1970
 
 
 class PeriodRefused(Exception):
@@ -42,11 +43,12 @@ class PeriodRefused(Exception):
 
 @dataclass(frozen=True)
 class Download:
-    """A finished export: its bytes in a file at its beginning, and how to call and announce it."""
+    """A finished export: its bytes in a file at its beginning, how to call and announce it, and whether it adds up."""
 
     file: BinaryIO
     name: str
     media_type: str
+    verified: bool
 
 
 def make(
@@ -65,13 +67,17 @@ def make(
     The database is read first, in the transaction in which the scope was read, and released before anything is
     written.
 
+    A period that is not over is exported until today.
+
     :raises NotFoundHere: an account is not in scope, or was erased meanwhile.
     :raises NotPermitted: the principal is a guest who was not allowed to export.
-    :raises PeriodRefused: nothing to export, or a period that ends before it begins or is not over.
+    :raises PeriodRefused: nothing to export, or a period that ends before it begins or begins in the future.
     :raises ExportError: a value does not fit the format.
     """
     policy.check_can_export(principal)
-    _check(formats, period)
+    today = clock.now().astimezone(period.zone).date()
+    _check(formats, period, today)
+    period = replace(period, last_day=min(period.last_day, today))
     accounts = statements.chosen(scope, account_ids)
     if not accounts:
         raise PeriodRefused(_("No payments have been imported for these accounts yet."))
@@ -90,16 +96,16 @@ def make(
     return download
 
 
-def _check(formats: Sequence[str], period: Period) -> None:
+def _check(formats: Sequence[str], period: Period, today: date) -> None:
     if not formats or any(name not in FORMATS for name in formats):
         raise PeriodRefused(_("Choose at least one format."))
     if period.last_day < period.first_day:
         raise PeriodRefused(_("The period ends before it begins."))
-    if period.last_day > clock.now().astimezone(period.zone).date():
-        raise PeriodRefused(_("The period ends in the future."))
+    if period.first_day > today:
+        raise PeriodRefused(_("The period begins in the future."))
     # The first days of the calendar are outside it in another zone, and no bank account is that old.
-    if period.first_day.year < _FIRST_YEAR:
-        raise PeriodRefused(_("The period begins before %(year)s.") % {"year": _FIRST_YEAR})
+    if period.first_day.year < FIRST_YEAR:
+        raise PeriodRefused(_("The period begins before %(year)s.") % {"year": FIRST_YEAR})
 
 
 def _write(
@@ -118,17 +124,17 @@ def _write(
         release()
         if is_one_file:
             only.write(taken, file)
-            return Download(file, _marked(file_name(only, taken), taken), only.media_type)
+            return Download(file, _marked(file_name(only, taken), taken), only.media_type, _is_verified(taken))
         write_files(taken, formats, file)
         name = f"{_name_of(taken)}-{'-'.join(sorted(formats))}.zip" if len(formats) < 3 else f"{_name_of(taken)}.zip"
-        return Download(file, _marked(name, taken), "application/zip")
+        return Download(file, _marked(name, taken), "application/zip", _is_verified(taken))
     key = _key(principal, accounts, period)
     before: Pack | None = db.session.get(Pack, key)
     previous = before.manifest if before else None
     release()
     manifest = write_pack(taken, formats, file, previous)
     _remember(principal, key, manifest, accounts)
-    return Download(file, f"pack-{_name_of(taken)}.zip", "application/zip")
+    return Download(file, f"pack-{_name_of(taken)}.zip", "application/zip", manifest["verified"])
 
 
 def _name_of(taken: Sequence[Statement]) -> str:
@@ -139,7 +145,11 @@ def _name_of(taken: Sequence[Statement]) -> str:
 
 def _marked(name: str, taken: Sequence[Statement]) -> str:
     """Return a file's name that says what not every format has room for: that the period is not verified."""
-    return name if all(statement.verified for statement in taken) else f"not-verified-{name}"
+    return name if _is_verified(taken) else f"not-verified-{name}"
+
+
+def _is_verified(taken: Sequence[Statement]) -> bool:
+    return all(statement.verified for statement in taken)
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, exists, or_, select
 
 from bunqflask import clock
 from bunqflask.exports.statement import Account, Statement, decimal_text
@@ -71,6 +71,17 @@ def with_history(accounts: Sequence[AccountBalance]) -> list[AccountBalance]:
     """Return those of some accounts whose payments have been imported, wholly or in part."""
     states = _states([account.id for account in accounts])
     return [account for account in accounts if account.id in states]
+
+
+def with_payments(account_ids: Sequence[int], period: Period) -> set[int]:
+    """Return those of some accounts that have a payment in the period."""
+    has_payments = exists().where(
+        Payment.account_id == MonetaryAccount.id,
+        Payment.created_at >= period.since,
+        Payment.created_at < period.before,
+    )
+    query = select(MonetaryAccount.id).where(MonetaryAccount.id.in_(account_ids), has_payments)
+    return set(db.session.scalars(query))
 
 
 def chosen(scope: Scope, account_ids: Sequence[int]) -> list[AccountBalance]:

@@ -141,6 +141,11 @@ def _list_page(scope: Scope, account: AccountBalance | None, asked: Asked) -> st
             "payments/index.html",
             **_of_accounts(scope),
             months_url=url_for("payments.months", **asked.values),  # type: ignore[arg-type]
+            # An export knows days and accounts, and no other filter.
+            export_url=url_for(
+                "exports.index",
+                **{name: asked.values[name] for name in ("from", "to", "account") if name in asked.values},  # type: ignore[arg-type]
+            ),
             **context,
         )
     return render_template("payments/account.html", **context, **_of_account(account, scope, asked))

@@ -107,6 +107,8 @@ def test_bank_files_alone_are_what_a_package_takes() -> None:
     ]  # fmt: skip
     with pytest.raises(AccountTwice):
         files([of(), of()], ["camt053"])
+    with pytest.raises(ExportError, match="no account has payments"):
+        files([of()], ["camt053"])
 
 
 def test_the_manifest_vouches_for_every_file_and_is_what_the_caller_gets() -> None:
