@@ -43,7 +43,7 @@ ELSEWHERE = {
         "pycamt",
         "quiffen",
     ),
-    "sdk_frame",
+    *("quiffen", "sdk_frame"),
 }
 OURS = {"bunqflask", "tests"}
 
