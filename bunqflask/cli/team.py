@@ -48,8 +48,8 @@ def reset(email: str, password_stdin: bool) -> None:
 
 @team_cli.command("remove")
 @click.argument("email")
-@click.option("--hand-over-to", metavar="EMAIL", help="Who gets the connections that this person alone holds.")
-@click.option("--disconnect", is_flag=True, help="End those connections instead, and erase what was read.")
+@click.option("--hand-over-to", metavar="EMAIL", help="Who gets the accounts that this person alone holds.")
+@click.option("--disconnect", is_flag=True, help="Erase those accounts instead.")
 def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     """Take a person's login away."""
     try:
@@ -57,7 +57,7 @@ def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     except members.TeamRefused as refused:
         raise click.ClickException(str(refused)) from refused
     for name in names:
-        click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is disconnected and erased.")
+        click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is erased.")
     click.echo(f"{email} can no longer log in.")
 
 

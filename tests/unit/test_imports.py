@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
         "database.types",
     },
     "services.principal": set(),
-    "services.policy": {"models", "services.principal"},
+    "services.policy": {"clock", "extensions", "models", "services.principal"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.key_rotation": {"extensions", "database"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
@@ -47,9 +47,11 @@ ARROWS: dict[str, set[str]] = {
         "database.storage",
         "models",
         "services.gateway",
+        "services.connections",
     },
     "services.connections": {
         "clock",
+        "i18n",
         "extensions",
         "database",
         "models",
@@ -110,7 +112,6 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.team": {
-        "services.policy",
         "i18n",
         "clock",
         "digest",

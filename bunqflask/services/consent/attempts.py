@@ -21,7 +21,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import CursorResult, Select, bindparam, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -30,8 +30,6 @@ from bunqflask.extensions import db, table_of
 from bunqflask.models import (
     AttemptFailure,
     AttemptStep,
-    Connection,
-    ConnectionMember,
     ConsentAttempt,
     ErrorKind,
 )
@@ -346,14 +344,8 @@ def _load(attempt_id: str) -> ConsentAttempt | None:
 
 def _query() -> Select[ConsentAttempt]:
     """Attempts with all that their pages show."""
-    with_accounts = selectinload(ConsentAttempt.connection)
     return (
         select(ConsentAttempt)
-        .options(
-            joinedload(ConsentAttempt.member),
-            joinedload(ConsentAttempt.renews_connection),
-            with_accounts.selectinload(Connection.monetary_accounts),
-            with_accounts.selectinload(Connection.members).joinedload(ConnectionMember.member),
-        )
+        .options(joinedload(ConsentAttempt.member), joinedload(ConsentAttempt.renews_connection))
         .execution_options(populate_existing=True)
     )

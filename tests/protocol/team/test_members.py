@@ -9,6 +9,7 @@ from sqlalchemy import event
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services.connections import access
+from bunqflask.services.consent import disconnect
 from bunqflask.services.team import logins, members, offboarding, passwords, throttle
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.services.team.throttle import LoginRefused
@@ -69,16 +70,16 @@ def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behi
     sign_in(site, SAM)
     robin = sign_in(site, ROBIN)
     connect(robin, bank)
-    end = offboarding._end
+    remove_callbacks = disconnect.remove_callbacks_of
 
-    def connect_meanwhile(connection_id: int) -> None:
-        monkeypatch.setattr(offboarding, "_end", end)
-        end(connection_id)
+    def connect_meanwhile(member_id: int) -> None:
+        remove_callbacks(member_id)
         connect(robin, bank, person=WALKER_STUDIO)
 
-    monkeypatch.setattr(offboarding, "_end", connect_meanwhile)
+    monkeypatch.setattr(offboarding, "remove_callbacks_of", connect_meanwhile)
     with rows.behind(site.app):
-        assert offboarding.remove(ROBIN, disconnect=True) == ["Jodi Walker", "Walker Studio B.V."]
+        erased = offboarding.remove(ROBIN, disconnect=True)
+        assert {name.partition(" of ")[2] for name in erased} == {"Jodi Walker", "Walker Studio B.V."}
         assert access.list_active() == []
         assert [member.email for member in members.list_all()] == [SAM]
         assert db.session.scalars(db.select(Connection)).all() == []
@@ -88,14 +89,15 @@ def test_two_who_remove_each_other_leave_one(app: Flask, monkeypatch: pytest.Mon
     with rows.behind(app):
         for email in (ROBIN, SAM):
             members.add(email, "", PASSWORD)
-        held_alone = offboarding._held_alone
+        list_all = members.list_all
 
-        def remove_the_other_meanwhile(member: members.Member) -> dict[int, str]:
-            monkeypatch.setattr(offboarding, "_held_alone", held_alone)
+        def remove_the_other_meanwhile() -> list[members.Member]:
+            found = list_all()
+            monkeypatch.setattr(members, "list_all", list_all)
             offboarding.remove(ROBIN)
-            return held_alone(member)
+            return found
 
-        monkeypatch.setattr(offboarding, "_held_alone", remove_the_other_meanwhile)
+        monkeypatch.setattr(members, "list_all", remove_the_other_meanwhile)
         with pytest.raises(TeamRefused, match="last team member"):
             offboarding.remove(SAM)
         assert [member.email for member in members.list_all()] == [SAM]
