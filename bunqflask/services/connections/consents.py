@@ -116,6 +116,7 @@ def _note_refusal(consent_id: int, error: errors.SecretRefused) -> None:
             return
         consent.refused_at = consent.refused_at or clock.now()
         retry_policy.record(consent, error)
+        consent.next_try_at = None  # the reason is looked for at once
         emit(EventKind.SYNC_REQUESTED, connection_id=consent.connection_id)
 
 

@@ -62,7 +62,7 @@ def _wish() -> Wish:
         member_ids=request.form.getlist("member", type=int),
         with_team=request.form.get("team") == "1",
         with_future_members=request.form.get("later") == "1",
-        first_day=_day("from"),
+        first_day=_day("since"),
         last_day=_day("until"),
     )
 
