@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, bindparam, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload
 
@@ -30,6 +30,8 @@ from bunqflask.extensions import db, table_of
 from bunqflask.models import (
     AttemptFailure,
     AttemptStep,
+    Connection,
+    ConnectionState,
     ConsentAttempt,
     ErrorKind,
 )
@@ -38,6 +40,7 @@ from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
+from bunqflask.services.sync import connection_sync
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
@@ -234,11 +237,22 @@ def end_within(
     if not claim(attempt, old, new, failure=failure):
         return False
     erase(attempt)
+    _test_renewed(attempt)
     if new == AttemptStep.FAILED:
         current_app.logger.warning(
             "%s: a consent failed: %s %s", reference(attempt), failure or attempt.error_kind, attempt.error_facts
         )
     return True
+
+
+def _test_renewed(attempt: ConsentAttempt) -> None:
+    """Let the worker test at once what a renewal would have replaced: bunq may have ended it with the new approval."""
+    same_user = and_(
+        Connection.environment == attempt.environment, Connection.granted_user_id == attempt.granted_user_id
+    )
+    query = select(Connection.id).where(or_(Connection.id == attempt.renews_connection_id, same_user))
+    for connection_id in list(db.session.scalars(query.where(Connection.state == ConnectionState.ACTIVE))):
+        connection_sync.request_within(connection_id)
 
 
 def erase(attempt: ConsentAttempt) -> None:

@@ -16,6 +16,7 @@ from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.web.connections.presenters import account_row, card, kind
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.messages import failure_message
@@ -23,6 +24,13 @@ from bunqflask.web.errors.problem import Problem
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.qr import qr_svg, stays_here
 
+_ENDED = (
+    AttemptStep.DENIED,
+    AttemptStep.EXPIRED,
+    AttemptStep.FAILED,
+    AttemptStep.CANCELLED,
+    AttemptStep.DISCARDED,
+)
 _POLLED = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING)
 
 
@@ -49,10 +57,11 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
         person=attempt.granted_user_name,
         person_kind=kind(attempt.granted_user_type or ""),
         connected_since=_connected_since(known) if known else None,
+        ticked=_ticked(attempt) if step == AttemptStep.CONFIRM else [],
         account_diff=_account_diff(attempt, connection, known),
         other_person=step == AttemptStep.CONFIRM and completion.is_other_person(attempt),
         renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
-        card=card(connection, focus=True) if connection else None,
+        card=card(connection, focus=True) if connection else _renewed(attempt, principal),
         problem=problem(attempt),
         polling=is_polled(attempt),
     )
@@ -128,6 +137,22 @@ def _connected(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverv
         return overview.get(principal, attempt.connection_id)
     except NotFoundHere:
         return None
+
+
+def _renewed(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | None:
+    """The connection that an attempt was to renew and did not: its permissions are tested, and the page shows how."""
+    if attempt.step not in _ENDED or attempt.renews_connection_id is None:
+        return None
+    try:
+        return card(overview.get(principal, attempt.renews_connection_id))
+    except NotFoundHere:
+        return None
+
+
+def _ticked(attempt: ConsentAttempt) -> list[AccountRow]:
+    """The accounts that were ticked at bunq, none of which is stored yet."""
+    listed = accounts.from_raw(attempt.accounts or [])
+    return [account_row(overview.balance_of(each, 0, attempt.granted_user_name or "")) for each in listed]
 
 
 def _connected_since(connection: ConnectionOverview) -> datetime | None:

@@ -125,7 +125,7 @@ def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site:
     before = rows.consent(site.app)
     page = renew(robin, bank, person=WALKER_STUDIO)
     assert "Someone else approved" in page.text
-    assert "You asked Jodi Walker to renew, but Walker Studio B.V. approved. Nothing has changed yet." in page.text
+    assert "You asked Jodi Walker to renew, but Walker Studio B.V. approved. Nothing has changed here yet." in page.text
     assert "12,480" not in page.text
     after = rows.consent(site.app)
     assert (after.access_token_sealed, after.state) == (before.access_token_sealed, "active")
@@ -201,3 +201,46 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     assert now.access_token_sealed is not None
     assert now.access_token_sealed != stored.access_token_sealed
     assert [key for key, (_id, is_covered) in account_rows(site).items() if is_covered] == [MAIN]
+
+
+@pytest.mark.parametrize("ending", ["discarded", "cancelled", "expired", "refused by bunq"])
+def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_and_shows_the_result(
+    site: ThreadSite, bank: Bank, ending: str
+) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    robin.get("/connections/1/accounts")
+    robin.submit(action="/reconnect")
+    waiting = robin.page.url
+    if ending in ("discarded", "refused by bunq"):
+        # Jodi approves on a phone, and bunq ends the earlier permission with it.
+        link = next(part for part in robin.page.html.split('"') if "/c/" in part)
+        phone = site.browser()
+        phone.get(link)
+        target = phone.submit(button="Continue to bunq").leaves_for
+        assert target is not None
+        if ending == "refused by bunq":
+            bank.fault(call="GET monetary-account", fault="403-permission", times=1)
+        phone.get(bank.approve(target))
+        page = robin.get(waiting)
+    if ending == "discarded":
+        assert "IBAN ending in 1945" in page.text, "the question names what was approved"
+        assert "NL65" not in page.text.partition("What changes")[0]
+        page = robin.submit(button="No, discard")
+    elif ending == "cancelled":
+        page = robin.submit(button="Cancel")
+    elif ending == "expired":
+        rows.age_attempts(site.app, timedelta(minutes=11))
+        page = robin.get(waiting)
+    assert "Your earlier permission" in page.text
+    assert "still works" in page.text
+    bank.forget_calls()
+    for _ in range(2):
+        rows.run_duties(site.app)
+        rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
+    assert bank.calls("GET", "/monetary-account")
+    is_lost = ending in ("discarded", "refused by bunq")
+    assert rows.connection(site.app).state == ("lost" if is_lost else "active")
+    page = robin.get(waiting)
+    assert ("It doesn’t work any more." in page.text) is is_lost
+    assert ("Jodi Walker needs to approve again" in page.text) is is_lost
