@@ -3,18 +3,27 @@
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
-from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
-from bunqflask.models.consent import ConsentAttempt, ConsentState
+from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
+from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack, PackAccount
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, TeamRole
+from bunqflask.models.states import (
+    AttemptFailure,
+    AttemptStep,
+    ConnectionState,
+    ConsentGrantState,
+    ErrorKind,
+    TeamRole,
+)
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
 from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "AccountHolder",
+    "AccountShare",
     "AccountSync",
     "AggregateState",
     "AttemptFailure",
@@ -22,9 +31,11 @@ __all__ = [
     "BunqSession",
     "CoOwner",
     "Connection",
-    "ConnectionMember",
     "ConnectionState",
+    "Consent",
+    "ConsentAccount",
     "ConsentAttempt",
+    "ConsentGrantState",
     "ConsentState",
     "CoveredRange",
     "Discrepancy",

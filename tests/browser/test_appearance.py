@@ -193,7 +193,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "erase")
 
     long = "Stichting Derdengelden " + "Onvoorstelbaarlangenaamzonderspaties" * 3
-    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC), shared_at=None)
+    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC))
     change(site, MonetaryAccount, description=long, balance=Decimal("-1234567.89"), savings_goal=Decimal("9999999.99"))
     robin.goto("/")
     open_details(robin, "1 closed account")

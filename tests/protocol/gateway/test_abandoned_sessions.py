@@ -12,7 +12,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.database import leases
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
+from bunqflask.models import BunqSession, Connection, Consent, Installation, MonetaryAccount
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
@@ -57,7 +57,7 @@ def test_killed_while_bunq_closes_the_session_nothing_is_left_behind(
         killed.wait()
     bank.no_faults()
 
-    assert rows.count(behind, Connection, access_token_sealed=None) == rows.count(behind, Connection)
+    assert rows.count(behind, Consent, access_token_sealed=None) == rows.count(behind, Consent)
     assert rows.count(behind, Connection) == (data == "keep")
     assert (rows.count(behind, MonetaryAccount) > 0) == (data == "keep")
     close_left_over(behind)
@@ -104,7 +104,7 @@ def test_the_session_of_a_permission_with_its_own_installation_is_closed_with_th
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     assert rows.count(site.app, Installation) == 2
-    its_own = rows.connection(site.app).installation_id
+    its_own = rows.consent(site.app).installation_id
     robin.get("/connections/1/disconnect")
     robin.submit(action="/disconnect", data="keep")
     bank.forget_calls()
@@ -121,7 +121,7 @@ def test_a_session_that_is_being_opened_is_left_for_the_next_time(site: ThreadSi
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     with site.app.app_context():
-        session = db.session.get_one(BunqSession, rows.connection(site.app).session_id)
+        session = db.session.get_one(BunqSession, rows.consent(site.app).session_id)
         lease = leases.take(session)
         assert lease is not None
         db.session.remove()

@@ -15,6 +15,7 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AccountSync,
     Connection,
+    Consent,
     ErrorKind,
     Event,
     MonetaryAccount,
@@ -82,7 +83,7 @@ def in_background(work: Callable[[], None]) -> Iterator[threading.Thread]:
 
 def ids_of(site: ThreadSite) -> dict[str, set[int | None]]:
     """The ids of what belongs to connections; ids that are used again would lead an old worker to a new row."""
-    columns = {"connection": Connection.id, "account": MonetaryAccount.id, "session": Connection.session_id}
+    columns = {"connection": Connection.id, "account": MonetaryAccount.id, "session": Consent.session_id}
     with rows.behind(site.app):
         return {name: set(db.session.scalars(db.select(column))) for name, column in columns.items()}
 
