@@ -60,6 +60,7 @@ class NotesCard:
     facts: list[tuple[str, str]] = field(default_factory=list)
     next_try_at: datetime | None = None
     trigger: str | None = None
+    may_refresh: bool = True
     focus: bool = False
 
 
@@ -83,6 +84,7 @@ def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool 
         facts=shown_facts(stored.error_facts) if error_text and stored.error_kind != ErrorKind.REFUSED else [],
         next_try_at=stored.next_try_at if trigger and not stored.is_due else None,
         trigger=trigger,
+        may_refresh=payment.account.is_held,
         focus=focus,
     )
 
