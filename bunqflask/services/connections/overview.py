@@ -109,7 +109,6 @@ class ConnectionOverview:
     error_facts: dict[str, Any] | None
     next_try_at: datetime | None
     may_manage: bool
-    may_refresh: bool
     accounts: tuple[AccountBalance, ...]
     is_stale: bool
     is_due: bool
@@ -264,7 +263,6 @@ def _overview(
         error_facts=failing.error_facts if failing else None,
         next_try_at=failing.next_try_at if failing else None,
         may_manage=any(each.is_held for each in seen) or _has_own_consent(permissions),
-        may_refresh=policy.can_refresh(principal),
         accounts=seen,
         is_stale=accounts.is_stale(connection),
         is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,

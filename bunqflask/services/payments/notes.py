@@ -25,7 +25,6 @@ from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import ErrorKind, Note, NoteSync
-from bunqflask.services import policy
 from bunqflask.services.connections import access, consents
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
@@ -146,10 +145,8 @@ def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> No
     One worker at a time; while another one does it, nothing happens.
 
     :raises NotFoundHere: the principal may not see this payment.
-    :raises NotPermitted: the principal is a guest.
     """
     payment = details.get(repository.scope_of(principal), payment_row_id)
-    policy.check_can_refresh(principal)
     account = payment.account
     if consents.reader_of(account.id) is None:
         return

@@ -74,13 +74,13 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
     connect(sign_in(site, "robin@example.com"), bank)
     with site.app.app_context():
         with transaction():
-            connection = db.session.scalars(db.select(Connection)).one()
+            consent = db.session.scalars(db.select(Consent)).one()
             unused = Installation(environment="SANDBOX", is_current=False, created_at=clock.now())
             unused.redirect_uris = []
             db.session.add(unused)
             db.session.flush()
-            abandoned_sessions.abandon(connection.session_id, unused.id)
-            connection.session_id = None
+            abandoned_sessions.abandon(consent.session_id, unused.id)
+            consent.session_id = None
         db.session.remove()
     bank.forget_calls()
     for _ in range(2):

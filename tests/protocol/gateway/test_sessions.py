@@ -137,7 +137,7 @@ def test_eight_threads_of_two_processes_open_one_session(connected: ThreadSite, 
 def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: ThreadSite, bank: Bank) -> None:
     bank.advance(WEEK_S + 1)
     with connected.app.app_context():
-        connection_id = db.session.scalars(db.select(Connection.id)).one()
+        consent_id = db.session.scalars(db.select(Consent.id)).one()
         db.session.remove()
     generation = session_of(connected).generation
     ready, failed = threading.Barrier(8), []
@@ -145,7 +145,7 @@ def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: Thread
     def work() -> None:
         with connected.app.app_context():
             try:
-                credentials = sessions.credentials_of(connection_id)
+                credentials = sessions.credentials_of(consent_id)
                 db.session.rollback()
                 ready.wait(10)
                 sessions.ensure_open(credentials, RateLimiter(30), dead=generation)
@@ -167,12 +167,10 @@ def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: Thread
 HOLD_THE_LEASE = """
 import sys
 from bunqflask import create_app
-from bunqflask.extensions import db
-from bunqflask.models import Connection
 from bunqflask.services.connections import access, accounts
 
 with create_app().app_context():
-    connection = db.session.scalars(db.select(Connection)).one()
+    [connection] = access.list_active()
     print("ready", flush=True)
     accounts.sync(connection, patience_s=30)
 """
@@ -340,10 +338,10 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
     bank.revoke(JODI)
     free_the_limit()
     with live_app.app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        accounts.sync(connection, patience_s=1)
-        assert (connection.state, connection.error_kind) == ("active", "checking")
-        assert connection.next_try_at is not None
+        accounts.sync(access.by_id(1), patience_s=1)
+        consent = db.session.scalars(db.select(Consent)).one()
+        assert (consent.state, consent.error_kind) == ("active", "checking")
+        assert consent.next_try_at is not None
         db.session.remove()
     assert opened(bank, 400) == 1
     free_the_limit()
@@ -364,8 +362,8 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     assert operator.invoke(args=["setup", "--new-installation"]).exit_code == 0
     assert operator.invoke(args=["status"]).exit_code == 0
     with connected.app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        assert (connection.error_kind, connection.next_try_at) == (None, None)
+        consent = db.session.scalars(db.select(Consent)).one()
+        assert (consent.error_kind, consent.next_try_at) == (None, None)
         ours = db.session.scalars(db.select(Installation.id).filter_by(is_current=True)).one()
         db.session.remove()
     bank.forget_calls()

@@ -9,7 +9,7 @@ import pytest
 
 from bunqflask.extensions import db
 from bunqflask.models import Connection, Consent, ConsentAttempt, Installation, MonetaryAccount, RateLimitWindow
-from bunqflask.services.connections import accounts
+from bunqflask.services.connections import access, accounts
 from bunqflask.services.consent import completion
 from tests.support import consents, strange_bunq
 from tests.support import rows as rows_behind
@@ -54,7 +54,7 @@ def sync(site: ThreadSite, browser: Browser, connection_id: int) -> None:
     if any(form.action.endswith("/sync") for form in page.forms):
         assert browser.submit(action="/sync").status == 200
     with site.app.app_context():
-        accounts.sync(db.session.get_one(Connection, connection_id), patience_s=5)
+        accounts.sync(access.by_id(connection_id), patience_s=5)
         db.session.remove()
 
 
@@ -159,7 +159,8 @@ def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: 
     connection, rows = stored(odd_site)
     assert connection.state == "lost"
     assert len(rows) == ACCOUNTS
-    assert len(bunq.calls) == before
+    closing = [call for call in bunq.calls[before:] if call.method == "DELETE"]
+    assert len(bunq.calls) == before + len(closing) == before + 1, "only its session is closed"
 
 
 def test_an_html_502_an_unsigned_429_and_a_lost_answer_do_not_stop_a_reading(bunq: Bunq, odd_site: ThreadSite) -> None:
@@ -227,7 +228,7 @@ HARMLESS: list[tuple[str, Any]] = [
 def try_again(site: ThreadSite, browser: Browser, connection_id: int) -> None:
     """Press Refresh, whatever the next try was planned for."""
     with site.app.app_context():
-        db.session.execute(db.update(Connection).values(next_try_at=None, error_kind=None))
+        db.session.execute(db.update(Consent).values(next_try_at=None, error_kind=None))
         db.session.commit()
     sync(site, browser, connection_id)
 

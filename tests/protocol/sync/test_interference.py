@@ -114,7 +114,7 @@ def test_nothing_of_an_erased_connection_reaches_the_next_one(
     assert all(after.values())
     assert {name: after[name] & before[name] for name in before} == {name: set() for name in before}
     with rows.behind(site.app):
-        assert all(each.error_kind is None for each in db.session.scalars(db.select(Connection)))
+        assert all(each.error_kind is None for each in db.session.scalars(db.select(Consent)))
     run_duties(site.app)
     with rows.behind(site.app):
         named = set(db.session.scalars(db.select(PaymentRaw.data["monetary_account_id"].as_integer())))

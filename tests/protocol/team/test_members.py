@@ -75,6 +75,7 @@ def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behi
 
     def connect_meanwhile(member_id: int) -> None:
         remove_callbacks(member_id)
+        db.session.rollback()  # in this thread a reading transaction may write, and would hold others up
         connect(robin, bank, person=WALKER_STUDIO)
 
     monkeypatch.setattr(offboarding, "remove_callbacks_of", connect_meanwhile)

@@ -110,7 +110,6 @@ def connection(**values: Any) -> ConnectionOverview:
         "is_due": True,
         "is_syncing": False,
         "is_requested": False,
-        "may_refresh": True,
     }
     return ConnectionOverview(**{**usual, **values})
 

@@ -50,7 +50,6 @@ SCOPE = Scope(
             is_due=True,
             is_syncing=False,
             is_requested=False,
-            may_refresh=True,
         ),
     )
 )
