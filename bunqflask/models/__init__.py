@@ -3,8 +3,8 @@
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
-from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
-from bunqflask.models.consent import ConsentAttempt, ConsentState
+from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
+from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.exports import ExportChoice, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
@@ -14,6 +14,7 @@ from bunqflask.models.states import (
     AttemptFailure,
     AttemptStep,
     ConnectionState,
+    ConsentGrantState,
     ErrorKind,
     FactorKind,
     NoticeKind,
@@ -24,6 +25,8 @@ from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordRese
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "AccountHolder",
+    "AccountShare",
     "AccountSync",
     "AggregateState",
     "AttemptFailure",
@@ -32,9 +35,11 @@ __all__ = [
     "BunqSession",
     "CoOwner",
     "Connection",
-    "ConnectionMember",
     "ConnectionState",
+    "Consent",
+    "ConsentAccount",
     "ConsentAttempt",
+    "ConsentGrantState",
     "ConsentState",
     "CoveredRange",
     "Discrepancy",

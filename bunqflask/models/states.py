@@ -17,14 +17,25 @@ class TeamRole(StrEnum):
 
 
 class ConnectionState(StrEnum):
-    """What a connection can be used for."""
+    """What a connection can be used for; it follows from its consents."""
 
-    # the permission works
+    # one of its consents works
     ACTIVE = "active"
-    # bunq refuses the permission: its holder has to approve again
+    # none does, and bunq refused the last one: its holder has to approve again
     LOST = "lost"
-    # a member ended it here
+    # none does, and the last one was ended here
     DISCONNECTED = "disconnected"
+
+
+class ConsentGrantState(StrEnum):
+    """What a completed consent can be used for."""
+
+    # bunq accepts its permission, as far as we know
+    ACTIVE = "active"
+    # bunq refuses its permission
+    LOST = "lost"
+    # its member ended it here, or a later consent of theirs covers all its accounts
+    ENDED = "ended"
 
 
 class AttemptStep(StrEnum):

@@ -439,19 +439,42 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("state_since", types.UtcTimestamp(), nullable=False),
-        sa.Column("consented_at", types.UtcTimestamp(), nullable=False),
-        sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("session_id", sa.Integer(), nullable=True),
-        sa.Column("installation_id", sa.Integer(), nullable=True),
-        sa.Column("shared_at", types.UtcTimestamp(), nullable=True),
         sa.Column("accounts_synced_at", types.UtcTimestamp(), nullable=True),
         sa.Column("sync_requested_at", types.UtcTimestamp(), nullable=True),
-        sa.Column("refused_at", types.UtcTimestamp(), nullable=True),
         sa.Column("callback_hash", sa.String(length=64), nullable=True),
         sa.Column("callback_token_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("callbacks_set_at", types.UtcTimestamp(), nullable=True),
         sa.Column("lease_holder", sa.String(length=32), nullable=True),
         sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
+        sa.UniqueConstraint("callback_hash", name=op.f("uq_connection_callback_hash")),
+        sa.UniqueConstraint("environment", "granted_user_id", name=op.f("uq_connection_environment_granted_user_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("granted_at", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "active",
+                "lost",
+                "ended",
+                name="consentgrantstate_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("state_since", types.UtcTimestamp(), nullable=False),
+        sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("session_id", sa.Integer(), nullable=True),
+        sa.Column("installation_id", sa.Integer(), nullable=True),
+        sa.Column("refused_at", types.UtcTimestamp(), nullable=True),
         sa.Column("error_facts", sa.JSON(), nullable=True),
         sa.Column("error_since", types.UtcTimestamp(), nullable=True),
         sa.Column("next_try_at", types.UtcTimestamp(), nullable=True),
@@ -477,40 +500,29 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_consent_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
             ["installation_id"],
             ["installation.id"],
-            name=op.f("fk_connection_installation_id_installation"),
+            name=op.f("fk_consent_installation_id_installation"),
             ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
-            ["session_id"], ["bunq_session.id"], name=op.f("fk_connection_session_id_bunq_session"), ondelete="SET NULL"
+            ["member_id"], ["team_member.id"], name=op.f("fk_consent_member_id_team_member"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
-        sa.UniqueConstraint("callback_hash", name=op.f("uq_connection_callback_hash")),
-        sa.UniqueConstraint("environment", "granted_user_id", name=op.f("uq_connection_environment_granted_user_id")),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["bunq_session.id"], name=op.f("fk_consent_session_id_bunq_session"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
         sqlite_autoincrement=True,
     )
-    op.create_table(
-        "connection_member",
-        sa.Column("connection_id", sa.Integer(), nullable=False),
-        sa.Column("member_id", sa.Integer(), nullable=False),
-        sa.Column("since", types.UtcTimestamp(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["connection_id"],
-            ["connection.id"],
-            name=op.f("fk_connection_member_connection_id_connection"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["team_member.id"],
-            name=op.f("fk_connection_member_member_id_team_member"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("connection_id", "member_id", name=op.f("pk_connection_member")),
-    )
-    with op.batch_alter_table("connection_member", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_connection_member_member_id"), ["member_id"], unique=False)
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_connection_id"), ["connection_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_consent_member_id"), ["member_id"], unique=False)
 
     op.create_table(
         "consent_attempt",
@@ -653,7 +665,7 @@ def upgrade() -> None:
         sa.Column("color", sa.String(length=7), nullable=True),
         sa.Column("savings_goal", types.ExactAmount(), nullable=True),
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
-        sa.Column("is_shared", sa.Boolean(), nullable=False),
+        sa.Column("uncovered_since", types.UtcTimestamp(), nullable=True),
         sa.Column("co_owners", sa.Text(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -668,6 +680,75 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "consent_account",
+        sa.Column("consent_id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_consent_account_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["consent_id"], ["consent.id"], name=op.f("fk_consent_account_consent_id_consent"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("consent_id", "account_id", name=op.f("pk_consent_account")),
+    )
+    with op.batch_alter_table("consent_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_account_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "account_holder",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_account_holder_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_account_holder_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "member_id", name=op.f("pk_account_holder")),
+    )
+    with op.batch_alter_table("account_holder", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_holder_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "account_share",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("granted_by_id", sa.Integer(), nullable=False),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.Column("until", types.UtcTimestamp(), nullable=True),
+        sa.Column("first_day", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_account_share_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["granted_by_id"],
+            ["team_member.id"],
+            name=op.f("fk_account_share_granted_by_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_account_share_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_share")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("account_share", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_share_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_account_share_granted_by_id"), ["granted_by_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_account_share_member_id"), ["member_id"], unique=False)
+
     op.create_table(
         "pack_account",
         sa.Column("pack_key", sa.String(length=64), nullable=False),
@@ -964,6 +1045,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_account_account_id"))
 
     op.drop_table("pack_account")
+    with op.batch_alter_table("account_share", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_share_member_id"))
+        batch_op.drop_index(batch_op.f("ix_account_share_granted_by_id"))
+        batch_op.drop_index(batch_op.f("ix_account_share_account_id"))
+
+    op.drop_table("account_share")
+    with op.batch_alter_table("account_holder", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_holder_member_id"))
+
+    op.drop_table("account_holder")
+    with op.batch_alter_table("consent_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_account_account_id"))
+
+    op.drop_table("consent_account")
     op.drop_table("account_sync")
     op.drop_table("monetary_account")
     with op.batch_alter_table("consent_attempt", schema=None) as batch_op:
@@ -971,10 +1066,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_consent_attempt_member_id"))
 
     op.drop_table("consent_attempt")
-    with op.batch_alter_table("connection_member", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_connection_member_member_id"))
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_member_id"))
+        batch_op.drop_index(batch_op.f("ix_consent_connection_id"))
 
-    op.drop_table("connection_member")
+    op.drop_table("consent")
     op.drop_table("connection")
     with op.batch_alter_table("pack", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))

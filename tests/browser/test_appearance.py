@@ -173,8 +173,11 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     robin.goto("/connections/1/disconnect")
     look(robin, "disconnect")
     robin.goto("/connections/2/accounts")
-    button(robin, "Share with the team").click()
-    expect(robin.get_by_text("The accounts of Walker Studio B.V. are now shared with the team.")).to_be_visible()
+    robin.get_by_role("link", name="Share accounts…").first.click()
+    look(robin, "sharing")
+    robin.get_by_label("The whole team, also people who join later").check()
+    button(robin, "Share").click()
+    expect(button(robin, "Stop sharing").first).to_be_visible()
     look(robin, "shared")
     sam = arrive(profiles, site, SAM)
     open_settings(sam, "Who connected this")
@@ -195,7 +198,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "erase")
 
     long = "Stichting Derdengelden " + "Onvoorstelbaarlangenaamzonderspaties" * 3
-    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC), shared_at=None)
+    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC))
     change(site, MonetaryAccount, description=long, balance=Decimal("-1234567.89"), savings_goal=Decimal("9999999.99"))
     robin.goto("/")
     open_details(robin, "1 closed account")

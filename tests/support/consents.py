@@ -31,6 +31,17 @@ def connect(browser: Browser, bank: Bank, *, person: int = JODI, accounts: Seque
     return browser.get(bank.approve(ask(browser), person=person, accounts=accounts))
 
 
+def share(browser: Browser, *, connection_id: int = 1, accounts: Sequence[int] = (), **chosen: str | list[str]) -> Page:
+    """Share accounts by their rows, all unless named; by default with the whole team, also with who joins later."""
+    page = browser.get(f"/connections/{connection_id}/sharing")
+    if page.status != 200:
+        raise AssertionError(f"nothing to share: {page.status} {page.text}")
+    form, _button = page.form(action="/sharing")
+    every = [value for name, value in form.fields if name == "account"]
+    fields = {**(chosen or {"later": "1"}), "account": [str(each) for each in accounts] or every}
+    return browser.submit(action="/sharing", button=None, **fields)
+
+
 def fill_connected(database_url: str) -> None:
     """Fill a database with all that is there once Robin has connected Jodi; no payment is read yet.
 

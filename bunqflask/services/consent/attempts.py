@@ -19,9 +19,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, bindparam, delete, null, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, delete, null, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -31,7 +31,7 @@ from bunqflask.models import (
     AttemptFailure,
     AttemptStep,
     Connection,
-    ConnectionMember,
+    ConnectionState,
     ConsentAttempt,
     ErrorKind,
 )
@@ -41,6 +41,7 @@ from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
+from bunqflask.services.sync import connection_sync
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
@@ -245,11 +246,22 @@ def end_within(
     if not claim(attempt, old, new, failure=failure):
         return False
     erase(attempt)
+    _test_renewed(attempt)
     if new == AttemptStep.FAILED:
         current_app.logger.warning(
             "%s: a consent failed: %s %s", reference(attempt), failure or attempt.error_kind, attempt.error_facts
         )
     return True
+
+
+def _test_renewed(attempt: ConsentAttempt) -> None:
+    """Let the worker test at once what a renewal would have replaced: bunq may have ended it with the new approval."""
+    same_user = and_(
+        Connection.environment == attempt.environment, Connection.granted_user_id == attempt.granted_user_id
+    )
+    query = select(Connection.id).where(or_(Connection.id == attempt.renews_connection_id, same_user))
+    for connection_id in list(db.session.scalars(query.where(Connection.state == ConnectionState.ACTIVE))):
+        connection_sync.request_within(connection_id)
 
 
 def erase(attempt: ConsentAttempt) -> None:
@@ -375,14 +387,8 @@ def _load(attempt_id: str) -> ConsentAttempt | None:
 
 def _query() -> Select[ConsentAttempt]:
     """Attempts with all that their pages show."""
-    with_accounts = selectinload(ConsentAttempt.connection)
     return (
         select(ConsentAttempt)
-        .options(
-            joinedload(ConsentAttempt.member),
-            joinedload(ConsentAttempt.renews_connection),
-            with_accounts.selectinload(Connection.monetary_accounts),
-            with_accounts.selectinload(Connection.members).joinedload(ConnectionMember.member),
-        )
+        .options(joinedload(ConsentAttempt.member), joinedload(ConsentAttempt.renews_connection))
         .execution_options(populate_existing=True)
     )

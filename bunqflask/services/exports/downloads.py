@@ -153,7 +153,8 @@ def _is_verified(taken: Sequence[Statement]) -> bool:
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:
-    numbers = sorted(account.monetary_account_id for account in accounts)
+    # With other first days of payments, an earlier pack may hold what may not be seen any more.
+    numbers = sorted(f"{account.monetary_account_id} {account.first_day or ''}".strip() for account in accounts)
     text = f"{principal.id}:{numbers}:{period.first_day}:{period.last_day}"
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -19,6 +19,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountSync, Discrepancy, MonetaryAccount, Payment
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.exports.snapshot import Snapshot
+from bunqflask.services.payments import visibility
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import coverage, reconciliation, status
@@ -96,6 +97,7 @@ def chosen(scope: Scope, account_ids: Sequence[int]) -> list[AccountBalance]:
     with_states = [(states[account.id], account) for account in found if account.id in states]
     # A joint account may be imported through two connections: its payments count once, from where it is known best.
     with_states.sort(key=lambda pair: _knowledge(*pair))
+    with_states.sort(key=lambda pair: pair[1].first_day or date.min, reverse=True)
     best = {account.monetary_account_id: account for _state, account in with_states}
     return sorted(best.values(), key=lambda account: account.id)
 
@@ -104,7 +106,7 @@ def take(scope: Scope, accounts: Sequence[AccountBalance], period: Period, snaps
     """Copy the payments of a period into the snapshot, and return the statements that are made of it."""
     facts = _facts(scope, accounts, period)
     for account in accounts:
-        snapshot.copy(account.id, period.since, period.before)
+        snapshot.copy(account.id, max(period.since, visibility.since(account)), period.before)
     return [_statement(scope, account, period, facts, snapshot) for account in accounts]
 
 
@@ -136,16 +138,17 @@ def _facts(scope: Scope, accounts: Sequence[AccountBalance], period: Period) -> 
     return _Facts(
         statuses=status.of_connections([each for each in scope.connections if each.id in connection_ids]),
         states=_states(ids),
-        opening=_balances_before(ids, period.since),
-        closing=_balances_before(ids, period.before),
+        opening=_balances_before(accounts, period.since),
+        closing=_balances_before(accounts, period.before),
     )
 
 
-def _balances_before(account_ids: Sequence[int], moment: datetime) -> dict[int, Decimal | None]:
+def _balances_before(accounts: Sequence[AccountBalance], moment: datetime) -> dict[int, Decimal | None]:
     """Return the balance after the last payment before a time, of each account that has one: an index look-up each."""
+    limited = visibility.conditions(accounts, Payment)
     last = (
         select(Payment.id)
-        .where(Payment.account_id == MonetaryAccount.id, Payment.created_at < moment)
+        .where(Payment.account_id == MonetaryAccount.id, Payment.created_at < moment, *limited)
         .order_by(Payment.created_at.desc(), Payment.id.desc())
         .limit(1)
         .correlate(MonetaryAccount)
@@ -154,7 +157,7 @@ def _balances_before(account_ids: Sequence[int], moment: datetime) -> dict[int, 
     query = (
         select(MonetaryAccount.id, Payment.id.label("payment"), Payment.balance_after)
         .join(Payment, Payment.id == last)
-        .where(MonetaryAccount.id.in_(account_ids))
+        .where(MonetaryAccount.id.in_([account.id for account in accounts]))
     )
     found = db.session.execute(query).all()
     balances = {row.id: row.balance_after for row in found}
@@ -185,7 +188,8 @@ def _out_of_order(last: Mapping[int, int], moment: datetime) -> Iterator[tuple[i
 
 def _statement(scope: Scope, account: AccountBalance, period: Period, facts: _Facts, snapshot: Snapshot) -> Statement:
     opening = facts.opening.get(account.id)
-    if account.id not in facts.opening and coverage.is_complete(facts.states[account.id].covered):
+    is_whole = coverage.is_complete(facts.states[account.id].covered) and account.first_day is None
+    if account.id not in facts.opening and is_whole:
         opening = Decimal(0)  # the history is whole, and it begins later
     closing = facts.closing.get(account.id, opening)
     notice = _notice(account, facts, period)
@@ -199,7 +203,7 @@ def _statement(scope: Scope, account: AccountBalance, period: Period, facts: _Fa
             monetary_account_id=account.monetary_account_id,
             kind=account.wrapper.removeprefix("MonetaryAccount"),
         ),
-        first_day=period.first_day,
+        first_day=max(period.first_day, min(account.first_day or period.first_day, period.last_day)),
         last_day=period.last_day,
         zone=period.zone,
         opening=opening,
@@ -213,6 +217,10 @@ def _statement(scope: Scope, account: AccountBalance, period: Period, facts: _Fa
 def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
     """Say why a period is not verified complete; empty when it is."""
     standing, state, before = facts.statuses[account.id], facts.states[account.id], period.before
+    if account.first_day is not None and account.first_day > period.first_day:
+        return _("Payments before %(day)s are not shared with the person who made this export.") % {
+            "day": account.first_day
+        }
     if standing.state == SyncState.NOT_LISTED:
         return _("bunq does not list the payments of this account.")
     if not coverage.is_complete(state.covered):
@@ -221,7 +229,7 @@ def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
     # A period that is over has to be synced once after its end.
     if standing.synced_at is None or (is_over and standing.synced_at < before):
         return _("The last update from bunq was before the period ended.")
-    within = _found_between(state, period.since, before)
+    within = _found_between(state, max(period.since, visibility.since(account)), before)
     if within:
         return _("Amounts and balances do not add up: %(places)s.") % {"places": _places(account, within, period.zone)}
     if standing.not_imported:
@@ -235,7 +243,7 @@ def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
 
 def _before(account: AccountBalance, facts: _Facts, period: Period) -> str:
     """Say that a period adds up although earlier payments do not; empty where those do too."""
-    earlier = _found_between(facts.states[account.id], datetime.min.replace(tzinfo=UTC), period.since)
+    earlier = _found_between(facts.states[account.id], visibility.since(account), period.since)
     if not earlier:
         return ""
     places = _places(account, earlier, period.zone)

@@ -56,7 +56,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
 
     :raises NotFoundHere: there is no such member.
     :raises NotPermitted: the principal may not.
-    :raises TeamRefused: no owner would be left, or a guest would hold what nobody else does.
+    :raises TeamRefused: no owner would be left, or the person holds accounts, which a guest does not.
     """
     with transaction():
         team = lock_team()
@@ -65,7 +65,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
         if terms.role is not TeamRole.OWNER:
             check_owner_remains(team, without=row)
         if terms.role is TeamRole.GUEST:
-            _check_holds_nothing_alone(row)
+            _check_holds_nothing(row)
             end_attempts(row.id)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
         return member_of(row)
@@ -161,10 +161,9 @@ def end_attempts(member_id: int) -> None:
         attempts.end_within(attempt, attempt.step, ended)
 
 
-def _check_holds_nothing_alone(row: TeamMember) -> None:
-    if alone := holdings.held_alone(row.id):
-        held = ", ".join(alone.values())
+def _check_holds_nothing(row: TeamMember) -> None:
+    if held := holdings.held(row.id):
         raise TeamRefused(
-            _("%(name)s alone holds: %(held)s. A guest can’t look after that; somebody else has to connect it first.")
-            % {"name": row.name, "held": held}
+            _("%(name)s holds: %(held)s. A guest holds no accounts; they have to disconnect them first.")
+            % {"name": row.name, "held": ", ".join(held)}
         )

@@ -159,7 +159,7 @@ def _of_account(account: AccountBalance, scope: Scope, asked: Asked) -> dict[str
         "holder": connection.holder_name,
         "balance_at": connection.accounts_synced_at,
         "state": _status_of(scope, account),
-        "late": sync_status.late_changes_of(account.id),
+        "late": sync_status.late_changes_of(account),
         # A search is for the payments that it finds: the chart would push them out of sight.
         "chart": None if asked.values else chart_data.balance(account, scope, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],

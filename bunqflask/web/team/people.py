@@ -102,7 +102,7 @@ def remove(member_id: int) -> ResponseReturnValue:
     flash(_("%(name)s is removed and can no longer log in.") % {"name": formatting.name(member.name)})
     if names:
         shown = ", ".join(formatting.name(name) for name in names)
-        done = _("Handed over: %(names)s.") if hands_over else _("Disconnected and erased: %(names)s.")
+        done = _("Handed over: %(names)s.") if hands_over else _("Erased: %(names)s.")
         flash(done % {"names": shown})
     return redirect(url_for("people.index"))
 
@@ -205,7 +205,7 @@ def _removal_page(member: Member, refused: TeamRefused | None = None) -> str:
     return render_template(
         "team/remove.html",
         person=presenters.person(member, is_last_owner=member.id == presenters.last_owner_of(team)),
-        alone=list(holdings.held_alone(member.id).values()),
+        alone=holdings.held_alone(member.id),
         heirs=heirs,
         refused=refused,
         chosen=request.form.get("data", "hand-over"),

@@ -215,7 +215,7 @@ def test_a_bank_that_reads_only_forms_gets_the_token_request_as_one(site: Thread
 def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.com")
     assert "Connected: Jodi Walker" in connect(browser, bank).text
-    assert rows.connection(site.app).installation_id is not None
+    assert rows.consent(site.app).installation_id is not None
     rows.age_accounts(site.app, timedelta(hours=1))
     bank.forget_calls()
     rows.run_duties(site.app)

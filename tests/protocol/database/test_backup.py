@@ -20,7 +20,7 @@ from bunqflask.config import Config
 from bunqflask.database import backup_sqlite
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, Login, MonetaryAccount, Payment
+from bunqflask.models import Consent, Login, MonetaryAccount, Payment
 from tests.support import stored_payments
 from tests.support.apps import bare_environ, let_go
 
@@ -94,8 +94,8 @@ def test_a_backup_gives_back_what_was_lost_and_logs_everybody_out(filled: Flask,
     flask(filled, "restore", file)
     assert counts(filled) == (COUNT, 0)
     with filled.app_context():
-        connection = db.session.scalars(select(Connection)).one()
-        assert connection.access_token
+        consent = db.session.scalars(select(Consent)).one()
+        assert consent.access_token
         db.session.remove()
 
 

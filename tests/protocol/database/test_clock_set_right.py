@@ -194,7 +194,7 @@ def test_a_permission_is_not_lost_because_our_own_session_seems_to_be_newer(
     bank.no_faults()
     rows.due_now(site.app)
     assert read(site)
-    assert rows.connection(site.app).error_kind is None
+    assert rows.consent(site.app).error_kind is None
 
 
 @pytest.mark.sqlite_only

@@ -20,6 +20,7 @@ from bunqflask.services.exports import statements
 from bunqflask.services.payments import repository
 from bunqflask.services.sync import connection_sync, reconciliation, schedule
 from bunqflask.services.team import members
+from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page, read_page
@@ -324,8 +325,6 @@ def test_another_members_accounts_cannot_be_exported(site: ThreadSite, bank: Ban
 def test_a_guest_may_export_what_is_shared(site: ThreadSite, bank: Bank) -> None:
     with_history(site, bank, 10)
     with site.app.app_context():
-        connection = access.list_active()[0]
-        connection.shared_at = datetime.now(UTC) - timedelta(days=1)
-        db.session.commit()
+        rows.share_all(rows.owner().id)
         db.session.remove()
     assert download(sign_in(site, "sam@example.org"), **whole(), format="jsonl").status_code == 200

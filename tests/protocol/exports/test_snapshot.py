@@ -194,7 +194,7 @@ def test_an_account_erased_while_its_pack_is_written_leaves_no_pack(
 
     def erase_meanwhile(*arguments: Any) -> Any:
         manifest = write(*arguments)
-        disconnect(db.session.scalars(db.select(Connection.id)).one(), erase=True)
+        disconnect(robin, db.session.scalars(db.select(Connection.id)).one(), erase=True)
         return manifest
 
     monkeypatch.setattr(downloads, "write_pack", erase_meanwhile)
@@ -324,8 +324,7 @@ def test_a_format_that_refuses_leaves_no_file_open(robin: Member, monkeypatch: p
 def test_what_another_member_exported_before_is_no_last_pack(robin: Member) -> None:
     opened(make(robin, ["csv", "qif"]))
     sam = members.add("sam@example.org", "Sam", "correct horse battery staple")
-    db.session.scalars(db.select(Connection)).one().shared_at = datetime.now(UTC)
-    db.session.commit()
+    rows.share_all(robin.id)
     made = opened(make(sam, ["csv", "qif"]))
     assert "There is no last pack to compare with." in made.read("changes.txt").decode()
     assert len(db.session.scalars(db.select(Pack)).all()) == 2

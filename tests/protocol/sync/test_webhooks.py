@@ -106,7 +106,7 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        token = db.session.get_one(BunqSession, access.list_active()[0].session_id).token
+        token = db.session.get_one(BunqSession, rows.consent(site.app).session_id).token
         db.session.remove()
     # Any answer of the bank will do: bytes that its key for our installation has signed.
     signed = requests.get(bank.api_url + "user", headers={"X-Bunq-Client-Authentication": token}, timeout=10)
@@ -153,7 +153,7 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
         connection = access.list_active()[0]
         ours = f"{site.url}/bunq/hook/{connection.callback_token}"
         assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
-        disconnect(connection.id, erase=False)
+        disconnect(rows.owner(), connection.id, erase=False)
         db.session.remove()
     connect(browser, bank)
     with site.app.app_context():
@@ -213,12 +213,12 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
 
 
 def _listed(connection: Connection) -> list[dict[str, str]]:
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         return bunq.list_callbacks()
 
 
 def _replace(connection: Connection, callbacks: list[dict[str, str]]) -> None:
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         bunq.replace_callbacks(callbacks)
 
 
@@ -235,7 +235,7 @@ def _pay(connection: Connection, account_id: int) -> None:
         "description": "a cent",
     }
     path = f"monetary-account/{account_id}/payment"
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         bunq._call(
             lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload)
         )

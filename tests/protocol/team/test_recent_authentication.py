@@ -6,12 +6,12 @@ import pytest
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, Factor, Login
+from bunqflask.models import AccountShare, Connection, ConnectionState, Factor, Login
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
-from tests.support.consents import connect
+from tests.support.consents import connect, share
 
 ASKED = "Confirm that it’s you"
 
@@ -53,8 +53,7 @@ def test_an_erasure_asks_for_the_password_and_keeps_what_was_chosen(site: Thread
 @pytest.mark.parametrize("minutes", [9, 11])
 def test_ten_minutes_are_recent(site: ThreadSite, robin: Browser, minutes: int) -> None:
     confirmed(site, timedelta(minutes=minutes))
-    robin.get("/connections/1/accounts")
-    page = robin.submit(button="Share with the team")
+    page = share(robin)
     assert (ASKED in page.text) is (minutes > 10)
     confirmed(site, -timedelta(hours=3))
     robin.get("/settings/factors")
@@ -67,7 +66,7 @@ def test_every_act_that_needs_it_asks(site: ThreadSite, robin: Browser) -> None:
     with rows.behind(site.app):
         login_id = db.session.scalar(db.select(Login.id))
     asking = (
-        "/connections/1/share",
+        "/connections/1/sharing",
         "/connections/1/disconnect",
         f"/settings/logins/{login_id}/end",
         "/settings/browsers/1/forget",
@@ -106,19 +105,18 @@ def test_an_export_asks_for_more_than_one_account_or_one_year(
 
 @pytest.mark.sqlite_only
 def test_a_borrowed_browser_gets_ten_tries(site: ThreadSite, robin: Browser) -> None:
-    robin.get("/connections/1/accounts")
-    robin.submit(button="Share with the team")
+    share(robin)
     statuses = [robin.submit(button="Confirm", confirm_password="x" * 201).status for _ in range(11)]
     assert statuses == [403] * 10 + [429]
     assert robin.submit(button="Confirm", confirm_password=PASSWORD).status == 429
-    assert rows.connection(site.app).shared_at is None
+    assert rows.count(site.app, AccountShare) == 0
 
 
 @pytest.mark.sqlite_only
 def test_names_and_values_of_any_form_are_kept_as_text(site: ThreadSite, robin: Browser) -> None:
     fields = dict(robin.get("/settings").form(action="/settings/look")[0].fields)
     odd = {**fields, '"><script>alert(1)</script>': "</form>\u202e\x00", "a": "é" * 1000}
-    page = robin.post("/connections/1/share?next=//evil.example", odd, {"Origin": site.url})
+    page = robin.post("/connections/1/sharing?next=//evil.example", odd, {"Origin": site.url})
     assert ASKED in page.text
     assert "<script>alert" not in page.html
-    assert page.form(button="Confirm")[0].action.startswith(site.url + "/connections/1/share")
+    assert page.form(button="Confirm")[0].action.startswith(site.url + "/connections/1/sharing")

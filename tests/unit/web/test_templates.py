@@ -19,7 +19,7 @@ from bunqflask.services.team.factors import MembersFactor
 from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.connections import view_models
-from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.team.notices import ShownNotice
@@ -74,7 +74,8 @@ def a_card(**more: Any) -> ConnectionCard:
         "state": "active",
         "sharing": "private",
         "may_act": True,
-        "seen_by": [NAME],
+        "connected_by": [NAME],
+        "permissions": [PermissionRow(member_name=NAME, is_own=False, granted_at=NOW, lost_at=NOW, accounts=[NAME])],
         "sums": view_models.totals(rows),
         "open": rows,
         "apart": [a_row(3)],
@@ -85,12 +86,15 @@ def a_card(**more: Any) -> ConnectionCard:
     return ConnectionCard(**(plain | more))
 
 
+ENDING = view_models.Ending(
+    deleted=[NAME], staying=[view_models.Staying(NAME, [NAME], False)], ends_shares=True, is_over=False
+)
 CARDS = {
     "plain": a_card(),
     "polled": a_card(polling_trigger="load delay:100ms", updating=True, kind="company"),
     "troubled": a_card(problem=PROBLEM, sharing="members", worker_is_missing=True, focus=True),
     "lost": a_card(state="lost", sharing="team", kind="unknown"),
-    "disconnected": a_card(state="disconnected", sharing="team_guest", may_act=False, updated_at=None),
+    "disconnected": a_card(state="disconnected", sharing="guest", may_act=False, updated_at=None),
     "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),
 }
 
@@ -265,7 +269,7 @@ PAGES |= {
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
 PAGES |= {
-    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "database": "postgresql"})
+    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "ending": ENDING, "database": "postgresql"})
     for key, card in CARDS.items()
 }
 PAGES |= {
