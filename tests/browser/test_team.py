@@ -56,7 +56,7 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
 
     robin.get_by_role("link", name="Share accounts…").first.click()
     for number in range(2):
-        robin.get_by_label("Main").nth(number).uncheck()
+        robin.get_by_role("checkbox", name="Main").nth(number).uncheck()
     robin.get_by_label("Sam Okafor").check()
     button(robin, "Share").click()
     expect(robin.get_by_role("row").filter(has_text="Car")).to_contain_text("Without an end.")
