@@ -64,7 +64,7 @@ steps = st.one_of(
     st.tuples(st.just("erase"), people),
 )
 # Two members have consented before anything else happens.
-sequences = st.tuples(consents, consents, st.lists(steps, min_size=2, max_size=10))
+sequences = st.tuples(consents, consents, st.lists(steps, min_size=2, max_size=8))
 BOTH, ONE = frozenset({1, 2}), frozenset({1})
 
 
@@ -278,7 +278,7 @@ def forget() -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
