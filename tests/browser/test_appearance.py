@@ -175,6 +175,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     robin.goto("/connections/2/accounts")
     robin.get_by_role("link", name="Share accounts…").first.click()
     look(robin, "sharing")
+    robin.get_by_role("checkbox").first.check()
     robin.get_by_label("The whole team, also people who join later").check()
     button(robin, "Share").click()
     expect(button(robin, "Stop sharing").first).to_be_visible()

@@ -55,8 +55,8 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     expect(sam.get_by_text("No accounts yet.")).to_be_visible()
 
     robin.get_by_role("link", name="Share accounts…").first.click()
-    for number in range(2):
-        robin.get_by_label("Main").nth(number).uncheck()
+    for name in ("Car", "Medical"):
+        robin.get_by_role("checkbox", name=name).check()
     robin.get_by_label("Sam Okafor").check()
     button(robin, "Share").click()
     expect(robin.get_by_role("row").filter(has_text="Car")).to_contain_text("Without an end.")

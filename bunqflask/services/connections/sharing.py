@@ -29,16 +29,19 @@ class ShareRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share that is valid now. `member_name` is None for the whole team; `is_own`: the principal made it."""
+    """A share that is valid now. `member_name` is None for the whole team; `is_own`: the principal made it.
+
+    `last_day` is the last local day on which it counts, None where it has no end.
+    """
 
     id: int
     account_id: int
     account_name: str
+    iban: str | None
     member_name: str | None
     granted_by_name: str
     is_own: bool
-    since: datetime
-    until: datetime | None
+    last_day: date | None
     first_day: date | None
 
 
@@ -61,7 +64,7 @@ def list_for(principal: Principal, connection_id: int) -> list[Share]:
     """Return the valid shares of the accounts of a connection that the principal holds, account by account."""
     reader, granter = aliased(TeamMember), aliased(TeamMember)
     query = (
-        select(AccountShare, MonetaryAccount.description, reader.name, granter.name)
+        select(AccountShare, MonetaryAccount.description, MonetaryAccount.iban, reader.name, granter.name)
         .join(MonetaryAccount, MonetaryAccount.id == AccountShare.account_id)
         .outerjoin(reader, reader.id == AccountShare.member_id)
         .join(granter, granter.id == AccountShare.granted_by_id)
@@ -75,14 +78,14 @@ def list_for(principal: Principal, connection_id: int) -> list[Share]:
             id=share.id,
             account_id=share.account_id,
             account_name=account_name,
+            iban=iban,
             member_name=member_name,
             granted_by_name=granted_by,
             is_own=share.granted_by_id == principal.id,
-            since=share.since,
-            until=share.until,
+            last_day=_last_day(share.until),
             first_day=share.first_day,
         )
-        for share, account_name, member_name, granted_by in db.session.execute(query)
+        for share, account_name, iban, member_name, granted_by in db.session.execute(query)
     ]
 
 
@@ -151,6 +154,11 @@ def _end_within(principal: Principal, account_id: int, readers: Collection[int |
     named = AccountShare.member_id.in_([each for each in readers if each is not None])
     condition = named | AccountShare.member_id.is_(None) if None in readers else named
     db.session.execute(own.where(condition))
+
+
+def _last_day(until: datetime | None) -> date | None:
+    zone: ZoneInfo = current_app.config["TIME_ZONE"]
+    return (until - timedelta(seconds=1)).astimezone(zone).date() if until is not None else None
 
 
 def _until(last_day: date | None) -> datetime | None:

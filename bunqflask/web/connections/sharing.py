@@ -78,12 +78,12 @@ def _day(name: str) -> date | None:
 
 
 def _page(connection: ConnectionOverview, error: str | None = None) -> str:
-    chosen = set(request.form.getlist("account", type=int)) if error else {account.id for account in connection.held}
+    only = {account.id for account in connection.held} if len(connection.held) == 1 else set()
     return render_template(
         "connections/sharing.html",
         connection=connection,
         shares=sharing.list_for(g.team_member, connection.id),
         people=[each for each in members.list_all() if each.id != g.team_member.id],
-        chosen=chosen,
+        chosen=set(request.form.getlist("account", type=int)) if error else only,
         error=error,
     )
