@@ -145,6 +145,7 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "database.encryption.SecretUnreadable",
         "bunq.errors",
+        "exports",
         "services",
         "worker",
     },
