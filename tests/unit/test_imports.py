@@ -115,6 +115,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "services.team": {
         "services.policy",
+        "invisible",
         "i18n",
         "clock",
         "digest",
