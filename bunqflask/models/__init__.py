@@ -3,6 +3,7 @@
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
+from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
 from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
 from bunqflask.models.consent import ConsentAttempt, ConsentState
 from bunqflask.models.exports import Pack, PackAccount
@@ -15,10 +16,15 @@ from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordRese
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "AccountLook",
     "AccountSync",
     "AggregateState",
     "AttemptFailure",
     "AttemptStep",
+    "AuditAccount",
+    "AuditCut",
+    "AuditEvent",
+    "AuditKind",
     "BunqSession",
     "CoOwner",
     "Connection",

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "web", "cli"},
+    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "cli"},
     "config": set(),
     "clock": set(),
     "digest": set(),
@@ -37,6 +37,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "services.principal": {"models.states"},
     "services.policy": {"extensions", "i18n", "models", "services.principal"},
+    "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.key_rotation": {"extensions", "database"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
