@@ -72,6 +72,8 @@ class Config:
     BUNQ_CALLBACK_NETWORKS: tuple[Network, ...] = ()
     # in which days begin and end, on pages and in exports
     TIME_ZONE: ZoneInfo = field(default_factory=lambda: ZoneInfo(HOME_ZONE))
+    # for how long events of the audit trail are kept
+    AUDIT_DAYS: int = 400
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
@@ -135,6 +137,11 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     if reader.problems:
         raise ConfigError("; ".join(reader.problems))
     return key or None
+
+
+def sudo_user(environ: Mapping[str, str] | None = None) -> str:
+    """Return who became another user of this machine by sudo to run this command; empty without sudo."""
+    return (os.environ if environ is None else environ).get("SUDO_USER", "")
 
 
 def _env_file(given: Mapping[str, str]) -> Path | None:
@@ -211,6 +218,7 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
         "BUNQ_CALLBACK_NETWORKS": _networks(reader),
         "TIME_ZONE": _zone(reader),
+        "AUDIT_DAYS": _audit_days(reader),
         **_bunq_urls(reader, environment),
     }
     is_public = values["PUBLIC_URL"].startswith("https://")
@@ -270,6 +278,15 @@ def _proxy_hops(reader: _Reader) -> int:
     if not re.fullmatch(r"[0-9]", text):
         reader.problems.append("TRUSTED_PROXY_HOPS must be a number from 0 to 9")
         return 0
+    return int(text)
+
+
+def _audit_days(reader: _Reader) -> int:
+    text = reader.get("AUDIT_DAYS", "400")
+    # The database refuses to delete events of the last 30 days.
+    if not re.fullmatch(r"[0-9]{2,5}", text, re.ASCII) or int(text) < 30:
+        reader.problems.append("AUDIT_DAYS must be a number of days, 30 or more")
+        return 400
     return int(text)
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
+from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
+from bunqflask.cli.shell import as_shell_user
 from bunqflask.cli.status import status_command
 from bunqflask.cli.sync import sync_command
 from bunqflask.cli.team import team_cli
@@ -21,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     sync_command,
     team_cli,
     secrets_cli,
+    audit_cli,
     worker_command,
 )
 
@@ -41,4 +44,4 @@ def _leaves(command: click.Command) -> Iterator[click.Command]:
 
 for leaf in (leaf for command in COMMANDS for leaf in _leaves(command)):
     if leaf.callback is not None:
-        leaf.callback = told_plainly()(leaf.callback)
+        leaf.callback = as_shell_user()(told_plainly()(leaf.callback))

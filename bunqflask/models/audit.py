@@ -62,7 +62,7 @@ class AuditKind(StrEnum):
     # facts: secrets
     KEYS_ROTATED = "keys_rotated"
     TRAIL_READ = "trail_read"
-    # facts: until, events, before
+    # facts: until, hash, events
     TRAIL_CUT = "trail_cut"
 
 

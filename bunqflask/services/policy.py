@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, ColumnElement, and_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, or_, select
 
 from bunqflask.extensions import table_of
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Connection, ConnectionMember, TeamMember, TeamRole
+from bunqflask.models import (
+    AuditAccount,
+    AuditEvent,
+    Connection,
+    ConnectionMember,
+    MonetaryAccount,
+    TeamMember,
+    TeamRole,
+)
 from bunqflask.services.principal import Principal
 
 
@@ -51,6 +59,22 @@ def check_can_manage(principal: Principal, connection: Connection) -> None:
     """
     if not can_manage(principal, connection):
         raise NotFoundHere
+
+
+def is_event_for(principal: Principal) -> ColumnElement[bool]:
+    """The condition that an event of the audit trail concerns the principal: themselves, or an account they hold."""
+    about_accounts = select(AuditAccount.event_id).where(AuditAccount.account_id.in_(held_by(principal)))
+    return or_(
+        AuditEvent.actor_id == principal.id,
+        AuditEvent.subject_member_id == principal.id,
+        AuditEvent.id.in_(about_accounts),
+    )
+
+
+def held_by(principal: Principal) -> Select[int]:
+    """The monetary accounts, by our ids, that are the principal's own."""
+    own = select(ConnectionMember.connection_id).where(ConnectionMember.member_id == principal.id)
+    return select(MonetaryAccount.id).where(MonetaryAccount.connection_id.in_(own))
 
 
 # Roles. A rule about a person takes that person second; none of them says whether an owner would be left, because

@@ -10,6 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from bunqflask.services.audit import origin
+from bunqflask.services.audit.origin import Origin
 from bunqflask.services.team import logins
 from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
@@ -27,6 +29,7 @@ def init_app(app: Flask) -> None:
     )
     app.before_request(_guard)
     app.after_request(_store_no_copy)
+    app.teardown_request(lambda _error: origin.set_current(None))
 
 
 def own_path(path: str) -> str:
@@ -44,6 +47,7 @@ def own_path(path: str) -> str:
 
 def _guard() -> ResponseReturnValue | None:
     g.login = g.team_member = None
+    _note_origin()
     if request.method not in _SAFE_METHODS:
         _check_origin()
     view = current_app.view_functions.get(request.endpoint or "")
@@ -52,6 +56,7 @@ def _guard() -> ResponseReturnValue | None:
     token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"])
     g.login = logins.find(token) if token else None
     g.team_member = g.login.member if g.login else None
+    _note_origin()
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not marks.is_public(view):
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
@@ -59,6 +64,12 @@ def _guard() -> ResponseReturnValue | None:
     if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
         _touch(g.login.id)
     return None
+
+
+def _note_origin() -> None:
+    """Let what this request does be recorded as done from here."""
+    browser, login_id = request.user_agent.string, g.login.id if g.login else None
+    origin.set_current(Origin(login_id=login_id, address=request.remote_addr or "", browser=browser))
 
 
 def _touch(login_id: int) -> None:

@@ -29,8 +29,7 @@ def append(values: dict[str, Any], account_ids: Iterable[int]) -> dict[str, Any]
 
     Other writers wait from here to the commit: on SQLite all do in any case, on PostgreSQL those that append.
     """
-    if db.engine.dialect.name == "postgresql":
-        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    lock()
     last_id, last_hash = end()
     stored = {**values, "id": last_id + 1, "previous_hash": last_hash}
     accounts = sorted(set(account_ids))
@@ -40,6 +39,12 @@ def append(values: dict[str, Any], account_ids: Iterable[int]) -> dict[str, Any]
         rows = [{"event_id": stored["id"], "account_id": account_id} for account_id in accounts]
         db.session.execute(insert(AuditAccount), rows)
     return {**stored, "account_ids": accounts}
+
+
+def lock() -> None:
+    """Let nobody else append until the end of the caller's transaction."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def end() -> tuple[int, str]:
