@@ -46,7 +46,7 @@ class TrailEvent:
     """An event as a principal may know it.
 
     `accounts` are those that they may see now; `more_accounts` is the number of the others. `address` and `browser` are
-    of the actor, and empty where they are none of the reader's business.
+    of the actor, and empty where they are none of the reader's business. `is_by_server` tells that nobody asked for it.
     """
 
     id: int
@@ -58,9 +58,11 @@ class TrailEvent:
     browser: str
     subject: str
     subject_member_id: int | None
+    connection_id: int | None
     accounts: tuple[AccountName, ...]
     more_accounts: int
     facts: dict[str, Any]
+    is_by_server: bool
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,11 @@ def _known(
         browser=event.browser if is_theirs else "",
         subject=event.subject if is_theirs or event.connection_id is not None else "",
         subject_member_id=event.subject_member_id,
+        connection_id=event.connection_id,
         accounts=accounts,
         more_accounts=len(ids) - len(accounts),
         facts={name: value for name, value in event.facts.items() if is_whole or name not in _COUNTS},
+        is_by_server=not (event.actor_text or event.address or event.browser),
     )
 
 
