@@ -20,7 +20,7 @@ class AuditKind(StrEnum):
     """What happened. The facts of a kind are named beside it; none is ever an amount, a text of bunq or a secret."""
 
     LOGIN = "login"
-    # facts: account (the beginning of the email's hash, where no member has it)
+    # facts: account (the beginning of the hash of the email that was typed)
     LOGIN_REFUSED = "login_refused"
     LOGIN_THROTTLED = "login_throttled"
     # facts: how

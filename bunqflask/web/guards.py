@@ -68,8 +68,14 @@ def _guard() -> ResponseReturnValue | None:
 
 def _note_origin() -> None:
     """Let what this request does be recorded as done from here."""
-    browser, login_id = request.user_agent.string, g.login.id if g.login else None
-    origin.set_current(Origin(login_id=login_id, address=request.remote_addr or "", browser=browser))
+    origin.set_current(
+        Origin(
+            member_id=g.team_member.id if g.team_member else None,
+            login_id=g.login.id if g.login else None,
+            address=request.remote_addr or "",
+            browser=request.user_agent.string,
+        )
+    )
 
 
 def _touch(login_id: int) -> None:

@@ -39,8 +39,8 @@ ARROWS: dict[str, set[str]] = {
     "services.policy": {"extensions", "i18n", "models", "services.principal"},
     "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},
     "services.workers": {"clock", "extensions", "database", "models"},
-    "services.key_rotation": {"extensions", "database"},
-    "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
+    "services.key_rotation": {"extensions", "database", "models", "services.audit"},
+    "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq", "services.audit"},
     "services.health_report": {
         "clock",
         "extensions",
@@ -50,6 +50,7 @@ ARROWS: dict[str, set[str]] = {
         "services.gateway",
     },
     "services.connections": {
+        "services.audit",
         "clock",
         "extensions",
         "database",
@@ -84,6 +85,7 @@ ARROWS: dict[str, set[str]] = {
         "services.payments",
     },
     "services.consent": {
+        "services.audit",
         "clock",
         "digest",
         "extensions",
@@ -98,6 +100,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.exports": {
+        "services.audit",
         "clock",
         "i18n",
         "extensions",
@@ -111,6 +114,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.team": {
+        "services.audit",
         "services.policy",
         "i18n",
         "clock",

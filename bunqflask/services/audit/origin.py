@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Who acts where no member does, and the login, network address and browser by which a member does."""
+    """Who acts: a member, by a login from an address with a browser; or, in the shell, a user of this machine."""
 
+    member_id: int | None = None
     actor: str = ""
     login_id: int | None = None
     address: str = ""

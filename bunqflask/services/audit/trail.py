@@ -26,6 +26,7 @@ def record(
     actor_id: int | None,
     subject: str = "",
     subject_member_id: int | None = None,
+    login_id: int | None = None,
     connection_id: int | None = None,
     account_ids: Iterable[int] = (),
     **facts: Any,
@@ -33,7 +34,8 @@ def record(
     """Record an event in the open unit of work, with the address and browser of the request, or the shell's user.
 
     :param actor_id: the team member who acts; None where nobody is logged in.
-    :param subject: the name of what it is about, as it is now.
+    :param subject: the name of what it is about, as it is now; without one, that of the member it is about.
+    :param login_id: the login that it makes, where that is not the one by which it is done.
     :param account_ids: our ids of the monetary accounts it is about; their holders can read the event.
     :param facts: as `AuditKind` names them, as JSON; never an amount, a text of bunq, a search or a secret.
     :raises RuntimeError: no unit of work is open.
@@ -44,12 +46,12 @@ def record(
         "kind": kind,
         "actor_id": actor_id,
         "actor_text": _clean(_named(actor_id) or source.actor, _NAME),
-        "login_id": source.login_id,
+        "login_id": login_id or source.login_id,
         "address": _clean(source.address, _ADDRESS),
         "browser": _clean(source.browser, _BROWSER),
         "connection_id": connection_id,
         "subject_member_id": subject_member_id,
-        "subject": _clean(subject, _NAME),
+        "subject": _clean(subject or _named(subject_member_id).rpartition(" <")[0], _NAME),
         "facts": facts,
     }
     accounts = tuple(account_ids)

@@ -9,8 +9,9 @@ from sqlalchemy.orm import joinedload, selectinload
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, ConnectionState
+from bunqflask.models import AuditKind, Connection, ConnectionMember, ConnectionState
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -69,7 +70,9 @@ def share(principal: Principal, connection_id: int) -> None:
     """
     policy.check_can_share(principal)
     with transaction():
-        get_own(principal, connection_id).shared_at = clock.now()
+        connection = get_own(principal, connection_id)
+        connection.shared_at = clock.now()
+        _record(AuditKind.SHARED, principal, connection)
 
 
 def unshare(principal: Principal, connection_id: int) -> None:
@@ -78,7 +81,19 @@ def unshare(principal: Principal, connection_id: int) -> None:
     :raises NotFoundHere: there is none that the principal may manage.
     """
     with transaction():
-        get_own(principal, connection_id).shared_at = None
+        connection = get_own(principal, connection_id)
+        connection.shared_at = None
+        _record(AuditKind.UNSHARED, principal, connection)
+
+
+def _record(kind: AuditKind, principal: Principal, connection: Connection) -> None:
+    trail.record(
+        kind,
+        actor_id=principal.id,
+        subject=connection.display_name,
+        connection_id=connection.id,
+        account_ids=[account.id for account in connection.monetary_accounts],
+    )
 
 
 def visible_to(principal: Principal) -> Select[Connection]:

@@ -32,7 +32,7 @@ from bunqflask.models import (
     EventKind,
 )
 from bunqflask.services.connections import accounts, lifecycle, refusal
-from bunqflask.services.consent import attempts, oauth
+from bunqflask.services.consent import attempts, oauth, recording
 from bunqflask.services.consent.attempts import AttemptProgress, ConsentDenied, ConsentFailed, ConsentStateMismatch
 from bunqflask.services.gateway import abandoned_sessions, installations, retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
@@ -179,6 +179,7 @@ def _store_token_within(attempt: ConsentAttempt, lease: Lease, token: str, *, is
     attempt.access_token = token
     attempt.session_id = sessions.new_session().id
     emit(EventKind.CONSENT_APPROVED, attempt_id=attempt.id)
+    recording.approved(attempt)
     db.session.flush()
     session_lease = leases.take_within(BunqSession, attempt.session_id)
     try:
@@ -344,6 +345,7 @@ def _connect(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     attempt.account_diff = None if is_new else {"new": diff.new, "gone": diff.gone, "stays": diff.stays}
     attempt.accounts = None
     emit(EventKind.CONNECTION_WORKS, connection_id=connection.id, attempt_id=attempt.id)
+    recording.connected(attempt, connection, step)
     return True
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
+    AuditKind,
     Connection,
     ConnectionState,
     ConsentAttempt,
@@ -15,6 +16,7 @@ from bunqflask.models import (
     Pack,
     PackAccount,
 )
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.connections import lifecycle
 from bunqflask.services.gateway import abandoned_sessions
 from bunqflask.services.payments import aggregates
@@ -35,6 +37,7 @@ def disconnect(connection_id: int, *, erase: bool) -> None:
         connection = db.session.get(Connection, connection_id, with_for_update=True, populate_existing=True)
         if connection is None:
             raise NotFoundHere
+        _record(connection, AuditKind.ERASED if erase else AuditKind.DISCONNECTED)
         abandoned_sessions.abandon(connection.session_id, connection.installation_id)
         if erase:
             _erase(connection)
@@ -44,6 +47,16 @@ def disconnect(connection_id: int, *, erase: bool) -> None:
             connection.installation_id = None
             lifecycle.mark(connection, ConnectionState.DISCONNECTED)
         emit(EventKind.CONNECTION_ENDED, connection_id=connection_id)
+
+
+def _record(connection: Connection, kind: AuditKind) -> None:
+    trail.record(
+        kind,
+        actor_id=origin.current().member_id,
+        subject=connection.display_name,
+        connection_id=connection.id,
+        account_ids=db.session.scalars(select(MonetaryAccount.id).filter_by(connection_id=connection.id)),
+    )
 
 
 def _erase(connection: Connection) -> None:

@@ -23,8 +23,9 @@ from bunqflask.exports.pack import Manifest, write_pack
 from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Pack, PackAccount
+from bunqflask.models import AuditKind, Pack, PackAccount
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.exports import statements
 from bunqflask.services.exports.snapshot import Snapshot
@@ -73,6 +74,7 @@ def make(
     try:
         taken = statements.take(scope, accounts, period, snapshot)
         download = _write(principal, accounts, taken, formats, period, file)
+        _record(principal, accounts, formats, period, rows=snapshot.rows)
     except BaseException:
         file.close()
         raise
@@ -115,6 +117,21 @@ def _write(
     manifest = write_pack(taken, formats, file, previous)
     _remember(principal, key, manifest, accounts)
     return Download(file, f"{name}.zip", "application/zip")
+
+
+def _record(
+    principal: Principal, accounts: Sequence[AccountBalance], formats: Sequence[str], period: Period, *, rows: int
+) -> None:
+    with transaction():
+        trail.record(
+            AuditKind.EXPORTED,
+            actor_id=principal.id,
+            account_ids=[account.id for account in accounts],
+            first_day=str(period.first_day),
+            last_day=str(period.last_day),
+            formats=list(formats),
+            rows=rows,
+        )
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:

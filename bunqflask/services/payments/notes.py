@@ -96,8 +96,9 @@ class Place:
 
 @dataclass(frozen=True)
 class File:
-    """A file that a principal may see, by bunq's ids: attached to a payment, or to a note on it."""
+    """A file that a principal may see, of a payment or of a note on it; `account_id` is ours, the other ids bunq's."""
 
+    account_id: int
     connection_id: int
     monetary_account_id: int
     payment_id: int
@@ -198,7 +199,7 @@ def find_file(principal: Principal, payment_row_id: int, attachment_id: int) -> 
     named = [own_files(payment.raw), *(note.attachment_ids for note in of(payment_row_id).notes)]
     if not any(attachment_id in ids for ids in named):
         raise NotFoundHere
-    return File(account.connection_id, account.monetary_account_id, payment.payment_id, attachment_id)
+    return File(account.id, account.connection_id, account.monetary_account_id, payment.payment_id, attachment_id)
 
 
 def read_file(file: File, *, patience_s: float) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,12 +16,13 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Login, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Login, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, passwords, throttle
 from bunqflask.services.team.members import Member
-from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused
+from bunqflask.services.team.throttle import TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LoginRefused, LoginThrottled
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -91,6 +94,11 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
     :raises LoginThrottled: too many tries for this account or from this address.
     :raises LoginRefused: email and password do not match.
     """
+    with _recording_refusals(email):
+        return _log_in(email, password, address=address, user_agent=user_agent, known_browser=known_browser)
+
+
+def _log_in(email: str, password: str, *, address: str, user_agent: str, known_browser: str) -> NewLogin:
     member = members.find(email)
     address_key, browser_key = "address:" + throttle.network_of(address), _browser_key(known_browser, member)
     if browser_key is None:
@@ -115,6 +123,7 @@ def log_in(email: str, password: str, *, address: str, user_agent: str, known_br
         )
         db.session.add(login)
         db.session.flush()
+        trail.record(AuditKind.LOGIN, actor_id=member_id, login_id=login.id)
         return NewLogin(login.id, member_id, token)
 
 
@@ -137,11 +146,13 @@ def change_password(principal: Principal, current: str, new: str, *, login_id: i
     :raises PasswordRefused: the new one is too short or too long.
     """
     key = f"login:{login_id}"
-    member_id, password_hash = _check_password(members.find(principal.email), current, key)
+    with _recording_refusals(principal.email):
+        member_id, password_hash = _check_password(members.find(principal.email), current, key)
     new_hash = passwords.hash_password(new)
     with transaction():
         _lock_unchanged(member_id, password_hash)
         members.store_password(member_id, new_hash, keep_login=login_id)
+        trail.record(AuditKind.PASSWORD_CHANGED, actor_id=member_id)
         throttle.forget(key)
 
 
@@ -185,7 +196,29 @@ def list_for(principal: Principal) -> list[LoginPlace]:
 def end(principal: Principal, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     with transaction():
-        db.session.execute(delete(Login).where(Login.id == login_id, Login.member_id == principal.id))
+        ended = delete(Login).where(Login.id == login_id, Login.member_id == principal.id).returning(Login.id)
+        if db.session.execute(ended).first() is not None:
+            how = "logged_out" if login_id == origin.current().login_id else "ended"
+            trail.record(AuditKind.LOGIN_ENDED, actor_id=principal.id, how=how, login=login_id)
+
+
+@contextmanager
+def _recording_refusals(email: str) -> Iterator[None]:
+    """Record a wrong password, and the first try that is held back for it. An email that nobody has is not written."""
+    try:
+        yield
+    except LoginRefused as refused:
+        if not isinstance(refused, LoginThrottled) or refused.is_first:
+            member = members.find(email)
+            with transaction():
+                trail.record(
+                    AuditKind.LOGIN_THROTTLED if isinstance(refused, LoginThrottled) else AuditKind.LOGIN_REFUSED,
+                    actor_id=origin.current().member_id,
+                    subject=member.name if member is not None else "",
+                    subject_member_id=member.id if member is not None else None,
+                    account=digest(email.strip().casefold())[:8],
+                )
+        raise
 
 
 def _check_password(member: Member | None, password: str, key: str) -> tuple[int, str]:

@@ -13,8 +13,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Login, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Login, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import passwords
@@ -88,6 +89,9 @@ def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Membe
         db.session.flush()
     except IntegrityError as error:
         raise _is_taken(email) from error
+    trail.record(
+        AuditKind.MEMBER_ADDED, actor_id=origin.current().member_id, subject_member_id=row.id, role=terms.role
+    )
     return member_of(row)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import delete, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ConsentAttempt, TeamMember
+from bunqflask.models import AuditKind, ConsentAttempt, TeamMember
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
 from bunqflask.services.consent.disconnect import disconnect as end_connection
 from bunqflask.services.policy import NotFoundHere
@@ -59,17 +62,17 @@ def _hand_over(principal: Principal, member_id: int, heir_id: int) -> list[str]:
         if heir.locked_at is not None or not policy.can_inherit(heir):
             raise TeamRefused(_("Connections cannot be handed over to a guest or to a locked person."), field="heir")
         names = holdings.hand_over(member_id, heir_id)
-        _delete(member_id)
+        _delete(team[member_id], handed_over_to=heir.name)
     return names
 
 
 def _remove_without_connections(principal: Principal, member_id: int) -> dict[int, str]:
     """Delete the member's row; where there are connections that nobody else holds, return them and change nothing."""
     with transaction():
-        _check(principal, member_id)
+        team = _check(principal, member_id)
         alone = holdings.held_alone(member_id)
         if not alone:
-            _delete(member_id)
+            _delete(team[member_id])
         return alone
 
 
@@ -89,8 +92,15 @@ def _end(connection_id: int) -> None:
         return  # erased meanwhile
 
 
-def _delete(member_id: int) -> None:
-    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member_id))):
+def _delete(member: TeamMember, **facts: Any) -> None:
+    trail.record(
+        AuditKind.MEMBER_REMOVED,
+        actor_id=origin.current().member_id,
+        subject=member.name,
+        subject_member_id=member.id,
+        **facts,
+    )
+    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member.id))):
         attempts.erase(attempt)
     db.session.flush()
-    db.session.execute(delete(TeamMember).where(TeamMember.id == member_id))
+    db.session.execute(delete(TeamMember).where(TeamMember.id == member.id))
