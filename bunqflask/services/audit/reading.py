@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +24,9 @@ _COUNTS = frozenset({"rows", "new", "gone", "stays"})
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which events are asked for: those of or about a member, of some kinds, since a time, before an event."""
+    """Which events are asked for: of a member, of accounts, of some kinds, since a time, before an event."""
 
+    account_ids: tuple[int, ...] = ()
     member_id: int | None = None
     kinds: tuple[AuditKind, ...] = ()
     since: datetime | None = None
@@ -106,9 +107,7 @@ def all_for(principal: Principal, wanted: Wanted) -> Iterator[TrailEvent]:
         yield from found.events
         if not found.has_older:
             return
-        wanted = Wanted(
-            member_id=wanted.member_id, kinds=wanted.kinds, since=wanted.since, before_id=found.events[-1].id
-        )
+        wanted = replace(wanted, before_id=found.events[-1].id)
 
 
 def actors_for(principal: Principal) -> list[Actor]:
@@ -141,6 +140,9 @@ def _of(wanted: Wanted) -> Select[AuditEvent]:
         query = query.where(
             or_(AuditEvent.actor_id == wanted.member_id, AuditEvent.subject_member_id == wanted.member_id)
         )
+    if wanted.account_ids:
+        about = select(AuditAccount.event_id).where(AuditAccount.account_id.in_(wanted.account_ids))
+        query = query.where(AuditEvent.id.in_(about))
     if wanted.kinds:
         query = query.where(AuditEvent.kind.in_(wanted.kinds))
     if wanted.since is not None:

@@ -5,6 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.audit import views
+    from bunqflask.web.audit import receipts, views
 
     app.register_blueprint(views.bp)
+    app.register_blueprint(receipts.bp)
