@@ -139,9 +139,9 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     return key or None
 
 
-def sudo_user(environ: Mapping[str, str] | None = None) -> str:
-    """Return who became another user of this machine by sudo to run this command; empty without sudo."""
-    return (os.environ if environ is None else environ).get("SUDO_USER", "")
+def sudo_user() -> str:
+    """Return the user of this machine who runs a command by sudo as another one; empty without sudo."""
+    return os.getenv("SUDO_USER", "")
 
 
 def _env_file(given: Mapping[str, str]) -> Path | None:

@@ -32,14 +32,14 @@ def verify(log: TextIO | None) -> None:
 
 @audit_cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each event.")
-@click.option("--member", "email", metavar="EMAIL", help="Only what this member did, or what was done about them.")
+@click.option("--member", "email", metavar="EMAIL", help="Only events by this member, or about them.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only from this day on, in UTC.")
-@click.option("--kind", type=click.Choice([kind.value for kind in AuditKind]), help="Only events of this kind.")
+@click.option("--kind", metavar="KIND", help="Only events of this kind, such as login_refused.")
 def list_events(as_json: bool, email: str | None, since: datetime | None, kind: str | None) -> None:
     """List the events, the oldest first."""
     wanted = reading.Wanted(
         member_id=_member_id(email) if email is not None else None,
-        kinds=(AuditKind(kind),) if kind is not None else (),
+        kinds=(_kind(kind),) if kind is not None else (),
         since=since.replace(tzinfo=UTC) if since is not None else None,
     )
     for event in reading.all_events(wanted):
@@ -53,6 +53,13 @@ def _member_id(email: str) -> int:
     if found is None:
         raise click.ClickException(f"Nobody here has the email {email.strip()}, and the trail names nobody with it.")
     return found
+
+
+def _kind(text: str) -> AuditKind:
+    try:
+        return AuditKind(text)
+    except ValueError:
+        raise click.ClickException(f"There is no kind {text}; there are {', '.join(AuditKind)}.") from None
 
 
 def _line(event: dict[str, object]) -> str:

@@ -25,7 +25,7 @@ from bunqflask.extensions import db
 
 @dataclass(frozen=True)
 class _Unit:
-    """The open unit of work: what is written last in it, and what is done once it is committed."""
+    """The open unit of work: the writes that come last in it, and the acts that follow its commit."""
 
     last_writes: list[Callable[[], None]] = field(default_factory=list)
     after_commit: list[Callable[[], None]] = field(default_factory=list)

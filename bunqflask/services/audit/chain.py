@@ -34,10 +34,10 @@ def append(values: dict[str, Any], account_ids: Iterable[int]) -> dict[str, Any]
     stored = {**values, "id": last_id + 1, "previous_hash": last_hash}
     accounts = sorted(set(account_ids))
     stored["hash"] = hash_of(stored, accounts)
-    db.session.execute(insert(AuditEvent), [stored])
+    db.session.execute(insert(table_of(AuditEvent)), [stored])
     if accounts:
         rows = [{"event_id": stored["id"], "account_id": account_id} for account_id in accounts]
-        db.session.execute(insert(AuditAccount), rows)
+        db.session.execute(insert(table_of(AuditAccount)), rows)
     return {**stored, "account_ids": accounts}
 
 

@@ -15,7 +15,7 @@ LOGGER = logging.getLogger("bunqflask.audit")
 
 
 class _StandardError(logging.StreamHandler[Any]):
-    """Writes to what standard error is at the moment."""
+    """Writes to the standard error of now, which a test or a command may have replaced."""
 
     def __init__(self) -> None:
         super().__init__()

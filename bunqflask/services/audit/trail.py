@@ -1,7 +1,8 @@
 """Recording what people do and see, in the transaction in which it happens.
 
-The event is written last in the caller's unit of work, because the chain has one end, and whoever appends to it holds
-up the next. After the commit it goes to the logger `bunqflask.audit` too; a rolled-back event leaves nothing anywhere.
+The event is written last in the caller's unit of work, because the chain has one end, and a writer that appends to it
+holds up the next one. After the commit the event goes to the logger `bunqflask.audit` too; a rolled-back event leaves
+nothing anywhere.
 """
 
 from __future__ import annotations

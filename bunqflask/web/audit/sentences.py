@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
 
 
 def what(event: TrailEvent) -> Markup:
-    """Return what was done, as HTML; names are escaped and isolated."""
+    """Return what somebody did, as HTML; names are escaped and isolated."""
     return _WHAT[event.kind](event)
 
 
