@@ -52,10 +52,21 @@ class AuditKind(StrEnum):
     ACCOUNT_VIEWED = "account_viewed"
     RECEIPT_MADE = "receipt_made"
 
+    # facts: role
+    INVITATION_MADE = "invitation_made"
+    INVITATION_OPENED = "invitation_opened"
+    INVITATION_WITHDRAWN = "invitation_withdrawn"
+    # facts: role
+    INVITATION_ACCEPTED = "invitation_accepted"
+    # facts: role
     MEMBER_ADDED = "member_added"
     # facts: handed_over_to
     MEMBER_REMOVED = "member_removed"
     MEMBER_RESET = "member_reset"
+    # facts: role, before
+    ROLE_CHANGED = "role_changed"
+    MEMBER_LOCKED = "member_locked"
+    MEMBER_UNLOCKED = "member_unlocked"
 
     # facts: steps
     SETUP_RUN = "setup_run"

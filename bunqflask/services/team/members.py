@@ -67,7 +67,10 @@ def add(email: str, name: str, password: str, terms: Terms | None = None) -> Mem
         raise _is_taken(email)
     password_hash = passwords.hash_password(password)
     with transaction():
-        return add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
+        member = add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
+        actor_id = origin.current().member_id
+        trail.record(AuditKind.MEMBER_ADDED, actor_id=actor_id, subject_member_id=member.id, role=member.role)
+        return member
 
 
 def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Member:
@@ -89,9 +92,6 @@ def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Membe
         db.session.flush()
     except IntegrityError as error:
         raise _is_taken(email) from error
-    trail.record(
-        AuditKind.MEMBER_ADDED, actor_id=origin.current().member_id, subject_member_id=row.id, role=terms.role
-    )
     return member_of(row)
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
+from bunqflask.services.audit import reading
 from bunqflask.services.audit.reading import TrailEvent
 from bunqflask.services.principal import Principal
 from bunqflask.web.audit import sentences
@@ -57,6 +58,11 @@ def days(principal: Principal, events: list[TrailEvent], *, after_day: str = "")
         )
         for day, each in groupby(events, key=lambda event: _day(event.at))
     ]
+
+
+def newest(principal: Principal, count: int) -> list[EventView]:
+    """Return the newest events that the principal may know of."""
+    return [view(principal, event) for event in reading.page_for(principal, reading.Wanted(), size=count).events]
 
 
 def view(principal: Principal, event: TrailEvent) -> EventView:

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
-from bunqflask.models import AttemptStep, AuditKind
+from bunqflask.models import AttemptStep, AuditKind, TeamRole
 from bunqflask.services.audit.reading import TrailEvent
 from bunqflask.web.ui import formatting
 
@@ -42,9 +42,16 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.PASSWORD_CHANGED,
     ),
     "team": (
+        AuditKind.INVITATION_MADE,
+        AuditKind.INVITATION_OPENED,
+        AuditKind.INVITATION_WITHDRAWN,
+        AuditKind.INVITATION_ACCEPTED,
         AuditKind.MEMBER_ADDED,
         AuditKind.MEMBER_REMOVED,
         AuditKind.MEMBER_RESET,
+        AuditKind.ROLE_CHANGED,
+        AuditKind.MEMBER_LOCKED,
+        AuditKind.MEMBER_UNLOCKED,
         AuditKind.SETUP_RUN,
         AuditKind.KEYS_ROTATED,
         AuditKind.TRAIL_CUT,
@@ -96,12 +103,9 @@ def _login_throttled(event: TrailEvent) -> Markup:
 
 
 def _login_ended(event: TrailEvent) -> Markup:
-    texts = {
-        "logged_out": _("logged out"),
-        "ended": _("ended a login in another browser"),
-        "replaced": _("logged in again in the same browser"),
-    }
-    return escape(texts.get(event.facts.get("how", ""), _("ended a login")))
+    if event.facts["how"] == "ended_for":
+        return _say(_("logged %(subject)s out in another browser"))(event)
+    return escape(_("logged out") if event.facts["how"] == "logged_out" else _("logged out in another browser"))
 
 
 def _consent_begun(event: TrailEvent) -> Markup:
@@ -149,6 +153,21 @@ def _exported(event: TrailEvent) -> Markup:
     return Markup("{} ({})").format(said, ", ".join(about))
 
 
+def _with_role(text: str) -> Callable[[TrailEvent], Markup]:
+    """Return what makes a sentence with the event's subject and role."""
+
+    def said(event: TrailEvent) -> Markup:
+        roles = {
+            TeamRole.OWNER: _("an owner"),
+            TeamRole.ADMIN: _("an admin"),
+            TeamRole.MEMBER: _("a member"),
+            TeamRole.GUEST: _("a guest"),
+        }
+        return escape(text) % {"subject": _subject(event), "role": roles[TeamRole(event.facts["role"])]}
+
+    return said
+
+
 def _member_removed(event: TrailEvent) -> Markup:
     said = _say(_("took the login of %(subject)s away"))(event)
     heir = event.facts.get("handed_over_to")
@@ -187,9 +206,16 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.ATTACHMENT_OPENED: _say(_("opened a file of a payment of %(accounts)s")),
     AuditKind.ACCOUNT_VIEWED: _say(_("looked at payments of %(accounts)s")),
     AuditKind.RECEIPT_MADE: _say(_("downloaded what is stored about %(subject)s")),
-    AuditKind.MEMBER_ADDED: _say(_("gave %(subject)s a login")),
+    AuditKind.INVITATION_MADE: _with_role(_("invited %(subject)s as %(role)s")),
+    AuditKind.INVITATION_OPENED: _say(_("opened the invitation for %(subject)s")),
+    AuditKind.INVITATION_WITHDRAWN: _say(_("withdrew the invitation for %(subject)s")),
+    AuditKind.INVITATION_ACCEPTED: _with_role(_("accepted the invitation for %(subject)s and is %(role)s")),
+    AuditKind.MEMBER_ADDED: _with_role(_("gave %(subject)s a login as %(role)s")),
     AuditKind.MEMBER_REMOVED: _member_removed,
-    AuditKind.MEMBER_RESET: _say(_("set a new password for %(subject)s")),
+    AuditKind.MEMBER_RESET: _say(_("ended the password of %(subject)s and made a link for a new one")),
+    AuditKind.ROLE_CHANGED: _with_role(_("made %(subject)s %(role)s")),
+    AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
+    AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
     AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),
     AuditKind.KEYS_ROTATED: _keys_rotated,
     AuditKind.TRAIL_READ: _say(_("downloaded this list")),

@@ -14,10 +14,12 @@ from bunqflask.models import TeamRole
 from bunqflask.services import policy
 from bunqflask.services.team import holdings, members, offboarding, presence, roles
 from bunqflask.services.team.members import Member, TeamRefused, Terms
+from bunqflask.web.audit.presenters import newest
 from bunqflask.web.team import people_presenters as presenters
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("people", __name__, url_prefix="/team")
+_NEWEST_EVENTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,7 @@ def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None)
         may_invite=policy.can_manage_people(g.team_member),
         sees_all_logins=policy.can_end_logins(g.team_member),
         rights_table=presenters.rights_table(),
+        events=newest(g.team_member, _NEWEST_EVENTS),
         roles=presenters.offered_roles(),
         guest_days=presenters.guest_days(),
         form=form or TermsForm(),
