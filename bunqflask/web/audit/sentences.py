@@ -61,7 +61,11 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
 
 def what(event: TrailEvent) -> Markup:
     """Return what somebody did, as HTML; names are escaped and isolated."""
-    return _WHAT[event.kind](event)
+    try:
+        return _WHAT[event.kind](event)
+    except (KeyError, ValueError):
+        # Events outlive the code that wrote them: one that lacks a fact of today is shown by its kind.
+        return escape(event.kind.value)
 
 
 def accounts(event: TrailEvent) -> Markup:

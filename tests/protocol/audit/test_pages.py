@@ -10,7 +10,15 @@ from flask.testing import FlaskClient
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AuditEvent, AuditKind, Connection, ConnectionMember, MonetaryAccount
+from bunqflask.models import (
+    AuditEvent,
+    AuditKind,
+    Connection,
+    ConnectionMember,
+    MonetaryAccount,
+    TeamMember,
+    TeamRole,
+)
 from bunqflask.services.team import logins, members
 from bunqflask.web.audit import sentences
 from tests.protocol.web.test_statement_counts import MOST, counted
@@ -26,6 +34,10 @@ FACTS: dict[AuditKind, dict[str, Any]] = {
     AuditKind.RENEWED: {"new": 1, "gone": 2, "stays": 3},
     AuditKind.EXPORTED: {"first_day": "2026-01-01", "last_day": "2026-01-31", "formats": ["csv", "mt940"], "rows": 7},
     AuditKind.KEYS_ROTATED: {"secrets": 9},
+    AuditKind.INVITATION_MADE: {"role": "guest"},
+    AuditKind.INVITATION_ACCEPTED: {"role": "member"},
+    AuditKind.MEMBER_ADDED: {"role": "admin"},
+    AuditKind.ROLE_CHANGED: {"role": "owner", "before": "admin"},
     AuditKind.TRAIL_CUT: {"events": 4},
 }
 HOSTILE = "<script>alert(1)</script>\u202e"
@@ -33,7 +45,8 @@ HOSTILE = "<script>alert(1)</script>\u202e"
 
 @pytest.fixture
 def robin(connected_app: Flask) -> FlaskClient:
-    """Robin, who has connected Jodi."""
+    """Robin, who has connected Jodi, and is no owner here."""
+    become(consents.ROBIN, TeamRole.MEMBER)
     return client(connected_app, consents.ROBIN)
 
 
@@ -54,6 +67,11 @@ def sam(connected_app: Flask) -> FlaskClient:
     db.session.add(MonetaryAccount(**alike | {"connection_id": other.id, "description": "Secret business"}))
     db.session.commit()
     return client(connected_app, SAM)
+
+
+def become(email: str, role: TeamRole) -> None:
+    db.session.execute(db.update(TeamMember).where(TeamMember.email == email).values(role=role))
+    db.session.commit()
 
 
 def client(app: Flask, email: str) -> FlaskClient:
@@ -90,6 +108,7 @@ def test_every_kind_has_one_group_and_a_sentence_with_escaped_names(
     assert "<script>alert" not in page
     assert "\u202e" not in page
     assert page.count("<b><bdi>You</bdi></b>") >= 1
+    assert f"<b><bdi>You</bdi></b> {kind.value}</p>" not in page
 
 
 def test_everybody_reads_what_concerns_them_and_their_accounts(
@@ -114,6 +133,37 @@ def test_everybody_reads_what_concerns_them_and_their_accounts(
     kinds = [json.loads(line)["kind"] for line in export(robin).splitlines()]
     assert kinds.count("login_refused") == 1
     assert "Secret business" not in export(robin)
+
+
+def test_owners_read_everything_but_names_of_accounts_that_they_may_not_see(
+    connected_app: Flask, sam: FlaskClient
+) -> None:
+    become(consents.ROBIN, TeamRole.OWNER)
+    business = account_of("Secret business")
+    facts = FACTS[AuditKind.EXPORTED]
+    an_event(AuditKind.EXPORTED, actor_id=id_of(SAM), actor_text="Sam <s@x>", account_ids=(business,), facts=facts)
+    an_event(AuditKind.LOGIN_REFUSED, address="203.0.113.67")
+    page = read(client(connected_app, consents.ROBIN), "/audit")
+    assert "Everything that was recorded on this site." in page
+    for shown in ("203.0.113.67", "of 1 account (csv, mt940, 7 payments)"):
+        assert shown in page
+    assert "Secret business" not in page
+    become(consents.ROBIN, TeamRole.ADMIN)
+    assert "203.0.113.67" not in read(client(connected_app, consents.ROBIN), "/audit")
+
+
+def test_the_page_of_the_team_shows_the_newest_events(connected_app: Flask, robin: FlaskClient) -> None:
+    many_events(9, actor_id=id_of(consents.ROBIN))
+    page = read(robin, "/team")
+    assert page.count("<b><bdi>You</bdi></b> exported") == 5
+    assert 'href="/audit"' in page
+
+
+def test_an_event_without_its_facts_is_shown_by_its_kind(connected_app: Flask, robin: FlaskClient) -> None:
+    """Events outlive the code that wrote them."""
+    for kind in (AuditKind.EXPORTED, AuditKind.CONSENT_ENDED, AuditKind.ROLE_CHANGED):
+        an_event(kind, actor_id=id_of(consents.ROBIN), facts={"role": "emperor", "step": "lost"})
+        assert f"<b><bdi>You</bdi></b> {kind.value}</p>" in read(robin, "/audit")
 
 
 def test_names_of_accounts_that_one_may_not_see_any_more_are_only_counted(
@@ -172,6 +222,7 @@ def test_the_pages_cost_few_statements_however_many_events(connected_app: Flask,
         "/audit?what=exported&days=30",
         "/audit?older=200&day=2026-01-01",
         "/connections/1/stored",
+        "/team",
     ):
         db.session.remove()
         with counted() as statements:

@@ -15,6 +15,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AuditAccount, AuditEvent, AuditKind, Payment
 from bunqflask.services.audit import verification
 from bunqflask.services.sync import connection_sync
+from bunqflask.services.team import members
 from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
@@ -253,12 +254,56 @@ def test_a_page_of_nothing_is_no_look(site: ThreadSite, shared: Browser) -> None
     assert of_kind(site, AuditKind.ACCOUNT_VIEWED) == []
 
 
+def test_invitations_roles_locks_and_ended_logins_are_recorded(site: ThreadSite) -> None:
+    robin = sign_in(site, ROBIN)
+    robin.get("/team")
+    shown = robin.submit(action="/team/invitations", label="Sam Okafor", role="admin").html
+    link = re.search(r'value="http[^"]+(/welcome/[^"]+)"', shown)
+    assert link is not None
+    sam = site.browser("Sam's browser")
+    sam.get(link[1])
+    sam.get(link[1])
+    sam.submit(action=link[1], email=SAM, name="Sam Okafor", new="a long and fine password")
+    before = next(each["id"] for each in recorded(site) if each["kind"] == AuditKind.LOGIN)
+    with rows.behind(site.app):
+        found = members.find(SAM)
+        assert found is not None
+    person = f"/team/members/{found.id}"
+    robin.get(person)
+    robin.submit(action=person, role="member")
+    robin.get(person)
+    robin.submit(action=f"{person}/lock")
+    robin.get(person)
+    robin.submit(action=f"{person}/unlock")
+    robin.get(f"{person}/remove")
+    robin.submit(action=f"{person}/remove")
+    told = [each for each in recorded(site) if each["id"] > before]
+    assert [each["kind"].value for each in told if not each["kind"].value.startswith("login")] == [
+        "invitation_made",
+        "invitation_opened",
+        "invitation_accepted",
+        "role_changed",
+        "member_locked",
+        "member_unlocked",
+        "member_removed",
+    ]
+    by_kind = {each["kind"].value: each for each in told}
+    assert by_kind["invitation_opened"]["browser"] == "Sam's browser"
+    assert by_kind["invitation_accepted"]["actor_text"] == f"Sam Okafor <{SAM}>"
+    assert by_kind["role_changed"]["facts"] == {"role": "member", "before": "admin"}
+    assert by_kind["member_removed"]["subject"] == "Sam Okafor"
+    assert {by_kind[kind]["actor_text"] for kind in ("invitation_made", "role_changed", "member_removed")} == {
+        f"robin <{ROBIN}>"
+    }
+    assert link[1].rpartition("/")[2] not in json.dumps(told, default=str), "links are secrets"
+
+
 @pytest.mark.settings(PUBLIC_URL="http://localhost:5000")
 def test_commands_are_recorded_with_the_user_of_the_machine(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "jodi")
     runner = app.test_cli_runner()
     for arguments in (["add", ROBIN], ["add", SAM], ["reset", ROBIN], ["remove", SAM]):
-        stdin = ["--password-stdin"] if arguments[0] != "remove" else []
+        stdin = ["--password-stdin"] if arguments[0] == "add" else []
         done = runner.invoke(args=["team", *arguments, *stdin], input=PASSWORD)
         assert done.exit_code == 0, done.output
     assert runner.invoke(args=["secrets", "rotate"]).exit_code == 0
