@@ -63,7 +63,7 @@ def check_can_manage(principal: Principal, connection: Connection) -> None:
 
 def is_event_for(principal: Principal) -> ColumnElement[bool]:
     """The condition that an event of the audit trail concerns the principal: themselves, or an account they hold."""
-    about_accounts = select(AuditAccount.event_id).where(AuditAccount.account_id.in_(held_by(principal)))
+    about_accounts = select(AuditAccount.event_id).where(AuditAccount.account_id.in_(held_accounts(principal)))
     return or_(
         AuditEvent.actor_id == principal.id,
         AuditEvent.subject_member_id == principal.id,
@@ -71,8 +71,14 @@ def is_event_for(principal: Principal) -> ColumnElement[bool]:
     )
 
 
-def held_by(principal: Principal) -> Select[int]:
-    """The monetary accounts, by our ids, that are the principal's own."""
+def visible_accounts(principal: Principal) -> Select[int]:
+    """Return a statement for our ids of the accounts that the principal may see."""
+    connections = select(Connection.id).where(is_visible_to(principal))
+    return select(MonetaryAccount.id).where(MonetaryAccount.connection_id.in_(connections))
+
+
+def held_accounts(principal: Principal) -> Select[int]:
+    """Return a statement for our ids of the accounts that are the principal's own."""
     own = select(ConnectionMember.connection_id).where(ConnectionMember.member_id == principal.id)
     return select(MonetaryAccount.id).where(MonetaryAccount.connection_id.in_(own))
 

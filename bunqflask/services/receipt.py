@@ -142,7 +142,7 @@ def _connection(principal: Principal, connection_id: int) -> Row[*tuple[Any, ...
 
 
 def _accounts(principal: Principal, connection_id: int) -> tuple[StoredAccount, ...]:
-    own = MonetaryAccount.connection_id == connection_id, MonetaryAccount.id.in_(policy.held_by(principal))
+    own = MonetaryAccount.connection_id == connection_id, MonetaryAccount.id.in_(policy.held_accounts(principal))
     query = (
         select(
             MonetaryAccount.id,

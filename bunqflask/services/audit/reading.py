@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
@@ -160,7 +160,7 @@ def _visible_to(principal: Principal, wanted: Wanted) -> Select[AuditEvent]:
 def _as_known_to(principal: Principal, events: Sequence[AuditEvent]) -> list[TrailEvent]:
     accounts = _account_ids(events)
     named = _names(principal, {account_id for ids in accounts.values() for account_id in ids})
-    held = set(db.session.scalars(policy.held_by(principal))) if accounts else set()
+    held = set(db.session.scalars(policy.held_accounts(principal))) if accounts else set()
     return [_known(principal, event, accounts.get(event.id, []), named, held) for event in events]
 
 
@@ -208,7 +208,7 @@ def _names(principal: Principal, account_ids: set[int]) -> dict[int, AccountName
     query = (
         select(MonetaryAccount.id, MonetaryAccount.description, Connection.display_name)
         .join(Connection, Connection.id == MonetaryAccount.connection_id)
-        .where(and_(MonetaryAccount.id.in_(account_ids), policy.is_visible_to(principal)))
+        .where(MonetaryAccount.id.in_(account_ids), MonetaryAccount.id.in_(policy.visible_accounts(principal)))
     )
     return {
         row.id: AccountName(id=row.id, name=row.description, holder=row.display_name)
