@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, or_, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import AuditAccount, AuditEvent, AuditKind, Connection, MonetaryAccount
+from bunqflask.models import AuditAccount, AuditEvent, AuditKind, Connection, MonetaryAccount, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import Principal
@@ -76,7 +76,7 @@ class TrailPage:
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who occurs in the trail; by their latest name."""
+    """Somebody who does what the trail records, by their latest name."""
 
     id: int
     name: str
@@ -111,15 +111,19 @@ def all_for(principal: Principal, wanted: Wanted) -> Iterator[TrailEvent]:
 
 
 def actors_for(principal: Principal) -> list[Actor]:
-    """Return the members who occur in the events that the principal may know of, by name."""
-    query = select(AuditEvent.actor_id, func.max(AuditEvent.id).label("latest")).where(AuditEvent.actor_id.is_not(None))
-    if not policy.can_see_whole_audit_trail(principal):
-        query = query.where(policy.is_event_for(principal))
-    latest = query.group_by(AuditEvent.actor_id).subquery()
-    rows = db.session.execute(
-        select(AuditEvent.actor_id, AuditEvent.actor_text).join(latest, AuditEvent.id == latest.c.latest)
-    )
-    return sorted((Actor(row.actor_id, row.actor_text) for row in rows), key=lambda each: each.name.casefold())
+    """Return the members by whom events can be filtered, by name: for owners, the ones who are gone too."""
+    if policy.can_see_whole_audit_trail(principal):
+        last = select(func.max(AuditEvent.id)).where(AuditEvent.actor_id.is_not(None)).group_by(AuditEvent.actor_id)
+        query = select(AuditEvent.actor_id, AuditEvent.actor_text).where(AuditEvent.id.in_(last))
+        found = [Actor(row.actor_id, row.actor_text) for row in db.session.execute(query)]
+    else:
+        # To find out who occurs in the events of one reader would mean to look at all events.
+        query = select(TeamMember.id, TeamMember.name)
+        if not policy.can_see_team(principal):
+            runs_team = TeamMember.role.in_((TeamRole.OWNER, TeamRole.ADMIN))
+            query = query.where(or_(TeamMember.id == principal.id, runs_team))
+        found = [Actor(row.id, row.name) for row in db.session.execute(query)]
+    return sorted(found, key=lambda each: each.name.casefold())
 
 
 def member_id_of(email: str) -> int | None:

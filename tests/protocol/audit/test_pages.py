@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,7 +71,8 @@ def sam(connected_app: Flask) -> FlaskClient:
 
 
 def become(email: str, role: TeamRole) -> None:
-    db.session.execute(db.update(TeamMember).where(TeamMember.email == email).values(role=role))
+    ends_at = clock.now() + timedelta(days=9) if role is TeamRole.GUEST else None
+    db.session.execute(db.update(TeamMember).where(TeamMember.email == email).values(role=role, ends_at=ends_at))
     db.session.commit()
 
 
@@ -150,6 +152,19 @@ def test_owners_read_everything_but_names_of_accounts_that_they_may_not_see(
     assert "Secret business" not in page
     become(consents.ROBIN, TeamRole.ADMIN)
     assert "203.0.113.67" not in read(client(connected_app, consents.ROBIN), "/audit")
+
+
+def test_people_to_filter_by_are_those_whom_the_reader_knows(connected_app: Flask, sam: FlaskClient) -> None:
+    an_event(AuditKind.LOGIN, actor_id=99, actor_text="Kim <kim@example.org>")
+    become(consents.ROBIN, TeamRole.OWNER)
+    assert ">Kim</option>" in read(client(connected_app, consents.ROBIN), "/audit"), "who is gone"
+    for role, shown in ((TeamRole.MEMBER, True), (TeamRole.GUEST, False)):
+        become(SAM, role)
+        members.add(f"pat-{role}@example.org", f"Pat {role}", PASSWORD, members.Terms(role=TeamRole.MEMBER))
+        page = read(client(connected_app, SAM), "/audit")
+        assert (f">Pat {role}</option>" in page) is shown
+        assert ">Sam</option>" in page
+        assert ">Kim</option>" not in page
 
 
 def test_the_page_of_the_team_shows_the_newest_events(connected_app: Flask, robin: FlaskClient) -> None:
