@@ -70,6 +70,10 @@ class Config:
     BUNQ_CALL_LIMITS: Literal["classic", "off"] = "classic"
     # where bunq's callbacks may come from; empty: from anywhere, as bunq says that its addresses may change
     BUNQ_CALLBACK_NETWORKS: tuple[Network, ...] = ()
+    # whether browsers shall use https for all names below this site's as well
+    HSTS_SUBDOMAINS: Literal["yes", "no"] = "yes"
+    # the address, https: or mailto:, for people who found a vulnerability
+    SECURITY_CONTACT: str = ""
     # in which days begin and end, on pages and in exports
     TIME_ZONE: ZoneInfo = field(default_factory=lambda: ZoneInfo(HOME_ZONE))
     # for how long events of the audit trail are kept
@@ -217,6 +221,8 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
         "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
         "BUNQ_CALLBACK_NETWORKS": _networks(reader),
+        "HSTS_SUBDOMAINS": reader.one_of("HSTS_SUBDOMAINS", ("yes", "no"), "yes"),
+        "SECURITY_CONTACT": _security_contact(reader),
         "TIME_ZONE": _zone(reader),
         "AUDIT_DAYS": _audit_days(reader),
         **_bunq_urls(reader, environment),
@@ -297,6 +303,13 @@ def _networks(reader: _Reader) -> tuple[Network, ...]:
     except ValueError:
         reader.problems.append("BUNQ_CALLBACK_NETWORKS must be networks such as 185.40.108.0/22, with commas between")
         return ()
+
+
+def _security_contact(reader: _Reader) -> str:
+    text = reader.get("SECURITY_CONTACT")
+    if text and not re.fullmatch(r"(https://|mailto:)[!-~]+", text):
+        reader.problems.append("SECURITY_CONTACT must be an address such as mailto:security@example.org or https://…")
+    return text
 
 
 def _zone(reader: _Reader) -> ZoneInfo:

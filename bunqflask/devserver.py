@@ -76,6 +76,7 @@ def _run(config: Config) -> None:
     simulated = config.BUNQ_ENVIRONMENT == "local"
     if simulated:
         _lock("sandbox", "The local bunq")
+        _name_sandbox(config.BUNQ_API_URL)
     sandbox_binds = _addresses("BUNQ_API_URL", config.BUNQ_API_URL) if simulated else []
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
     with running_together(ROOT, INSTANCE) as servers:
@@ -203,16 +204,22 @@ def _is_free(setting: str, host: str, port: int) -> bool:
 
 def _sandbox_command(binds: list[str]) -> list[str]:
     # One process, as its pending consents and faults are in memory; many threads, as faults hold some up.
-    return [*_gunicorn(binds), "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
+    gunicorn = _gunicorn(binds, worker="bunqflask.sandbox.protocol.unreadable.Worker")
+    return [*gunicorn, "--workers", "1", "--threads", "32", "bunqflask.sandbox:create_app()"]
 
 
 def _app_command(binds: list[str]) -> list[str]:
-    return [*_gunicorn(binds), "--workers", "2", "--threads", "8", "wsgi:app"]
+    return [*_gunicorn(binds), "wsgi:app"]
 
 
-def _gunicorn(binds: list[str]) -> list[str]:
-    command = [sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--no-control-socket"]
+def _gunicorn(binds: list[str], *, worker: str = "gthread") -> list[str]:
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--worker-class", worker]
     return [*command, "--graceful-timeout", str(GRACEFUL_TIMEOUT_S), *(f"--bind={each}" for each in binds)]
+
+
+def _name_sandbox(url: str) -> None:
+    """Let the stand-in answer to the name under which it is reached."""
+    os.environ.setdefault("SANDBOX_HOSTS", urlsplit(url).hostname or "")
 
 
 def _become_sandbox(url: str) -> None:
@@ -220,6 +227,7 @@ def _become_sandbox(url: str) -> None:
     os.set_inheritable(_lock("sandbox", "The local bunq"), True)
     command = _sandbox_command(_addresses("BUNQ_API_URL", url))
     say(f"The local bunq answers at {url} (Ctrl-C stops it).")
+    _name_sandbox(url)
     os.chdir(ROOT)
     os.execv(command[0], command)  # noqa: S606 - our own command, no shell
 

@@ -29,7 +29,7 @@ from bunqflask.services.audit import retention
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
-from bunqflask.services.team import invitations, resets, throttle
+from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
 
 _POLL_S = 0.5
 # How many connections one worker syncs at the same time.
@@ -69,8 +69,11 @@ def _sync(connection_id: Target) -> None:
 
 def _delete_old_rows() -> None:
     throttle.delete_expired()
+    login_steps.delete_expired()
+    browsers.delete_unused()
     invitations.delete_expired()
     resets.delete_expired()
+    attempts.delete_old()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

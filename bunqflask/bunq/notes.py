@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from bunqflask import invisible
 from bunqflask.bunq.resources import Json, number, read_time, text, whole
-from bunqflask.bunq.untrusted import clean
 
 NoteKind = Literal["text", "attachment"]
 _KINDS: dict[str, NoteKind] = {"NoteText": "text", "NoteAttachment": "attachment"}
@@ -60,4 +60,4 @@ def attachment_ids(listed: Any) -> list[int]:
 
 def _lines(value: Any) -> str:
     """A text of several lines, without other control characters."""
-    return "\n".join(clean(line) for line in value.splitlines()) if isinstance(value, str) else ""
+    return "\n".join(invisible.remove(line) for line in value.splitlines()) if isinstance(value, str) else ""

@@ -17,8 +17,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from bunqflask import invisible
 from bunqflask.bunq import errors
-from bunqflask.bunq.untrusted import clean, read_json, split_json
+from bunqflask.bunq.untrusted import read_json, split_json
 
 USER_AGENT = "bunqflask/1.0"
 _KEY_BITS = 2048
@@ -66,7 +67,7 @@ class BunqResponse:
     def response_id(self) -> str | None:
         """bunq's own reference, which its support asks for."""
         given = self.headers.get("x-bunq-client-response-id")
-        return clean(given)[:_LONGEST_ID] if given else None
+        return invisible.remove(given)[:_LONGEST_ID] if given else None
 
     def __repr__(self) -> str:
         return f"BunqResponse({self.status}, {self.response_id})"
@@ -335,7 +336,7 @@ def _code_refused(response: BunqResponse, messages: list[str]) -> errors.CodeRef
     except ValueError:
         data = None
     if isinstance(data, dict) and isinstance(data.get("error"), str):
-        refused.error = clean(data["error"])[:60]
+        refused.error = invisible.remove(data["error"])[:60]
     return refused
 
 
@@ -357,7 +358,9 @@ def _descriptions(response: BunqResponse) -> list[str]:
     ]
     messages += [data[name] for name in ("error", "error_description") if isinstance(data.get(name), str)]
     # The translation often repeats the message: each sentence once, none of them long.
-    return list(dict.fromkeys(clean(sentence)[:_LONGEST_WORDS].strip() for sentence in messages[:_MOST_SENTENCES]))
+    return list(
+        dict.fromkeys(invisible.remove(sentence)[:_LONGEST_WORDS].strip() for sentence in messages[:_MOST_SENTENCES])
+    )
 
 
 def _json(response: BunqResponse) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
+from bunqflask import invisible
 from bunqflask.bunq.errors import ResponseNotUnderstood
-from bunqflask.bunq.untrusted import clean
 
 Json = Mapping[str, Any]
 
@@ -263,7 +263,7 @@ def whole(value: Any) -> int | None:
 
 def text(value: Any) -> str:
     """Return a text without what is not for reading, or the empty one for anything else."""
-    return clean(value) if isinstance(value, str) else ""
+    return invisible.remove(value) if isinstance(value, str) else ""
 
 
 def secret(data: Json, name: str) -> str:

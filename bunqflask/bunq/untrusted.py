@@ -1,4 +1,4 @@
-"""What another machine sent, made harmless before anything else looks at it: JSON, and texts within it."""
+"""JSON that another machine sent, made harmless before anything else looks at it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ _STRING = re.compile(rb'"[^"]*"?')
 _NO_QUOTES_OR_BRACKETS = bytes(set(range(256)) - set(b'"[]{}'))
 _OPENS = ord("[")
 _ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
-# Control characters move a terminal's cursor, NUL and lone surrogates cannot be stored, and the marks of
-# writing direction make a name read as another.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]+")
 
 
 class _List(msgspec.Struct):
@@ -87,12 +84,6 @@ def _is_too_deep(body: bytes) -> bool:
         if depth > MAX_DEPTH - _USUAL_DEPTH:
             return True
     return False
-
-
-def clean(text: str) -> str:
-    """Return a text with every character replaced that is not for reading."""
-    # Nothing of what is unseen is printable, and asking that is quicker.
-    return text if text.isprintable() else _UNSEEN.sub(" ", text)
 
 
 def _finite(text: str) -> float | None:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
+from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
 from bunqflask.cli.audit import audit_cli
+from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.errors import told_plainly
+from bunqflask.cli.export import export_command
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
 from bunqflask.cli.shell import as_shell_user
@@ -21,10 +24,13 @@ COMMANDS: tuple[click.Command, ...] = (
     setup_command,
     status_command,
     sync_command,
+    export_command,
     team_cli,
     secrets_cli,
     audit_cli,
     worker_command,
+    backup_command,
+    restore_command,
 )
 
 

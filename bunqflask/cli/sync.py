@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from bunqflask.database.encryption import SecretUnreadable
-from bunqflask.models import ConnectionState, ErrorKind
+from bunqflask.models import ConnectionState, ConsentGrantState, ErrorKind
 from bunqflask.services.connections import access
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync
@@ -59,9 +59,10 @@ def _say_why(connection_id: int) -> bool:
     connection = access.by_id(connection_id)  # asked again: it may have been erased meanwhile
     if connection.state != ConnectionState.ACTIVE:
         click.echo(f"  {connection.state}: {connection.display_name} needs to approve again")
-    elif connection.error_kind is not None:
-        message = (connection.error_facts or {}).get("message", "")
-        click.echo(f"  stopped: {connection.error_kind} {message}".rstrip())
+    for consent in connection.consents:
+        if consent.state == ConsentGrantState.ACTIVE and consent.error_kind is not None:
+            message = (consent.error_facts or {}).get("message", "")
+            click.echo(f"  stopped: {consent.error_kind} {message}".rstrip())
     return False
 
 

@@ -114,15 +114,15 @@ def reset(email: str) -> None:
 
 @team_cli.command("remove")
 @click.argument("email")
-@click.option("--hand-over-to", metavar="EMAIL", help="Who gets the connections that this person alone holds.")
-@click.option("--disconnect", is_flag=True, help="End those connections instead, and erase what was read.")
+@click.option("--hand-over-to", metavar="EMAIL", help="Who gets the accounts that this person alone holds.")
+@click.option("--disconnect", is_flag=True, help="Erase those accounts instead.")
 def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     """Take a person's login away."""
     with _refused_plainly():
         heir_id = members.require(hand_over_to).id if hand_over_to else None
         names = offboarding.remove(OPERATOR, members.require(email).id, heir_id=heir_id, disconnect=disconnect)
     for name in names:
-        click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is disconnected and erased.")
+        click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is erased.")
     click.echo(f"{email} can no longer log in.")
 
 
@@ -131,7 +131,7 @@ def _refused_plainly() -> Iterator[None]:
     try:
         yield
     except HeldAlone as refused:
-        way = "Say --hand-over-to EMAIL, or --disconnect to end them."
+        way = "Say --hand-over-to EMAIL, or --disconnect to erase them."
         raise click.ClickException(f"{refused} {way}") from refused
     except (members.TeamRefused, PasswordRefused) as refused:
         raise click.ClickException(str(refused)) from refused

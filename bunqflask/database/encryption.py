@@ -6,14 +6,19 @@ outlived its row.
 """
 
 import os
-from typing import Self, overload
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, cast, overload
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, current_app
-from sqlalchemy import inspect
+from sqlalchemy import Table, inspect
+
+from bunqflask.extensions import Base
 
 _NONCE_BYTES = 12
+_SUFFIX = "_sealed"
 
 
 class SecretUnreadable(Exception):
@@ -76,7 +81,7 @@ class Secret:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
-        self._column = f"{name}_sealed"
+        self._column = name + _SUFFIX
 
     @overload
     def __get__(self, row: None, owner: type) -> Self: ...
@@ -96,7 +101,42 @@ class Secret:
         keys = [getattr(row, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
         if None in keys:
             raise RuntimeError(f"{mapper.local_table.name}.{self._name} is set before the row has its key: flush first")
-        return ":".join([str(mapper.local_table.name), self._name, *map(str, keys)])
+        return _place(str(mapper.local_table.name), self._name, keys)
+
+
+@dataclass(frozen=True)
+class SealedTable:
+    """The names of a table's key columns, and of its columns with encrypted values."""
+
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def place(self, table: str, column: str, keys: Sequence[object]) -> str:
+        """Return the place for which the value of a column in the row with these keys was encrypted."""
+        return _place(table, column.removesuffix(_SUFFIX), keys)
+
+
+def sealed_tables() -> dict[str, SealedTable]:
+    """Return every table with encrypted values, by its name."""
+    found = {}
+    for mapper in Base.registry.mappers:
+        if issubclass(mapper.class_, Encrypted):
+            secrets = tuple(name + _SUFFIX for name, kind in vars(mapper.class_).items() if isinstance(kind, Secret))
+            keys = tuple(column.name for column in mapper.primary_key)
+            found[str(cast(Table, mapper.local_table).name)] = SealedTable(keys, secrets)
+    return found
+
+
+def open_sealed(stored: bytes, place: str) -> str:
+    """Decrypt a value that was read without its row.
+
+    :raises SecretUnreadable: when no key of the ring opens it for this place.
+    """
+    return _ring().open(stored, place)
+
+
+def _place(table: str, name: str, keys: Sequence[object]) -> str:
+    return ":".join([table, name, *map(str, keys)])
 
 
 def _ring() -> KeyRing:

@@ -1,7 +1,7 @@
 """The unit of work: a use case owns its transaction, and whatever it calls takes part in it.
 
     with transaction():
-        connection.shared_at = clock.now()
+        connection.sync_requested_at = clock.now()
         emit(EventKind.SYNC_REQUESTED, connection_id=connection.id)
 
 Outside such a block the database can only be read. No other module commits; a test holds that. Events are rows written

@@ -2,7 +2,8 @@
 
 That version is the one the Dutch banks' common guideline describes and the one bookkeeping programs in the Netherlands
 read; those that take the newer .08 take this as well. Written as text, entry by entry, so that its size costs nothing.
-bunq's API does not give the end-to-end reference, so it says NOTPROVIDED, as SEPA prescribes.
+bunq's API does not give the end-to-end reference, and SEPA's placeholder for it is left out: programs show it as
+the reference of every payment, in place of the payment's id.
 
 https://www.iso20022.org/catalogue-messages · https://www.betaalvereniging.nl
 """
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from bunqflask.exports.cards import CARDS, foreign_amount
 from bunqflask.exports.currencies import amount_text
 from bunqflask.exports.statement import (
     Account,
@@ -27,7 +29,7 @@ from bunqflask.exports.statement import (
     end_of,
     totals_of,
 )
-from bunqflask.exports.text import Sink, chunks, is_iban, plain
+from bunqflask.exports.text import Sink, cut, is_iban, pieces, plain
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"
 LONGEST_REFERENCE = 35
@@ -38,7 +40,6 @@ LONGEST_REMITTANCE = 140
 LONGEST_REMARK = 500
 DIGITS, DECIMALS = 18, 5
 
-_CARDS = frozenset({"MASTERCARD", "MAESTRO", "FIS"})
 _DIRECT_DEBITS = frozenset({"EBA_SDD", "SDD"})
 
 
@@ -152,7 +153,7 @@ def _entry(entry: Entry, day: str, booked_at: str) -> str:
         f"<Ntry><NtryRef>{entry.payment_id}</NtryRef>{_amount(entry.amount, entry.currency)}<Sts>BOOK</Sts>"
         f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef>"
         f"{_transaction_code(entry)}<NtryDtls><TxDtls>"
-        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef><EndToEndId>NOTPROVIDED</EndToEndId></Refs>"
+        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef></Refs>{_abroad(entry)}"
         f"{_parties(entry)}{_remittance(entry.description)}<RltdDts><TxDtTm>{booked_at}</TxDtTm></RltdDts>"
         "</TxDtls></NtryDtls></Ntry>\n"
     )
@@ -161,12 +162,14 @@ def _entry(entry: Entry, day: str, booked_at: str) -> str:
 def _transaction_code(entry: Entry) -> str:
     """Return ISO's code for what happened, and bunq's own text beside it."""
     kind, sub_kind, out = entry.kind.upper(), entry.sub_kind.upper(), entry.amount < 0
+    is_back = sub_kind == "REVERSAL"
     if kind == "INTEREST":
         code = ("ACMT", "MDOP" if out else "MCOP", "INTR")
-    elif kind in _CARDS or sub_kind == "WITHDRAWAL":
+    elif kind in CARDS or sub_kind == "WITHDRAWAL":
         code = ("PMNT", "CCRD", "CWDL" if sub_kind == "WITHDRAWAL" else "POSD" if out else "RIMB")
     elif kind in _DIRECT_DEBITS or sub_kind in _DIRECT_DEBITS:
-        code = ("PMNT", "RDDT" if out else "IDDT", "ESDD")
+        # Money back of a direct debit that we paid is still one that we received.
+        code = ("PMNT", "RDDT", "ESDD") if out else ("PMNT", "RDDT", "PRDD") if is_back else ("PMNT", "IDDT", "ESDD")
     else:
         code = ("PMNT", "ICDT" if out else "RCDT", "BOOK" if kind == "BUNQ" else "ESCT")
     own = escape(plain(f"{entry.kind}/{entry.sub_kind}")[:LONGEST_REFERENCE].rstrip())
@@ -176,10 +179,19 @@ def _transaction_code(entry: Entry) -> str:
     )
 
 
+def _abroad(entry: Entry) -> str:
+    """Return what the shop charged where that was in another currency."""
+    abroad = foreign_amount(entry)
+    if abroad is None:
+        return ""
+    amount, currency = abroad
+    return f'<AmtDtls><InstdAmt><Amt Ccy="{currency}">{_digits(abs(amount), currency)}</Amt></InstdAmt></AmtDtls>'
+
+
 def _parties(entry: Entry) -> str:
     # Who is not us: the debtor of money that came in, the creditor of money that went out.
     tag = "Cdtr" if entry.amount < 0 else "Dbtr"
-    name = _named("Nm", plain(entry.counterparty_name)[:LONGEST_NAME])
+    name = _named("Nm", cut(plain(entry.counterparty_name), LONGEST_NAME))
     number = plain(entry.counterparty_iban or "")
     parties = (f"<{tag}>{name}</{tag}>" if name else "") + (
         f"<{tag}Acct><Id>{_number(number)}</Id></{tag}Acct>" if number else ""
@@ -188,6 +200,6 @@ def _parties(entry: Entry) -> str:
 
 
 def _remittance(description: str) -> str:
-    pieces = chunks(plain(description), LONGEST_REMITTANCE)
-    texts = "".join(f"<Ustrd>{escape(piece)}</Ustrd>" for piece in pieces)
+    found = pieces(plain(description), LONGEST_REMITTANCE)
+    texts = "".join(f"<Ustrd>{escape(piece)}</Ustrd>" for piece in found)
     return f"<RmtInf>{texts}</RmtInf>" if texts else ""

@@ -4,15 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bunqflask.exports import beancount, camt053, csv_file, hledger, jsonl, mt940, ofx, qif, xlsx
+from bunqflask.exports import beancount, bunq_csv, camt053, csv_file, hledger, jsonl, mt940, ofx, qif, xlsx
 from bunqflask.exports.statement import Statements
+
+_CSV, _TEXT = "text/csv; charset=utf-8", "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """One format. `together`: all accounts of a pack share one file; otherwise each account has its own.
 
-    `write` takes one statement or several, and raises `ExportError`, perhaps after some bytes went out.
+    `write` takes one statement or several, and raises `ExportError`, perhaps after some bytes went out. `write_ledger`
+    writes a second file, which includes the first one by the name that it is given. `stem` begins the name of a file of
+    all accounts.
     """
 
     name: str
@@ -21,12 +25,23 @@ class Format:
     media_type: str
     together: bool
     write: Callable[[Statements, BinaryIO], None]
+    write_ledger: Callable[[Statements, str, BinaryIO], None] | None = None
+    stem: str = "payments"
 
 
 _ALL = (
+    Format(name="csv", label="CSV", extension="csv", media_type=_CSV, together=True, write=csv_file.write),
     Format(
-        name="csv", label="CSV", extension="csv", media_type="text/csv; charset=utf-8", together=True,
-        write=csv_file.write,
+        name="csv-comma", label="CSV with decimal commas", extension="csv", media_type=_CSV, together=True,
+        write=csv_file.write_with_commas, stem="payments-comma",
+    ),
+    Format(
+        name="bunq-csv", label="CSV as bunq writes it", extension="csv", media_type=_CSV, together=False,
+        write=bunq_csv.write,
+    ),
+    Format(
+        name="bunq-csv-comma", label="CSV as bunq writes it, with decimal commas", extension="csv", media_type=_CSV,
+        together=False, write=bunq_csv.write_with_commas,
     ),
     Format(
         name="xlsx", label="Excel (XLSX)", extension="xlsx", together=True, write=xlsx.write,
@@ -52,12 +67,14 @@ _ALL = (
         write=qif.write,
     ),
     Format(
-        name="hledger", label="hledger", extension="journal", media_type="text/plain; charset=utf-8", together=True,
-        write=hledger.write,
+        name="hledger", label="hledger", extension="journal", media_type=_TEXT, together=True, write=hledger.write,
+        write_ledger=hledger.write_ledger,
     ),
     Format(
-        name="beancount", label="Beancount", extension="beancount", media_type="text/plain; charset=utf-8",
-        together=True, write=beancount.write,
+        name="beancount", label="Beancount", extension="beancount", media_type=_TEXT, together=True,
+        write=beancount.write, write_ledger=beancount.write_ledger,
     ),
 )  # fmt: skip
 FORMATS = {format_.name: format_ for format_ in _ALL}
+# What bookkeeping packages import.
+BANK_FILES = ("camt053", "mt940")

@@ -10,6 +10,7 @@ import re
 from decimal import Decimal
 from typing import Any, BinaryIO
 
+from bunqflask.exports.cards import foreign_amount
 from bunqflask.exports.statement import Statements, booked, decimal_text, each
 from bunqflask.exports.text import Sink, whole
 
@@ -59,6 +60,7 @@ def write(statements: Statements, stream: BinaryIO) -> None:
             )
         )
         for local, entry in booked(statement):
+            abroad = foreign_amount(entry)
             sink.write(
                 _line(
                     {
@@ -75,6 +77,9 @@ def write(statements: Statements, stream: BinaryIO) -> None:
                         "description": entry.description,
                         "kind": entry.kind,
                         "sub_kind": entry.sub_kind,
+                        "own_transfer": entry.is_own_transfer,
+                        "foreign_amount": _amount(abroad[0]) if abroad else None,
+                        "foreign_currency": abroad[1] if abroad else None,
                     }
                 )
             )

@@ -1,9 +1,14 @@
-"""What hledger and Beancount share: names for accounts, and where a payment's other half is booked."""
+"""What hledger and Beancount share: names for accounts, and where a payment's other half is booked.
 
-from collections.abc import Sequence
+Each program gets two files. The payments of the period stand in one that says nothing about balances, because such
+files are combined: on the command line, by an include or by an import, and a balance that is right for one period
+would count twice, or be refused, beside another. The ledger includes it, brings the opening balances in and asserts the
+closing ones: it proves the period, and is the begin of a ledger to which later periods are added.
+"""
+
 from dataclasses import dataclass
 
-from bunqflask.exports.statement import Account, Entry, Statement
+from bunqflask.exports.statement import Account, Entry
 from bunqflask.exports.text import name_part
 
 LONGEST_NAME = 40
@@ -28,17 +33,12 @@ def account_part(account: Account) -> str:
     return f"{name}-{account.monetary_account_id}"
 
 
-def own_ibans(statements: Sequence[Statement]) -> frozenset[str]:
-    """Return the IBANs of the accounts written together.
+def other_half(entry: Entry, others: Others) -> str:
+    """Return the account that takes the other half of a payment.
 
-    A payment between two of them is booked against one clearing account, which both halves bring back to zero;
-    otherwise it would count as income and as expense.
+    A transfer between own accounts goes through a clearing account, which both halves bring back to zero: otherwise
+    it would count as income and as expense.
     """
-    return frozenset(statement.account.iban for statement in statements if statement.account.iban)
-
-
-def other_half(entry: Entry, own: frozenset[str], others: Others) -> str:
-    """Return the account that takes the other half of a payment."""
-    if entry.counterparty_iban in own:
+    if entry.is_own_transfer:
         return others.transfers
     return others.expenses if entry.amount < 0 else others.income

@@ -1,10 +1,12 @@
-"""MT940 as Dutch banks give it to bookkeeping programs: one statement per account, structured field 86.
+"""MT940 as bunq writes it, in an envelope: one statement per account, with the codewords of Dutch banks in field 86.
 
-Field 86 names its parts with codewords (`/IBAN/`, `/NAME/`, `/EREF/`, `/REMI/`), as ABN AMRO and Rabobank do; the
-free text comes last, so that the six lines of 65 characters can only cost its end. Only characters of SWIFT's set "x"
-are written: accents fall off, everything else without a likeness becomes a full stop. A period that is not verified
-says so in the statement's reference, which programs show and do not compute with: a field 86 of the whole statement
-would be taken for the last payment's. The zone has no field here; the pack's other files name it.
+Layout, references and letters are those of bunq's own files, so that packages set up for bunq take these. Where readers
+differ, what all of them take is written: SWIFT's envelope instead of bunq's three lines above a statement, which some
+readers refuse and without which others drop the first statement; field 86 on one line, because a reader joins lines
+with a space, inside words too; text in ASCII. Of bunq's file we add the payment's id, by which a program recognises it.
+
+A period that is not verified says so in the statement's reference, which programs show and do not compute with: a
+field 86 of the whole statement would be taken for the last payment's. The zone has no field here.
 
 https://www2.swift.com/knowledgecentre/publications/us9m_20230720/1.0
 """
@@ -21,21 +23,22 @@ from bunqflask.exports.statement import (
     Statements,
     booked,
     caution,
-    day_before,
     each,
     totals_of,
 )
-from bunqflask.exports.text import Sink, chunks, plain, swift
+from bunqflask.exports.text import Sink, ascii_text, cut, plain
 
-LINE_WIDTH = 65
-LINES_OF_86 = 6
+LONGEST_DETAILS = 390  # SWIFT's six lines of 65
 LONGEST_AMOUNT = 15
 LONGEST_REFERENCE = 16
-LONGEST_ACCOUNT = 35
+LONGEST_IBAN = 34
 LONGEST_NAME = 70
 
 _CODEWORD = re.compile(r"(?:(?<=/)|^)([A-Z]{2,5})/")
-_OURS = frozenset({"IBAN", "NAME", "EREF", "REMI"})
+_OURS = frozenset({"IBAN", "NAME", "REMI"})
+# The envelope's braces, and a sign that AqBanking drops (two of them are a line break there).
+_SAFE = str.maketrans({"{": "(", "}": ")", "@": "(at)"})
+_ENVELOPE = "{1:F01BUNQNL2AXXXX0000000000}{2:I940BUNQNL2AXXXXN}{4:"
 _TYPES = {"EBA_SDD": "DDT", "SDD": "DDT", "INTEREST": "INT", "MASTERCARD": "MSC", "MAESTRO": "MSC", "FIS": "MSC"}
 
 
@@ -52,14 +55,14 @@ def write(statements: Statements, stream: BinaryIO) -> None:
 
 
 def _write_statement(statement: Statement, sink: Sink) -> None:
-    account, last = statement.account, statement.last_day
+    account, first, last = statement.account, statement.first_day, statement.last_day
     totals = totals_of(statement)
-    number = (swift(account.iban or "") or str(account.monetary_account_id))[:LONGEST_ACCOUNT]
-    reference = "NOTVERIFIED" if caution(statement, totals) else str(account.monetary_account_id)[:LONGEST_REFERENCE]
+    number = _safe(account.iban or "")[:LONGEST_IBAN] or str(account.monetary_account_id)
+    reference = "NOTVERIFIED" if caution(statement, totals) else "BUNQ BV"
     # The statement's number has five digits: the year and the day in it, so that later periods count higher.
     sink.write(
-        f":20:{reference}\r\n:25:{number}\r\n:28C:{last:%y%j}/1\r\n"
-        f":60F:{_balance(totals.opening, f'{day_before(statement.first_day):%y%m%d}', account.currency)}\r\n"
+        f"{_ENVELOPE}\r\n:20:{reference}\r\n:25:{number} {account.currency}\r\n:28C:{last:%y%j}/1\r\n"
+        f":60F:{_balance(totals.opening, f'{first:%y%m%d}', account.currency)}\r\n"
     )
     for local, entry in booked(statement):
         sign, amount = _signed(entry.amount, entry.currency)
@@ -68,7 +71,7 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
             f":61:{local:%y%m%d%m%d}{sign}{amount}N{kind}NONREF//{str(entry.payment_id)[:LONGEST_REFERENCE]}\r\n"
             f":86:{_details(entry)}\r\n"
         )
-    sink.write(f":62F:{_balance(totals.closing, f'{last:%y%m%d}', account.currency)}\r\n-\r\n")
+    sink.write(f":62F:{_balance(totals.closing, f'{last:%y%m%d}', account.currency)}\r\n-}}\r\n")
 
 
 def _balance(amount: Decimal, day: str, currency: str) -> str:
@@ -88,16 +91,20 @@ def _signed(amount: Decimal, currency: str) -> tuple[str, str]:
 
 
 def _details(entry: Entry) -> str:
-    """Return field 86: at most six lines, and none after the first that looks like the begin of a field."""
+    """Return field 86: one line, in which only our codewords are codewords."""
     # A slash in a name would read as the next codeword; free text keeps its slashes, but none closes a codeword.
-    iban = plain(swift(entry.counterparty_iban or "").replace("/", " "))[:LONGEST_ACCOUNT]
-    name = plain(swift(entry.counterparty_name).replace("/", " "))[:LONGEST_NAME].strip()
-    remittance = plain(_CODEWORD.sub(r"\1 ", swift(entry.description)))
-    text = "".join(
+    iban = plain(_safe(entry.counterparty_iban or "").replace("/", " "))[:LONGEST_IBAN]
+    name = cut(plain(_safe(entry.counterparty_name).replace("/", " ")), LONGEST_NAME)
+    remittance = plain(_CODEWORD.sub(r"\1 ", _safe(entry.description)))
+    head = "".join(
         # Somebody called "NAME" is written "Name": a value must not look like a codeword.
         f"/{word}/{value.capitalize() if value in _OURS else value}"
-        for word, value in (("IBAN", iban), ("NAME", name), ("EREF", "NOTPROVIDED"), ("REMI", remittance))
+        for word, value in (("IBAN", iban), ("NAME", name))
         if value
     )
-    lines = chunks(text[: LINES_OF_86 * LINE_WIDTH], LINE_WIDTH, not_first=":-")[:LINES_OF_86]
-    return "\r\n".join("." + line[1:] if line[0] in ":-" else line for line in lines).rstrip()
+    head += "/REMI/"
+    return head + cut(remittance, LONGEST_DETAILS - len(head))
+
+
+def _safe(text: str) -> str:
+    return ascii_text(text).translate(_SAFE)

@@ -1,32 +1,31 @@
-"""OFX 2.1.1, the form that is XML: names keep their accents, and any XML parser can check it.
+"""OFX 1.0.2 in UTF-8, with every end tag: the form that all programs read whole, accents and emoji included.
 
-OFX 1.0.2 (SGML) has no agreed way to write anything beyond Windows-1252; programs that import OFX today take both.
-FITID is bunq's payment id, so importing a period twice adds nothing. DTPOSTED carries the zone's distance to UTC, and
-its first eight digits, which is all that many programs read, are the local day.
+Programs built on ofxparse take the newer form, which is XML, for ASCII and refuse its first accent. FITID is bunq's
+payment id, so importing a period twice adds nothing. Dates have no time: with one, a program on a computer in another
+time zone books payments around midnight on the day before.
 
 https://financialdataexchange.org/FDX/About/OFX-Work-Group.aspx
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import date
 from decimal import Decimal
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from bunqflask.exports.cards import CARDS
 from bunqflask.exports.statement import (
     Account,
     DoesNotFit,
     Entry,
     Statement,
     Statements,
-    begin_of,
     booked,
     caution,
     decimal_text,
     each,
-    end_of,
     totals_of,
 )
-from bunqflask.exports.text import Sink, is_iban, plain
+from bunqflask.exports.text import Sink, cut, is_iban, plain
 
 LONGEST_NAME = 32
 LONGEST_MEMO = 255
@@ -35,10 +34,10 @@ LONGEST_ACCOUNT = 22
 LONGEST_AMOUNT = 32
 
 _HEADER = (
-    '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n'
-    '<?OFX OFXHEADER="200" VERSION="211" SECURITY="NONE" OLDFILEUID="NONE" NEWFILEUID="NONE"?>\n'
+    "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:UTF-8\nCHARSET:NONE\nCOMPRESSION:NONE\n"
+    "OLDFILEUID:NONE\nNEWFILEUID:NONE\n\n"
 )
-_CARDS = frozenset({"MASTERCARD", "MAESTRO", "FIS"})
+_BANK = "<FI><ORG>bunq</ORG><FID>BUNQNL2A</FID></FI>"
 _DIRECT_DEBITS = frozenset({"EBA_SDD", "SDD"})
 
 
@@ -49,10 +48,10 @@ def write(statements: Statements, stream: BinaryIO) -> None:
     """
     statements = each(statements)
     sink = Sink(stream)
-    signed_on = max((_moment(end_of(statement)) for statement in statements), default="20000101000000")
+    signed_on = max((_day(statement.last_day) for statement in statements), default="20000101")
     sink.write(
         f"{_HEADER}<OFX>\n<SIGNONMSGSRSV1><SONRS><STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS>"
-        f"<DTSERVER>{signed_on}</DTSERVER><LANGUAGE>ENG</LANGUAGE></SONRS></SIGNONMSGSRSV1>\n"
+        f"<DTSERVER>{signed_on}</DTSERVER><LANGUAGE>ENG</LANGUAGE>{_BANK}</SONRS></SIGNONMSGSRSV1>\n"
     )
     if statements:
         sink.write("<BANKMSGSRSV1>\n")
@@ -66,7 +65,7 @@ def write(statements: Statements, stream: BinaryIO) -> None:
 def _write_statement(statement: Statement, sink: Sink) -> None:
     account = statement.account
     totals = totals_of(statement)
-    first, last = _moment(begin_of(statement)), _moment(end_of(statement))
+    first, last = _day(statement.first_day), _day(statement.last_day)
     sink.write(
         f"<STMTTRNRS><TRNUID>{account.monetary_account_id}</TRNUID>"
         "<STATUS><CODE>0</CODE><SEVERITY>INFO</SEVERITY></STATUS>\n"
@@ -75,7 +74,7 @@ def _write_statement(statement: Statement, sink: Sink) -> None:
     )
     for local, entry in booked(statement):
         sink.write(
-            f"<STMTTRN><TRNTYPE>{_type(entry)}</TRNTYPE><DTPOSTED>{_moment(local)}</DTPOSTED>"
+            f"<STMTTRN><TRNTYPE>{_type(entry)}</TRNTYPE><DTPOSTED>{_day(local)}</DTPOSTED>"
             f"<TRNAMT>{_amount(entry.amount)}</TRNAMT><FITID>{entry.payment_id}</FITID>{_texts(entry)}</STMTTRN>\n"
         )
     opening = "Opening balance" if totals.known else "Opening balance not known"
@@ -110,7 +109,7 @@ def _type(entry: Entry) -> str:
         return "ATM"
     if kind == "INTEREST":
         return "INT"
-    if kind in _CARDS:
+    if kind in CARDS:
         return "POS"
     if entry.amount < 0 and (kind in _DIRECT_DEBITS or sub_kind in _DIRECT_DEBITS):
         return "DIRECTDEBIT"
@@ -127,7 +126,7 @@ def _texts(entry: Entry) -> str:
 
 
 def _fitting(text: str, longest: int) -> str:
-    return escape(plain(text)[:longest].strip())
+    return escape(cut(plain(text), longest))
 
 
 def _amount(amount: Decimal) -> str:
@@ -137,18 +136,5 @@ def _amount(amount: Decimal) -> str:
     return text
 
 
-def _moment(local: datetime) -> str:
-    """Return OFX's date and time: "20261031233000.000[+1:CET]".
-
-    Programs read "+5.30" as half an hour or as three tenths of one. So where a zone lies between whole hours, the
-    same time is written as the clock shows it in the whole hour next to it where the day is the same.
-    """
-    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
-    hours, between = divmod(minutes, 60)
-    name = "" if between else local.tzname() or ""
-    shown = local.astimezone(timezone(timedelta(hours=hours)))
-    if shown.date() != local.date():
-        hours += 1
-        shown = local.astimezone(timezone(timedelta(hours=hours)))
-    label = f":{name}" if name.isascii() and name.isalpha() else ""
-    return f"{shown:%Y%m%d%H%M%S}.000[{f'{hours:+}' if hours else '0'}{label}]"
+def _day(day: date) -> str:
+    return f"{day:%Y%m%d}"

@@ -4,8 +4,10 @@ The same statements and the same last manifest give the same bytes: times in the
 are sorted, nothing says when or where it was made. (The deflate library has to be the same too; the SHA-256 of each
 file in `manifest.json` hold anywhere.) `manifest.json` comes last, so a pack that has one is a whole pack.
 
-Layout: formats that hold all accounts stand at the top (`payments.csv`), the others in a folder with one file per
-account (`camt053/NL12BUNQ2034567890-10111.xml`).
+Layout: formats that hold all accounts stand at the top (`payments-20261001-20261031.csv`), the others in a folder with
+a file for each account that has payments (`camt053/Main-account-NL12BUNQ2034567890-10111-20261001-20261031.xml`).
+
+The bank files alone make a ZIP too, for a package that takes every file in it for a statement.
 """
 
 import csv
@@ -15,6 +17,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any, BinaryIO, cast
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -30,11 +33,13 @@ from bunqflask.exports.statement import (
     caution,
     decimal_text,
     is_verified,
+    totals_of,
 )
 from bunqflask.exports.text import Sink, guarded, name_part, plain, whole
 
 # A file above this in a ZIP that is written forward needs the 64-bit form, and has to say so beforehand.
 _LARGE = 1_900_000_000
+_MANY = 100_000  # payments that may make such a file
 # What an entry can take at most in any format: its fixed parts, and six bytes for each character of its texts.
 _FIXED_BYTES, _BYTES_OF_A_CHARACTER = 2_500, 6
 
@@ -99,6 +104,31 @@ def write_pack(
     return manifest
 
 
+def write_files(statements: Sequence[Statement], formats: Sequence[str], stream: BinaryIO) -> None:
+    """Write a ZIP of the files of these formats and nothing else: at the top where it is one format.
+
+    `stream` is only written to, never sought.
+
+    :raises AccountTwice: one monetary account in two statements.
+    :raises ExportError: as `write_pack`, or no account has payments.
+    """
+    _check(statements, formats)
+    statements = sorted(statements, key=lambda statement: statement.account.monetary_account_id)
+    totals = [totals_of(statement) for statement in statements]
+    files = sorted(_files(statements, totals, formats), key=lambda content: content[0])
+    if not files:
+        raise ExportError("no account has payments in this period")
+    forward = _Forward(stream)
+    with ZipFile(cast(BinaryIO, forward), "w", ZIP_DEFLATED) as archive:
+        package = _Package(archive, statements[0].last_day, large=sum(each.count for each in totals) > _MANY)
+        try:
+            for name, write in files:
+                package.add(name.rpartition("/")[2] if len(set(formats)) == 1 else name, write)
+        except BaseException:
+            forward.stop()
+            raise
+
+
 def _check(statements: Sequence[Statement], formats: Sequence[str]) -> None:
     if not statements:
         raise ExportError("a pack needs at least one account")
@@ -161,17 +191,44 @@ def _contents(
     yield "read-me.txt", _text(_read_me(statements, totals))
     if not manifest["verified"]:
         yield "NOT-VERIFIED.txt", _text(_warning(statements, totals))
+    yield from _files(statements, totals, formats)
+
+
+def _files(
+    statements: Sequence[Statement], totals: Sequence[Totals], formats: Sequence[str]
+) -> Iterable[tuple[str, Callable[[BinaryIO], None]]]:
+    """Yield name and writer of the files of each format; of accounts of their own, where they have payments."""
+    with_payments = [statement for statement, sums in zip(statements, totals, strict=True) if sums.count]
     for name in set(formats):
         format_ = FORMATS[name]
         if format_.together:
-            yield f"payments.{format_.extension}", _writer(format_, statements)
+            payments = file_name(format_, statements)
+            yield payments, _writer(format_, statements)
+            if format_.write_ledger is not None:
+                ledger = payments.replace(format_.stem, "ledger", 1)
+                yield ledger, partial(format_.write_ledger, statements, payments)
         else:
-            for statement in statements:
-                yield f"{name}/{_file_name(statement)}.{format_.extension}", _writer(format_, [statement])
+            for statement in with_payments:
+                yield f"{name}/{file_name(format_, [statement])}", _writer(format_, [statement])
+
+
+def file_name(format_: Format, statements: Sequence[Statement]) -> str:
+    """Return what a file of one account or of all of them is called."""
+    period = f"{statements[0].first_day:%Y%m%d}-{statements[0].last_day:%Y%m%d}"
+    if format_.together:
+        return f"{format_.stem}-{period}.{format_.extension}"
+    return f"{account_name(statements[0])}-{period}.{format_.extension}"
+
+
+def account_name(statement: Statement) -> str:
+    """Return the account in a file's name: "Main-account-NL12BUNQ2034567890-10111"."""
+    account = statement.account
+    parts = (name_part(account.name, longest=40), name_part(account.iban or "", longest=34))
+    return "-".join([*(part for part in parts if part), str(account.monetary_account_id)])
 
 
 def _writer(format_: Format, statements: Sequence[Statement]) -> Callable[[BinaryIO], None]:
-    return lambda stream: format_.write(statements, stream)
+    return partial(format_.write, statements)
 
 
 def _text(text: str) -> Callable[[BinaryIO], None]:
@@ -179,11 +236,6 @@ def _text(text: str) -> Callable[[BinaryIO], None]:
         stream.write(whole(text).encode("utf-8"))
 
     return write
-
-
-def _file_name(statement: Statement) -> str:
-    account = statement.account
-    return f"{name_part(account.iban or '', longest=34) or 'account'}-{account.monetary_account_id}"
 
 
 def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], stream: BinaryIO) -> None:
@@ -229,7 +281,8 @@ def _read_me(statements: Sequence[Statement], totals: Sequence[Totals]) -> str:
     ]
     for statement, sums in zip(statements, totals, strict=True):
         state = "verified to the cent" if statement.verified else caution(statement, sums)
-        lines.append(f"{_title(statement)}: {sums.count} payments, {state}")
+        count = f"{sums.count} payment{'' if sums.count == 1 else 's'}" if sums.count else "no payments, no bank file"
+        lines.append(f"{_title(statement)}: {count}, {state}")
     lines += [
         "",
         "balances.csv   opening and closing balance, money in and out of each account",

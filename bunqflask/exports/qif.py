@@ -1,8 +1,8 @@
 """QIF, as Quicken defined it: dates month first, amounts with a point, the payment's id as number.
 
-The opening balance is not written as a payment, which would count it again at every import; the closing balance
-stands in the account's header, where it is known. Programs distinguish accounts by their names alone, across files, so
-bunq's id stands behind each. UTF-8 without a byte order mark: programs that still take QIF ask or find out.
+A file holds one account and begins with `!Type:Bank`: programs such as Actual refuse an account's header above it. The
+opening balance is not written as a payment, which would count it again at every import. So balances, and that a period
+is not verified, have no place here. UTF-8 without a byte order mark: programs that still take QIF ask or find out.
 
 https://en.wikipedia.org/wiki/Quicken_Interchange_Format
 """
@@ -10,11 +10,8 @@ https://en.wikipedia.org/wiki/Quicken_Interchange_Format
 from datetime import date
 from typing import BinaryIO
 
-from bunqflask.exports.statement import Account, Statements, booked, caution, decimal_text, each, totals_of
+from bunqflask.exports.statement import DoesNotFit, Statements, booked, decimal_text, each
 from bunqflask.exports.text import Sink, plain
-
-# In the name of an account these would part it: GnuCash reads a colon as "the account below", Quicken takes none.
-_SAFE = str.maketrans(dict.fromkeys(":/|^[]", "-"))
 
 
 def _day(day: date) -> str:
@@ -22,33 +19,22 @@ def _day(day: date) -> str:
 
 
 def write(statements: Statements, stream: BinaryIO) -> None:
-    """Write all statements, each below the header of its account.
+    """Write the payments of one account.
 
     :raises StatementBroken: see `booked`.
+    :raises DoesNotFit: several accounts.
     """
+    if len(each(statements)) != 1:
+        raise DoesNotFit("QIF holds one account")
     sink = Sink(stream)
-    for statement in each(statements):
-        account = statement.account
-        totals = totals_of(statement)
-        about = " ".join(
-            filter(None, (account.iban, account.currency, str(statement.zone), caution(statement, totals)))
-        )
+    sink.write("!Type:Bank\n")
+    for local, entry in booked(each(statements)[0]):
+        memo = plain(f"{entry.description} {entry.counterparty_iban or ''}")
+        payee = plain(entry.counterparty_name)
         sink.write(
-            f"!Account\nN{_name(account)}\nTBank\nD{plain(about)}\n"
-            + (f"/{_day(statement.last_day)}\n${decimal_text(totals.closing)}\n" if totals.known else "")
-            + "^\n!Type:Bank\n"
+            f"D{_day(local.date())}\nT{decimal_text(entry.amount)}\nN{entry.payment_id}\n"
+            + (f"P{payee}\n" if payee else "")
+            + (f"M{memo}\n" if memo else "")
+            + "^\n"
         )
-        for local, entry in booked(statement):
-            memo = plain(f"{entry.description} {entry.counterparty_iban or ''}")
-            payee = plain(entry.counterparty_name)
-            sink.write(
-                f"D{_day(local.date())}\nT{decimal_text(entry.amount)}\nN{entry.payment_id}\n"
-                + (f"P{payee}\n" if payee else "")
-                + (f"M{memo}\n" if memo else "")
-                + "^\n"
-            )
     sink.flush()
-
-
-def _name(account: Account) -> str:
-    return plain(f"{account.name} {account.monetary_account_id}").translate(_SAFE)

@@ -1,5 +1,6 @@
 """What every format is made of: one monetary account over one period, its entries produced when asked for."""
 
+import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -39,6 +40,8 @@ class Account:
 class Entry:
     """One payment as booked; `amount` is signed, money in is positive. `booked_at` is aware UTC.
 
+    `is_own_transfer` says that the other side is an account of the same people, in this export or not.
+
     https://doc.bunq.com/api-reference/payment
     """
 
@@ -52,6 +55,7 @@ class Entry:
     description: str
     kind: str
     sub_kind: str
+    is_own_transfer: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +125,19 @@ def booked(statement: Statement) -> Iterator[tuple[datetime, Entry]]:
         if not entry.amount.is_finite() or abs(entry.amount) >= LARGEST_AMOUNT:
             raise StatementBroken(f"payment {entry.payment_id} has no usable amount")
         yield local, entry
+
+
+def booked_in_all(statements: Sequence[Statement]) -> Iterator[tuple[Statement, datetime, Entry]]:
+    """Yield the entries of several statements in one order of time, each with its statement and its local time.
+
+    :raises StatementBroken: see `booked`.
+    """
+
+    def of(statement: Statement) -> Iterator[tuple[Statement, datetime, Entry]]:
+        for local, entry in booked(statement):
+            yield statement, local, entry
+
+    return heapq.merge(*map(of, statements), key=lambda found: found[2].booked_at)
 
 
 class Sums:

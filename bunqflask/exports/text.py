@@ -4,36 +4,33 @@ import re
 import unicodedata
 from typing import BinaryIO
 
-# Control characters, marks that turn the direction of writing, what XML forbids, and what nobody sees.
-_DROPPED = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069"
-    "\ufdd0-\ufdef\ufeff\ufffe\uffff]"
-)
+from bunqflask import invisible
+
 _SPACES = re.compile(r"\s+")
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-_NOT_SWIFT = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]+")
+_NOT_ASCII = re.compile(r"[^ -~]+")
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}")
-# A spreadsheet takes text that begins like this for a formula; the wide forms too, once an input method folds them.
-_FORMULA_STARTS = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+# A spreadsheet takes a cell that begins like this for a formula; the wide forms too, once an input method folds them.
+# It begins a cell where its own separator stands, whatever the file's is: the Dutch and the German Excel take ";".
+# Quotes and spaces before it may vanish when the cell is read.
+_FORMULA = re.compile("(^|[;|,\t])(?=[\\s\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 
-# Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in SWIFT's set.
+# Letters that do not fall apart into a base letter and an accent, and signs that have a likeness in ASCII.
 _LIKENESS = str.maketrans(
     {
         "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l",
-        "Ł": "L", "þ": "th", "Þ": "TH", "ð": "d", "Ð": "D", "ı": "i", "€": "EUR", "£": "GBP", "&": "+", "@": "(at)",
-        "_": "-", "–": "-", "—": "-", "−": "-", "~": "-", "‘": "'", "’": "'", "“": "'", "”": "'", '"': "'", "`": "'",
-        "„": "'", "«": "'", "»": "'", ";": ",", "<": "(", ">": ")", "[": "(", "]": ")", "{": "(", "}": ")",
-        "!": ".", "·": ".", "•": ".",
+        "Ł": "L", "þ": "th", "Þ": "TH", "ð": "d", "Ð": "D", "ı": "i", "€": "EUR", "£": "GBP", "–": "-", "—": "-",
+        "−": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "·": ".", "•": ".",
     }
 )  # fmt: skip
 
 
 def plain(text: str) -> str:
-    """Return text as one line: no control characters, no marks of direction, single spaces."""
+    """Return text as one line: nothing invisible, single spaces."""
     if text.isascii() and text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
         return text
-    return _SPACES.sub(" ", _DROPPED.sub("", whole(text))).strip()
+    return _SPACES.sub(" ", invisible.remove(whole(text))).strip()
 
 
 def whole(text: str) -> str:
@@ -42,9 +39,8 @@ def whole(text: str) -> str:
 
 
 def guarded(text: str) -> str:
-    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running it as a formula."""
-    text = plain(text)
-    return "'" + text if text[:1] in _FORMULA_STARTS else text
+    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula."""
+    return _FORMULA.sub(r"\1'", plain(text))
 
 
 def _latin(text: str) -> str:
@@ -52,14 +48,11 @@ def _latin(text: str) -> str:
     return "".join(letter for letter in spread if not unicodedata.combining(letter))
 
 
-def swift(text: str) -> str:
-    """Return text in SWIFT's character set "x": accents off, likenesses for signs, a full stop for the rest.
-
-    https://www.swift.com/standards
-    """
-    if text.isascii() and not _NOT_SWIFT.search(text):
+def ascii_text(text: str) -> str:
+    """Return text in ASCII: accents off, likenesses for signs, a full stop for the rest."""
+    if text.isascii():
         return plain(text)
-    return plain(_NOT_SWIFT.sub(".", _latin(text).translate(_LIKENESS)))
+    return plain(_NOT_ASCII.sub(".", _latin(text).translate(_LIKENESS)))
 
 
 def name_part(text: str, *, longest: int) -> str:
@@ -72,25 +65,21 @@ def is_iban(text: str | None) -> bool:
     return text is not None and _IBAN.fullmatch(text) is not None
 
 
-def chunks(text: str, width: int, *, not_first: str = "") -> list[str]:
-    """Cut text into pieces that give it back when joined.
+def cut(text: str, longest: int) -> str:
+    """Return the begin of a text, cut at a space; inside a word only where the text begins with one too long."""
+    if len(text) <= longest:
+        return text
+    end = text.rfind(" ", 1, longest + 1)
+    return text[: end if end > 0 else longest].rstrip()
 
-    No cut beside a space, because readers strip lines, and none before a character of `not_first`, as far as
-    the text has such places.
-    """
-    pieces = []
-    start = 0
-    while len(text) - start > width:
-        end = start + width
-        while end > start and (text[end] == " " or text[end - 1] == " " or text[end] in not_first):
-            end -= 1
-        if end == start:
-            end = start + width
-        pieces.append(text[start:end])
-        start = end
-    if start < len(text):
-        pieces.append(text[start:])
-    return pieces
+
+def pieces(text: str, longest: int) -> list[str]:
+    """Cut a text of single spaces at spaces, which are dropped: readers join the pieces with a space."""
+    found = []
+    while text:
+        found.append(cut(text, longest))
+        text = text[len(found[-1]) :].lstrip()
+    return found
 
 
 class Sink:

@@ -1,4 +1,6 @@
-"""XLSX: a summary, then one sheet per account with real dates and numbers, in constant memory.
+"""XLSX: a summary, all payments by time where there are several accounts, and one sheet per account.
+
+Dates and numbers are real ones. All sheets of payments have the same columns. Memory stays constant.
 
 Amounts go in as decimal digits, never by way of a binary fraction, so what Excel shows is what the bank said. Excel
 keeps 15 digits; a longer amount is written as text, because a rounded one would be false. Text is only ever text:
@@ -8,6 +10,7 @@ https://xlsxwriter.readthedocs.io/working_with_memory.html
 """
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,14 +19,17 @@ from typing import Any, BinaryIO
 
 import xlsxwriter
 
+from bunqflask.exports.cards import foreign_amount
+from bunqflask.exports.currencies import amount_text, decimals_of
 from bunqflask.exports.statement import (
+    Account,
+    Entry,
     Statement,
     Statements,
     Sums,
     Totals,
-    booked,
+    booked_in_all,
     caution,
-    decimal_text,
     each,
     end_of,
     is_verified,
@@ -36,6 +42,8 @@ LONGEST_CELL = 16_383  # Excel takes 32,767 UTF-16 units; a character is two at 
 LONGEST_SHEET_NAME = 31  # UTF-16 units
 
 _COLUMNS = (
+    ("Account", 24),
+    ("Account IBAN", 24),
     ("Date", 11),
     ("Time", 9),
     ("Amount", 14),
@@ -46,6 +54,9 @@ _COLUMNS = (
     ("Description", 60),
     ("Type", 12),
     ("Sub type", 12),
+    ("Own transfer", 12),
+    ("Foreign amount", 14),
+    ("Foreign currency", 9),
     ("Payment", 14),
 )
 _SUMMARY = (
@@ -81,7 +92,7 @@ class _Book:
         self.workbook = xlsxwriter.Workbook(str(path), options)
         self.workbook.set_properties({"title": "Payments", "created": made_at.replace(tzinfo=None)})
         self._head = self.workbook.add_format({"bold": True, "bottom": 1})
-        self._money = self.workbook.add_format({"num_format": "#,##0.00##"})
+        self._money: dict[int, Any] = {}
         self._right = self.workbook.add_format({"align": "right"})
         self._day = self.workbook.add_format({"num_format": "yyyy-mm-dd"})
         self._clock = self.workbook.add_format({"num_format": "hh:mm:ss"})
@@ -94,6 +105,12 @@ class _Book:
             sheet.write_string(0, column, title, self._head)
         sheet.freeze_panes(1, 0)
         return sheet
+
+    def _money_format(self, places: int) -> Any:
+        if places not in self._money:
+            number = "#,##0" + ("." + "0" * places if places else "")
+            self._money[places] = self.workbook.add_format({"num_format": number})
+        return self._money[places]
 
     def _free_name(self, name: str) -> str:
         name = "".join(letter for letter in plain(name) if letter not in "[]:*?/\\").strip("' ") or "Account"
@@ -113,14 +130,16 @@ class _Book:
         if text:
             sheet.write_string(row, column, plain(text)[:LONGEST_CELL])
 
-    def money(self, sheet: Any, row: int, column: int, amount: Decimal | None) -> None:
+    def money(self, sheet: Any, row: int, column: int, amount: Decimal | None, currency: str) -> None:
+        """Write an amount with the decimals of its currency, or with those that it has where they are more."""
         if amount is None:
             return
-        text = decimal_text(amount)
+        text = amount_text(amount, currency)
         if sum(map(str.isdigit, text)) > DIGITS_OF_EXCEL:
             sheet.write_string(row, column, text, self._right)
         else:
-            sheet.write_number(row, column, amount, self._money)
+            places = max(decimals_of(currency), len(text.partition(".")[2]))
+            sheet.write_number(row, column, amount, self._money_format(places))
 
     def day(self, sheet: Any, row: int, column: int, time: datetime) -> None:
         sheet.write_datetime(row, column, time, self._day)
@@ -141,8 +160,10 @@ def write(statements: Statements, stream: BinaryIO) -> None:
         book = _Book(path, temporary, made_at)
         try:
             summary = book.sheet("Summary", _SUMMARY)
-            for row, statement in enumerate(statements, start=1):
-                _write_summary(book, summary, row, statement, _write_entries(book, statement))
+            totals = _write_payments(book, statements)
+            for row, (statement, sums) in enumerate(zip(statements, totals, strict=True), start=1):
+                _write_summary(book, summary, row, statement, sums)
+            summary.autofilter(0, 0, max(1, len(statements)), len(_SUMMARY) - 1)
         finally:
             # Also when a statement was refused: what is unfinished stays in the folder and goes with it.
             book.workbook.close()
@@ -150,30 +171,60 @@ def write(statements: Statements, stream: BinaryIO) -> None:
             shutil.copyfileobj(finished, stream)
 
 
-def _write_entries(book: _Book, statement: Statement) -> Totals:
-    name = statement.account.name or f"Account {statement.account.monetary_account_id}"
-    columns = (_COLUMNS[0], (f"Time in {statement.zone}", 9), *_COLUMNS[2:])
-    sheet = book.sheet(name, columns)
-    sums = Sums(statement)
-    row = 1
-    for local, entry in booked(statement):
-        if row == ROWS_OF_A_SHEET:
-            sheet, row = book.sheet(name, columns), 1
-        naive = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
-        book.day(sheet, row, 0, naive)
-        book.clock(sheet, row, 1, local)
-        book.money(sheet, row, 2, entry.amount)
-        book.text(sheet, row, 3, entry.currency)
-        book.money(sheet, row, 4, entry.balance_after)
-        book.text(sheet, row, 5, entry.counterparty_name)
-        book.text(sheet, row, 6, entry.counterparty_iban)
-        book.text(sheet, row, 7, entry.description)
-        book.text(sheet, row, 8, entry.kind)
-        book.text(sheet, row, 9, entry.sub_kind)
-        book.text(sheet, row, 10, str(entry.payment_id))
-        sums.add(entry)
-        row += 1
-    return sums.totals()
+class _Payments:
+    """The sheets of one name, as many as the payments in them need."""
+
+    def __init__(self, book: _Book, name: str, columns: tuple[tuple[str, int], ...]) -> None:
+        self._book, self._name, self._columns = book, name, columns
+        self._sheet, self._row = book.sheet(name, columns), 1
+
+    def add(self, account: Account, local: datetime, entry: Entry) -> None:
+        if self._row == ROWS_OF_A_SHEET:
+            self.end()
+            self._sheet, self._row = self._book.sheet(self._name, self._columns), 1
+        book, sheet, row = self._book, self._sheet, self._row
+        abroad, currency = foreign_amount(entry) or (None, ""), entry.currency
+        book.day(sheet, row, 2, local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0))
+        book.clock(sheet, row, 3, local)
+        book.money(sheet, row, 4, entry.amount, currency)
+        book.money(sheet, row, 6, entry.balance_after, currency)
+        book.money(sheet, row, 13, abroad[0], abroad[1])
+        texts = {
+            0: account.name, 1: account.iban, 5: currency, 7: entry.counterparty_name, 8: entry.counterparty_iban,
+            9: entry.description, 10: entry.kind, 11: entry.sub_kind, 12: "yes" if entry.is_own_transfer else "no",
+            14: abroad[1], 15: str(entry.payment_id),
+        }  # fmt: skip
+        for column, text in texts.items():
+            book.text(sheet, row, column, text)
+        self._row += 1
+
+    def end(self) -> None:
+        """Let a person filter the rows of the last sheet."""
+        self._sheet.autofilter(0, 0, max(1, self._row - 1), len(self._columns) - 1)
+
+
+def _write_payments(book: _Book, statements: Sequence[Statement]) -> list[Totals]:
+    """Write the payments of all accounts in one pass, and return the sums of each."""
+    zones = {str(statement.zone) for statement in statements}
+    time = f"Time in {', '.join(sorted(zones))}"
+    columns = tuple((time if title == "Time" else title, width) for title, width in _COLUMNS)
+    everything = _Payments(book, "All payments", columns) if len(statements) > 1 else None
+    sheets = [_Payments(book, _title(statement.account), columns) for statement in statements]
+    sums = [Sums(statement) for statement in statements]
+    places = {id(statement): place for place, statement in enumerate(statements)}
+    for statement, local, entry in booked_in_all(statements):
+        place = places[id(statement)]
+        sheets[place].add(statement.account, local, entry)
+        if everything is not None:
+            everything.add(statement.account, local, entry)
+        sums[place].add(entry)
+    for sheet in [*sheets, everything] if everything else sheets:
+        sheet.end()
+    return [each.totals() for each in sums]
+
+
+def _title(account: Account) -> str:
+    return account.name or f"Account {account.monetary_account_id}"
 
 
 def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, totals: Totals) -> None:
@@ -186,7 +237,7 @@ def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, tota
     book.text(sheet, row, 7, str(statement.zone))
     opening, closing = (totals.opening, totals.closing) if totals.known else (None, None)
     for column, amount in enumerate((opening, totals.money_in, totals.money_out, closing), start=8):
-        book.money(sheet, row, column, amount)
+        book.money(sheet, row, column, amount, account.currency)
     sheet.write_number(row, 12, totals.count)
     book.text(sheet, row, 13, "yes" if is_verified(statement, totals) else "no")
     book.text(sheet, row, 14, caution(statement, totals) or statement.notice)

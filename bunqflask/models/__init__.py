@@ -4,19 +4,31 @@ from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
-from bunqflask.models.connections import Connection, ConnectionMember, CoOwner, MonetaryAccount
-from bunqflask.models.consent import ConsentAttempt, ConsentState
-from bunqflask.models.exports import Pack, PackAccount
+from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
+from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
+from bunqflask.models.exports import ExportChoice, Pack, PackAccount
+from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.payments import Payment, PaymentRaw
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConnectionState, ErrorKind, TeamRole
+from bunqflask.models.states import (
+    AttemptFailure,
+    AttemptStep,
+    ConnectionState,
+    ConsentGrantState,
+    ErrorKind,
+    FactorKind,
+    NoticeKind,
+    TeamRole,
+)
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember
+from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember, TeamRules
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "AccountHolder",
     "AccountLook",
+    "AccountShare",
     "AccountSync",
     "AggregateState",
     "AttemptFailure",
@@ -25,37 +37,49 @@ __all__ = [
     "AuditCut",
     "AuditEvent",
     "AuditKind",
+    "Browser",
     "BunqSession",
     "CoOwner",
     "Connection",
-    "ConnectionMember",
     "ConnectionState",
+    "Consent",
+    "ConsentAccount",
     "ConsentAttempt",
+    "ConsentGrantState",
     "ConsentState",
     "CoveredRange",
     "Discrepancy",
     "ErrorKind",
     "Event",
     "EventKind",
+    "ExportChoice",
+    "Factor",
+    "FactorKind",
     "Installation",
     "Invitation",
     "LateChangeKind",
     "Login",
     "LoginThrottle",
+    "MemberNotice",
     "MonetaryAccount",
     "Note",
     "NoteSync",
+    "NoticeKind",
     "Pack",
     "PackAccount",
+    "PasskeyChallenge",
     "PasswordReset",
     "Payment",
     "PaymentChange",
     "PaymentRaw",
     "PaymentTotal",
+    "PendingLogin",
     "RateLimitWindow",
+    "RecoveryCode",
     "StaleMonth",
     "TeamMember",
     "TeamRole",
+    "TeamRules",
     "Unit",
     "WorkerHeartbeat",
     "WriteCheck",

@@ -20,12 +20,20 @@ class AuditKind(StrEnum):
     """What happened. The facts of a kind are named beside it; none is ever an amount, a text of bunq or a secret."""
 
     LOGIN = "login"
-    # facts: account (the beginning of the hash of the email that was typed)
+    # the password was right, and the second factor is still to be given
+    LOGIN_HALF = "login_half"
+    # facts of both: how (password, code, passkey), account (the beginning of the hash of the email that was typed)
     LOGIN_REFUSED = "login_refused"
     LOGIN_THROTTLED = "login_throttled"
     # facts: how
     LOGIN_ENDED = "login_ended"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind, not a secret
+    # facts: change, factor
+    FACTOR_CHANGED = "factor_changed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    BROWSER_FORGOTTEN = "browser_forgotten"
+    # facts: second_factor_from
+    RULE_CHANGED = "rule_changed"
 
     # facts of all consents: attempt
     CONSENT_BEGUN = "consent_begun"
@@ -41,7 +49,9 @@ class AuditKind(StrEnum):
     RENEWED = "renewed"
     DISCONNECTED = "disconnected"
     ERASED = "erased"
+    # facts: people (names), team, first_day, last_day
     SHARED = "shared"
+    # facts: how
     UNSHARED = "unshared"
 
     # facts: first_day, last_day, formats, rows

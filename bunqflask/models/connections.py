@@ -1,27 +1,30 @@
-"""Connections, the members they belong to, and their monetary accounts."""
+"""Connections, their monetary accounts, and the rights of team members on each account."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Date, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.database.leases import Leased
 from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp, enum_column
 from bunqflask.extensions import Base
-from bunqflask.models.gateway import BunqSession, Installation
-from bunqflask.models.retry import RetryState
 from bunqflask.models.states import ConnectionState
-from bunqflask.models.team import TeamMember
+
+if TYPE_CHECKING:
+    from bunqflask.models.consent import Consent
 
 
-class Connection(Encrypted, Leased, RetryState, Base):
-    """Our row for one grant of one bunq user, person or company; at most one for each."""
+class Connection(Encrypted, Leased, Base):
+    """Our row for one bunq user, person or company, to whom accounts belong; at most one for each.
+
+    Its state follows from its consents (`services.connections.lifecycle`).
+    """
 
     __tablename__ = "connection"
     __table_args__ = (UniqueConstraint("environment", "granted_user_id"), {"sqlite_autoincrement": True})
@@ -33,21 +36,11 @@ class Connection(Encrypted, Leased, RetryState, Base):
     display_name: Mapped[str] = mapped_column(String(200))
     state: Mapped[ConnectionState] = mapped_column(enum_column(ConnectionState), default=ConnectionState.ACTIVE)
     state_since: Mapped[datetime] = mapped_column(UtcTimestamp)
-    consented_at: Mapped[datetime] = mapped_column(UtcTimestamp)
-    access_token = Secret()
-    access_token_sealed: Mapped[bytes | None]
-    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
-    # set only where bunq wants an installation for each grant; otherwise sessions are opened on our own
-    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
 
-    shared_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-
-    # the last time that bunq listed the accounts
+    # the last time that bunq listed accounts
     accounts_synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # a person asked for a sync
     sync_requested_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-    # when bunq refused the grant; it counts as lost only once our own session has worked after that
-    refused_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
     # the secret in the address of our callbacks: found by its hash, sent to bunq from its encrypted text
     callback_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
@@ -55,31 +48,15 @@ class Connection(Encrypted, Leased, RetryState, Base):
     callback_token_sealed: Mapped[bytes | None]
     callbacks_set_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
-    session: Mapped[BunqSession | None] = relationship(lazy="raise_on_sql")
-    installation: Mapped[Installation | None] = relationship(lazy="raise_on_sql")
-    members: Mapped[list[ConnectionMember]] = relationship(
-        cascade="all, delete-orphan", passive_deletes=True, lazy="raise_on_sql"
-    )
     monetary_accounts: Mapped[list[MonetaryAccount]] = relationship(
         cascade="all, delete-orphan",
         passive_deletes=True,
         order_by="MonetaryAccount.monetary_account_id",
         lazy="raise_on_sql",
     )
-
-
-class ConnectionMember(Base):
-    """A team member to whom a connection belongs; several when several consented for one bunq user."""
-
-    __tablename__ = "connection_member"
-
-    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"), primary_key=True)
-    member_id: Mapped[int] = mapped_column(
-        ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True, index=True
+    consents: Mapped[list[Consent]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, lazy="raise_on_sql"
     )
-    since: Mapped[datetime] = mapped_column(UtcTimestamp)
-
-    member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
 
 
 class CoOwner(msgspec.Struct, frozen=True):
@@ -112,8 +89,42 @@ class MonetaryAccount(Base):
     color: Mapped[str | None] = mapped_column(String(7))
     savings_goal: Mapped[Decimal | None] = mapped_column(ExactAmount)
     updated_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-    # still in the grant; an account that is not keeps its row and its payments
-    is_shared: Mapped[bool] = mapped_column(default=True)
+    # since when no active consent covers it; such an account keeps its row and its payments
+    uncovered_since: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # as bunq lists them, the holder among them
     co_owners: Mapped[tuple[CoOwner, ...]] = mapped_column(TypedJson(tuple[CoOwner, ...]), default=())
     raw: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether bunq may be asked about it: an active consent covers it."""
+        return self.uncovered_since is None
+
+
+class AccountHolder(Base):
+    """A team member's own right on an account, from a consent of theirs or from a hand-over."""
+
+    __tablename__ = "account_holder"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True)
+    member_id: Mapped[int] = mapped_column(
+        ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    since: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+class AccountShare(Base):
+    """A holder lets somebody read an account. It ends with the holding of the member who granted it."""
+
+    __tablename__ = "account_share"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    # None: the whole team, also people who join it later
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    granted_by_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    since: Mapped[datetime] = mapped_column(UtcTimestamp)
+    until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # payments before this local day do not exist for those who read by this share
+    first_day: Mapped[date | None] = mapped_column(Date)

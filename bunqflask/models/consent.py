@@ -1,4 +1,4 @@
-"""Attempts to obtain a consent, and the OAuth states that tie them to browsers."""
+"""Consents, the accounts that each covers, attempts to obtain one, and the OAuth states that tie these to browsers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,46 @@ from bunqflask.extensions import Base
 from bunqflask.models.connections import Connection
 from bunqflask.models.gateway import BunqSession, Installation
 from bunqflask.models.retry import RetryState
-from bunqflask.models.states import AttemptFailure, AttemptStep
+from bunqflask.models.states import AttemptFailure, AttemptStep, ConsentGrantState
 from bunqflask.models.team import TeamMember
+
+
+class Consent(Encrypted, RetryState, Base):
+    """One completed consent of a bunq user: its permission, and the team member who obtained it."""
+
+    __tablename__ = "consent"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"), index=True)
+    # a member is deleted only after their consents have ended, so that the sessions are closed at bunq
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    granted_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    state: Mapped[ConsentGrantState] = mapped_column(enum_column(ConsentGrantState), default=ConsentGrantState.ACTIVE)
+    state_since: Mapped[datetime] = mapped_column(UtcTimestamp)
+    access_token = Secret()
+    access_token_sealed: Mapped[bytes | None]
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
+    # set only where bunq wants an installation for each grant; otherwise sessions are opened on our own
+    installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
+    # when bunq refused it; it counts as lost only once our own session has worked after that
+    refused_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+    member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
+    accounts: Mapped[list[ConsentAccount]] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True, lazy="raise_on_sql"
+    )
+
+
+class ConsentAccount(Base):
+    """An account that a consent covers: ticked in it, and listed by bunq under it the last time."""
+
+    __tablename__ = "consent_account"
+
+    consent_id: Mapped[int] = mapped_column(ForeignKey("consent.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
 
 
 class ConsentAttempt(Encrypted, Leased, RetryState, Base):
@@ -58,7 +96,6 @@ class ConsentAttempt(Encrypted, Leased, RetryState, Base):
     member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
     session: Mapped[BunqSession | None] = relationship(lazy="raise_on_sql")
     installation: Mapped[Installation | None] = relationship(lazy="raise_on_sql")
-    connection: Mapped[Connection | None] = relationship(foreign_keys=[connection_id], lazy="raise_on_sql")
     renews_connection: Mapped[Connection | None] = relationship(
         foreign_keys=[renews_connection_id], lazy="raise_on_sql"
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, Boolean, Date, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask.database.types import UtcTimestamp
@@ -24,6 +24,20 @@ class Pack(Base):
     member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
     made_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     manifest: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class ExportChoice(Base):
+    """What a member exported last: accounts left out, formats, whether as bare files, and until which day."""
+
+    __tablename__ = "export_choice"
+
+    member_id: Mapped[int] = mapped_column(
+        ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    left_out: Mapped[list[int]] = mapped_column(JSON)
+    formats: Mapped[list[str]] = mapped_column(JSON)
+    only_files: Mapped[bool] = mapped_column(Boolean)
+    last_day: Mapped[date | None] = mapped_column(Date)
 
 
 class PackAccount(Base):

@@ -17,14 +17,25 @@ class TeamRole(StrEnum):
 
 
 class ConnectionState(StrEnum):
-    """What a connection can be used for."""
+    """What a connection can be used for; it follows from its consents."""
 
-    # the permission works
+    # one of its consents works
     ACTIVE = "active"
-    # bunq refuses the permission: its holder has to approve again
+    # none does, and bunq refused the last one: its holder has to approve again
     LOST = "lost"
-    # a member ended it here
+    # none does, and the last one was ended here
     DISCONNECTED = "disconnected"
+
+
+class ConsentGrantState(StrEnum):
+    """What a completed consent can be used for."""
+
+    # bunq accepts its permission, as far as we know
+    ACTIVE = "active"
+    # bunq refuses its permission
+    LOST = "lost"
+    # its member ended it here, or a later consent of theirs covers all its accounts
+    ENDED = "ended"
 
 
 class AttemptStep(StrEnum):
@@ -77,3 +88,28 @@ class AttemptFailure(StrEnum):
     GIVEN_UP = "given_up"
     SECRET_REFUSED = "secret_refused"  # noqa: S105 - a state, not a secret
     REFUSED = "refused"
+
+
+class NoticeKind(StrEnum):
+    """What a member is informed about on every page, until they dismiss it; `web.team.notices` has the words."""
+
+    # facts of each kind about logins: browser, address
+    NEW_BROWSER = "new_browser"
+    # the right password was given, and the second factor was not
+    FACTOR_MISSING = "factor_missing"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - a kind, not a password
+    # facts: change (added, removed, reset, codes), factor
+    FACTOR_CHANGED = "factor_changed"
+    # facts: left
+    RECOVERY_CODE_USED = "recovery_code_used"
+    # facts: member, connection; a second member consented to the same connection
+    CONNECTION_JOINED = "connection_joined"
+
+
+class FactorKind(StrEnum):
+    """How a member proves more than that they know a password."""
+
+    # codes of an authenticator app: RFC 6238
+    TOTP = "totp"
+    # a key in a device: https://www.w3.org/TR/webauthn-2/
+    PASSKEY = "passkey"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -82,13 +82,26 @@ class Login(Base):
     user_agent: Mapped[str] = mapped_column(String(300))
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     last_seen_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # when the member last proved in this login who they are
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    browser_id: Mapped[int | None] = mapped_column(ForeignKey("browser.id", ondelete="SET NULL"), index=True)
 
 
 class LoginThrottle(Base):
-    """Failed logins of one account or one network address within a window, shared by all workers."""
+    """Failed tries of one account, address, browser or second factor within a window, shared by all workers."""
 
     __tablename__ = "login_throttle"
 
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     failures: Mapped[int] = mapped_column(default=0)
     window_ends_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+
+class TeamRules(Base):
+    """What owners have laid down for the whole team: one row, or none."""
+
+    __tablename__ = "team_rules"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # from this day on, a member without a second factor reaches only the page that sets one up
+    second_factor_from: Mapped[date | None]

@@ -11,10 +11,10 @@ import threading
 import uuid
 from collections.abc import Callable
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 
 from bunqflask.sandbox import commands
-from bunqflask.sandbox.bank import people, seed, wire
+from bunqflask.sandbox.bank import hosts, people, seed, wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.settings import Settings
 from bunqflask.sandbox.control import api, scenarios
@@ -34,6 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["bank"] = bank
     app.extensions["call_names"] = CALL_NAMES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.before_request(_refuse_foreign_name)
     # Commands make an app too; only one that answers requests needs a past and a worker.
     app.before_request(once(lambda: seed.give_past(bank)))
     app.before_request(bank.start_worker)
@@ -52,6 +53,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     logging.getLogger("werkzeug").addFilter(_without_secrets)
     seed.ensure(bank)
     return app
+
+
+def _refuse_foreign_name() -> Response | None:
+    bank: Bank = current_app.extensions["bank"]
+    if hosts.is_ours(request.host, bank.settings.hosts):
+        return None
+    told = "The sandbox does not answer to this name. Set SANDBOX_HOSTS to the names that it has on your network.\n"
+    return Response(told, 421, content_type="text/plain; charset=utf-8")
 
 
 def once(action: Callable[[], None]) -> Callable[[], None]:

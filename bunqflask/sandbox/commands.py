@@ -20,15 +20,25 @@ def init_app(app: Flask, bank: Bank) -> None:
 
     @app.cli.command("seed")
     @click.option("--payments", type=int, help="Also give an account a history of so many payments.")
-    @click.option("--account", type=int, default=history.JODIS_MAIN, show_default=True, help="Whose history it is.")
+    @click.option(
+        "--account",
+        "chosen",
+        type=int,
+        multiple=True,
+        default=[history.JODIS_MAIN],
+        show_default=True,
+        help="Whose history it is; may be repeated for accounts of different users.",
+    )
     @click.option("--seed", "number", type=int, default=0, show_default=True, help="Another number, another history.")
-    def seed_command(payments: int | None, account: int, number: int) -> None:
+    def seed_command(payments: int | None, chosen: tuple[int, ...], number: int) -> None:
         """Add the seeded people if they are not there yet, and payments if asked for."""
         if payments is None:
             click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")
             return
         try:
-            made = history.make(bank, account, payments, seed=number)
+            orders = [history.Order(account=each, payments=payments, seed=number) for each in chosen]
+            histories = history.make(bank, *orders)
         except ValueError as error:
             raise click.ClickException(str(error)) from None
-        click.echo(f"{made.payments} payments on account {made.account}, {made.start[:10]} to {made.end[:10]}.")
+        for made in histories:
+            click.echo(f"{made.payments} payments on account {made.account}, {made.start[:10]} to {made.end[:10]}.")

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
+from sqlalchemy.orm import selectinload
 
 from bunqflask import clock
 from bunqflask.database import erasure, storage
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConnectionState, ErrorKind, Installation
+from bunqflask.models import BunqSession, Connection, ConnectionState, Consent, ErrorKind, Installation
+from bunqflask.services.connections import consents
 from bunqflask.services.gateway import installations, psd2
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
@@ -53,9 +55,9 @@ def report() -> Report:
         lines.append(Line("installation", "none", _RUN_SETUP))
     else:
         lines += _installation_lines(installation)
-    connections = db.session.scalars(
-        db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
-    ).all()
+    query = db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
+    query = query.options(selectinload(Connection.consents).selectinload(Consent.accounts))
+    connections = db.session.scalars(query).all()
     if not connections:
         lines.append(Line("connections", "none yet"))
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
@@ -123,4 +125,5 @@ def _connection_line(connection: Connection) -> Line:
     found = f"{connection.display_name}, {connection.state}, {last}"
     if connection.state == ConnectionState.LOST:
         return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
-    return Line(name, found, _TO_DO.get(connection.error_kind, "") if connection.error_kind else "")
+    to_do = (_TO_DO.get(consent.error_kind, "") for consent in consents.to_list(connection) if consent.error_kind)
+    return Line(name, found, next(filter(None, to_do), ""))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, or_, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
-    AttemptStep,
+    AccountHolder,
+    AccountShare,
     AuditKind,
     Connection,
-    ConnectionMember,
     ConnectionState,
-    ConsentAttempt,
+    Consent,
+    ConsentAccount,
+    ConsentGrantState,
     MonetaryAccount,
     Note,
     Payment,
@@ -49,19 +51,32 @@ class StoredAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenConsent:
-    """A consent that led to this data: when it was approved, who had asked, and whether on another device."""
+    """A consent for some of this data: when it was approved, which member had asked, and whether it still works."""
 
     approved_at: datetime
     asked_by: str
-    on_another_device: bool
+    state: ConsentGrantState
+    state_since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """A member whose own the connection is, and since when."""
+    """A member who holds one of the accounts, and since when."""
 
     name: str
     since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A member with whom one of the accounts is shared, or the whole team without a name; until when, and from which
+    day of payments on.
+    """
+
+    name: str | None
+    since: datetime
+    until: datetime | None = None
+    first_day: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +91,10 @@ class Receipt:
     state: ConnectionState
     state_since: datetime
     updated_at: datetime | None
-    shared_with_team_since: datetime | None
     accounts: tuple[StoredAccount, ...]
     consents: tuple[GivenConsent, ...]
     holders: tuple[Holder, ...]
+    readers: tuple[Reader, ...]
     seen_by: tuple[TrailEvent, ...]
     has_more_events: bool
 
@@ -100,10 +115,10 @@ def of(principal: Principal, connection_id: int) -> Receipt:
         state=connection.state,
         state_since=connection.state_since,
         updated_at=connection.accounts_synced_at,
-        shared_with_team_since=connection.shared_at,
         accounts=accounts,
-        consents=_consents(connection_id),
-        holders=_holders(connection_id),
+        consents=_consents(accounts),
+        holders=_holders(accounts),
+        readers=_readers(accounts),
         seen_by=tuple(found.events),
         has_more_events=found.has_older,
     )
@@ -122,7 +137,7 @@ def whole(principal: Principal, connection_id: int) -> dict[str, Any]:
             actor_id=principal.id,
             subject=receipt.name,
             connection_id=connection_id,
-            account_ids=[account.id for account in receipt.accounts],
+            account_ids=_ids(receipt.accounts),
         )
     made = asdict(receipt) | {"seen_by": [asdict(event) for event in events]}
     del made["has_more_events"]
@@ -133,7 +148,7 @@ def _connection(principal: Principal, connection_id: int) -> Row[*tuple[Any, ...
     table = Connection.__table__.c
     columns = (
         table.id, table.display_name, table.granted_user_id, table.environment, table.state, table.state_since,
-        table.accounts_synced_at, table.shared_at,
+        table.accounts_synced_at,
     )  # fmt: skip
     found = db.session.execute(select(*columns).where(table.id == connection_id)).one_or_none()
     if found is None:
@@ -167,29 +182,50 @@ def _accounts(principal: Principal, connection_id: int) -> tuple[StoredAccount, 
     return tuple(found)
 
 
-def _consents(connection_id: int) -> tuple[GivenConsent, ...]:
+def _consents(accounts: Iterable[StoredAccount]) -> tuple[GivenConsent, ...]:
+    covering = select(ConsentAccount.consent_id).where(ConsentAccount.account_id.in_(_ids(accounts)))
     query = (
         select(
-            ConsentAttempt.approved_at,
+            Consent.granted_at.label("approved_at"),
             TeamMember.name.label("asked_by"),
-            ConsentAttempt.came_back_elsewhere.label("on_another_device"),
+            Consent.state,
+            Consent.state_since,
         )
-        .join(TeamMember, TeamMember.id == ConsentAttempt.member_id)
-        .where(ConsentAttempt.connection_id == connection_id, ConsentAttempt.step == AttemptStep.CONNECTED)
-        .order_by(ConsentAttempt.approved_at.desc())
+        .join(TeamMember, TeamMember.id == Consent.member_id)
+        .where(Consent.id.in_(covering))
+        .order_by(Consent.granted_at.desc())
     )
     return tuple(GivenConsent(**row._mapping) for row in db.session.execute(query))
 
 
-def _holders(connection_id: int) -> tuple[Holder, ...]:
+def _holders(accounts: Iterable[StoredAccount]) -> tuple[Holder, ...]:
+    since = func.min(AccountHolder.since).label("since")
     query = (
-        select(TeamMember.name, ConnectionMember.since)
-        .join(ConnectionMember, ConnectionMember.member_id == TeamMember.id)
-        .where(ConnectionMember.connection_id == connection_id)
-        .order_by(ConnectionMember.since)
+        select(TeamMember.name, since)
+        .join(AccountHolder, AccountHolder.member_id == TeamMember.id)
+        .where(AccountHolder.account_id.in_(_ids(accounts)))
+        .group_by(TeamMember.id, TeamMember.name)
+        .order_by(since)
     )
     return tuple(Holder(**row._mapping) for row in db.session.execute(query))
 
 
+def _readers(accounts: Iterable[StoredAccount]) -> tuple[Reader, ...]:
+    """Return with whom the accounts are shared now; shares alike but for their account count once."""
+    query = (
+        select(TeamMember.name, func.min(AccountShare.since).label("since"), AccountShare.until, AccountShare.first_day)
+        .outerjoin(TeamMember, TeamMember.id == AccountShare.member_id)
+        .where(AccountShare.account_id.in_(_ids(accounts)))
+        .where(or_(AccountShare.until.is_(None), AccountShare.until > clock.now()))
+        .group_by(AccountShare.member_id, TeamMember.name, AccountShare.until, AccountShare.first_day)
+        .order_by(TeamMember.name)
+    )
+    return tuple(Reader(**row._mapping) for row in db.session.execute(query))
+
+
+def _ids(accounts: Iterable[StoredAccount]) -> list[int]:
+    return [account.id for account in accounts]
+
+
 def _about(accounts: Iterable[StoredAccount]) -> Wanted:
-    return Wanted(account_ids=tuple(account.id for account in accounts), kinds=_SEEN)
+    return Wanted(account_ids=tuple(_ids(accounts)), kinds=_SEEN)

@@ -16,9 +16,16 @@ async function copy(button) {
   setTimeout(() => { word.textContent = before; }, 2000);
 }
 
+function show(button) {
+  const field = $("#" + button.dataset.show), shown = field.type === "password";
+  field.type = shown ? "text" : "password";
+  button.setAttribute("aria-pressed", shown);
+}
+
 on("click", (event) => {
   const at = (what) => event.target.closest(what);
   if (at("[data-copy]")) copy(at("[data-copy]"));
+  if (at("[data-show]")) show(at("[data-show]"));
   if (at("[data-keys]")) $("#keys").showModal();
   if (at("dialog [data-close]")) { event.preventDefault(); at("dialog").close(); }
 });
@@ -55,6 +62,8 @@ on("submit", (event) => {
   const form = event.target;
   if (form.method !== "post") return;
   if (form.sent) event.preventDefault();
+  // Shown passwords are sent as passwords, so that the browser does not remember them as words.
+  form.querySelectorAll("[data-show][aria-pressed=true]").forEach(show);
   form.sent = setTimeout(() => { form.sent = 0; }, 3000);
 });
 

@@ -27,13 +27,18 @@ def init_app(app: Flask, config: Config) -> None:
 
 
 def set_login(response: Response, token: str | None) -> None:
-    """Put the login's token into its cookie, or delete the cookie. How long the login lives is decided by its row."""
+    """Put the login's token into its cookie, or delete the cookie. How long the login lives is decided by its row.
+
+    With the cookie goes what the browser has kept of our pages.
+    """
+    if token is None:
+        response.headers["Clear-Site-Data"] = '"cache"'
     _set(response, current_app.config["LOGIN_COOKIE_NAME"], token or "", max_age=None if token else 0)
 
 
-def set_known_browser(response: Response, mark: str) -> None:
+def set_browser(response: Response, token: str) -> None:
     """Let this browser be known again at the next login; the cookie stays when the login ends."""
-    _set(response, current_app.config["KNOWN_COOKIE_NAME"], mark, max_age=_A_YEAR_S)
+    _set(response, current_app.config["KNOWN_COOKIE_NAME"], token, max_age=_A_YEAR_S)
 
 
 def set_preference(response: Response, name: str, value: str) -> None:

@@ -1,22 +1,32 @@
-"""What every request passes: the login and the origin of a form."""
+"""What every request passes: the login and the origin of a form; and what some pass: a recent proof of who asks."""
 
 from __future__ import annotations
 
+from functools import wraps
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, redirect, request, url_for
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from bunqflask import clock
+from bunqflask.i18n import gettext as _
 from bunqflask.services.audit import origin
 from bunqflask.services.audit.origin import Origin
-from bunqflask.services.team import logins
+from bunqflask.services.team import logins, passkeys, recent
+from bunqflask.services.team.logins import CurrentLogin
+from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
+from bunqflask.web.marks import View
+from bunqflask.web.ui import formatting
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_PASSWORD_FIELD = "confirm_password"  # noqa: S105 - a name, not a password
+_PASSKEY_FIELD = "confirm_passkey"
 
 
 def init_app(app: Flask) -> None:
@@ -45,6 +55,58 @@ def own_path(path: str) -> str:
     return path if not endpoint.startswith(("login.", "assets.")) and endpoint != "static" else "/"
 
 
+def recently_authenticated(view: View) -> View:
+    """Let a view change something only if the member proved in the last ten minutes who they are."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        asked = ask_to_confirm()
+        answer: ResponseReturnValue = view(*args, **kwargs) if asked is None else asked
+        return answer
+
+    return cast(View, guarded)
+
+
+def ask_to_confirm() -> ResponseReturnValue | None:
+    """Return the page that asks for the password, or None if the proof is recent or comes with this request.
+
+    The page holds all that was sent, so the answer to it is the same request once more, with the password.
+    """
+    if request.method in _SAFE_METHODS or recent.is_recent(g.login):
+        return None
+    if "HX-Request" in request.headers:
+        return Response(status=403)  # the script then sends the form without htmx
+    password, passkey = request.form.get(_PASSWORD_FIELD, ""), request.form.get(_PASSKEY_FIELD, "")
+    if _PASSWORD_FIELD not in request.form:
+        return make_response(_confirm_page())
+    try:
+        if passkey:
+            passkeys.confirm(g.login, passkey)
+        else:
+            recent.confirm(g.login, password)
+    except LoginThrottled as throttled:
+        text = _("Too many attempts. Try again after %(time)s.") % {"time": formatting.clock(throttled.until)}
+        return make_response(_confirm_page(text), 429)
+    except LoginRefused:
+        text = _("That passkey doesn’t work here.") if passkey else _("That’s not your password.")
+        return make_response(_confirm_page(text), 403)
+    return None
+
+
+def _confirm_page(error: str | None = None) -> str:
+    ours = (_PASSWORD_FIELD, _PASSKEY_FIELD, "csrf_token")
+    kept = [(name, value) for name, value in request.form.items(multi=True) if name not in ours]
+    came_from = urlsplit(request.referrer or "").path.removeprefix(request.script_root)
+    return render_template(
+        "team/confirm.html",
+        action=request.script_root + request.full_path.rstrip("?"),
+        kept=kept,
+        back=request.script_root + own_path(came_from),
+        error=error,
+        has_passkey=passkeys.are_possible() and passkeys.have(g.team_member),
+    )
+
+
 def _guard() -> ResponseReturnValue | None:
     g.login = g.team_member = None
     _note_origin()
@@ -60,6 +122,8 @@ def _guard() -> ResponseReturnValue | None:
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not marks.is_public(view):
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
+    if g.login is not None and _lacks_factor(g.login) and not marks.is_public(view):
+        return _leave_for(url_for("factors.index"))
     # A request that a page makes automatically is no sign of a person.
     if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
         _touch(g.login.id)
@@ -98,14 +162,25 @@ def _check_origin() -> None:
 
 def _ask_for_login(*, idle: bool) -> ResponseReturnValue:
     came_for = request.full_path.rstrip("?") if request.method == "GET" else ""
-    is_htmx = "HX-Request" in request.headers
-    if is_htmx:
+    if "HX-Request" in request.headers:
         came_for = _page_around()
     reason = "idle" if idle else None
     target = url_for("login.log_in", next=came_for if came_for not in ("", "/") else None, reason=reason)
-    if is_htmx:
+    return _leave_for(target)
+
+
+def _leave_for(target: str) -> ResponseReturnValue:
+    if "HX-Request" in request.headers:
         return Response(status=204, headers={"HX-Redirect": target})
     return redirect(target)
+
+
+def _lacks_factor(login: CurrentLogin) -> bool:
+    """Tell whether the team requires a second factor that this member has not, wherever but where they set it up."""
+    first_day = login.factor_required_from
+    if first_day is None or request.blueprint in ("factors", "passkeys"):
+        return False
+    return clock.now().astimezone(formatting.zone()).date() >= first_day
 
 
 def _page_around() -> str:

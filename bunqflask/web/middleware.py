@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -10,6 +14,10 @@ from bunqflask.config import Config
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
+
+
+# Forms and callbacks are a few kilobytes.
+_BODY_WITHIN_S = 10.0
 
 
 def wrap(app: WSGIApplication, config: Config) -> WSGIApplication:
@@ -38,26 +46,43 @@ class PublicUrl:
 class ReadableBody:
     """Makes every failure to read a request's body an `OSError`, which Werkzeug answers with 400.
 
-    Servers raise errors of their own for a body that is not what its headers say, such as broken chunks.
+    Servers raise errors of their own for a body that is not what its headers say, such as broken chunks. A body that
+    takes too long is a failure too: its sender would hold a thread for as long as they like.
     """
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        environ["wsgi.input"] = _Body(environ["wsgi.input"], environ)
         return self._app(environ, start_response)
 
 
 class _Body:
-    def __init__(self, stream: InputStream) -> None:
+    def __init__(self, stream: InputStream, environ: WSGIEnvironment) -> None:
         self._stream = stream
+        self._environ = environ
+        self._until_s = time.monotonic() + _BODY_WITHIN_S
 
     def read(self, size: int = -1) -> bytes:
+        # Ends the reading, however slowly the bytes come.
+        end = threading.Timer(max(self._until_s - time.monotonic(), 0), give_up_body, [self._environ])
+        end.daemon = True
+        end.start()
         try:
             return self._stream.read(size)
         except Exception as error:
             raise OSError("the body of a request cannot be read") from error
+        finally:
+            end.cancel()
+
+
+def give_up_body(environ: WSGIEnvironment) -> None:
+    """Take no more of a request's body. The server would wait for its end even when nobody reads it."""
+    connection: socket.socket | None = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
 
 
 class SecurityHeaders:
@@ -79,7 +104,8 @@ def _content_security_policy(config: Config) -> str:
     bunq = "{0.scheme}://{0.netloc}".format(urlsplit(config.BUNQ_OAUTH_AUTHORIZE_URL))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        f"form-action 'self' {bunq}; frame-ancestors 'none'; base-uri 'none'"
+        f"form-action 'self' {bunq}; frame-ancestors 'none'; base-uri 'none'; "
+        "report-to csp"
     )
 
 
@@ -92,8 +118,11 @@ def _headers(config: Config) -> list[tuple[str, str]]:
         "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
+        "Reporting-Endpoints": f'csp="{config.PUBLIC_URL}/reports"',
+        "X-Robots-Tag": "noindex",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
     }
     if config.is_https:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+        subdomains = "; includeSubDomains" if config.HSTS_SUBDOMAINS == "yes" else ""
+        headers["Strict-Transport-Security"] = f"max-age=31536000{subdomains}"
     return list(headers.items())

@@ -149,10 +149,15 @@ def upgrade() -> None:
             "kind",
             sa.Enum(
                 "login",
+                "login_half",
                 "login_refused",
                 "login_throttled",
                 "login_ended",
                 "password_changed",
+                "factor_changed",
+                "recovery_code_used",
+                "browser_forgotten",
+                "rule_changed",
                 "consent_begun",
                 "consent_link_opened",
                 "consent_approved",
@@ -257,6 +262,154 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "team_rules",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("second_factor_from", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_team_rules")),
+    )
+    op.create_table(
+        "browser",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_agent", sa.String(length=300), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("last_seen_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("trusted_until", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_browser_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_browser")),
+        sa.UniqueConstraint("member_id", "token_hash", name=op.f("uq_browser_member_id_token_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("browser", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_browser_token_hash"), ["token_hash"], unique=False)
+
+    op.create_table(
+        "factor",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("totp", "passkey", name="factorkind_known", native_enum=False, create_constraint=True, length=40),
+            nullable=False,
+        ),
+        sa.Column("name", sa.String(length=60), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("activated_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("last_used_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=True),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_factor_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_factor")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_factor_credential_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("factor", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_factor_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "passkey_challenge",
+        sa.Column("challenge_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["team_member.id"],
+            name=op.f("fk_passkey_challenge_member_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("challenge_hash", name=op.f("pk_passkey_challenge")),
+    )
+    with op.batch_alter_table("passkey_challenge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passkey_challenge_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "recovery_code",
+        sa.Column("code_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("used_at", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_recovery_code_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("code_hash", name=op.f("pk_recovery_code")),
+    )
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_recovery_code_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "member_notice",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "new_browser",
+                "factor_missing",
+                "password_changed",
+                "factor_changed",
+                "recovery_code_used",
+                "connection_joined",
+                name="noticekind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("dismissed_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("browser_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["browser_id"], ["browser.id"], name=op.f("fk_member_notice_browser_id_browser"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_member_notice_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_member_notice")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("member_notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_member_notice_browser_id"), ["browser_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_member_notice_member_id"), ["member_id"], unique=False)
+        batch_op.create_index(
+            "ix_member_notice_open",
+            ["member_id"],
+            unique=False,
+            sqlite_where=sa.text("dismissed_at IS NULL"),
+            postgresql_where=sa.text("dismissed_at IS NULL"),
+        )
+
+    op.create_table(
+        "pending_login",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("notice_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_pending_login_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["notice_id"],
+            ["member_notice.id"],
+            name=op.f("fk_pending_login_notice_id_member_notice"),
+            ondelete="SET NULL",
+        ),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_pending_login")),
+    )
+    with op.batch_alter_table("pending_login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pending_login_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
         "login",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("token_hash", sa.String(length=64), nullable=False),
@@ -265,6 +418,11 @@ def upgrade() -> None:
         sa.Column("user_agent", sa.String(length=300), nullable=False),
         sa.Column("created_at", types.UtcTimestamp(), nullable=False),
         sa.Column("last_seen_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("confirmed_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("browser_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["browser_id"], ["browser.id"], name=op.f("fk_login_browser_id_browser"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(
             ["member_id"], ["team_member.id"], name=op.f("fk_login_member_id_team_member"), ondelete="CASCADE"
         ),
@@ -273,6 +431,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     with op.batch_alter_table("login", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_login_browser_id"), ["browser_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_login_member_id"), ["member_id"], unique=False)
 
     op.create_table(
@@ -329,6 +488,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_hash", name=op.f("uq_password_reset_token_hash")),
     )
     op.create_table(
+        "export_choice",
+        sa.Column("member_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("left_out", sa.JSON(), nullable=False),
+        sa.Column("formats", sa.JSON(), nullable=False),
+        sa.Column("only_files", sa.Boolean(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_export_choice_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
+    )
+    op.create_table(
         "pack",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -363,19 +534,42 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("state_since", types.UtcTimestamp(), nullable=False),
-        sa.Column("consented_at", types.UtcTimestamp(), nullable=False),
-        sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),
-        sa.Column("session_id", sa.Integer(), nullable=True),
-        sa.Column("installation_id", sa.Integer(), nullable=True),
-        sa.Column("shared_at", types.UtcTimestamp(), nullable=True),
         sa.Column("accounts_synced_at", types.UtcTimestamp(), nullable=True),
         sa.Column("sync_requested_at", types.UtcTimestamp(), nullable=True),
-        sa.Column("refused_at", types.UtcTimestamp(), nullable=True),
         sa.Column("callback_hash", sa.String(length=64), nullable=True),
         sa.Column("callback_token_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("callbacks_set_at", types.UtcTimestamp(), nullable=True),
         sa.Column("lease_holder", sa.String(length=32), nullable=True),
         sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
+        sa.UniqueConstraint("callback_hash", name=op.f("uq_connection_callback_hash")),
+        sa.UniqueConstraint("environment", "granted_user_id", name=op.f("uq_connection_environment_granted_user_id")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "consent",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("granted_at", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "active",
+                "lost",
+                "ended",
+                name="consentgrantstate_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("state_since", types.UtcTimestamp(), nullable=False),
+        sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("session_id", sa.Integer(), nullable=True),
+        sa.Column("installation_id", sa.Integer(), nullable=True),
+        sa.Column("refused_at", types.UtcTimestamp(), nullable=True),
         sa.Column("error_facts", sa.JSON(), nullable=True),
         sa.Column("error_since", types.UtcTimestamp(), nullable=True),
         sa.Column("next_try_at", types.UtcTimestamp(), nullable=True),
@@ -401,40 +595,29 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_consent_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
             ["installation_id"],
             ["installation.id"],
-            name=op.f("fk_connection_installation_id_installation"),
+            name=op.f("fk_consent_installation_id_installation"),
             ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
-            ["session_id"], ["bunq_session.id"], name=op.f("fk_connection_session_id_bunq_session"), ondelete="SET NULL"
+            ["member_id"], ["team_member.id"], name=op.f("fk_consent_member_id_team_member"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
-        sa.UniqueConstraint("callback_hash", name=op.f("uq_connection_callback_hash")),
-        sa.UniqueConstraint("environment", "granted_user_id", name=op.f("uq_connection_environment_granted_user_id")),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["bunq_session.id"], name=op.f("fk_consent_session_id_bunq_session"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
         sqlite_autoincrement=True,
     )
-    op.create_table(
-        "connection_member",
-        sa.Column("connection_id", sa.Integer(), nullable=False),
-        sa.Column("member_id", sa.Integer(), nullable=False),
-        sa.Column("since", types.UtcTimestamp(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["connection_id"],
-            ["connection.id"],
-            name=op.f("fk_connection_member_connection_id_connection"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["member_id"],
-            ["team_member.id"],
-            name=op.f("fk_connection_member_member_id_team_member"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("connection_id", "member_id", name=op.f("pk_connection_member")),
-    )
-    with op.batch_alter_table("connection_member", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_connection_member_member_id"), ["member_id"], unique=False)
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_connection_id"), ["connection_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_consent_member_id"), ["member_id"], unique=False)
 
     op.create_table(
         "consent_attempt",
@@ -577,7 +760,7 @@ def upgrade() -> None:
         sa.Column("color", sa.String(length=7), nullable=True),
         sa.Column("savings_goal", types.ExactAmount(), nullable=True),
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
-        sa.Column("is_shared", sa.Boolean(), nullable=False),
+        sa.Column("uncovered_since", types.UtcTimestamp(), nullable=True),
         sa.Column("co_owners", sa.Text(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -592,6 +775,75 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "consent_account",
+        sa.Column("consent_id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_consent_account_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["consent_id"], ["consent.id"], name=op.f("fk_consent_account_consent_id_consent"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("consent_id", "account_id", name=op.f("pk_consent_account")),
+    )
+    with op.batch_alter_table("consent_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_account_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "account_holder",
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_account_holder_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_account_holder_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "member_id", name=op.f("pk_account_holder")),
+    )
+    with op.batch_alter_table("account_holder", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_holder_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
+        "account_share",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("granted_by_id", sa.Integer(), nullable=False),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.Column("until", types.UtcTimestamp(), nullable=True),
+        sa.Column("first_day", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_account_share_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["granted_by_id"],
+            ["team_member.id"],
+            name=op.f("fk_account_share_granted_by_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_account_share_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_account_share")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("account_share", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_account_share_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_account_share_granted_by_id"), ["granted_by_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_account_share_member_id"), ["member_id"], unique=False)
+
     op.create_table(
         "pack_account",
         sa.Column("pack_key", sa.String(length=64), nullable=False),
@@ -890,6 +1142,20 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_account_account_id"))
 
     op.drop_table("pack_account")
+    with op.batch_alter_table("account_share", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_share_member_id"))
+        batch_op.drop_index(batch_op.f("ix_account_share_granted_by_id"))
+        batch_op.drop_index(batch_op.f("ix_account_share_account_id"))
+
+    op.drop_table("account_share")
+    with op.batch_alter_table("account_holder", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_account_holder_member_id"))
+
+    op.drop_table("account_holder")
+    with op.batch_alter_table("consent_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_account_account_id"))
+
+    op.drop_table("consent_account")
     op.drop_table("account_sync")
     op.drop_table("monetary_account")
     with op.batch_alter_table("consent_attempt", schema=None) as batch_op:
@@ -897,19 +1163,53 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_consent_attempt_member_id"))
 
     op.drop_table("consent_attempt")
-    with op.batch_alter_table("connection_member", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_connection_member_member_id"))
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consent_member_id"))
+        batch_op.drop_index(batch_op.f("ix_consent_connection_id"))
 
-    op.drop_table("connection_member")
+    op.drop_table("consent")
     op.drop_table("connection")
     with op.batch_alter_table("pack", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))
 
     op.drop_table("pack")
+    op.drop_table("export_choice")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
+        batch_op.drop_index(batch_op.f("ix_login_browser_id"))
 
     op.drop_table("login")
+    with op.batch_alter_table("pending_login", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pending_login_member_id"))
+
+    op.drop_table("pending_login")
+    with op.batch_alter_table("member_notice", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_member_notice_open",
+            sqlite_where=sa.text("dismissed_at IS NULL"),
+            postgresql_where=sa.text("dismissed_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_member_notice_member_id"))
+        batch_op.drop_index(batch_op.f("ix_member_notice_browser_id"))
+
+    op.drop_table("member_notice")
+    with op.batch_alter_table("recovery_code", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_recovery_code_member_id"))
+
+    op.drop_table("recovery_code")
+    with op.batch_alter_table("passkey_challenge", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_passkey_challenge_member_id"))
+
+    op.drop_table("passkey_challenge")
+    with op.batch_alter_table("factor", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_factor_member_id"))
+
+    op.drop_table("factor")
+    with op.batch_alter_table("browser", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_browser_token_hash"))
+
+    op.drop_table("browser")
+    op.drop_table("team_rules")
     with op.batch_alter_table("installation", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_installation_current", sqlite_where=sa.text("is_current"), postgresql_where=sa.text("is_current")

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from playwright.sync_api import Page, expect
 
-from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
+from bunqflask.models import Connection, ConsentAttempt, Login, MonetaryAccount
 from tests.browser import screenshots
 from tests.browser.journeys import (
     LONG_AGO,
@@ -18,13 +18,15 @@ from tests.browser.journeys import (
     connect,
     go_to_bunq,
     heading,
+    log_in_again,
     open_details,
     open_settings,
     renew,
 )
-from tests.support.apps import ThreadSite
+from tests.support.apps import PASSWORD, ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
+from tests.support.second_factor import AuthenticatorApp
 from tests.support.worker import run_duties
 
 
@@ -171,8 +173,12 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     robin.goto("/connections/1/disconnect")
     look(robin, "disconnect")
     robin.goto("/connections/2/accounts")
-    button(robin, "Share with the team").click()
-    expect(robin.get_by_text("The accounts of Walker Studio B.V. are now shared with the team.")).to_be_visible()
+    robin.get_by_role("link", name="Share accounts…").first.click()
+    look(robin, "sharing")
+    robin.get_by_role("checkbox").first.check()
+    robin.get_by_label("The whole team, also people who join later").check()
+    button(robin, "Share").click()
+    expect(button(robin, "Stop sharing").first).to_be_visible()
     look(robin, "shared")
     sam = arrive(profiles, site, SAM)
     open_settings(sam, "Who connected this")
@@ -193,13 +199,61 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "erase")
 
     long = "Stichting Derdengelden " + "Onvoorstelbaarlangenaamzonderspaties" * 3
-    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC), shared_at=None)
+    change(site, Connection, display_name=long, accounts_synced_at=datetime.now(UTC))
     change(site, MonetaryAccount, description=long, balance=Decimal("-1234567.89"), savings_goal=Decimal("9999999.99"))
     robin.goto("/")
     open_details(robin, "1 closed account")
     look(robin, "accounts, long names and amounts")
     robin.goto("/connections/2/disconnect")
     look(robin, "disconnect, long name")
+    look.found_nothing()
+
+
+def test_the_pages_around_the_login(robin: Page, profiles: Profiles, site: ThreadSite) -> None:
+    profiles.expected_statuses = {403, 422}
+    look = Looking()
+    robin.goto("/settings/factors")
+    look(robin, "second factor, none yet")
+    button(robin, "Add an authenticator app").click()
+    look(robin, "authenticator app")
+    robin.get_by_label("Code", exact=True).fill("000000")
+    robin.get_by_label("Your password").fill(PASSWORD)
+    button(robin, "Turn on").click()
+    expect(robin.get_by_text("That code doesn’t match.")).to_be_visible()
+    look(robin, "authenticator app, wrong code")
+    phone = AuthenticatorApp(site.app, robin.locator("#secret").input_value())
+    robin.get_by_label("Code", exact=True).fill(phone.code())
+    robin.get_by_label("Your password").fill(PASSWORD)
+    button(robin, "Turn on").click()
+    expect(heading(robin, "Recovery codes")).to_be_visible()
+    look(robin, "recovery codes")
+    robin.goto("/settings/factors/passkey")
+    look(robin, "passkey")
+    robin.goto("/settings/factors")
+    look(robin, "second factor")
+    guest = profiles.new_page(site.url)
+    guest.goto("/login")
+    look(guest, "login, with a passkey")
+    log_in_again(guest)
+    expect(heading(guest, "Enter your code")).to_be_visible()
+    look(guest, "code")
+    guest.get_by_label("Code", exact=True).fill("000000")
+    button(guest, "Log in").click()
+    expect(guest.get_by_text("That code doesn’t work")).to_be_visible()
+    look(guest, "code, refused")
+    guest.get_by_label("Code", exact=True).fill(phone.unused_code())
+    guest.get_by_label("Trust this browser for 30 days").check()
+    button(guest, "Log in").click()
+    expect(heading(guest, "Accounts")).to_be_visible()
+    robin.goto("/settings")
+    expect(robin.get_by_text("Somebody logged in as you in a new browser")).to_be_visible()
+    expect(button(robin, "Not me").first).to_be_visible()
+    look(robin, "settings, with notices and trusted browsers")
+    change(site, Login, confirmed_at=LONG_AGO)
+    robin.goto("/settings/factors")
+    button(robin, "Make new codes").click()
+    expect(heading(robin, "Confirm that it’s you")).to_be_visible()
+    look(robin, "confirm")
     look.found_nothing()
 
 

@@ -67,7 +67,7 @@ def test_disconnecting_and_discarding_happen_once(robin: Page, site: ThreadSite,
     open_settings(robin)
     robin.get_by_role("link", name="Disconnect…").dblclick()
     expect(robin.get_by_role("dialog")).to_be_visible()
-    robin.get_by_label("Delete them too (can’t be undone)").check()
+    robin.get_by_label("Give them up too (can’t be undone)").check()
     bank.forget_calls()
     button(robin, "Disconnect").dblclick()
     expect(robin.get_by_role("status").filter(has_text="Jodi Walker is disconnected.")).to_be_visible()

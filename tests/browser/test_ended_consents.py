@@ -157,9 +157,9 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
     expect(heading(robin, "Reconnected: Jodi Walker")).to_be_visible()
-    said = "2 accounts unchanged, 1 new, 1 no longer shared. Nothing was duplicated."
+    said = "2 accounts unchanged, 1 new, 1 not in this permission. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()
-    expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer shared")
+    expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("No longer updated")
     assert count(site, Connection) == 1
 
 

@@ -77,9 +77,9 @@ def test_connecting_and_disconnecting_with_the_keyboard(robin: Page) -> None:
 
     robin.keyboard.press("Enter")
     expect(dialog).to_be_visible()
-    tab_to(robin, "Keep them (read-only, no more updates)")
+    tab_to(robin, "Keep them (read-only, no more updates by your permission)")
     robin.keyboard.press("ArrowDown")
-    assert focused(robin) == "Delete them too (can’t be undone)"
+    assert focused(robin) == "Give them up too (can’t be undone)"
     press(robin, "Disconnect")
     expect(robin.get_by_role("status").filter(has_text="Jodi Walker is disconnected.")).to_be_visible()
     expect(robin.get_by_text("No accounts yet.")).to_be_visible()

@@ -54,9 +54,14 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     sam.reload()
     expect(sam.get_by_text("No accounts yet.")).to_be_visible()
 
-    button(robin, "Share with the team").last.click()
-    expect(robin.get_by_text("The accounts of Jodi Walker are now shared with the team.")).to_be_visible()
-    expect(robin.get_by_text("Shared with the team", exact=True)).to_be_visible()
+    robin.get_by_role("link", name="Share accounts…").first.click()
+    for name in ("Car", "Medical"):
+        robin.get_by_role("checkbox", name=name).check()
+    robin.get_by_label("Sam Okafor").check()
+    button(robin, "Share").click()
+    expect(robin.get_by_role("row").filter(has_text="Car")).to_contain_text("Without an end.")
+    robin.goto("/")
+    expect(robin.get_by_text("Others can see 2 of 4 accounts")).to_be_visible()
     sam.reload()
     expect(sam.get_by_text("Shared with you (read-only)")).to_be_visible()
     expect(sam.get_by_role("row").filter(has_text="Car")).to_contain_text("€954.00")
@@ -66,9 +71,11 @@ def test_sharing_lets_a_colleague_read_and_do_nothing_else(robin: Page, profiles
     assert offered(sam) == [], "a guest is offered what would be refused"
     sam.goto("/")
 
-    open_settings(robin)
-    button(robin, "Stop sharing with the team").click()
-    expect(robin.get_by_text("The accounts of Jodi Walker are private again.")).to_be_visible()
+    robin.goto("/connections/1/sharing")
+    for left in (1, 0):
+        button(robin, "Stop sharing").first.click()
+        expect(button(robin, "Stop sharing")).to_have_count(left)
+    expect(robin.get_by_text("You share none of these accounts.")).to_be_visible()
     sam.reload()
     expect(sam.get_by_text("No accounts yet.")).to_be_visible()
 
@@ -82,10 +89,10 @@ def test_a_second_member_who_consents_joins_the_same_connection(
     button(sam, "Connect bunq").click()
     button(sam, "Continue to bunq").click()
     button(sam, "Accept").click()
-    expect(sam.get_by_text("Visible to 2 people")).to_be_visible()
+    expect(sam.get_by_text("Others can see 4 of 4 accounts")).to_be_visible()
     robin.goto("/")
     expect(robin.get_by_role("heading", level=2)).to_have_count(1)
-    expect(robin.get_by_text("Visible to 2 people")).to_be_visible()
+    expect(robin.get_by_text("Others can see 4 of 4 accounts")).to_be_visible()
 
 
 def test_hidden_amounts_are_not_in_the_page_at_all(robin: Page) -> None:

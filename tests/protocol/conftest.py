@@ -1,8 +1,5 @@
 """What these tests have in common: slow secrets, made quickly where no test is about them; readers of exports."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,11 +10,10 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.services.team import passwords
-from tests.conftest import missing
 from tests.support import consents
 from tests.support.apps import GunicornSite, add_member, bare_environ, let_go, set_up
 from tests.support.databases import Databases
-from tests.support.readers import Reader
+from tests.support.readers import Reader, output_of, program
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 _NOBODY = _QUICK.hash("nobody")
@@ -87,21 +83,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 @pytest.fixture(scope="module")
 def hledger(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Run hledger over a journal and return what it prints; its complaint fails the test."""
-    program = shutil.which("hledger")
-    if program is None:
-        missing("hledger (Debian: apt-get install hledger)")
+    hledger = program("hledger", "hledger")
     path = tmp_path_factory.mktemp("hledger") / "payments.journal"
 
     def run(journal: bytes, *arguments: str) -> str:
         path.write_bytes(journal)
-        done = subprocess.run(
-            [program, "-f", str(path), *arguments],
-            capture_output=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
-        assert done.returncode == 0, done.stderr.decode()[-2_000:]
-        return done.stdout.decode()
+        return output_of([hledger, "-f", str(path), *arguments])
 
     return run

@@ -20,7 +20,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from bunqflask import clock, create_app
-from bunqflask.config import Config
+from bunqflask.config import ROOT, Config
 from bunqflask.extensions import db
 from bunqflask.models import TeamRole
 from bunqflask.services.gateway import onboarding
@@ -167,14 +167,14 @@ class GunicornSite(Site):
         """All that its processes wrote so far."""
         return self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
 
-    def start(self, *, workers: int = 2, threads: int = 8) -> None:
+    def start(self, *arguments: str, workers: int = 2, threads: int = 8) -> None:
         """Start it and return once it is ready to serve."""
         port = self.url.rpartition(":")[2]
-        gunicorn = ["-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread"]
+        gunicorn = ["-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
         size = ["--workers", str(workers), "--threads", str(threads), "--graceful-timeout", "5"]
         with self._log.open("ab") as output:
             self._process = PythonProcess(
-                [*gunicorn, *size, "--bind", f"127.0.0.1:{port}", self._application],
+                [*gunicorn, *size, *arguments, "--bind", f"127.0.0.1:{port}", self._application],
                 python=self._python,
                 env=child_environ(self.environ),
                 stdin=subprocess.DEVNULL,

@@ -117,6 +117,10 @@ class Bank:
 
 @contextmanager
 def running(**settings: Any) -> Iterator[Bank]:
-    """Serve a fresh stand-in on a thread, in memory; without rate limits unless a setting says otherwise."""
-    with serve(Settings(**{"rate_limits": "off", **settings})) as served:
+    """Serve a fresh stand-in on a thread, in memory; without rate limits unless a setting says otherwise.
+
+    It holds the app to the documentation, also where published clients at bunq live without.
+    """
+    strict = {"rate_limits": "off", "request_ids_enforced": True, "user_agent_enforced": True}
+    with serve(Settings(**{**strict, **settings})) as served:
         yield Bank(served.origin)

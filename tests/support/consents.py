@@ -1,5 +1,6 @@
 """The path from a press on "Connect" to a connection, walked without JavaScript."""
 
+import re
 from collections.abc import Sequence
 
 from bunqflask import create_app
@@ -29,6 +30,16 @@ def ask(browser: Browser) -> str:
 def connect(browser: Browser, bank: Bank, *, person: int = JODI, accounts: Sequence[int] | None = None) -> Page:
     """Connect a bunq user's accounts, all in one browser; returns the page at the end."""
     return browser.get(bank.approve(ask(browser), person=person, accounts=accounts))
+
+
+def share(browser: Browser, *, connection_id: int = 1, accounts: Sequence[int] = (), **chosen: str | list[str]) -> Page:
+    """Share accounts by their rows, all unless named; by default with the whole team, also with who joins later."""
+    page = browser.get(f"/connections/{connection_id}/sharing")
+    if page.status != 200:
+        raise AssertionError(f"nothing to share: {page.status} {page.text}")
+    every = re.findall(r'name="account" value="(\d+)"', page.html)
+    fields = {**(chosen or {"later": "1"}), "account": [str(each) for each in accounts] or every}
+    return browser.submit(action="/sharing", button=None, **fields)
 
 
 def fill_connected(database_url: str) -> None:

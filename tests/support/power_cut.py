@@ -18,6 +18,7 @@ from bunqflask.extensions import db
 from bunqflask.models import ConsentAttempt
 from bunqflask.services.consent import attempts, completion, disconnect
 from bunqflask.services.gateway import onboarding
+from tests.support import rows
 from tests.support.apps import Site, child_environ
 from tests.support.processes import run
 
@@ -26,8 +27,8 @@ ACTS: dict[str, Callable[[str], object]] = {
     "confirm": lambda number: completion.confirm(_attempt(number)),
     "discard": lambda number: attempts.discard(_attempt(number)),
     "cancel": lambda number: attempts.cancel(_attempt(number)),
-    "disconnect": lambda number: disconnect.disconnect(int(number), erase=False),
-    "erase": lambda number: disconnect.disconnect(int(number), erase=True),
+    "disconnect": lambda number: disconnect.disconnect(rows.owner(int(number)), int(number), erase=False),
+    "erase": lambda number: disconnect.disconnect(rows.owner(int(number)), int(number), erase=True),
     "set up": lambda _: list(onboarding.run(onboarding.Wishes(new_sandbox_user="company"))),
 }
 

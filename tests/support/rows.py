@@ -13,8 +13,12 @@ from bunqflask.config import Config
 from bunqflask.database import transactions
 from bunqflask.extensions import db
 from bunqflask.models import (
+    AccountHolder,
+    AccountShare,
     BunqSession,
     Connection,
+    Consent,
+    ConsentAccount,
     ConsentAttempt,
     ConsentState,
     Installation,
@@ -23,6 +27,7 @@ from bunqflask.models import (
     MonetaryAccount,
     Payment,
     RateLimitWindow,
+    TeamMember,
 )
 from bunqflask.services.team import resets
 from tests.support.apps import ThreadSite, bare_environ, let_go, reserve_port, served
@@ -75,10 +80,55 @@ def connection(app: Flask) -> Connection:
     return found
 
 
+def consents(app: Flask) -> list[Consent]:
+    """Return all consents, the newest first."""
+    with behind(app):
+        found = list(db.session.scalars(db.select(Consent).order_by(Consent.granted_at.desc(), Consent.id.desc())))
+        db.session.expunge_all()
+    return found
+
+
+def consent(app: Flask) -> Consent:
+    """Return the newest consent."""
+    return consents(app)[0]
+
+
+def hold(connection_id: int, member_id: int) -> None:
+    """Let a member hold all accounts of a connection by a consent without a permission; inside `behind`."""
+    now = clock.now()
+    consent = Consent(connection_id=connection_id, member_id=member_id, granted_at=now, state_since=now)
+    db.session.add(consent)
+    db.session.flush()
+    for account_id in db.session.scalars(db.select(MonetaryAccount.id).filter_by(connection_id=connection_id)).all():
+        db.session.add(ConsentAccount(consent_id=consent.id, account_id=account_id))
+        db.session.add(AccountHolder(account_id=account_id, member_id=member_id, since=now))
+    db.session.flush()
+
+
+def share_all(by_member_id: int) -> None:
+    """Share all accounts that a member holds with the whole team; inside `behind`."""
+    for account_id in db.session.scalars(db.select(AccountHolder.account_id).filter_by(member_id=by_member_id)).all():
+        share = AccountShare(account_id=account_id, granted_by_id=by_member_id, since=clock.now())
+        db.session.add(share)
+    db.session.commit()
+
+
+def reader() -> int:
+    """Return the id of the newest consent; inside `behind`."""
+    return int(db.session.scalars(db.select(Consent.id).order_by(Consent.id.desc()).limit(1)).one())
+
+
+def owner(connection_id: int = 1) -> TeamMember:
+    """Return the member who consented first for a connection; inside `behind`."""
+    query = db.select(TeamMember).join(Consent, Consent.member_id == TeamMember.id)
+    found: TeamMember = db.session.scalars(query.filter(Consent.connection_id == connection_id).limit(1)).one()
+    return found
+
+
 def permissions(app: Flask) -> int:
     """Return in how many places an access token, or a session opened with one, is stored."""
     with behind(app):
-        sealed = [Connection.access_token_sealed, ConsentAttempt.access_token_sealed]
+        sealed = [Consent.access_token_sealed, ConsentAttempt.access_token_sealed]
         tokens = sum(len(db.session.scalars(db.select(each).where(each.is_not(None))).all()) for each in sealed)
         ours = db.select(Installation.session_id).where(Installation.session_id.is_not(None))
         sessions = db.session.scalars(db.select(BunqSession.id).where(BunqSession.id.not_in(ours))).all()
@@ -106,9 +156,9 @@ def age_states(app: Flask, by: timedelta) -> None:
 
 
 def due_now(app: Flask) -> None:
-    """Let the next try of every attempt and connection be now."""
+    """Let the next try of every attempt and consent be now."""
     with behind(app):
-        for model in (ConsentAttempt, Connection):
+        for model in (ConsentAttempt, Consent):
             db.session.execute(update(model).values(next_try_at=clock.now() - timedelta(seconds=1)))
         db.session.commit()
 

@@ -46,6 +46,8 @@ def test_everything_missing_and_malformed_is_named_at_once() -> None:
             "BUNQ_CALL_LIMITS": "none",
             "BUNQ_CALLBACK_NETWORKS": "185.40.108.0/22, bunq",
             "TIME_ZONE": "Europe/Utrecht",
+            "HSTS_SUBDOMAINS": "perhaps",
+            "SECURITY_CONTACT": "me@example.org",
         }
     )
     for name in (
@@ -60,6 +62,8 @@ def test_everything_missing_and_malformed_is_named_at_once() -> None:
         "BUNQ_CALL_LIMITS",
         "BUNQ_CALLBACK_NETWORKS",
         "TIME_ZONE",
+        "HSTS_SUBDOMAINS",
+        "SECURITY_CONTACT",
     ):
         assert name in told
 

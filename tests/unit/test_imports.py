@@ -23,8 +23,9 @@ ARROWS: dict[str, set[str]] = {
     "digest": set(),
     "i18n": set(),
     "extensions": set(),
-    "bunq": set(),
-    "exports": set(),
+    "invisible": set(),
+    "bunq": {"invisible"},
+    "exports": {"invisible"},
     "sandbox": set(),
     "database": {"clock", "extensions"},
     "models": {
@@ -36,7 +37,8 @@ ARROWS: dict[str, set[str]] = {
         "database.types",
     },
     "services.principal": {"models.states"},
-    "services.policy": {"extensions", "i18n", "models", "services.principal"},
+    "services.policy": {"clock", "extensions", "i18n", "models", "services.principal"},
+    "services.workers": {"clock", "extensions", "database", "models"},
     "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},
     "services.receipt": {
         "clock",
@@ -47,8 +49,8 @@ ARROWS: dict[str, set[str]] = {
         "services.policy",
         "services.audit",
     },
-    "services.workers": {"clock", "extensions", "database", "models"},
     "services.key_rotation": {"extensions", "database", "models", "services.audit"},
+    "services.backups": {"clock", "extensions", "database"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq", "services.audit"},
     "services.health_report": {
         "clock",
@@ -57,10 +59,12 @@ ARROWS: dict[str, set[str]] = {
         "database.storage",
         "models",
         "services.gateway",
+        "services.connections",
     },
     "services.connections": {
         "services.audit",
         "clock",
+        "i18n",
         "extensions",
         "database",
         "models",
@@ -137,6 +141,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "web": {
         "database.storage",
+        "invisible",
         "clock",
         "config",
         "i18n",

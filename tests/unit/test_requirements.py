@@ -16,7 +16,6 @@ ROOT = requirements.ROOT
 NOT_IMPORTED = {
     "requirements": {
         "django-htmx": "its script is served, found by its path",
-        "gunicorn": "a command",
         "tzdata": "what Python's zoneinfo reads where the system has no time zones",
     },
     "requirements-dev": {
@@ -31,7 +30,21 @@ NOT_IMPORTED = {
 # Part of mypy, imported only while it looks at types.
 TYPES_ONLY = {"_typeshed"}
 # Imported by scripts that tests run in environments of their own, and two of those scripts by the others.
-ELSEWHERE = {"beancount", "bunq", "lxml", "ofxtools", "pycamt", "quiffen", "sdk_frame"}
+ELSEWHERE = {
+    *(
+        "beancount",
+        "bunq",
+        "bunqexport",
+        "frame",
+        "ledgerautosync",
+        "lxml",
+        "ofxparse",
+        "ofxtools",
+        "pycamt",
+        "quiffen",
+    ),
+    *("quiffen", "sdk_frame"),
+}
 OURS = {"bunqflask", "tests"}
 
 

@@ -81,8 +81,7 @@ def change(bank: Bank, account: Item, draft: Item, body: Json) -> None:
     if "entries" in body:
         draft.body["entries"] = _read_entries(bank.store, account, body["entries"])
     if "schedule" in body:
-        given = body["schedule"]
-        draft.body["schedule"] = None if given is None else schedules.read_schedule(bank, given)
+        draft.body["schedule"] = schedules.read_schedule(bank, body["schedule"])
     bank.store.save(draft)
     _tell(bank, draft, [], action="UPDATE")
 

@@ -2,17 +2,18 @@
 
 Rules, and why:
 
-- The history lies between the opening balance and the bank's current time, in time order, under the next free ids,
-  so that a larger id is never an earlier payment. It ends at the last full hour, and money rests at night.
-- It has one to four payments a day. If that reaches back before the accounts were opened, and the owner's accounts
-  hold nothing but their opening balances, the owner becomes a customer of longer standing: the beginnings of his
-  accounts and their opening balances move back by whole days, at most to the bank's first year; beyond that the days
-  get busier. Accounts that have already been used keep their past, and the history is squeezed in behind it.
+- The history lies between the opening balances and the bank's current time, under the next free ids. A larger id is
+  never an earlier payment, over all customers of the bank: histories of several of them are made together, and one
+  that is made later begins behind the newest payment of the bank. It ends at the last full hour, and money rests at
+  night.
+- It has one to four payments a day. If that reaches back before the accounts were opened, and nobody's accounts hold
+  more than their opening balances, the customers become customers of longer standing: the beginnings of their accounts
+  and the opening balances move back by whole days, at most to the bank's first year; beyond that the days get busier.
 - It leaves every balance as it found it, to the cent. What went to the owner's other accounts comes back near the
   end; then one transfer from or to his account at another bank makes up the difference, less what the last few
   purchases will cost. Only a history of a single payment cannot come out even: it is interest.
 - No balance is set here: each payment is a movement of the ledger, the other side of which is another account of the
-  same owner or the outside world. The past makes no events and no webhooks.
+  same owner or the outside world. What belongs to the payments is made with them (past.py).
 
 https://doc.bunq.com/api-reference/payment
 """
@@ -20,30 +21,25 @@ https://doc.bunq.com/api-reference/payment
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from heapq import merge
+from operator import attrgetter
 from typing import NamedTuple
 
-from bunqflask.sandbox.bank import accounts, ledger, people, sample_payments
+from bunqflask.sandbox.bank import accounts, history_span, ledger, past, people, sample_payments
 from bunqflask.sandbox.bank.bank import Bank
-from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
+from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.ledger import Movement
 from bunqflask.sandbox.bank.sample_payments import Kind
 from bunqflask.sandbox.bank.store import Item, Json, Store
 
 MAXIMUM = 10_000_000
 JODIS_MAIN = 2083712
-PER_DAY = 4
-# bunq has had customers since the end of 2015.
-EARLIEST = datetime(2016, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-MICROSECOND = timedelta(microseconds=1)
-HOUR_US = 3_600_000_000
-MORNING_US, NIGHT_US, MIDNIGHT_US = 6 * HOUR_US, 23 * HOUR_US, 24 * HOUR_US
 
 # How many purchases follow after the books were balanced, and how many cents an account keeps in hand.
 LAST_PURCHASES = 9
@@ -60,136 +56,67 @@ class Made:
     end: str
 
 
-def make(bank: Bank, account_id: int, payments: int, *, seed: int = 0) -> Made:
-    """Give an account a history of so many payments, in one transaction.
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A history to be made: of which account, and of how many payments."""
 
-    :raises ValueError: no such open account, too few or too many payments, or no time for them since its last one.
+    account: int
+    payments: int
+    seed: int = 0
+
+
+def make(bank: Bank, *orders: Order) -> list[Made]:
+    """Give each of these accounts, which belong to different users, a history; in one transaction.
+
+    :raises ValueError: no such open account, two accounts of one user, too few or too many payments, or no time for
+        them since the last one.
     """
-    if not 1 <= payments <= MAXIMUM:
-        raise ValueError(f"payments is a number from 1 to {MAXIMUM}")
     store = bank.store
     with store.transaction():
-        # SQLite cannot look for a larger number, and no id is that large.
-        account = store.get("monetary_account", account_id) if abs(account_id) < 2**63 else None
-        if account is None or account.body["status"] != "ACTIVE":
-            raise ValueError(f"no open account has the id {account_id}")
-        start, end = _span(store, account, payments)
-        rng = random.Random(f"{seed} {payments} {account_id}")  # noqa: S311 - repeatable, not secret
-        generator = _Generator(store, account, rng)
-        ledger.move_many(store, _movements(generator, rng, payments, start, end))
+        found = [_account(store, each) for each in orders]
+        if len({account.owner for account in found}) < len(orders):
+            raise ValueError("histories that are made together belong to different users")
+        made, streams = [], []
+        spans = history_span.spans(
+            store, [(account, order.payments) for account, order in zip(found, orders, strict=True)]
+        )
+        # Moving the beginnings back changed the accounts.
+        found = [_account(store, each) for each in orders]
+        for account, order, (start, end) in zip(found, orders, spans, strict=True):
+            rng = random.Random(f"{order.seed} {order.payments} {account.id}")  # noqa: S311 - repeatable, not secret
+            generator = _Generator(store, account, rng)
+            streams.append(_movements(generator, rng, order.payments, start, end))
+            made.append(Made(account=account.id, payments=order.payments, start=bunq_time(start), end=bunq_time(end)))
+        family = [each for account in found for each in accounts.of_user(store, account.owner or 0)]
+        past.write(bank, family, found, merge(*streams, key=attrgetter("created")))
         store.write_meta("history", "1")
-    return Made(account=account_id, payments=payments, start=bunq_time(start), end=bunq_time(end))
+    return made
+
+
+def _account(store: Store, order: Order) -> Item:
+    if not 1 <= order.payments <= MAXIMUM:
+        raise ValueError(f"payments is a number from 1 to {MAXIMUM}")
+    # SQLite cannot look for a larger number, and no id is that large.
+    account = store.get("monetary_account", order.account) if abs(order.account) < 2**63 else None
+    if account is None or account.body["status"] != "ACTIVE":
+        raise ValueError(f"no open account has the id {order.account}")
+    return account
 
 
 def from_json(bank: Bank, body: Json) -> Json:
-    """Make a history as `POST /__sandbox/seed` asks for it: payments, and if need be account and seed.
+    """Make histories as `POST /__sandbox/seed` asks for them: payments, and if need be account, or several, and seed.
 
     :raises ValueError: a member is not a whole number, or `make` refuses.
     """
-    numbers = {"account": JODIS_MAIN, "seed": 0, **body}
-    if set(numbers) != {"payments", "account", "seed"}:
+    told = {"account": JODIS_MAIN, "seed": 0, **body}
+    if set(told) != {"payments", "account", "seed"}:
         raise ValueError("the body has the members payments, account and seed")
-    if not all(isinstance(each, int) and not isinstance(each, bool) for each in numbers.values()):
-        raise ValueError("payments, account and seed are whole numbers")
-    return asdict(make(bank, numbers["account"], numbers["payments"], seed=numbers["seed"]))
-
-
-# The time range.
-
-
-def _span(store: Store, account: Item, payments: int) -> tuple[datetime, datetime]:
-    """Return the time range of the history; move the opening of the accounts back if it must be longer."""
-    family = accounts.of_user(store, account.owner or 0)
-    newest = _newest(store, family)
-    now = store.clock.now()
-    end = now.replace(minute=0, second=0, microsecond=0)
-    wanted = timedelta(days=math.ceil(payments / PER_DAY))
-    start = max(EARLIEST, end - wanted)
-    if not _is_untouched(store, family):
-        start = max(newest, start)
-        end = end if end - start > timedelta(hours=1) else now
-    elif newest > start:
-        _move_back(store, account.owner or 0, timedelta(days=math.ceil((newest - start) / DAY)))
-    elif end - newest < wanted * PER_DAY:
-        start = newest
-    return start + MICROSECOND, end
-
-
-def _newest(store: Store, family: list[Item]) -> datetime:
-    """Return the time of the latest entry or opening of these accounts."""
-    times = [account.created for account in family]
-    for account in family:
-        times += [entry.created for entry in ledger.entries(store, account.id, below=None, above=None, limit=1)]
-    return parse_bunq_time(max(times))
-
-
-def _is_untouched(store: Store, family: list[Item]) -> bool:
-    """Tell whether these accounts hold nothing but what outside brought at their opening."""
-    for account in family:
-        found = ledger.entries(store, account.id, below=None, above=None, limit=2)
-        if len(found) > 1:
-            return False
-        for entry in found:
-            others = store.db.execute("SELECT account FROM ledger_entry WHERE movement = ?", (entry.movement,))
-            if min(row[0] for row in others) > 0:
-                return False
-    return True
-
-
-def _move_back(store: Store, owner: int, by: timedelta) -> None:
-    """Let a user and his accounts begin earlier, their opening balances too."""
-
-    def earlier(text: str) -> str:
-        return bunq_time(parse_bunq_time(text) - by)
-
-    family = accounts.of_user(store, owner)
-    user = store.get("user", owner)
-    for item in [*family, *([user] if user else [])]:
-        updated = earlier(item.updated) if item.updated == item.created else item.updated
-        store.db.execute(
-            "UPDATE item SET created = ?, updated = ? WHERE id = ?", (earlier(item.created), updated, item.id)
-        )
-    for account in family:
-        for entry in ledger.entries(store, account.id, below=None, above=None, limit=1):
-            store.db.execute(
-                "UPDATE ledger_entry SET created = ? WHERE movement = ?", (earlier(entry.created), entry.movement)
-            )
-
-
-def _timestamps(rng: random.Random, count: int, start: datetime, end: datetime) -> Iterator[tuple[date, str]]:
-    """Return `count` timestamps in order, each with its day; the number per day varies.
-
-    :raises ValueError: there are fewer microseconds than payments.
-    """
-    windows = _windows(start, end, MORNING_US, NIGHT_US) or _windows(start, end, 0, MIDNIGHT_US)
-    weights = [(high - low) * rng.uniform(0.5, 1.5) for _day, low, high in windows]
-    total, so_far, done = sum(weights), 0.0, 0
-    for index, (day, low, high) in enumerate(windows):
-        so_far += weights[index]
-        until = count if index == len(windows) - 1 else int(count * so_far / total)
-        if until - done > high - low:
-            raise ValueError("there is no time for so many payments since the last one")
-        prefix = day.isoformat()
-        for offset in sorted(rng.sample(range(low, high), until - done)):
-            seconds, micros = divmod(offset, 1_000_000)
-            minutes, seconds = divmod(seconds, 60)
-            yield day, f"{prefix} {minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}.{micros:06d}"
-        done = until
-    if done < count:
-        raise ValueError("there is no time for so many payments since the last one")
-
-
-def _windows(start: datetime, end: datetime, from_us: int, until_us: int) -> list[tuple[date, int, int]]:
-    """Return each day with the microseconds since midnight in which payments happen."""
-    windows = []
-    for number in range((end.date() - start.date()).days + 1):
-        day = start.date() + number * DAY
-        midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        low = max(from_us, (start - midnight) // MICROSECOND)
-        high = min(until_us, (end - midnight) // MICROSECOND)
-        if low < high:
-            windows.append((day, low, high))
-    return windows
+    wanted = told["account"] if isinstance(told["account"], list) else [told["account"]]
+    numbers = (told["payments"], told["seed"], *wanted)
+    if not wanted or not all(isinstance(each, int) and not isinstance(each, bool) for each in numbers):
+        raise ValueError("payments and seed are whole numbers, and account one or a list of them")
+    orders = [Order(account=each, payments=told["payments"], seed=told["seed"]) for each in wanted]
+    return {"histories": [asdict(each) for each in make(bank, *orders)]}
 
 
 # The payments.
@@ -202,7 +129,7 @@ def _movements(
     last = min(LAST_PURCHASES, payments // 2)
     body = payments - 1 - last
     purchases = [generator.draw(rng.choice(sample_payments.PURCHASES)) for _ in range(last)]
-    for index, (day, when) in enumerate(_timestamps(rng, payments, start, end)):
+    for index, (day, when) in enumerate(history_span.timestamps(rng, payments, start, end)):
         generator.advance_to(day, when)
         if payments == 1:
             yield generator.happen(generator.draw(sample_payments.INTEREST))

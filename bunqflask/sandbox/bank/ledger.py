@@ -147,9 +147,10 @@ class Movement(NamedTuple):
     credit_sees: str
 
 
-def move_many(store: Store, movements: Iterable[Movement]) -> None:
+def move_many(store: Store, movements: Iterable[Movement], *, ids_each: int = 2) -> None:
     """Move money many times, under ascending ids: all or nothing.
 
+    Each movement takes `ids_each` ids; its entries have the first two, and the others are free for what belongs to it.
     `movements` is read while they are written, so it must not move money or take ids itself.
 
     :raises InsufficientFunds: a debited account may not go that low.
@@ -163,14 +164,14 @@ def move_many(store: Store, movements: Iterable[Movement]) -> None:
         try:
             store.db.executemany(
                 "INSERT INTO ledger_entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                _sides(store, movements, held, store.next_id(0)),
+                _sides(store, movements, held, ids_each),
             )
             store.db.executemany(
                 "UPDATE ledger_account SET balance = ? WHERE id = ?",
                 [(cents, account) for account, cents in held.items() if cents != before[account]],
             )
-            newest = store.db.execute("SELECT MAX(id) FROM ledger_entry").fetchone()[0] or 0
-            store.next_id(max(0, newest + 1 - store.next_id(0)))
+            newest = store.db.execute("SELECT MAX(movement) FROM ledger_entry").fetchone()[0] or 0
+            store.next_id(max(0, newest + ids_each - store.next_id(0)))
         except BaseException:
             store.db.execute("ROLLBACK TO move_many")
             raise
@@ -179,9 +180,10 @@ def move_many(store: Store, movements: Iterable[Movement]) -> None:
 
 
 def _sides(
-    store: Store, movements: Iterable[Movement], held: dict[int, int], first_id: int
+    store: Store, movements: Iterable[Movement], held: dict[int, int], ids_each: int
 ) -> Iterator[tuple[Any, ...]]:
-    """Return both entries of each movement, the first under `first_id`; keep what the accounts hold up to date."""
+    """Return both entries of each movement, from the next free id on; keep what the accounts hold up to date."""
+    first_id = store.next_id(0)
     rows = store.db.execute("SELECT id, currency, overdraft FROM ledger_account").fetchall()
     currencies = {account: currency for account, currency, _limit in rows}
     limits = {account: limit for account, _currency, limit in rows}
@@ -196,7 +198,7 @@ def _sides(
             raise InsufficientFunds
         yield first_id, debit, first_id, -cents, low, *when_and_what, debit_sees
         yield first_id + 1, credit, first_id, cents, high, *when_and_what, credit_sees
-        first_id += 2
+        first_id += ids_each
 
 
 def entry(store: Store, account: int, entry_id: int) -> Entry | None:
@@ -231,6 +233,16 @@ def between(store: Store, account: int, start: str, end: str) -> list[Entry]:
     return _select(store, "account = ? AND created >= ? AND created < ? ORDER BY id", (account, start, end))
 
 
+def since(store: Store, first_id: int) -> Iterator[Entry]:
+    """Yield the entries of all accounts of the bank from an id on, in the order of their ids."""
+    query = f"SELECT {COLUMNS} FROM ledger_entry WHERE id >= ? AND account > 0 ORDER BY id"  # noqa: S608 - a constant
+    return map(_entry, store.db.execute(query, (first_id,)))
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    return Entry(*row[:9], *(json.loads(each) if each else {} for each in row[9:]))
+
+
 def _select(store: Store, where: str, values: tuple[Any, ...]) -> list[Entry]:
     rows = store.found(f"SELECT {COLUMNS} FROM ledger_entry WHERE {where}", values)  # noqa: S608 - the texts above
-    return [Entry(*row[:9], *(json.loads(each) if each else {} for each in row[9:])) for row in rows]
+    return [_entry(row) for row in rows]

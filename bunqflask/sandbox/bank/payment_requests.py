@@ -5,6 +5,7 @@ https://doc.bunq.com/api-reference/request
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -20,9 +21,8 @@ from bunqflask.sandbox.bank.wire import Refusal, amount
 # The kind of item of a request on the side of the one who asks.
 INQUIRY = "request_inquiry"
 
-# The sugar daddy pays up to this many cents, shortly after he is asked.
+# The sugar daddy pays up to this many cents, before the next call: clients look at once.
 SUGAR_LIMIT = 50000
-SUGAR_DELAY_S = 0.2
 SUGAR_EMAIL = "sugardaddy@bunq.com"
 
 # bunq names no lifetime of requests; this one is invented, after that of payment links.
@@ -85,8 +85,8 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
     kept = read_request(store, account, body)
     kind, value, name = payments.read_pointer(body.get("counterparty_alias"))
     other = accounts.find(store, kind, value)
-    if other is not None and other.owner == account.owner:
-        raise wire.invalid("Nobody can ask himself.")
+    if other is not None and other.id == account.id:
+        raise wire.invalid("An account cannot ask itself.")
     sees: Json = {"account": other.id} if other else {"iban": value if kind == "IBAN" else None, "name": name or value}
     inquiry = store.insert(
         INQUIRY,
@@ -110,13 +110,42 @@ def ask(bank: Bank, account: Item, body: Json, **references: Any) -> Item:
         store.save(inquiry, touch=False)
         _tell_response(bank, response, "REQUEST_RESPONSE_CREATED", action="CREATE")
         if people.by_id(store, other.owner or 0).body["email"] == SUGAR_EMAIL:
-            bank.later("sugar_daddy", SUGAR_DELAY_S, {"response_id": response.id})
+            bank.later("sugar_daddy", 0, {"response_id": response.id})
     bank.later("request_expires", LIFETIME_S, {"inquiry_id": inquiry.id})
     return inquiry
 
 
+def from_outside(money: tuple[int, str], description: str, sees: Json, *, kind: str, sub_type: str) -> Json:
+    """Return the body of a response that was accepted: to a shop's iDEAL, or a creditor's direct debit.
+
+    `money` is (cents, currency); `sees` is what the ledger remembers of the other side.
+    """
+    cents, currency = money
+    creditor = hashlib.sha256(sees["name"].encode()).hexdigest()
+    is_debit = kind == "DIRECT_DEBIT"
+    return {
+        "cents": cents,
+        "currency": currency,
+        "description": description,
+        "sees": sees,
+        "type": kind,
+        "sub_type": sub_type,
+        "status": "ACCEPTED",
+        "responded": cents,
+        "credit_scheme_identifier": f"NL{int(creditor[:8], 16) % 97 + 2:02d}ZZZ{creditor[8:20].upper()}"
+        if is_debit
+        else None,
+        "mandate_identifier": f"M-{int(creditor[20:28], 16):010d}" if is_debit else None,
+        "attachment": [],
+        "references": {},
+        **dict.fromkeys(("minimum_age", "require_address", "redirect_url", "time_responded", "event_id")),
+    }
+
+
 def inquiry_of(store: Store, response: Item) -> Item:
-    """Return the other side of a response."""
+    """Return the other side of a response; one that came from outside the bank has none, and says all itself."""
+    if "inquiry_id" not in response.body:
+        return response
     inquiry = store.get(INQUIRY, response.body["inquiry_id"])
     assert inquiry is not None
     return inquiry
@@ -323,7 +352,9 @@ def response_shape(store: Store, response: Item) -> Json:
     """Write the side of the one who is asked."""
     inquiry = inquiry_of(store, response)
     body = inquiry.body
-    asked, asking = _account(store, response.account), _account(store, inquiry.account)
+    asked = _account(store, response.account)
+    from_here = inquiry is not response
+    asking = {"account": inquiry.account} if from_here else body["sees"]
     attached = [each for each in (store.get("attachment", id) for id in body["attachment"]) if each is not None]
     responded = body["responded"]
     return {
@@ -341,20 +372,27 @@ def response_shape(store: Store, response: Item) -> Json:
             "status": body["status"],
             "description": body["description"],
             "alias": accounts.label(store, asked),
-            "counterparty_alias": accounts.label(store, asking),
+            "counterparty_alias": payments.counterparty(store, asking),
             "attachment": [{"id": each.id, **files.shape(each)} for each in attached],
             "minimum_age": body["minimum_age"],
             "require_address": body["require_address"],
             "geolocation": body["references"].get("geolocation"),
-            "type": "INTERNAL",
-            "sub_type": "NONE",
             "redirect_url": body["redirect_url"],
-            "credit_scheme_identifier": None,
-            "mandate_identifier": None,
+            **_origin_shape(body),
             "eligible_whitelist_id": None,
             "address_billing": body.get("address_billing"),
             "address_shipping": body.get("address_shipping"),
             "request_reference_split_the_bill": [],
             "event_id": response.body.get("event_id"),
         }
+    }
+
+
+def _origin_shape(body: Json) -> Json:
+    """Write where a request came from: this bank, unless it says otherwise."""
+    return {
+        "type": body.get("type", "INTERNAL"),
+        "sub_type": body.get("sub_type", "NONE"),
+        "credit_scheme_identifier": body.get("credit_scheme_identifier"),
+        "mandate_identifier": body.get("mandate_identifier"),
     }

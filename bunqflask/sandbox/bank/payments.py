@@ -354,7 +354,6 @@ def _shape(store: Store, account: Item, entry: ledger.Entry, own: Json, other: J
         "request_reference_split_the_bill": [],
         "balance_after_mutation": amount(entry.balance_after, currency),
         "payment_auto_allocate_instance": None,
-        "payment_suspended_outgoing": None,
         **_link_shape(store, extra.get("bunqto")),
     }
 

@@ -213,6 +213,9 @@ CLIENT = Kind(
     ),
 )
 
+# Where the cards of a history may pay.
+CARD_COUNTRIES = ("NL", "BE", "DE", "GB", "JP", "DK", "US")
+
 EVERYDAY = (GROCERIES, OUT, TRAVEL, ONLINE, FOREIGN, WITHDRAWAL, FRIENDS, PAID_BACK, REFUND, HOSTILE)
 EVERYDAY_WEIGHTS = tuple(accumulate(kind.weight for kind in EVERYDAY))
 PURCHASES = (GROCERIES, OUT, TRAVEL)

@@ -15,7 +15,8 @@ from bunqflask.sandbox.bank.store import Item, Json, Store
 
 JODI, COMPANY, SUGAR_DADDY, BRAVO = 1864430, 1864512, 1800001, 1800002
 JODIS_MAIN, COMPANYS_MAIN = 2083712, 2083801
-OPENED = "2025-04-14 09:12:06.578796"
+# Behind the openings of Jodi's accounts: the ids of payments are in the order of time.
+OPENED = "2025-04-14 09:31:40.204417"
 
 # Id, IBAN, name, balance in cents, colour, icon, created, updated (- for the same), id of the access right.
 JODIS_ACCOUNTS = """
@@ -47,8 +48,8 @@ def give_past(bank: Bank) -> None:
     payments = bank.settings.history
     with bank.store.transaction():
         if payments and not bank.store.read_meta("history"):
-            history.make(bank, JODIS_MAIN, payments)
-            history.make(bank, COMPANYS_MAIN, payments, seed=1)
+            jodi = history.Order(account=JODIS_MAIN, payments=payments)
+            history.make(bank, jodi, history.Order(account=COMPANYS_MAIN, payments=payments, seed=1))
             for account in (JODIS_MAIN, COMPANYS_MAIN):
                 _annotate(bank.store, account)
 

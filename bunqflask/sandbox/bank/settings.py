@@ -20,12 +20,14 @@ class Settings:
 
     `database` is a path or ":memory:". `token` opens the control pages to other machines; without it they
     answer on loopback only. `caller_address` is where every call seems to come from; nothing means where it does.
+    `hosts` are names that it answers to beside those of this machine and numeric addresses.
     `history` is how many payments lie in the past of a new bank's two main accounts.
     Times ending in `_s` are seconds.
     """
 
     database: str = ":memory:"
     token: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
     history: int = 0
 
     rate_limits: Literal["classic", "new", "off"] = "classic"
@@ -33,6 +35,10 @@ class Settings:
     oauth_variant: Literal["both", "A", "B"] = "both"
     denial: Literal["redirect", "stay"] = "redirect"
     permitted_ips_enforced: bool = False
+    request_ids_enforced: bool = False
+    user_agent_enforced: bool = False
+    second_line_enforced: bool = False
+    card_wrapper: Literal["Card", "typed"] = "Card"
     caller_address: str = ""
     session_timeout_s: int = 604800
     code_lifetime_s: int = 600
@@ -41,7 +47,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN`, `SANDBOX_HISTORY` and `SANDBOX_<SWITCH>`.
+        """Read `SANDBOX_DATABASE`, `SANDBOX_TOKEN`, `SANDBOX_HOSTS`, `SANDBOX_HISTORY` and `SANDBOX_<SWITCH>`.
 
         A bank for people has a past; one that a test makes has none unless it asks.
 
@@ -50,6 +56,7 @@ class Settings:
         given: dict[str, Any] = {
             "database": environ.get("SANDBOX_DATABASE") or "instance/sandbox.sqlite3",
             "token": environ.get("SANDBOX_TOKEN") or None,
+            "hosts": tuple(name.strip() for name in environ.get("SANDBOX_HOSTS", "").split(",") if name.strip()),
             "history": int(environ.get("SANDBOX_HISTORY") or 300),
         }
         for name in SWITCHES:
@@ -70,6 +77,10 @@ SWITCHES: dict[str, tuple[str, ...] | type[bool] | type[int] | type[str]] = {
     "oauth_variant": ("both", "A", "B"),
     "denial": ("redirect", "stay"),
     "permitted_ips_enforced": bool,
+    "request_ids_enforced": bool,
+    "user_agent_enforced": bool,
+    "second_line_enforced": bool,
+    "card_wrapper": ("Card", "typed"),
     "caller_address": str,
     "session_timeout_s": int,
     "code_lifetime_s": int,

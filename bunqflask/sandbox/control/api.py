@@ -13,6 +13,7 @@ from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.faults import KINDS
+from bunqflask.sandbox.bank.hosts import is_forwarded
 from bunqflask.sandbox.bank.store import LARGEST_ID, Item, Json, Store
 from bunqflask.sandbox.bank.wire import is_loopback
 
@@ -34,13 +35,14 @@ OFTEN = (
 def is_open(bank: Bank) -> bool:
     """Tell whether this request may use the control addresses.
 
-    With a token, who shows it; without one, only callers on this machine of a sandbox that listens on loopback.
+    With a token, who shows it; without one, only callers on this machine of a sandbox that listens on loopback. What a
+    proxy passes on may come from anywhere.
     """
     token = bank.settings.token
     if token is not None:
         shown = request.headers.get("X-Sandbox-Token") or request.cookies.get("sandbox_token") or ""
         return secrets.compare_digest(shown.encode(), token.encode())
-    return all(
+    return not is_forwarded(request.headers.keys()) and all(
         _is_loopback(host) for host in (request.remote_addr or "", request.environ.get("SERVER_NAME", ""), request.host)
     )
 

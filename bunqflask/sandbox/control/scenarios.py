@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from bunqflask.sandbox.bank import cards, ledger, payments, people, wire
+from bunqflask.sandbox.bank import card_payments, ledger, payments, people, wire
 from bunqflask.sandbox.bank.bank import Bank
 from bunqflask.sandbox.bank.clock import bunq_time
 from bunqflask.sandbox.bank.current import current
@@ -56,7 +56,7 @@ def shop(
     name, code = ("Cash machine", "6011") if withdrawal else ("Corner Shop", "5411")
     seen = {"name": merchant or name, "mcc": category or code, "country": country or "NL"}
     cents, where = _cents(account, amount), {"city": city or "Utrecht", "country": country or "NL"}
-    return cards.pay(bank, card, seen, cents, **where, withdrawal=withdrawal)
+    return card_payments.pay(bank, card, seen, cents, **where, withdrawal=withdrawal)
 
 
 def give_back(bank: Bank, action_id: int) -> int:
@@ -64,7 +64,7 @@ def give_back(bank: Bank, action_id: int) -> int:
 
     :raises Refusal: 400 or 404, no such transaction, or nothing to give back.
     """
-    return cards.reverse(bank, _load(bank, "mastercard_action", action_id, "Mastercard action"))
+    return card_payments.reverse(bank, _load(bank, "mastercard_action", action_id, "Mastercard action"))
 
 
 def _load(bank: Bank, kind: str, item_id: int, what: str) -> Item:

@@ -26,6 +26,10 @@ SWITCH_WORDS = {
     "oauth_variant": "OAuth sessions are opened on",
     "denial": "After a denial",
     "permitted_ips_enforced": "Refuse calls from addresses that a key is not bound to",
+    "request_ids_enforced": "Refuse a request id that was used before",
+    "user_agent_enforced": "Refuse calls without User-Agent",
+    "second_line_enforced": "Refuse a card's second line of more than 17 characters",
+    "card_wrapper": "Cards are listed under",
     "caller_address": "Calls seem to come from",
     "session_timeout_s": "Sessions last (seconds)",
     "code_lifetime_s": "Authorization codes last (seconds)",
@@ -43,6 +47,8 @@ CHOICE_WORDS = {
     ("oauth_variant", "B"): "one of their own only (B)",
     ("denial", "redirect"): "back to the app with an error",
     ("denial", "stay"): "stay on the page",
+    ("card_wrapper", "Card"): "Card",
+    ("card_wrapper", "typed"): "CardDebit or CardCredit",
 }
 
 

@@ -83,6 +83,11 @@ class Resource:
         return self.call("DELETE", *rules, **needs)
 
 
+def _said(members: list[tuple[str, Any]]) -> Json:
+    """Return the members of an object but those that are null: bunq's PHP SDK sends null for what it does not say."""
+    return {name: value for name, value in members if value is not None}
+
+
 def _no_number(text: str) -> None:
     """Refuse NaN and Infinity, which Python reads but JSON does not know."""
     raise ValueError(text)
@@ -148,14 +153,14 @@ class Call:
 
     @cached_property
     def json(self) -> Json:
-        """Return the body as an object; nothing and `[]` count as an empty one.
+        """Return the body as an object without null members; nothing and `[]` count as an empty one.
 
         :raises Refusal: 400, the body is not a JSON object.
         """
         if not self.body.strip():
             return {}
         try:
-            value = json.loads(self.body, parse_constant=_no_number)
+            value = json.loads(self.body, parse_constant=_no_number, object_pairs_hook=_said)
         except (ValueError, RecursionError):
             raise wire.invalid("The request body is not valid JSON.") from None
         if value == []:
@@ -255,10 +260,8 @@ class Call:
             pattern=self.route.pattern,
             now=self.store.clock.timestamp(),
         )
-        if not request.headers.get("User-Agent"):
-            self.verdicts["headers"] = "User-Agent is missing"
-            raise wire.invalid("The header User-Agent is required.")  # invented text
         self.verdicts["headers"] = "good"
+        self._check_user_agent()
         self._check_token(token)
         self._check_request_id()
         self._check_signature()
@@ -309,11 +312,24 @@ class Call:
     def _saw_token(self, verdict: str) -> None:
         self.verdicts["token"] = verdict
 
+    # Documented as required, and as unique. Published clients live without both, so that bunq seems to enforce neither.
+
+    def _check_user_agent(self) -> None:
+        if not request.headers.get("User-Agent"):
+            self._saw_header("User-Agent is missing")
+            if self.bank.is_on("user_agent_enforced"):
+                raise wire.invalid("The header User-Agent is required.")  # invented text
+
     def _check_request_id(self) -> None:
         request_id = request.headers.get("X-Bunq-Client-Request-Id")
         if request_id and self.installation and self.bank.is_repeated_request(self.installation.id, request_id):
-            self.verdicts["headers"] = "X-Bunq-Client-Request-Id was used before"
-            raise wire.invalid("The X-Bunq-Client-Request-Id was used before.")  # invented text
+            self._saw_header("X-Bunq-Client-Request-Id was used before")
+            if self.bank.is_on("request_ids_enforced"):
+                raise wire.invalid("The X-Bunq-Client-Request-Id was used before.")  # invented text
+
+    def _saw_header(self, verdict: str) -> None:
+        said = self.verdicts["headers"]
+        self.verdicts["headers"] = verdict if said == "good" else f"{said}; {verdict}"
 
     def _check_signature(self) -> None:
         signature = request.headers.get("X-Bunq-Client-Signature")

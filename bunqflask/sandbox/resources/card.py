@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from bunqflask.sandbox.bank import accounts, cards, events, payments, wire
+from bunqflask.sandbox.bank import accounts, card_payments, cards, events, payments, wire
 from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, id_answer
@@ -36,6 +36,10 @@ def _is_visible(call: Call, card: Item) -> bool:
     return visible is None or card.body["account"] in visible
 
 
+def _shape(call: Call, card: Item) -> Json:
+    return cards.shape(call.store, card, cards.listed_as(call.bank, card))
+
+
 def _own(call: Call, card_id: int) -> Item:
     card = call.load("card", card_id, "Card", owner=call.user.id)
     if not _is_visible(call, card):
@@ -48,13 +52,13 @@ def index(call: Call) -> Answer:
     """List cards."""
     shown = [each for each in call.store.select("card", owner=call.user.id) if _is_visible(call, each)]
     page, pagination = wire.paged(call.window, wire.among(shown), lambda item: item.id)
-    return Answer([cards.shape(call.store, item) for item in page], pagination)
+    return Answer([_shape(call, item) for item in page], pagination)
 
 
 @resource.get(C)
 def read(call: Call, card_id: int) -> Answer:
     """Read one card."""
-    return Answer([cards.shape(call.store, _own(call, card_id))])
+    return Answer([_shape(call, _own(call, card_id))])
 
 
 @resource.get(U + "/card-name")
@@ -89,7 +93,7 @@ def _pins(call: Call, value: object) -> list[Json]:
         if code is not None and not (isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code)):
             raise wire.invalid("A pin_code has four digits.")
         account = _find_account(call, each.get("monetary_account_id"))
-        pins.append({"type": kind, "routing_type": routing, "monetary_account_id": account.id})
+        pins.append(cards.pin(call.store, kind, routing, account.id))
     return sorted(pins, key=lambda pin: PIN_TYPES.index(pin["type"]))
 
 
@@ -111,10 +115,14 @@ def _account(call: Call) -> Item:
     return own[0]
 
 
-def _line(given: Json, name: str) -> str:
-    value = given.get(name)
-    if not isinstance(value, str) or len(value) > cards.SECOND_LINE_MAXIMUM:
-        raise wire.invalid(f"The field {name} must be a text of at most {cards.SECOND_LINE_MAXIMUM} characters.")
+def _line(call: Call, given: Json, name: str) -> str:
+    value, longest = given.get(name), cards.SECOND_LINE_MAXIMUM
+    if isinstance(value, str) and len(value) > cards.SECOND_LINE_DOCUMENTED:
+        call.verdicts["members"] = f"{name} is longer than {cards.SECOND_LINE_DOCUMENTED} characters"
+    if call.bank.is_on("second_line_enforced"):
+        longest = cards.SECOND_LINE_DOCUMENTED
+    if not isinstance(value, str) or len(value) > longest:
+        raise wire.invalid(f"The field {name} must be a text of at most {longest} characters.")
     return value
 
 
@@ -123,7 +131,8 @@ def _names(call: Call, given: Json) -> Json:
 
     :raises Refusal: 400, too long, or not a name of the user.
     """
-    found: Json = {name: _line(given, name) for name in ("first_line", "second_line") if given.get(name) is not None}
+    lines = [name for name in ("first_line", "second_line") if given.get(name) is not None]
+    found: Json = {name: _line(call, given, name) for name in lines}
     for field, name in (("name_on_card", "name_on_card"), ("preferred_name_on_card", "preferred_name")):
         if given.get(field) is not None:
             if given[field] not in cards.possible_names(call.user):
@@ -186,7 +195,7 @@ def update(call: Call, card_id: int) -> Answer:
     """Freeze, thaw, report lost, set limits and countries. The answer is the whole card."""
     card = _own(call, card_id)
     _change(call, card, call.json)
-    return Answer([cards.shape(call.store, card)])
+    return Answer([_shape(call, card)])
 
 
 def _change(call: Call, card: Item, wanted: Json) -> None:
@@ -221,7 +230,7 @@ def _change(call: Call, card: Item, wanted: Json) -> None:
         call.bank,
         user_id=call.user.id,
         account_id=card.account,
-        thing=cards.shape(call.store, card),
+        thing=_shape(call, card),
         notify=[("CARD", "CARD_UPDATED")],
         action="UPDATE",
     )
@@ -274,8 +283,8 @@ def update_batch(call: Call) -> Answer:
             raise wire.invalid("Each card needs its id.")
         card = _own(call, each["id"])
         _change(call, card, each)
-        changed.append(cards.shape(call.store, card)["Card"])
-    return Answer([{"CardBatch": {"updated_card_ids": [{"id": each["id"]} for each in changed]}}])
+        changed.append({"id": card.id})
+    return Answer([{"CardBatch": {"updated_card_ids": changed}}])
 
 
 @resource.post(C + "/replace")
@@ -361,7 +370,8 @@ def update_code(call: Call, card_id: int, code_id: int) -> Answer:
 def actions(call: Call) -> Answer:
     """List card transactions of an account."""
     call.require_role("AISP")
-    return call.page("mastercard_action", lambda item: cards.action_shape(call.store, item), account=call.account.id)
+    store, account = call.store, call.account
+    return call.page("mastercard_action", lambda item: card_payments.action_shape(store, item), account=account.id)
 
 
 def _action(call: Call, action_id: int) -> Item:
@@ -372,7 +382,7 @@ def _action(call: Call, action_id: int) -> Item:
 @resource.get(A + "/mastercard-action/<int:action_id>")
 def read_action(call: Call, action_id: int) -> Answer:
     """Read one card transaction."""
-    return Answer([cards.action_shape(call.store, _action(call, action_id))])
+    return Answer([card_payments.action_shape(call.store, _action(call, action_id))])
 
 
 @resource.get(A + "/mastercard-action/<int:action_id>/payment")

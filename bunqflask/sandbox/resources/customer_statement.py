@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from bunqflask.sandbox.bank import accounts, pdf, statements, wire
+from bunqflask.sandbox.bank import accounts, past, pdf, statements, wire
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, id_answer
 from bunqflask.sandbox.protocol.call import A, Call, Resource
@@ -137,7 +137,7 @@ def _event(call: Call, event_id: int) -> Item:
 def create_for_event(call: Call, event_id: int) -> Answer:
     """Make a statement of a payment."""
     event = _event(call, event_id)
-    payment = event.body["object"].get("Payment")
+    payment = past.object_of(call.store, event).get("Payment")
     if payment is None:
         raise wire.invalid("Only a payment has a statement.")
     other = payment["counterparty_alias"]

@@ -5,15 +5,19 @@ https://doc.bunq.com/api-reference/event
 
 from __future__ import annotations
 
-from bunqflask.sandbox.bank import wire
-from bunqflask.sandbox.bank.store import Item, Json
+from collections.abc import Callable
+
+from bunqflask.sandbox.bank import past, wire
+from bunqflask.sandbox.bank.store import Item, Json, Store
 from bunqflask.sandbox.bank.wire import Answer
 from bunqflask.sandbox.protocol.call import Call, Resource, U
 
 resource = Resource()
 
+READ_AT_ONCE = 200
 
-def shape(item: Item) -> Json:
+
+def shape(store: Store, item: Item) -> Json:
     """Write an event; its ids of user and account are texts in bunq's specification."""
     return {
         "Event": {
@@ -23,7 +27,7 @@ def shape(item: Item) -> Json:
             "action": item.body["action"],
             "user_id": str(item.owner),
             "monetary_account_id": None if item.account is None else str(item.account),
-            "object": item.body["object"],
+            "object": past.object_of(store, item),
             "status": item.body["status"],
         }
     }
@@ -47,10 +51,29 @@ def index(call: Call) -> Answer:
             return False
         return status is None or item.body["status"] == status
 
-    shown = [each for each in call.store.select("event", owner=call.user.id) if is_meant(each)]
+    page, pagination = wire.paged(call.window, those(call, is_meant), lambda item: item.id)
+    return Answer([shape(call.store, item) for item in page], pagination)
 
-    page, pagination = wire.paged(call.window, wire.among(shown), lambda item: item.id)
-    return Answer([shape(item) for item in page], pagination)
+
+def those(call: Call, is_meant: Callable[[Item], bool]) -> wire.Fetch:
+    """Return how to fetch pages of the user's events that are meant, reading no more of them than it takes."""
+
+    def fetch(below: int | None, above: int | None, limit: int) -> list[Item]:
+        found: list[Item] = []
+        while len(found) < limit:
+            read = call.store.select("event", owner=call.user.id, below=below, above=above, limit=READ_AT_ONCE)
+            meant = [each for each in read if is_meant(each)]
+            if above is None:
+                found += meant
+                below = read[-1].id if read else None
+            else:
+                found = [*meant, *found]
+                above = read[0].id if read else None
+            if len(read) < READ_AT_ONCE:
+                break
+        return found[:limit] if above is None else found[-limit:]
+
+    return fetch
 
 
 def _ids(call: Call, name: str) -> set[int]:
@@ -81,4 +104,4 @@ def readable(call: Call, event_id: int) -> Item:
 def read(call: Call, event_id: int) -> Answer:
     """Read one event."""
     call.require_role("AISP")
-    return Answer([shape(readable(call, event_id))])
+    return Answer([shape(call.store, readable(call, event_id))])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from bunqflask.sandbox.bank import accounts, categories, wire
+from bunqflask.sandbox.bank import accounts, categories, past, wire
 from bunqflask.sandbox.bank.clock import bunq_time, parse_bunq_time
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import NO_PAGES, Answer, amount, id_answer
@@ -88,14 +88,15 @@ def search(call: Call) -> Answer:
     ids, ibans = {each.id for each in visible}, {each.body["iban"] for each in visible if each.body["iban"]}
 
     def is_meant(item: Item) -> bool:
-        payment = item.body["object"].get("Payment")
-        if payment is None or item.account not in ids or not start <= item.created < end:
+        if item.account not in ids or not start <= item.created < end:
+            return False
+        payment = past.object_of(call.store, item).get("Payment")
+        if payment is None:
             return False
         return wanted is None or categories.of_shape(ibans, payment).name == wanted
 
-    found = [each for each in call.store.select("event", owner=call.user.id) if is_meant(each)]
-    page, pagination = wire.paged(call.window, wire.among(found), lambda item: item.id)
-    return Answer([event.shape(each) for each in page], pagination)
+    page, pagination = wire.paged(call.window, event.those(call, is_meant), lambda item: item.id)
+    return Answer([event.shape(call.store, each) for each in page], pagination)
 
 
 @resource.get(U + "/insight-preference-date")

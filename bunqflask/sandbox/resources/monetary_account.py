@@ -33,7 +33,11 @@ TYPES = {
 
 
 def _list(call: Call, wrapper: str | None) -> Answer:
-    """List accounts, ascending by id as bunq's OAuth example does; the newest when there are more than a page."""
+    """List accounts, ascending by id as bunq's OAuth example does; where they fill more than a page, the newest.
+
+    The user's first account stands first on the first page all the same, and on no other: clients take the first
+    account that they read for the one that money goes to. How bunq orders more than a page is not known.
+    """
     visible = call.visible_accounts(call.user)
     shown = [
         item
@@ -41,10 +45,25 @@ def _list(call: Call, wrapper: str | None) -> Answer:
         if (visible is None or item.id in visible) and wrapper in (None, item.body["wrapper"])
     ]
 
-    page, pagination = wire.paged(call.window, wire.among(shown[::-1]), lambda item: item.id)
+    page, pagination = _page(call.window, shown)
     if len(page) == len(shown):
-        pagination = {"future_url": None, "newer_url": None, "older_url": None}
-    return Answer([accounts.wire(call.store, item) for item in page[::-1]], pagination)
+        pagination = wire.NO_PAGES
+    return Answer([accounts.wire(call.store, item) for item in page], pagination)
+
+
+def _page(window: wire.Window, shown: list[Item]) -> tuple[list[Item], Json]:
+    """Return a page of accounts, ascending, and its Pagination."""
+    if len(shown) <= window.count:
+        page, pagination = wire.paged(window, wire.among(shown[::-1]), lambda item: item.id)
+        return page[::-1], pagination
+    first, *others = shown
+    if window.older_id is not None or window.newer_id is not None:
+        page, pagination = wire.paged(window, wire.among(others[::-1]), lambda item: item.id)
+        return page[::-1], pagination
+    newest = others[len(others) - (window.count - 1) :]
+    bound = newest[0].id if newest else others[-1].id + 1
+    future, older = window.url("newer_id", others[-1].id), window.url("older_id", bound)
+    return [first, *newest], {**wire.NO_PAGES, "future_url": future, "older_url": older}
 
 
 @resource.get(U + "/monetary-account")
@@ -155,8 +174,7 @@ def _update(call: Call, account: Item) -> Answer:
     """Rename, limit, colour, reopen or close. Only an empty account can be closed."""
     changes = _read_changes(call, account.body["currency"])
     if "savings_goal" in call.json and account.body["wrapper"] in WITH_GOAL:
-        goal = call.json["savings_goal"]
-        changes["savings_goal"] = None if goal is None else wire.read_amount(goal, "savings_goal")[0]
+        changes["savings_goal"] = wire.read_amount(call.json["savings_goal"], "savings_goal")[0]
     status = call.json.get("status")
     if status is not None:
         if status not in STATUSES:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bunqflask.sandbox.bank import payment_requests, wire
+from bunqflask.sandbox.bank import past, payment_requests, wire
 from bunqflask.sandbox.bank.store import Item, Json
 from bunqflask.sandbox.bank.wire import Answer, id_answer
 from bunqflask.sandbox.protocol.call import A, Call, Resource
@@ -44,7 +44,7 @@ def _references(call: Call, body: Json) -> Json:
     if event_id is not None:
         if isinstance(event_id, bool) or not isinstance(event_id, int):
             raise wire.invalid("The field event_id must be a number.")
-        found["reference_split_the_bill"] = readable_event(call, event_id).body["object"]
+        found["reference_split_the_bill"] = past.object_of(call.store, readable_event(call, event_id))
     return found
 
 

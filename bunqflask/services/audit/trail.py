@@ -46,7 +46,7 @@ def record(
         "at": clock.now(),
         "kind": kind,
         "actor_id": actor_id,
-        "actor_text": _clean(_named(actor_id) or source.actor, _NAME),
+        "actor_text": _clean(_acting(actor_id, source.actor), _NAME),
         "login_id": login_id or source.login_id,
         "address": _clean(source.address, _ADDRESS),
         "browser": _clean(source.browser, _BROWSER),
@@ -63,6 +63,11 @@ def record(
         after_commit(lambda: log_lines.write(stored, is_shell=is_shell))
 
     write_last(append)
+
+
+def _acting(actor_id: int | None, shell_user: str) -> str:
+    """Return who acts: a member, a user of this machine, or one on behalf of the other."""
+    return " for ".join(each for each in (shell_user, _named(actor_id)) if each)
 
 
 def _named(member_id: int | None) -> str:

@@ -1,15 +1,14 @@
-"""Monetary accounts: listed by bunq, stored, and compared with what was stored before."""
+"""Monetary accounts: listed by bunq under each consent, stored, and what follows when bunq refuses a consent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm.exc import ObjectDeletedError
 
 from bunqflask import clock
@@ -18,23 +17,27 @@ from bunqflask.database import leases
 from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.database.types import fits
+from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, CoOwner, ErrorKind, EventKind, MonetaryAccount
-from bunqflask.services.connections import lifecycle, refusal
+from bunqflask.models import (
+    AccountHolder,
+    Connection,
+    ConnectionState,
+    Consent,
+    ConsentAccount,
+    ConsentGrantState,
+    CoOwner,
+    ErrorKind,
+    EventKind,
+    MonetaryAccount,
+)
+from bunqflask.services.connections import access, consents, lifecycle, refusal
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.policy import NotFoundHere
 
 STALE_AFTER = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class AccountDiff:
-    """What one listing changed, as bunq's monetary account ids."""
-
-    new: list[int]
-    gone: list[int]
-    stays: list[int]
 
 
 def is_stale(connection: Connection) -> bool:
@@ -45,80 +48,103 @@ def is_stale(connection: Connection) -> bool:
 
 
 def is_due(connection: Connection) -> bool:
-    """Tell whether bunq may be asked again now."""
-    return clock.has_come(connection.next_try_at, longest=retry_policy.LONGEST_RETRY)
+    """Tell whether bunq may be asked now with one of the consents."""
+    return any(consents.is_due(each) for each in _to_ask(connection))
 
 
 def sync(
     connection: Connection, *, patience_s: float, is_background: bool = False, lease_patience_s: float = 0.0
 ) -> None:
-    """List the accounts at bunq and store them; an error is recorded on the connection.
+    """List the accounts at bunq with as few consents as cover them, and store them; an error is recorded on a consent.
 
-    One worker at a time; while another one does it, or bunq is not to be asked yet, nothing happens.
+    A consent that turns out to be lost is replaced by the next ones that cover its accounts. One worker at a time;
+    while another one does it, or bunq is not to be asked yet, nothing happens.
 
     :param is_background: no person waits for it, so interactive requests come first.
     :param lease_patience_s: how long to wait for another worker.
     """
+    connection_id = connection.id
     if connection.state != ConnectionState.ACTIVE or not is_due(connection):
         return
     with leases.held(connection, patience_s=lease_patience_s) as lease:
         if lease is None:
             return
-        limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)
+        limiter, asked = RateLimiter(patience_s, is_background=is_background, lease=lease), set[int]()
         try:
-            _sync_under(lease, connection.id, connection.consented_at, limiter)
-        except (sessions.SessionGone, LeaseLost, ObjectDeletedError):
+            while (consent_id := _next(connection_id, asked)) is not None:
+                asked.add(consent_id)
+                if not _ask(lease, consent_id, limiter):
+                    return
+        except (LeaseLost, ObjectDeletedError, NotFoundHere):
             return  # ended or taken over meanwhile
 
 
-def _sync_under(lease: Lease, connection_id: int, consented_at: datetime, limiter: RateLimiter) -> None:
+def _to_ask(connection: Connection) -> list[Consent]:
+    """Return the consents to be asked: those of which it is not known why bunq refused them, then those that list."""
+    return [*consents.pending(connection), *consents.to_list(connection)]
+
+
+def _next(connection_id: int, asked: set[int]) -> int | None:
+    """Return the next consent to ask, as of now: one that is lost by now is left out, and another takes its place."""
+    found = _to_ask(access.by_id(connection_id))
+    return next((each.id for each in found if each.id not in asked and consents.is_due(each)), None)
+
+
+def _ask(lease: Lease, consent_id: int, limiter: RateLimiter) -> bool:
+    """List the accounts with one consent; False when asking with another one would fail alike."""
     try:
-        connection = db.session.get(Connection, connection_id)
-        if connection is None:
+        consent = db.session.get(Consent, consent_id)
+        if consent is None:
             raise sessions.SessionGone
-        refused_at = connection.refused_at
-        if refused_at is not None:
-            _settle_refusal(lease, connection_id, consented_at, refused_at, limiter)
-            return
-        with sessions.of_connection(connection_id, limiter) as bunq:
+        if consent.refused_at is not None:
+            return _settle_refusal(lease, consent_id, consent.refused_at, limiter)
+        with sessions.of_consent(consent_id, limiter) as bunq:
             found = bunq.list_monetary_accounts()
         with transaction():
-            connection = _locked(lease, connection_id, consented_at)
-            store(connection, found)
-            connection.clear_error()
-            connection.refused_at = None
+            consent = _locked(lease, consent_id)
+            store(consent, found)
+            consent.clear_error()
     except errors.SecretRefused as error:
-        _record_refusal(lease, connection_id, consented_at, error, limiter)
-    except errors.BunqError as error:
-        with transaction():
-            retry_policy.record(_locked(lease, connection_id, consented_at), error)
-    except NotSetUp:
-        with transaction():
-            retry_policy.record_kind(_locked(lease, connection_id, consented_at), ErrorKind.NOT_SET_UP)
+        return _record_refusal(lease, consent_id, error, limiter)
+    except (errors.BunqError, NotSetUp) as error:
+        return _record(lease, consent_id, error)
+    except sessions.SessionGone:
+        return True  # this one was ended meanwhile
+    return True
 
 
-def store(connection: Connection, accounts: list[resources.MonetaryAccount]) -> AccountDiff:
-    """Bring the stored accounts in line with what bunq listed, within the caller's transaction.
+def store(consent: Consent, listed: list[resources.MonetaryAccount]) -> None:
+    """Store what bunq listed under a consent, within the caller's transaction: it covers these accounts, no others.
 
-    An account that is no longer in the grant keeps its row; one that is in it again is the same row.
+    The consent's member becomes a holder of an account that it did not cover before. An account that no consent covers
+    any more keeps its row; one that is covered again is the same row.
     """
-    query = select(MonetaryAccount).where(MonetaryAccount.connection_id == connection.id)
+    connection = db.session.get_one(Connection, consent.connection_id)
+    ids = _store_rows(connection.id, listed)
+    of_consent = ConsentAccount.consent_id == consent.id
+    before = set(db.session.scalars(select(ConsentAccount.account_id).where(of_consent)))
+    db.session.execute(delete(ConsentAccount).where(of_consent, ConsentAccount.account_id.in_(before - ids)))
+    for account_id in sorted(ids - before):
+        db.session.add(ConsentAccount(consent_id=consent.id, account_id=account_id))
+        right = {"account_id": account_id, "member_id": consent.member_id, "since": clock.now()}
+        db.session.execute(insert_into(AccountHolder).values(**right).on_conflict_do_nothing())
+    connection.accounts_synced_at = clock.now()
+    lifecycle.settle(connection)
+
+
+def _store_rows(connection_id: int, listed: list[resources.MonetaryAccount]) -> set[int]:
+    """Bring the rows of some accounts in line with what bunq listed; returns our ids of them."""
+    query = select(MonetaryAccount).where(MonetaryAccount.connection_id == connection_id)
     rows = {row.monetary_account_id: row for row in db.session.scalars(query)}
-    were_shared = {key for key, row in rows.items() if row.is_shared}
-    seen = {account.monetary_account_id for account in accounts}
-    for account in accounts:
+    for account in listed:
         row = rows.get(account.monetary_account_id)
         if row is None:
-            row = MonetaryAccount(connection_id=connection.id, monetary_account_id=account.monetary_account_id)
+            row = MonetaryAccount(connection_id=connection_id, monetary_account_id=account.monetary_account_id)
+            rows[account.monetary_account_id] = row
             db.session.add(row)
         fill(row, account)
-    for key, row in rows.items():
-        if key not in seen:
-            row.is_shared = False
-    connection.accounts_synced_at = clock.now()
-    return AccountDiff(
-        new=sorted(seen - were_shared), gone=sorted(were_shared - seen), stays=sorted(seen & were_shared)
-    )
+    db.session.flush()
+    return {rows[account.monetary_account_id].id for account in listed}
 
 
 def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
@@ -132,7 +158,6 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
     row.color = account.color
     row.savings_goal = _exact(account.savings_goal)
     row.updated_at = account.updated_at
-    row.is_shared = True
     row.co_owners = co_owners(account.raw)
     row.raw = dict(account.raw)
 
@@ -166,52 +191,69 @@ def _exact(amount: resources.Amount | None) -> Decimal | None:
     return amount.value if amount is not None and fits(amount.value) else None
 
 
-def _locked(lease: Lease, connection_id: int, consented_at: datetime) -> Connection:
-    """Lock the connection, and make sure that it still holds the permission with which bunq was asked.
+def _locked(lease: Lease, consent_id: int) -> Consent:
+    """Lock the connection, and make sure that the consent with which bunq was asked still is active.
 
-    While bunq answered it may have been renewed, ended or erased: then the answer is about the past.
-
-    :raises LeaseLost: another worker has taken over.
-    :raises SessionGone: the permission is another one.
+    :raises LeaseLost: another worker has taken over, or the connection was erased.
+    :raises SessionGone: the consent was ended while bunq answered: its answer is about the past.
     """
     lease.verify()
-    connection = db.session.get_one(Connection, connection_id)
-    if connection.state != ConnectionState.ACTIVE or connection.consented_at != consented_at:
+    consent = db.session.get(Consent, consent_id, populate_existing=True)
+    if consent is None or consent.state != ConsentGrantState.ACTIVE:
         raise sessions.SessionGone
-    return connection
+    return consent
 
 
-def _record_refusal(
-    lease: Lease, connection_id: int, consented_at: datetime, error: errors.SecretRefused, limiter: RateLimiter
-) -> None:
-    """bunq refused the grant, or perhaps this server: record it, and try to find out which."""
-    refused_at = clock.now()
-    with transaction():
-        connection = _locked(lease, connection_id, consented_at)
-        connection.refused_at = refused_at
-        retry_policy.record(connection, error)
+def _record(lease: Lease, consent_id: int, error: errors.BunqError | NotSetUp) -> bool:
+    """Record an error on the consent; True when bunq refused this consent alone, so that others may be asked."""
     try:
-        _settle_refusal(lease, connection_id, consented_at, refused_at, limiter)
-    except errors.BunqError as later:
         with transaction():
-            retry_policy.record_pending_check(_locked(lease, connection_id, consented_at), later)
+            consent = _locked(lease, consent_id)
+            if isinstance(error, errors.BunqError):
+                retry_policy.record(consent, error)
+            else:
+                retry_policy.record_kind(consent, ErrorKind.NOT_SET_UP)
+    except sessions.SessionGone:
+        return True
+    return isinstance(error, errors.BunqError) and retry_policy.kind_of(error) == ErrorKind.REFUSED
 
 
-def _settle_refusal(
-    lease: Lease, connection_id: int, consented_at: datetime, refused_at: datetime, limiter: RateLimiter
-) -> None:
-    """Find out whether the permission or this server is refused, and record it."""
+def _record_refusal(lease: Lease, consent_id: int, error: errors.SecretRefused, limiter: RateLimiter) -> bool:
+    """bunq refused the consent, or perhaps this server: record it, and try to find out which.
+
+    Returns whether others may be asked.
+    """
+    refused_at = clock.now()
+    try:
+        with transaction():
+            consent = _locked(lease, consent_id)
+            consent.refused_at = refused_at
+            retry_policy.record(consent, error)
+        try:
+            return _settle_refusal(lease, consent_id, refused_at, limiter)
+        except errors.BunqError as later:
+            with transaction():
+                retry_policy.record_pending_check(_locked(lease, consent_id), later)
+            return False
+    except sessions.SessionGone:
+        return True
+
+
+def _settle_refusal(lease: Lease, consent_id: int, refused_at: datetime, limiter: RateLimiter) -> bool:
+    """Find out whether the permission or this server is refused, and record it; True when it is the permission."""
     is_lost = refusal.is_of_permission(refused_at, limiter)
     with transaction():
-        connection = _locked(lease, connection_id, consented_at)
-        if is_lost:
-            current_app.logger.warning("connection %s is lost: bunq refuses its permission", connection_id)
-            facts = connection.error_facts
-            lifecycle.mark(connection, ConnectionState.LOST)
-            connection.error_facts = facts
-            connection.access_token = None
-            emit(EventKind.CONNECTION_LOST, connection_id=connection_id)
-        else:
+        consent = _locked(lease, consent_id)
+        if not is_lost:
             # Not the permission's fault: when our own session works again, it is simply tried again.
-            connection.refused_at = None
-            retry_policy.record_kind(connection, ErrorKind.SERVER_REFUSED)
+            consent.refused_at = None
+            retry_policy.record_kind(consent, ErrorKind.SERVER_REFUSED)
+            return False
+        connection = db.session.get_one(Connection, consent.connection_id)
+        current_app.logger.warning(
+            "connection %s: consent %s is lost: bunq refuses its permission", connection.id, consent_id
+        )
+        lifecycle.end(consent, ConsentGrantState.LOST)
+        lifecycle.settle(connection)
+        emit(EventKind.CONNECTION_LOST, connection_id=connection.id, consent_id=consent_id)
+        return True

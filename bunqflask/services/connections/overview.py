@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy import ColumnElement, Select, inspect, literal, or_, select
 
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, CoOwner, ErrorKind, MonetaryAccount
+from bunqflask.models import (
+    AccountHolder,
+    AccountShare,
+    AccountSync,
+    Connection,
+    ConnectionState,
+    Consent,
+    ConsentGrantState,
+    CoOwner,
+    ErrorKind,
+    MonetaryAccount,
+    TeamMember,
+)
 from bunqflask.services import policy
-from bunqflask.services.connections import access, accounts
-from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.connections import access, accounts, consents
+from bunqflask.services.policy import AccountRight, NotFoundHere, VisibleAccount
 from bunqflask.services.principal import Principal
 
 
@@ -24,8 +37,11 @@ from bunqflask.services.principal import Principal
 class AccountBalance:
     """One monetary account with its last known balance.
 
-    `id` is our row, 0 for one that is not stored; `wrapper` is bunq's type of it; `iban` is bare; `is_shared` tells
-    that the permission still covers it.
+    `id` is our row, 0 for one that is not stored; `wrapper` is bunq's type of it; `iban` is bare. `uncovered_since`
+    tells since when no permission covers it. `is_held` tells that the principal may sync, share and give it up;
+    payments before `first_day` do not exist for them. `holder_names` are the members who hold it, `other_holder_names`
+    these without the principal, `reader_names` those with whom it is shared; `is_team_shared` tells that the whole team
+    reads it.
     """
 
     id: int
@@ -41,17 +57,45 @@ class AccountBalance:
     color: str | None
     savings_goal: Decimal | None
     updated_at: datetime | None
-    is_shared: bool
+    uncovered_since: datetime | None = None
+    is_held: bool = True
+    first_day: date | None = None
+    holder_names: tuple[str, ...] = ()
+    other_holder_names: tuple[str, ...] = ()
+    reader_names: tuple[str, ...] = ()
+    is_team_shared: bool = False
     co_owners: tuple[CoOwner, ...] = ()
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a permission covers it, so that bunq may be asked about it."""
+        return self.uncovered_since is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One consent on a connection, as far as a principal may know of it: by whom, since when, for which accounts.
+
+    `account_ids` are those that the principal may see.
+    """
+
+    id: int
+    member_name: str
+    is_own: bool
+    granted_at: datetime
+    state: ConsentGrantState
+    state_since: datetime
+    account_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionOverview:
-    """One connection as a principal may see it; all times are aware UTC.
+    """One connection as a principal may see it: the accounts within their rights; all times are aware UTC.
 
-    `may_manage` tells that the principal may share, renew and end it, `may_refresh` that they may ask for a sync.
-    `is_stale` tells that its accounts should be listed again, `is_due` that bunq may be asked now, `is_syncing` that a
-    worker does it, `is_requested` that somebody asked for it and no worker has done it yet.
+    `state` is that of these accounts: active as long as a permission covers one of them. `may_manage` tells that the
+    principal may sync, share, renew and end it. `is_stale` tells that its accounts should be listed again, `is_due`
+    that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
+    worker has done it yet. `permissions` come newest first.
     """
 
     id: int
@@ -60,20 +104,22 @@ class ConnectionOverview:
     granted_user_id: int
     state: ConnectionState
     state_since: datetime
-    consented_at: datetime
     accounts_synced_at: datetime | None
     error_kind: ErrorKind | None
     error_facts: dict[str, Any] | None
     next_try_at: datetime | None
-    is_team_shared: bool
     may_manage: bool
-    may_refresh: bool
-    member_names: tuple[str, ...]
     accounts: tuple[AccountBalance, ...]
     is_stale: bool
     is_due: bool
     is_syncing: bool
     is_requested: bool
+    permissions: tuple[Permission, ...] = ()
+
+    @property
+    def held(self) -> tuple[AccountBalance, ...]:
+        """The accounts that the principal holds."""
+        return tuple(account for account in self.accounts if account.is_held)
 
 
 def get(principal: Principal, connection_id: int) -> ConnectionOverview:
@@ -87,9 +133,12 @@ def get(principal: Principal, connection_id: int) -> ConnectionOverview:
     return found[0]
 
 
-def list_all(principal: Principal) -> list[ConnectionOverview]:
-    """Return all connections that the principal may see, the oldest first."""
-    return _load(access.visible_to(principal).order_by(Connection.id), principal)
+def list_all(principal: Principal, *, with_people: bool = True) -> list[ConnectionOverview]:
+    """Return all connections that the principal may see, the oldest first.
+
+    :param with_people: name the members who hold or read each account; it costs a statement.
+    """
+    return _load(access.visible_to(principal).order_by(Connection.id), principal, with_people=with_people)
 
 
 def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOverview | None:
@@ -104,14 +153,15 @@ def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOvervi
     return get(principal, connection_id) if connection_id is not None else None
 
 
-def of_connection(connection: Connection, principal: Principal) -> ConnectionOverview:
-    """Return the read model of a connection whose accounts and members are loaded."""
-    is_syncing = db.session.scalar(select(_is_syncing()).where(Connection.id == connection.id))
-    return _overview(connection, principal, is_syncing=bool(is_syncing))
-
-
-def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -> AccountBalance:
+def balance_of(
+    account: MonetaryAccount,
+    connection_id: int,
+    holder_name: str,
+    right: AccountRight | None = None,
+    people: _People | None = None,
+) -> AccountBalance:
     """Return the read model of an account, stored or not; the holder is no co-owner worth naming."""
+    right, people = right or AccountRight(is_held=True), people or _People()
     return AccountBalance(
         id=account.id if inspect(account).persistent else 0,
         connection_id=connection_id,
@@ -126,41 +176,148 @@ def balance_of(account: MonetaryAccount, connection_id: int, holder_name: str) -
         color=account.color,
         savings_goal=account.savings_goal,
         updated_at=account.updated_at,
-        is_shared=account.is_shared,
+        uncovered_since=account.uncovered_since,
+        is_held=right.is_held,
+        first_day=right.first_day,
+        holder_names=tuple(people.holders.get(account.id, {}).values()),
+        other_holder_names=tuple(people.other_holders(account.id)),
+        reader_names=tuple(people.readers.get(account.id, {}).values()),
+        is_team_shared=account.id in people.team_reads,
         co_owners=_without_holder(account.co_owners, holder_name),
     )
 
 
-def _load(query: Select[Connection], principal: Principal) -> list[ConnectionOverview]:
-    rows = db.session.execute(query.add_columns(_is_syncing())).unique()
-    return [_overview(connection, principal, is_syncing=is_syncing) for connection, is_syncing in rows]
+@dataclass
+class _People:
+    """Who holds and who reads some accounts, by our ids of these: the members' ids and names."""
+
+    principal_id: int = 0
+    holders: dict[int, dict[int, str]] = field(default_factory=dict)
+    readers: dict[int, dict[int, str]] = field(default_factory=dict)
+    team_reads: set[int] = field(default_factory=set)
+
+    def other_holders(self, account_id: int) -> list[str]:
+        """Return the names of those who hold an account, without the principal."""
+        return [name for number, name in self.holders.get(account_id, {}).items() if number != self.principal_id]
+
+    @classmethod
+    def of(cls, principal: Principal, account_ids: Collection[int]) -> _People:
+        """Load them, with one statement."""
+        found = cls(principal.id)
+        if not account_ids:
+            return found
+        holding = select(AccountHolder.account_id, AccountHolder.member_id, literal(True).label("is_holder"))
+        reading = select(AccountShare.account_id, AccountShare.member_id, literal(False).label("is_holder"))
+        is_valid = or_(AccountShare.until.is_(None), AccountShare.until > clock.now())
+        rights = holding.union_all(reading.where(is_valid)).subquery()
+        query = (
+            select(rights.c.account_id, rights.c.is_holder, TeamMember.id, TeamMember.name)
+            .outerjoin(TeamMember, TeamMember.id == rights.c.member_id)
+            .where(rights.c.account_id.in_(account_ids))
+            .order_by(TeamMember.id)
+        )
+        for account_id, is_holder, member_id, name in db.session.execute(query):
+            if member_id is None:
+                found.team_reads.add(account_id)
+            else:
+                (found.holders if is_holder else found.readers).setdefault(account_id, {})[member_id] = name
+        return found
 
 
-def _overview(connection: Connection, principal: Principal, *, is_syncing: bool) -> ConnectionOverview:
+def _load(query: Select[Connection], principal: Principal, *, with_people: bool = True) -> list[ConnectionOverview]:
+    visible = policy.accounts_seen_by(principal)
+    rows = list(db.session.execute(query.add_columns(_is_syncing())).unique())
+    people = _People.of(principal, list(visible)) if with_people else _People()
+    of_connection: dict[int, list[VisibleAccount]] = {}
+    for each in visible.values():
+        of_connection.setdefault(each.row.connection_id, []).append(each)
+    return [
+        _overview(connection, principal, of_connection.get(connection.id, []), people, is_syncing=syncing)
+        for connection, syncing in rows
+    ]
+
+
+def _overview(
+    connection: Connection,
+    principal: Principal,
+    visible: Sequence[VisibleAccount],
+    people: _People,
+    *,
+    is_syncing: bool,
+) -> ConnectionOverview:
     name, requested_at = connection.display_name, connection.sync_requested_at
     synced_at = connection.accounts_synced_at
+    seen = tuple(balance_of(each.row, connection.id, name, each.right, people) for each in visible)
+    permissions = _permissions(connection, principal, {each.id for each in seen})
+    state, since = _state(connection, seen, permissions)
+    failing = _failing(connection, {each.id for each in seen}, permissions)
     return ConnectionOverview(
         id=connection.id,
         holder_name=name,
         holder_type=connection.granted_user_type,
         granted_user_id=connection.granted_user_id,
-        state=connection.state,
-        state_since=connection.state_since,
-        consented_at=connection.consented_at,
+        state=state,
+        state_since=since,
         accounts_synced_at=synced_at,
-        error_kind=connection.error_kind,
-        error_facts=connection.error_facts,
-        next_try_at=connection.next_try_at,
-        is_team_shared=connection.shared_at is not None,
-        may_manage=policy.can_manage(principal, connection),
-        may_refresh=policy.can_refresh(principal),
-        member_names=tuple(each.member.name for each in connection.members),
-        accounts=tuple(balance_of(each, connection.id, name) for each in connection.monetary_accounts),
+        error_kind=failing.error_kind if failing else None,
+        error_facts=failing.error_facts if failing else None,
+        next_try_at=failing.next_try_at if failing else None,
+        may_manage=any(each.is_held for each in seen) or _has_own_consent(permissions),
+        accounts=seen,
         is_stale=accounts.is_stale(connection),
-        is_due=accounts.is_due(connection),
+        is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,
         is_syncing=leases.is_taken(connection) or is_syncing,
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
+        permissions=permissions,
     )
+
+
+def _permissions(connection: Connection, principal: Principal, seen: Collection[int]) -> tuple[Permission, ...]:
+    """The consents that concern the principal: their own, and those on accounts that they see; not the ended ones."""
+    found = [
+        Permission(
+            id=each.id,
+            member_name=each.member.name,
+            is_own=each.member_id == principal.id,
+            granted_at=each.granted_at,
+            state=each.state,
+            state_since=each.state_since,
+            account_ids=tuple(sorted(account.account_id for account in each.accounts if account.account_id in seen)),
+        )
+        for each in connection.consents
+        if each.state != ConsentGrantState.ENDED
+    ]
+    ordered = sorted(found, key=lambda each: (each.granted_at, each.id), reverse=True)
+    return tuple(each for each in ordered if each.is_own or each.account_ids)
+
+
+def _has_own_consent(permissions: Collection[Permission]) -> bool:
+    return any(each.is_own and each.state == ConsentGrantState.ACTIVE for each in permissions)
+
+
+def _state(
+    connection: Connection, seen: Collection[AccountBalance], permissions: Collection[Permission]
+) -> tuple[ConnectionState, datetime]:
+    """The state of what the principal sees, and since when: others' accounts may be covered, and theirs not."""
+    works = [each for each in permissions if each.state == ConsentGrantState.ACTIVE]
+    if connection.state != ConnectionState.ACTIVE or not seen or any(each.is_covered for each in seen) or works:
+        return connection.state, connection.state_since
+    since = max(each.uncovered_since for each in seen if each.uncovered_since is not None)
+    is_lost = any(each.state == ConsentGrantState.LOST for each in permissions)
+    return ConnectionState.LOST if is_lost else ConnectionState.DISCONNECTED, since
+
+
+def _failing(connection: Connection, seen: Collection[int], permissions: Collection[Permission]) -> Consent | None:
+    """The consent with whose error the principal's accounts are not updated; its error may be one that only waits."""
+    own = {each.id for each in permissions if each.is_own}
+    asked = [*consents.pending(connection), *consents.to_list(connection)]
+    if connection.state != ConnectionState.ACTIVE:
+        asked = sorted(connection.consents, key=lambda each: each.state_since, reverse=True)[:1]
+    concerned = [
+        each for each in asked if each.id in own or any(account.account_id in seen for account in each.accounts)
+    ]
+    failed = [each for each in concerned if each.error_kind is not None or each.error_facts is not None]
+    return min(failed, key=consents.works) if failed else None
 
 
 def _is_syncing() -> ColumnElement[bool]:

@@ -19,9 +19,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, bindparam, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, delete, null, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -31,7 +31,7 @@ from bunqflask.models import (
     AttemptFailure,
     AttemptStep,
     Connection,
-    ConnectionMember,
+    ConnectionState,
     ConsentAttempt,
     ErrorKind,
 )
@@ -41,10 +41,16 @@ from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
+from bunqflask.services.sync import connection_sync
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
 KEEP_TRYING = timedelta(minutes=60)
+# A member's links that wait at the same time, and ended attempts that are kept at all.
+MOST_WAITING = 20
+MOST_ENDED = 50
+_KEPT = timedelta(days=30)
+_SECRETS_KEPT = timedelta(days=1)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
 OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
@@ -91,6 +97,7 @@ def start(principal: Principal, *, renews_connection_id: int | None = None) -> s
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
     with transaction():
+        _make_room(principal.id)
         attempt = ConsentAttempt(
             id=uuid.uuid4().hex,
             environment=current_app.config["BUNQ_ENVIRONMENT"],
@@ -246,11 +253,22 @@ def end_within(
         return False
     recording.ended(attempt, is_late=is_late)
     erase(attempt)
+    _test_renewed(attempt)
     if new == AttemptStep.FAILED:
         current_app.logger.warning(
             "%s: a consent failed: %s %s", reference(attempt), failure or attempt.error_kind, attempt.error_facts
         )
     return True
+
+
+def _test_renewed(attempt: ConsentAttempt) -> None:
+    """Let the worker test at once what a renewal would have replaced: bunq may have ended it with the new approval."""
+    same_user = and_(
+        Connection.environment == attempt.environment, Connection.granted_user_id == attempt.granted_user_id
+    )
+    query = select(Connection.id).where(or_(Connection.id == attempt.renews_connection_id, same_user))
+    for connection_id in list(db.session.scalars(query.where(Connection.state == ConnectionState.ACTIVE))):
+        connection_sync.request_within(connection_id)
 
 
 def erase(attempt: ConsentAttempt) -> None:
@@ -266,6 +284,15 @@ def end_all_overdue() -> None:
     query = select(ConsentAttempt).where(ConsentAttempt.step.in_(OPEN_STEPS))
     for attempt in list(db.session.scalars(query)):
         _end_overdue(attempt)
+
+
+def delete_old() -> None:
+    """Delete attempts that ended long ago, and what is secret in them much earlier."""
+    now, ended = clock.now(), ConsentAttempt.step.not_in(OPEN_STEPS)
+    with transaction():
+        db.session.execute(delete(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _KEPT))
+        secrets_of = update(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _SECRETS_KEPT)
+        db.session.execute(secrets_of.values(link_token_sealed=None, access_token_sealed=None, accounts=null()))
 
 
 def deadline(attempt: ConsentAttempt | AttemptProgress) -> datetime | None:
@@ -320,6 +347,17 @@ def reload(attempt: ConsentAttempt) -> None:
         raise ConsentStateMismatch from None
 
 
+def _make_room(member_id: int) -> None:
+    """Cancel the member's oldest waiting attempts, and delete the oldest ended ones, before there are too many."""
+    ours = select(ConsentAttempt).where(ConsentAttempt.member_id == member_id)
+    waiting = ours.where(ConsentAttempt.step == AttemptStep.WAITING).order_by(ConsentAttempt.created_at.desc())
+    for attempt in list(db.session.scalars(waiting.offset(MOST_WAITING - 1))):
+        end_within(attempt, AttemptStep.WAITING, AttemptStep.CANCELLED)
+    ended = ours.where(ConsentAttempt.step.not_in(OPEN_STEPS)).order_by(ConsentAttempt.step_since.desc())
+    too_many = ended.offset(MOST_ENDED).with_only_columns(ConsentAttempt.id)
+    db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.id.in_(too_many)))
+
+
 def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
     reload(attempt)
     if attempt.step != AttemptStep.WAITING:
@@ -356,14 +394,8 @@ def _load(attempt_id: str) -> ConsentAttempt | None:
 
 def _query() -> Select[ConsentAttempt]:
     """Attempts with all that their pages show."""
-    with_accounts = selectinload(ConsentAttempt.connection)
     return (
         select(ConsentAttempt)
-        .options(
-            joinedload(ConsentAttempt.member),
-            joinedload(ConsentAttempt.renews_connection),
-            with_accounts.selectinload(Connection.monetary_accounts),
-            with_accounts.selectinload(Connection.members).joinedload(ConnectionMember.member),
-        )
+        .options(joinedload(ConsentAttempt.member), joinedload(ConsentAttempt.renews_connection))
         .execution_options(populate_existing=True)
     )

@@ -26,13 +26,12 @@ from bunqflask.models import (
     AttemptStep,
     BunqSession,
     Connection,
-    ConnectionState,
     ConsentAttempt,
     ErrorKind,
     EventKind,
 )
-from bunqflask.services.connections import accounts, lifecycle, refusal
-from bunqflask.services.consent import attempts, oauth, recording
+from bunqflask.services.connections import refusal
+from bunqflask.services.consent import attempts, grants, oauth, recording
 from bunqflask.services.consent.attempts import AttemptProgress, ConsentDenied, ConsentFailed, ConsentStateMismatch
 from bunqflask.services.gateway import abandoned_sessions, installations, retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
@@ -119,9 +118,9 @@ def advance_all(*, patience_s: float) -> None:
 
 
 def confirm(attempt: ConsentAttempt) -> bool:
-    """The member says that this is the right person: make the connection; False when it was answered already."""
+    """The member says that this is the right person: take the consent up; False when it was answered already."""
     with transaction():
-        return _connect(attempt, AttemptStep.CONFIRM)
+        return grants.take_up(attempt, AttemptStep.CONFIRM)
 
 
 def is_other_person(attempt: ConsentAttempt) -> bool:
@@ -310,7 +309,7 @@ def _take_up(attempt: ConsentAttempt, found: list[resources.MonetaryAccount]) ->
     if attempt.came_back_elsewhere or is_other_person(attempt):
         attempts.claim(attempt, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
     else:
-        _connect(attempt, AttemptStep.CONNECTING)
+        grants.take_up(attempt, AttemptStep.CONNECTING)
 
 
 def _locked(lease: Lease, attempt_id: str) -> ConsentAttempt:
@@ -324,41 +323,6 @@ def _locked(lease: Lease, attempt_id: str) -> ConsentAttempt:
     if attempt.step != AttemptStep.CONNECTING:
         raise sessions.SessionGone
     return attempt
-
-
-def _connect(attempt: ConsentAttempt, step: AttemptStep) -> bool:
-    """Make or renew the connection, in one transaction with the attempt's move."""
-    if not attempts.claim(attempt, step, AttemptStep.CONNECTED):
-        return False
-    connection, is_new = lifecycle.find_or_add(
-        attempt.environment,
-        attempt.granted_user_id or 0,
-        attempt.granted_user_type or "",
-        attempt.granted_user_name or "",
-    )
-    abandoned_sessions.abandon(connection.session_id, connection.installation_id)
-    _hand_over(attempt, connection)
-    listed = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
-    diff = accounts.store(connection, listed)
-    lifecycle.admit(connection.id, attempt.member_id)
-    attempt.connection_id = connection.id
-    attempt.account_diff = None if is_new else {"new": diff.new, "gone": diff.gone, "stays": diff.stays}
-    attempt.accounts = None
-    emit(EventKind.CONNECTION_WORKS, connection_id=connection.id, attempt_id=attempt.id)
-    recording.connected(attempt, connection, step)
-    return True
-
-
-def _hand_over(attempt: ConsentAttempt, connection: Connection) -> None:
-    """Move the permission from the attempt to the connection: it exists once."""
-    connection.access_token, attempt.access_token = attempt.access_token, None
-    connection.session_id, attempt.session_id = attempt.session_id, None
-    connection.installation_id, attempt.installation_id = attempt.installation_id, None
-    connection.callbacks_set_at = None  # whether callbacks outlive the old permission is not documented
-    connection.granted_user_type = attempt.granted_user_type or ""
-    connection.display_name = attempt.granted_user_name or ""
-    connection.consented_at = attempt.approved_at or clock.now()
-    lifecycle.mark(connection, ConnectionState.ACTIVE)
 
 
 def _record(attempt: ConsentAttempt, error: errors.BunqError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from bunqflask.extensions import db
-from bunqflask.models import AttemptStep, AuditKind, Connection, ConsentAttempt, MonetaryAccount
+from bunqflask.models import AttemptStep, AuditKind, Connection, Consent, ConsentAccount, ConsentAttempt
 from bunqflask.services.audit import trail
 
 
@@ -55,17 +55,20 @@ def ended(attempt: ConsentAttempt, *, is_late: bool) -> None:
     )
 
 
-def connected(attempt: ConsentAttempt, connection: Connection, step: AttemptStep) -> None:
-    """Record the connection that a consent made or renewed, and before it the member's answer, if they were asked."""
-    name, diff = connection.display_name, attempt.account_diff
+def connected(attempt: ConsentAttempt, consent: Consent, name: str, step: AttemptStep) -> None:
+    """Record the accounts that a consent gives its member, and before it the member's answer, if they were asked.
+
+    :param name: whose accounts they are.
+    """
+    diff = attempt.account_diff
     if step == AttemptStep.CONFIRM:
         trail.record(AuditKind.CONSENT_CONFIRMED, actor_id=attempt.member_id, subject=name, attempt=attempt.id)
-    query = select(MonetaryAccount.id).where(MonetaryAccount.connection_id == connection.id, MonetaryAccount.is_shared)
+    query = select(ConsentAccount.account_id).where(ConsentAccount.consent_id == consent.id)
     trail.record(
         AuditKind.CONNECTED if diff is None else AuditKind.RENEWED,
         actor_id=attempt.member_id,
         subject=name,
-        connection_id=connection.id,
+        connection_id=consent.connection_id,
         account_ids=db.session.scalars(query),
         attempt=attempt.id,
         elsewhere=attempt.came_back_elsewhere,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import BinaryIO, cast
 
 from sqlalchemy import delete
@@ -19,7 +20,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.exports.formats import FORMATS
-from bunqflask.exports.pack import Manifest, write_pack
+from bunqflask.exports.pack import Manifest, account_name, file_name, write_files, write_pack
 from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
@@ -34,7 +35,7 @@ from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
-_FIRST_YEAR = 1970
+FIRST_YEAR = 1970
 
 
 class PeriodRefused(Exception):
@@ -43,37 +44,50 @@ class PeriodRefused(Exception):
 
 @dataclass(frozen=True)
 class Download:
-    """A finished export: its bytes in a file at its beginning, and how to call and announce it."""
+    """A finished export: its bytes in a file at its beginning, how to call and announce it, and whether it adds up."""
 
     file: BinaryIO
     name: str
     media_type: str
+    verified: bool
 
 
 def make(
-    principal: Principal, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], period: Period
+    principal: Principal,
+    scope: Scope,
+    *,
+    account_ids: Sequence[int],
+    formats: Sequence[str],
+    period: Period,
+    only_files: bool = False,
 ) -> Download:
     """Write the payments of a period: one format to one file where it can be, and else a pack.
+
+    With `only_files` a ZIP has nothing but the files of the formats, for a program that reads all that is in it.
 
     The database is read first, in the transaction in which the scope was read, and released before anything is
     written.
 
+    A period that is not over is exported until today.
+
     :raises NotFoundHere: an account is not in scope, or was erased meanwhile.
     :raises NotPermitted: the principal is a guest who was not allowed to export.
-    :raises PeriodRefused: nothing to export, or a period that ends before it begins or is not over.
+    :raises PeriodRefused: nothing to export, or a period that ends before it begins or begins in the future.
     :raises ExportError: a value does not fit the format.
     """
     policy.check_can_export(principal)
-    _check(formats, period)
+    today = clock.now().astimezone(period.zone).date()
+    _check(formats, period, today)
+    period = replace(period, last_day=min(period.last_day, today))
     accounts = statements.chosen(scope, account_ids)
     if not accounts:
         raise PeriodRefused(_("No payments have been imported for these accounts yet."))
-    snapshot = Snapshot()
+    snapshot = Snapshot(statements.own_ibans(scope, accounts))
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader
     try:
         taken = statements.take(scope, accounts, period, snapshot)
-        download = _write(principal, accounts, taken, formats, period, file)
+        download = _write(principal, accounts, taken, formats, period, file, only_files=only_files)
         _record(principal, accounts, formats, period, rows=snapshot.rows)
     except BaseException:
         file.close()
@@ -84,16 +98,16 @@ def make(
     return download
 
 
-def _check(formats: Sequence[str], period: Period) -> None:
+def _check(formats: Sequence[str], period: Period, today: date) -> None:
     if not formats or any(name not in FORMATS for name in formats):
         raise PeriodRefused(_("Choose at least one format."))
     if period.last_day < period.first_day:
         raise PeriodRefused(_("The period ends before it begins."))
-    if period.last_day > clock.now().astimezone(period.zone).date():
-        raise PeriodRefused(_("The period ends in the future."))
+    if period.first_day > today:
+        raise PeriodRefused(_("The period begins in the future."))
     # The first days of the calendar are outside it in another zone, and no bank account is that old.
-    if period.first_day.year < _FIRST_YEAR:
-        raise PeriodRefused(_("The period begins before %(year)s.") % {"year": _FIRST_YEAR})
+    if period.first_day.year < FIRST_YEAR:
+        raise PeriodRefused(_("The period begins before %(year)s.") % {"year": FIRST_YEAR})
 
 
 def _write(
@@ -103,20 +117,41 @@ def _write(
     formats: Sequence[str],
     period: Period,
     file: BinaryIO,
+    *,
+    only_files: bool,
 ) -> Download:
-    name = f"bunqflask-{period.first_day:%Y%m%d}-{period.last_day:%Y%m%d}"
-    if len(formats) == 1 and (FORMATS[formats[0]].together or len(taken) == 1):
-        only = FORMATS[formats[0]]
+    only = FORMATS[formats[0]]
+    is_one_file = len(formats) == 1 and (only.together or len(taken) == 1) and only.write_ledger is None
+    if is_one_file or only_files or (len(formats) == 1 and only.write_ledger is not None):
         release()
-        only.write(taken, file)
-        return Download(file, f"{name}.{only.extension}", only.media_type)
+        if is_one_file:
+            only.write(taken, file)
+            return Download(file, _marked(file_name(only, taken), taken), only.media_type, _is_verified(taken))
+        write_files(taken, formats, file)
+        name = f"{_name_of(taken)}-{'-'.join(sorted(formats))}.zip" if len(formats) < 3 else f"{_name_of(taken)}.zip"
+        return Download(file, _marked(name, taken), "application/zip", _is_verified(taken))
     key = _key(principal, accounts, period)
     before: Pack | None = db.session.get(Pack, key)
     previous = before.manifest if before else None
     release()
     manifest = write_pack(taken, formats, file, previous)
     _remember(principal, key, manifest, accounts)
-    return Download(file, f"{name}.zip", "application/zip")
+    return Download(file, f"pack-{_name_of(taken)}.zip", "application/zip", manifest["verified"])
+
+
+def _name_of(taken: Sequence[Statement]) -> str:
+    """Return accounts and period in a file's name: "Main-account-NL12BUNQ2034567890-10111-20261001-20261031"."""
+    period = f"{taken[0].first_day:%Y%m%d}-{taken[0].last_day:%Y%m%d}"
+    return f"{account_name(taken[0]) if len(taken) == 1 else f'{len(taken)}-accounts'}-{period}"
+
+
+def _marked(name: str, taken: Sequence[Statement]) -> str:
+    """Return a file's name that says what not every format has room for: that the period is not verified."""
+    return name if _is_verified(taken) else f"not-verified-{name}"
+
+
+def _is_verified(taken: Sequence[Statement]) -> bool:
+    return all(statement.verified for statement in taken)
 
 
 def _record(
@@ -125,7 +160,7 @@ def _record(
     with transaction():
         trail.record(
             AuditKind.EXPORTED,
-            actor_id=principal.id,
+            actor_id=principal.id or None,
             account_ids=[account.id for account in accounts],
             first_day=str(period.first_day),
             last_day=str(period.last_day),
@@ -135,7 +170,8 @@ def _record(
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:
-    numbers = sorted(account.monetary_account_id for account in accounts)
+    # With other first days of payments, an earlier pack may hold what may not be seen any more.
+    numbers = sorted(f"{account.monetary_account_id} {account.first_day or ''}".strip() for account in accounts)
     text = f"{principal.id}:{numbers}:{period.first_day}:{period.last_day}"
     return hashlib.sha256(text.encode()).hexdigest()
 

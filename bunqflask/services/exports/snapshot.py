@@ -8,7 +8,7 @@ from removing deleted rows.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import BinaryIO, cast
@@ -39,7 +39,8 @@ _Row = tuple[int, datetime, Decimal, str, Decimal | None, str, str | None, str, 
 class Snapshot:
     """Payments in a file without a name, of which nothing is left however the process ends; 1,000 in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_ibans: Collection[str] = ()) -> None:
+        self._own_ibans = frozenset(own_ibans)
         self._file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by `close`
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[_Row])
         # of each account, where its batches begin and how many bytes they have
@@ -78,6 +79,7 @@ class Snapshot:
                     description=row[7],
                     kind=row[8],
                     sub_kind=row[9],
+                    is_own_transfer=row[6] in self._own_ibans,
                 )
 
     def close(self) -> None:

@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Connection, ConsentAttempt, ErrorKind
+from bunqflask.models import Connection, Consent, ConsentAttempt, ErrorKind
 from bunqflask.models.retry import RetryState
 
 # Nothing that is retried waits for longer, except for accounts that bunq does not list (`NOT_LISTED`).
@@ -106,9 +106,12 @@ def clear_server_errors() -> None:
     """
     kinds = [kind for kind, policy in _policies().items() if policy.cause == "server"]
     nothing = {"error_kind": None, "error_facts": None, "error_since": None, "next_try_at": None}
-    for table in (Connection, ConsentAttempt):
-        here = table.environment == current_app.config["BUNQ_ENVIRONMENT"]
-        db.session.execute(update(table).where(here, table.error_kind.in_(kinds)).values(nothing))
+    environment = current_app.config["BUNQ_ENVIRONMENT"]
+    of_here = select(Connection.id).filter_by(environment=environment)
+    attempts = update(ConsentAttempt).filter_by(environment=environment)
+    db.session.execute(attempts.where(ConsentAttempt.error_kind.in_(kinds)).values(nothing))
+    consents = update(Consent).where(Consent.connection_id.in_(of_here))
+    db.session.execute(consents.where(Consent.error_kind.in_(kinds)).values(nothing))
 
 
 _KINDS: list[tuple[type[errors.BunqError], ErrorKind]] = [

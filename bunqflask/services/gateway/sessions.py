@@ -1,6 +1,6 @@
-"""bunq sessions: one for each connection and one of our own, shared by all workers and kept over restarts.
+"""bunq sessions: one for each consent and one of our own, shared by all workers and kept over restarts.
 
-    with sessions.of_connection(connection.id, limiter) as bunq:
+    with sessions.of_consent(consent_id, limiter) as bunq:
         page = bunq.list_payments(monetary_account_id)
 
 A `BunqSession` row says which token is valid. Exactly one worker opens a session anew, under a lease on its row.
@@ -29,7 +29,7 @@ from bunqflask.bunq.transport import Transport
 from bunqflask.database import leases
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db, table_of
-from bunqflask.models import BunqSession, Connection, Installation
+from bunqflask.models import BunqSession, Consent, Installation
 from bunqflask.services.gateway import installations
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -51,7 +51,7 @@ _IS_CURRENT = select(_session.id).where(
 
 
 class SessionGone(Exception):
-    """The session must not be used any more: its connection was ended, or its attempt cancelled."""
+    """The session must not be used any more: its consent was ended, or its attempt cancelled."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class _Opened:
 class Bunq:
     """A bunq session that one can call: opened when first needed, and once more when bunq says that it is dead.
 
-    For one thread and one piece of work. Every call may raise a `BunqError`, and `SessionGone` when the connection
+    For one thread and one piece of work. Every call may raise a `BunqError`, and `SessionGone` when the consent
     was ended meanwhile; a session that bunq refuses twice in a row is `CredentialsRejected`.
     """
 
@@ -168,7 +168,7 @@ class Bunq:
     def _open(self, *, dead: _Opened | None = None) -> _Opened:
         self._opened = None
         credentials = self._load()
-        # A renewed connection has another session, whose generations say nothing about the one before.
+        # Another session's generations say nothing about those of the one before.
         refused = dead.generation if dead and dead.credentials.session_id == credentials.session_id else None
         ensure_open(credentials, self._limiter, dead=refused)
         session = _row(credentials.session_id)
@@ -181,13 +181,13 @@ class Bunq:
 
 
 @contextmanager
-def of_connection(connection_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
-    """Yield the session of a connection.
+def of_consent(consent_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
+    """Yield the session of a consent.
 
-    :raises SessionGone: the connection was ended.
+    :raises SessionGone: the consent was ended.
     :raises NotSetUp: there is no installation to sign with.
     """
-    with Bunq(lambda: _credentials_of(connection_id), limiter) as bunq:
+    with Bunq(lambda: credentials_of(consent_id), limiter) as bunq:
         yield bunq
 
 
@@ -312,22 +312,26 @@ def own_session_works_since(installation: Installation, since: datetime, limiter
     return True
 
 
-def _credentials_of(connection_id: int) -> Credentials:
-    """Return what the session of a connection needs; its row is made when there is none yet."""
-    connection = db.session.get(Connection, connection_id, populate_existing=True)
-    if connection is None or connection.access_token is None:
+def credentials_of(consent_id: int) -> Credentials:
+    """Return what the session of a consent needs; its row is made when there is none yet.
+
+    :raises SessionGone: the consent was ended.
+    :raises NotSetUp: there is no installation to sign with.
+    """
+    consent = db.session.get(Consent, consent_id, populate_existing=True)
+    if consent is None or consent.access_token is None:
         raise SessionGone
-    if connection.session_id is None:
+    if consent.session_id is None:
         with transaction():
-            connection = db.session.get(Connection, connection_id, populate_existing=True, with_for_update=True)
-            if connection is None or connection.access_token is None:
+            consent = db.session.get(Consent, consent_id, populate_existing=True, with_for_update=True)
+            if consent is None or consent.access_token is None:
                 raise SessionGone
-            if connection.session_id is None:
-                connection.session_id = new_session().id
-    secret, session_id = connection.access_token, connection.session_id
+            if consent.session_id is None:
+                consent.session_id = new_session().id
+    secret, session_id = consent.access_token, consent.session_id
     if secret is None or session_id is None:
         raise SessionGone
-    return Credentials(session_id, secret, connection.installation_id or installations.current().id)
+    return Credentials(session_id, secret, consent.installation_id or installations.current().id)
 
 
 def new_session() -> BunqSession:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from bunqflask.extensions import db
 from bunqflask.models import Payment, PaymentChange, PaymentRaw
+from bunqflask.services.payments import visibility
 from bunqflask.services.payments.lines import ChangeOfPayment, PaymentDetail, line_of
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
@@ -26,7 +27,7 @@ def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
     """
     query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
     found = db.session.execute(query.where(Payment.id == payment_row_id)).one_or_none()
-    if found is None or found[0].account_id not in scope.accounts:
+    if found is None or not _is_visible(scope, found[0]):
         raise NotFoundHere
     payment, raw = found
     return PaymentDetail(
@@ -42,14 +43,20 @@ def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
     )
 
 
+def _is_visible(scope: Scope, payment: Payment) -> bool:
+    account = scope.accounts.get(payment.account_id)
+    return account is not None and payment.created_at >= visibility.since(account)
+
+
 def _other_side(scope: Scope, payment: Payment) -> int | None:
     """Return the same transfer as the other account in scope has it, if that is stored."""
     iban, own_iban = payment.counterparty_iban, scope.accounts[payment.account_id].iban
-    others = [each.id for each in scope.accounts.values() if each.iban and each.iban == iban]
+    others = [each for each in scope.accounts.values() if each.iban and each.iban == iban]
     if not others or own_iban is None:
         return None
     query = select(Payment.id, Payment.payment_id).where(
-        Payment.account_id.in_(others),
+        Payment.account_id.in_([each.id for each in others]),
+        *visibility.conditions(others, Payment),
         Payment.created_at.between(payment.created_at - _TOGETHER, payment.created_at + _TOGETHER),
         Payment.amount == -payment.amount,
         Payment.counterparty_iban == own_iban,

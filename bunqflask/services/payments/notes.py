@@ -24,10 +24,8 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, ErrorKind, Note, NoteSync
-from bunqflask.services import policy
-from bunqflask.services.connections import access
-from bunqflask.services.connections.overview import AccountBalance
+from bunqflask.models import ErrorKind, Note, NoteSync
+from bunqflask.services.connections import access, consents
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -86,9 +84,9 @@ class StoredNotes:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a payment is at bunq."""
+    """Where a payment is at bunq, and our account of it."""
 
-    connection_id: int
+    account_id: int
     monetary_account_id: int
     payment_id: int
     holder_user_id: int
@@ -96,10 +94,13 @@ class Place:
 
 @dataclass(frozen=True)
 class File:
-    """A file that a principal may see, of a payment or of a note on it; `account_id` is ours, the other ids bunq's."""
+    """A file that a principal may see: attached to a payment, or to a note on it.
 
-    account_id: int
+    `connection_id` and `account_id` are ours, the others bunq's.
+    """
+
     connection_id: int
+    account_id: int
     monetary_account_id: int
     payment_id: int
     attachment_id: int
@@ -138,26 +139,18 @@ def own_files(raw: dict[str, Any]) -> list[int]:
     return bunq_notes.attachment_ids(raw.get("attachment"))
 
 
-def may_be_asked(connection: Connection, account: AccountBalance) -> bool:
-    """Tell whether bunq still shows us anything of this account."""
-    return connection.state == ConnectionState.ACTIVE and account.is_shared
-
-
 def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> None:
     """Fetch the notes on a payment from bunq and store them; an error is recorded on their `NoteSync`.
 
     One worker at a time; while another one does it, nothing happens.
 
     :raises NotFoundHere: the principal may not see this payment.
-    :raises NotPermitted: the principal is a guest.
     """
     payment = details.get(repository.scope_of(principal), payment_row_id)
-    policy.check_can_refresh(principal)
     account = payment.account
-    connection = access.by_id(account.connection_id)
-    if not may_be_asked(connection, account):
+    if consents.reader_of(account.id) is None:
         return
-    place = Place(connection.id, account.monetary_account_id, payment.payment_id, connection.granted_user_id)
+    place = _place(account.id, account.connection_id, account.monetary_account_id, payment.payment_id)
     state = _ensure_state(payment_row_id)
     with leases.held(state) as lease:
         if lease is None:
@@ -171,7 +164,7 @@ def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> No
 def _sync_under(lease: Lease, payment_row_id: int, place: Place, limiter: RateLimiter) -> None:
     asked_at = clock.now()
     try:
-        with sessions.of_connection(place.connection_id, limiter) as bunq:
+        with consents.session_for(place.account_id, limiter) as bunq:
             found = _with_either_user_id(
                 place,
                 lambda user_id: bunq.list_notes(place.monetary_account_id, place.payment_id, user_id=user_id),
@@ -199,7 +192,7 @@ def find_file(principal: Principal, payment_row_id: int, attachment_id: int) -> 
     named = [own_files(payment.raw), *(note.attachment_ids for note in of(payment_row_id).notes)]
     if not any(attachment_id in ids for ids in named):
         raise NotFoundHere
-    return File(account.id, account.connection_id, account.monetary_account_id, payment.payment_id, attachment_id)
+    return File(account.connection_id, account.id, account.monetary_account_id, payment.payment_id, attachment_id)
 
 
 def read_file(file: File, *, patience_s: float) -> bytes:
@@ -210,12 +203,9 @@ def read_file(file: File, *, patience_s: float) -> bytes:
     :raises FileGone: bunq will not hand it out.
     :raises BunqError: it cannot be fetched now.
     """
-    connection = access.by_id(file.connection_id)
-    if connection.state != ConnectionState.ACTIVE:
-        raise FileGone(connection_ended=True)
-    place = Place(connection.id, file.monetary_account_id, file.payment_id, connection.granted_user_id)
+    place = _place(file.account_id, file.connection_id, file.monetary_account_id, file.payment_id)
     try:
-        with sessions.of_connection(connection.id, RateLimiter(patience_s)) as bunq:
+        with consents.session_for(file.account_id, RateLimiter(patience_s)) as bunq:
             return _with_either_user_id(
                 place,
                 lambda user_id: bunq.read_attachment(file.monetary_account_id, file.attachment_id, user_id=user_id),
@@ -226,6 +216,10 @@ def read_file(file: File, *, patience_s: float) -> bytes:
         raise FileGone(connection_ended=False) from refused
     except sessions.SessionGone as gone:
         raise FileGone(connection_ended=True) from gone
+
+
+def _place(account_id: int, connection_id: int, monetary_account_id: int, payment_id: int) -> Place:
+    return Place(account_id, monetary_account_id, payment_id, access.by_id(connection_id).granted_user_id)
 
 
 def _with_either_user_id(place: Place, call: Callable[[int | None], Result], bunq: Bunq) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 from sqlalchemy import func, select
@@ -54,9 +55,14 @@ class Scope:
     def ids(self) -> list[int]:
         """The rows of the accounts, each of bunq's once: a joint account may come through two connections."""
         best: dict[int, AccountBalance] = {}
-        for account in sorted(self.accounts.values(), key=lambda each: (not each.is_shared, each.id)):
+        for account in sorted(self.accounts.values(), key=_preference):
             best.setdefault(account.monetary_account_id, account)
         return sorted(account.id for account in best.values())
+
+
+def _preference(account: AccountBalance) -> tuple[date, bool, int]:
+    """Sort rows of one account at bunq, the best first: where the most is visible, then one that is updated."""
+    return account.first_day or date.min, not account.is_covered, account.id
 
 
 def scope_of(principal: Principal, connection_id: int | None = None) -> Scope:
@@ -66,7 +72,7 @@ def scope_of(principal: Principal, connection_id: int | None = None) -> Scope:
     """
     if connection_id is not None:
         return Scope((overview.get(principal, connection_id),))
-    return Scope(tuple(overview.list_all(principal)))
+    return Scope(tuple(overview.list_all(principal, with_people=False)))
 
 
 def count(account_id: int) -> int:

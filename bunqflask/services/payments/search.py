@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -20,7 +20,7 @@ from sqlalchemy.orm import aliased
 from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db
 from bunqflask.models import Payment
-from bunqflask.services.payments import filters, fulltext, local_days, ranges
+from bunqflask.services.payments import filters, fulltext, local_days, ranges, visibility
 from bunqflask.services.payments.filters import Filter, unindexed
 from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
 from bunqflask.services.payments.ranges import Rows
@@ -72,6 +72,14 @@ class Search:
             return [self.wanted.account_id] if self.wanted.account_id in self.scope.accounts else []
         return self.scope.ids
 
+    def visible(self, payment: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions that payments of these accounts are within the principal's rights."""
+        return visibility.conditions([self.scope.accounts[each] for each in self.account_ids], payment)
+
+    def first_day_of(self, account_id: int) -> date:
+        """Return the first day of an account that the filter and the principal's rights let through."""
+        return max(self.wanted.first, self.scope.accounts[account_id].first_day or local_days.FIRST_DAY)
+
     @cached_property
     def way(self) -> Way:
         """How its payments are found: by what finds few, else by time."""
@@ -102,6 +110,7 @@ class Search:
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
         """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
         days, words = list(_within_days(self.wanted, unindexed(Payment.created_at))), self.wanted.search
+        days += self.visible(Payment)
         if self.way == Way.BY_AMOUNTS or words is None:
             rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
             return self._from_amounts(), [*rest, *days]
@@ -133,6 +142,7 @@ class Search:
     def _newest_of_all(self, after: Cursor | None, limit: int) -> Select[Any]:
         """The newest that fit, by the index of booking times of all accounts."""
         asked = [unindexed(Payment.account_id).in_(self.account_ids), *_within_days(self.wanted, Payment.created_at)]
+        asked += self.visible(Payment)
         query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *_after(Payment, after))
         return query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
 
@@ -142,7 +152,7 @@ class Search:
         of_account = (
             select(each.id, each.created_at)
             .where(each.account_id == account["id"], *filters.conditions(self.wanted, each))
-            .where(*_within_days(self.wanted, each.created_at), *_after(each, after))
+            .where(*_within_days(self.wanted, each.created_at), *self.visible(each), *_after(each, after))
             .order_by(each.created_at.desc(), each.id.desc())
             .limit(limit)
         )

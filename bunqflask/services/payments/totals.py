@@ -89,7 +89,8 @@ def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
         found[day] = _merged(Totals.of_line(each) for each in lines)
     if page.older is not None:
         last = local_days.day_of(page.older.time)
-        times = [_time_range(each, last, last, start=_ALL) for each in search.account_ids]
+        of_last = ((each, max(last, search.first_day_of(each))) for each in search.account_ids)
+        times = [_time_range(each, first, last, start=_ALL) for each, first in of_last if first <= last]
         found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.wanted))
     return found
 
@@ -124,11 +125,16 @@ def _of_aggregates(
     search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
 ) -> Iterator[tuple[date, Totals]]:
     """Yield what the aggregates say, from the largest periods that lie within the days of the search."""
-    first, last = search.wanted.first, search.wanted.last
-    years = {account_id: frozenset(month.year for month in stale) for account_id, stale in usable.stale.items()}
-    # Most accounts have no stale month, or one in the same year.
-    found = {each: list(_periods(first, last, unit, each)) for each in set(years.values())}
-    periods = [PeriodRange(account_id, *each) for account_id in years for each in found[years[account_id]]]
+    last = search.wanted.last
+    asked_of = {
+        account_id: (search.first_day_of(account_id), frozenset(month.year for month in stale))
+        for account_id, stale in usable.stale.items()
+    }
+    # Most accounts are asked for the same days, and have no stale month or one in the same year.
+    found = {each: list(_periods(each[0], last, unit, each[1])) for each in set(asked_of.values()) if each[0] <= last}
+    periods = [
+        PeriodRange(account_id, *each) for account_id in asked_of for each in found.get(asked_of[account_id], ())
+    ]
     if not periods:
         return
     period, total = ranges.of_periods(periods), PaymentTotal
@@ -192,8 +198,9 @@ def _periods(
 
 def _times_without_aggregates(search: Search, usable: aggregates.Usable, unit: Unit | None) -> Iterator[TimeRange]:
     """Yield the times of each account that no aggregate covers, by periods if these are asked for."""
-    first, last = search.wanted.first, search.wanted.last
+    last = search.wanted.last
     for account_id in search.account_ids:
+        first = search.first_day_of(account_id)
         if account_id not in usable:
             missing = [(first, last)]
         else:

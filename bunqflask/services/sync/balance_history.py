@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Payment
 from bunqflask.services.connections.overview import AccountBalance
-from bunqflask.services.payments import local_days, ranges, totals
+from bunqflask.services.payments import local_days, ranges, totals, visibility
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.ranges import TimeRange
 from bunqflask.services.payments.repository import Scope
@@ -41,7 +41,7 @@ def of_days(account: AccountBalance, scope: Scope, first: date, last: date) -> l
     """Return the days of an account from one to another, as far as a balance is known, oldest first."""
     state = db.session.get(AccountSync, account.id)
     wanted = Filter(account_id=account.id, first_day=first, last_day=last)
-    sums, ends = totals.of_days(Search(scope, wanted)), _last_payments(account.id, first, last)
+    sums, ends = totals.of_days(Search(scope, wanted)), _last_payments(account, first, last)
     found: list[DayBalance] = []
     balance, earlier_id, is_verified = None, 0, True
     before = first - timedelta(days=1)
@@ -68,12 +68,12 @@ def _day(day: date, of_day: Totals, balance: Decimal, *, is_verified: bool, has_
     )
 
 
-def _last_payments(account_id: int, first: date, last: date) -> dict[date, Any]:
+def _last_payments(account: AccountBalance, first: date, last: date) -> dict[date, Any]:
     """Return the last payment of each day that has one, and under the day before them the last one until then."""
-    before = first - timedelta(days=1)
+    before, since = first - timedelta(days=1), visibility.since(account)
     times = [
-        TimeRange(account_id, before, local_days.start_of(local_days.FIRST_DAY), local_days.end_of(before)),
-        *(TimeRange(account_id, day, local_days.start_of(day), local_days.end_of(day))
+        TimeRange(account.id, before, since, local_days.end_of(before)),
+        *(TimeRange(account.id, day, max(since, local_days.start_of(day)), local_days.end_of(day))
           for day in local_days.days(first, last)),
     ]  # fmt: skip
     time, each = ranges.of_times(times), aliased(Payment)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm.exc import ObjectDeletedError
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, EventKind
+from bunqflask.models import AccountSync, Connection, ConnectionState, Consent, EventKind, MonetaryAccount
 from bunqflask.services import policy
-from bunqflask.services.connections import access, accounts
+from bunqflask.services.connections import access, accounts, consents
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
@@ -24,17 +25,23 @@ from bunqflask.services.sync.payment_sync import Report, Target
 
 
 def request(principal: Principal, connection_id: int, *, account_id: int | None = None, full: bool = False) -> None:
-    """Ask the worker to sync a connection now, or one account of it; nothing happens where the connection has ended.
+    """Ask the worker to sync what the principal holds of a connection now, or one account of it.
+
+    Nothing happens where the connection has ended.
 
     :param full: import the whole history again, for what has changed since.
-    :raises NotFoundHere: the principal may not see it.
+    :raises NotFoundHere: the principal may not: they do not hold it, also if it is shared with them.
     :raises NotPermitted: the principal is a guest.
     """
-    connection = access.get_for(principal, connection_id)
     policy.check_can_refresh(principal)
-    if connection.state != ConnectionState.ACTIVE:
+    policy.check_can_manage(principal, connection_id)
+    if account_id is not None:
+        policy.check_holds(principal, [account_id])
+    of_connection = select(MonetaryAccount.id).filter_by(connection_id=connection_id)
+    held = of_connection.where(MonetaryAccount.id.in_(policy.held_accounts(principal)))
+    account_ids = [each for each in db.session.scalars(held) if account_id in (None, each)]
+    if db.session.scalar(select(Connection.state).filter_by(id=connection_id)) != ConnectionState.ACTIVE:
         return
-    account_ids = [each.id for each in connection.monetary_accounts if account_id in (None, each.id)]
     with transaction():
         now = clock.now()
         of_accounts = update(AccountSync).where(AccountSync.id.in_(account_ids))
@@ -42,9 +49,14 @@ def request(principal: Principal, connection_id: int, *, account_id: int | None 
         if full:
             # One that is under way goes on.
             db.session.execute(of_accounts.where(AccountSync.full_import.is_(None)).values(full_import=()))
-        requested = update(Connection).where(Connection.id == connection_id)
-        db.session.execute(requested.values(sync_requested_at=now, next_try_at=None))
-        emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
+        request_within(connection_id)
+
+
+def request_within(connection_id: int) -> None:
+    """Ask the worker to test the consents of a connection now, within the caller's transaction."""
+    db.session.execute(update(Connection).filter_by(id=connection_id).values(sync_requested_at=clock.now()))
+    _forget_next_try(connection_id)
+    emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
 
 
 def run(
@@ -68,11 +80,11 @@ def run(
         return [
             Target(account.id, account.monetary_account_id, full=full)
             for account in connection.monetary_accounts
-            if account.is_shared and only_account_id in (None, account.id)
+            if account.is_covered and only_account_id in (None, account.id)
         ]
 
     with transaction():
-        db.session.execute(update(Connection).where(Connection.id == connection_id).values(next_try_at=None))
+        _forget_next_try(connection_id)
     return _run(connection_id, choose, patience_s=patience_s, lease_patience_s=patience_s, report=report)
 
 
@@ -108,27 +120,29 @@ def _run(
     if not sync_accounts():
         return False
     webhooks.ensure(connection_id, RateLimiter(patience_s, is_background=is_background))
+    sync_payments = partial(
+        payment_sync.run,
+        patience_s=patience_s,
+        is_background=is_background,
+        lease_patience_s=lease_patience_s,
+        report=report,
+    )
     try:
         connection = access.by_id(connection_id)
         before, targets = _differences(connection), choose(connection)
-        results = [
-            payment_sync.run(
-                connection_id,
-                each,
-                patience_s=patience_s,
-                is_background=is_background,
-                lease_patience_s=lease_patience_s,
-                report=report,
-            )
-            for each in targets
-        ]
-        after = _differences(access.by_id(connection_id))
+        results = {each: sync_payments(each) for each in targets}
+        if consents.is_refusal_pending(connection_id):
+            # Find out whether that consent is lost; the next ones that cover its accounts read them.
+            sync_accounts()
+            results |= {each: sync_payments(replace(each, conditions=())) for each in targets if not results[each]}
+        connection = access.by_id(connection_id)
+        after, works = _differences(connection), all(map(consents.works, consents.to_list(connection)))
     except NotFoundHere:
         return False
     if any(found and found != before.get(account_id) for account_id, found in after.items()):
         # Money moved after the accounts were listed, so their balances are older than their payments.
         sync_accounts()
-    return all(results)
+    return works and all(results.values())
 
 
 def _differences(connection: Connection) -> dict[int, Decimal | None]:
@@ -137,10 +151,16 @@ def _differences(connection: Connection) -> dict[int, Decimal | None]:
 
 
 def _sync_accounts(connection_id: int, **how: Any) -> bool:
-    """List which accounts there are; False when bunq could not be asked."""
+    """List which accounts there are; False when bunq could not be asked with any consent."""
     try:
         accounts.sync(access.by_id(connection_id), **how)
         connection = access.by_id(connection_id)
     except (NotFoundHere, ObjectDeletedError):
         return False
-    return connection.state == ConnectionState.ACTIVE and connection.error_kind in (None, ErrorKind.WAITING)
+    return connection.state == ConnectionState.ACTIVE and any(map(consents.works, consents.to_list(connection)))
+
+
+def _forget_next_try(connection_id: int) -> None:
+    """Let the next try of each consent of a connection be now, within the caller's transaction."""
+    of_connection = update(Consent).where(Consent.connection_id == connection_id)
+    db.session.execute(of_connection.values(next_try_at=None))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
@@ -79,22 +79,26 @@ def notice(
     return found
 
 
-def newest_of(account_id: int, limit: int) -> list[LatePayment]:
-    """Return the payments of an account that changed or came late of late, the one noticed last first, each once."""
+def newest_of(account_id: int, since: datetime, limit: int) -> list[LatePayment]:
+    """Return the payments of an account that changed or came late of late, the one noticed last first, each once.
+
+    :param since: payments before it are left out.
+    """
     noticed = func.max(PaymentChange.id)
     query = (
         select(Payment.id, Payment.counterparty_name)
         .join(PaymentChange, PaymentChange.payment_row_id == Payment.id)
-        .where(*_within_days(account_id))
+        .where(*_within_days(account_id), Payment.created_at >= since)
         .group_by(Payment.id, Payment.counterparty_name)
         .order_by(noticed.desc())
     )
     return [LatePayment(*row) for row in db.session.execute(query.limit(limit))]
 
 
-def count(account_id: int) -> int:
-    """Return how many payments of an account changed or came late in that time."""
+def count(account_id: int, since: datetime) -> int:
+    """Return how many payments of an account, those before `since` left out, changed or came late in that time."""
     query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_within_days(account_id))
+    query = query.join(Payment, Payment.id == PaymentChange.payment_row_id).where(Payment.created_at >= since)
     return db.session.scalar(query) or 0
 
 

@@ -29,6 +29,7 @@ from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CoveredRange, ErrorKind, MonetaryAccount
 from bunqflask.models.payments import payment_id_of
+from bunqflask.services.connections import consents
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -79,7 +80,6 @@ Report = Callable[[Progress], None]
 
 
 def run(
-    connection_id: int,
     target: Target,
     *,
     patience_s: float,
@@ -87,11 +87,15 @@ def run(
     lease_patience_s: float = 0.0,
     report: Report | None = None,
 ) -> bool:
-    """Sync the payments of one account; True when all of it succeeded, or another worker does it.
+    """Sync the payments of one account with the newest consent that covers it; False when no working one does.
+
+    Returns True when all of it succeeded, or another worker does it.
 
     :param lease_patience_s: how long to wait for another worker; False when it has not ended until then.
     """
     account_id, error_kind = target.account_id, None
+    if consents.reader_of(account_id) is None:
+        return False
     try:
         state = _ensure_state(account_id)
         with leases.held(state, *target.conditions, patience_s=lease_patience_s) as lease:
@@ -99,14 +103,14 @@ def run(
                 return lease_patience_s == 0
             limiter = RateLimiter(patience_s, is_background=is_background, lease=lease)
             try:
-                with sessions.of_connection(connection_id, limiter) as bunq:
+                with consents.session_for(account_id, limiter) as bunq:
                     account = _Account(account_id, target.monetary_account_id, lease, bunq)
                     _sync(account, full=target.full, report=report)
             except (errors.BunqError, NotSetUp) as error:
                 error_kind = _record(lease, account_id, error)
         aggregates.rebuild(account_id)
     except (sessions.SessionGone, LeaseLost, ObjectDeletedError, StaleDataError, IntegrityError):
-        return False  # the connection was ended, or another worker has taken over
+        return False  # the consent was ended, or another worker has taken over
     if report is not None:
         stored = repository.count(account_id)
         report(Progress(account_id, stored, done=error_kind is None, error_kind=error_kind))

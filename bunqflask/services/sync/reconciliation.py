@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -132,10 +132,19 @@ def is_verified(state: AccountSync | None, *, earlier_id: int, row_id: int) -> b
     return row_id >= last and (not earlier_id or earlier_id >= last)
 
 
-def findings(account_id: int, *, limit: int) -> list[Finding]:
-    """Return what the first discrepancies of an account seem to be."""
+def findings(account_id: int, *, since: datetime, limit: int) -> list[Finding]:
+    """Return what the first discrepancies of an account seem to be; payments before `since` do not show."""
     state = db.session.get(AccountSync, account_id)
-    return explain(account_id, state.discrepancies[:limit]) if state is not None else []
+    if state is None:
+        return []
+    query = select(Payment.id).where(Payment.id.in_([each.row_id for each in state.discrepancies]))
+    seen = set(db.session.scalars(query.where(Payment.created_at >= since)))
+    found = explain(account_id, [each for each in state.discrepancies if each.row_id in seen][:limit])
+    return [
+        each if each.before is None or each.before.created_at >= since else replace(each, before=None)
+        for each in found
+        if each.payment.created_at >= since
+    ]
 
 
 def explain(account_id: int, discrepancies: Sequence[Discrepancy]) -> list[Finding]:

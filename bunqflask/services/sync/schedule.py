@@ -13,7 +13,7 @@ from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
-from bunqflask.services.connections import access, accounts
+from bunqflask.services.connections import access, accounts, consents
 from bunqflask.services.gateway.retry_policy import LONGEST_RETRY, NOT_LISTED_RETRY
 from bunqflask.services.sync import balances
 
@@ -71,12 +71,12 @@ def states_of(connection: Connection) -> list[AccountSync]:
 def _is_due(connection: Connection, stored: _Stored) -> bool:
     if connection.state != ConnectionState.ACTIVE or not accounts.is_due(connection):
         return False
-    if _is_requested(connection):
+    if _is_requested(connection) or any(consents.is_due(each) for each in consents.pending(connection)):
         return True
     states = [stored.states[each.id] for each in connection.monetary_accounts if each.id in stored.states]
     if any(leases.is_taken(state) for state in states):
         return False
-    if not any(account.is_shared for account in connection.monetary_accounts):
+    if not any(account.is_covered for account in connection.monetary_accounts):
         return clock.is_over(connection.accounts_synced_at, after=FRESH)
     return bool(_due(connection, stored, clock.now()))
 
@@ -91,8 +91,8 @@ def _is_requested(connection: Connection) -> bool:
 
 def _due(connection: Connection, stored: _Stored, at: datetime) -> list[tuple[MonetaryAccount, AccountSync | None]]:
     oldest = at - (FRESH if connection.callbacks_set_at is None else FRESH_WITH_CALLBACKS)
-    shared = [account for account in connection.monetary_accounts if account.is_shared]
-    found = [(account, stored.states.get(account.id)) for account in shared]
+    covered = [account for account in connection.monetary_accounts if account.is_covered]
+    found = [(account, stored.states.get(account.id)) for account in covered]
     return [(account, state) for account, state in found if _is_behind(account, state, oldest, stored)]
 
 

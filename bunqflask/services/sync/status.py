@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, ConnectionState, ErrorKind, Payment
+from bunqflask.models import AccountSync, ConnectionState, Discrepancy, ErrorKind, Payment
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.payments import visibility
 from bunqflask.services.sync import balances, coverage, progress, reconciliation, schedule
 
 
@@ -23,7 +24,7 @@ class SyncState(StrEnum):
 
     # a worker imports its payments now
     SYNCING = "syncing"
-    # nothing will be updated any more: the connection has ended, or the permission does not cover the account
+    # it is not updated any more: the connection has ended, or no permission covers the account
     STOPPED = "stopped"
     # bunq does not list payments of this account
     NOT_LISTED = "not_listed"
@@ -92,7 +93,7 @@ class _Rows:
             states=states,
             after_newest=balances.after_newest(ids),
             counts=_counts(unfinished),
-            times=_times(_named_rows(states.values())),
+            times=_times(_named_rows(states, accounts)),
             next_call_in_s=progress.next_call_in_s() if is_syncing else 0,
         )
 
@@ -100,22 +101,27 @@ class _Rows:
 def _status(account: AccountBalance, connection: ConnectionOverview, rows: _Rows) -> AccountStatus:
     state = rows.states.get(account.id)
     error_kind, next_try_at = _error(state, connection)
+    # Counts and times of payments that the principal may not see would tell of them.
+    since, is_limited = visibility.since(account), account.first_day is not None
+    discrepancies = _seen(state, rows, since) if state else []
     not_imported = balances.difference(account.balance, rows.after_newest.get(account.id))
     is_syncing = state is not None and leases.is_taken(state)
     return AccountStatus(
         account_id=account.id,
-        state=_state(account, connection, state, error_kind=error_kind, not_imported=not_imported),
+        state=_state(
+            account, connection, state, error_kind=error_kind, not_imported=not_imported, is_broken=bool(discrepancies)
+        ),
         not_imported=not_imported,
         has_payments=account.id in rows.after_newest,
         error_kind=error_kind,
         synced_at=state.synced_at if state else None,
         next_try_at=next_try_at,
-        stored=rows.counts.get(account.id, 0) if state is None or _shows_count(state) else None,
-        expected=progress.expected_total(account.id, state) if is_syncing and state else None,
+        stored=rows.counts.get(account.id, 0) if not is_limited and (state is None or _shows_count(state)) else None,
+        expected=progress.expected_total(account.id, state) if is_syncing and state and not is_limited else None,
         next_call_in_s=rows.next_call_in_s if is_syncing else 0,
-        verified_until=_verified_until(state, rows.times),
-        verified_again_from=_verified_again_from(state, rows.times),
-        discrepancy_count=len(state.discrepancies) if state else 0,
+        verified_until=_not_before(since, _verified_until(state, rows.times, is_broken=bool(discrepancies))),
+        verified_again_from=_verified_again_from(state, rows.times) if discrepancies else None,
+        discrepancy_count=len(discrepancies),
     )
 
 
@@ -126,16 +132,17 @@ def _state(
     *,
     error_kind: ErrorKind | None,
     not_imported: Decimal | None,
+    is_broken: bool,
 ) -> SyncState:
     if state is not None and leases.is_taken(state):
         return SyncState.SYNCING
-    if connection.state != ConnectionState.ACTIVE or not account.is_shared:
+    if connection.state != ConnectionState.ACTIVE or not account.is_covered:
         return SyncState.STOPPED
     if error_kind == ErrorKind.NOT_LISTED:
         return SyncState.NOT_LISTED
     if state is None or state.synced_at is None or not coverage.is_complete(state.covered):
         return SyncState.INCOMPLETE
-    if state.discrepancies or (not_imported and not_imported == state.balance_difference):
+    if is_broken or (not_imported and not_imported == state.balance_difference):
         return SyncState.GAP
     if error_kind not in (None, ErrorKind.WAITING):
         return SyncState.FAILING
@@ -165,18 +172,29 @@ def _shows_count(state: AccountSync) -> bool:
     return state.synced_at is None or leases.is_taken(state)
 
 
-def _named_rows(states: Iterable[AccountSync]) -> set[int]:
-    """The payments whose times say how far balances are verified."""
-    broken = [state for state in states if state.discrepancies]
+def _named_rows(states: Mapping[int, AccountSync], accounts: Iterable[AccountBalance]) -> set[int]:
+    """The payments whose times say how far balances are verified, and which discrepancies the principal may see."""
+    broken = [state for state in states.values() if state.discrepancies]
     ends = {state.verified_id for state in broken if state.verified_id is not None}
-    return ends | {state.discrepancies[-1].row_id for state in broken if reconciliation.is_fully_known(state)}
+    limited = {account.id for account in accounts if account.first_day is not None}
+    seen = {each.row_id for state in broken if state.id in limited for each in state.discrepancies}
+    return ends | seen | {state.discrepancies[-1].row_id for state in broken if reconciliation.is_fully_known(state)}
 
 
-def _verified_until(state: AccountSync | None, times: dict[int, datetime]) -> datetime | None:
+def _seen(state: AccountSync, rows: _Rows, since: datetime) -> list[Discrepancy]:
+    """The discrepancies at payments that the principal may see; `rows` has the times where not all may be seen."""
+    return [each for each in state.discrepancies if each.row_id not in rows.times or rows.times[each.row_id] >= since]
+
+
+def _not_before(since: datetime, time: datetime | None) -> datetime | None:
+    return time if time is not None and time >= since else None
+
+
+def _verified_until(state: AccountSync | None, times: dict[int, datetime], *, is_broken: bool) -> datetime | None:
     """All of a history without discrepancies is verified until its last sync; else until the last that follows."""
     if state is None or state.synced_at is None:
         return None
-    if not state.discrepancies:
+    if not is_broken:
         return state.synced_at
     return times.get(state.verified_id) if state.verified_id is not None else None
 

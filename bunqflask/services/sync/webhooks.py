@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from flask import current_app
@@ -25,14 +26,25 @@ from bunqflask.bunq.resources import whole
 from bunqflask.bunq.untrusted import read_json
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.database.leases import LeaseLost
-from bunqflask.database.transactions import emit, transaction
+from bunqflask.database.transactions import emit, release, transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, EventKind, Installation, MonetaryAccount
+from bunqflask.models import (
+    AccountSync,
+    Connection,
+    ConnectionState,
+    Consent,
+    ConsentGrantState,
+    EventKind,
+    Installation,
+    MonetaryAccount,
+)
+from bunqflask.services.connections import access, consents
 from bunqflask.services.gateway import installations, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
+from bunqflask.services.policy import NotFoundHere
 
 PATH = "/bunq/hook/"
 # Every change of a balance. OAUTH: a permission was withdrawn; bunq may not let an app ask for it.
@@ -51,14 +63,16 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
 
     An error is logged and stops nothing: payments are synced without callbacks too.
     """
-    connection = db.session.get(Connection, connection_id, populate_existing=True)
-    if connection is None or connection.state != ConnectionState.ACTIVE or not _is_reachable():
+    connection = _load(connection_id)
+    if connection is None or not _is_reachable():
         return
-    if not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
+    widest = consents.to_list(connection)[:1]
+    if not widest or not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
         return
+    consent_id = widest[0].id
     try:
         secret = _secret_of(connection)
-        with sessions.of_connection(connection_id, limiter) as bunq:
+        with sessions.of_consent(consent_id, limiter) as bunq:
             _register(bunq, secret)
         is_set = True
     except (sessions.SessionGone, LeaseLost):
@@ -77,12 +91,14 @@ def remove(connection_id: int) -> None:
 
     Their address finds no connection any more afterwards, so disconnecting does not depend on bunq.
     """
-    connection = db.session.get(Connection, connection_id)
-    if connection is None or connection.callback_hash is None or connection.access_token_sealed is None:
+    connection = _load(connection_id)
+    widest = consents.to_list(connection)[:1] if connection is not None else []
+    if connection is None or connection.callback_hash is None or not widest:
         return
+    consent_id = widest[0].id
     try:
         secret = connection.callback_token or ""
-        with sessions.of_connection(connection_id, RateLimiter(_REMOVAL_PATIENCE_S)) as bunq:
+        with sessions.of_consent(consent_id, RateLimiter(_REMOVAL_PATIENCE_S)) as bunq:
             ours, others = _separate(secret, bunq.list_callbacks())
             if ours:
                 bunq.replace_callbacks(others)
@@ -94,8 +110,11 @@ def remove(connection_id: int) -> None:
             again.callbacks_set_at = again.callback_hash = again.callback_token = None
 
 
-def receive(token: str, body: bytes, *, signature: str | None, address: str) -> None:
+def receive(token: str, read_body: Callable[[], bytes], *, signature: str | None, address: str) -> None:
     """Request a sync of what a callback may mean. Repeats and bursts change nothing.
+
+    A stranger's body is not read, because it may come slowly, and writes nothing. A known one is not read within a
+    transaction, for the same reason.
 
     :raises CallbackRefused: its address belongs to no connection, or it does not come from bunq.
     """
@@ -105,16 +124,28 @@ def receive(token: str, body: bytes, *, signature: str | None, address: str) -> 
     connection = db.session.scalars(query).one_or_none()
     if connection is None:
         raise CallbackRefused("no connection has this address")
+    release()
+    body = read_body()
+    connection = db.session.get(Connection, connection.id)
+    if connection is None:
+        raise CallbackRefused("its connection was erased meanwhile")
     if signature is not None and not _is_signed_by_bunq(connection, body, signature):
         raise CallbackRefused(f"its signature is not bunq's, for connection {connection.id}")
     connection_id, account_id = connection.id, _account_id(body)
     accounts = select(MonetaryAccount.id).filter_by(connection_id=connection_id)
-    named = accounts.filter_by(monetary_account_id=account_id, is_shared=True)
+    named = accounts.where(MonetaryAccount.monetary_account_id == account_id, MonetaryAccount.uncovered_since.is_(None))
     with transaction():
         # An account that we do not know may be new: syncing any of ours begins with the list of accounts.
         wanted = accounts if db.session.scalar(named) is None else named
         db.session.execute(update(AccountSync).where(AccountSync.id.in_(wanted)).values(requested_at=clock.now()))
         emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
+
+
+def _load(connection_id: int) -> Connection | None:
+    try:
+        return access.by_id(connection_id)
+    except NotFoundHere:
+        return None
 
 
 def _secret_of(connection: Connection) -> str:
@@ -168,16 +199,18 @@ def _may_come_from(address: str) -> bool:
 
 
 def _is_signed_by_bunq(connection: Connection, body: bytes, signature: str) -> bool:
-    own_id = connection.installation_id
-    installation = db.session.get(Installation, own_id) if own_id is not None else installations.find_current()
-    if installation is None or installation.server_public_key is None:
-        return False
+    own = select(Consent.installation_id).filter_by(connection_id=connection.id, state=ConsentGrantState.ACTIVE)
+    ours = db.session.scalars(select(Installation).where(Installation.id.in_(own))).all()
     answer = protocol.BunqResponse(200, {"x-bunq-server-signature": signature}, body)
-    try:
-        protocol.verify(answer, protocol.load_server_key(installation.server_public_key))
-    except errors.BunqError:
-        return False
-    return True
+    for installation in (*ours, installations.find_current()):
+        if installation is None or installation.server_public_key is None:
+            continue
+        try:
+            protocol.verify(answer, protocol.load_server_key(installation.server_public_key))
+        except errors.BunqError:
+            continue
+        return True
+    return False
 
 
 def _account_id(body: bytes) -> int | None:

@@ -1,30 +1,30 @@
-"""What a team member alone holds, and what happens to it when they leave."""
+"""What a team member holds, and what of it nobody else does, by the names that people know."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from sqlalchemy import select
 
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, TeamMember, TeamRole
-from bunqflask.services.connections import lifecycle
+from bunqflask.models import Connection, MonetaryAccount
+from bunqflask.services.connections import rights
 
 
-def held_alone(member_id: int) -> dict[int, str]:
-    """Return the names of the connections that belong to this member and to nobody else who could look after them."""
-    own = select(ConnectionMember.connection_id).filter_by(member_id=member_id)
-    others = (
-        select(ConnectionMember.connection_id)
-        .join(TeamMember, TeamMember.id == ConnectionMember.member_id)
-        .where(TeamMember.id != member_id, TeamMember.role != TeamRole.GUEST)
+def held(member_id: int) -> list[str]:
+    """Return the names of the accounts that a member holds."""
+    return _names(rights.held_by(member_id))
+
+
+def held_alone(member_id: int) -> list[str]:
+    """Return the names of the accounts that a member holds and nobody else does."""
+    return _names(rights.held_alone(member_id))
+
+
+def _names(account_ids: Collection[int]) -> list[str]:
+    """Return the names of accounts, each with that of the bunq user to whom it belongs."""
+    query = select(Connection.display_name, MonetaryAccount.description).join(
+        MonetaryAccount, MonetaryAccount.connection_id == Connection.id
     )
-    query = select(Connection.id, Connection.display_name).order_by(Connection.id)
-    rows = db.session.execute(query.where(Connection.id.in_(own), Connection.id.not_in(others)))
-    return {row.id: row.display_name for row in rows}
-
-
-def hand_over(member_id: int, heir_id: int) -> list[str]:
-    """Let another member hold what this one alone holds, within the caller's transaction; return its names."""
-    alone = held_alone(member_id)
-    for connection_id in alone:
-        lifecycle.admit(connection_id, heir_id)
-    return list(alone.values())
+    found = db.session.execute(query.where(MonetaryAccount.id.in_(account_ids)).order_by(MonetaryAccount.id))
+    return [f"{row.description} of {row.display_name}" for row in found]

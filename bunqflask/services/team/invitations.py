@@ -161,7 +161,7 @@ def accept(token: str, *, email: str, name: str, password: str) -> Member:
     get(token)
     email = members.normalize_email(email)
     release()
-    password_hash = passwords.hash_password(password)
+    password_hash = passwords.hash_new(password, email=email, name=name)
     with transaction():
         row, _inviter = _find(token, lock=True)
         terms = Terms(role=row.role, ends_at=row.ends_at, may_export=row.may_export)

@@ -13,7 +13,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AuditKind, Login, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Browser, Login, PendingLogin, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.policy import NotFoundHere
@@ -60,12 +60,12 @@ def add(email: str, name: str, password: str, terms: Terms | None = None) -> Mem
     """Give a person a login; without terms the first one becomes an owner, and everybody later a member.
 
     :raises TeamRefused: the email is not one or is taken.
-    :raises PasswordRefused: the password is too short or too long.
+    :raises PasswordRefused: the password is too short, too long or easy to guess.
     """
     email = normalize_email(email)
     if find(email) is not None:
         raise _is_taken(email)
-    password_hash = passwords.hash_password(password)
+    password_hash = passwords.hash_new(password, email=email, name=name)
     with transaction():
         member = add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
         actor_id = origin.current().member_id
@@ -164,10 +164,26 @@ def require(email: str) -> Member:
 
 
 def store_password(member_id: int, password_hash: str, *, keep_login: int | None = None) -> None:
-    """Store a new password's hash, and end the member's logins except one, within the caller's transaction."""
+    """Store a new password's hash within the caller's transaction, and end what rests on the old one."""
+    store_hash(member_id, password_hash)
+    end_logins_within(member_id, keep_login=keep_login)
+
+
+def end_logins_within(member_id: int, *, keep_login: int | None = None) -> None:
+    """End every login of a member and forget every browser, except one login and its browser."""
+    logins = delete(Login).where(Login.member_id == member_id)
+    browsers = delete(Browser).where(Browser.member_id == member_id)
+    if keep_login is not None:
+        logins = logins.where(Login.id != keep_login)
+        kept = select(Login.browser_id).where(Login.id == keep_login, Login.browser_id.is_not(None))
+        browsers = browsers.where(Browser.id.not_in(kept))
+    for ended in (browsers, logins, delete(PendingLogin).where(PendingLogin.member_id == member_id)):
+        db.session.execute(ended)
+
+
+def store_hash(member_id: int, password_hash: str) -> None:
+    """Store a hash of the member's password, within the caller's transaction; their logins stay."""
     db.session.execute(update(TeamMember).where(TeamMember.id == member_id).values(password_hash=password_hash))
-    ended = delete(Login).where(Login.member_id == member_id)
-    db.session.execute(ended if keep_login is None else ended.where(Login.id != keep_login))
 
 
 def _is_taken(email: str) -> TeamRefused:

@@ -57,9 +57,9 @@ def use(token: str, password: str) -> Member:
     :raises LinkGone: it was used or replaced, has expired, or never existed.
     :raises PasswordRefused: the password is refused.
     """
-    get(token)
+    member = get(token)
     release()
-    password_hash = passwords.hash_password(password)
+    password_hash = passwords.hash_new(password, email=member.email, name=member.name)
     with transaction():
         reset, row = _find(token, lock=True)
         db.session.delete(reset)

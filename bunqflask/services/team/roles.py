@@ -17,13 +17,13 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, Login, PasswordReset, TeamMember, TeamRole
+from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, PasswordReset, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Operator, Principal
-from bunqflask.services.team import holdings
+from bunqflask.services.team import holdings, members
 from bunqflask.services.team.members import Member, TeamRefused, Terms, member_of
 
 Team = dict[int, TeamMember]
@@ -58,7 +58,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
 
     :raises NotFoundHere: there is no such member.
     :raises NotPermitted: the principal may not.
-    :raises TeamRefused: no owner would be left, or a guest would hold what nobody else does.
+    :raises TeamRefused: no owner would be left, or the person holds accounts, which a guest does not.
     """
     with transaction():
         team = lock_team()
@@ -67,7 +67,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
         if terms.role is not TeamRole.OWNER:
             check_owner_remains(team, without=row)
         if terms.role is TeamRole.GUEST:
-            _check_holds_nothing_alone(row)
+            _check_holds_nothing(row)
             end_attempts(row.id)
         _record(AuditKind.ROLE_CHANGED, row, role=terms.role, before=row.role)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
@@ -88,7 +88,7 @@ def lock(principal: Principal, member_id: int) -> Member:
         check_owner_remains(team, without=row)
         row.locked_at = row.locked_at or clock.now()
         _record(AuditKind.MEMBER_LOCKED, row)
-        db.session.execute(delete(Login).where(Login.member_id == row.id))
+        members.end_logins_within(row.id)
         db.session.execute(delete(PasswordReset).where(PasswordReset.member_id == row.id))
         end_attempts(row.id)
         return member_of(row)
@@ -170,10 +170,9 @@ def _record(kind: AuditKind, row: TeamMember, **facts: Any) -> None:
     trail.record(kind, actor_id=origin.current().member_id, subject=row.name, subject_member_id=row.id, **facts)
 
 
-def _check_holds_nothing_alone(row: TeamMember) -> None:
-    if alone := holdings.held_alone(row.id):
-        held = ", ".join(alone.values())
+def _check_holds_nothing(row: TeamMember) -> None:
+    if held := holdings.held(row.id):
         raise TeamRefused(
-            _("%(name)s alone holds: %(held)s. A guest can’t look after that; somebody else has to connect it first.")
-            % {"name": row.name, "held": held}
+            _("%(name)s holds: %(held)s. A guest holds no accounts; they have to disconnect them first.")
+            % {"name": row.name, "held": ", ".join(held)}
         )

@@ -1,11 +1,11 @@
-"""The limits on password tries, per account, per network address and per known browser, shared by all processes."""
+"""The limits on tries, per account, per network address, per known browser and per second factor, for all processes."""
 
 from __future__ import annotations
 
 import ipaddress
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, or_
+from sqlalchemy import case, delete, or_, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -62,6 +62,13 @@ def count_try(key: str, allowed: int) -> None:
 def forget(*keys: str) -> None:
     """Forget the tries counted under these keys, within the caller's transaction."""
     db.session.execute(delete(LoginThrottle).where(LoginThrottle.key.in_(keys)))
+
+
+def take_back(key: str) -> None:
+    """Take the last try back, as it was none, within the caller's transaction; those before it stay counted."""
+    row = LoginThrottle.key == key
+    db.session.execute(update(LoginThrottle).where(row).values(failures=LoginThrottle.failures - 1))
+    db.session.execute(delete(LoginThrottle).where(row, LoginThrottle.failures <= 0))
 
 
 def delete_expired() -> None:

@@ -16,7 +16,7 @@ _PATIENCE_S = 2.0
 def note_look(scope: Scope, account_id: int | None) -> None:
     """Let it be recorded that the page shows payments of an account, or of all in scope."""
     shown = scope.accounts if account_id is None else (account_id,)
-    others = {each for each in shown if not scope.by_id[scope.accounts[each].connection_id].may_manage}
+    others = {each for each in shown if not scope.accounts[each].is_held}
     if others:
         after_this_request(lambda response: _record(response, others))
 

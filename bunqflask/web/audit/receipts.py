@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, g, render_template
@@ -34,6 +34,6 @@ def download(connection_id: int) -> ResponseReturnValue:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is no JSON")

@@ -36,10 +36,14 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
     ),
     "logins": (
         AuditKind.LOGIN,
+        AuditKind.LOGIN_HALF,
         AuditKind.LOGIN_REFUSED,
         AuditKind.LOGIN_THROTTLED,
         AuditKind.LOGIN_ENDED,
         AuditKind.PASSWORD_CHANGED,
+        AuditKind.FACTOR_CHANGED,
+        AuditKind.RECOVERY_CODE_USED,
+        AuditKind.BROWSER_FORGOTTEN,
     ),
     "team": (
         AuditKind.INVITATION_MADE,
@@ -52,6 +56,7 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.ROLE_CHANGED,
         AuditKind.MEMBER_LOCKED,
         AuditKind.MEMBER_UNLOCKED,
+        AuditKind.RULE_CHANGED,
         AuditKind.SETUP_RUN,
         AuditKind.KEYS_ROTATED,
         AuditKind.TRAIL_CUT,
@@ -95,6 +100,11 @@ def _say(text: str) -> Callable[[TrailEvent], Markup]:
 
 
 def _login_refused(event: TrailEvent) -> Markup:
+    how = event.facts.get("how")
+    if how == "passkey":
+        return escape(_("was refused: a passkey that is not valid here"))
+    if event.subject and how == "code":
+        return _say(_("was refused: wrong code for %(subject)s"))(event)
     if event.subject:
         return _say(_("was refused: wrong password for %(subject)s"))(event)
     return escape(_("was refused: nobody here has that email"))
@@ -102,14 +112,60 @@ def _login_refused(event: TrailEvent) -> Markup:
 
 def _login_throttled(event: TrailEvent) -> Markup:
     if event.subject:
-        return _say(_("was held back after too many wrong passwords for %(subject)s"))(event)
-    return escape(_("was held back after too many wrong passwords from this address"))
+        return _say(_("was held back after too many tries for %(subject)s"))(event)
+    return escape(_("was held back after too many tries from this address"))
 
 
 def _login_ended(event: TrailEvent) -> Markup:
     if event.facts["how"] == "ended_for":
         return _say(_("logged %(subject)s out in another browser"))(event)
-    return escape(_("logged out") if event.facts["how"] == "logged_out" else _("logged out in another browser"))
+    texts = {
+        "logged_out": _("logged out"),
+        "ended": _("logged out in another browser"),
+        "others": _("logged out in all other browsers"),
+    }
+    return escape(texts[event.facts["how"]])
+
+
+def _factor_changed(event: TrailEvent) -> Markup:
+    texts = {
+        "added": _("added the second factor %(factor)s of %(subject)s"),
+        "removed": _("removed the second factor %(factor)s of %(subject)s"),
+        "reset": _("removed all second factors of %(subject)s"),
+        "codes": _("made new recovery codes of %(subject)s"),
+    }
+    text = escape(texts[event.facts["change"]])
+    return text % {"factor": _bdi(event.facts["factor"]), "subject": _subject(event)}
+
+
+def _rule_changed(event: TrailEvent) -> Markup:
+    if event.facts["second_factor_from"] is None:
+        return escape(_("made second factors optional"))
+    day = formatting.day(date.fromisoformat(event.facts["second_factor_from"]), "short")
+    return escape(_("required a second factor of everybody from %(day)s")) % {"day": day}
+
+
+def _shared(event: TrailEvent) -> Markup:
+    people = [_bdi(name) for name in event.facts["people"]]
+    if event.facts["team"]:
+        people.append(escape(_("the team, also people who join later")))
+    said = escape(_("shared %(accounts)s with %(people)s")) % {
+        "accounts": accounts(event),
+        "people": Markup(", ").join(people),
+    }
+    days = {"first_day": _("payments from %(day)s"), "last_day": _("until %(day)s")}
+    about = [
+        text % {"day": formatting.day(date.fromisoformat(event.facts[name]), "short")}
+        for name, text in days.items()
+        if event.facts.get(name)
+    ]
+    return Markup("{} ({})").format(said, ", ".join(about)) if about else said
+
+
+def _unshared(event: TrailEvent) -> Markup:
+    if event.facts["how"] == "expired":
+        return _say(_("ended a share of %(accounts)s, whose last day is over"))(event)
+    return _say(_("stopped sharing %(accounts)s"))(event)
 
 
 def _consent_begun(event: TrailEvent) -> Markup:
@@ -157,6 +213,11 @@ def _exported(event: TrailEvent) -> Markup:
     return Markup("{} ({})").format(said, ", ".join(about))
 
 
+def _erased(event: TrailEvent) -> Markup:
+    said = _say(_("erased %(accounts)s"))(event)
+    return Markup("{} ({})").format(said, _bdi(event.subject)) if event.subject else said
+
+
 def _with_role(text: str) -> Callable[[TrailEvent], Markup]:
     """Return what makes a sentence with the event's subject and role."""
 
@@ -195,6 +256,11 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.LOGIN_THROTTLED: _login_throttled,
     AuditKind.LOGIN_ENDED: _login_ended,
     AuditKind.PASSWORD_CHANGED: _say(_("changed their password")),
+    AuditKind.LOGIN_HALF: _say(_("gave the right password of %(subject)s, and no second factor yet")),
+    AuditKind.FACTOR_CHANGED: _factor_changed,
+    AuditKind.RECOVERY_CODE_USED: _say(_("used a recovery code")),
+    AuditKind.BROWSER_FORGOTTEN: _say(_("let a known browser be forgotten")),
+    AuditKind.RULE_CHANGED: _rule_changed,
     AuditKind.CONSENT_BEGUN: _consent_begun,
     AuditKind.CONSENT_LINK_OPENED: _say(_("opened the link that %(subject)s made")),
     AuditKind.CONSENT_APPROVED: _consent_approved,
@@ -202,10 +268,10 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.CONSENT_ENDED: _consent_ended,
     AuditKind.CONNECTED: _say(_("connected %(accounts)s")),
     AuditKind.RENEWED: _renewed,
-    AuditKind.DISCONNECTED: _say(_("disconnected %(subject)s; what was imported stays")),
-    AuditKind.ERASED: _say(_("disconnected %(subject)s and erased what was imported")),
-    AuditKind.SHARED: _say(_("shared %(accounts)s with the team")),
-    AuditKind.UNSHARED: _say(_("stopped sharing %(accounts)s with the team")),
+    AuditKind.DISCONNECTED: _say(_("disconnected %(subject)s")),
+    AuditKind.ERASED: _erased,
+    AuditKind.SHARED: _shared,
+    AuditKind.UNSHARED: _unshared,
     AuditKind.EXPORTED: _exported,
     AuditKind.ATTACHMENT_OPENED: _say(_("opened a file of a payment of %(accounts)s")),
     AuditKind.ACCOUNT_VIEWED: _say(_("looked at payments of %(accounts)s")),

@@ -5,6 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.connections import views
+    from bunqflask.web.connections import sharing, views
 
     app.register_blueprint(views.bp)
+    app.register_blueprint(sharing.bp)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ConnectionState, ErrorKind
+from bunqflask.models import ConnectionState, ConsentGrantState, ErrorKind
 from bunqflask.services import workers
-from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
+from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview, Permission
 from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.web.connections.view_models import (
     AccountRow,
     ConnectionCard,
+    Ending,
+    PermissionRow,
     Place,
     Sharing,
+    Staying,
     color,
     goal,
     icon,
@@ -33,9 +37,11 @@ Kind = Literal["person", "company", "unknown"]
 def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCard:
     """Show a connection as the principal may see it."""
     rows: dict[Place, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
+    works = connection.state == ConnectionState.ACTIVE
     for account in connection.accounts:
-        rows[place(account.status, shared=account.is_shared)].append(account_row(account))
-    wants_sync = connection.may_refresh and connection.is_stale and connection.is_due and not connection.is_requested
+        # Where the whole connection is over, the card says so, and the last known balances still count.
+        rows[place(account.status, covered=account.is_covered or not works)].append(account_row(account, works=works))
+    wants_sync = connection.may_manage and connection.is_stale and connection.is_due and not connection.is_requested
     # A request that has failed waits for its next try, and may be made again meanwhile.
     is_requested = connection.is_requested and connection.is_due
     updating = connection.is_syncing or is_requested
@@ -47,7 +53,11 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         state=connection.state.value,
         sharing=_sharing(connection),
         may_act=connection.may_manage,
-        seen_by=list(connection.member_names),
+        connected_by=_names(account.holder_names for account in connection.accounts),
+        shared_with=_names(account.reader_names for account in connection.held),
+        shared_count=sum(_is_seen_by_others(account) for account in connection.held),
+        held_count=len(connection.held),
+        permissions=[_permission(each, connection) for each in connection.permissions],
         sums=totals(rows["open"]),
         open=rows["open"],
         apart=rows["apart"],
@@ -63,8 +73,11 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     )
 
 
-def account_row(account: AccountBalance) -> AccountRow:
-    """Show one monetary account as a line of a list."""
+def account_row(account: AccountBalance, *, works: bool = True) -> AccountRow:
+    """Show one monetary account as a line of a list.
+
+    :param works: its connection works, so that it is to be named if no permission covers it.
+    """
     owners = [owner.name for owner in account.co_owners]
     waiting_for = [owner.name for owner in account.co_owners if owner.status == "PENDING"]
     closed = account.status == "CANCELLED" and account.updated_at is not None
@@ -82,11 +95,32 @@ def account_row(account: AccountBalance) -> AccountRow:
             account.status,
             account.sub_status,
             amount=account.balance,
-            shared=account.is_shared,
+            covered=account.is_covered or not works,
             waiting_for=waiting_for,
         ),
+        uncovered_since=account.uncovered_since if works else None,
         goal=goal(account.balance, account.savings_goal),
         closed_on=account.updated_at.date() if closed and account.updated_at else None,
+    )
+
+
+def ending(connection: ConnectionOverview) -> Ending:
+    """Show what happens when the reader gives up their rights on a connection."""
+    others = {
+        account_id
+        for each in connection.permissions
+        if not each.is_own and each.state == ConsentGrantState.ACTIVE
+        for account_id in each.account_ids
+    }
+    return Ending(
+        deleted=[account.name for account in connection.held if not account.other_holder_names],
+        staying=[
+            Staying(account.name, list(account.other_holder_names), account.id in others)
+            for account in connection.held
+            if account.other_holder_names
+        ],
+        ends_shares=any(account.reader_names or account.is_team_shared for account in connection.held),
+        is_over=not any(each.is_own and each.state == ConsentGrantState.ACTIVE for each in connection.permissions),
     )
 
 
@@ -122,10 +156,28 @@ def problem(connection: ConnectionOverview) -> Problem | None:
 
 def _sharing(connection: ConnectionOverview) -> Sharing:
     if not connection.may_manage:
-        return "team_guest"
-    if connection.is_team_shared:
+        return "guest"
+    if any(account.is_team_shared for account in connection.held):
         return "team"
-    return "members" if len(connection.member_names) > 1 else "private"
+    return "members" if any(map(_is_seen_by_others, connection.held)) else "private"
+
+
+def _is_seen_by_others(account: AccountBalance) -> bool:
+    return account.is_team_shared or bool(account.other_holder_names or account.reader_names)
+
+
+def _names(groups: Iterable[Sequence[str]]) -> list[str]:
+    return list(dict.fromkeys(name for group in groups for name in group))
+
+
+def _permission(permission: Permission, connection: ConnectionOverview) -> PermissionRow:
+    return PermissionRow(
+        member_name=permission.member_name,
+        is_own=permission.is_own,
+        granted_at=permission.granted_at,
+        lost_at=permission.state_since if permission.state == ConsentGrantState.LOST else None,
+        accounts=[account.name for account in connection.accounts if account.id in permission.account_ids],
+    )
 
 
 def _trigger(connection: ConnectionOverview, *, updating: bool) -> str | None:

@@ -21,7 +21,7 @@ from bunqflask.web.ui.formatting import currency_name, name
 Icon = Literal["bank", "joint", "savings", "external", "card", "investment", "unknown"]
 PillKind = Literal["ok", "warn", "bad", "neutral"]
 Place = Literal["open", "apart", "closed"]
-Sharing = Literal["private", "members", "team", "team_guest"]
+Sharing = Literal["private", "members", "team", "guest"]
 
 HOME_CURRENCY = "EUR"
 COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -64,7 +64,10 @@ class CurrencyTotal:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountRow:
-    """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing."""
+    """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing.
+
+    `uncovered_since` tells since when no permission covers it.
+    """
 
     connection_id: int
     monetary_account_id: int
@@ -77,14 +80,49 @@ class AccountRow:
     color: str | None = None
     pill: Pill | None = None
     goal: Goal | None = None
+    uncovered_since: datetime | None = None
     closed_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermissionRow:
+    """One consent: by which member, when, and for which accounts that the reader sees; times are UTC."""
+
+    member_name: str
+    is_own: bool
+    granted_at: datetime
+    lost_at: datetime | None
+    accounts: list[str]
+
+
+class Staying(NamedTuple):
+    """An account that stays for the others who hold it; `is_updated` tells that a permission of theirs covers it."""
+
+    account: str
+    holders: list[str]
+    is_updated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What happens when the reader gives up a connection: the accounts that are deleted, and those that stay.
+
+    `ends_shares` tells that others read some of them because the reader shared them; `is_over` that the reader's own
+    permission has ended already.
+    """
+
+    deleted: list[str]
+    staying: list[Staying]
+    ends_shares: bool
+    is_over: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionCard:
     """One connection with its accounts, as the reader may see it.
 
-    `sharing` is `team_guest` for who reads it because a member shared it; both times are UTC.
+    `sharing` is `guest` for who reads it because a member shared it; of the `held_count` accounts that the reader
+    holds, others see `shared_count`. Times are UTC.
     """
 
     id: int
@@ -93,7 +131,11 @@ class ConnectionCard:
     state: Literal["active", "lost", "disconnected"]
     sharing: Sharing
     may_act: bool
-    seen_by: list[str] = field(default_factory=list)
+    connected_by: list[str] = field(default_factory=list)
+    shared_with: list[str] = field(default_factory=list)
+    shared_count: int = 0
+    held_count: int = 0
+    permissions: list[PermissionRow] = field(default_factory=list)
     sums: list[CurrencyTotal] = field(default_factory=list)
     open: list[AccountRow] = field(default_factory=list)
     apart: list[AccountRow] = field(default_factory=list)
@@ -139,11 +181,11 @@ def color(value: object) -> str | None:
     return value if isinstance(value, str) and COLOR.fullmatch(value) else None
 
 
-def place(status: str, *, shared: bool = True) -> Place:
+def place(status: str, *, covered: bool = True) -> Place:
     """Where an account stands in the list: with the others, apart from them, or folded away."""
     if status == "CANCELLED":
         return "closed"
-    return "apart" if status in ("BLOCKED", "FROZEN") or not shared else "open"
+    return "apart" if status in ("BLOCKED", "FROZEN") or not covered else "open"
 
 
 def pill(
@@ -151,15 +193,16 @@ def pill(
     sub_status: str = "NONE",
     *,
     amount: Decimal | None = None,
-    shared: bool = True,
+    covered: bool = True,
     waiting_for: Sequence[str] = (),
 ) -> Pill | None:
     """What is special about an account, most important first; nothing for an account like any other.
 
+    :param covered: a permission covers it.
     :param waiting_for: names of the co-owners who have not yet accepted.
     """
-    if not shared:
-        return Pill("warn", _("No longer shared"))
+    if not covered:
+        return Pill("warn", _("No longer updated"))
     if status == "PENDING_ACCEPTANCE":
         return Pill("neutral", _waiting_text(waiting_for))
     words = {

@@ -7,13 +7,16 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.services.connections import access, overview
+from bunqflask.services.connections import overview
+from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts
 from bunqflask.services.consent.disconnect import disconnect as end_connection
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync
 from bunqflask.web.connections import presenters
 from bunqflask.web.connections.view_models import totals
 from bunqflask.web.consent.presenters import pending
+from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.marks import polled
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.htmx import render, wants_fragment
@@ -53,39 +56,25 @@ def sync(connection_id: int) -> ResponseReturnValue:
     return render_template("connections/_card.html", card=card)
 
 
-@bp.post("/connections/<int:connection_id>/share")
-def share(connection_id: int) -> ResponseReturnValue:
-    """Let the whole team see this connection."""
-    access.share(g.team_member, connection_id)
-    name = formatting.name(overview.get(g.team_member, connection_id).holder_name)
-    flash(_("The accounts of %(name)s are now shared with the team.") % {"name": name})
-    return redirect(url_for("connections.index", connection_id=connection_id))
-
-
-@bp.post("/connections/<int:connection_id>/unshare")
-def unshare(connection_id: int) -> ResponseReturnValue:
-    """Let only the members to whom this connection belongs see it."""
-    access.unshare(g.team_member, connection_id)
-    name = overview.get(g.team_member, connection_id).holder_name
-    flash(_("The accounts of %(name)s are private again.") % {"name": formatting.name(name)})
-    return redirect(url_for("connections.index", connection_id=connection_id))
-
-
 @bp.route("/connections/<int:connection_id>/disconnect", methods=["GET", "POST"])
+@recently_authenticated
 def disconnect(connection_id: int) -> ResponseReturnValue:
-    """Ask first, then end the connection, and keep or erase what was imported."""
-    connection = access.get_own(g.team_member, connection_id)
-    name = formatting.name(connection.display_name)
+    """Ask first, then end the member's own permissions and rights, and keep or erase what was imported."""
+    connection = _own(connection_id)
     if request.method != "POST":
-        card = presenters.card(overview.of_connection(connection, g.team_member))
-        return render_template("connections/disconnect.html", card=card, database=db.engine.dialect.name)
-    end_connection(connection_id, erase=request.form.get("data") == "erase")
+        return render_template(
+            "connections/disconnect.html",
+            card=presenters.card(connection),
+            ending=presenters.ending(connection),
+            database=db.engine.dialect.name,
+        )
+    end_connection(g.team_member, connection_id, erase=request.form.get("data") == "erase")
     flash(
         _(
             "%(name)s is disconnected. To revoke the permission itself, use the bunq app: Profile › "
             "Security › App connections."
         )
-        % {"name": name}
+        % {"name": formatting.name(connection.holder_name)}
     )
     return redirect(url_for("connections.home"))
 
@@ -93,6 +82,13 @@ def disconnect(connection_id: int) -> ResponseReturnValue:
 @bp.post("/connections/<int:connection_id>/reconnect")
 def reconnect(connection_id: int) -> ResponseReturnValue:
     """Begin a consent that renews this connection."""
-    access.get_own(g.team_member, connection_id)
+    _own(connection_id)
     attempt_id = attempts.start(g.team_member, renews_connection_id=connection_id)
     return redirect(url_for("consent.show", attempt_id=attempt_id))
+
+
+def _own(connection_id: int) -> ConnectionOverview:
+    connection = overview.get(g.team_member, connection_id)
+    if not connection.may_manage:
+        raise NotFoundHere
+    return connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import url_for
 
 from bunqflask.i18n import gettext as _
@@ -11,8 +13,10 @@ from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.web.connections.presenters import account_row, card, kind
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.messages import failure_message
@@ -20,6 +24,13 @@ from bunqflask.web.errors.problem import Problem
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.qr import qr_svg, stays_here
 
+_ENDED = (
+    AttemptStep.DENIED,
+    AttemptStep.EXPIRED,
+    AttemptStep.FAILED,
+    AttemptStep.CANCELLED,
+    AttemptStep.DISCARDED,
+)
 _POLLED = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING)
 
 
@@ -27,11 +38,10 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
     """Show an attempt to the member who started it."""
     # While the code is exchanged the person still sees a page that waits.
     step = AttemptStep.CONNECTING if attempt.step == AttemptStep.EXCHANGING else attempt.step
-    if step == AttemptStep.CONNECTED and attempt.connection is None:
+    connection = _connected(attempt, principal)
+    if step == AttemptStep.CONNECTED and connection is None:
         step = AttemptStep.DISCARDED  # erased since
     link = url_for("consent.link", token=attempt.link_token, _external=True) if step == AttemptStep.WAITING else ""
-    connected = step == AttemptStep.CONNECTED and attempt.connection is not None
-    connection = overview.of_connection(attempt.connection, principal) if connected and attempt.connection else None
     known = _known(attempt, principal)
     return AttemptView(
         id=attempt.id,
@@ -46,11 +56,12 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
         give_up_at=attempts.deadline(attempt),
         person=attempt.granted_user_name,
         person_kind=kind(attempt.granted_user_type or ""),
-        connected_since=known.consented_at if known else None,
+        connected_since=_connected_since(known) if known else None,
+        ticked=_ticked(attempt) if step == AttemptStep.CONFIRM else [],
         account_diff=_account_diff(attempt, connection, known),
         other_person=step == AttemptStep.CONFIRM and completion.is_other_person(attempt),
         renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
-        card=card(connection, focus=True) if connection else None,
+        card=card(connection, focus=True) if connection else _renewed(attempt, principal),
         problem=problem(attempt),
         polling=is_polled(attempt),
     )
@@ -118,6 +129,37 @@ def _known(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverview 
     return overview.of_bunq_user(principal, attempt.granted_user_id)
 
 
+def _connected(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverview | None:
+    """The connection that the consent was taken up in, as long as the principal has a right on it."""
+    if attempt.step != AttemptStep.CONNECTED or attempt.connection_id is None:
+        return None
+    try:
+        return overview.get(principal, attempt.connection_id)
+    except NotFoundHere:
+        return None
+
+
+def _renewed(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | None:
+    """The connection that an attempt was to renew and did not: its permissions are tested, and the page shows how."""
+    if attempt.step not in _ENDED or attempt.renews_connection_id is None:
+        return None
+    try:
+        return card(overview.get(principal, attempt.renews_connection_id))
+    except NotFoundHere:
+        return None
+
+
+def _ticked(attempt: ConsentAttempt) -> list[AccountRow]:
+    """The accounts that were ticked at bunq, none of which is stored yet."""
+    listed = accounts.from_raw(attempt.accounts or [])
+    return [account_row(overview.balance_of(each, 0, attempt.granted_user_name or "")) for each in listed]
+
+
+def _connected_since(connection: ConnectionOverview) -> datetime | None:
+    """Since when the principal has had a permission of theirs on it."""
+    return min((each.granted_at for each in connection.permissions if each.is_own), default=None)
+
+
 def _account_diff(
     attempt: ConsentAttempt, connection: ConnectionOverview | None, known: ConnectionOverview | None
 ) -> AccountDiff | None:
@@ -127,7 +169,7 @@ def _account_diff(
         return AccountDiff(**shown)
     if known is None:
         return None
-    before = {each.monetary_account_id: each for each in known.accounts if each.is_shared}
+    before = {each.monetary_account_id: each for each in known.held}
     listed = accounts.from_raw(attempt.accounts or [])
     after = {row.monetary_account_id: overview.balance_of(row, known.id, known.holder_name) for row in listed}
     return AccountDiff(

@@ -35,7 +35,8 @@ class AttemptView:
     """One attempt at consent, at the step where it is now; all times are UTC.
 
     `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
-    `link_stays_here` tells that no other device can open the link.
+    `link_stays_here` tells that no other device can open the link. `card` is the connection that was made, or the one
+    that was to be renewed.
     """
 
     id: str
@@ -51,6 +52,8 @@ class AttemptView:
     person: str | None = None
     person_kind: Literal["person", "company", "unknown"] = "unknown"
     connected_since: datetime | None = None
+    # what an approval that waits for an answer covers
+    ticked: list[AccountRow] = field(default_factory=list)
     account_diff: AccountDiff | None = None
     other_person: bool = False
     renews_name: str | None = None

@@ -30,6 +30,12 @@ bp = Blueprint("consent", __name__)
 # How long a page may wait for bunq's rate limit before it says when the next try is.
 _CALLBACK_PATIENCE_S = 2.0
 _POLL_PATIENCE_S = 0.5
+# Where the browser's session keeps how its last consent ended: the error's name, and the attempt.
+_RESULT = "consent_result"
+_ERRORS = {
+    error.__name__: error
+    for error in (attempts.ConsentStateMismatch, attempts.ConsentDenied, attempts.ConsentFailed, attempts.LinkUsed)
+}
 # What tells htmx to stop polling.
 _STOP_POLLING = 286
 
@@ -107,18 +113,37 @@ def link(token: str) -> ResponseReturnValue:
 @bp.get("/oauth/callback")
 @public
 def callback() -> ResponseReturnValue:
-    """The way back from bunq."""
-    attempt_id = completion.come_back(
-        session,
-        principal=g.team_member,
-        state=request.args.get("state", ""),
-        error=request.args.get("error"),
-        code=request.args.get("code"),
-        patience_s=_CALLBACK_PATIENCE_S,
-    )
-    attempt = attempts.by_id(attempt_id)
+    """The way back from bunq. It leads on to another address, because this one holds the code and the state.
+
+    A database that is away used neither up: that page stays here, and loading it again goes on.
+    """
+    try:
+        attempt_id = completion.come_back(
+            session,
+            principal=g.team_member,
+            state=request.args.get("state", ""),
+            error=request.args.get("error"),
+            code=request.args.get("code"),
+            patience_s=_CALLBACK_PATIENCE_S,
+        )
+        attempt = attempts.by_id(attempt_id)
+    except attempts.ConsentError as error:
+        session[_RESULT] = [type(error).__name__, error.attempt_id]
+        return redirect(url_for("consent.result"), 303)
     if g.team_member is not None and g.team_member.id == attempt.member_id:
-        return redirect(url_for("consent.show", attempt_id=attempt_id))
+        return redirect(url_for("consent.show", attempt_id=attempt_id), 303)
+    session[_RESULT] = ["", attempt_id]
+    return redirect(url_for("consent.result"), 303)
+
+
+@bp.get("/oauth/result")
+@public
+def result() -> ResponseReturnValue:
+    """How the last consent of this browser ended: the page after the way back, except for the member who asked."""
+    kind, attempt_id = session.get(_RESULT, ["", None])
+    if kind in _ERRORS:
+        raise _ERRORS[kind](attempt_id)
+    attempt = attempts.by_id(attempt_id or "")
     if attempt.step == AttemptStep.FAILED:
         raise attempts.ConsentFailed(attempt_id)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")

@@ -2,119 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import NamedTuple
+from datetime import timedelta
 
 from flask import Blueprint, g, make_response, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
-from bunqflask import clock
-from bunqflask.exports.formats import FORMATS
+from bunqflask.database.transactions import release
 from bunqflask.exports.statement import ExportError
 from bunqflask.i18n import gettext as _
 from bunqflask.services import policy
-from bunqflask.services.exports import downloads, statements
+from bunqflask.services.exports import choices, downloads, statements
+from bunqflask.services.exports.choices import Choice
 from bunqflask.services.exports.downloads import Download, PeriodRefused
-from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
+from bunqflask.services.payments.repository import Scope
+from bunqflask.web.exports import view_models
+from bunqflask.web.exports.view_models import Form
+from bunqflask.web.guards import ask_to_confirm
 
+_A_YEAR = timedelta(days=366)
 bp = Blueprint("exports", __name__, url_prefix="/payments/export")
-
-
-class Choice(NamedTuple):
-    """An account that can be chosen."""
-
-    id: int
-    name: str
-    iban: str | None
-
-
-class Group(NamedTuple):
-    """The accounts of one connection."""
-
-    name: str
-    accounts: list[Choice]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """What the form holds."""
-
-    first_day: str
-    last_day: str
-    account_ids: list[int] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)
 
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    """Offer the accounts, last month, and the formats."""
+    """Offer last month, and the accounts and formats of the last export; or a period and accounts in the address."""
     policy.check_can_export(g.team_member)
-    groups = _groups()
-    last = clock.now().astimezone(statements.zone()).date().replace(day=1) - timedelta(days=1)
-    first = last.replace(day=1)
-    every = [account.id for group in groups for account in group.accounts]
-    chosen = Chosen(first_day=str(first), last_day=str(last), account_ids=every, formats=["csv"])
-    return _page(groups, chosen)
+    scope, last = repository.scope_of(g.team_member), choices.last_of(g.team_member)
+    return _page(scope, last, view_models.begun(request.args, scope, last))
 
 
 @bp.post("")
 def make() -> ResponseReturnValue:
-    """Send the file, or say at the form why there is none."""
-    chosen = Chosen(
-        first_day=request.form.get("from", ""),
-        last_day=request.form.get("to", ""),
-        account_ids=request.form.getlist("account", type=int),
-        formats=list(dict.fromkeys(request.form.getlist("format"))),
-    )
+    """Send the file, or say at the form why there is none; a small button of the form only changes the form."""
+    scope, last = repository.scope_of(g.team_member), choices.last_of(g.team_member)
+    form = view_models.posted(request.form)
+    changed = view_models.changed(form, request.form, scope, last)
+    if changed is not None:
+        return _page(scope, last, changed)
+    if _is_large(form) and (asked := ask_to_confirm()) is not None:
+        return asked
     try:
-        download = _make(chosen)
+        download = _make(scope, form)
     except PeriodRefused as refused:
-        return make_response(_page(_groups(), chosen, str(refused)), 422)
+        return make_response(_page(scope, last, form, str(refused)), 422)
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
-        return make_response(_page(_groups(), chosen, text), 422)
+        return make_response(_page(scope, last, form, text), 422)
+    release()
+    choices.remember(g.team_member, form.choice)
     response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
     response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more
     return response
 
 
-def _make(chosen: Chosen) -> Download:
-    try:
-        first_day, last_day = date.fromisoformat(chosen.first_day), date.fromisoformat(chosen.last_day)
-    except ValueError as error:
-        raise PeriodRefused(_("Enter both dates, for example 2026-01-31.")) from error
-    if not chosen.account_ids:
+def _is_large(form: Form) -> bool:
+    """Tell whether somebody at another's screen would leave with more than one account or one year."""
+    if form.period is None:
+        return False
+    return len(set(form.account_ids)) > 1 or form.period.last_day - form.period.first_day >= _A_YEAR
+
+
+def _make(scope: Scope, form: Form) -> Download:
+    if form.period is None:
+        raise PeriodRefused(_("Enter both dates, for example 2026-01-31."))
+    if not form.account_ids:
         raise PeriodRefused(_("Choose at least one account."))
     return downloads.make(
         g.team_member,
-        repository.scope_of(g.team_member),
-        account_ids=chosen.account_ids,
-        formats=chosen.formats,
-        period=Period(first_day=first_day, last_day=last_day, zone=statements.zone()),
+        scope,
+        account_ids=sorted(form.account_ids),
+        formats=form.formats,
+        period=form.period,
+        only_files=form.only_files,
     )
 
 
-def _groups() -> list[Group]:
-    scope = repository.scope_of(g.team_member)
-    offered = {account.id for account in statements.with_history(list(scope.accounts.values()))}
-    groups = [
-        Group(
-            connection.holder_name,
-            [Choice(each.id, each.name, each.iban) for each in connection.accounts if each.id in offered],
-        )
-        for connection in scope.connections
-    ]
-    return [group for group in groups if group.accounts]
-
-
-def _page(groups: list[Group], chosen: Chosen, error: str | None = None) -> str:
+def _page(scope: Scope, last: Choice, form: Form, error: str | None = None) -> str:
     return render_template(
         "exports/index.html",
-        groups=groups,
-        chosen=chosen,
-        formats=list(FORMATS.values()),
+        groups=view_models.groups(scope, form),
+        chosen=form,
+        presets=view_models.preset_buttons(last),
+        formats=view_models.formats(),
         zone=str(statements.zone()),
         error=error,
     )

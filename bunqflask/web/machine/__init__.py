@@ -1,4 +1,4 @@
-"""What programs call: health checks and bunq's callbacks."""
+"""What programs call: health checks, bunq's callbacks, browsers' reports and fixed addresses."""
 
 from flask import Flask
 
@@ -6,9 +6,13 @@ from flask import Flask
 def init_app(app: Flask) -> None:
     """Register the area's views."""
     from bunqflask.extensions import csrf
-    from bunqflask.web.machine import health, webhooks
+    from bunqflask.web.machine import health, reports, webhooks, well_known
 
     # bunq sends no form token; the secret is in the address that it calls.
     csrf.exempt(webhooks.bp)
+    # Nor does a browser with its reports.
+    csrf.exempt(reports.bp)
     app.register_blueprint(health.bp)
     app.register_blueprint(webhooks.bp)
+    app.register_blueprint(reports.bp)
+    app.register_blueprint(well_known.bp)

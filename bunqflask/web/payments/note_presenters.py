@@ -69,8 +69,6 @@ def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool 
     row_id = payment.line.id
     stored, over = notes.of(row_id), why_over(payment.account, connection)
     trigger, error_text = (None, None) if over else (_trigger(stored), _error_text(stored))
-    if not connection.may_refresh:
-        trigger = None
 
     def links(attachment_ids: Iterable[int]) -> list[FileLink]:
         return [_link(row_id, each, is_over=over is not None) for each in attachment_ids]
@@ -86,7 +84,7 @@ def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool 
         facts=shown_facts(stored.error_facts) if error_text and stored.error_kind != ErrorKind.REFUSED else [],
         next_try_at=stored.next_try_at if trigger and not stored.is_due else None,
         trigger=trigger,
-        may_refresh=connection.may_refresh,
+        may_refresh=payment.account.is_held,
         focus=focus,
     )
 

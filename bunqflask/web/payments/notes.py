@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bunqflask.services import policy
 from bunqflask.services.audit import looks
 from bunqflask.services.payments import details, notes, repository
 from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.repository import Scope
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import note_errors, note_presenters
 from bunqflask.web.ui.htmx import wants_fragment
@@ -38,7 +38,7 @@ def index(payment_row_id: int) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(_page_of(payment_row_id))
     stored = notes.of(payment_row_id)
-    if stored.is_stale and stored.is_due and policy.can_refresh(g.team_member):
+    if stored.is_stale and stored.is_due:
         notes.fetch(g.team_member, payment_row_id, patience_s=_POLL_PATIENCE_S)
         return _fragment_now(payment_row_id)
     return _fragment(payment, scope)
@@ -46,7 +46,9 @@ def index(payment_row_id: int) -> ResponseReturnValue:
 
 @bp.post("/notes")
 def refresh(payment_row_id: int) -> ResponseReturnValue:
-    """Read the notes from bunq now."""
+    """Read the notes from bunq now, for a member who holds the account; others wait until they are stale."""
+    if not details.get(repository.scope_of(g.team_member), payment_row_id).account.is_held:
+        raise NotFoundHere
     notes.fetch(g.team_member, payment_row_id, patience_s=_PRESS_PATIENCE_S)
     return _fragment_now(payment_row_id, focus=True) if wants_fragment() else redirect(_page_of(payment_row_id))
 

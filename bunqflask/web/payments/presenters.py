@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +12,7 @@ from typing import Any
 from babel.numbers import format_decimal
 from flask import url_for
 
-from bunqflask import clock
+from bunqflask import clock, invisible
 from bunqflask.i18n import gettext as _
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, totals
@@ -199,11 +198,7 @@ def detail(payment: PaymentDetail) -> PaymentView:
 
 def readable_json(raw: dict[str, Any]) -> str:
     """JSON to look at, with every sign that is invisible or turns the text around spelled out."""
-    text = json.dumps(raw, ensure_ascii=False, indent=2, sort_keys=True)
-    return "".join(
-        sign if sign == "\n" or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs") else f"\\u{ord(sign):04x}"
-        for sign in text
-    )
+    return invisible.spell_out(json.dumps(raw, ensure_ascii=False, indent=2, sort_keys=True))
 
 
 def _change(of_day: Totals, *, several: bool) -> Money:

@@ -12,6 +12,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import ConnectionState, ErrorKind
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.payments import visibility
 from bunqflask.services.sync import late_changes, reconciliation
 from bunqflask.services.sync.status import AccountStatus, SyncState
 from bunqflask.web.connections.view_models import Icon, icon
@@ -94,13 +95,14 @@ def present(account: AccountBalance, connection: ConnectionOverview, status: Acc
         synced_at=status.synced_at,
         next_try_at=status.next_try_at,
         why=_why(account, connection, status.error_kind),
-        may_sync=connection.may_refresh and connection.state == ConnectionState.ACTIVE and account.is_shared,
+        may_sync=connection.state == ConnectionState.ACTIVE and account.is_covered and account.is_held,
     )
 
 
 def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
     """Show the same, with the places where balances do not follow from one another."""
-    findings = reconciliation.findings(account.id, limit=_MOST_GAPS) if status.discrepancy_count else []
+    since = visibility.since(account)
+    findings = reconciliation.findings(account.id, since=since, limit=_MOST_GAPS) if status.discrepancy_count else []
     return replace(
         present(account, connection, status),
         gaps=[_gap(each) for each in findings],
@@ -114,17 +116,22 @@ def why_over(account: AccountBalance, connection: ConnectionOverview) -> str | N
         return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.holder_name)}
     if connection.state != ConnectionState.ACTIVE:
         return _("This connection was disconnected here.")
-    return None if account.is_shared else _("This account is no longer shared with us.")
+    if account.uncovered_since is None:
+        return None
+    return _("No permission covers this account any more, since %(day)s.") % {
+        "day": formatting.day(account.uncovered_since)
+    }
 
 
-def late_changes_of(account_id: int) -> LateChanges:
+def late_changes_of(account: AccountBalance) -> LateChanges:
     """Tell how many payments of an account changed or came late in the last days, and name the newest."""
-    newest = late_changes.newest_of(account_id, _MOST_CHANGES)
+    since = visibility.since(account)
+    newest = late_changes.newest_of(account.id, since, _MOST_CHANGES)
     named = [
         (formatting.name(each.counterparty_name), url_for("payments.show", payment_row_id=each.row_id))
         for each in newest
     ]
-    count = late_changes.count(account_id) if newest else 0
+    count = late_changes.count(account.id, since) if newest else 0
     return LateChanges(days=late_changes.SHOWN_FOR.days, count=count, newest=named)
 
 

@@ -145,6 +145,11 @@ def _list_page(scope: Scope, account: AccountBalance | None, asked: Asked) -> st
             "payments/index.html",
             **_of_accounts(scope),
             months_url=url_for("payments.months", **asked.values),  # type: ignore[arg-type]
+            # An export knows days and accounts, and no other filter.
+            export_url=url_for(
+                "exports.index",
+                **{name: asked.values[name] for name in ("from", "to", "account") if name in asked.values},  # type: ignore[arg-type]
+            ),
             **context,
         )
     return render_template("payments/account.html", **context, **_of_account(account, scope, asked))
@@ -158,7 +163,7 @@ def _of_account(account: AccountBalance, scope: Scope, asked: Asked) -> dict[str
         "holder": connection.holder_name,
         "balance_at": connection.accounts_synced_at,
         "state": _status_of(scope, account),
-        "late": sync_status.late_changes_of(account.id),
+        "late": sync_status.late_changes_of(account),
         # A search is for the payments that it finds: the chart would push them out of sight.
         "chart": None if asked.values else chart_data.balance(account, scope, span),
         "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],

@@ -5,7 +5,8 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.team import invitations, login, people, settings
+    from bunqflask.web.team import factors, invitations, login, notices, passkeys, people, settings
 
-    for area in (login, settings, people, invitations):
+    for area in (factors, login, notices, passkeys, settings, people, invitations):
         app.register_blueprint(area.bp)
+    app.jinja_env.globals["open_notices"] = notices.load

@@ -14,6 +14,7 @@ from bunqflask.services.team.members import TeamRefused
 from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.web.errors.pages import page
 from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.marks import public
 from bunqflask.web.team import people
 from bunqflask.web.team import people_presenters as presenters
@@ -38,6 +39,7 @@ def _link_gone(_error: LinkGone) -> Response:
 
 
 @bp.post("/team/invitations")
+@recently_authenticated
 def make() -> ResponseReturnValue:
     """Make an invitation, and show its link this once."""
     form = people.read_terms(request.form)

@@ -12,9 +12,10 @@ from werkzeug.datastructures import MultiDict
 from bunqflask.i18n import gettext as _
 from bunqflask.models import TeamRole
 from bunqflask.services import policy
-from bunqflask.services.team import holdings, members, offboarding, presence, roles
+from bunqflask.services.team import holdings, members, offboarding, presence, roles, rules
 from bunqflask.services.team.members import Member, TeamRefused, Terms
 from bunqflask.web.audit.presenters import newest
+from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.team import people_presenters as presenters
 from bunqflask.web.ui import formatting
 
@@ -45,6 +46,7 @@ def show(member_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/members/<int:member_id>")
+@recently_authenticated
 def change(member_id: int) -> ResponseReturnValue:
     """Give a person a role."""
     member = members.get_for(g.team_member, member_id)
@@ -85,6 +87,7 @@ def ask_to_remove(member_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/members/<int:member_id>/remove")
+@recently_authenticated
 def remove(member_id: int) -> ResponseReturnValue:
     """Remove a person's login, and hand over or end what they alone hold."""
     member = members.get_for(g.team_member, member_id)
@@ -101,16 +104,35 @@ def remove(member_id: int) -> ResponseReturnValue:
     flash(_("%(name)s is removed and can no longer log in.") % {"name": formatting.name(member.name)})
     if names:
         shown = ", ".join(formatting.name(name) for name in names)
-        done = _("Handed over: %(names)s.") if hands_over else _("Disconnected and erased: %(names)s.")
+        done = _("Handed over: %(names)s.") if hands_over else _("Erased: %(names)s.")
         flash(done % {"names": shown})
     return redirect(url_for("people.index"))
 
 
 @bp.post("/logins/<int:login_id>/end")
+@recently_authenticated
 def end_login(login_id: int) -> ResponseReturnValue:
     """Log somebody out in one place."""
     presence.end(g.team_member, login_id)
     return redirect(url_for("people.index", _anchor="logins"))
+
+
+@bp.post("/second-factor")
+@recently_authenticated
+def require_second_factor() -> ResponseReturnValue:
+    """Set the day from which every member needs a second factor; none for no such rule."""
+    given = request.form.get("second_factor_from", "").strip()
+    try:
+        first_day = date.fromisoformat(given) if given else None
+    except ValueError:
+        flash(_("Nothing was changed: enter a date, for example 2027-01-31."), "error")
+        return redirect(url_for("people.index"))
+    rules.require_second_factor(g.team_member, first_day)
+    if first_day is None:
+        flash(_("A second factor is optional now."))
+    else:
+        flash(_("Everybody needs a second factor from %(day)s.") % {"day": formatting.day(first_day)})
+    return redirect(url_for("people.index"))
 
 
 def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None) -> str:
@@ -124,6 +146,8 @@ def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None)
         logins=presenters.logins(),
         may_invite=policy.can_manage_people(g.team_member),
         sees_all_logins=policy.can_end_logins(g.team_member),
+        sets_rules=policy.can_set_rules(g.team_member),
+        second_factor_from=rules.second_factor_from(),
         rights_table=presenters.rights_table(),
         events=newest(g.team_member, _NEWEST_EVENTS),
         roles=presenters.offered_roles(),
@@ -184,7 +208,7 @@ def _removal_page(member: Member, refused: TeamRefused | None = None) -> str:
     return render_template(
         "team/remove.html",
         person=presenters.person(member, is_last_owner=member.id == presenters.last_owner_of(team)),
-        alone=list(holdings.held_alone(member.id).values()),
+        alone=holdings.held_alone(member.id),
         heirs=heirs,
         refused=refused,
         chosen=request.form.get("data", "hand-over"),

@@ -6,12 +6,14 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.team import logins
+from bunqflask.services.team import browsers, logins
+from bunqflask.services.team.password_change import change_password
 from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
 from bunqflask.web import cookies
-from bunqflask.web.guards import own_path
-from bunqflask.web.ui import formatting
+from bunqflask.web.guards import own_path, recently_authenticated
+from bunqflask.web.team.login import too_many
+from bunqflask.web.team.visitors import visitor
 from bunqflask.web.ui.appearance import THEMES
 from bunqflask.web.ui.devices import device
 
@@ -35,9 +37,18 @@ def look() -> ResponseReturnValue:
 
 
 @bp.post("/logins/<int:login_id>/end")
+@recently_authenticated
 def end_login(login_id: int) -> ResponseReturnValue:
     """Log out in another place."""
     logins.end(g.team_member, login_id)
+    return redirect(url_for("settings.index"))
+
+
+@bp.post("/browsers/<int:browser_id>/forget")
+@recently_authenticated
+def forget_browser(browser_id: int) -> ResponseReturnValue:
+    """Trust a browser no more, and log out there."""
+    browsers.forget(g.team_member, browser_id, keep_login=g.login.id)
     return redirect(url_for("settings.index"))
 
 
@@ -46,10 +57,9 @@ def password() -> ResponseReturnValue:
     """Change the password; every other login ends."""
     current, new = request.form.get("current", ""), request.form.get("new", "")
     try:
-        logins.change_password(g.team_member, current, new, login_id=g.login.id)
+        change_password(g.login, current, new, visitor())
     except LoginThrottled as throttled:
-        until = formatting.clock(throttled.until)
-        return _page({"current": _("Too many attempts. Try again after %(time)s.") % {"time": until}}), 429
+        return _page({"current": too_many(throttled)}), 429
     except LoginRefused:
         return _page({"current": _("That’s not your current password.")}), 422
     except PasswordRefused as refused:
@@ -70,4 +80,8 @@ def _page(errors: dict[str, str]) -> str:
         }
         for login in logins.list_for(g.team_member)
     ]
-    return render_template("team/settings.html", logins=places, errors=errors)
+    trusted = [
+        {"id": each.id, "device": device(each.user_agent), "seen_at": each.last_seen_at, "until": each.trusted_until}
+        for each in browsers.list_trusted(g.team_member)
+    ]
+    return render_template("team/settings.html", logins=places, trusted=trusted, errors=errors)

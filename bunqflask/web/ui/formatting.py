@@ -4,7 +4,6 @@ Functions over plain values, in the time zone of this site; `register` hands the
 argument with this site's default, so that a later choice per team member changes no format.
 """
 
-import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -17,6 +16,7 @@ from babel.numbers import format_currency, get_currency_name, get_currency_symbo
 from flask import Flask, current_app, has_app_context
 from markupsafe import Markup
 
+from bunqflask import invisible
 from bunqflask.config import HOME_ZONE
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
@@ -34,8 +34,6 @@ DAY_PATTERNS = {
     "month_year": "MMM y",
     "tick": "d MMM",
 }
-# Arabic, Hebrew and Persian words need these two joiners; any other invisible character only misleads.
-JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 
 def zone() -> ZoneInfo:
@@ -97,19 +95,8 @@ def one_line(raw: str | None, length: int = NAME_LENGTH) -> str:
     Escaping is Jinja's job and isolation of direction is `<bdi>`'s; this removes what neither can: control
     signs, direction overrides and line breaks.
     """
-    visible = raw or ""
-    if not visible.isprintable():
-        visible = _without_unseen(visible)
-    text = " ".join(visible.split())
+    text = " ".join(invisible.remove(raw or "").split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def _without_unseen(raw: str) -> str:
-    return "".join(
-        " " if sign.isspace() else sign
-        for sign in raw
-        if sign.isspace() or sign in JOINERS or unicodedata.category(sign) not in ("Cc", "Cf", "Co", "Cs")
-    )
 
 
 def initials(raw: str | None) -> str:

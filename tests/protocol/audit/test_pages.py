@@ -12,15 +12,17 @@ from flask.testing import FlaskClient
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import (
+    AccountHolder,
+    AccountShare,
     AuditEvent,
     AuditKind,
     Connection,
-    ConnectionMember,
     MonetaryAccount,
     TeamMember,
     TeamRole,
 )
-from bunqflask.services.team import logins, members
+from bunqflask.services.team import login_steps, members
+from bunqflask.services.team.visitor import Visitor
 from bunqflask.web.audit import sentences
 from tests.protocol.web.test_statement_counts import MOST, counted
 from tests.support import consents
@@ -28,11 +30,16 @@ from tests.support.apps import PASSWORD
 from tests.support.audit import an_event, many_events
 
 SAM = "sam@example.org"
+HOSTILE = "<script>alert(1)</script>\u202e"
 FACTS: dict[AuditKind, dict[str, Any]] = {
     AuditKind.LOGIN_ENDED: {"how": "logged_out"},
     AuditKind.CONSENT_APPROVED: {"elsewhere": True},
     AuditKind.CONSENT_ENDED: {"step": "expired", "late": True},
     AuditKind.RENEWED: {"new": 1, "gone": 2, "stays": 3},
+    AuditKind.FACTOR_CHANGED: {"change": "added", "factor": HOSTILE},
+    AuditKind.RULE_CHANGED: {"second_factor_from": "2026-12-01"},
+    AuditKind.SHARED: {"people": [HOSTILE], "team": True, "first_day": "2026-01-01", "last_day": None},
+    AuditKind.UNSHARED: {"how": "ended"},
     AuditKind.EXPORTED: {"first_day": "2026-01-01", "last_day": "2026-01-31", "formats": ["csv", "mt940"], "rows": 7},
     AuditKind.KEYS_ROTATED: {"secrets": 9},
     AuditKind.INVITATION_MADE: {"role": "guest"},
@@ -41,7 +48,6 @@ FACTS: dict[AuditKind, dict[str, Any]] = {
     AuditKind.ROLE_CHANGED: {"role": "owner", "before": "admin"},
     AuditKind.TRAIL_CUT: {"events": 4},
 }
-HOSTILE = "<script>alert(1)</script>\u202e"
 
 
 @pytest.fixture
@@ -56,16 +62,21 @@ def sam(connected_app: Flask) -> FlaskClient:
     """Sam, with whom Jodi's accounts are shared, and who holds another person's account."""
     members.add(SAM, "Sam", PASSWORD)
     [jodi] = db.session.scalars(db.select(Connection)).all()
-    jodi.shared_at = clock.now()
+    shares = {"member_id": None, "granted_by_id": id_of(consents.ROBIN), "since": clock.now()}
+    db.session.add_all(
+        AccountShare(account_id=each, **shares) for each in db.session.scalars(db.select(MonetaryAccount.id))
+    )
     alike = {each.key: getattr(jodi, each.key) for each in Connection.__table__.columns if each.key != "id"}
-    alike |= {"granted_user_id": 7, "display_name": "Walker Studio", "callback_hash": None, "shared_at": None}
+    alike |= {"granted_user_id": 7, "display_name": "Walker Studio", "callback_hash": None}
     other = Connection(**alike)
     db.session.add(other)
     db.session.flush()
-    db.session.add(ConnectionMember(connection_id=other.id, member_id=id_of(SAM), since=clock.now()))
     [first, *_rest] = db.session.scalars(db.select(MonetaryAccount)).all()
     alike = {each.key: getattr(first, each.key) for each in MonetaryAccount.__table__.columns if each.key != "id"}
-    db.session.add(MonetaryAccount(**alike | {"connection_id": other.id, "description": "Secret business"}))
+    business = MonetaryAccount(**alike | {"connection_id": other.id, "description": "Secret business"})
+    db.session.add(business)
+    db.session.flush()
+    db.session.add(AccountHolder(account_id=business.id, member_id=id_of(SAM), since=clock.now()))
     db.session.commit()
     return client(connected_app, SAM)
 
@@ -77,9 +88,10 @@ def become(email: str, role: TeamRole) -> None:
 
 
 def client(app: Flask, email: str) -> FlaskClient:
-    token = logins.log_in(email, PASSWORD, address="127.0.0.1", user_agent="test").token
+    new = login_steps.log_in(email, PASSWORD, Visitor(address="127.0.0.1", user_agent="test"))
+    assert isinstance(new, login_steps.NewLogin)
     found = app.test_client()
-    found.set_cookie(app.config["LOGIN_COOKIE_NAME"], token, domain="localhost")
+    found.set_cookie(app.config["LOGIN_COOKIE_NAME"], new.token, domain="localhost")
     return found
 
 
@@ -188,7 +200,7 @@ def test_names_of_accounts_that_one_may_not_see_any_more_are_only_counted(
     facts = FACTS[AuditKind.EXPORTED]
     an_event(AuditKind.EXPORTED, actor_id=id_of(SAM), actor_text="Sam <s@x>", account_ids=(car, 99_999), facts=facts)
     assert "1 other account" in read(sam, "/audit")
-    db.session.execute(db.update(Connection).values(shared_at=None))
+    db.session.execute(db.delete(AccountShare))
     db.session.commit()
     page = read(sam, "/audit")
     assert "of 2 accounts" in page

@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AuditAccount, AuditEvent, AuditKind, Payment
+from bunqflask.models import AccountShare, AuditAccount, AuditEvent, AuditKind, Payment
 from bunqflask.services.audit import verification
 from bunqflask.services.sync import connection_sync
 from bunqflask.services.team import members
@@ -21,7 +21,7 @@ from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
-from tests.support.consents import ask, connect, start
+from tests.support.consents import ask, connect, share, start
 from tests.support.secrets import SecretsSeen
 
 ROBIN, SAM = "robin@example.com", "sam@example.com"
@@ -164,8 +164,7 @@ def shared(site: ThreadSite, bank: Bank) -> Browser:
     bank.seed(5, account=MAIN)
     connect(robin, bank)
     imported(site)
-    robin.get("/connections/1/accounts")
-    robin.submit(action="/connections/1/share")
+    share(robin)
     return robin
 
 
@@ -181,22 +180,42 @@ def test_shares_exports_and_erasures_are_recorded(site: ThreadSite, shared: Brow
     today = str(clock.now().date())
     sent: dict[str, Any] = {"from": "2026-01-01", "to": today, "account": ["1", "2"], "format": "csv"}
     assert shared.submit(action="/payments/export", **sent).status == 200
-    shared.get("/connections/1/accounts")
-    shared.submit(action="/connections/1/unshare")
+    shared.get("/connections/1/sharing")
+    shared.submit(button="Stop sharing")
     shared.get("/connections/1/disconnect")
     shared.submit(action="/connections/1/disconnect", data="erase")
     found = recorded(site)[before:]
-    assert [each["kind"].value for each in found] == ["exported", "unshared", "erased"]
-    [exported, unshared, erased] = found
+    assert [each["kind"].value for each in found] == ["exported", "unshared", "disconnected", "erased"]
+    [exported, unshared, ended, erased] = found
     with rows.behind(site.app):
         assert db.session.scalars(select(Payment)).first() is None
     assert exported["account_ids"] == [1, 2]
     assert exported["facts"]["formats"] == ["csv"]
     assert exported["facts"]["rows"] > 0
     assert (exported["facts"]["first_day"], exported["facts"]["last_day"]) == ("2026-01-01", today)
-    assert unshared["account_ids"] == erased["account_ids"] == [1, 2, 3, 4]
-    assert erased["subject"] == "Jodi Walker"
-    assert of_kind(site, AuditKind.SHARED)[0]["account_ids"] == [1, 2, 3, 4]
+    assert ended["account_ids"] == erased["account_ids"] == [1, 2, 3, 4]
+    assert ended["subject"] == erased["subject"] == "Jodi Walker"
+    assert (unshared["account_ids"], unshared["facts"]) == ([1], {"how": "ended"})
+    [granted] = of_kind(site, AuditKind.SHARED)
+    assert granted["account_ids"] == [1, 2, 3, 4]
+    assert granted["facts"] == {"people": [], "team": True, "first_day": None, "last_day": None}
+
+
+def test_a_share_says_with_whom_and_until_when_and_its_end_is_recorded(site: ThreadSite, shared: Browser) -> None:
+    sign_in(site, SAM)
+    with rows.behind(site.app):
+        sam = members.require(SAM)
+    tomorrow = clock.now().date() + timedelta(days=1)
+    share(shared, accounts=[2], member=str(sam.id), since="2026-01-01", until=str(tomorrow))
+    granted = of_kind(site, AuditKind.SHARED)[-1]
+    assert (granted["account_ids"], granted["subject"], granted["subject_member_id"]) == ([2], "sam", sam.id)
+    assert granted["facts"] == {"people": ["sam"], "team": False, "first_day": "2026-01-01", "last_day": str(tomorrow)}
+    with rows.behind(site.app):
+        db.session.execute(db.update(AccountShare).where(AccountShare.until.is_not(None)).values(until=clock.now()))
+        db.session.commit()
+    rows.run_duties(site.app)
+    [ended] = of_kind(site, AuditKind.UNSHARED)
+    assert (ended["facts"], ended["subject"], ended["actor_text"]) == ({"how": "expired"}, "sam", "")
 
 
 def test_an_export_that_is_refused_is_not_recorded(site: ThreadSite, shared: Browser) -> None:
@@ -330,8 +349,7 @@ def test_no_amount_text_search_or_secret_is_in_any_event_or_line(
     bank.receive(MAIN, "7351.93")
     connect(robin, bank)
     imported(site)
-    robin.get("/connections/1/accounts")
-    robin.submit(action="/connections/1/share")
+    share(robin)
     sam = sign_in(site, SAM)
     with rows.behind(site.app):
         [paid] = [each for each in db.session.scalars(select(Payment)) if str(each.amount).startswith("7351.93")]

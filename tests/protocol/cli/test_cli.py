@@ -17,6 +17,7 @@ from bunqflask.models import (
     BunqSession,
     Connection,
     ConnectionState,
+    Consent,
     Installation,
     Invitation,
     Login,
@@ -118,10 +119,11 @@ def test_sync_says_why_a_connection_stopped_and_reads_the_others(site: ThreadSit
     assert told.exit_code == 1
     assert "Jodi Walker:\n  stopped: not_trusted bunq's answer carries a wrong signature\nWalker Studio" in told.output
     with site.app.app_context():
-        jodi = db.session.scalars(db.select(Connection).filter_by(display_name="Jodi Walker")).one()
+        query = db.select(Consent).join(Connection).where(Connection.display_name == "Jodi Walker")
+        jodi = db.session.scalars(query).one()
         jodi.error_kind, jodi.next_try_at, jodi.access_token_sealed = None, None, b"\x02k9" + bytes(40)
         db.session.commit()
-        number = jodi.id
+        number = jodi.connection_id
         db.session.remove()
     told = flask(site.app, "sync")
     assert told.exit_code == 1
@@ -140,7 +142,7 @@ def test_sync_by_hand_asks_bunq_at_once_after_a_failure(site: ThreadSite, bank: 
     bank.fault(call="GET monetary-account", fault="bad-signature")
     assert flask(site.app, "sync").exit_code == 1
     with site.app.app_context():
-        assert db.session.scalars(db.select(Connection.next_try_at)).one() is not None
+        assert db.session.scalars(db.select(Consent.next_try_at)).one() is not None
         db.session.remove()
     told = flask(site.app, "sync")
     assert told.exit_code == 0, told.output
@@ -281,9 +283,9 @@ def test_the_last_owner_cannot_be_removed_locked_or_demoted(app: Flask, argument
         (["add", "not-an-email", "--password-stdin"], PASSWORD, "is not an email address"),
         (["add", "sam@team.example", "--password-stdin"], PASSWORD, "has a login already"),
         (["add", "SAM@TEAM.EXAMPLE", "--password-stdin"], PASSWORD, "has a login already"),
-        (["add", "kim@team.example", "--password-stdin"], "short", "A password needs 10 to 200 characters"),
-        (["add", "kim@team.example", "--password-stdin"], "", "A password needs 10 to 200 characters"),
-        (["add", "kim@team.example", "--password-stdin"], "x" * 201, "A password needs 10 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin"], "short", "A password needs 12 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin"], "", "A password needs 12 to 200 characters"),
+        (["add", "kim@team.example", "--password-stdin"], "x" * 201, "A password needs 12 to 200 characters"),
         (["add", "kim@team.example", "--password-stdin", "--role", "guest"], PASSWORD, "A guest needs a last day"),
         (["invite", "not-an-email"], "", "is not an email address"),
         (["invite", "kim@team.example", "--role", "guest"], "", "A guest needs a last day"),

@@ -9,12 +9,12 @@ import pytest
 
 from bunqflask.bunq import resources
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConsentAttempt, MonetaryAccount
+from bunqflask.models import Connection, Consent, ConsentAttempt, MonetaryAccount
 from bunqflask.services.connections import accounts
 from tests.support import rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
-from tests.support.consents import connect, start
+from tests.support.consents import connect, share, start
 
 FRAGMENT = {"HX-Request": "true"}
 OVERRIDE, LONG = "\u202e", "n" * 500
@@ -49,7 +49,7 @@ def item(number: int, wrapper: str = "MonetaryAccountBank", **members: Any) -> d
 def show(site: ThreadSite, *items: dict[str, Any]) -> None:
     """Store these accounts for the connection, as one reading from bunq would."""
     with rows.behind(site.app):
-        stored = db.session.scalars(db.select(Connection)).unique().one()
+        stored = db.session.scalars(db.select(Consent)).one()
         found = [resources.MonetaryAccount.from_item(json.loads(json.dumps(each))) for each in items]
         accounts.store(stored, [each for each in found if each is not None])
         db.session.commit()
@@ -58,8 +58,7 @@ def show(site: ThreadSite, *items: dict[str, Any]) -> None:
 def every_page(site: ThreadSite, bank: Bank) -> Iterator[tuple[str, str]]:
     """Go to every page on which a bunq user, an account or a colleague is named."""
     robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
-    robin.get("/connections/1/accounts")
-    yield "shared", robin.submit(action="/share").html
+    yield "shared", share(robin).html
     for browser in (robin, sam):
         yield "home", browser.get("/").html
         yield "accounts", browser.get("/connections/1/accounts").html
@@ -160,7 +159,7 @@ def test_accounts_of_every_kind_and_condition_are_shown(site: ThreadSite, bank: 
     assert "Joint with J. Walker" not in page.text
     # 2, 5 and 8 are in euro, open and known; the blocked and the closed one are not counted.
     assert "−€162.40" in page.text
-    assert "No longer shared" in page.text, "the four that were there before"
+    assert "No longer updated" in page.text, "the four that were there before"
 
 
 @pytest.mark.sqlite_only
@@ -230,25 +229,25 @@ def test_when_bunq_gives_nothing_what_is_stored_stays_and_the_page_says_why(
 
 
 @pytest.mark.sqlite_only
-def test_a_press_on_refresh_reads_at_once_with_or_without_script_also_for_a_guest(site: ThreadSite, bank: Bank) -> None:
+def test_a_press_on_refresh_reads_at_once_and_is_not_for_a_guest(site: ThreadSite, bank: Bank) -> None:
     robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
     connect(robin, bank)
     path = f"/connections/{rows.connection(site.app).id}/accounts"
+    share(robin)
+    bank.forget_calls()
     robin.get(path)
-    robin.submit(action="/share")
-    for browser in (robin, sam):
-        bank.forget_calls()
-        browser.get(path)
-        if any(form.action.endswith("/sync") for form in browser.page.forms):
-            page = browser.submit(action="/sync")
-            assert page.url == site.url + path
-            assert bank.calls() == [], "the worker asks"
-            rows.run_duties(site.app)
-            assert len([call for call in bank.calls("GET") if call["path"].endswith("/monetary-account")]) == 1
-            assert "Updated just now" in browser.get(path).text
-    robin.get(path)
-    form = robin.page.form(action="/sync")[0]
+    page = robin.submit(action="/sync")
+    assert page.url == site.url + path
+    assert bank.calls() == [], "the worker asks"
+    rows.run_duties(site.app)
+    assert len([call for call in bank.calls("GET") if call["path"].endswith("/monetary-account")]) == 1
+    assert "Updated just now" in robin.get(path).text
+    form = robin.get(path).form(action="/sync")[0]
     fragment = robin.post(form.action, dict(form.fields), {**FRAGMENT, "Origin": site.url})
     assert fragment.html.lstrip().startswith("<section")
     assert "data-focus" in fragment.html
+    rows.age_accounts(site.app, timedelta(minutes=10))
+    page = sam.get(path)
+    assert not [form for form in page.forms if form.action.endswith("/sync")], "who reads a share cannot sync it"
+    assert "/sync" not in page.html, "nor does the page ask for it"
     assert rows.count(site.app, MonetaryAccount) == 4

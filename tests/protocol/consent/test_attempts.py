@@ -215,7 +215,7 @@ def test_a_bank_that_reads_only_forms_gets_the_token_request_as_one(site: Thread
 def test_a_bank_that_wants_an_installation_for_each_permission_gets_one(site: ThreadSite, bank: Bank) -> None:
     browser = sign_in(site, "robin@example.com")
     assert "Connected: Jodi Walker" in connect(browser, bank).text
-    assert rows.connection(site.app).installation_id is not None
+    assert rows.consent(site.app).installation_id is not None
     rows.age_accounts(site.app, timedelta(hours=1))
     bank.forget_calls()
     rows.run_duties(site.app)
@@ -287,3 +287,38 @@ def test_a_page_whose_attempt_expires_while_it_is_made_shows_that(
     after = robin.get(address, headers=MOVES_ON)
     assert "no longer valid" in after.text
     assert after.status == (286 if address.endswith("/status") else 200)
+
+
+def test_pressing_again_and_again_fills_nothing_and_the_newest_link_works(site: ThreadSite, bank: Bank) -> None:
+    robin, eve = sign_in(site, "robin@example.com"), sign_in(site, "eve@example.com")
+    theirs = start(eve).url
+    for _ in range(attempts.MOST_WAITING + attempts.MOST_ENDED + 15):
+        start(robin)
+    steps = [attempt.step for attempt in rows.attempts(site.app) if attempt.id != theirs.rpartition("/")[2]]
+    assert steps.count(AttemptStep.WAITING) == attempts.MOST_WAITING
+    assert steps.count(AttemptStep.CANCELLED) <= attempts.MOST_ENDED + 1
+    assert "Connect bunq" in eve.get(theirs).text, "another member's attempt is not touched"
+    assert "Connected: Jodi Walker" in connect(robin, bank).text
+
+
+def test_an_attempt_is_deleted_after_thirty_days_and_its_secrets_after_one(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    denied = bank.deny(ask(robin))
+    assert denied is not None
+    robin.get(denied)
+    start(robin)
+    rows.age_attempts(site.app, timedelta(minutes=11))
+    rows.run_duties(site.app)
+    assert [attempt.step for attempt in rows.attempts(site.app)] == ["connected", "denied", "expired"]
+    rows.age_attempts(site.app, timedelta(days=1))
+    rows.run_duties(site.app)
+    for attempt in rows.attempts(site.app):
+        assert (attempt.link_token_sealed, attempt.access_token_sealed, attempt.accounts) == (None, None, None)
+    rows.age_attempts(site.app, timedelta(days=28))
+    rows.run_duties(site.app)
+    assert len(rows.attempts(site.app)) == 3
+    rows.age_attempts(site.app, timedelta(days=2))
+    rows.run_duties(site.app)
+    assert rows.attempts(site.app) == []
+    assert "€4,118.00" in robin.get("/").text

@@ -460,20 +460,41 @@ def test_fifty_identical_callbacks_at_once_make_one_connection(gunicorn_app: Gun
     robin = sign_in(gunicorn_app, "robin@example.com")
     back = bank.approve(ask(robin))
     cookies = {each.name: each.value or "" for each in robin.session.cookies}
-    together, statuses = threading.Barrier(50), list[int]()
+    together, ends = threading.Barrier(50), list[str]()
 
     def press() -> None:
         together.wait()
-        statuses.append(requests.get(back, cookies=cookies, allow_redirects=False, timeout=60).status_code)
+        answer = requests.get(back, cookies=cookies, allow_redirects=False, timeout=60)
+        ends.append(urlsplit(answer.headers["Location"]).path.split("/")[1])
 
     threads = [threading.Thread(target=press) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(statuses) == [302] + [400] * 49
+    assert sorted(ends) == ["connect"] + ["oauth"] * 49
     assert len(bank.calls("POST", "token")) == 1
     assert rows.connection(behind).granted_user_id == JODI
     assert len(bank.state()["grants"]) == 1
     assert "Connected: Jodi Walker" in robin.get(f"/connect/{rows.attempts(behind)[0].id}").text
     let_go(behind)
+
+
+def test_no_address_that_stays_in_the_browser_holds_the_code_or_the_state(site: ThreadSite, bank: Bank) -> None:
+    robin, stranger = sign_in(site, "robin@example.com"), site.browser()
+    denied = bank.deny(ask(robin))
+    assert denied is not None
+    ends = [
+        (robin, denied, 403),
+        (robin, "/oauth/callback?state=forged&code=c", 400),
+        (stranger, "/oauth/callback?state=forged&error=access_denied", 400),
+        (robin, bank.approve(ask(robin)), 200),
+    ]
+    for browser, address, status in ends:
+        answer = browser.session.get(browser._absolute(address), allow_redirects=False, timeout=30)
+        assert answer.status_code == 303, address
+        assert re.fullmatch("(http://[^/]+)?/(oauth/result|connect/[0-9a-f]{32})", answer.headers["Location"]), address
+        page = browser.get(answer.headers["Location"])
+        assert page.status == status, address
+        assert not re.search("code=|state=|error=", page.url), page.url
+        assert browser.get(page.url).status == status, "loading it again shows it again"

@@ -12,7 +12,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.resources import MonetaryAccount
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
-from bunqflask.services.connections import access
+from bunqflask.services.connections import consents, lifecycle
 from bunqflask.services.gateway import abandoned_sessions, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
@@ -68,7 +68,7 @@ def list_accounts_while(meanwhile: Callable[[], object], bank: Bank, tokens: lis
     original = BunqClient.list_monetary_accounts
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(BunqClient, "list_monetary_accounts", list_accounts)
-        with sessions.of_connection(access.list_active()[0].id, RateLimiter(5)) as bunq:
+        with consents.session_for(rows.monetary_accounts()[0].id, RateLimiter(5)) as bunq:
             bunq.list_monetary_accounts()
 
 
@@ -108,8 +108,8 @@ def test_a_renewal_that_ends_in_the_same_moment_is_ended_too(site: ThreadSite, b
         # What a renewal does once it has locked the connection.
         renewed = sessions.new_session()
         renewed.token = "of the new permission"
-        db.session.get_one(BunqSession, connection.session_id).abandoned_at = clock.now()
-        connection.access_token, connection.session_id = "new", renewed.id
+        added = lifecycle.add_consent(connection, rows.owner().id, clock.now())
+        added.access_token, added.session_id = "new", renewed.id
         db.session.commit()
         pressed.join()
         db.session.remove()

@@ -267,3 +267,13 @@ def test_an_approval_in_this_browser_and_one_by_link_cannot_both_count(site: Thr
     assert late.status == 400
     assert "already been used" in late.text
     assert rows.count(site.app, Connection) == 1
+
+
+def test_a_result_is_shown_to_its_own_browser_alone(site: ThreadSite, bank: Bank) -> None:
+    phone = approve_on_phone(site, bank, link_of(sign_in(site, "robin@example.com")))
+    assert phone.page.url.endswith("/oauth/result")
+    assert "robin will confirm it was you" in phone.page.text
+    for other in (site.browser(), sign_in(site, "eve@example.com")):
+        answer = other.get("/oauth/result")
+        assert answer.status == 400
+        assert "robin" not in answer.text.lower()

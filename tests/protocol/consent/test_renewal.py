@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from bunqflask.models import BunqSession, Connection, ConnectionMember, MonetaryAccount
+from bunqflask.models import AccountHolder, BunqSession, Connection, MonetaryAccount
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, WALKER_STUDIO, Bank
@@ -21,7 +21,7 @@ def account_rows(site: ThreadSite) -> dict[int, tuple[int, bool]]:
     """Return row id and whether it is shared, by bunq's id."""
     with rows.behind(site.app):
         found = rows.monetary_accounts()
-        return {each.monetary_account_id: (each.id, each.is_shared) for each in found}
+        return {each.monetary_account_id: (each.id, each.is_covered) for each in found}
 
 
 def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[int] | None = None) -> Page:
@@ -38,26 +38,29 @@ def test_the_same_person_again_keeps_the_rows_and_shows_the_difference(site: Thr
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank, accounts=[MAIN, SECOND, CAR])
     before, rows_before = rows.connection(site.app), account_rows(site)
+    token_before = rows.consent(site.app).access_token_sealed
     bank.forget_calls()
     if way == "Connect bunq":
         page = connect(robin, bank, accounts=[MAIN, CAR, MEDICAL])
     else:
         page = renew(robin, bank, accounts=[MAIN, CAR, MEDICAL])
     assert "Reconnected: Jodi Walker" in page.text
-    assert "2 accounts unchanged, 1 new, 1 no longer shared. Nothing was duplicated." in page.text
-    assert "No longer shared" in page.text
+    assert "2 accounts unchanged, 1 new, 1 not in this permission. Nothing was duplicated." in page.text
+    assert account_rows(site)[SECOND][1], "the earlier permission covers it, as far as anybody knows"
+    rows.run_duties(site.app)
+    assert "No permission covers it any more, since" in robin.get("/").text, "bunq has ended the earlier one"
     after, rows_after = rows.connection(site.app), account_rows(site)
     assert after.id == before.id
-    assert after.access_token_sealed != before.access_token_sealed
+    assert rows.consent(site.app).access_token_sealed != token_before
     assert {key: rows_after[key][0] for key in rows_before} == {key: rows_before[key][0] for key in rows_before}
-    assert [key for key, (_id, is_shared) in rows_after.items() if is_shared] == [MAIN, CAR, MEDICAL]
+    assert [key for key, (_id, is_covered) in rows_after.items() if is_covered] == [MAIN, CAR, MEDICAL]
     rows.run_duties(site.app)
-    assert rows.permissions(site.app) == 2, "the old permission and its session are gone"
+    assert rows.permissions(site.app) == 2, "the earlier permission and its session are gone"
     assert rows.count(site.app, BunqSession) == 2
-    assert len(bank.calls("DELETE", "session")) == 1, "the old session is closed"
+    assert len(bank.calls("DELETE", "session")) == 1, "the earlier session is closed"
     assert "€4,118.00" in robin.get("/").text
     page = renew(robin, bank, accounts=[MAIN, SECOND, CAR])
-    assert "2 accounts unchanged, 1 new, 1 no longer shared." in page.text
+    assert "3 accounts unchanged, 1 not in this permission." in page.text, "a right that a consent gave stays"
     assert account_rows(site)[SECOND][0] == rows_before[SECOND][0], "what comes back is the same row"
 
 
@@ -92,12 +95,12 @@ def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site:
     assert statuses == [302, 302]
     for browser in (robin, sam):
         assert "€8,615.00" in browser.get("/").text
-        assert "Visible to 2 people" in browser.page.text
+        assert "Others can see 4 of 4 accounts" in browser.page.text
     assert rows.count(site.app, Connection) == 1
-    assert rows.count(site.app, ConnectionMember) == 2
+    assert rows.count(site.app, AccountHolder) == 8
     assert rows.count(site.app, MonetaryAccount) == 4
     rows.run_duties(site.app)
-    assert rows.permissions(site.app) == 2
+    assert rows.permissions(site.app) == 4, "each keeps a permission of their own"
 
 
 def test_a_second_member_who_consents_for_the_same_person_gains_access_to_that_connection(
@@ -111,20 +114,20 @@ def test_a_second_member_who_consents_for_the_same_person_gains_access_to_that_c
     assert rows.connection(site.app).id == stored.id
     for browser in (robin, sam):
         page = browser.get(f"/connections/{stored.id}/accounts")
-        assert "Visible to 2 people" in page.text
-        assert page.form(action="/share")
+        assert "Others can see 4 of 4 accounts" in page.text
+        assert page.link("Share accounts")
         assert browser.get(f"/connections/{stored.id}/disconnect").status == 200
 
 
 def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
-    before = rows.connection(site.app)
+    before = rows.consent(site.app)
     page = renew(robin, bank, person=WALKER_STUDIO)
     assert "Someone else approved" in page.text
-    assert "You asked Jodi Walker to renew, but Walker Studio B.V. approved. Nothing has changed yet." in page.text
+    assert "You asked Jodi Walker to renew, but Walker Studio B.V. approved. Nothing has changed here yet." in page.text
     assert "12,480" not in page.text
-    after = rows.connection(site.app)
+    after = rows.consent(site.app)
     assert (after.access_token_sealed, after.state) == (before.access_token_sealed, "active")
     assert "Walker Studio" not in robin.get("/").text.partition("Is this the right person")[2]
     robin.get(page.url)
@@ -150,7 +153,7 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
     assert "Jodi Walker needs to approve again" in page.text
     assert "Everything stored here is still readable." in page.text
     assert "€4,118.00" in page.text
-    assert rows.connection(site.app).access_token_sealed is None
+    assert rows.consent(site.app).access_token_sealed is None
     bank.forget_calls()
     rows.run_duties(site.app)
     assert bank.calls() == [], "a lost connection asks bunq for nothing"
@@ -168,7 +171,7 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
 def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: ThreadSite, bank: Bank, answers: str) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank, accounts=[MAIN, SECOND])
-    stored = rows.connection(site.app)
+    stored = rows.consent(site.app)
     target = ask(robin)
     rows.age_accounts(site.app, timedelta(hours=1))
     if answers == "with a refusal":
@@ -189,8 +192,55 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     rows.due_now(site.app)
     page = robin.get(page.url)
     assert "Reconnected" in page.text
-    now = rows.connection(site.app)
+    for _ in range(2):
+        rows.run_duties(site.app)
+        rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
+    assert rows.connection(site.app).state == "active"
+    now = rows.consent(site.app)
     assert now.state == "active"
     assert now.access_token_sealed is not None
     assert now.access_token_sealed != stored.access_token_sealed
-    assert [key for key, (_id, is_shared) in account_rows(site).items() if is_shared] == [MAIN]
+    assert [key for key, (_id, is_covered) in account_rows(site).items() if is_covered] == [MAIN]
+
+
+@pytest.mark.parametrize("ending", ["discarded", "cancelled", "expired", "refused by bunq"])
+def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_and_shows_the_result(
+    site: ThreadSite, bank: Bank, ending: str
+) -> None:
+    robin = sign_in(site, "robin@example.com")
+    connect(robin, bank)
+    robin.get("/connections/1/accounts")
+    robin.submit(action="/reconnect")
+    waiting = robin.page.url
+    if ending in ("discarded", "refused by bunq"):
+        # Jodi approves on a phone, and bunq ends the earlier permission with it.
+        link = next(part for part in robin.page.html.split('"') if "/c/" in part)
+        phone = site.browser()
+        phone.get(link)
+        target = phone.submit(button="Continue to bunq").leaves_for
+        assert target is not None
+        if ending == "refused by bunq":
+            bank.fault(call="GET monetary-account", fault="403-permission", times=1)
+        phone.get(bank.approve(target))
+        page = robin.get(waiting)
+    if ending == "discarded":
+        assert "IBAN ending in 1945" in page.text, "the question names what was approved"
+        assert "NL65" not in page.text.partition("What changes")[0]
+        page = robin.submit(button="No, discard")
+    elif ending == "cancelled":
+        page = robin.submit(button="Cancel")
+    elif ending == "expired":
+        rows.age_attempts(site.app, timedelta(minutes=11))
+        page = robin.get(waiting)
+    assert "Your earlier permission" in page.text
+    assert "still works" in page.text
+    bank.forget_calls()
+    for _ in range(2):
+        rows.run_duties(site.app)
+        rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
+    assert bank.calls("GET", "/monetary-account")
+    is_lost = ending in ("discarded", "refused by bunq")
+    assert rows.connection(site.app).state == ("lost" if is_lost else "active")
+    page = robin.get(waiting)
+    assert ("It doesn’t work any more." in page.text) is is_lost
+    assert ("Jodi Walker needs to approve again" in page.text) is is_lost

@@ -16,12 +16,13 @@ from bunqflask.services.connections import access
 from bunqflask.services.gateway import rate_limiter
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync, schedule
-from bunqflask.services.team import logins, throttle
+from bunqflask.services.team import throttle
 from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
+from tests.support.logins import log_in
 
 AHEAD = timedelta(hours=5)
 MAIN = 2083712
@@ -193,7 +194,7 @@ def test_a_permission_is_not_lost_because_our_own_session_seems_to_be_newer(
     bank.no_faults()
     rows.due_now(site.app)
     assert read(site)
-    assert rows.connection(site.app).error_kind is None
+    assert rows.consent(site.app).error_kind is None
 
 
 @pytest.mark.sqlite_only
@@ -215,7 +216,7 @@ def test_tries_to_log_in_are_neither_held_back_for_hours_nor_forgotten(
     sign_in(live_app, "robin@example.com")
 
     def try_in(password: str) -> None:
-        logins.log_in("robin@example.com", password, address="192.0.2.1", user_agent="")
+        log_in("robin@example.com", password)
 
     with live_app.app.app_context():
         set_clock(AHEAD)

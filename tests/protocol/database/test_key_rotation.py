@@ -13,7 +13,7 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import Base, db
-from bunqflask.models import BunqSession, Connection, Installation
+from bunqflask.models import BunqSession, Connection, Consent, Installation
 from bunqflask.services import key_rotation
 from bunqflask.services.connections import accounts
 from tests.support import consents
@@ -76,7 +76,7 @@ def test_after_a_rotation_the_old_key_can_go_and_everything_still_opens(connecte
 
 def test_a_rotation_that_meets_an_unreadable_secret_changes_nothing(connected: ThreadSite) -> None:
     with connected.app.app_context():
-        db.session.execute(db.update(Connection).values(access_token_sealed=b"\x02k1 broken"))
+        db.session.execute(db.update(Consent).values(access_token_sealed=b"\x02k1 broken"))
         db.session.commit()
         db.session.remove()
     before = sealed_values(connected.app)
@@ -84,7 +84,7 @@ def test_a_rotation_that_meets_an_unreadable_secret_changes_nothing(connected: T
     refused = both.test_cli_runner().invoke(args=["secrets", "rotate"])
     let_go(both)
     assert refused.exit_code == 1
-    assert "Nothing was changed: connection:access_token" in refused.output
+    assert "Nothing was changed: consent:access_token" in refused.output
     assert sealed_values(connected.app) == before
 
 

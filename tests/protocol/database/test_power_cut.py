@@ -8,7 +8,7 @@ import pytest
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation
+from bunqflask.models import BunqSession, Connection, Consent, ConsentAttempt, Installation
 from bunqflask.services.gateway import abandoned_sessions
 from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
@@ -51,7 +51,7 @@ def secrets_kept(site: ThreadSite) -> dict[str, int]:
         held = ConsentAttempt.access_token_sealed.is_not(None) | ConsentAttempt.session_id.is_not(None)
         held |= ConsentAttempt.installation_id.is_not(None)
         attempts = db.session.scalars(db.select(ConsentAttempt.step).where(held)).all()
-        with_token = db.select(Connection.id).where(Connection.access_token_sealed.is_not(None))
+        with_token = db.select(Consent.id).where(Consent.access_token_sealed.is_not(None))
         connected = len(db.session.scalars(with_token).all())
     found = {
         "attempts": len(attempts),

@@ -14,7 +14,7 @@ from bunqflask.bunq.errors import TransportFailed
 from bunqflask.config import Config
 from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.extensions import Base, db
-from bunqflask.models import BunqSession, Connection, Installation
+from bunqflask.models import BunqSession, Consent, Installation
 from bunqflask.services.consent import oauth
 from tests.support import consents
 from tests.support.apps import (
@@ -141,10 +141,10 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
     assert page.status == 200
     add_stored(app, secrets_seen)
     with app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        connection_id, session = connection.id, db.session.get(BunqSession, connection.session_id)
+        consent = db.session.scalars(db.select(Consent)).all()[-1]
+        connection_id, session = consent.connection_id, db.session.get(BunqSession, consent.session_id)
         values = {value for _, value in secrets_seen}
-        assert {connection.access_token, session.token if session else None} <= values
+        assert {consent.access_token, session.token if session else None} <= values
         db.session.remove()
 
     address = f"/connections/{connection_id}"
@@ -156,7 +156,7 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
         run_duties(app)
         browser.get(f"{address}/accounts")
         with app.app_context():
-            db.session.execute(db.update(Connection).values(next_try_at=None))
+            db.session.execute(db.update(Consent).values(next_try_at=None))
             db.session.commit()
         bank.no_faults()
     for path in ("/", "/settings", f"{address}/accounts", f"{address}/disconnect", "/nowhere", "/login"):
@@ -175,9 +175,9 @@ def test_a_full_run_leaves_no_secret_in_log_page_database_or_repr(
     browser.submit(action="/disconnect", data="keep")
     stored_after = dump(app, database_url)
     with app.app_context():
-        ended = db.session.get_one(Connection, connection_id)
-        assert ended.access_token_sealed is None
-        assert ended.session_id is None
+        for ended in db.session.scalars(db.select(Consent)):
+            assert ended.access_token_sealed is None
+            assert ended.session_id is None
         db.session.remove()
 
     assert secrets_seen.kinds() >= ALL_KINDS
@@ -216,7 +216,7 @@ def test_what_gunicorn_and_the_commands_write_holds_no_secret(
     browser.get("/connections/1/accounts")
     browser.submit(action="/sync")
     gunicorn_app.stop()
-    assert {"password", "code", "state", "stored Connection.access_token", "stored Installation.client_secret"} <= (
+    assert {"password", "code", "state", "stored Consent.access_token", "stored Installation.client_secret"} <= (
         secrets_seen.kinds()
     )
     assert secrets_seen.found_in(gunicorn_app.log) == []

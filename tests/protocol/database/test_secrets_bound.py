@@ -10,7 +10,7 @@ from bunqflask import clock
 from bunqflask.database.encryption import Encrypted, SecretUnreadable
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConsentAttempt, Installation, TeamMember
+from bunqflask.models import BunqSession, Connection, Consent, ConsentAttempt, Installation, TeamMember
 
 
 @pytest.fixture
@@ -28,8 +28,12 @@ def connection(number: int) -> Connection:
         granted_user_type="UserPerson",
         display_name=f"Person {number}",
         state_since=now,
-        consented_at=now,
     )
+
+
+def consent(connection_id: int, member_id: int) -> Consent:
+    now = clock.now()
+    return Consent(connection_id=connection_id, member_id=member_id, granted_at=now, state_since=now)
 
 
 def attempt(member_id: int) -> ConsentAttempt:
@@ -64,17 +68,19 @@ def swap(one: Encrypted, one_name: str, other: Encrypted, other_name: str) -> No
 def test_values_that_change_places_do_not_open() -> None:
     with transaction():
         robin = TeamMember(email="robin@example.com", name="R", password_hash="x", created_at=clock.now())
-        one, other, session = connection(1), connection(2), BunqSession(generation=0)
-        db.session.add_all([one, other, session, robin])
+        owner, session = connection(1), BunqSession(generation=0)
+        db.session.add_all([owner, session, robin])
+        db.session.flush()
+        one, other = consent(owner.id, robin.id), consent(owner.id, robin.id)
+        db.session.add_all([one, other])
         db.session.flush()
         tried = attempt(robin.id)
         tried.id = str(one.id)  # the same column name and key in another table
         db.session.add(tried)
         one.access_token, other.access_token, session.token, tried.access_token = "first", "second", "second", "second"
-        other.callback_token, one.callback_token = "second", "second"
+        owner.callback_token = "second"
     swap(one, "access_token", other, "access_token")
-    swap(one, "access_token", other, "callback_token")
-    swap(one, "access_token", one, "callback_token")
+    swap(one, "access_token", owner, "callback_token")
     swap(one, "access_token", session, "token")
     swap(one, "access_token", tried, "access_token")
 
@@ -101,7 +107,8 @@ def test_a_value_that_outlived_its_row_opens_in_no_later_one() -> None:
 @pytest.mark.usefixtures("context")
 def test_a_secret_cannot_be_set_before_the_row_has_its_key() -> None:
     for row, name in (
-        (connection(1), "access_token"),
+        (connection(1), "callback_token"),
+        (consent(1, 1), "access_token"),
         (BunqSession(generation=0), "token"),
         (Installation(environment="local", created_at=clock.now()), "private_key"),
     ):

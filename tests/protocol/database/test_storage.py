@@ -102,7 +102,6 @@ def test_amounts_are_stored_and_summed_exactly(app: Flask) -> None:
             display_name="x",
             state=ConnectionState.ACTIVE,
             state_since=now,
-            consented_at=now,
         )
         for number, amount in enumerate(amounts):
             owner.monetary_accounts.append(

@@ -16,7 +16,7 @@ from bunqflask import clock
 from bunqflask.database import transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import Connection, Event, EventKind, RateLimitWindow, TeamMember, TeamRole
+from bunqflask.models import AccountShare, Event, EventKind, RateLimitWindow, TeamMember, TeamRole
 from bunqflask.services.connections import overview
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.principal import OPERATOR
@@ -190,14 +190,12 @@ def test_who_reads_sees_one_state_and_who_writes_the_newest(context: Flask) -> N
     assert names() == ["robin", "sam"]
 
 
-def test_a_page_sees_one_state_while_a_connection_is_unshared(
+def test_a_page_sees_one_state_while_accounts_are_unshared(
     site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     robin, sam = sign_in(site, "robin@example.com"), sign_in(site, "sam@example.com")
     connect(robin, bank)
     rows.run_duties(site.app)
-    robin.get("/connections/1/accounts")
-    robin.submit(action="/share")
     original = overview.list_all
 
     def list_then_unshare(principal: object) -> object:
@@ -205,16 +203,15 @@ def test_a_page_sees_one_state_while_a_connection_is_unshared(
         with site.app.app_context():
             engine = db.engine
         with transactions.writing(), engine.begin() as elsewhere:
-            elsewhere.execute(db.update(Connection).values(shared_at=None))
+            elsewhere.execute(db.delete(AccountShare))
         return found
 
     for path in ("/payments", "/payments/export", "/"):
         with rows.behind(site.app):
-            db.session.execute(db.update(Connection).values(shared_at=clock.now()))
-            db.session.commit()
+            rows.share_all(rows.owner().id)
         monkeypatch.setattr(overview, "list_all", list_then_unshare)
         page = sam.get(path)
         monkeypatch.undo()
         assert (page.status, "Main" in page.text) == (200, True), path
-        assert rows.connection(site.app).shared_at is None
+        assert rows.count(site.app, AccountShare) == 0
         assert "Main" not in sam.get(path).text, path

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -111,8 +112,8 @@ def test_no_transaction_is_open_while_formats_are_written_and_all_show_one_state
     made = opened(make(robin, list(FORMATS)))
     assert len(looks) > len(FORMATS)
     assert all(looks)
-    listed = list(csv.DictReader(io.StringIO(made.read("payments.csv").decode("utf-8-sig"))))
-    lines = made.read("payments.jsonl").decode().splitlines()
+    listed = list(csv.DictReader(io.StringIO(made.read("payments-20250101-20251231.csv").decode("utf-8-sig"))))
+    lines = made.read("payments-20250101-20251231.jsonl").decode().splitlines()
     manifest = json.loads(made.read("manifest.json"))
     counted = sum(account["payments"] for account in manifest["accounts"])
     of_payments = [line for line in lines if json.loads(line).get("payment_id")]
@@ -143,7 +144,7 @@ def test_a_period_begins_and_ends_at_midnight_of_the_sites_zone(robin: Member) -
     expected, number = [str(found[1].payment_id), str(found[2].payment_id)], str(account.monetary_account_id)
     db.session.commit()
     made = opened(make(robin, ["csv", "qif"], period("2025-01-10", "2025-01-10"), account_ids=(2,)))
-    listed = csv.DictReader(io.StringIO(made.read("payments.csv").decode("utf-8-sig")))
+    listed = csv.DictReader(io.StringIO(made.read("payments-20250110-20250110.csv").decode("utf-8-sig")))
     assert [row["payment_id"] for row in listed] == expected
     assert (balances(made)[number]["opening"], balances(made)[number]["closing"]) == ("1.00", "3.00")
 
@@ -193,7 +194,7 @@ def test_an_account_erased_while_its_pack_is_written_leaves_no_pack(
 
     def erase_meanwhile(*arguments: Any) -> Any:
         manifest = write(*arguments)
-        disconnect(db.session.scalars(db.select(Connection.id)).one(), erase=True)
+        disconnect(robin, db.session.scalars(db.select(Connection.id)).one(), erase=True)
         return manifest
 
     monkeypatch.setattr(downloads, "write_pack", erase_meanwhile)
@@ -206,6 +207,84 @@ def test_a_pack_cannot_outlive_the_accounts_that_it_names(robin: Member) -> None
     opened(make(robin, ["csv", "qif"]))
     with pytest.raises(IntegrityError), transaction():
         db.session.execute(db.delete(MonetaryAccount).where(MonetaryAccount.id == 1))
+
+
+def in_order(account_id: int) -> list[Payment]:
+    query = db.select(Payment).where(Payment.account_id == account_id).order_by(Payment.id)
+    return list(db.session.scalars(query))
+
+
+def test_balances_at_a_border_follow_the_time_where_bunqs_ids_do_not(robin: Member) -> None:
+    account = db.session.get_one(MonetaryAccount, 2)
+    # Each payment is 1.00; of the middle three, bunq numbered the one before midnight last.
+    times = ("30T09:00:00", "31T23:00:00", "31T23:00:01", "31T22:59:59", "31T23:10:00")
+    for payment, at in zip(in_order(account.id), times, strict=True):
+        payment.created_at = datetime.fromisoformat(f"2025-01-{at}").replace(tzinfo=UTC)
+    number = str(account.monetary_account_id)
+    db.session.commit()
+    made = {}
+    for month, first, last in (("January", "2025-01-01", "2025-01-31"), ("February", "2025-02-01", "2025-02-28")):
+        row = balances(opened(make(robin, ["csv", "qif"], period(first, last), account_ids=(2,))))[number]
+        made[month] = [row[name] for name in ("opening", "closing", "payments", "verified")]
+    assert made == {"January": ["0.00", "2.00", "2", "yes"], "February": ["2.00", "5.00", "3", "yes"]}
+
+
+def test_a_gap_before_a_period_is_mentioned_and_leaves_it_verified(robin: Member) -> None:
+    account = db.session.get_one(MonetaryAccount, 2)
+    payments = in_order(account.id)
+    for month, payment in enumerate(payments, start=1):
+        payment.created_at = datetime(2025, month, 10, tzinfo=UTC)
+    state = db.session.get_one(AccountSync, account.id)
+    state.discrepancies = (Discrepancy(payments[1].id, Decimal(1)),)
+    number = str(account.monetary_account_id)
+    db.session.commit()
+    told = {}
+    for place in ("01", "02", "03"):
+        made = opened(make(robin, ["csv", "qif"], period(f"2025-{place}-01", f"2025-{place}-28"), account_ids=(2,)))
+        row = balances(made)[number]
+        told[place] = (row["verified"], row["notice"][:30], "NOT-VERIFIED.txt" in made.namelist())
+    assert told == {
+        "01": ("yes", "", False),
+        "02": ("no", "NOT VERIFIED COMPLETE. Amounts", True),
+        "03": ("yes", "This period adds up. Before it", False),
+    }
+
+
+def test_a_transfer_to_an_account_that_is_not_exported_is_an_own_transfer(robin: Member) -> None:
+    own = db.session.get_one(MonetaryAccount, 1).iban
+    first, second, *_ = in_order(2)
+    first.counterparty_iban = own
+    marked, other = first.payment_id, second.payment_id
+    db.session.commit()
+    made = csv.DictReader(io.StringIO(content(make(robin, ["csv"], account_ids=(2,))).decode("utf-8-sig")))
+    found = {int(row["payment_id"]): row["own_transfer"] for row in made}
+    assert (found[marked], found[other]) == ("yes", "no")
+    made_of_ledger = opened(make(robin, ["hledger"], account_ids=(2,)))
+    assert b"assets:bunq:transfers  -1.00 EUR" in made_of_ledger.read("payments-20250101-20251231.journal")
+
+
+def test_files_are_called_by_account_and_period(robin: Member) -> None:
+    name = "NL[0-9A-Z]{16}-[0-9]+-20250101-20251231"
+    for formats, account_ids, only_files, expected in (
+        (["camt053"], (1,), False, rf"[A-Za-z-]*{name}\.xml"),
+        (["csv"], (), False, r"payments-20250101-20251231\.csv"),
+        (["csv-comma"], (), False, r"payments-comma-20250101-20251231\.csv"),
+        (["camt053", "mt940"], (1, 2), True, r"2-accounts-20250101-20251231-camt053-mt940\.zip"),
+        (["camt053", "mt940"], (1, 2), False, r"pack-2-accounts-20250101-20251231\.zip"),
+        (["hledger"], (1,), False, rf"[A-Za-z-]*{name}-hledger\.zip"),
+    ):
+        scope = repository.scope_of(robin)
+        made = downloads.make(
+            robin, scope, account_ids=account_ids, formats=formats, period=period(), only_files=only_files
+        )
+        made.file.close()
+        assert re.fullmatch(expected, made.name), made.name
+    state = db.session.get_one(AccountSync, 1)
+    state.discrepancies = (Discrepancy(in_order(1)[0].id, Decimal(1)),)
+    db.session.commit()
+    made = make(robin, ["qif"], account_ids=(1,))
+    made.file.close()
+    assert made.name.startswith("not-verified-"), "QIF has no other place for it"
 
 
 @pytest.mark.sqlite_only
@@ -245,8 +324,7 @@ def test_a_format_that_refuses_leaves_no_file_open(robin: Member, monkeypatch: p
 def test_what_another_member_exported_before_is_no_last_pack(robin: Member) -> None:
     opened(make(robin, ["csv", "qif"]))
     sam = members.add("sam@example.org", "Sam", "correct horse battery staple")
-    db.session.scalars(db.select(Connection)).one().shared_at = datetime.now(UTC)
-    db.session.commit()
+    rows.share_all(robin.id)
     made = opened(make(sam, ["csv", "qif"]))
     assert "There is no last pack to compare with." in made.read("changes.txt").decode()
     assert len(db.session.scalars(db.select(Pack)).all()) == 2

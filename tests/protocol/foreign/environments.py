@@ -15,6 +15,10 @@ import pytest
 
 PLACE = Path(__file__).parents[3] / ".venv" / "foreign"
 BUNQ_SDK = "bunq_sdk==1.28.0"
+# A program of 2021, with the generation of bunq's SDK that it was written for.
+BUNQEXPORT = ("bunqexport==0.0.3", "bunq_sdk==1.14.18", "pandas<4", "requests")
+# A client of 2017, which signs as bunq wanted it until 2020.
+BUNQ_OF_2017 = ("bunq==0.0.2", "requests", "cryptography")
 JS_CLIENT = "@bunq-community/bunq-js-client@1.1.2"
 INSTALL_WITHIN_S = 300
 
@@ -61,12 +65,27 @@ def _install_alone(place: Path, *commands: list[str]) -> None:
     stamp.touch()
 
 
-def python_of_bunq_sdk() -> str:
-    """Return the Python that has bunq's SDK, in an environment made at the first call."""
-    place = PLACE / f"bunq-sdk-{sys.version_info.major}.{sys.version_info.minor}"
-    pip = ["venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", BUNQ_SDK]
+def _python_with(name: str, *packages: str) -> str:
+    """Return a Python that has these packages, in an environment made at the first call."""
+    place = PLACE / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
+    pip = ["venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     _install(place, [sys.executable, "-m", "venv", "venv"], pip)
     return str(place / "venv" / "bin" / "python")
+
+
+def python_of_bunq_sdk() -> str:
+    """Return the Python that has bunq's SDK."""
+    return _python_with("bunq-sdk", BUNQ_SDK)
+
+
+def python_of_bunqexport() -> str:
+    """Return the Python that has bunqexport and an SDK of its time."""
+    return _python_with("bunqexport", *BUNQEXPORT)
+
+
+def python_of_bunq_of_2017() -> str:
+    """Return the Python that has the package `bunq`."""
+    return _python_with("bunq-of-2017", *BUNQ_OF_2017)
 
 
 def modules_of_js_client() -> tuple[str, str]:

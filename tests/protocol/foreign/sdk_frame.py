@@ -1,34 +1,25 @@
 """What the stories of bunq's Python SDK share. Runs in the SDK's environment, never in ours."""
 
 # mypy: ignore-errors
-# ruff: noqa: BLE001 - a step that fails must not end the story
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
-import traceback
 
 import requests
 from bunq.sdk.context.api_context import ApiContext
 from bunq.sdk.context.api_environment_type import ApiEnvironmentType
 from bunq.sdk.context.bunq_context import BunqContext
 from bunq.sdk.model.generated.object_ import AmountObject, PointerObject
+from frame import run_steps
 
 ENVIRONMENT = ApiEnvironmentType.SANDBOX
 SUGAR_DADDY = PointerObject("EMAIL", "sugardaddy@bunq.com")
 BRAVO = PointerObject("EMAIL", "bravo@bunq.com")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
-STEPS = []
 state = {}
-
-
-def step(function):
-    """Add a step to the story, in the order of the file."""
-    STEPS.append(function)
-    return function
 
 
 def eur(value):
@@ -68,12 +59,6 @@ def control(path, body):
 
 
 def main():
-    """Go through all steps, also after one that failed; print one JSON line per step."""
+    """Tell the story at the bank whose address is the first argument."""
     ENVIRONMENT._uri_base = sys.argv[1]
-    for each in STEPS:
-        try:
-            each()
-        except BaseException:
-            print(json.dumps({"step": each.__name__, "error": traceback.format_exc()[-3000:]}), flush=True)
-        else:
-            print(json.dumps({"step": each.__name__, "error": None}), flush=True)
+    run_steps()

@@ -18,7 +18,8 @@ from bunq.sdk.model.generated.object_ import (
     DraftPaymentEntryObject,
     PointerObject,
 )
-from sdk_frame import BRAVO, PNG, SUGAR_DADDY, account, control, eur, main, new_context, state, step, wait_until
+from frame import step
+from sdk_frame import BRAVO, PNG, SUGAR_DADDY, account, control, eur, main, new_context, state, wait_until
 
 
 def act_as(who):

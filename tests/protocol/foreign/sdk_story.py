@@ -26,20 +26,8 @@ from bunq.sdk.exception.unknown_api_error_exception import UnknownApiErrorExcept
 from bunq.sdk.http.api_client import ApiClient
 from bunq.sdk.model.generated import endpoint as bunq
 from bunq.sdk.model.generated.object_ import DraftPaymentEntryObject, PointerObject
-from sdk_frame import (
-    BRAVO,
-    ENVIRONMENT,
-    PNG,
-    SUGAR_DADDY,
-    account,
-    control,
-    eur,
-    main,
-    new_context,
-    state,
-    step,
-    wait_until,
-)
+from frame import step
+from sdk_frame import BRAVO, ENVIRONMENT, PNG, SUGAR_DADDY, account, control, eur, main, new_context, state, wait_until
 
 
 @step

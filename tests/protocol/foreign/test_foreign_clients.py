@@ -1,4 +1,6 @@
-"""bunq's own Python SDK and the community's JavaScript client, each telling its story at the simulated bank."""
+"""Clients that nobody here wrote, each telling its story at the simulated bank over HTTP: bunq's Python SDK in two
+generations, the community's JavaScript client, a program of 2021 and a client of 2017.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import serve
-from tests.protocol.sandbox.client import CAR, JODI, MAIN, App, key_of, new_user
+from tests.protocol.sandbox.client import CAR, COMPANY, JODI, MAIN, App, key_of, new_user
 from tests.protocol.sandbox.openapi import watch
 
 from . import environments
@@ -40,6 +42,17 @@ JS_STEPS = (
     *("installs_registers_and_opens_a_session", "lists_accounts", "pays_and_reads_payments"),
     *("prepares_and_cancels_drafts", "asks_for_money", "makes_a_payment_link", "lists_cards_and_events"),
     *("is_told_of_errors_in_bunqs_shape", "opens_an_oauth_session_of_its_own", "closes_its_session"),
+)
+
+
+EXPORT_STEPS = (
+    *("a_context_is_made_and_kept", "every_payment_of_every_account_is_read", "amounts_add_up_to_the_balances"),
+    *("balances_are_shown", "what_is_there_already_is_not_read_again"),
+)
+STEPS_OF_2017 = (
+    *("an_installation_and_a_device_are_made", "its_signature_is_refused"),
+    *("its_key_signs_a_body_as_bunq_wants_it_now", "users_accounts_and_payments_are_read"),
+    *("a_draft_that_needs_no_signature_is_made_changed_and_read", "a_payment_that_needs_a_signature_is_refused"),
 )
 
 
@@ -85,6 +98,28 @@ def js() -> Story:
     return story
 
 
+@pytest.fixture(scope="module")
+def export() -> Story:
+    """Let bunqexport tell its story once, about the company of a bank with a past."""
+    python = environments.python_of_bunqexport()
+    story = Story()
+    with serve(Settings(rate_limits="off", history=300)) as bank:
+        watch.over(bank.app)
+        story.tell(python, str(HERE / "export_story.py"), bank.api_url, key_of(bank, COMPANY))
+    return story
+
+
+@pytest.fixture(scope="module")
+def of_2017() -> Story:
+    """Let the client of 2017 tell its story once."""
+    python = environments.python_of_bunq_of_2017()
+    story = Story()
+    with serve(Settings(rate_limits="off")) as bank:
+        watch.over(bank.app)
+        story.tell(python, str(HERE / "story_of_2017.py"), bank.origin, key_of(bank, JODI))
+    return story
+
+
 @pytest.mark.parametrize("step", SDK_STEPS)
 def test_bunqs_python_sdk(sdk: Story, step: str) -> None:
     assert sdk.steps[step] is None, sdk.steps[step]
@@ -93,6 +128,21 @@ def test_bunqs_python_sdk(sdk: Story, step: str) -> None:
 @pytest.mark.parametrize("step", JS_STEPS)
 def test_javascript_client(js: Story, step: str) -> None:
     assert js.steps[step] is None, js.steps[step]
+
+
+@pytest.mark.parametrize("step", EXPORT_STEPS)
+def test_bunqexport(export: Story, step: str) -> None:
+    assert export.steps[step] is None, export.steps[step]
+
+
+@pytest.mark.parametrize("step", STEPS_OF_2017)
+def test_client_of_2017(of_2017: Story, step: str) -> None:
+    assert of_2017.steps[step] is None, of_2017.steps[step]
+
+
+def test_no_step_of_the_smaller_clients_goes_unseen(export: Story, of_2017: Story) -> None:
+    assert set(export.steps) == set(EXPORT_STEPS)
+    assert set(of_2017.steps) == set(STEPS_OF_2017)
 
 
 def test_no_step_of_the_sdk_goes_unseen(sdk: Story) -> None:
@@ -109,3 +159,7 @@ def test_answers_to_the_sdk_agree_with_the_openapi(sdk: Story) -> None:
 
 def test_answers_to_the_javascript_client_agree_with_the_openapi(js: Story) -> None:
     assert js.differences == []
+
+
+def test_answers_to_the_smaller_clients_agree_with_the_openapi(export: Story, of_2017: Story) -> None:
+    assert export.differences == of_2017.differences == []

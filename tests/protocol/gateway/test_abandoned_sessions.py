@@ -12,7 +12,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.database import leases
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Installation, MonetaryAccount
+from bunqflask.models import BunqSession, Connection, Consent, Installation, MonetaryAccount
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import rows
@@ -57,7 +57,7 @@ def test_killed_while_bunq_closes_the_session_nothing_is_left_behind(
         killed.wait()
     bank.no_faults()
 
-    assert rows.count(behind, Connection, access_token_sealed=None) == rows.count(behind, Connection)
+    assert rows.count(behind, Consent, access_token_sealed=None) == rows.count(behind, Consent)
     assert rows.count(behind, Connection) == (data == "keep")
     assert (rows.count(behind, MonetaryAccount) > 0) == (data == "keep")
     close_left_over(behind)
@@ -74,13 +74,13 @@ def test_what_was_left_is_closed_at_bunq_with_the_key_that_opened_it(site: Threa
     connect(sign_in(site, "robin@example.com"), bank)
     with site.app.app_context():
         with transaction():
-            connection = db.session.scalars(db.select(Connection)).one()
+            consent = db.session.scalars(db.select(Consent)).one()
             unused = Installation(environment="SANDBOX", is_current=False, created_at=clock.now())
             unused.redirect_uris = []
             db.session.add(unused)
             db.session.flush()
-            abandoned_sessions.abandon(connection.session_id, unused.id)
-            connection.session_id = None
+            abandoned_sessions.abandon(consent.session_id, unused.id)
+            consent.session_id = None
         db.session.remove()
     bank.forget_calls()
     for _ in range(2):
@@ -104,7 +104,7 @@ def test_the_session_of_a_permission_with_its_own_installation_is_closed_with_th
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     assert rows.count(site.app, Installation) == 2
-    its_own = rows.connection(site.app).installation_id
+    its_own = rows.consent(site.app).installation_id
     robin.get("/connections/1/disconnect")
     robin.submit(action="/disconnect", data="keep")
     bank.forget_calls()
@@ -121,7 +121,7 @@ def test_a_session_that_is_being_opened_is_left_for_the_next_time(site: ThreadSi
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
     with site.app.app_context():
-        session = db.session.get_one(BunqSession, rows.connection(site.app).session_id)
+        session = db.session.get_one(BunqSession, rows.consent(site.app).session_id)
         lease = leases.take(session)
         assert lease is not None
         db.session.remove()

@@ -4,11 +4,12 @@ import pytest
 
 from bunqflask.bunq import client, transport
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConsentAttempt, Payment
+from bunqflask.models import AccountSync, Consent, ConsentAttempt, Payment
 from bunqflask.sandbox.bank.faults import KINDS
 from bunqflask.services.connections import access
 from bunqflask.services.consent.disconnect import disconnect
 from bunqflask.services.sync import connection_sync
+from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -45,7 +46,7 @@ def try_again_now(site: ThreadSite) -> None:
     """Let the next look at the page be the next try, as after the wait that the page names."""
     with site.app.app_context():
         db.session.execute(db.update(ConsentAttempt).values(next_try_at=None))
-        db.session.execute(db.update(Connection).values(next_try_at=None))
+        db.session.execute(db.update(Consent).values(next_try_at=None))
         db.session.execute(db.update(AccountSync).values(next_try_at=None))
         db.session.commit()
         db.session.remove()
@@ -54,7 +55,7 @@ def try_again_now(site: ThreadSite) -> None:
 def forget_everything(site: ThreadSite) -> None:
     with site.app.app_context():
         for connection in access.list_active():
-            disconnect(connection.id, erase=True)
+            disconnect(rows.owner(connection.id), connection.id, erase=True)
         db.session.execute(db.delete(ConsentAttempt))
         db.session.commit()
         db.session.remove()

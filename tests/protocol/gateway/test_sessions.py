@@ -18,8 +18,8 @@ from bunqflask.bunq.resources import SessionAnswer
 from bunqflask.database import leases, transactions
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Installation, RateLimitWindow
-from bunqflask.services.connections import accounts
+from bunqflask.models import BunqSession, Connection, Consent, Installation, RateLimitWindow
+from bunqflask.services.connections import access, accounts
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
@@ -38,21 +38,21 @@ def connected(site: ThreadSite, bank: Bank) -> ThreadSite:
     return site
 
 
-def read(site: ThreadSite) -> Connection:
-    """Read the accounts now, whenever the next try was planned, and return the connection as it is then."""
+def read(site: ThreadSite) -> Consent:
+    """Read the accounts now, whenever the next try was planned, and return the consent as it is then."""
     with site.app.app_context():
-        connection: Connection = db.session.scalars(db.select(Connection)).one()
-        connection.next_try_at = None
+        consent: Consent = db.session.scalars(db.select(Consent)).one()
+        consent.next_try_at = None
         db.session.commit()
-        accounts.sync(connection, patience_s=5)
-        db.session.refresh(connection)
+        accounts.sync(access.by_id(consent.connection_id), patience_s=5)
+        db.session.refresh(consent)
         db.session.expunge_all()
-    return connection
+    return consent
 
 
 def session_of(site: ThreadSite) -> BunqSession:
     with site.app.app_context():
-        session_id = db.session.scalars(db.select(Connection.session_id)).one()
+        session_id = db.session.scalars(db.select(Consent.session_id)).one()
         found: BunqSession = db.session.get_one(BunqSession, session_id)
         db.session.expunge_all()
     return found
@@ -83,7 +83,7 @@ NEED_A_SESSION = """
 import sys, threading
 from bunqflask import create_app
 from bunqflask.extensions import db
-from bunqflask.models import Connection
+from bunqflask.models import Consent
 from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 
@@ -92,10 +92,10 @@ ready = threading.Barrier(4)
 
 def work():
     with app.app_context():
-        connection_id = db.session.scalars(db.select(Connection.id)).one()
+        consent_id = db.session.scalars(db.select(Consent.id)).one()
         db.session.rollback()
         ready.wait()
-        with sessions.of_connection(connection_id, RateLimiter(30)) as bunq:
+        with sessions.of_consent(consent_id, RateLimiter(30)) as bunq:
             results.append(len(bunq.list_monetary_accounts()))
         db.session.remove()
 
@@ -137,7 +137,7 @@ def test_eight_threads_of_two_processes_open_one_session(connected: ThreadSite, 
 def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: ThreadSite, bank: Bank) -> None:
     bank.advance(WEEK_S + 1)
     with connected.app.app_context():
-        connection_id = db.session.scalars(db.select(Connection.id)).one()
+        consent_id = db.session.scalars(db.select(Consent.id)).one()
         db.session.remove()
     generation = session_of(connected).generation
     ready, failed = threading.Barrier(8), []
@@ -145,7 +145,7 @@ def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: Thread
     def work() -> None:
         with connected.app.app_context():
             try:
-                credentials = sessions._credentials_of(connection_id)
+                credentials = sessions.credentials_of(consent_id)
                 db.session.rollback()
                 ready.wait(10)
                 sessions.ensure_open(credentials, RateLimiter(30), dead=generation)
@@ -167,12 +167,10 @@ def test_eight_threads_that_saw_the_same_dead_session_open_one(connected: Thread
 HOLD_THE_LEASE = """
 import sys
 from bunqflask import create_app
-from bunqflask.extensions import db
-from bunqflask.models import Connection
-from bunqflask.services.connections import accounts
+from bunqflask.services.connections import access, accounts
 
 with create_app().app_context():
-    connection = db.session.scalars(db.select(Connection)).one()
+    [connection] = access.list_active()
     print("ready", flush=True)
     accounts.sync(connection, patience_s=30)
 """
@@ -193,7 +191,7 @@ def test_a_worker_killed_while_it_opens_a_session_holds_nobody_up_for_long(conne
     assert left.lease_until is not None
     assert timedelta(0) < left.lease_until - clock.now() < leases.LEASE
     with connected.app.app_context():  # another worker, which has no time to wait, is told so and opens nothing
-        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        credentials = sessions.credentials_of(db.session.scalars(db.select(Connection.id)).one())
         with pytest.raises(CallNotAllowedYet):
             sessions.ensure_open(credentials, RateLimiter(0))
         db.session.remove()
@@ -270,11 +268,11 @@ def test_a_session_that_bunq_did_not_sign_is_not_stored(connected: ThreadSite, b
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize("fault", ["bad-signature", "missing-signature"])
 def test_accounts_that_bunq_did_not_sign_are_not_stored(connected: ThreadSite, bank: Bank, fault: str) -> None:
-    before = read(connected).accounts_synced_at
+    read(connected)
+    before = rows.connection(connected.app).accounts_synced_at
     bank.fault(call="GET monetary-account", fault=fault)
-    connection = read(connected)
-    assert connection.error_kind == "not_trusted"
-    assert connection.accounts_synced_at == before
+    assert read(connected).error_kind == "not_trusted"
+    assert rows.connection(connected.app).accounts_synced_at == before
 
 
 def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, app: Flask, bank: Bank) -> None:
@@ -291,7 +289,7 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
     assert page.status == 200
     assert browser.submit(action="/sync").status == 200
     with app.app_context():
-        accounts.sync(db.session.get_one(Connection, 1), patience_s=5)
+        accounts.sync(access.by_id(1), patience_s=5)
         db.session.remove()
     assert (listed(bank), opened(bank)) == (1, 0)
 
@@ -340,10 +338,10 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
     bank.revoke(JODI)
     free_the_limit()
     with live_app.app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        accounts.sync(connection, patience_s=1)
-        assert (connection.state, connection.error_kind) == ("active", "checking")
-        assert connection.next_try_at is not None
+        accounts.sync(access.by_id(1), patience_s=1)
+        consent = db.session.scalars(db.select(Consent)).one()
+        assert (consent.state, consent.error_kind) == ("active", "checking")
+        assert consent.next_try_at is not None
         db.session.remove()
     assert opened(bank, 400) == 1
     free_the_limit()
@@ -364,8 +362,8 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
     assert operator.invoke(args=["setup", "--new-installation"]).exit_code == 0
     assert operator.invoke(args=["status"]).exit_code == 0
     with connected.app.app_context():
-        connection = db.session.scalars(db.select(Connection)).one()
-        assert (connection.error_kind, connection.next_try_at) == (None, None)
+        consent = db.session.scalars(db.select(Consent)).one()
+        assert (consent.error_kind, consent.next_try_at) == (None, None)
         ours = db.session.scalars(db.select(Installation.id).filter_by(is_current=True)).one()
         db.session.remove()
     bank.forget_calls()
@@ -443,7 +441,7 @@ def test_a_token_for_a_session_that_was_abandoned_meanwhile_is_not_stored_and_cl
     session = session_of(connected)
     while_bunq_answers(monkeypatch, lambda: set_session(connected, abandoned_at=clock.now()))
     with connected.app.app_context():
-        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        credentials = sessions.credentials_of(db.session.scalars(db.select(Connection.id)).one())
         with pytest.raises(sessions.SessionGone):
             sessions.ensure_open(credentials, RateLimiter(5))
         db.session.remove()
@@ -460,7 +458,7 @@ def test_a_token_that_comes_after_another_worker_took_over_is_closed_at_bunq(
     set_session(connected, token_sealed=None)
     while_bunq_answers(monkeypatch, lambda: set_session(connected, lease_holder="another worker"))
     with connected.app.app_context():
-        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        credentials = sessions.credentials_of(db.session.scalars(db.select(Connection.id)).one())
         with pytest.raises(CallNotAllowedYet):
             sessions.ensure_open(credentials, RateLimiter(0.1))
         db.session.remove()
@@ -480,7 +478,7 @@ def test_a_token_that_cannot_be_stored_is_closed_at_bunq_and_the_lease_given_bac
 
     monkeypatch.setattr(sessions, "_store", refuse)
     with connected.app.app_context():
-        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        credentials = sessions.credentials_of(db.session.scalars(db.select(Connection.id)).one())
         with pytest.raises(OperationalError):
             sessions.ensure_open(credentials, RateLimiter(5))
         db.session.remove()
@@ -496,7 +494,7 @@ def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop
     later = clock.now() + timedelta(seconds=WEEK_S + 1)
     while_bunq_answers(monkeypatch, lambda: monkeypatch.setattr(clock, "now", lambda: later))
     with connected.app.app_context():
-        credentials = sessions._credentials_of(db.session.scalars(db.select(Connection.id)).one())
+        credentials = sessions.credentials_of(db.session.scalars(db.select(Connection.id)).one())
         sessions.ensure_open(credentials, RateLimiter(5))
         db.session.remove()
     assert opened(bank) == 1

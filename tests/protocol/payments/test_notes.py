@@ -18,7 +18,7 @@ from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
-from tests.support.consents import connect
+from tests.support.consents import connect, share
 
 MAIN, CAR = 2083712, 2083719
 A = f"/user/{JODI}/monetary-account/{MAIN}"
@@ -209,12 +209,11 @@ def test_only_what_a_payment_names_is_fetched_and_only_for_who_sees_the_payment(
     assert sam.get(paid.part, HTMX).status == 204
     assert bank.calls() == []
 
-    robin.get(f"/connections/{rows.connection(site.app).id}/accounts")
-    robin.submit(button="Share with the team")
+    share(robin)
     assert sam.get(f"{paid.page}/attachments/{found}").status == 200
     assert "File" in sam.get(paid.page).text
-    robin.get(f"/connections/{rows.connection(site.app).id}/accounts")
-    robin.submit(button="Stop sharing")
+    while any(form.action.endswith("/end") for form in robin.get("/connections/1/sharing").forms):
+        robin.submit(button="Stop sharing")
     assert sam.get(f"{paid.page}/attachments/{found}").status == 404
 
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionMember, MonetaryAccount, Payment
+from bunqflask.models import Connection, MonetaryAccount, Payment
 from bunqflask.services.payments import local_days, repository
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
 from bunqflask.services.payments.search import Cursor, Search
 from bunqflask.services.team import members
 from bunqflask.web.payments import presenters
-from tests.support import consents, history
+from tests.support import consents, history, rows
 from tests.support.history import Paid
 
 BEGUN = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -35,11 +35,9 @@ def add_connection(member_id: int) -> list[MonetaryAccount]:
         granted_user_type="UserCompany",
         display_name="Walker Studio B.V.",
         state_since=now,
-        consented_at=now,
     )
     db.session.add(other)
     db.session.flush()
-    db.session.add(ConnectionMember(connection_id=other.id, member_id=member_id, since=now))
     [like, *_rest] = db.session.scalars(db.select(MonetaryAccount)).all()
     added = []
     for number in (1, 2):
@@ -48,6 +46,7 @@ def add_connection(member_id: int) -> list[MonetaryAccount]:
         added.append(MonetaryAccount(**copied))
     db.session.add_all(added)
     db.session.flush()
+    rows.hold(other.id, member_id)
     return added
 
 

@@ -9,19 +9,18 @@ import pytest
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import (
+    AccountShare,
     AccountSync,
     Connection,
-    ConnectionMember,
     ConnectionState,
     CoveredRange,
     Payment,
     RateLimitWindow,
 )
 from bunqflask.models.payments import row_id
-from bunqflask.services.connections import access
 from bunqflask.services.payments import local_days
 from bunqflask.services.team import members
-from tests.support import consents, history
+from tests.support import consents, history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -138,15 +137,14 @@ def test_a_guest_reads_while_it_is_shared(site: ThreadSite, robin: Browser) -> N
     with site.app.app_context():
         owner = members.find("robin@example.org")
         assert owner is not None
-        access.share(owner, 1)
+        rows.share_all(owner.id)
         db.session.remove()
     for address in routes(payment)[:4]:
         assert sam.get(address).status == 200, address
     assert names(sam.get("/payments")) == ["Bakkerij De Korenaar"]
     with site.app.app_context():
-        owner = members.find("robin@example.org")
-        assert owner is not None
-        access.unshare(owner, 1)
+        db.session.execute(db.delete(AccountShare))
+        db.session.commit()
         db.session.remove()
     assert sam.get(ACCOUNT).status == 404
     assert names(sam.get("/payments")) == []
@@ -575,11 +573,10 @@ def _second_connection() -> int:
         granted_user_type="UserPerson",
         display_name="Sam Okafor",
         state_since=now,
-        consented_at=now,
     )
     db.session.add(other)
     db.session.flush()
-    db.session.add(ConnectionMember(connection_id=other.id, member_id=owner.id, since=now))
+    rows.hold(other.id, owner.id)
     db.session.commit()
     return other.id
 

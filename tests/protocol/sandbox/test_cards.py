@@ -72,7 +72,7 @@ def test_names_for_cards_are_the_holders_own(bank: Served) -> None:
     "wrong",
     [
         wanted(name_on_card="Somebody Else"),
-        wanted(second_line="x" * 18),
+        wanted(second_line="x" * 22),
         wanted(product_type="GOLD"),
         wanted(type="VISA"),
         wanted(alias={"type": "IBAN", "value": "NL00", "name": "x"}),
@@ -117,10 +117,15 @@ def test_what_is_said_with_an_order_is_read_again(bank: Served) -> None:
     ]
     more = {"preferred_name_on_card": "Walker J.", "monetary_account_id_fallback": SECOND}
     card = ordered(client, pin_code_assignment=pins, **more)
-    assert card["pin_code_assignment"] == [
+    assigned = card["pin_code_assignment"]
+    made = {"id", "created", "updated"}
+    assert [{name: each[name] for name in each.keys() - made} for each in assigned] == [
         {"type": "PRIMARY", "routing_type": "AUTO", "monetary_account_id": MAIN, "status": "ACTIVE"},
         {"type": "SECONDARY", "routing_type": "MANUAL", "monetary_account_id": SECOND, "status": "ACTIVE"},
     ]
+    # A client that runs at bunq deletes these members from each entry, and fails where one is missing.
+    assert all(made < each.keys() for each in assigned)
+    assert len({each["id"] for each in assigned}) == 2
     assert {name: card[name] for name in more} == more
     event = client.get(f"/user/{JODI}/event")[0]["Event"]
     assert (event["action"], event["object"]["CardDebit"]["id"]) == ("CREATE", card["id"])
@@ -250,3 +255,37 @@ def test_app_may_manage_cards_of_its_user(bank: Served) -> None:
     card = ordered(app)
     assert app.ok("PUT", f"/user/{app.user_id}/card/{card['id']}", {"status": "ACTIVE"})
     assert session_of(bank, JODI).one(f"{CARDS}/{card['id']}", "Card")["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("product", ["MASTERCARD_METAL", "MASTERCARD_TRANSLINK", "MASTERCARD_CREDIT_PREPAID"])
+def test_products_that_a_client_of_today_names_are_known(bank: Served, product: str) -> None:
+    assert ordered(session_of(bank, JODI), product_type=product)["product_type"] == product
+
+
+def test_second_line_may_be_longer_than_documented_and_the_log_says_so(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    assert ordered(client, second_line="twenty characters ok")["second_line"] == "twenty characters ok"
+    verdicts = control(bank, "GET", "/calls")["calls"][-1]["verdicts"]
+    assert verdicts["members"] == "second_line is longer than 17 characters"
+    assert client.refused("POST", f"/user/{JODI}/card-debit", wanted(second_line="x" * 22))[0] == 400
+
+
+@pytest.mark.bank(second_line_enforced=True)
+def test_switch_holds_the_second_line_to_what_is_documented(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    assert ordered(client, second_line="x" * 17)["second_line"] == "x" * 17
+    status, text = client.refused("POST", f"/user/{JODI}/card-debit", wanted(second_line="x" * 18))
+    assert (status, "at most 17 characters" in text) == (400, True)
+
+
+@pytest.mark.bank(card_wrapper="typed")
+def test_switch_lists_cards_under_the_kind_of_card(bank: Served) -> None:
+    client = session_of(bank, JODI)
+    debit = ordered(client)
+    (item,) = client.ok("POST", f"/user/{JODI}/card-credit", wanted(product_type="MASTERCARD_CREDIT_PREPAID"))
+    assert [{name: each[name]["id"] for name in each} for each in client.get(CARDS)] == [
+        {"CardCredit": item["CardCredit"]["id"]},
+        {"CardDebit": debit["id"]},
+    ]
+    assert client.one(f"{CARDS}/{debit['id']}", "CardDebit") == debit
+    assert list(client.ok("PUT", f"{CARDS}/{debit['id']}", {"status": "ACTIVE"})[0]) == ["CardDebit"]

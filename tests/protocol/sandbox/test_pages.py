@@ -204,7 +204,7 @@ def test_other_sites_cannot_send_the_forms(bank: Served, path: str) -> None:
 def test_consent_page_offers_faults_where_the_panel_is_open(bank: Served) -> None:
     app = App(new_user(bank))
     assert "Make the simulated bank misbehave" in requests.get(app.authorize_url(), timeout=5).text
-    stranger = requests.get(app.authorize_url(), headers={"Host": "bank.example"}, timeout=5)
+    stranger = requests.get(app.authorize_url(), headers={"Host": "192.0.2.7"}, timeout=5)
     assert stranger.status_code == 200
     assert "Make the simulated bank misbehave" not in stranger.text
 

@@ -36,9 +36,9 @@ def asked(value: str, who: dict[str, str], **more: Any) -> dict[str, Any]:
     return {"amount_inquired": amount, "counterparty_alias": who, "description": "gift", "allow_bunqme": False, **more}
 
 
-def wait_until(check: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself, five seconds at most."""
-    deadline = monotonic() + 5
+def wait_until(check: Callable[[], bool], *, seconds: int = 5) -> None:
+    """Wait for something that happens by itself, so many seconds at most."""
+    deadline = monotonic() + seconds
     while not check():
         assert monotonic() < deadline
         sleep(0.05)

@@ -13,7 +13,7 @@ from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.sync.payment_sync import Progress
-from tests.support import history
+from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ROBIN, connect
@@ -96,7 +96,7 @@ def stored() -> dict[int, str]:
 def at_the_bank() -> dict[int, str]:
     """The description of every payment as the bank lists it, asked for apart from the import under test."""
     found: dict[int, str] = {}
-    with sessions.of_connection(access.list_active()[0].id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         page = bunq.list_payments(MAIN)
         while True:
             found |= {payment.payment_id: payment.description for payment in page.payments}

@@ -15,6 +15,7 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AccountSync,
     Connection,
+    Consent,
     ErrorKind,
     Event,
     MonetaryAccount,
@@ -82,7 +83,7 @@ def in_background(work: Callable[[], None]) -> Iterator[threading.Thread]:
 
 def ids_of(site: ThreadSite) -> dict[str, set[int | None]]:
     """The ids of what belongs to connections; ids that are used again would lead an old worker to a new row."""
-    columns = {"connection": Connection.id, "account": MonetaryAccount.id, "session": Connection.session_id}
+    columns = {"connection": Connection.id, "account": MonetaryAccount.id, "session": Consent.session_id}
     with rows.behind(site.app):
         return {name: set(db.session.scalars(db.select(column))) for name, column in columns.items()}
 
@@ -113,7 +114,7 @@ def test_nothing_of_an_erased_connection_reaches_the_next_one(
     assert all(after.values())
     assert {name: after[name] & before[name] for name in before} == {name: set() for name in before}
     with rows.behind(site.app):
-        assert all(each.error_kind is None for each in db.session.scalars(db.select(Connection)))
+        assert all(each.error_kind is None for each in db.session.scalars(db.select(Consent)))
     run_duties(site.app)
     with rows.behind(site.app):
         named = set(db.session.scalars(db.select(PaymentRaw.data["monetary_account_id"].as_integer())))

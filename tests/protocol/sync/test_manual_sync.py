@@ -116,7 +116,7 @@ def test_import_again_lists_the_whole_history_again_and_goes_on_after_an_interru
 def test_a_connection_that_has_ended_is_not_synced(site: ThreadSite, bank: Bank, robin: Browser) -> None:
     with rows.behind(site.app):
         member = db.session.scalars(db.select(TeamMember)).one()
-        disconnect(1, erase=False)
+        disconnect(member, 1, erase=False)
         connection_sync.request(member, 1)
         assert db.session.scalars(db.select(Connection.sync_requested_at)).one() is None
     bank.forget_calls()

@@ -13,6 +13,7 @@ from bunqflask.models import (
     AccountSync,
     Connection,
     ConnectionState,
+    Consent,
     CoveredRange,
     Discrepancy,
     ErrorKind,
@@ -130,7 +131,7 @@ STATES: list[tuple[SyncState, dict[str, Any], dict[str, Any], dict[str, Any]]] =
     (SyncState.UP_TO_DATE, {"lease_holder": "x", "lease_until": -A_SHORT_WHILE}, {}, {}),
     (SyncState.STOPPED, {}, {"state": ConnectionState.LOST}, {}),
     (SyncState.STOPPED, {}, {"state": ConnectionState.DISCONNECTED}, {}),
-    (SyncState.STOPPED, {"discrepancies": (Discrepancy(1, Decimal(1)),)}, {}, {"is_shared": False}),
+    (SyncState.STOPPED, {"discrepancies": (Discrepancy(1, Decimal(1)),)}, {}, {"uncovered_since": A_SHORT_WHILE}),
     (SyncState.NOT_LISTED, {"error_kind": ErrorKind.NOT_LISTED}, {}, {}),
     (SyncState.INCOMPLETE, {"covered": (CoveredRange(9, 4, False),)}, {}, {}),
     (SyncState.INCOMPLETE, {"synced_at": None}, {}, {}),
@@ -153,10 +154,18 @@ STATES: list[tuple[SyncState, dict[str, Any], dict[str, Any], dict[str, Any]]] =
 ]
 
 
+def _by_model(changes: list[dict[str, Any]]) -> list[tuple[Any, dict[str, Any]]]:
+    """Return which columns of which rows to change; errors of a connection are those of its consent."""
+    of_sync, of_connection, of_account = changes
+    own = {name: value for name, value in of_connection.items() if name != "error_kind"}
+    of_consent = {name: value for name, value in of_connection.items() if name == "error_kind"}
+    return [(AccountSync, of_sync), (Connection, own), (Consent, of_consent), (MonetaryAccount, of_account)]
+
+
 def test_each_state_has_its_reason(synced: ThreadSite) -> None:
     for number, (expected, *changes) in enumerate(STATES):
         with rows.behind(synced.app):
-            for model, values in zip((AccountSync, Connection, MonetaryAccount), changes, strict=True):
+            for model, values in _by_model(changes):
                 at = {
                     name: clock.now() + value if isinstance(value, timedelta) else value
                     for name, value in values.items()
@@ -180,8 +189,8 @@ def test_an_account_that_was_never_synced_is_incomplete(site: ThreadSite, bank: 
         None,
     )
     with rows.behind(site.app):
-        db.session.execute(update(Connection).values(error_kind=ErrorKind.UNAVAILABLE))
-        assert of_main().error_kind == ErrorKind.UNAVAILABLE, "its connection's error is its own"
+        db.session.execute(update(Consent).values(error_kind=ErrorKind.UNAVAILABLE))
+        assert of_main().error_kind == ErrorKind.UNAVAILABLE, "its consent's error is its own"
 
 
 def test_a_rise_of_the_balance_is_seen_on_the_page(synced: ThreadSite, bank: Bank) -> None:

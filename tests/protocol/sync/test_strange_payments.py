@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.services.connections import access
@@ -132,7 +133,7 @@ def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
 ) -> None:
     connect(odd_site, bunq)
     with odd_site.app.app_context():
-        db.session.execute(db.update(MonetaryAccount).values(is_shared=False))
+        db.session.execute(db.update(MonetaryAccount).values(uncovered_since=clock.now()))
         connection = access.list_active()[0]
         assert not schedule.is_due(connection)
         assert connection.accounts_synced_at is not None

@@ -1,6 +1,8 @@
 """bunq's callbacks: set beside others' and taken away again; a hint that wakes us, never data."""
 
+import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -104,7 +106,7 @@ def test_a_callback_with_a_signature_must_carry_bunqs(site: ThreadSite, bank: Ba
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
-        token = db.session.get_one(BunqSession, access.list_active()[0].session_id).token
+        token = db.session.get_one(BunqSession, rows.consent(site.app).session_id).token
         db.session.remove()
     # Any answer of the bank will do: bytes that its key for our installation has signed.
     signed = requests.get(bank.api_url + "user", headers={"X-Bunq-Client-Authentication": token}, timeout=10)
@@ -151,7 +153,7 @@ def test_callbacks_of_others_stay_and_ours_are_gone_after_a_disconnect(site: Thr
         connection = access.list_active()[0]
         ours = f"{site.url}/bunq/hook/{connection.callback_token}"
         assert {each["notification_target"] for each in _listed(connection)} == {theirs["notification_target"], ours}
-        disconnect(connection.id, erase=False)
+        disconnect(rows.owner(), connection.id, erase=False)
         db.session.remove()
     connect(browser, bank)
     with site.app.app_context():
@@ -211,12 +213,12 @@ def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank
 
 
 def _listed(connection: Connection) -> list[dict[str, str]]:
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         return bunq.list_callbacks()
 
 
 def _replace(connection: Connection, callbacks: list[dict[str, str]]) -> None:
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         bunq.replace_callbacks(callbacks)
 
 
@@ -233,7 +235,24 @@ def _pay(connection: Connection, account_id: int) -> None:
         "description": "a cent",
     }
     path = f"monetary-account/{account_id}/payment"
-    with sessions.of_connection(connection.id, RateLimiter(5)) as bunq:
+    with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
         bunq._call(
             lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload)
         )
+
+
+@pytest.mark.sqlite_only
+def test_a_strangers_callback_is_answered_while_another_process_writes(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    with closing(sqlite3.connect(site.environ["DATABASE_URL"].removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
+        answer = requests.post(f"{site.url}/bunq/hook/guessed", data=b"x" * 100_000, timeout=5)
+        other.rollback()
+    assert answer.status_code == 404
+
+
+def test_a_callback_that_is_too_long_is_refused(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert requests.post(hook_address(site.app), data=b" " * 70_000, timeout=10).status_code == 413
+    assert not due(site.app)

@@ -93,7 +93,7 @@ def test_a_connection_that_is_ended_while_it_is_synced_ends_the_sync(site: Threa
 
     def end_it() -> None:
         with rows.behind(site.app):
-            disconnect(1, erase=erase)
+            disconnect(rows.owner(), 1, erase=erase)
 
     def then_it_ends(_progress: Progress) -> None:
         db.session.rollback()  # as between two pages: nothing of ours holds the database up
@@ -124,12 +124,12 @@ def test_a_sync_goes_on_with_a_permission_that_is_renewed_during_it(site: Thread
             bank.forget_calls()
 
     with rows.behind(site.app):
-        [before] = [each.session_id for each in access.list_active()]
+        before = rows.consent(site.app).session_id
         connection = access.list_active()[0]
         main = next(each.id for each in connection.monetary_accounts if each.monetary_account_id == MAIN)
         assert connection_sync.run(connection.id, patience_s=5, report=then_it_is_renewed, only_account_id=main)
     with rows.behind(site.app):
-        assert [each.session_id for each in access.list_active()] != [before]
+        assert rows.consent(site.app).session_id != before
         assert stored() > 650
     refused = [call["status"] for call in bank.calls("GET", "/payment") if call["status"] != 200]
     assert len(refused) <= 1, "the page that was asked for already"

@@ -9,11 +9,12 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 import requests
+from argon2 import PasswordHasher
 
 from bunqflask import create_app
 from bunqflask.config import Config
-from bunqflask.extensions import csrf
-from bunqflask.models import Login, LoginThrottle
+from bunqflask.extensions import csrf, db
+from bunqflask.models import Login, LoginThrottle, TeamMember
 from bunqflask.services.team import passwords
 from tests.support import rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, let_go, sign_in
@@ -427,3 +428,18 @@ def test_tries_are_counted_together_by_all_workers(gunicorn_app: GunicornSite) -
         thread.join()
     assert sorted(statuses) == [403] * 10 + [429] * 6
     let_go(behind)
+
+
+@pytest.mark.sqlite_only
+def test_a_password_hashed_at_another_cost_is_hashed_again_at_the_next_login(live_app: ThreadSite, robin: str) -> None:
+    with rows.behind(live_app.app):
+        made_long_ago = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1).hash(PASSWORD)
+        db.session.execute(db.update(TeamMember).values(password_hash=made_long_ago))
+        db.session.commit()
+    browser = sign_in(live_app, robin)
+    with rows.behind(live_app.app):
+        stored = db.session.scalar(db.select(TeamMember.password_hash))
+    assert stored is not None
+    assert "t=1," in stored
+    assert is_in(browser)
+    assert is_in_after(live_app.browser(), robin)

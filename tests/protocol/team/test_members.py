@@ -9,14 +9,17 @@ from sqlalchemy import event
 from bunqflask.extensions import db
 from bunqflask.models import Connection
 from bunqflask.services.connections import access
+from bunqflask.services.consent import disconnect
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import logins, members, offboarding, passwords, throttle
 from bunqflask.services.team.members import TeamRefused
+from bunqflask.services.team.password_change import change_password
 from bunqflask.services.team.throttle import LoginRefused
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import connect
+from tests.support.logins import VISITOR, current, log_in
 
 ROBIN, SAM = "robin@example.org", "sam@example.org"
 
@@ -32,8 +35,9 @@ def test_one_email_added_twice_at_the_same_time_is_refused_once(app: Flask, monk
 
 def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with rows.behind(app):
-        robin = members.add(ROBIN, "Robin", PASSWORD)
-        new = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="")
+        members.add(ROBIN, "Robin", PASSWORD)
+        new = log_in(ROBIN)
+        login = current(new)
         compare = passwords.matches
 
         def reset_meanwhile(password_hash: str | None, password: str) -> bool:
@@ -43,7 +47,7 @@ def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatc
 
         monkeypatch.setattr(passwords, "matches", reset_meanwhile)
         with pytest.raises(LoginRefused):
-            logins.change_password(robin, PASSWORD, "set by the borrower", login_id=new.id)
+            change_password(login, PASSWORD, "set by the borrower", VISITOR)
         assert compare(members.require(ROBIN).password_hash, "set by the reset")
         assert logins.find(new.token) is None
 
@@ -51,11 +55,11 @@ def test_a_password_reset_while_it_is_being_changed_stays(app: Flask, monkeypatc
 def test_changing_a_password_ends_the_other_logins_and_forgets_the_tries(app: Flask) -> None:
     with rows.behind(app):
         robin = members.add(ROBIN, "Robin", PASSWORD)
-        here, there = (logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="") for _ in range(2))
+        here, there = (log_in(ROBIN) for _ in range(2))
         with pytest.raises(LoginRefused):
-            logins.change_password(robin, "wrong" + PASSWORD, "another " + PASSWORD, login_id=here.id)
+            change_password(current(here), "wrong" + PASSWORD, "another " + PASSWORD, VISITOR)
         assert rows.throttled() == [f"login:{here.id}"]
-        logins.change_password(robin, PASSWORD, "another " + PASSWORD, login_id=here.id)
+        change_password(current(here), PASSWORD, "another " + PASSWORD, VISITOR)
         assert rows.throttled() == []
         assert logins.find(here.token) is not None
         assert logins.find(there.token) is None
@@ -70,19 +74,17 @@ def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behi
     sign_in(site, SAM)
     robin = sign_in(site, ROBIN)
     connect(robin, bank)
-    end = offboarding._end
+    remove_callbacks = disconnect.remove_callbacks_of
 
-    def connect_meanwhile(connection_id: int) -> None:
-        monkeypatch.setattr(offboarding, "_end", end)
-        end(connection_id)
+    def connect_meanwhile(member_id: int) -> None:
+        remove_callbacks(member_id)
+        db.session.rollback()  # in this thread a reading transaction may write, and would hold others up
         connect(robin, bank, person=WALKER_STUDIO)
 
-    monkeypatch.setattr(offboarding, "_end", connect_meanwhile)
+    monkeypatch.setattr(offboarding, "remove_callbacks_of", connect_meanwhile)
     with rows.behind(site.app):
-        assert offboarding.remove(OPERATOR, members.require(ROBIN).id, disconnect=True) == [
-            "Jodi Walker",
-            "Walker Studio B.V.",
-        ]
+        erased = offboarding.remove(OPERATOR, members.require(ROBIN).id, disconnect=True)
+        assert {name.partition(" of ")[2] for name in erased} == {"Jodi Walker", "Walker Studio B.V."}
         assert access.list_active() == []
         assert [member.email for member in members.list_all()] == [SAM]
         assert db.session.scalars(db.select(Connection)).all() == []
@@ -92,7 +94,7 @@ def test_a_consent_that_ends_while_a_member_is_removed_leaves_no_connection_behi
 def test_a_login_is_looked_up_in_one_statement(app: Flask) -> None:
     with rows.behind(app):
         members.add(ROBIN, "Robin", PASSWORD)
-        token = logins.log_in(ROBIN, PASSWORD, address="192.0.2.1", user_agent="").token
+        token = log_in(ROBIN).token
         seen: list[str] = []
 
         def note(*arguments: object) -> None:

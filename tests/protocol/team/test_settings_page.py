@@ -86,9 +86,12 @@ def test_a_password_that_will_not_do_is_told_at_its_field(site: ThreadSite) -> N
     robin.get("/settings")
     for current, new, words in (
         ("not it", "long enough to take", "That’s not your current password."),
-        (PASSWORD, "short", "A password needs 10 to 200 characters."),
-        (PASSWORD, "x" * 201, "A password needs 10 to 200 characters."),
+        (PASSWORD, "short", "A password needs 12 to 200 characters."),
+        (PASSWORD, "x" * 201, "A password needs 12 to 200 characters."),
         ("", "", "That’s not your current password."),
+        (PASSWORD, PASSWORD, "That is your current password."),
+        (PASSWORD, "1Q2W3E4R5T6Y", "one of the first that somebody would try"),
+        (PASSWORD, "robin@example.com", "more than your email, your name or the name of this site"),
     ):
         page = robin.submit(action="/settings/password", current=current, new=new)
         assert page.status == 422

@@ -14,7 +14,8 @@ from tests.support.databases import Databases
 BUNQ = "https://oauth.bunq.example"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'"
+    "form-action 'self' {}; frame-ancestors 'none'; base-uri 'none'; "
+    "report-to csp"
 )
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -22,6 +23,7 @@ ALWAYS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex",
 }
 SVG = "//www.w3.org/2000/svg"
 
@@ -52,6 +54,7 @@ def test_every_answer_is_held_to_the_strict_policy(site: ThreadSite, bank: Bank)
     for page in answers:
         assert page.headers["Content-Security-Policy"] == POLICY.format(bank.origin), page.url
         assert page.headers["Cache-Control"] == "no-store", page.url
+        assert page.headers["Reporting-Endpoints"] == f'csp="{site.url}/reports"'
         assert {name: page.headers.get(name) for name in ALWAYS} == ALWAYS, page.url
         assert "geolocation=()" in page.headers["Permissions-Policy"]
         assert "Strict-Transport-Security" not in page.headers
@@ -95,8 +98,26 @@ def test_on_https_the_browser_is_told_to_stay_there(database_url: str) -> None:
         address = rows.inner_address(site)
         for path in ("/login", "/healthz", "/static/ui.css", "/nowhere"):
             answer = requests.get(address + path, allow_redirects=False, timeout=10)
-            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000", path
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", path
             assert answer.headers["Content-Security-Policy"] == POLICY.format(BUNQ)
+
+
+@pytest.mark.sqlite_only
+def test_names_below_the_sites_are_left_alone_where_one_has_no_https(database_url: str) -> None:
+    settings = {"PUBLIC_URL": "https://geld.example.org", "HSTS_SUBDOMAINS": "no"}
+    with rows.bare_site(database_url, **settings) as site:
+        answer = requests.get(rows.inner_address(site) + "/healthz", timeout=10)
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.sqlite_only
+def test_logging_out_clears_what_the_browser_has_kept(live_app: ThreadSite) -> None:
+    robin = sign_in(live_app, "robin@example.com")
+    assert "Clear-Site-Data" not in robin.get("/").headers
+    token = robin.page.form(action="/logout")[0].fields
+    answer = robin.session.post(live_app.url + "/logout", data=dict(token), allow_redirects=False, timeout=10)
+    assert (answer.status_code, answer.headers["Clear-Site-Data"]) == (302, '"cache"')
+    assert "Clear-Site-Data" not in robin.get("/login").headers
 
 
 def test_alive_needs_no_database_and_ready_says_when_it_is_gone(live_app: ThreadSite, databases: Databases) -> None:

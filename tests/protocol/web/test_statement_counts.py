@@ -16,17 +16,17 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AttemptStep,
     Connection,
-    ConnectionMember,
     ConsentAttempt,
     MonetaryAccount,
     NoteSync,
     Payment,
 )
-from bunqflask.services.team import logins, members
-from tests.support import consents, history
-from tests.support.apps import PASSWORD, bare_environ, let_go
+from bunqflask.services.team import members
+from tests.support import consents, history, rows
+from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
 from tests.support.history import Paid
+from tests.support.logins import log_in
 
 CONNECTIONS, ACCOUNTS, MOST = 20, 4, 12
 # What a request is given in the address beside the arguments of its route: each filter in turn.
@@ -60,10 +60,11 @@ def fill(database_url: str) -> None:
             added = Connection(**_copied(first) | {"granted_user_id": 900_000 + number, "callback_hash": None})
             db.session.add(added)
             db.session.flush()
-            db.session.add(ConnectionMember(connection_id=added.id, member_id=member.id, since=clock.now()))
             for each in alike:
                 own = {"connection_id": added.id, "monetary_account_id": each["monetary_account_id"] + number * 100}
                 db.session.add(MonetaryAccount(**each | own | {"iban": f"{each['iban'][:-4]}{number:04}"}))
+            db.session.flush()
+            rows.hold(added.id, member.id)
         db.session.commit()
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
             history.store(account, _paid(account.id))
@@ -139,13 +140,14 @@ def _arguments() -> dict[str, Any]:
         "member_id": member.id,
         "secret": "no-such-secret",
         "pack_id": 1,
+        "share_id": 1,
         "now": now,
         "step": AttemptStep.WAITING,
     }
 
 
 def logged_in(app: Flask) -> FlaskClient:
-    token = logins.log_in(consents.ROBIN, PASSWORD, address="127.0.0.1", user_agent="test").token
+    token = log_in(consents.ROBIN).token
     client = app.test_client()
     client.set_cookie(app.config["LOGIN_COOKIE_NAME"], token, domain="localhost")
     return client

@@ -62,6 +62,6 @@ def test_files_are_named_once_and_strange_ones_not_at_all() -> None:
 def test_lines_are_kept_and_what_is_not_for_reading_is_not() -> None:
     read = note(content="one\r\ntwo\u2028three\x00\x1b[31m\u202e\n\n  four \ud800")
     assert read.text.encode()
-    assert _lines(read.text) == "one\ntwo\nthree [31m\n\nfour"
+    assert _lines(read.text) == "one\ntwo\nthree[31m\n\nfour"
     assert _lines(note(content="\u200b\n \n").text) == ""
     assert len(_lines("y" * 50_000)) <= 9_000

@@ -70,5 +70,5 @@ def test_members_of_any_kind_are_read_as_far_as_they_can_be() -> None:
     must = b'"id": "7", "created":"2026-11-22 12:00:00", "amount":{"value":1.5 ,"currency":"EUR"}'
     odd = rb', "updated": 5, "description": "\ud800x", "type": [], "counterparty_alias": 7, "sub_type": null}'
     [payment] = PaymentPage.from_answer([{"Payment": b"{" + must + odd}], {}).payments
-    assert (payment.payment_id, payment.amount.value, payment.description) == (7, Decimal("1.5"), " x")
+    assert (payment.payment_id, payment.amount.value, payment.description) == (7, Decimal("1.5"), "x")
     assert (payment.type, payment.sub_type, payment.counterparty_name, payment.counterparty_iban) == ("", "", "", None)

@@ -10,7 +10,7 @@ from flask import Flask
 from bunqflask.database.outbox import EventKind
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import Base
-from bunqflask.models import AttemptFailure, AttemptStep, ConnectionState, ErrorKind
+from bunqflask.models import AttemptFailure, AttemptStep, ConnectionState, ConsentGrantState, ErrorKind
 from bunqflask.services.gateway import retry_policy
 from bunqflask.services.sync.status import SyncState
 from bunqflask.web import marks
@@ -36,10 +36,11 @@ WORKER = documents.ROOT / "docs" / "explanation" / "worker.md"
         (DATABASE, "step", set(AttemptStep)),
         (DATABASE, "kind", set(EventKind)),
         (DATABASE, "state", {*ConnectionState, *SyncState}),
+        (DATABASE, "consent state", set(ConsentGrantState)),
         (FORMATS_PAGE, "name", set(FORMATS)),
         (WORKER, "duty", {duty.name for duty in DUTIES}),
     ],
-    ids=["kinds", "failures", "tables", "steps", "events", "states", "formats", "duties"],
+    ids=["kinds", "failures", "tables", "steps", "events", "states", "states of a consent", "formats", "duties"],
 )
 def test_a_table_of_the_reference_names_each_thing_once(path: Path, heading: str, expected: set[str]) -> None:
     found = documents.names(path, heading)

@@ -28,6 +28,10 @@ HOSTILE = (
     "-2+3",
     "@SUM(A1)",
     "\t=1+1",
+    "x;=cmd|' /C calc'!A0;y",
+    'x; "=1+1"; \'@SUM(A1)|-2+3\t+31\n=1+1',
+    'a,b;"";=1+1',
+    "shy\u00ad zero\u200bwidth pay\u200dpal tag\U000e0041\U000e0042 va\ufe0friation",
     "\r=1+1",
     "＝1+1",
     "a\tb\nc\r\nd\x0be\x85f\u2028g\u2029h",
@@ -68,7 +72,7 @@ def entry(payment_id: int = 1, amount: str = "10.00", booked_at: str = "2026-10-
     values: dict[str, Any] = {
         "payment_id": payment_id, "booked_at": instant(booked_at), "amount": Decimal(amount), "currency": "EUR",
         "balance_after": None, "counterparty_name": "Baker", "counterparty_iban": OTHER_IBAN,
-        "description": "Bread", "kind": "BUNQ", "sub_kind": "PAYMENT",
+        "description": "Bread", "kind": "BUNQ", "sub_kind": "PAYMENT", "is_own_transfer": False,
     }  # fmt: skip
     return Entry(**{**values, **changed})
 
@@ -86,6 +90,18 @@ def written(format_name: str, statements: Statements) -> bytes:
     stream = io.BytesIO()
     FORMATS[format_name].write(statements, stream)
     return stream.getvalue()
+
+
+def whole_ledger(format_name: str, statements: Statements) -> bytes:
+    """Return the ledger with the payments in place of the line that includes them."""
+    write_ledger = FORMATS[format_name].write_ledger
+    assert write_ledger is not None
+    stream = io.BytesIO()
+    write_ledger(statements, "payments.file", stream)
+    include = b'include "payments.file"' if format_name == "beancount" else b"include payments.file"
+    head, found, tail = stream.getvalue().partition(include)
+    assert found
+    return head + written(format_name, statements) + tail
 
 
 def sum_of(entries: Sequence[Entry]) -> Decimal:
@@ -133,6 +149,7 @@ def hostile_statements(draw: st.DrawFn, *, number: int = 10111, largest: int = 1
                 description=draw(texts),
                 kind=draw(st.sampled_from(["BUNQ", "EBA_SCT", "EBA_SDD", "IDEAL", "MASTERCARD", "INTEREST", ""])),
                 sub_kind=draw(st.sampled_from(["PAYMENT", "WITHDRAWAL", "REVERSAL", "SDD", "<x>", ""])),
+                is_own_transfer=draw(st.booleans()),
             )
         )
     verified = draw(st.booleans())
@@ -175,6 +192,48 @@ def many(count: int, *, text: str = "Bread", **changed: Any) -> Statement:
                 description=f"{text}, invoice {place}",
                 kind="BUNQ",
                 sub_kind="PAYMENT",
+                is_own_transfer=False,
             )
 
     return replace(statement(**changed), entries=entries)
+
+
+# Names and descriptions as people write them, and as they have troubled importers.
+ODD = (
+    ("Jansen & Zn", "Factuur 2026/0012 klantnr 100-234 SPY*SEPAY RI_8LV69VR 1 NZD = 0.61 en/of #1"),
+    ("Coöperatieve Vereniging tot Behoud van het Oude Ambacht", "RF18539007547034 " + "jaar 2026 lid 12345 " * 12),
+    ("Zoë 🎉", "Feest 🥳 €12,50 – “dank je”"),
+    ("نور الهدى", "دفعة شهر سبتمبر"),
+    ("東京ストア", "注文番号 12345"),
+    ("", ""),
+    ("NAME", "/REMI/ /NAME/ iets :61:2609050905C1000,00NTRFNONREF :86:vals - derde"),
+    ("-streep", "?20abc?30def -}{1: @@ mail@example.org"),
+    ("\"dubbel\" <en> 'enkel'", "back\\slash ^ | ; [x] {y} ~ `z` &amp; ]]>"),
+)
+
+
+def two_months() -> list[Statement]:
+    """Return October and November of two accounts: odd texts, a payment after midnight, a transfer between them."""
+    savings = account(name="Savings", iban="NL34BUNQ2034567891", monetary_account_id=10112)
+    october = [entry(1, "-2.50", "2026-09-30 22:30", description="Half past midnight, the first of October")]
+    october += [
+        entry(place, f"{place * (-1) ** place}.{place:02}", counterparty_name=name, description=description)
+        for place, (name, description) in enumerate(ODD, start=2)
+    ]
+    october.append(entry(20, "-25.00", "2026-10-20 12:00", counterparty_iban=savings.iban, is_own_transfer=True))
+    november = [entry(30, "-30.00", "2026-11-02 09:00", counterparty_name="Łódź")]
+    saved = entry(21, "25.00", "2026-10-20 12:00", counterparty_iban=OWN_IBAN, is_own_transfer=True)
+    return [
+        *_two_months(account(), october, november),
+        *_two_months(savings, [saved], []),
+    ]
+
+
+def _two_months(of: Account, october: list[Entry], november: list[Entry]) -> tuple[Statement, Statement]:
+    opening = Decimal("100.00")
+    middle = opening + sum_of(october)
+    days = {"first_day": date(2026, 11, 1), "last_day": date(2026, 11, 30)}
+    return (
+        statement(october, account=of, opening=opening, closing=middle),
+        statement(november, account=of, opening=middle, closing=middle + sum_of(november), **days),
+    )

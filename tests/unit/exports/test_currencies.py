@@ -27,7 +27,7 @@ def test_decimals_that_a_currency_lacks_are_left_out_unless_they_say_something(
 def test_bank_formats_write_yen_without_decimals() -> None:
     of = statement([entry(1, "-150000.00", currency="JPY")], account=account(currency="JPY"))
     lines = written("mt940", of).decode("ascii").split("\r\n")
-    assert lines[3:5] == [":60F:C260930JPY100,", ":61:2610151015D150000,NTRFNONREF//1"]
+    assert lines[4:6] == [":60F:C261001JPY100,", ":61:2610151015D150000,NTRFNONREF//1"]
     camt = written("camt053", of)
     assert b'<Amt Ccy="JPY">150000</Amt>' in camt
     assert b"<TtlNetNtryAmt>150000</TtlNetNtryAmt>" in camt

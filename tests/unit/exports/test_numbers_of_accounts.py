@@ -1,7 +1,7 @@
 """No two accounts, and no two periods of one, look the same to a program that reads both."""
 
+import re
 from datetime import date
-from xml.etree import ElementTree
 
 import pytest
 
@@ -13,10 +13,10 @@ MALTESE = "MT84MALT011000012345MTLCAST001S"
 LONGEST = "LC12" + "A" * 8 + "B" * 22
 
 
-def tag(content: bytes, name: str) -> str | None:
-    found = ElementTree.fromstring(content).find(f".//{{*}}{name}")
+def tag(content: bytes, name: str) -> str:
+    found = re.search(f"<{name}>(.*?)</{name}>", content.decode())
     assert found is not None
-    return found.text
+    return found[1]
 
 
 def of_iban(iban: str | None, number: int = 10111) -> Statement:
@@ -49,19 +49,6 @@ def test_ofx_tells_two_long_ibans_apart_wherever_they_differ() -> None:
     ibans = [LONGEST[:place] + "Z" + LONGEST[place + 1 :] for place in range(4, len(LONGEST))]
     contents = [written("ofx", of_iban(iban)) for iban in ibans]
     assert len({(tag(content, "BANKID"), tag(content, "ACCTID")) for content in contents}) == len(ibans)
-
-
-def test_qif_tells_accounts_of_one_name_apart_in_files_of_their_own() -> None:
-    names = [written("qif", of_iban(None, number)).decode().splitlines()[1] for number in (7, 8)]
-    assert names == ["NMain account 7", "NMain account 8"]
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [("", "10111"), ("Team: rent/[x]|^", "Team- rent--x--- 10111"), (" a\n\tb ", "a b 10111")],
-)
-def test_qif_puts_nothing_into_an_accounts_name_that_would_part_it(name: str, shown: str) -> None:
-    assert written("qif", statement(account=account(name=name))).decode().splitlines()[1] == f"N{shown}"
 
 
 def test_camt_gives_each_period_a_message_of_its_own_even_if_both_end_on_one_day() -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 
 from bunqflask.exports import changes, digests, pack
 from bunqflask.exports.formats import FORMATS
-from bunqflask.exports.pack import AccountTwice, Manifest, write_pack
+from bunqflask.exports.pack import AccountTwice, Manifest, write_files, write_pack
 from bunqflask.exports.statement import Entry, ExportError, Statement, StatementBroken
 from tests.unit.exports.statements import account, entry, hostile_statements, many, statement
 
@@ -59,13 +59,56 @@ def test_a_pack_holds_each_format_of_each_account() -> None:
     assert archive.testzip() is None
     names = archive.namelist()
     assert names == [*sorted(names[:-1]), "manifest.json"]
+    period = "20261001-20261031"
+    main, savings = f"Main-account-NL12BUNQ2034567890-10111-{period}", f"Savings-10112-{period}"
+    extensions = {
+        "bunq-csv": "csv",
+        "bunq-csv-comma": "csv",
+        "camt053": "xml",
+        "mt940": "sta",
+        "ofx": "ofx",
+        "qif": "qif",
+    }
     assert set(names) == {
-        "balances.csv", "changes.txt", "read-me.txt", "manifest.json", "payments.csv", "payments.xlsx",
-        "payments.jsonl", "payments.journal", "payments.beancount", "camt053/NL12BUNQ2034567890-10111.xml",
-        "camt053/account-10112.xml", "mt940/NL12BUNQ2034567890-10111.sta", "mt940/account-10112.sta",
-        "ofx/NL12BUNQ2034567890-10111.ofx", "ofx/account-10112.ofx", "qif/NL12BUNQ2034567890-10111.qif",
-        "qif/account-10112.qif",
+        "balances.csv", "changes.txt", "read-me.txt", "manifest.json", f"payments-{period}.csv",
+        f"payments-comma-{period}.csv", f"payments-{period}.xlsx", f"payments-{period}.jsonl",
+        f"payments-{period}.journal", f"ledger-{period}.journal", f"payments-{period}.beancount",
+        f"ledger-{period}.beancount",
+        *(f"{name}/{each}.{extension}" for name, extension in extensions.items() for each in (main, savings)),
     }  # fmt: skip
+
+
+def test_an_account_without_payments_has_no_bank_file_and_a_word_about_it() -> None:
+    archive, _, _ = packed([of(entry(1)), of(account=SAVINGS)], ["camt053", "csv"])
+    assert [name for name in archive.namelist() if name.startswith("camt053/")] == [
+        "camt053/Main-account-NL12BUNQ2034567890-10111-20261001-20261031.xml"
+    ]
+    told = archive.read("read-me.txt").decode()
+    assert "10111: 1 payment, verified" in told
+    assert "=Savings · 10112: no payments, no bank file, verified" in told
+    assert archive.read("balances.csv").count(b"\n") == 3
+
+
+def files(statements: Sequence[Statement], formats: Sequence[str]) -> zipfile.ZipFile:
+    stream = io.BytesIO()
+    write_files(statements, formats, stream)
+    return zipfile.ZipFile(stream)
+
+
+def test_bank_files_alone_are_what_a_package_takes() -> None:
+    both = [of(entry(1)), of(entry(2), account=SAVINGS)]
+    names = ["Main-account-NL12BUNQ2034567890-10111-20261001-20261031", "Savings-10112-20261001-20261031"]
+    assert files(both, ["camt053"]).namelist() == [f"{name}.xml" for name in names]
+    assert files(both, ["camt053", "mt940"]).namelist() == [
+        *(f"camt053/{name}.xml" for name in names), *(f"mt940/{name}.sta" for name in names)
+    ]  # fmt: skip
+    assert files(both, ["hledger"]).namelist() == [
+        "ledger-20261001-20261031.journal", "payments-20261001-20261031.journal"
+    ]  # fmt: skip
+    with pytest.raises(AccountTwice):
+        files([of(), of()], ["camt053"])
+    with pytest.raises(ExportError, match="no account has payments"):
+        files([of()], ["camt053"])
 
 
 def test_the_manifest_vouches_for_every_file_and_is_what_the_caller_gets() -> None:
@@ -130,7 +173,7 @@ def test_an_account_whose_sums_contradict_it_is_unverified_in_every_file() -> No
     archive, manifest, _ = packed([wrong], ["csv"])
     assert manifest["verified"] is manifest["accounts"][0]["verified"] is False
     assert b"do not add up" in archive.read("NOT-VERIFIED.txt")
-    assert archive.read("payments.csv").rstrip().endswith(b",no")
+    assert archive.read("payments-20261001-20261031.csv").rstrip().endswith(b",no")
 
 
 @pytest.mark.parametrize(

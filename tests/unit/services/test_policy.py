@@ -59,6 +59,7 @@ ACTIONS = [
     Action("manage_people", "owner admin"),
     Action("make_owner", "owner"),
     Action("end_logins", "owner"),
+    Action("set_rules", "owner"),
     Action("see_whole_audit_trail", "owner"),
     Action("invite", "owner", (OWNER,)),
     *(Action("invite", "owner admin", (role,)) for role in (ADMIN, MEMBER, GUEST)),

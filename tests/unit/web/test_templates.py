@@ -15,22 +15,29 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from bunqflask.config import HOME_ZONE
-from bunqflask.models import AttemptStep, ConnectionState
-from bunqflask.services.receipt import GivenConsent, Holder, Receipt, StoredAccount
+from bunqflask.models import AttemptStep, ConnectionState, ConsentGrantState, FactorKind
+from bunqflask.services.receipt import GivenConsent, Holder, Reader, Receipt, StoredAccount
+from bunqflask.services.team.factors import MembersFactor
 from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.audit.presenters import DayOfEvents, EventView
 from bunqflask.web.connections import view_models
-from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.team.notices import ShownNotice
 from bunqflask.web.team.people import TermsForm
 from bunqflask.web.team.people_presenters import InvitationRow, LoginRow, PersonRow, RolePill
 from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
+HOSTILE = '"><script>alert(1)</script>'
 NOW = datetime.now(UTC)
+NOTICES = [
+    ShownNotice(1, "Sam connected Jodi too.", NOW, asks_who=False),
+    ShownNotice(2, "Somebody logged in.", NOW, asks_who=True),
+]
 PROBLEM = Problem(
     title="bunq is down",
     lead="Stored data stays readable.",
@@ -70,7 +77,8 @@ def a_card(**more: Any) -> ConnectionCard:
         "state": "active",
         "sharing": "private",
         "may_act": True,
-        "seen_by": [NAME],
+        "connected_by": [NAME],
+        "permissions": [PermissionRow(member_name=NAME, is_own=False, granted_at=NOW, lost_at=NOW, accounts=[NAME])],
         "sums": view_models.totals(rows),
         "open": rows,
         "apart": [a_row(3)],
@@ -81,12 +89,15 @@ def a_card(**more: Any) -> ConnectionCard:
     return ConnectionCard(**(plain | more))
 
 
+ENDING = view_models.Ending(
+    deleted=[NAME], staying=[view_models.Staying(NAME, [NAME], False)], ends_shares=True, is_over=False
+)
 CARDS = {
     "plain": a_card(),
     "polled": a_card(polling_trigger="load delay:100ms", updating=True, kind="company"),
     "troubled": a_card(problem=PROBLEM, sharing="members", worker_is_missing=True, focus=True),
     "lost": a_card(state="lost", sharing="team", kind="unknown"),
-    "disconnected": a_card(state="disconnected", sharing="team_guest", may_act=False, updated_at=None),
+    "disconnected": a_card(state="disconnected", sharing="guest", may_act=False, updated_at=None),
     "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),
 }
 
@@ -123,6 +134,8 @@ LOGIN = {
     "last_seen_at": NOW,
     "current": False,
 }
+TRUSTED = {"id": 1, "device": NAME, "seen_at": NOW, "until": NOW}
+FACTOR = MembersFactor(id=1, kind=FactorKind.PASSKEY, name=NAME, created_at=NOW, last_used_at=NOW)
 PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "home": (
         "connections/index.html",
@@ -139,11 +152,36 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
     "login": (
         "team/login.html",
-        {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "member": None},
+        {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "passkeys": False, "member": None},
     ),
-    "idle": ("team/login.html", {"email": "", "next": "/", "error": None, "reason": "idle", "member": None}),
-    "settings": ("team/settings.html", {"logins": [LOGIN, LOGIN | {"current": True}], "errors": {}}),
-    "refused": ("team/settings.html", {"logins": [LOGIN], "errors": {"current": "Wrong", "new": "Short"}}),
+    "idle": (
+        "team/login.html",
+        {"email": "", "next": "/", "error": None, "reason": "idle", "passkeys": True, "member": None},
+    ),
+    "settings": (
+        "team/settings.html",
+        {"logins": [LOGIN, LOGIN | {"current": True}], "trusted": [TRUSTED], "errors": {}},
+    ),
+    "refused": (
+        "team/settings.html",
+        {"logins": [LOGIN], "trusted": [], "errors": {"current": "Wrong", "new": "Short"}},
+    ),
+    "code": ("team/login_factor.html", {"next": "/x", "error": "No match", "passkeys": True, "member": None}),
+    "factors": ("team/factors.html", {"factors": [FACTOR], "codes_left": 3, "passkeys": True, "required_from": None}),
+    "no factors": (
+        "team/factors.html",
+        {"factors": [], "codes_left": 0, "passkeys": False, "required_from": NOW.date()},
+    ),
+    "authenticator app": (
+        "team/factor_totp.html",
+        {"secret": "ABC", "qr": qr.qr_svg("otpauth://totp/x", "QR code"), "errors": {"code": "Wrong"}},
+    ),
+    "passkey": ("team/factor_passkey.html", {"error": "Not understood"}),
+    "recovery codes": ("team/factor_codes.html", {"codes": ["abcd-efgh-jkmn-pqrs"]}),
+    "confirm": (
+        "team/confirm.html",
+        {"action": "/x", "kept": [(HOSTILE, HOSTILE)], "back": "/", "error": "Wrong", "has_passkey": True},
+    ),
 }
 PERSON = PersonRow(
     id=1,
@@ -210,19 +248,19 @@ RECEIPT = Receipt(
     state=ConnectionState.ACTIVE,
     state_since=NOW,
     updated_at=NOW,
-    shared_with_team_since=NOW,
+    readers=(Reader(name=NAME, since=NOW, until=NOW, first_day=NOW.date()), Reader(name=None, since=NOW)),
     accounts=(
         StoredAccount(
             id=1, name=NAME, iban="NL65BUNQ2090411945", currency="EUR", payments=3, first_payment_at=NOW,
             last_payment_at=NOW, notes=1,
         ),
     ),
-    consents=(GivenConsent(approved_at=NOW, asked_by=NAME, on_another_device=True),),
+    consents=(GivenConsent(approved_at=NOW, asked_by=NAME, state=ConsentGrantState.LOST, state_since=NOW),),
     holders=(Holder(name=NAME, since=NOW),),
     seen_by=(),
     has_more_events=True,
 )  # fmt: skip
-NOTHING_STORED = replace(RECEIPT, updated_at=None, shared_with_team_since=None, accounts=(), consents=(), holders=())
+NOTHING_STORED = replace(RECEIPT, updated_at=None, readers=(), accounts=(), consents=(), holders=())
 TEAM: dict[str, Any] = {
     "people": [PERSON, replace(PERSON, is_you=True, is_locked=False, is_last_owner=True, last_login_at=None)],
     "counts": "2 guests",
@@ -231,6 +269,8 @@ TEAM: dict[str, Any] = {
     "may_invite": True,
     "sees_all_logins": True,
     "events": [EVENT],
+    "sets_rules": True,
+    "second_factor_from": NOW.date(),
     "rights_table": [("Export", ["yes", "yes", "yes", "if allowed"])],
     **TERMS,
 }
@@ -266,17 +306,17 @@ PAGES |= {
             "email": "a@b.nl",
             "name": "Sam",
             "errors": {"email": "Taken", "new": "Short"},
-            "least": 10,
+            "least": 12,
         },
     ),
     "new password": (
         "team/password.html",
-        {"token": "x", "person": PERSON, "error": "Short", "least": 10, "member": None},
+        {"token": "x", "person": PERSON, "error": "Short", "least": 12, "member": None},
     ),
 }
 PAGES |= {f"card {key}": ("connections/connection.html", {"card": card}) for key, card in CARDS.items()}
 PAGES |= {
-    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "database": "postgresql"})
+    f"disconnect {key}": ("connections/disconnect.html", {"card": card, "ending": ENDING, "database": "postgresql"})
     for key, card in CARDS.items()
 }
 PAGES |= {
@@ -296,6 +336,7 @@ def an_app() -> Flask:
         each.register(app)
     app.jinja_env.globals |= {
         "csrf_token": lambda: "token",
+        "open_notices": lambda: NOTICES,
         "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
     }
     return app

@@ -9,8 +9,6 @@ for path in sys.stdin:
     found = Qif.parse(path.strip(), day_first=False, encoding="utf-8")
     accounts = [
         {
-            "account": account.name,
-            "closing": str(account.balance),
             "payments": [
                 [one.check_number, one.date.date().isoformat(), str(one.amount)]
                 for kind in account.transactions.values()

@@ -19,7 +19,7 @@ def is_due(
 ) -> bool:
     now = clock.now()
     at = {name: now - value if isinstance(value, timedelta) else value for name, value in state.items()}
-    account = MonetaryAccount(id=1, is_shared=True, balance=None if balance is None else Decimal(balance))
+    account = MonetaryAccount(id=1, balance=None if balance is None else Decimal(balance))
     connection = Connection(monetary_accounts=[account], callbacks_set_at=now if callbacks else None)
     newest = None if after_newest is None else Decimal(after_newest)
     return bool(_due(connection, _Stored({1: AccountSync(id=1, **at)}, {1: newest}), now))
@@ -53,8 +53,8 @@ def test_an_account_is_due(expected: bool, state: dict[str, Any]) -> None:
     assert is_due(**state) == expected
 
 
-def test_an_account_that_is_not_shared_any_more_is_never_due() -> None:
-    account = MonetaryAccount(id=1, is_shared=False)
+def test_an_account_that_no_consent_covers_is_never_due() -> None:
+    account = MonetaryAccount(id=1, uncovered_since=clock.now())
     assert _due(Connection(monetary_accounts=[account]), _Stored({}, {}), clock.now()) == []
 
 

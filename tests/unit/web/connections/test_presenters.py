@@ -30,7 +30,6 @@ def shown(holder: str = "Jodi Walker", **columns: Any) -> AccountRow:
         "color": "#FF7819",
         "savings_goal": None,
         "updated_at": NOON,
-        "is_shared": True,
         "raw": {},
     }
     values = {**usual, **columns}
@@ -101,20 +100,16 @@ def connection(**values: Any) -> ConnectionOverview:
         "granted_user_id": 7,
         "state": ConnectionState.ACTIVE,
         "state_since": NOON,
-        "consented_at": NOON,
         "accounts_synced_at": NOON,
         "error_kind": None,
         "error_facts": None,
         "next_try_at": None,
-        "is_team_shared": False,
         "may_manage": True,
-        "member_names": (),
         "accounts": (),
         "is_stale": False,
         "is_due": True,
         "is_syncing": False,
         "is_requested": False,
-        "may_refresh": True,
     }
     return ConnectionOverview(**{**usual, **values})
 

@@ -73,7 +73,7 @@ def test_any_other_colour_becomes_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "shared", "place"),
+    ("status", "covered", "place"),
     [
         ("ACTIVE", True, "open"),
         ("PENDING_ACCEPTANCE", True, "open"),
@@ -85,8 +85,8 @@ def test_any_other_colour_becomes_none(value: object) -> None:
         ("CANCELLED", False, "closed"),
     ],
 )
-def test_where_an_account_stands(status: str, shared: bool, place: str) -> None:
-    assert view_models.place(status, shared=shared) == place
+def test_where_an_account_stands(status: str, covered: bool, place: str) -> None:
+    assert view_models.place(status, covered=covered) == place
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_the_pill_says_what_is_special(status: str, sub_status: str, amount: str
     assert view_models.pill(status, sub_status, amount=Decimal(amount)) == pill
 
 
-def test_no_longer_shared_comes_before_any_other_state() -> None:
-    assert view_models.pill("BLOCKED", shared=False) == Pill("warn", "No longer shared")
+def test_no_longer_updated_comes_before_any_other_state() -> None:
+    assert view_models.pill("BLOCKED", covered=False) == Pill("warn", "No longer updated")
 
 
 @pytest.mark.parametrize(

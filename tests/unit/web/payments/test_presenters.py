@@ -30,7 +30,6 @@ MAIN = AccountBalance(
     color=None,
     savings_goal=None,
     updated_at=None,
-    is_shared=True,
 )
 SCOPE = Scope(
     (
@@ -41,20 +40,16 @@ SCOPE = Scope(
             granted_user_id=1,
             state=ConnectionState.ACTIVE,
             state_since=NOON,
-            consented_at=NOON,
             accounts_synced_at=NOON,
             error_kind=None,
             error_facts=None,
             next_try_at=None,
-            is_team_shared=False,
             may_manage=True,
-            member_names=("Robin",),
             accounts=(MAIN,),
             is_stale=False,
             is_due=True,
             is_syncing=False,
             is_requested=False,
-            may_refresh=True,
         ),
     )
 )

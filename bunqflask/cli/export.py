@@ -1,0 +1,124 @@
+"""`flask export`: the files of a period into a folder, for cron."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from bunqflask import clock
+from bunqflask.exports.formats import FORMATS
+from bunqflask.exports.statement import ExportError
+from bunqflask.services.exports import downloads, presets, statements
+from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.statements import Period
+from bunqflask.services.payments import repository
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.team import members
+from bunqflask.services.team.members import Member
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_READABLE_BY_OWNER = 0o600
+
+
+@click.command("export")
+@click.option("--from", "first_day", type=_DAY, metavar="DAY", help="The first day, as in 2026-01-31.")
+@click.option("--to", "last_day", type=_DAY, metavar="DAY", help="The last day; one in the future means today.")
+@click.option("--period", type=click.Choice(presets.OF_A_DAY), help="A period instead of two days.")
+@click.option("--account", "ibans", multiple=True, metavar="IBAN", help="Only this account; may be repeated.")
+@click.option(
+    "--format", "formats", multiple=True, required=True, type=click.Choice(list(FORMATS)), help="May be repeated."
+)
+@click.option("--only-files", is_flag=True, help="A ZIP without balances, manifest and pack diff.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
+@click.option("--member", "email", metavar="EMAIL", help="Whose accounts; not needed while there is one member.")
+@with_appcontext
+def export_command(
+    first_day: datetime | None,
+    last_day: datetime | None,
+    period: str | None,
+    ibans: tuple[str, ...],
+    formats: tuple[str, ...],
+    only_files: bool,
+    output: Path,
+    email: str | None,
+) -> None:
+    """Write payments of a period to a folder."""
+    member = _member(email)
+    days = _period(first_day, last_day, period)
+    scope = repository.scope_of(member)
+    try:
+        download = downloads.make(
+            member,
+            scope,
+            account_ids=_account_ids(scope, ibans),
+            formats=list(dict.fromkeys(formats)),
+            period=days,
+            only_files=only_files,
+        )
+    except (PeriodRefused, ExportError) as refused:
+        raise click.ClickException(str(refused)) from refused
+    click.echo(_keep(download, output))
+    if not download.verified:
+        click.echo("The period is not verified complete; the file says why.", err=True)
+
+
+def _member(email: str | None) -> Member:
+    if email is not None:
+        member = members.find(email)
+        if member is None:
+            raise click.ClickException(f"There is no team member {email}.")
+        return member
+    everybody = members.list_all()
+    if len(everybody) != 1:
+        raise click.ClickException("Say whose accounts to export: --member EMAIL.")
+    return everybody[0]
+
+
+def _period(first_day: datetime | None, last_day: datetime | None, name: str | None) -> Period:
+    """Return the period of two days, or of a name."""
+    zone = statements.zone()
+    if name is not None and first_day is None and last_day is None:
+        today = clock.now().astimezone(zone).date()
+        found = next(each for each in presets.offered(today, None) if each.name == name)
+        return Period(first_day=found.first_day, last_day=found.last_day, zone=zone)
+    if name is not None or first_day is None or last_day is None:
+        raise click.UsageError("Give --from and --to, or --period.")
+    return Period(first_day=first_day.date(), last_day=last_day.date(), zone=zone)
+
+
+def _account_ids(scope: Scope, ibans: tuple[str, ...]) -> list[int]:
+    """Return the accounts with these IBANs, spaces in them or not; none where no IBAN was given: that means all."""
+    found = []
+    for iban in ibans:
+        bare = iban.replace(" ", "").upper()
+        ids = [account.id for account in scope.accounts.values() if account.iban == bare]
+        if not ids:
+            raise click.ClickException(f"There is no account {iban}.")
+        found += ids
+    return found
+
+
+def _keep(download: Download, folder: Path) -> Path:
+    """Write the download into the folder whole or not at all, and return its path."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / download.name
+        with download.file as content, tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
+            try:
+                shutil.copyfileobj(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).chmod(_READABLE_BY_OWNER)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise click.ClickException(f"{folder} cannot be written: {error.strerror}.") from error
+    return path

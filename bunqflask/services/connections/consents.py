@@ -1,0 +1,126 @@
+"""Which consent an account is read with, and what became of a consent that bunq refused.
+
+An account is read with the newest active consent that covers it. One that bunq has refused is left out until it is
+known whether the permission or this server is refused (`accounts.sync` finds out); meanwhile the next one serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import select
+
+from bunqflask import clock
+from bunqflask.bunq import errors
+from bunqflask.database.transactions import emit, transaction
+from bunqflask.extensions import db
+from bunqflask.models import (
+    Connection,
+    Consent,
+    ConsentAccount,
+    ConsentGrantState,
+    ErrorKind,
+    EventKind,
+)
+from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.gateway.sessions import Bunq, Credentials
+
+
+def active(connection: Connection) -> list[Consent]:
+    """Return the active consents of a connection that bunq has not refused, the newest first.
+
+    The connection's consents have to be loaded, with their accounts.
+    """
+    found = [each for each in connection.consents if each.state == ConsentGrantState.ACTIVE and each.refused_at is None]
+    return sorted(found, key=lambda each: (each.granted_at, each.id), reverse=True)
+
+
+def pending(connection: Connection) -> list[Consent]:
+    """Return the active consents that bunq has refused, and of which it is not known yet whether they are lost."""
+    return [
+        each for each in connection.consents if each.state == ConsentGrantState.ACTIVE and each.refused_at is not None
+    ]
+
+
+def to_list(connection: Connection) -> list[Consent]:
+    """Return as few active consents as cover all accounts that any of them covers: the widest first, then the newest.
+
+    One that covers no account is asked only where there is no other: its holder may have ticked one since.
+    """
+    candidates = active(connection)
+    covers = {each.id: {account.account_id for account in each.accounts} for each in candidates}
+    left, chosen = set[int]().union(*covers.values()), list[Consent]()
+    while left:
+        widest = max(candidates, key=lambda each: len(covers[each.id] & left))
+        chosen.append(widest)
+        left -= covers[widest.id]
+    return chosen or candidates[:1]
+
+
+def is_due(consent: Consent) -> bool:
+    """Tell whether bunq may be asked with it now."""
+    return clock.has_come(consent.next_try_at, longest=retry_policy.LONGEST_RETRY)
+
+
+def works(consent: Consent) -> bool:
+    """Tell whether bunq answered the last time; waiting for its rate limit is no failure."""
+    return consent.error_kind in (None, ErrorKind.WAITING)
+
+
+def reader_of(account_id: int) -> int | None:
+    """Return the id of the consent that an account is read with now; None when no working consent covers it."""
+    query = (
+        select(Consent.id)
+        .join(ConsentAccount, ConsentAccount.consent_id == Consent.id)
+        .where(ConsentAccount.account_id == account_id)
+        .where(Consent.state == ConsentGrantState.ACTIVE, Consent.refused_at.is_(None))
+        .order_by(Consent.granted_at.desc(), Consent.id.desc())
+        .limit(1)
+    )
+    return db.session.scalar(query)
+
+
+@contextmanager
+def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
+    """Yield a session to read an account with; a consent that is renewed or ended meanwhile is replaced by the next.
+
+    A refusal is recorded on the consent that bunq refused.
+
+    :raises SessionGone: no working consent covers the account.
+    :raises NotSetUp: there is no installation to sign with.
+    """
+    opened_with: list[int] = []
+
+    def load() -> Credentials:
+        consent_id = reader_of(account_id)
+        if consent_id is None:
+            raise sessions.SessionGone
+        opened_with.append(consent_id)
+        return sessions.credentials_of(consent_id)
+
+    try:
+        with Bunq(load, limiter) as bunq:
+            yield bunq
+    except errors.SecretRefused as error:
+        _note_refusal(opened_with[-1], error)
+        raise
+
+
+def _note_refusal(consent_id: int, error: errors.SecretRefused) -> None:
+    """Record that bunq refused a consent while an account was read with it; a sync finds out who is refused."""
+    with transaction():
+        consent = db.session.get(Consent, consent_id, populate_existing=True, with_for_update=True)
+        if consent is None or consent.state != ConsentGrantState.ACTIVE:
+            return
+        consent.refused_at = consent.refused_at or clock.now()
+        retry_policy.record(consent, error)
+        consent.next_try_at = None  # the reason is looked for at once
+        emit(EventKind.SYNC_REQUESTED, connection_id=consent.connection_id)
+
+
+def is_refusal_pending(connection_id: int) -> bool:
+    """Tell whether bunq has refused a consent of a connection, and the reason is not known yet."""
+    query = select(Consent.id).filter_by(connection_id=connection_id, state=ConsentGrantState.ACTIVE)
+    return db.session.scalar(query.where(Consent.refused_at.is_not(None)).limit(1)) is not None

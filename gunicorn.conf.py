@@ -1,0 +1,31 @@
+"""How gunicorn serves the app; it reads this file by itself from the folder in which it is started."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+worker_class = "gthread"
+workers = 2
+threads = 8
+control_socket_disable = True
+# Scheme, host and path come from PUBLIC_URL; a visitor's header "SCRIPT_NAME" that a proxy passes on is not believed.
+forwarder_headers = ""
+
+# What follows in such an address is a secret: a one-time link, or the address of bunq's callbacks.
+_SECRET = re.compile(r"(/(?:c|bunq/hook|welcome|password)/)[^/]+")
+
+
+class WithoutSecrets(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Writes an access log, if one is asked for, in which addresses have no query and no secret."""
+
+    def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> dict[str, Any]:
+        """Return what a format of the access log may name."""
+        path = _SECRET.sub(r"\1***", environ.get("PATH_INFO", ""))
+        shown = {**environ, "RAW_URI": path, "PATH_INFO": path, "QUERY_STRING": "", "HTTP_REFERER": "-"}
+        found: dict[str, Any] = super().atoms(resp, [], shown, request_time)
+        return found
+
+
+logger_class = WithoutSecrets
