@@ -15,12 +15,14 @@ def create_app(config: Config | None = None) -> Flask:
     from bunqflask import cli, web
     from bunqflask.database import encryption, engines
     from bunqflask.extensions import db, migrate
+    from bunqflask.services.audit import log_lines
 
     config = config or Config.load()
     app = Flask(__name__, template_folder=str(ROOT / "templates"), instance_path=str(ROOT / "instance"))
     app.config.from_object(config)
     encryption.init_app(app, config.ENCRYPTION_KEYS)
     engines.init_app(app)
+    log_lines.init_app()
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     web.init_app(app, config)
     cli.init_app(app)

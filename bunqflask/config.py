@@ -76,6 +76,8 @@ class Config:
     SECURITY_CONTACT: str = ""
     # in which days begin and end, on pages and in exports
     TIME_ZONE: ZoneInfo = field(default_factory=lambda: ZoneInfo(HOME_ZONE))
+    # for how long events of the audit trail are kept
+    AUDIT_DAYS: int = 400
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
@@ -139,6 +141,11 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     if reader.problems:
         raise ConfigError("; ".join(reader.problems))
     return key or None
+
+
+def sudo_user() -> str:
+    """Return the user of this machine who runs a command by sudo as another one; empty without sudo."""
+    return os.getenv("SUDO_USER", "")
 
 
 def _env_file(given: Mapping[str, str]) -> Path | None:
@@ -217,6 +224,7 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "HSTS_SUBDOMAINS": reader.one_of("HSTS_SUBDOMAINS", ("yes", "no"), "yes"),
         "SECURITY_CONTACT": _security_contact(reader),
         "TIME_ZONE": _zone(reader),
+        "AUDIT_DAYS": _audit_days(reader),
         **_bunq_urls(reader, environment),
     }
     is_public = values["PUBLIC_URL"].startswith("https://")
@@ -276,6 +284,15 @@ def _proxy_hops(reader: _Reader) -> int:
     if not re.fullmatch(r"[0-9]", text):
         reader.problems.append("TRUSTED_PROXY_HOPS must be a number from 0 to 9")
         return 0
+    return int(text)
+
+
+def _audit_days(reader: _Reader) -> int:
+    text = reader.get("AUDIT_DAYS", "400")
+    # The database refuses to delete events of the last 30 days.
+    if not re.fullmatch(r"[0-9]{2,5}", text, re.ASCII) or int(text) < 30:
+        reader.problems.append("AUDIT_DAYS must be a number of days, 30 or more")
+        return 400
     return int(text)
 
 

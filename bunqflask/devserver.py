@@ -29,6 +29,7 @@ from bunqflask import create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
 from bunqflask.processes import StartRefused, last_lines, running_together, say
+from bunqflask.services.audit.origin import Origin, acting
 from bunqflask.services.gateway import onboarding
 from bunqflask.services.team import members, passwords
 
@@ -80,7 +81,7 @@ def _run(config: Config) -> None:
     app_binds = _addresses("PUBLIC_URL", config.PUBLIC_URL)
     with running_together(ROOT, INSTANCE) as servers:
         sandbox = servers.start("sandbox", _sandbox_command(sandbox_binds)) if simulated else None
-        with _app(config) as app:
+        with _app(config) as app, acting(Origin(actor="make run", is_shell=True)):
             _bring_database_up_to_date(config)
             server = servers.start("app", _app_command(app_binds))
             if sandbox is not None:

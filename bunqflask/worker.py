@@ -25,6 +25,7 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
+from bunqflask.services.audit import retention
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
@@ -107,6 +108,7 @@ DUTIES = (
         on=frozenset({EventKind.DATA_ERASED}),
     ),
     Duty(name="delete old rows", run=lambda _: _delete_old_rows(), every=timedelta(hours=1)),
+    Duty(name="delete old audit events", run=lambda _: retention.delete_old(), every=timedelta(hours=6)),
 )
 
 

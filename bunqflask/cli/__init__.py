@@ -8,11 +8,13 @@ import click
 from flask import Flask
 
 from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
+from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.export import export_command
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
+from bunqflask.cli.shell import as_shell_user
 from bunqflask.cli.status import status_command
 from bunqflask.cli.sync import sync_command
 from bunqflask.cli.team import team_cli
@@ -25,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export_command,
     team_cli,
     secrets_cli,
+    audit_cli,
     worker_command,
     backup_command,
     restore_command,
@@ -47,4 +50,4 @@ def _leaves(command: click.Command) -> Iterator[click.Command]:
 
 for leaf in (leaf for command in COMMANDS for leaf in _leaves(command)):
     if leaf.callback is not None:
-        leaf.callback = told_plainly()(leaf.callback)
+        leaf.callback = as_shell_user()(told_plainly()(leaf.callback))

@@ -10,9 +10,10 @@ in the same transaction, so a crash after the commit loses none; the worker find
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,8 +22,17 @@ from bunqflask import clock
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.extensions import db
 
+
+@dataclass(frozen=True)
+class _Unit:
+    """The open unit of work: the writes that come last in it, and the acts that follow its commit."""
+
+    last_writes: list[Callable[[], None]] = field(default_factory=list)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+
 _may_write: ContextVar[bool] = ContextVar("may_write", default=False)
-_is_open: ContextVar[bool] = ContextVar("is_open", default=False)
+_open_unit: ContextVar[_Unit | None] = ContextVar("open_unit", default=None)
 _wait_s: ContextVar[float | None] = ContextVar("wait_s", default=None)
 
 
@@ -33,7 +43,7 @@ def may_write() -> bool:
 
 def is_open() -> bool:
     """Tell whether this thread is inside a unit of work."""
-    return _is_open.get()
+    return _open_unit.get() is not None
 
 
 def lock_wait_s() -> float | None:
@@ -53,9 +63,14 @@ def transaction(*, wait_s: float | None = None) -> Iterator[None]:
     if is_open():
         raise RuntimeError("a unit of work is open already: call a helper that takes part in it instead")
     release()
-    is_open_before, may_write_before, wait_before = _is_open.set(True), _may_write.set(True), _wait_s.set(wait_s)
+    unit = _Unit()
+    unit_before, may_write_before, wait_before = _open_unit.set(unit), _may_write.set(True), _wait_s.set(wait_s)
     try:
         yield
+        if unit.last_writes:
+            db.session.flush()
+        for write in unit.last_writes:
+            write()
         db.session.commit()
     except BaseException:
         db.session.rollback()
@@ -63,7 +78,25 @@ def transaction(*, wait_s: float | None = None) -> Iterator[None]:
     finally:
         _wait_s.reset(wait_before)
         _may_write.reset(may_write_before)
-        _is_open.reset(is_open_before)
+        _open_unit.reset(unit_before)
+    for act in unit.after_commit:
+        act()
+
+
+def write_last(write: Callable[[], None]) -> None:
+    """Let `write` be the last that the open unit of work does, so that a lock it takes is held for the commit only.
+
+    :raises RuntimeError: no unit of work is open.
+    """
+    _unit().last_writes.append(write)
+
+
+def after_commit(act: Callable[[], None]) -> None:
+    """Call `act` once the open unit of work is committed; never after a rollback.
+
+    :raises RuntimeError: no unit of work is open.
+    """
+    _unit().after_commit.append(act)
 
 
 def emit(kind: EventKind, **facts: Any) -> None:
@@ -72,8 +105,7 @@ def emit(kind: EventKind, **facts: Any) -> None:
     :param facts: ids and states, as JSON; never an amount, a text or a secret.
     :raises RuntimeError: no unit of work is open.
     """
-    if not is_open():
-        raise RuntimeError("an event belongs to the unit of work in which it happened")
+    _unit()
     db.session.add(Event(kind=kind, created_at=clock.now(), facts=facts))
 
 
@@ -112,3 +144,10 @@ def release() -> None:
     if session.new or session.dirty or session.deleted:
         raise RuntimeError("there is uncommitted work: put it into a transaction()")
     session.rollback()
+
+
+def _unit() -> _Unit:
+    unit = _open_unit.get()
+    if unit is None:
+        raise RuntimeError("an event belongs to the unit of work in which it happened")
+    return unit

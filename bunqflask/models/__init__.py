@@ -3,6 +3,7 @@
 from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
+from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.exports import ExportChoice, Pack, PackAccount
@@ -26,11 +27,16 @@ from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "AccountHolder",
+    "AccountLook",
     "AccountShare",
     "AccountSync",
     "AggregateState",
     "AttemptFailure",
     "AttemptStep",
+    "AuditAccount",
+    "AuditCut",
+    "AuditEvent",
+    "AuditKind",
     "Browser",
     "BunqSession",
     "CoOwner",

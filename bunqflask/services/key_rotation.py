@@ -7,6 +7,8 @@ from sqlalchemy.exc import OperationalError
 from bunqflask.database.encryption import Encrypted
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import Base, db
+from bunqflask.models import AuditKind
+from bunqflask.services.audit import origin, trail
 
 _TRIES = 100
 _PAUSE_S = 0.1
@@ -42,4 +44,5 @@ def _rotate(*, waits: bool) -> int:
                 # Locked until the end: a worker that writes a secret meanwhile waits, and none is missed.
                 rows = db.session.scalars(db.select(mapper.class_).with_for_update(nowait=not waits))
                 count += sum(row.encrypt_anew() for row in rows)
+        trail.record(AuditKind.KEYS_ROTATED, actor_id=origin.current().member_id, secrets=count)
     return count

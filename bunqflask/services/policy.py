@@ -32,6 +32,8 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import (
     AccountHolder,
     AccountShare,
+    AuditAccount,
+    AuditEvent,
     Connection,
     Consent,
     ConsentGrantState,
@@ -153,6 +155,16 @@ def check_holds(principal: Principal, account_ids: Iterable[int]) -> None:
     query = held_accounts(principal).where(AccountHolder.account_id.in_(wanted))
     if set(db.session.scalars(query)) != wanted:
         raise NotFoundHere
+
+
+def is_event_for(principal: Principal) -> ColumnElement[bool]:
+    """The condition that an event of the audit trail concerns the principal: themselves, or an account they hold."""
+    about_accounts = select(AuditAccount.event_id).where(AuditAccount.account_id.in_(held_accounts(principal)))
+    return or_(
+        AuditEvent.actor_id == principal.id,
+        AuditEvent.subject_member_id == principal.id,
+        AuditEvent.id.in_(about_accounts),
+    )
 
 
 def _with_own_consent(principal: Principal) -> Select[int]:

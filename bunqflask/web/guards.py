@@ -14,6 +14,8 @@ from werkzeug.routing import RequestRedirect
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
+from bunqflask.services.audit import origin
+from bunqflask.services.audit.origin import Origin
 from bunqflask.services.team import logins, passkeys, recent
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.throttle import LoginRefused, LoginThrottled
@@ -37,6 +39,7 @@ def init_app(app: Flask) -> None:
     )
     app.before_request(_guard)
     app.after_request(_store_no_copy)
+    app.teardown_request(lambda _error: origin.set_current(None))
 
 
 def own_path(path: str) -> str:
@@ -106,6 +109,7 @@ def _confirm_page(error: str | None = None) -> str:
 
 def _guard() -> ResponseReturnValue | None:
     g.login = g.team_member = None
+    _note_origin()
     if request.method not in _SAFE_METHODS:
         _check_origin()
     view = current_app.view_functions.get(request.endpoint or "")
@@ -114,6 +118,7 @@ def _guard() -> ResponseReturnValue | None:
     token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"])
     g.login = logins.find(token) if token else None
     g.team_member = g.login.member if g.login else None
+    _note_origin()
     # An unknown address asks for a login too, so that nobody learns which ones exist.
     if g.team_member is None and not marks.is_public(view):
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
@@ -123,6 +128,18 @@ def _guard() -> ResponseReturnValue | None:
     if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
         _touch(g.login.id)
     return None
+
+
+def _note_origin() -> None:
+    """Let what this request does be recorded as done from here."""
+    origin.set_current(
+        Origin(
+            member_id=g.team_member.id if g.team_member else None,
+            login_id=g.login.id if g.login else None,
+            address=request.remote_addr or "",
+            browser=request.user_agent.string,
+        )
+    )
 
 
 def _touch(login_id: int) -> None:

@@ -119,6 +119,101 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "account_look",
+        sa.Column("member_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("member_id", "account_id", "day", name=op.f("pk_account_look")),
+    )
+    op.create_table(
+        "audit_account",
+        sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("event_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("account_id", "event_id", name=op.f("pk_audit_account")),
+    )
+    with op.batch_alter_table("audit_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_audit_account_event_id"), ["event_id"], unique=False)
+
+    op.create_table(
+        "audit_cut",
+        sa.Column("event_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("before", types.UtcTimestamp(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_audit_cut")),
+    )
+    op.create_table(
+        "audit_event",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "login",
+                "login_half",
+                "login_refused",
+                "login_throttled",
+                "login_ended",
+                "password_changed",
+                "factor_changed",
+                "recovery_code_used",
+                "browser_forgotten",
+                "rule_changed",
+                "consent_begun",
+                "consent_link_opened",
+                "consent_approved",
+                "consent_confirmed",
+                "consent_ended",
+                "connected",
+                "renewed",
+                "disconnected",
+                "erased",
+                "shared",
+                "unshared",
+                "exported",
+                "attachment_opened",
+                "account_viewed",
+                "receipt_made",
+                "invitation_made",
+                "invitation_opened",
+                "invitation_withdrawn",
+                "invitation_accepted",
+                "member_added",
+                "member_removed",
+                "member_reset",
+                "role_changed",
+                "member_locked",
+                "member_unlocked",
+                "setup_run",
+                "keys_rotated",
+                "trail_read",
+                "trail_cut",
+                name="auditkind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("actor_id", sa.Integer(), nullable=True),
+        sa.Column("actor_text", sa.String(length=300), nullable=False),
+        sa.Column("login_id", sa.Integer(), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("browser", sa.String(length=300), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=True),
+        sa.Column("subject_member_id", sa.Integer(), nullable=True),
+        sa.Column("subject", sa.String(length=300), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=False),
+        sa.Column("previous_hash", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_event")),
+    )
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.create_index("ix_audit_event_actor_id_id", ["actor_id", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_audit_event_at"), ["at"], unique=False)
+        batch_op.create_index("ix_audit_event_kind_id", ["kind", "id"], unique=False)
+        batch_op.create_index("ix_audit_event_subject_member_id_id", ["subject_member_id", "id"], unique=False)
+
+    op.create_table(
         "worker_heartbeat",
         sa.Column("worker", sa.String(length=200), nullable=False),
         sa.Column("started_at", types.UtcTimestamp(), nullable=False),
@@ -1012,11 +1107,13 @@ def upgrade() -> None:
     )
     # ### end Alembic commands ###
     _create_search()
+    _protect_audit_trail()
     if op.get_bind().dialect.name == "postgresql":
         _compress_json()
 
 
 def downgrade() -> None:
+    _unprotect_audit_trail()
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE payment_search_terms")
         op.execute("DROP TABLE payment_search")
@@ -1120,6 +1217,19 @@ def downgrade() -> None:
 
     op.drop_table("installation")
     op.drop_table("worker_heartbeat")
+    with op.batch_alter_table("audit_event", schema=None) as batch_op:
+        batch_op.drop_index("ix_audit_event_subject_member_id_id")
+        batch_op.drop_index("ix_audit_event_kind_id")
+        batch_op.drop_index(batch_op.f("ix_audit_event_at"))
+        batch_op.drop_index("ix_audit_event_actor_id_id")
+
+    op.drop_table("audit_event")
+    op.drop_table("audit_cut")
+    with op.batch_alter_table("audit_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_audit_account_event_id"))
+
+    op.drop_table("audit_account")
+    op.drop_table("account_look")
     op.drop_table("team_member")
     op.drop_table("rate_limit_window")
     op.drop_table("login_throttle")
@@ -1170,3 +1280,72 @@ def _compress_json() -> None:
         "EXCEPTION WHEN feature_not_supported OR syntax_error THEN NULL; "
         "END $$"
     )
+
+
+# What each trigger of the audit trail refuses, as a condition on the row, in the SQL of both databases.
+# An event may be deleted only when a cut names it, and a cut takes only what is older than 30 days, whatever the setting.
+# New ids only grow, because SQLite's INSERT OR REPLACE deletes the old row without a trigger.
+_REFUSED = (
+    ("audit_event", "UPDATE", "1 = 1"),
+    ("audit_event", "DELETE", "OLD.id > (SELECT COALESCE(MAX(event_id), 0) FROM audit_cut)"),
+    ("audit_event", "INSERT", "EXISTS (SELECT 1 FROM audit_event WHERE id >= NEW.id)"),
+    ("audit_account", "UPDATE", "1 = 1"),
+    ("audit_account", "DELETE", "OLD.event_id > (SELECT COALESCE(MAX(event_id), 0) FROM audit_cut)"),
+    ("audit_cut", "UPDATE", "1 = 1"),
+    ("audit_cut", "DELETE", "1 = 1"),
+    (
+        "audit_cut",
+        "INSERT",
+        "NEW.before > {days_ago_30} OR EXISTS (SELECT 1 FROM audit_cut WHERE event_id >= NEW.event_id) OR EXISTS "
+        "(SELECT 1 FROM audit_event WHERE id <= NEW.event_id AND at >= NEW.before AND at <= {now})",
+    ),
+)
+_TIMES = {
+    "sqlite": {
+        "now": "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        "days_ago_30": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-30 days')",
+    },
+    "postgresql": {"now": "now()", "days_ago_30": "now() - interval '30 days'"},
+}
+_AUDIT_TABLES = ("audit_event", "audit_account", "audit_cut")
+
+
+def _protect_audit_trail() -> None:
+    """Refuse every change of the audit trail, by whatever program."""
+    dialect = op.get_bind().dialect.name
+    if dialect == "postgresql":
+        op.execute(
+            "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit trail cannot be changed'; END $$"
+        )
+    for table, action, condition in _REFUSED:
+        name, refused = f"{table}_{action.lower()}", condition.format(**_TIMES[dialect])
+        if dialect == "sqlite":
+            op.execute(
+                f"CREATE TRIGGER {name} BEFORE {action} ON {table} WHEN {refused} "
+                "BEGIN SELECT RAISE(ABORT, 'the audit trail cannot be changed'); END"
+            )
+            continue
+        row = "OLD" if action == "DELETE" else "NEW"
+        op.execute(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {refused} THEN "
+            f"RAISE EXCEPTION 'the audit trail cannot be changed'; END IF; RETURN {row}; END $$"
+        )
+        op.execute(f"CREATE TRIGGER {name} BEFORE {action} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+    if dialect == "postgresql":
+        for table in _AUDIT_TABLES:
+            op.execute(
+                f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT "
+                "EXECUTE FUNCTION audit_refuse()"
+            )
+
+
+def _unprotect_audit_trail() -> None:
+    for table, action, _condition in _REFUSED:
+        name = f"{table}_{action.lower()}"
+        if op.get_bind().dialect.name == "sqlite":
+            op.execute(f"DROP TRIGGER {name}")
+        else:
+            op.execute(f"DROP FUNCTION {name}() CASCADE")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_refuse() CASCADE")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # What the tests use from outside Python: a Chromium and the library that its driver is linked with, git,
-# a PostgreSQL server, Node for a foreign client, and programs that read our exports.
+# a PostgreSQL server, Node for a foreign client, programs that read our exports, and fail2ban to read our log.
 # Debian's packages are installed where we are root there; everywhere else the tests skip what is missing and say so.
 # With CI=true nothing may be missing, so the rest is installed too (and the tests fail without it).
 # Its argument is the Python of the environment that the tests run in.
@@ -26,6 +26,7 @@ if [ "${CI:-}" = "true" ]; then
     have node && have npm || wanted="$wanted npm" # brings Node along
     have git || wanted="$wanted git"
     have hledger || wanted="$wanted hledger"
+    have fail2ban-regex || wanted="$wanted fail2ban"
     have nginx || wanted="$wanted nginx" # these two check the configurations in docs/
     have caddy || wanted="$wanted caddy"
     have ledger || wanted="$wanted ledger"

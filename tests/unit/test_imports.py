@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "web", "cli"},
+    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "cli"},
     "config": set(),
     "clock": set(),
     "digest": set(),
@@ -39,9 +39,19 @@ ARROWS: dict[str, set[str]] = {
     "services.principal": {"models.states"},
     "services.policy": {"clock", "extensions", "i18n", "models", "services.principal"},
     "services.workers": {"clock", "extensions", "database", "models"},
-    "services.key_rotation": {"extensions", "database"},
+    "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},
+    "services.receipt": {
+        "clock",
+        "extensions",
+        "database",
+        "models",
+        "services.principal",
+        "services.policy",
+        "services.audit",
+    },
+    "services.key_rotation": {"extensions", "database", "models", "services.audit"},
     "services.backups": {"clock", "extensions", "database"},
-    "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq"},
+    "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq", "services.audit"},
     "services.health_report": {
         "clock",
         "extensions",
@@ -52,6 +62,7 @@ ARROWS: dict[str, set[str]] = {
         "services.connections",
     },
     "services.connections": {
+        "services.audit",
         "clock",
         "i18n",
         "extensions",
@@ -87,6 +98,7 @@ ARROWS: dict[str, set[str]] = {
         "services.payments",
     },
     "services.consent": {
+        "services.audit",
         "clock",
         "digest",
         "extensions",
@@ -101,6 +113,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.exports": {
+        "services.audit",
         "clock",
         "i18n",
         "extensions",
@@ -114,6 +127,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.team": {
+        "services.audit",
         "services.policy",
         "invisible",
         "i18n",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -15,8 +16,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AccountShare, MonetaryAccount, TeamMember, TeamRole
+from bunqflask.models import AccountShare, AuditKind, MonetaryAccount, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -116,6 +118,7 @@ def add(principal: Principal, wish: Wish) -> None:
                 )
                 for member_id in readers
             )
+        _record_within(principal, wish, readers)
 
 
 def end(principal: Principal, share_id: int) -> None:
@@ -128,12 +131,32 @@ def end(principal: Principal, share_id: int) -> None:
         if share is None or share.granted_by_id != principal.id:
             raise NotFoundHere
         db.session.delete(share)
+        about: dict[str, Any] = {"subject_member_id": share.member_id, "account_ids": [share.account_id]}
+        trail.record(AuditKind.UNSHARED, actor_id=principal.id, how="ended", **about)
 
 
 def delete_expired() -> None:
     """Delete the shares that are over, in a transaction of its own."""
     with transaction():
-        db.session.execute(delete(AccountShare).where(AccountShare.until <= clock.now()))
+        over = delete(AccountShare).where(AccountShare.until <= clock.now())
+        for row in db.session.execute(over.returning(AccountShare.account_id, AccountShare.member_id)).all():
+            about: dict[str, Any] = {"subject_member_id": row.member_id, "account_ids": [row.account_id]}
+            trail.record(AuditKind.UNSHARED, actor_id=None, how="expired", **about)
+
+
+def _record_within(principal: Principal, wish: Wish, readers: Sequence[int | None]) -> None:
+    ids = [each for each in readers if each is not None]
+    names = db.session.scalars(select(TeamMember.name).where(TeamMember.id.in_(ids)).order_by(TeamMember.id))
+    trail.record(
+        AuditKind.SHARED,
+        actor_id=principal.id,
+        subject_member_id=ids[0] if len(ids) == 1 else None,
+        account_ids=wish.account_ids,
+        people=list(names),
+        team=None in readers,
+        first_day=str(wish.first_day) if wish.first_day is not None else None,
+        last_day=str(wish.last_day) if wish.last_day is not None else None,
+    )
 
 
 def _readers(principal: Principal, wish: Wish) -> list[int | None]:

@@ -36,7 +36,7 @@ from bunqflask.models import (
     ErrorKind,
 )
 from bunqflask.services import policy
-from bunqflask.services.consent import oauth
+from bunqflask.services.consent import oauth, recording
 from bunqflask.services.gateway import abandoned_sessions, installations
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere
@@ -112,6 +112,7 @@ def start(principal: Principal, *, renews_connection_id: int | None = None) -> s
         )
         attempt.link_token = token
         db.session.add(attempt)
+        recording.begun(attempt)
         return attempt.id
 
 
@@ -215,8 +216,12 @@ def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_ses
     taken_by = digest(browser)
     free_or_ours = or_(ConsentAttempt.link_browser_hash.is_(None), ConsentAttempt.link_browser_hash == taken_by)
     with transaction():
+        reload(attempt)
+        is_first = attempt.link_browser_hash is None
         if not claim(attempt, AttemptStep.WAITING, AttemptStep.WAITING, free_or_ours, link_browser_hash=taken_by):
             raise LinkUsed(attempt.id)
+        if is_first:
+            recording.link_opened(attempt)
         return _authorization_url(attempt, browser_session)
 
 
@@ -243,8 +248,10 @@ def end_within(
     attempt: ConsentAttempt, old: AttemptStep, new: AttemptStep, failure: AttemptFailure | None = None
 ) -> bool:
     """Do the same within the caller's transaction."""
+    is_late = is_overdue(attempt)
     if not claim(attempt, old, new, failure=failure):
         return False
+    recording.ended(attempt, is_late=is_late)
     erase(attempt)
     _test_renewed(attempt)
     if new == AttemptStep.FAILED:

@@ -31,7 +31,7 @@ from bunqflask.models import (
     EventKind,
 )
 from bunqflask.services.connections import refusal
-from bunqflask.services.consent import attempts, grants, oauth
+from bunqflask.services.consent import attempts, grants, oauth, recording
 from bunqflask.services.consent.attempts import AttemptProgress, ConsentDenied, ConsentFailed, ConsentStateMismatch
 from bunqflask.services.gateway import abandoned_sessions, installations, retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
@@ -178,6 +178,7 @@ def _store_token_within(attempt: ConsentAttempt, lease: Lease, token: str, *, is
     attempt.access_token = token
     attempt.session_id = sessions.new_session().id
     emit(EventKind.CONSENT_APPROVED, attempt_id=attempt.id)
+    recording.approved(attempt)
     db.session.flush()
     session_lease = leases.take_within(BunqSession, attempt.session_id)
     try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, select
 
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
+    AuditKind,
     Connection,
     Consent,
     ConsentAttempt,
@@ -17,6 +20,7 @@ from bunqflask.models import (
     PackAccount,
 )
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.connections import lifecycle, rights
 from bunqflask.services.payments import aggregates
 from bunqflask.services.policy import NotFoundHere
@@ -41,9 +45,11 @@ def disconnect(principal: Principal, connection_id: int, *, erase: bool) -> None
         connection = db.session.get(Connection, connection_id, with_for_update=True, populate_existing=True)
         if connection is None:
             raise NotFoundHere
+        held = rights.held_by(principal.id, connection_id)
+        _record(AuditKind.DISCONNECTED, connection, held)
         rights.end_consents(principal.id, connection)
         if erase:
-            rights.give_up(principal.id, rights.held_by(principal.id, connection_id))
+            rights.give_up(principal.id, held)
             erase_unheld(connection)
         emit(EventKind.CONNECTION_ENDED, connection_id=connection_id)
 
@@ -55,6 +61,7 @@ def erase_unheld(connection: Connection) -> None:
     """
     gone = rights.without_holder(connection.id)
     if gone:
+        _record(AuditKind.ERASED, connection, gone)
         _delete_packs(gone)
         accounts = delete(MonetaryAccount).where(MonetaryAccount.id.in_(gone))
         db.session.execute(accounts.execution_options(synchronize_session="fetch"))
@@ -68,6 +75,16 @@ def erase_unheld(connection: Connection) -> None:
     if gone:
         aggregates.forget_gone()
         emit(EventKind.DATA_ERASED, connection_id=connection.id)
+
+
+def _record(kind: AuditKind, connection: Connection, account_ids: Collection[int]) -> None:
+    trail.record(
+        kind,
+        actor_id=origin.current().member_id,
+        subject=connection.display_name,
+        connection_id=connection.id,
+        account_ids=account_ids,
+    )
 
 
 def end_all_of(member_id: int) -> None:

@@ -10,7 +10,7 @@ from bunqflask.database.transactions import emit
 from bunqflask.extensions import db
 from bunqflask.models import AttemptStep, Consent, ConsentAttempt, EventKind, MonetaryAccount
 from bunqflask.services.connections import accounts, lifecycle, rights
-from bunqflask.services.consent import attempts
+from bunqflask.services.consent import attempts, recording
 from bunqflask.services.sync import connection_sync
 
 
@@ -42,6 +42,7 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
         # bunq may have ended older permissions of the same user with the new one: they are tested at once.
         connection_sync.request_within(connection.id)
     emit(EventKind.CONNECTION_WORKS, connection_id=connection.id, attempt_id=attempt.id)
+    recording.connected(attempt, consent, connection.display_name, step)
     return True
 
 

@@ -24,8 +24,9 @@ from bunqflask.exports.pack import Manifest, account_name, file_name, write_file
 from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Pack, PackAccount
+from bunqflask.models import AuditKind, Pack, PackAccount
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.exports import statements
 from bunqflask.services.exports.snapshot import Snapshot
@@ -87,6 +88,7 @@ def make(
     try:
         taken = statements.take(scope, accounts, period, snapshot)
         download = _write(principal, accounts, taken, formats, period, file, only_files=only_files)
+        _record(principal, accounts, formats, period, rows=snapshot.rows)
     except BaseException:
         file.close()
         raise
@@ -150,6 +152,21 @@ def _marked(name: str, taken: Sequence[Statement]) -> str:
 
 def _is_verified(taken: Sequence[Statement]) -> bool:
     return all(statement.verified for statement in taken)
+
+
+def _record(
+    principal: Principal, accounts: Sequence[AccountBalance], formats: Sequence[str], period: Period, *, rows: int
+) -> None:
+    with transaction():
+        trail.record(
+            AuditKind.EXPORTED,
+            actor_id=principal.id or None,
+            account_ids=[account.id for account in accounts],
+            first_day=str(period.first_day),
+            last_day=str(period.last_day),
+            formats=list(formats),
+            rows=rows,
+        )
 
 
 def _key(principal: Principal, accounts: Sequence[AccountBalance], period: Period) -> str:

@@ -45,6 +45,8 @@ class Snapshot:
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[_Row])
         # of each account, where its batches begin and how many bytes they have
         self._batches: dict[int, list[tuple[int, int]]] = {}
+        # how many payments were copied
+        self.rows = 0
 
     def copy(self, account_id: int, since: datetime, before: datetime) -> None:
         """Copy the payments of an account from `since` until before `before`, by booking time, then id."""
@@ -56,6 +58,7 @@ class Snapshot:
         )
         batches = self._batches.setdefault(account_id, [])
         for rows in db.session.execute(query).partitions():
+            self.rows += len(rows)
             encoded = self._encoder.encode([tuple(row) for row in rows])
             batches.append((self._file.tell(), len(encoded)))
             self._file.write(encoded)

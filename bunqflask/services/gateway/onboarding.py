@@ -21,7 +21,8 @@ from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.resources import OauthClient
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Installation
+from bunqflask.models import AuditKind, BunqSession, Installation
+from bunqflask.services.audit import trail
 from bunqflask.services.gateway import installations, psd2, retry_policy, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
@@ -87,6 +88,7 @@ def run(wishes: Wishes) -> Iterator[StepDone]:
         if number == len(steps):
             with transaction():
                 retry_policy.clear_server_errors()
+                trail.record(AuditKind.SETUP_RUN, actor_id=None, environment=installation.environment)
         yield StepDone(number, len(steps), name, result, time.monotonic() - started)
 
 

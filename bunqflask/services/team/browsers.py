@@ -16,7 +16,8 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import Browser, Login
+from bunqflask.models import AuditKind, Browser, Login
+from bunqflask.services.audit import trail
 from bunqflask.services.principal import Principal
 from bunqflask.services.team.visitor import Visitor
 
@@ -115,7 +116,9 @@ def forget(principal: Principal, browser_id: int, *, keep_login: int) -> None:
     with transaction():
         theirs = Login.member_id == principal.id, Login.browser_id == browser_id, Login.id != keep_login
         db.session.execute(delete(Login).where(*theirs))
-        db.session.execute(delete(Browser).where(Browser.id == browser_id, Browser.member_id == principal.id))
+        gone = delete(Browser).where(Browser.id == browser_id, Browser.member_id == principal.id)
+        if db.session.scalar(gone.returning(Browser.id)) is not None:
+            trail.record(AuditKind.BROWSER_FORGOTTEN, actor_id=principal.id)
 
 
 def forget_all_within(member_id: int, *, keep: int | None = None) -> None:

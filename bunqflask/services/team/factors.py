@@ -15,9 +15,10 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import Factor, FactorKind, MemberNotice, NoticeKind, RecoveryCode
+from bunqflask.models import AuditKind, Factor, FactorKind, MemberNotice, NoticeKind, RecoveryCode
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import browsers, credentials, members, notices, throttle
+from bunqflask.services.team import browsers, credentials, members, notices, refusals, throttle
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.throttle import LoginRefused
 from bunqflask.services.team.visitor import Visitor
@@ -103,7 +104,8 @@ def activate_totp(login: CurrentLogin, code: str, password: str, name: str, visi
     :raises FactorRefused: the code is wrong, or nothing waits for one.
     """
     key, member = f"login:{login.id}", members.find(login.member.email)
-    member_id, password_hash = credentials.check_password(member, password, key)
+    with refusals.of_password(login.member.email):
+        member_id, password_hash = credentials.check_password(member, password, key)
     with transaction():
         credentials.lock_unchanged(member_id, password_hash)
         factor = db.session.scalars(select(Factor).where(*_pending_of(login.member)).with_for_update()).one_or_none()
@@ -123,6 +125,8 @@ def changed_within(member_id: int, change: str, factor: str, browser_id: int | N
     browsers.distrust_all_within(member_id)
     facts = {"change": change, "factor": factor, **visitor.facts()}
     notices.add_within(member_id, NoticeKind.FACTOR_CHANGED, browser_id=browser_id, **facts)
+    actor_id = origin.current().member_id
+    trail.record(AuditKind.FACTOR_CHANGED, actor_id=actor_id, subject_member_id=member_id, change=change, factor=factor)
     if not has_any(member_id):
         db.session.execute(delete(RecoveryCode).where(RecoveryCode.member_id == member_id))
         return []
@@ -210,6 +214,7 @@ def _use_recovery_code(member_id: int, code: str, visitor: Visitor) -> None:
     query = select(func.count()).where(RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None))
     facts = {**visitor.facts(), "left": db.session.scalar(query) or 0}
     notices.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, **facts)
+    trail.record(AuditKind.RECOVERY_CODE_USED, actor_id=member_id)
 
 
 def _make_codes(member_id: int) -> list[str]:

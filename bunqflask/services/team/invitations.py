@@ -18,8 +18,9 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Invitation, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Invitation, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, passwords
@@ -82,6 +83,7 @@ def invite(principal: Principal, label: str, terms: Terms) -> NewLink:
             expires_at=now + LIFETIME,
         )
         db.session.add(row)
+        _record(AuditKind.INVITATION_MADE, row)
     return NewLink(label=label, url=_address(token), expires_at=now + LIFETIME)
 
 
@@ -96,6 +98,7 @@ def renew(principal: Principal, invitation_id: int) -> NewLink:
         row = _own(principal, invitation_id)
         row.token_hash, row.opened_at = digest(token), None
         row.expires_at, row.invited_by_id = now + LIFETIME, principal.id or None
+        _record(AuditKind.INVITATION_MADE, row)
         return NewLink(label=row.label, url=_address(token), expires_at=row.expires_at)
 
 
@@ -107,6 +110,7 @@ def withdraw(principal: Principal, invitation_id: int) -> str:
     """
     with transaction():
         row = _own(principal, invitation_id)
+        _record(AuditKind.INVITATION_WITHDRAWN, row)
         db.session.delete(row)
         return row.label
 
@@ -129,7 +133,9 @@ def open_link(token: str) -> OpenInvitation:
         unopened = (Invitation.id == found.id, Invitation.opened_at.is_(None))
         try:
             with transaction(wait_s=_OPEN_PATIENCE_S):
-                db.session.execute(update(Invitation).where(*unopened).values(opened_at=clock.now()))
+                opened = update(Invitation).where(*unopened).values(opened_at=clock.now()).returning(Invitation.id)
+                if db.session.execute(opened).first() is not None:
+                    trail.record(AuditKind.INVITATION_OPENED, actor_id=None, subject=found.label)
         except DBAPIError as error:
             # A database that takes no write now is no reason to refuse a page.
             current_app.logger.warning("that an invitation was opened is not recorded: %s", error.orig)
@@ -160,13 +166,19 @@ def accept(token: str, *, email: str, name: str, password: str) -> Member:
         row, _inviter = _find(token, lock=True)
         terms = Terms(role=row.role, ends_at=row.ends_at, may_export=row.may_export)
         db.session.delete(row)
-        return members.add_within(email, name, password_hash, terms)
+        member = members.add_within(email, name, password_hash, terms)
+        trail.record(AuditKind.INVITATION_ACCEPTED, actor_id=member.id, subject=row.label, role=row.role)
+        return member
 
 
 def delete_expired() -> None:
     """Delete invitations that have expired."""
     with transaction():
         db.session.execute(delete(Invitation).where(Invitation.expires_at < clock.now()))
+
+
+def _record(kind: AuditKind, row: Invitation) -> None:
+    trail.record(kind, actor_id=origin.current().member_id, subject=row.label, role=row.role)
 
 
 def _own(principal: Principal, invitation_id: int) -> Invitation:

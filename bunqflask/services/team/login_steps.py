@@ -16,9 +16,10 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import Login, MemberNotice, NoticeKind, PendingLogin, TeamMember
+from bunqflask.models import AuditKind, Login, MemberNotice, NoticeKind, PendingLogin, TeamMember
 from bunqflask.services import policy
-from bunqflask.services.team import browsers, credentials, factors, members, notices, passwords, throttle
+from bunqflask.services.audit import trail
+from bunqflask.services.team import browsers, credentials, factors, members, notices, passwords, refusals, throttle
 from bunqflask.services.team.browsers import KnownBrowser
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.logins import ABSOLUTE
@@ -51,6 +52,11 @@ def log_in(email: str, password: str, visitor: Visitor) -> NewLogin | NewPending
     :raises LoginThrottled: too many tries for this account or from this address.
     :raises LoginRefused: email and password do not match.
     """
+    with refusals.of_password(email):
+        return _log_in(email, password, visitor)
+
+
+def _log_in(email: str, password: str, visitor: Visitor) -> NewLogin | NewPendingLogin:
     member = members.find(email)
     browser = browsers.find(member.id, visitor.browser_token) if member else None
     if browser is None:
@@ -88,12 +94,13 @@ def give_code(token: str, code: str, visitor: Visitor, *, trust: bool) -> NewLog
     member_id = find_pending(token)
     if member_id is None:
         raise FactorRefused
-    # Apart from the tries of the password, and whatever the browser: six digits are soon guessed.
-    throttle.count_try(f"factor:{member_id}", factors.TRIES)
-    with transaction():
-        complete_within(token, member_id, visitor)
-        factors.use_code_within(member_id, code, visitor)
-        return make_login_within(member_id, visitor, trust=trust)
+    with refusals.of_factor(member_id, "code"):
+        # Apart from the tries of the password, and whatever the browser: six digits are soon guessed.
+        throttle.count_try(f"factor:{member_id}", factors.TRIES)
+        with transaction():
+            complete_within(token, member_id, visitor)
+            factors.use_code_within(member_id, code, visitor)
+            return make_login_within(member_id, visitor, trust=trust)
 
 
 def complete_within(token: str, member_id: int, visitor: Visitor) -> None:
@@ -144,6 +151,7 @@ def make_login_within(member_id: int, visitor: Visitor, *, trust: bool = False) 
     )
     db.session.add(login)
     db.session.flush()
+    trail.record(AuditKind.LOGIN, actor_id=member_id, login_id=login.id)
     return NewLogin(login.id, member_id, token, browser.token)
 
 
@@ -160,6 +168,7 @@ def _make_pending(member_id: int, visitor: Visitor) -> str:
     notice = notices.add_within(member_id, NoticeKind.FACTOR_MISSING, **visitor.facts())
     pending = PendingLogin(token_hash=digest(token), member_id=member_id, created_at=clock.now(), notice_id=notice.id)
     db.session.add(pending)
+    trail.record(AuditKind.LOGIN_HALF, actor_id=None, subject_member_id=member_id)
     return token
 
 

@@ -11,8 +11,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
-from bunqflask.models import Factor, Login, MemberNotice, TeamMember, TeamRole, TeamRules
+from bunqflask.models import AuditKind, Factor, Login, MemberNotice, TeamMember, TeamRole, TeamRules
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, notices
 
@@ -134,10 +135,14 @@ def list_for(principal: Principal) -> list[LoginPlace]:
 def end(principal: Principal, login_id: int) -> None:
     """End one of the member's own logins; ending none is no error."""
     with transaction():
-        db.session.execute(delete(Login).where(Login.id == login_id, Login.member_id == principal.id))
+        ended = delete(Login).where(Login.id == login_id, Login.member_id == principal.id).returning(Login.id)
+        if db.session.execute(ended).first() is not None:
+            how = "logged_out" if login_id == origin.current().login_id else "ended"
+            trail.record(AuditKind.LOGIN_ENDED, actor_id=principal.id, how=how, login=login_id)
 
 
 def end_others(login: CurrentLogin) -> None:
     """End all other logins of the member, and forget all other browsers: somebody else may know the password."""
     with transaction():
         members.end_logins_within(login.member.id, keep_login=login.id)
+        trail.record(AuditKind.LOGIN_ENDED, actor_id=login.member.id, how="others")

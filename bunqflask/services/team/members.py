@@ -13,8 +13,9 @@ from bunqflask import clock, invisible
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Browser, Login, PendingLogin, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Browser, Login, PendingLogin, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import passwords
@@ -66,7 +67,10 @@ def add(email: str, name: str, password: str, terms: Terms | None = None) -> Mem
         raise _is_taken(email)
     password_hash = passwords.hash_new(password, email=email, name=name)
     with transaction():
-        return add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
+        member = add_within(email, name, password_hash, terms or Terms(role=role_of_next()))
+        actor_id = origin.current().member_id
+        trail.record(AuditKind.MEMBER_ADDED, actor_id=actor_id, subject_member_id=member.id, role=member.role)
+        return member
 
 
 def add_within(email: str, name: str, password_hash: str, terms: Terms) -> Member:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import delete, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ConsentAttempt, TeamMember
+from bunqflask.models import AuditKind, ConsentAttempt, TeamMember
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.connections import rights
 from bunqflask.services.consent import attempts
 from bunqflask.services.consent.disconnect import end_all_of, remove_callbacks_of
@@ -45,13 +48,16 @@ def remove(principal: Principal, member_id: int, *, heir_id: int | None = None, 
     with transaction():
         team = _check(principal, member_id)
         alone, names = rights.held_alone(member_id), holdings.held_alone(member_id)
+        handed_over: dict[str, Any] = {}
         if heir_id is not None:
-            _check_heir(roles.person(team, heir_id), member_id)
+            heir = roles.person(team, heir_id)
+            _check_heir(heir, member_id)
             rights.hand_over(member_id, heir_id, alone)
+            handed_over = {"handed_over_to": heir.name, "account_ids": alone}
         elif alone and not disconnect:
             raise HeldAlone(names)
         end_all_of(member_id)
-        _delete(member_id)
+        _delete(team[member_id], **handed_over)
     return names
 
 
@@ -71,8 +77,15 @@ def _check_heir(heir: TeamMember, member_id: int) -> None:
         raise TeamRefused(_("Accounts cannot be handed over to a guest or to a locked person."), field="heir")
 
 
-def _delete(member_id: int) -> None:
-    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member_id))):
+def _delete(member: TeamMember, **about: Any) -> None:
+    trail.record(
+        AuditKind.MEMBER_REMOVED,
+        actor_id=origin.current().member_id,
+        subject=member.name,
+        subject_member_id=member.id,
+        **about,
+    )
+    for attempt in list(db.session.scalars(select(ConsentAttempt).filter_by(member_id=member.id))):
         attempts.erase(attempt)
     db.session.flush()
-    db.session.execute(delete(TeamMember).where(TeamMember.id == member_id))
+    db.session.execute(delete(TeamMember).where(TeamMember.id == member.id))

@@ -26,7 +26,7 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import Factor, FactorKind, PasskeyChallenge
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import factors, login_steps, recent, throttle
+from bunqflask.services.team import factors, login_steps, recent, refusals, throttle
 from bunqflask.services.team.login_steps import NewLogin
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.throttle import LoginRefused
@@ -152,7 +152,8 @@ def log_in(answer: str, visitor: Visitor, *, pending_token: str = "") -> NewLogi
     :raises PasskeyRefused: the answer is not valid.
     :raises LoginRefused: the member is locked, or a guest whose access has ended.
     """
-    use = _verified(answer, "login", None)
+    with refusals.of_factor(None, "passkey"):
+        use = _verified(answer, "login", None)
     with transaction():
         _record_within(use)
         throttle.take_back(login_steps.address_key(visitor))
@@ -166,7 +167,8 @@ def confirm(login: CurrentLogin, answer: str) -> None:
 
     :raises PasskeyRefused: the answer is not valid.
     """
-    use = _verified(answer, "confirm", login.member.id)
+    with refusals.of_factor(login.member.id, "passkey"):
+        use = _verified(answer, "confirm", login.member.id)
     with transaction():
         _record_within(use)
         recent.confirm_within(login)

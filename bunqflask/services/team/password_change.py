@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bunqflask.database.transactions import transaction
 from bunqflask.i18n import gettext as _
-from bunqflask.models import NoticeKind
-from bunqflask.services.team import credentials, members, notices, passwords, throttle
+from bunqflask.models import AuditKind, NoticeKind
+from bunqflask.services.audit import trail
+from bunqflask.services.team import credentials, members, notices, passwords, refusals, throttle
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.services.team.visitor import Visitor
@@ -21,7 +22,8 @@ def change_password(login: CurrentLogin, current: str, new: str, visitor: Visito
     :raises PasswordRefused: the new one is the current one, too short, too long or easy to guess.
     """
     key, member = f"login:{login.id}", login.member
-    member_id, password_hash = credentials.check_password(members.find(member.email), current, key)
+    with refusals.of_password(member.email):
+        member_id, password_hash = credentials.check_password(members.find(member.email), current, key)
     if passwords.matches(password_hash, new):
         raise PasswordRefused(_("That is your current password. Choose another one."))
     new_hash = passwords.hash_new(new, email=member.email, name=member.name)
@@ -29,4 +31,5 @@ def change_password(login: CurrentLogin, current: str, new: str, visitor: Visito
         credentials.lock_unchanged(member_id, password_hash)
         members.store_password(member_id, new_hash, keep_login=login.id)
         notices.add_within(member_id, NoticeKind.PASSWORD_CHANGED, browser_id=login.browser_id, **visitor.facts())
+        trail.record(AuditKind.PASSWORD_CHANGED, actor_id=member_id)
         throttle.forget(key)

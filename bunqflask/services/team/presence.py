@@ -10,8 +10,9 @@ from sqlalchemy import delete, select
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import AuditKind, Login, TeamMember
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.principal import Principal
 from bunqflask.services.team.logins import ABSOLUTE, IDLE
 
@@ -55,4 +56,13 @@ def end(principal: Principal, login_id: int) -> None:
     """
     policy.check_can_end_logins(principal)
     with transaction():
-        db.session.execute(delete(Login).where(Login.id == login_id))
+        ended = delete(Login).where(Login.id == login_id).returning(Login.member_id)
+        member_id = db.session.scalar(ended)
+        if member_id is not None:
+            trail.record(
+                AuditKind.LOGIN_ENDED,
+                actor_id=principal.id,
+                subject_member_id=member_id,
+                how="ended_for",
+                login=login_id,
+            )

@@ -10,7 +10,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import Login
-from bunqflask.services.team import credentials, members, throttle
+from bunqflask.services.team import credentials, members, refusals, throttle
 from bunqflask.services.team.logins import CurrentLogin
 
 LIFETIME = timedelta(minutes=10)
@@ -28,7 +28,8 @@ def confirm(login: CurrentLogin, password: str) -> None:
     :raises LoginRefused: it is not the password.
     """
     key = f"login:{login.id}"
-    member_id, password_hash = credentials.check_password(members.find(login.member.email), password, key)
+    with refusals.of_password(login.member.email):
+        member_id, password_hash = credentials.check_password(members.find(login.member.email), password, key)
     with transaction():
         credentials.lock_unchanged(member_id, password_hash)
         confirm_within(login)

@@ -13,7 +13,8 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import PasswordReset, TeamMember
+from bunqflask.models import AuditKind, PasswordReset, TeamMember
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.team import members, passwords
 from bunqflask.services.team.invitations import LinkGone, NewLink
 from bunqflask.services.team.members import Member
@@ -34,6 +35,7 @@ def make(email: str) -> NewLink:
     values = {"token_hash": digest(token), "expires_at": expires_at}
     with transaction():
         members.store_password(member.id, _NO_PASSWORD)
+        trail.record(AuditKind.MEMBER_RESET, actor_id=origin.current().member_id, subject_member_id=member.id)
         added = insert_into(PasswordReset).values(member_id=member.id, **values)
         db.session.execute(added.on_conflict_do_update(index_elements=["member_id"], set_=values))
     url = f"{current_app.config['PUBLIC_URL']}{_PATH}{token}"
@@ -62,6 +64,7 @@ def use(token: str, password: str) -> Member:
         reset, row = _find(token, lock=True)
         db.session.delete(reset)
         members.store_password(row.id, password_hash)
+        trail.record(AuditKind.PASSWORD_CHANGED, actor_id=row.id, how="link")
         return members.member_of(row)
 
 

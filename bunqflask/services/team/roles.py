@@ -7,6 +7,7 @@ they are now, also where two of them act on each other at the same time.
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -16,8 +17,9 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AttemptStep, ConsentAttempt, PasswordReset, TeamMember, TeamRole
+from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, PasswordReset, TeamMember, TeamRole
 from bunqflask.services import policy
+from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Operator, Principal
@@ -67,6 +69,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
         if terms.role is TeamRole.GUEST:
             _check_holds_nothing(row)
             end_attempts(row.id)
+        _record(AuditKind.ROLE_CHANGED, row, role=terms.role, before=row.role)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
         return member_of(row)
 
@@ -84,6 +87,7 @@ def lock(principal: Principal, member_id: int) -> Member:
         policy.check_can_lock(actor, row)
         check_owner_remains(team, without=row)
         row.locked_at = row.locked_at or clock.now()
+        _record(AuditKind.MEMBER_LOCKED, row)
         members.end_logins_within(row.id)
         db.session.execute(delete(PasswordReset).where(PasswordReset.member_id == row.id))
         end_attempts(row.id)
@@ -101,6 +105,7 @@ def unlock(principal: Principal, member_id: int) -> Member:
         actor, row = both(principal, member_id, team)
         policy.check_can_lock(actor, row)
         row.locked_at = None
+        _record(AuditKind.MEMBER_UNLOCKED, row)
         return member_of(row)
 
 
@@ -159,6 +164,10 @@ def end_attempts(member_id: int) -> None:
     for attempt in list(db.session.scalars(query)):
         ended = AttemptStep.DISCARDED if attempt.step is AttemptStep.CONFIRM else AttemptStep.CANCELLED
         attempts.end_within(attempt, attempt.step, ended)
+
+
+def _record(kind: AuditKind, row: TeamMember, **facts: Any) -> None:
+    trail.record(kind, actor_id=origin.current().member_id, subject=row.name, subject_member_id=row.id, **facts)
 
 
 def _check_holds_nothing(row: TeamMember) -> None:

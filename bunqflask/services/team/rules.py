@@ -9,8 +9,9 @@ from sqlalchemy import select
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import TeamRules
+from bunqflask.models import AuditKind, TeamRules
 from bunqflask.services import policy
+from bunqflask.services.audit import trail
 from bunqflask.services.principal import Principal
 
 _ONLY_ROW = 1
@@ -31,3 +32,5 @@ def require_second_factor(principal: Principal, first_day: date | None) -> None:
     rule = insert_into(TeamRules).values(id=_ONLY_ROW, **row)
     with transaction():
         db.session.execute(rule.on_conflict_do_update(index_elements=["id"], set_=row))
+        day = str(first_day) if first_day is not None else None
+        trail.record(AuditKind.RULE_CHANGED, actor_id=principal.id or None, second_factor_from=day)

@@ -23,11 +23,12 @@ class LoginRefused(Exception):
 
 
 class LoginThrottled(LoginRefused):
-    """Too many tries; the next one is possible at `until`."""
+    """Too many tries; the next one is possible at `until`. `is_first` of a window: the others say nothing new."""
 
-    def __init__(self, until: datetime) -> None:
+    def __init__(self, until: datetime, *, is_first: bool = True) -> None:
         super().__init__("too many tries")
         self.until = until
+        self.is_first = is_first
 
 
 def count_try(key: str, allowed: int) -> None:
@@ -42,7 +43,7 @@ def count_try(key: str, allowed: int) -> None:
     again = {
         # A number that only grows would one day not fit.
         "failures": case(
-            (ends_at <= now, 1), (LoginThrottle.failures > allowed, allowed + 1), else_=LoginThrottle.failures + 1
+            (ends_at <= now, 1), (LoginThrottle.failures > allowed, allowed + 2), else_=LoginThrottle.failures + 1
         ),
         "window_ends_at": ends,
     }
@@ -55,7 +56,7 @@ def count_try(key: str, allowed: int) -> None:
     with transaction():
         failures, until = db.session.execute(count).one()
     if failures > allowed:
-        raise LoginThrottled(until)
+        raise LoginThrottled(until, is_first=failures == allowed + 1)
 
 
 def forget(*keys: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.services.audit import looks
 from bunqflask.services.payments import details, notes, repository
 from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.repository import Scope
@@ -62,6 +63,7 @@ def file(payment_row_id: int, attachment_id: int) -> ResponseReturnValue:
     if request.method == "HEAD":
         return Response(status=200)  # to ask whether there is a file must not cost a call
     content = notes.read_file(found, patience_s=_PRESS_PATIENCE_S)
+    looks.record_attachment(g.team_member, found.account_id, payment=found.payment_id, attachment=attachment_id)
     known = ((media, ending) for start, media, ending in _TYPES if content.startswith(start))
     media_type, ending = next(known, ("application/octet-stream", "bin"))
     name = f"payment-{found.payment_id}-file-{found.attachment_id}.{ending}"

@@ -20,6 +20,7 @@ from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync, status
 from bunqflask.services.sync.status import SyncState
+from bunqflask.web.audit.looks import note_look
 from bunqflask.web.connections.presenters import account_row
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import chart_data, filter_form, note_presenters, presenters, sync_status
@@ -53,6 +54,7 @@ def show(payment_row_id: int) -> ResponseReturnValue:
     """One payment with everything that bunq says about it."""
     scope = repository.scope_of(g.team_member)
     payment = details.get(scope, payment_row_id)
+    note_look(scope, payment.account.id)
     return render_template(
         "payments/payment.html",
         payment=presenters.detail(payment),
@@ -65,6 +67,7 @@ def months() -> ResponseReturnValue:
     """Money in and out per month, of all that the filters in the address let through."""
     scope = repository.scope_of(g.team_member)
     asked = filter_form.read(request.args, scope)
+    note_look(scope, asked.wanted.account_id)
     charts = [] if asked.errors else chart_data.months(Search(scope, asked.wanted))
     body = render_template("payments/months.html", charts=charts, asked=asked)
     return make_response(body, 422 if asked.errors else 200)
@@ -104,6 +107,7 @@ def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
         return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
     scope, account = _scope_and_account(*place) if place else (repository.scope_of(g.team_member), None)
     asked = filter_form.read(request.args, scope, account_id=account.id if account else None)
+    note_look(scope, asked.wanted.account_id)
     response = make_response(_list_page(scope, account, asked), 422 if asked.errors else 200)
     response.vary.add("HX-Request")
     return response

@@ -14,11 +14,13 @@ from bunqflask.models import TeamRole
 from bunqflask.services import policy
 from bunqflask.services.team import holdings, members, offboarding, presence, roles, rules
 from bunqflask.services.team.members import Member, TeamRefused, Terms
+from bunqflask.web.audit.presenters import newest
 from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.team import people_presenters as presenters
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("people", __name__, url_prefix="/team")
+_NEWEST_EVENTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +149,7 @@ def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None)
         sets_rules=policy.can_set_rules(g.team_member),
         second_factor_from=rules.second_factor_from(),
         rights_table=presenters.rights_table(),
+        events=newest(g.team_member, _NEWEST_EVENTS),
         roles=presenters.offered_roles(),
         guest_days=presenters.guest_days(),
         form=form or TermsForm(),

@@ -255,9 +255,8 @@ def test_an_invitation_is_printed_once_and_makes_a_member_of_the_role_asked_for(
 def test_roles_are_changed_and_members_locked_from_a_shell(app: Flask) -> None:
     add_member(app, "sam@team.example")
     add_member(app, "kim@team.example")
-    assert (
-        flask(app, "team", "change", "kim@team.example", "--role", "admin").output == "kim@team.example is now admin.\n"
-    )
+    changed = flask(app, "team", "change", "kim@team.example", "--role", "admin")
+    assert changed.stdout == "kim@team.example is now admin.\n"
     assert "cannot log in" in flask(app, "team", "lock", "kim@team.example").output
     assert flask(app, "team", "list").output.splitlines()[1].endswith("  locked")
     assert "can log in again" in flask(app, "team", "unlock", "kim@team.example").output

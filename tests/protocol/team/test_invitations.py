@@ -199,7 +199,8 @@ def test_an_invitation_ends_with_the_right_to_make_it(live_app: ThreadSite, robi
         else:
             roles.lock(OPERATOR, sam_id)
     assert GONE in live_app.browser().get(path).text
-    assert "Kim" not in robin.get("/team").text
+    # Only what was recorded about it still names it.
+    assert "Kim" not in robin.get("/team").text.partition("Who saw or did what")[0]
 
 
 @pytest.mark.parametrize("path", ["/welcome/nothing", "/password/nothing", "/welcome/%00", "/password/%F0%9F%92%A9"])

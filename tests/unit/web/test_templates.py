@@ -12,12 +12,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask import Flask, render_template
 from jinja2 import StrictUndefined
+from markupsafe import Markup
 
 from bunqflask.config import HOME_ZONE
-from bunqflask.models import AttemptStep, FactorKind
+from bunqflask.models import AttemptStep, ConnectionState, ConsentGrantState, FactorKind
+from bunqflask.services.receipt import GivenConsent, Holder, Reader, Receipt, StoredAccount
 from bunqflask.services.team.factors import MembersFactor
 from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
+from bunqflask.web.audit.presenters import DayOfEvents, EventView
 from bunqflask.web.connections import view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
@@ -220,6 +223,44 @@ TERMS: dict[str, Any] = {
     "form": TermsForm(label="Sam", role="guest"),
     "refused": TeamRefused("A guest needs a last day.", field="until"),
 }
+EVENT = EventView(
+    id=1, initials="RV", who=NAME, what=Markup("looked at <bdi>Car</bdi>"), at=NOW, place="Chrome · 203.0.113.7"
+)
+DAY = DayOfEvents(id="events-2026-11-28", title="Today", day="2026-11-28", is_continued=False, events=[EVENT])
+TRAIL: dict[str, Any] = {
+    "days": [DAY],
+    "older_url": "/audit?older=9",
+    "is_older": False,
+    "is_fragment": False,
+    "asked": {"person": "1"},
+    "people": [("1", NAME)],
+    "kinds": {"looked": "Looked at"},
+    "spans": [("7", "Last 7 days")],
+    "audit_days": 400,
+    "sees_all": True,
+}
+RECEIPT = Receipt(
+    made_at=NOW,
+    connection_id=7,
+    name=NAME,
+    bunq_user_id=8,
+    environment="local",
+    state=ConnectionState.ACTIVE,
+    state_since=NOW,
+    updated_at=NOW,
+    readers=(Reader(name=NAME, since=NOW, until=NOW, first_day=NOW.date()), Reader(name=None, since=NOW)),
+    accounts=(
+        StoredAccount(
+            id=1, name=NAME, iban="NL65BUNQ2090411945", currency="EUR", payments=3, first_payment_at=NOW,
+            last_payment_at=NOW, notes=1,
+        ),
+    ),
+    consents=(GivenConsent(approved_at=NOW, asked_by=NAME, state=ConsentGrantState.LOST, state_since=NOW),),
+    holders=(Holder(name=NAME, since=NOW),),
+    seen_by=(),
+    has_more_events=True,
+)  # fmt: skip
+NOTHING_STORED = replace(RECEIPT, updated_at=None, readers=(), accounts=(), consents=(), holders=())
 TEAM: dict[str, Any] = {
     "people": [PERSON, replace(PERSON, is_you=True, is_locked=False, is_last_owner=True, last_login_at=None)],
     "counts": "2 guests",
@@ -227,12 +268,18 @@ TEAM: dict[str, Any] = {
     "logins": [ELSEWHERE, replace(ELSEWHERE, is_this=True, end_url=None)],
     "may_invite": True,
     "sees_all_logins": True,
+    "events": [EVENT],
     "sets_rules": True,
     "second_factor_from": NOW.date(),
     "rights_table": [("Export", ["yes", "yes", "yes", "if allowed"])],
     **TERMS,
 }
 PAGES |= {
+    "trail": ("audit/index.html", TRAIL),
+    "end of the trail": ("audit/index.html", TRAIL | {"is_older": True, "older_url": None, "asked": {}}),
+    "empty trail": ("audit/index.html", TRAIL | {"days": [], "sees_all": False}),
+    "receipt": ("audit/receipt.html", {"receipt": RECEIPT, "events": [EVENT]}),
+    "bare receipt": ("audit/receipt.html", {"receipt": NOTHING_STORED, "events": []}),
     "team": ("team/index.html", TEAM),
     "team of a member": ("team/index.html", TEAM | {"may_invite": False, "refused": None, "invitations": []}),
     "person": ("team/person.html", {"person": PERSON, "may_lock": True, "may_remove": True, **TERMS}),

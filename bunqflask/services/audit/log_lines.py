@@ -1,0 +1,51 @@
+"""The same events in the log: one line of JSON each, on standard error, from where journald takes them.
+
+A line begins with the kind and the address, which no visitor chooses, so that fail2ban can rely on its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC
+from typing import Any
+
+LOGGER = logging.getLogger("bunqflask.audit")
+
+
+class _StandardError(logging.StreamHandler[Any]):
+    """Writes to the standard error of now, which a test or a command may have replaced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.setStream(sys.stderr)
+        super().emit(record)
+
+
+def init_app() -> None:
+    """Let the lines through, whatever level other messages have; who configures the logger keeps what they did."""
+    if not LOGGER.handlers:
+        LOGGER.addHandler(_StandardError())
+        LOGGER.propagate = False
+        LOGGER.setLevel(logging.INFO)
+
+
+def write(stored: dict[str, Any], *, is_shell: bool) -> None:
+    """Write the line of a stored event; not to a person's terminal, who reads what the command says."""
+    if not (is_shell and sys.stderr.isatty()):
+        LOGGER.info("%s", as_json(stored))
+
+
+def as_json(stored: dict[str, Any]) -> str:
+    """Return an event as one line of JSON, the members that readers rely on first."""
+    first = ("kind", "address", "id", "hash", "at")
+    written = {
+        **stored,
+        "kind": str(stored["kind"]),
+        "at": stored["at"].astimezone(UTC).isoformat(timespec="microseconds"),
+    }
+    return json.dumps({name: written.pop(name) for name in first} | written, separators=(",", ":"))

@@ -1,0 +1,52 @@
+"""What people see of accounts that are not their own: recorded once a day, so that pages need not write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import tzinfo
+
+from sqlalchemy import select
+
+from bunqflask import clock
+from bunqflask.database.transactions import transaction
+from bunqflask.database.upsert import insert_into
+from bunqflask.extensions import db
+from bunqflask.models import AccountLook, AuditKind
+from bunqflask.services.audit import trail
+from bunqflask.services.principal import Principal
+
+
+def record_look(principal: Principal, account_ids: Collection[int], zone: tzinfo, *, patience_s: float) -> None:
+    """Record that the principal saw payments of these accounts, which are not their own, once a day.
+
+    Only reads when all of it is recorded already, as it is for all pages of a day but the first ones.
+
+    :param zone: the time zone in which days begin.
+    :param patience_s: how long to wait for another writer.
+    :raises OperationalError: another writer took longer.
+    """
+    day = str(clock.now().astimezone(zone).date())
+    seen = AccountLook.member_id == principal.id, AccountLook.day == day
+    known = set(db.session.scalars(select(AccountLook.account_id).where(*seen)))
+    new = set(account_ids) - known
+    if not new:
+        return
+    rows = [{"member_id": principal.id, "account_id": account_id, "day": day} for account_id in sorted(new)]
+    with transaction(wait_s=patience_s):
+        # Two pages at the same time: each row is added by one of them.
+        keep = insert_into(AccountLook).on_conflict_do_nothing().returning(AccountLook.account_id)
+        added = list(db.session.scalars(keep, rows))
+        if added:
+            trail.record(AuditKind.ACCOUNT_VIEWED, actor_id=principal.id, account_ids=added, day=day)
+
+
+def record_attachment(principal: Principal, account_id: int, *, payment: int, attachment: int) -> None:
+    """Record that the principal opened a file of a payment, by our id of the account and bunq's of the others."""
+    with transaction():
+        trail.record(
+            AuditKind.ATTACHMENT_OPENED,
+            actor_id=principal.id,
+            account_ids=[account_id],
+            payment=payment,
+            attachment=attachment,
+        )

@@ -1,0 +1,293 @@
+"""Events as sentences: what somebody did, in plain words, to be put after who it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from itertools import groupby
+
+from markupsafe import Markup, escape
+
+from bunqflask.i18n import gettext as _
+from bunqflask.i18n import ngettext
+from bunqflask.models import AttemptStep, AuditKind, TeamRole
+from bunqflask.services.audit.reading import TrailEvent
+from bunqflask.web.ui import formatting
+
+_NAME_LENGTH = 80
+_BDI = Markup("<bdi>{}</bdi>")
+
+# What events are about, as the filter offers it. Each kind belongs to one group.
+GROUPS: dict[str, tuple[AuditKind, ...]] = {
+    "looked": (AuditKind.ACCOUNT_VIEWED, AuditKind.ATTACHMENT_OPENED, AuditKind.TRAIL_READ),
+    "exported": (AuditKind.EXPORTED, AuditKind.RECEIPT_MADE),
+    "changed": (
+        AuditKind.CONSENT_BEGUN,
+        AuditKind.CONSENT_LINK_OPENED,
+        AuditKind.CONSENT_APPROVED,
+        AuditKind.CONSENT_CONFIRMED,
+        AuditKind.CONSENT_ENDED,
+        AuditKind.CONNECTED,
+        AuditKind.RENEWED,
+        AuditKind.DISCONNECTED,
+        AuditKind.ERASED,
+        AuditKind.SHARED,
+        AuditKind.UNSHARED,
+    ),
+    "logins": (
+        AuditKind.LOGIN,
+        AuditKind.LOGIN_HALF,
+        AuditKind.LOGIN_REFUSED,
+        AuditKind.LOGIN_THROTTLED,
+        AuditKind.LOGIN_ENDED,
+        AuditKind.PASSWORD_CHANGED,
+        AuditKind.FACTOR_CHANGED,
+        AuditKind.RECOVERY_CODE_USED,
+        AuditKind.BROWSER_FORGOTTEN,
+    ),
+    "team": (
+        AuditKind.INVITATION_MADE,
+        AuditKind.INVITATION_OPENED,
+        AuditKind.INVITATION_WITHDRAWN,
+        AuditKind.INVITATION_ACCEPTED,
+        AuditKind.MEMBER_ADDED,
+        AuditKind.MEMBER_REMOVED,
+        AuditKind.MEMBER_RESET,
+        AuditKind.ROLE_CHANGED,
+        AuditKind.MEMBER_LOCKED,
+        AuditKind.MEMBER_UNLOCKED,
+        AuditKind.RULE_CHANGED,
+        AuditKind.SETUP_RUN,
+        AuditKind.KEYS_ROTATED,
+        AuditKind.TRAIL_CUT,
+    ),
+}
+
+
+def what(event: TrailEvent) -> Markup:
+    """Return what somebody did, as HTML; names are escaped and isolated."""
+    try:
+        return _WHAT[event.kind](event)
+    except (KeyError, ValueError):
+        # Events outlive the code that wrote them: one that lacks a fact of today is shown by its kind.
+        return escape(event.kind.value)
+
+
+def accounts(event: TrailEvent) -> Markup:
+    """Return the accounts of an event under whose they are; those that the reader may not see are counted."""
+    parts = []
+    for holder, each in groupby(sorted(event.accounts, key=lambda one: one.holder), key=lambda one: one.holder):
+        names = Markup(", ").join(_bdi(account.name) for account in each)
+        parts.append(Markup("{} › {}").format(_bdi(holder), names))
+    if event.more_accounts:
+        more = ngettext("%(n)d other account", "%(n)d other accounts", event.more_accounts)
+        alone = ngettext("%(n)d account", "%(n)d accounts", event.more_accounts)
+        parts.append(escape((more if parts else alone) % {"n": event.more_accounts}))
+    return Markup("; ").join(parts) or _subject(event)
+
+
+def _bdi(text: str) -> Markup:
+    return _BDI.format(formatting.name(text, _NAME_LENGTH))
+
+
+def _subject(event: TrailEvent) -> Markup:
+    return _bdi(event.subject) if event.subject else escape(_("an account"))
+
+
+def _say(text: str) -> Callable[[TrailEvent], Markup]:
+    """Return what makes a sentence with the event's subject and accounts."""
+    return lambda event: escape(text) % {"subject": _subject(event), "accounts": accounts(event)}
+
+
+def _login_refused(event: TrailEvent) -> Markup:
+    how = event.facts.get("how")
+    if how == "passkey":
+        return escape(_("was refused: a passkey that is not valid here"))
+    if event.subject and how == "code":
+        return _say(_("was refused: wrong code for %(subject)s"))(event)
+    if event.subject:
+        return _say(_("was refused: wrong password for %(subject)s"))(event)
+    return escape(_("was refused: nobody here has that email"))
+
+
+def _login_throttled(event: TrailEvent) -> Markup:
+    if event.subject:
+        return _say(_("was held back after too many tries for %(subject)s"))(event)
+    return escape(_("was held back after too many tries from this address"))
+
+
+def _login_ended(event: TrailEvent) -> Markup:
+    if event.facts["how"] == "ended_for":
+        return _say(_("logged %(subject)s out in another browser"))(event)
+    texts = {
+        "logged_out": _("logged out"),
+        "ended": _("logged out in another browser"),
+        "others": _("logged out in all other browsers"),
+    }
+    return escape(texts[event.facts["how"]])
+
+
+def _factor_changed(event: TrailEvent) -> Markup:
+    texts = {
+        "added": _("added the second factor %(factor)s of %(subject)s"),
+        "removed": _("removed the second factor %(factor)s of %(subject)s"),
+        "reset": _("removed all second factors of %(subject)s"),
+        "codes": _("made new recovery codes of %(subject)s"),
+    }
+    text = escape(texts[event.facts["change"]])
+    return text % {"factor": _bdi(event.facts["factor"]), "subject": _subject(event)}
+
+
+def _rule_changed(event: TrailEvent) -> Markup:
+    if event.facts["second_factor_from"] is None:
+        return escape(_("made second factors optional"))
+    day = formatting.day(date.fromisoformat(event.facts["second_factor_from"]), "short")
+    return escape(_("required a second factor of everybody from %(day)s")) % {"day": day}
+
+
+def _shared(event: TrailEvent) -> Markup:
+    people = [_bdi(name) for name in event.facts["people"]]
+    if event.facts["team"]:
+        people.append(escape(_("the team, also people who join later")))
+    said = escape(_("shared %(accounts)s with %(people)s")) % {
+        "accounts": accounts(event),
+        "people": Markup(", ").join(people),
+    }
+    days = {"first_day": _("payments from %(day)s"), "last_day": _("until %(day)s")}
+    about = [
+        text % {"day": formatting.day(date.fromisoformat(event.facts[name]), "short")}
+        for name, text in days.items()
+        if event.facts.get(name)
+    ]
+    return Markup("{} ({})").format(said, ", ".join(about)) if about else said
+
+
+def _unshared(event: TrailEvent) -> Markup:
+    if event.facts["how"] == "expired":
+        return _say(_("ended a share of %(accounts)s, whose last day is over"))(event)
+    return _say(_("stopped sharing %(accounts)s"))(event)
+
+
+def _consent_begun(event: TrailEvent) -> Markup:
+    if event.connection_id is None:
+        return escape(_("began to connect accounts of bunq"))
+    return _say(_("began to renew the permission of %(subject)s"))(event)
+
+
+def _consent_approved(event: TrailEvent) -> Markup:
+    if event.facts.get("elsewhere"):
+        return _say(_("came back from bunq with an approval for %(subject)s, in another browser than theirs"))(event)
+    return escape(_("came back from bunq with an approval, in the browser that asked"))
+
+
+def _consent_ended(event: TrailEvent) -> Markup:
+    texts = {
+        AttemptStep.DENIED: _("did not get an approval: it was refused at bunq"),
+        AttemptStep.EXPIRED: _("did not get an approval in time"),
+        AttemptStep.FAILED: _("did not get connected: bunq or this server refused"),
+        AttemptStep.CANCELLED: _("cancelled an attempt to connect"),
+        AttemptStep.DISCARDED: _("discarded an approval"),
+    }
+    text = escape(texts.get(AttemptStep(event.facts["step"]), _("ended an attempt to connect")))
+    return Markup("{} ({})").format(text, _bdi(event.subject)) if event.subject else text
+
+
+def _renewed(event: TrailEvent) -> Markup:
+    said = _say(_("renewed the permission of %(subject)s"))(event)
+    if "stays" not in event.facts:
+        return said
+    counts = _("%(stays)d accounts stay, %(new)d new, %(gone)d no longer shared") % event.facts
+    return Markup("{}: {}").format(said, counts)
+
+
+def _exported(event: TrailEvent) -> Markup:
+    first, last = (formatting.day(date.fromisoformat(event.facts[name]), "short") for name in ("first_day", "last_day"))
+    said = escape(_("exported %(first)s to %(last)s of %(accounts)s")) % {
+        "first": first,
+        "last": last,
+        "accounts": accounts(event),
+    }
+    about = [", ".join(event.facts["formats"])]
+    if "rows" in event.facts:
+        about.append(ngettext("%(n)d payment", "%(n)d payments", event.facts["rows"]) % {"n": event.facts["rows"]})
+    return Markup("{} ({})").format(said, ", ".join(about))
+
+
+def _erased(event: TrailEvent) -> Markup:
+    said = _say(_("erased %(accounts)s"))(event)
+    return Markup("{} ({})").format(said, _bdi(event.subject)) if event.subject else said
+
+
+def _with_role(text: str) -> Callable[[TrailEvent], Markup]:
+    """Return what makes a sentence with the event's subject and role."""
+
+    def said(event: TrailEvent) -> Markup:
+        roles = {
+            TeamRole.OWNER: _("an owner"),
+            TeamRole.ADMIN: _("an admin"),
+            TeamRole.MEMBER: _("a member"),
+            TeamRole.GUEST: _("a guest"),
+        }
+        return escape(text) % {"subject": _subject(event), "role": roles[TeamRole(event.facts["role"])]}
+
+    return said
+
+
+def _member_removed(event: TrailEvent) -> Markup:
+    said = _say(_("took the login of %(subject)s away"))(event)
+    heir = event.facts.get("handed_over_to")
+    return said + escape(_(" and handed their connections over to %(heir)s")) % {"heir": _bdi(heir)} if heir else said
+
+
+def _keys_rotated(event: TrailEvent) -> Markup:
+    count = event.facts["secrets"]
+    return escape(ngettext("encrypted %(n)d secret anew", "encrypted %(n)d secrets anew", count) % {"n": count})
+
+
+def _trail_cut(event: TrailEvent) -> Markup:
+    count = event.facts["events"]
+    text = ngettext("deleted %(n)d old event of this list", "deleted %(n)d old events of this list", count)
+    return escape(text % {"n": count})
+
+
+_WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
+    AuditKind.LOGIN: _say(_("logged in")),
+    AuditKind.LOGIN_REFUSED: _login_refused,
+    AuditKind.LOGIN_THROTTLED: _login_throttled,
+    AuditKind.LOGIN_ENDED: _login_ended,
+    AuditKind.PASSWORD_CHANGED: _say(_("changed their password")),
+    AuditKind.LOGIN_HALF: _say(_("gave the right password of %(subject)s, and no second factor yet")),
+    AuditKind.FACTOR_CHANGED: _factor_changed,
+    AuditKind.RECOVERY_CODE_USED: _say(_("used a recovery code")),
+    AuditKind.BROWSER_FORGOTTEN: _say(_("let a known browser be forgotten")),
+    AuditKind.RULE_CHANGED: _rule_changed,
+    AuditKind.CONSENT_BEGUN: _consent_begun,
+    AuditKind.CONSENT_LINK_OPENED: _say(_("opened the link that %(subject)s made")),
+    AuditKind.CONSENT_APPROVED: _consent_approved,
+    AuditKind.CONSENT_CONFIRMED: _say(_("confirmed that %(subject)s is the right person")),
+    AuditKind.CONSENT_ENDED: _consent_ended,
+    AuditKind.CONNECTED: _say(_("connected %(accounts)s")),
+    AuditKind.RENEWED: _renewed,
+    AuditKind.DISCONNECTED: _say(_("disconnected %(subject)s")),
+    AuditKind.ERASED: _erased,
+    AuditKind.SHARED: _shared,
+    AuditKind.UNSHARED: _unshared,
+    AuditKind.EXPORTED: _exported,
+    AuditKind.ATTACHMENT_OPENED: _say(_("opened a file of a payment of %(accounts)s")),
+    AuditKind.ACCOUNT_VIEWED: _say(_("looked at payments of %(accounts)s")),
+    AuditKind.RECEIPT_MADE: _say(_("downloaded what is stored about %(subject)s")),
+    AuditKind.INVITATION_MADE: _with_role(_("invited %(subject)s as %(role)s")),
+    AuditKind.INVITATION_OPENED: _say(_("opened the invitation for %(subject)s")),
+    AuditKind.INVITATION_WITHDRAWN: _say(_("withdrew the invitation for %(subject)s")),
+    AuditKind.INVITATION_ACCEPTED: _with_role(_("accepted the invitation for %(subject)s and is %(role)s")),
+    AuditKind.MEMBER_ADDED: _with_role(_("gave %(subject)s a login as %(role)s")),
+    AuditKind.MEMBER_REMOVED: _member_removed,
+    AuditKind.MEMBER_RESET: _say(_("ended the password of %(subject)s and made a link for a new one")),
+    AuditKind.ROLE_CHANGED: _with_role(_("made %(subject)s %(role)s")),
+    AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
+    AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
+    AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),
+    AuditKind.KEYS_ROTATED: _keys_rotated,
+    AuditKind.TRAIL_READ: _say(_("downloaded this list")),
+    AuditKind.TRAIL_CUT: _trail_cut,
+}
