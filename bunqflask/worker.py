@@ -26,6 +26,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
 from bunqflask.services.audit import retention
+from bunqflask.services.connections import sharing
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
@@ -74,6 +75,7 @@ def _delete_old_rows() -> None:
     invitations.delete_expired()
     resets.delete_expired()
     attempts.delete_old()
+    sharing.delete_expired()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))
