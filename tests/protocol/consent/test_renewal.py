@@ -92,7 +92,7 @@ def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site:
         thread.start()
     for thread in threads:
         thread.join()
-    assert statuses == [302, 302]
+    assert statuses == [303, 303]
     for browser in (robin, sam):
         assert "€8,615.00" in browser.get("/").text
         assert "Others can see 4 of 4 accounts" in browser.page.text
