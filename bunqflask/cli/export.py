@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
@@ -104,19 +105,24 @@ def _account_ids(scope: Scope, ibans: tuple[str, ...]) -> list[int]:
 
 def _keep(download: Download, folder: Path) -> Path:
     """Write the download into the folder whole or not at all, and return its path."""
+    path = folder / download.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / download.name
-        with download.file as content, tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file:
-            try:
-                shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).chmod(_READABLE_BY_OWNER)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with download.file as content:
+            folder.mkdir(parents=True, exist_ok=True)
+            _replace(path, content)
     except OSError as error:
         raise click.ClickException(f"{folder} cannot be written: {error.strerror}.") from error
     return path
+
+
+def _replace(path: Path, content: BinaryIO) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+        try:
+            shutil.copyfileobj(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(_READABLE_BY_OWNER)
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise

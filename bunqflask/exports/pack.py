@@ -83,7 +83,7 @@ def write_pack(
         volume += size
     manifest: Manifest = {
         "format": FORMAT,
-        "first_day": first.first_day.isoformat(),
+        "first_day": _first_day(statements).isoformat(),
         "last_day": first.last_day.isoformat(),
         "zone": str(first.zone),
         "verified": all(statement.verified for statement in statements),
@@ -129,14 +129,19 @@ def write_files(statements: Sequence[Statement], formats: Sequence[str], stream:
             raise
 
 
+def _first_day(statements: Sequence[Statement]) -> date:
+    """Return the first day of a pack; an account may begin later, where no earlier payment of it may be seen."""
+    return min(statement.first_day for statement in statements)
+
+
 def _check(statements: Sequence[Statement], formats: Sequence[str]) -> None:
     if not statements:
         raise ExportError("a pack needs at least one account")
     unknown = sorted(set(formats) - FORMATS.keys())
     if unknown:
         raise ExportError(f"no such format: {', '.join(unknown)}")
-    if len({(statement.first_day, statement.last_day, str(statement.zone)) for statement in statements}) > 1:
-        raise ExportError("the accounts of a pack share one period and one zone")
+    if len({(statement.last_day, str(statement.zone)) for statement in statements}) > 1:
+        raise ExportError("the accounts of a pack share one last day and one zone")
     numbers = [statement.account.monetary_account_id for statement in statements]
     for number in numbers:
         if numbers.count(number) > 1:
@@ -214,7 +219,7 @@ def _files(
 
 def file_name(format_: Format, statements: Sequence[Statement]) -> str:
     """Return what a file of one account or of all of them is called."""
-    period = f"{statements[0].first_day:%Y%m%d}-{statements[0].last_day:%Y%m%d}"
+    period = f"{_first_day(statements):%Y%m%d}-{statements[0].last_day:%Y%m%d}"
     if format_.together:
         return f"{format_.stem}-{period}.{format_.extension}"
     return f"{account_name(statements[0])}-{period}.{format_.extension}"
@@ -275,7 +280,7 @@ def _balances(totals: Totals) -> tuple[str, str] | tuple[None, None]:
 def _read_me(statements: Sequence[Statement], totals: Sequence[Totals]) -> str:
     first = statements[0]
     lines = [
-        f"Payments from {first.first_day} to {first.last_day}, both days included.",
+        f"Payments from {_first_day(statements)} to {first.last_day}, both days included.",
         f"Days are days in {first.zone}.",
         "",
     ]

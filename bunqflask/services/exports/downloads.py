@@ -141,7 +141,7 @@ def _write(
 
 def _name_of(taken: Sequence[Statement]) -> str:
     """Return accounts and period in a file's name: "Main-account-NL12BUNQ2034567890-10111-20261001-20261031"."""
-    period = f"{taken[0].first_day:%Y%m%d}-{taken[0].last_day:%Y%m%d}"
+    period = f"{min(each.first_day for each in taken):%Y%m%d}-{taken[0].last_day:%Y%m%d}"
     return f"{account_name(taken[0]) if len(taken) == 1 else f'{len(taken)}-accounts'}-{period}"
 
 

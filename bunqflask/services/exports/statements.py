@@ -79,14 +79,16 @@ def with_history(accounts: Sequence[AccountBalance]) -> list[AccountBalance]:
     return [account for account in accounts if account.id in states]
 
 
-def with_payments(account_ids: Sequence[int], period: Period) -> set[int]:
-    """Return those of some accounts that have a payment in the period."""
+def with_payments(accounts: Sequence[AccountBalance], period: Period) -> set[int]:
+    """Return the rows of those accounts that have a payment in the period which the principal may see."""
     has_payments = exists().where(
         Payment.account_id == MonetaryAccount.id,
         Payment.created_at >= period.since,
         Payment.created_at < period.before,
+        *visibility.conditions(accounts, Payment),
     )
-    query = select(MonetaryAccount.id).where(MonetaryAccount.id.in_(account_ids), has_payments)
+    ids = [account.id for account in accounts]
+    query = select(MonetaryAccount.id).where(MonetaryAccount.id.in_(ids), has_payments)
     return set(db.session.scalars(query))
 
 

@@ -120,8 +120,9 @@ def changed(form: Form, values: MultiDict[str, str], scope: Scope, last: Choice)
 
 def groups(scope: Scope, form: Form) -> list[Group]:
     """Return the accounts that can be exported, by holder."""
-    offered = {account.id for account in statements.with_history(list(scope.accounts.values()))}
-    full = _with_payments(offered, form.period)
+    with_history = statements.with_history(list(scope.accounts.values()))
+    offered = {account.id for account in with_history}
+    full = _with_payments(with_history, form.period)
     found = [
         Group(
             connection.id,
@@ -133,13 +134,11 @@ def groups(scope: Scope, form: Form) -> list[Group]:
     return [group for group in found if group.accounts]
 
 
-def _with_payments(account_ids: set[int], period: Period | None) -> set[int]:
+def _with_payments(accounts: list[AccountBalance], period: Period | None) -> set[int]:
     """Return the accounts with payments in a period; all of them where it is none, which the form says elsewhere."""
     if period is None or not downloads.FIRST_YEAR <= period.first_day.year <= period.last_day.year:
-        return account_ids
-    return statements.with_payments(
-        sorted(account_ids), replace(period, last_day=min(period.last_day, statements.today()))
-    )
+        return {account.id for account in accounts}
+    return statements.with_payments(accounts, replace(period, last_day=min(period.last_day, statements.today())))
 
 
 def _account(account: AccountBalance, *, has_payments: bool) -> Account:

@@ -287,6 +287,17 @@ def test_files_are_called_by_account_and_period(robin: Member) -> None:
     assert made.name.startswith("not-verified-"), "QIF has no other place for it"
 
 
+def test_payments_before_the_day_of_a_share_are_no_word_on_the_page(robin: Member) -> None:
+    payments = in_order(2)
+    for payment in payments:
+        payment.created_at = datetime(2025, 1, 10, tzinfo=UTC)
+    db.session.commit()
+    [account] = (each for each in repository.scope_of(robin).accounts.values() if each.id == 2)
+    january = period("2025-01-01", "2025-01-31")
+    for first_day, expected in ((None, {2}), (date(2025, 1, 10), {2}), (date(2025, 1, 11), set())):
+        assert statements.with_payments([replace(account, first_day=first_day)], january) == expected
+
+
 @pytest.mark.sqlite_only
 def test_the_number_of_statements_does_not_grow_with_the_accounts(robin: Member) -> None:
     counts = []

@@ -89,6 +89,17 @@ def test_an_account_without_payments_has_no_bank_file_and_a_word_about_it() -> N
     assert archive.read("balances.csv").count(b"\n") == 3
 
 
+def test_an_account_that_may_be_seen_from_a_later_day_on_shares_a_pack_with_others() -> None:
+    later = of(entry(2), account=SAVINGS, first_day=date(2026, 10, 10))
+    for both in ([later, of(entry(1))], [of(entry(1)), later]):
+        archive, manifest, _ = packed(both, list(FORMATS))
+        assert manifest["first_day"] == "2026-10-01"
+        names = archive.namelist()
+        assert "payments-20261001-20261031.csv" in names
+        assert "qif/Savings-10112-20261010-20261031.qif" in names
+        assert archive.read("read-me.txt").startswith(b"Payments from 2026-10-01 to 2026-10-31")
+
+
 def files(statements: Sequence[Statement], formats: Sequence[str]) -> zipfile.ZipFile:
     stream = io.BytesIO()
     write_files(statements, formats, stream)
@@ -181,8 +192,8 @@ def test_an_account_whose_sums_contradict_it_is_unverified_in_every_file() -> No
     [
         ([], ["csv"], "at least one account"),
         ([of()], ["csv", "pdf"], "no such format: pdf"),
-        ([of(), of(account=SAVINGS, zone=ZoneInfo("UTC"))], [], "one period and one zone"),
-        ([of(), of(account=SAVINGS, last_day=date(2026, 10, 30))], [], "one period and one zone"),
+        ([of(), of(account=SAVINGS, zone=ZoneInfo("UTC"))], [], "one last day and one zone"),
+        ([of(), of(account=SAVINGS, last_day=date(2026, 10, 30))], [], "one last day and one zone"),
     ],
 )
 def test_a_pack_that_makes_no_sense_is_refused(statements: list[Statement], formats: list[str], words: str) -> None:
