@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from bunqflask import clock
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.services.exports import downloads, presets, statements
@@ -84,8 +83,7 @@ def _period(first_day: datetime | None, last_day: datetime | None, name: str | N
     """Return the period of two days, or of a name."""
     zone = statements.zone()
     if name is not None and first_day is None and last_day is None:
-        today = clock.now().astimezone(zone).date()
-        found = next(each for each in presets.offered(today, None) if each.name == name)
+        found = next(each for each in presets.offered(statements.today(), None) if each.name == name)
         return Period(first_day=found.first_day, last_day=found.last_day, zone=zone)
     if name is not None or first_day is None or last_day is None:
         raise click.UsageError("Give --from and --to, or --period.")

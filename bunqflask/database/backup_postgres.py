@@ -15,6 +15,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
+from bunqflask.database.backup_sqlite import LOGIN_TABLES
 from bunqflask.database.encryption import sealed_tables
 from bunqflask.database.transactions import separate_transaction
 from bunqflask.extensions import db
@@ -90,9 +91,10 @@ def restore(path: Path) -> None:
         f"--dbname={_address()}",
         str(path),
     )
-    # Logins that ended after the dump was made would be good again.
+    # What ended after the dump was made would be good again.
     with separate_transaction() as connection:
-        connection.execute(text("DELETE FROM login"))
+        for table in LOGIN_TABLES & set(connection.scalars(text(_TABLES))):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - one of ours
 
 
 def _rows(connection: Connection) -> dict[str, int]:

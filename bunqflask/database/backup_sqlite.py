@@ -17,6 +17,7 @@ from pathlib import Path
 from bunqflask.database.encryption import SealedTable, sealed_tables
 
 MAGIC = b"SQLite format 3\0"
+LOGIN_TABLES = {"login", "pending_login", "browser", "invitation", "password_reset"}
 # The write-ahead log and its index belong to the file beside which they are: another file would be damaged by them.
 _BESIDE = ("", "-wal", "-shm", "-journal")
 
@@ -64,11 +65,12 @@ def sealed_values(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def log_everybody_out(path: Path) -> None:
-    """Delete the logins of a copy: those that ended after it was made would be good again."""
+    """Delete logins, trusted browsers and one-time links of a copy: those that ended since would be good again."""
     with closing(_open(path)) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA secure_delete=ON")
-        if "login" in _tables(connection):
-            connection.execute("DELETE FROM login")
+        for table in LOGIN_TABLES & set(_tables(connection)):
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of ours
 
 
 def replace(database: Path, restored: Path, now: datetime) -> Path | None:

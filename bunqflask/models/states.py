@@ -102,7 +102,7 @@ class NoticeKind(StrEnum):
     FACTOR_CHANGED = "factor_changed"
     # facts: left
     RECOVERY_CODE_USED = "recovery_code_used"
-    # facts: member, connection; a second member consented to the same connection
+    # facts: member, connection, accounts; another member obtained a consent for accounts that this one holds
     CONNECTION_JOINED = "connection_joined"
 
 

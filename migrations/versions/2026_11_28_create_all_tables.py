@@ -1174,6 +1174,11 @@ def downgrade() -> None:
 
     op.drop_table("pack")
     op.drop_table("export_choice")
+    op.drop_table("password_reset")
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitation_invited_by_id"))
+
+    op.drop_table("invitation")
     with op.batch_alter_table("login", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_login_member_id"))
         batch_op.drop_index(batch_op.f("ix_login_browser_id"))

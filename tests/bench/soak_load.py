@@ -16,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 
 import requests
 
+from bunqflask.exports.formats import FORMATS
 from tests.bench import machine
 from tests.bench.servers import App
 from tests.support.bank import Bank
 from tests.support.browser import Browser, read_page
 
 _WORDS = ("albert", "coffee", "rent", "salary", "invoice", "zzz", "12.50", "bol")
-_FORMATS = ("csv", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger", "beancount")
+_FORMATS = tuple(FORMATS)
 # Faults that pass; what ends a connection for good, such as a withdrawn grant, is no part of steady load.
 _FAULTS = (
     *("429", "409", "500", "491", "html-502", "html-503", "reset", "truncated", "slow-drip", "invalid-json"),

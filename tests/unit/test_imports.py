@@ -129,6 +129,7 @@ ARROWS: dict[str, set[str]] = {
     "services.team": {
         "services.audit",
         "services.policy",
+        "invisible",
         "i18n",
         "clock",
         "digest",
@@ -159,6 +160,7 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "database.encryption.SecretUnreadable",
         "bunq.errors",
+        "exports",
         "services",
         "worker",
     },

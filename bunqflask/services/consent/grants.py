@@ -10,7 +10,7 @@ from bunqflask.database.transactions import emit
 from bunqflask.extensions import db
 from bunqflask.models import AttemptStep, Consent, ConsentAttempt, EventKind, MonetaryAccount
 from bunqflask.services.connections import accounts, lifecycle, rights
-from bunqflask.services.consent import attempts, recording
+from bunqflask.services.consent import attempts, joining, recording
 from bunqflask.services.sync import connection_sync
 
 
@@ -38,6 +38,7 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     attempt.connection_id = connection.id
     attempt.account_diff = _difference(held_before, ticked) if held_before else None
     attempt.accounts = None
+    joining.inform_holders(consent, ticked - held_before)
     if lifecycle.has_other_consent(consent):
         # bunq may have ended older permissions of the same user with the new one: they are tested at once.
         connection_sync.request_within(connection.id)

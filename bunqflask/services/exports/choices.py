@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlalchemy.exc import IntegrityError
 
-from bunqflask.database.transactions import transaction
+from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
@@ -50,6 +50,7 @@ def remember(principal: Principal, choice: Choice) -> None:
         "only_files": choice.only_files,
         "last_day": choice.last_day,
     }
+    release()
     try:
         with transaction():
             keep = insert_into(ExportChoice).values(member_id=principal.id, **values)

@@ -68,6 +68,11 @@ def zone() -> ZoneInfo:
     return chosen
 
 
+def today() -> date:
+    """The day that it is in that time zone."""
+    return clock.now().astimezone(zone()).date()
+
+
 def with_history(accounts: Sequence[AccountBalance]) -> list[AccountBalance]:
     """Return those of some accounts whose payments have been imported, wholly or in part."""
     states = _states([account.id for account in accounts])

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bunqflask import clock
+from bunqflask import clock, invisible
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
@@ -109,7 +109,7 @@ def normalize_email(email: str) -> str:
 
 def printable(text: str) -> str:
     """Return a text of one line without what nobody sees, such as control characters and marks of direction."""
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    return " ".join(invisible.remove(text).split())
 
 
 def role_of_next() -> TeamRole:

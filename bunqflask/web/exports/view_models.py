@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from werkzeug.datastructures import MultiDict
 
-from bunqflask import clock
 from bunqflask.exports.formats import BANK_FILES, FORMATS
 from bunqflask.i18n import gettext as _
 from bunqflask.services.connections.overview import AccountBalance
@@ -65,12 +64,8 @@ class Form:
             left_out=self.offered - self.account_ids,
             formats=self.formats,
             only_files=self.only_files,
-            last_day=min(self.period.last_day, today()) if self.period else None,
+            last_day=min(self.period.last_day, statements.today()) if self.period else None,
         )
-
-
-def today() -> date:
-    return clock.now().astimezone(statements.zone()).date()
 
 
 def posted(values: MultiDict[str, str]) -> Form:
@@ -87,7 +82,7 @@ def posted(values: MultiDict[str, str]) -> Form:
 
 def begun(values: MultiDict[str, str], scope: Scope, last: Choice) -> Form:
     """Return what the page begins with: last month and the last choice, or the filter of the page one came from."""
-    month = presets.offered(today(), None)[0]
+    month = presets.offered(statements.today(), None)[0]
     form = Form(
         first_day=values.get("from") or str(month.first_day),
         last_day=values.get("to") or str(month.last_day),
@@ -109,7 +104,7 @@ def ticked(form: Form, scope: Scope, left_out: frozenset[int]) -> Form:
 def changed(form: Form, values: MultiDict[str, str], scope: Scope, last: Choice) -> Form | None:
     """Return the form after one of its small buttons was pressed; None where it was the one that downloads."""
     if name := values.get("preset"):
-        for preset in presets.offered(today(), last.last_day):
+        for preset in presets.offered(statements.today(), last.last_day):
             if preset.name == name:
                 return replace(form, first_day=str(preset.first_day), last_day=str(preset.last_day))
         return form
@@ -142,7 +137,9 @@ def _with_payments(account_ids: set[int], period: Period | None) -> set[int]:
     """Return the accounts with payments in a period; all of them where it is none, which the form says elsewhere."""
     if period is None or not downloads.FIRST_YEAR <= period.first_day.year <= period.last_day.year:
         return account_ids
-    return statements.with_payments(sorted(account_ids), replace(period, last_day=min(period.last_day, today())))
+    return statements.with_payments(
+        sorted(account_ids), replace(period, last_day=min(period.last_day, statements.today()))
+    )
 
 
 def _account(account: AccountBalance, *, has_payments: bool) -> Account:
@@ -152,7 +149,7 @@ def _account(account: AccountBalance, *, has_payments: bool) -> Account:
 
 
 def preset_buttons(last: Choice) -> list[Preset]:
-    return presets.offered(today(), last.last_day)
+    return presets.offered(statements.today(), last.last_day)
 
 
 def formats() -> list[tuple[str, str, str]]:

@@ -7,7 +7,6 @@ from datetime import timedelta
 from flask import Blueprint, g, make_response, render_template, request, send_file
 from flask.typing import ResponseReturnValue
 
-from bunqflask.database.transactions import release
 from bunqflask.exports.statement import ExportError
 from bunqflask.i18n import gettext as _
 from bunqflask.services import policy
@@ -49,7 +48,6 @@ def make() -> ResponseReturnValue:
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
         return make_response(_page(scope, last, form, text), 422)
-    release()
     choices.remember(g.team_member, form.choice)
     response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
     response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more

@@ -41,7 +41,9 @@ _WORDS: dict[NoticeKind, Callable[[dict[str, Any]], str]] = {
         )
         % facts
     ),
-    NoticeKind.CONNECTION_JOINED: lambda facts: _("%(member)s connected %(connection)s too.") % facts,
+    NoticeKind.CONNECTION_JOINED: lambda facts: (
+        _("%(member)s connected %(connection)s too, with these accounts of yours: %(accounts)s.") % facts
+    ),
 }
 # Those of which somebody else may be the cause.
 _ABOUT_LOGINS = {

@@ -103,6 +103,10 @@ def test_the_second_member_sees_exactly_what_was_ticked_and_the_first_loses_noth
         assert name in robin.get("/connections/1/accounts").text
     assert "No longer updated" not in robin.page.text
     assert "sam" in robin.page.text, "who joined stands on the connection's page"
+    assert "sam connected Jodi Walker too, with these accounts of yours: Car." in robin.get("/").text
+    assert "connected Jodi Walker too" not in sam.get("/").text
+    connect(sam, bank, accounts=[CAR])
+    assert robin.get("/").text.count("connected Jodi Walker too") == 1, "a renewal is nothing new"
     bank.receive(MAIN, "77.00")
     rows.age_accounts(site.app, timedelta(hours=2))
     rows.run_duties(site.app)

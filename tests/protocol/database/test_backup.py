@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyrage
@@ -20,7 +21,17 @@ from bunqflask.config import Config
 from bunqflask.database import backup_sqlite
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Consent, Login, MonetaryAccount, Payment
+from bunqflask.models import (
+    Browser,
+    Consent,
+    Invitation,
+    Login,
+    MonetaryAccount,
+    PasswordReset,
+    Payment,
+    PendingLogin,
+    TeamRole,
+)
 from tests.support import stored_payments
 from tests.support.apps import bare_environ, let_go
 
@@ -264,3 +275,31 @@ def test_a_copy_with_an_orphan_is_damaged(filled: Flask, tmp_path: Path) -> None
         copy.commit()
     with pytest.raises(ValueError, match="is missing"):
         backup_sqlite.read(file)
+
+
+def test_a_restore_ends_whatever_lets_somebody_in(filled: Flask, tmp_path: Path) -> None:
+    kinds = (Login, PendingLogin, Browser, Invitation, PasswordReset)
+    assert {kind.__tablename__ for kind in kinds} == backup_sqlite.LOGIN_TABLES
+    now = datetime.now(UTC)
+    with filled.app_context():
+        member_id = db.session.scalars(select(Login.member_id)).one()
+        db.session.add_all(
+            [
+                PendingLogin(token_hash="p", member_id=member_id, created_at=now),
+                Browser(member_id=member_id, token_hash="b", user_agent="x", created_at=now, last_seen_at=now),
+                Invitation(
+                    token_hash="i", label="x", role=TeamRole.ADMIN, may_export=True, created_at=now, expires_at=now
+                ),
+                PasswordReset(member_id=member_id, token_hash="r", expires_at=now),
+            ]
+        )
+        db.session.commit()
+        db.session.remove()
+    file = tmp_path / "backup"
+    flask(filled, "backup", file)
+    let_go(filled)
+    flask(filled, "restore", file)
+    with filled.app_context():
+        for kind in kinds:
+            assert db.session.scalar(select(func.count()).select_from(kind)) == 0, kind
+        db.session.remove()

@@ -74,6 +74,7 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "member_id": members.add("kim@example.com", "", PASSWORD).id,
             "invitation_id": 1,
             "attachment_id": 1,
+            "share_id": 1,
             "token": "no-such-token",
             "filename": "ui.css",
         }
@@ -198,8 +199,8 @@ def test_a_page_sees_one_state_while_accounts_are_unshared(
     rows.run_duties(site.app)
     original = overview.list_all
 
-    def list_then_unshare(principal: object) -> object:
-        found = original(principal)  # type: ignore[arg-type]
+    def list_then_unshare(principal: object, **how: bool) -> object:
+        found = original(principal, **how)  # type: ignore[arg-type]
         with site.app.app_context():
             engine = db.engine
         with transactions.writing(), engine.begin() as elsewhere:

@@ -147,6 +147,7 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     for name in ("bunqflask", "templates", "migrations"):
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "wsgi.py", folder)
+    shutil.copy(ROOT / "gunicorn.conf.py", folder)
     launcher = Launcher(folder)
     yield launcher
     if launcher.process is not None and launcher.process.poll() is None:

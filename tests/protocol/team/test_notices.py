@@ -13,12 +13,12 @@ from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.browser import Browser
 from tests.support.second_factor import set_up
 
-WORDS = "Sam Okafor connected Jodi Walker too."
+WORDS = "Sam Okafor connected Jodi Walker too, with these accounts of yours: Car."
 
 
 def joined(site: ThreadSite, email: str, **more: Any) -> None:
     """Inform a member, as a consent of a second member does."""
-    facts: dict[str, Any] = {"member": "Sam Okafor", "connection": "Jodi Walker"} | more
+    facts: dict[str, Any] = {"member": "Sam Okafor", "connection": "Jodi Walker", "accounts": "Car"} | more
     with rows.behind(site.app):
         member_id = members.require(email).id
         with transaction():
@@ -54,7 +54,7 @@ def test_a_flood_of_notices_hides_no_page_and_names_are_escaped(live_app: Thread
     for number in range(30):
         joined(live_app, "robin@example.com", member=f"<script>alert({number})</script>" + "x" * 300)
     page = robin.get("/")
-    assert page.text.count(" too.") == notices.MOST_SHOWN
+    assert page.text.count(" too, with") == notices.MOST_SHOWN
     assert "<script>alert" not in page.html
     assert "x" * 141 not in page.html
 
