@@ -396,7 +396,7 @@ def test_the_shell_lists_and_resets_factors(live_app: ThreadSite, robin: Browser
     assert run(args=["team", "factor", "nobody@example.com", "--reset"]).exit_code == 1
     assert is_in(robin), "nothing was changed"
     reset = run(args=["team", "factor", ROBIN, "--reset"])
-    assert reset.output == f"Removed: Pixel. {ROBIN} is logged out everywhere.\n"
+    assert reset.stdout == f"Removed: Pixel. {ROBIN} is logged out everywhere.\n"
     assert not is_in(robin)
     robin.get("/login")
     robin.submit(action="/login", email=ROBIN, password=PASSWORD)
@@ -415,7 +415,7 @@ def test_who_has_no_factor_reaches_from_a_day_on_only_the_page_that_sets_one_up(
     assert is_in(robin), "not yet"
     assert "Your team requires a second factor from" in robin.get("/settings/factors").text
     said = run(args=["team", "second-factor", "--from", str(today)])
-    assert said.output == f"Every member needs a second factor from {today}.\n"
+    assert said.stdout == f"Every member needs a second factor from {today}.\n"
     for path in ("/", "/payments", "/settings", "/connections/1/accounts"):
         assert urlsplit(robin.get(path).url).path == "/settings/factors", path
         assert robin.get(path, {"HX-Request": "true"}).headers["HX-Redirect"] == "/settings/factors"
