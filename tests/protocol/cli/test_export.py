@@ -38,7 +38,7 @@ def test_the_export_of_all_accounts_is_one_file_only_for_its_owner(app_with_paym
     folder = tmp_path / "new" / "folder"
     for _again in range(2):
         told = export(app_with_payments, folder, *YEAR, "--format", "csv")
-        assert (told.exit_code, told.output) == (0, f"{folder}/payments-20250101-20251231.csv\n")
+        assert (told.exit_code, told.stdout) == (0, f"{folder}/payments-20250101-20251231.csv\n")
     (made,) = folder.iterdir()
     assert made.stat().st_mode & 0o777 == 0o600
     found = list(csv.DictReader(io.StringIO(made.read_bytes().decode("utf-8-sig"))))
@@ -52,7 +52,7 @@ def test_accounts_are_chosen_by_iban_and_bank_files_come_alone(app_with_payments
     chosen = ("--account", spaced, "--account", second, "--format", "camt053", "--format", "mt940", "--only-files")
     told = export(app_with_payments, tmp_path, *YEAR, *chosen)
     assert told.exit_code == 0
-    names = zipfile.ZipFile(told.output.strip()).namelist()
+    names = zipfile.ZipFile(told.stdout.strip()).namelist()
     assert {re.sub("/.*", "", name) for name in names} == {"camt053", "mt940"}
     assert len(names) == 4
     assert all(first in name or second in name for name in names)
