@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.exc import OperationalError
 
+from bunqflask.database import storage
 from bunqflask.services import backups
 from bunqflask.services.backups import Backup, BackupFailed
 
@@ -24,6 +26,11 @@ def backup_command(file: Path, recipient: tuple[str, ...]) -> None:
     except BackupFailed as error:
         raise click.ClickException(f"No backup was made: {error}.") from error
     click.echo(f"{file}: {_found(made)}.")
+    try:
+        backups.record(made)
+    except OperationalError as error:
+        # A disk that is full is a reason to make a backup, and none to refuse it.
+        click.echo(f"The audit trail does not mention this backup: {storage.explain(error)}")
     if not made.is_encrypted:
         click.echo("The file is not encrypted: payments and balances are plain text in it.")
     click.echo("Keep the ENCRYPTION_KEYS of .env in another place: without them the file is of little use.")

@@ -80,6 +80,8 @@ class AuditKind(StrEnum):
 
     # facts: steps
     SETUP_RUN = "setup_run"
+    # facts: encrypted
+    BACKUP_MADE = "backup_made"
     # facts: secrets
     KEYS_ROTATED = "keys_rotated"
     TRAIL_READ = "trail_read"

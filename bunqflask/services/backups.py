@@ -24,7 +24,10 @@ from bunqflask import clock
 from bunqflask.database import backup_postgres, backup_sqlite
 from bunqflask.database.backup_postgres import ProgramFailed
 from bunqflask.database.encryption import SecretUnreadable, open_sealed
+from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
+from bunqflask.models import AuditKind
+from bunqflask.services.audit import origin, trail
 
 _AGE = b"age-encryption.org/v1"
 _CHUNK = 1024 * 1024
@@ -62,6 +65,16 @@ def write(path: Path, recipients: Sequence[str] = ()) -> Backup:
             found = _copy(plain, is_encrypted=True)
             _encrypt(plain, part, keys)
             return found
+
+
+def record(backup: Backup) -> None:
+    """Record in the audit trail that a backup was made.
+
+    :raises OperationalError: the database cannot be written.
+    """
+    with transaction():
+        actor_id = origin.current().member_id
+        trail.record(AuditKind.BACKUP_MADE, actor_id=actor_id, encrypted=backup.is_encrypted)
 
 
 def check(path: Path, identity: Path | None = None) -> Backup:

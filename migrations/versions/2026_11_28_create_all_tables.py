@@ -184,6 +184,7 @@ def upgrade() -> None:
                 "member_locked",
                 "member_unlocked",
                 "setup_run",
+                "backup_made",
                 "keys_rotated",
                 "trail_read",
                 "trail_cut",

@@ -50,7 +50,7 @@ ARROWS: dict[str, set[str]] = {
         "services.audit",
     },
     "services.key_rotation": {"extensions", "database", "models", "services.audit"},
-    "services.backups": {"clock", "extensions", "database"},
+    "services.backups": {"clock", "extensions", "database", "models", "services.audit"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq", "services.audit"},
     "services.health_report": {
         "clock",

@@ -58,6 +58,7 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.MEMBER_UNLOCKED,
         AuditKind.RULE_CHANGED,
         AuditKind.SETUP_RUN,
+        AuditKind.BACKUP_MADE,
         AuditKind.KEYS_ROTATED,
         AuditKind.TRAIL_CUT,
     ),
@@ -239,6 +240,11 @@ def _member_removed(event: TrailEvent) -> Markup:
     return said + escape(_(" and handed their connections over to %(heir)s")) % {"heir": _bdi(heir)} if heir else said
 
 
+def _backup_made(event: TrailEvent) -> Markup:
+    text = _("made an encrypted backup") if event.facts["encrypted"] else _("made a backup that is not encrypted")
+    return escape(text)
+
+
 def _keys_rotated(event: TrailEvent) -> Markup:
     count = event.facts["secrets"]
     return escape(ngettext("encrypted %(n)d secret anew", "encrypted %(n)d secrets anew", count) % {"n": count})
@@ -287,6 +293,7 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
     AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
     AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),
+    AuditKind.BACKUP_MADE: _backup_made,
     AuditKind.KEYS_ROTATED: _keys_rotated,
     AuditKind.TRAIL_READ: _say(_("downloaded this list")),
     AuditKind.TRAIL_CUT: _trail_cut,

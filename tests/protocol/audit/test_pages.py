@@ -41,6 +41,7 @@ FACTS: dict[AuditKind, dict[str, Any]] = {
     AuditKind.SHARED: {"people": [HOSTILE], "team": True, "first_day": "2026-01-01", "last_day": None},
     AuditKind.UNSHARED: {"how": "ended"},
     AuditKind.EXPORTED: {"first_day": "2026-01-01", "last_day": "2026-01-31", "formats": ["csv", "mt940"], "rows": 7},
+    AuditKind.BACKUP_MADE: {"encrypted": False},
     AuditKind.KEYS_ROTATED: {"secrets": 9},
     AuditKind.INVITATION_MADE: {"role": "guest"},
     AuditKind.INVITATION_ACCEPTED: {"role": "member"},
