@@ -75,6 +75,9 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "invitation_id": 1,
             "attachment_id": 1,
             "share_id": 1,
+            "factor_id": 1,
+            "browser_id": 1,
+            "notice_id": 1,
             "token": "no-such-token",
             "filename": "ui.css",
         }
@@ -83,6 +86,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
     acting = {"notes.index", "notes.file", "consent.callback", "consent.link"}
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
+    # There is none without a return from bunq, and without a contact in the settings.
+    acting |= {"consent.result", "well_known.security_txt"}
     assert len(pages) > 15
     rows.age_logins(site.app, unused_for=timedelta(minutes=2))
     with rows.behind(site.app):
