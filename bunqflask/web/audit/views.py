@@ -62,10 +62,14 @@ def export() -> ResponseReturnValue:
     """The same events as a file: one line of JSON each."""
     asked = _asked(request.form)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by its reader
-    for event in reading.all_for(g.team_member, asked.wanted):
-        file.write(_json_line(event) + b"\n")
+    try:
+        for event in reading.all_for(g.team_member, asked.wanted):
+            file.write(_json_line(event) + b"\n")
+        reading.record_reading(g.team_member.id)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
-    reading.record_reading(g.team_member.id)
     name = f"bunqflask-audit-{clock.now():%Y%m%d}.jsonl"
     return send_file(file, mimetype="application/jsonl", as_attachment=True, download_name=name, max_age=0)
 
