@@ -7,7 +7,7 @@ PostgreSQL gets one statement that psycopg repeats for each row without waiting 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,8 +17,9 @@ from bunqflask.extensions import Base, table_of
 from bunqflask.models import Payment, PaymentRaw
 from bunqflask.services.sync.payment_rows import Row
 
-# SQLite takes at most 32,766 values with one statement.
-_ROWS_AT_ONCE = 200
+# With one statement, of 32,766 values at most. Only so many kinds of statement, because the driver keeps each it has
+# seen, with about 1 kB for a row: of every number of rows up to 200, they took 20 MB for each connection.
+_ROWS_AT_ONCE = (200, 100, 50, 20, 10, 5, 2, 1)
 # Absent and null mean the same to bunq: a balance that is known is not deleted for it.
 _UPDATES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
 
@@ -33,10 +34,18 @@ def upsert(connection: Connection, rows: Sequence[Row]) -> None:
         if connection.dialect.name != "sqlite":
             connection.exec_driver_sql(insert + values + update + condition, prepared)
             continue
-        for start in range(0, len(prepared), _ROWS_AT_ONCE):
-            some = prepared[start : start + _ROWS_AT_ONCE]
+        for some in _in_groups(prepared):
             statement = insert + ", ".join([values] * len(some)) + update + condition
             connection.exec_driver_sql(statement, tuple(itertools.chain.from_iterable(some)))
+
+
+def _in_groups(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Split rows into as few groups as there can be of these sizes."""
+    start = 0
+    while rest := len(rows) - start:
+        size = next(size for size in _ROWS_AT_ONCE if size <= rest)
+        yield rows[start : start + size]
+        start += size
 
 
 @cache
