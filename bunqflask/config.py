@@ -20,6 +20,8 @@ from dotenv.parser import parse_stream
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from bunqflask import addresses
+
 Environment = Literal["local", "sandbox", "production"]
 TokenStyle = Literal["query", "form"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -28,7 +30,6 @@ ROOT = Path(__file__).resolve().parent.parent
 CALLBACK_PATH = "/oauth/callback"
 KEY_BYTES = 32
 _SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY")
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _log = logging.getLogger(__name__)
 
 # https://doc.bunq.com/basics/ names the hosts; the token endpoint is the one on the API host,
@@ -196,17 +197,12 @@ class _Reader:
         return value
 
     def url(self, name: str, default: str) -> str:
-        value = self.get(name, default)
+        """Return an address without a slash at its end."""
         try:
-            parts = urlsplit(value)
-            usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-        except ValueError:
-            usable = False
-        # An address is printable throughout: Python's parser would silently leave out a line break.
-        if not usable or not re.fullmatch(r"[!-~]+", value) or re.search(r"[?#@\\]", value):
-            self.problems.append(f"{name} must be a plain http(s) address such as {default}")
+            return addresses.plain(self.get(name, default))
+        except addresses.NotPlain as error:
+            self.problems.append(f"{name} must be a plain http(s) address such as {default}: {error}")
             return default
-        return value
 
 
 def _read_values(reader: _Reader) -> dict[str, Any]:
@@ -215,7 +211,7 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "SECRET_KEY": _secret_key(reader),
         "ENCRYPTION_KEYS": _encryption_keys(reader),
         "DATABASE_URL": _database_url(reader),
-        "PUBLIC_URL": reader.url("PUBLIC_URL", "http://localhost:5000").rstrip("/"),
+        "PUBLIC_URL": _public_url(reader),
         "TRUSTED_PROXY_HOPS": _proxy_hops(reader),
         "BUNQ_ENVIRONMENT": cast(Environment, environment),
         "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
@@ -235,6 +231,13 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
     if environment == "production" or is_public:
         _check_strength(reader, values)
     return values
+
+
+def _public_url(reader: _Reader) -> str:
+    url = reader.url("PUBLIC_URL", "http://localhost:5000")
+    if url.endswith(CALLBACK_PATH):
+        reader.problems.append(f"PUBLIC_URL must be the address of the site, without {CALLBACK_PATH}")
+    return url
 
 
 def _secret_key(reader: _Reader) -> str:
@@ -326,7 +329,7 @@ def _bunq_urls(reader: _Reader, environment: str) -> dict[str, str]:
     origin = urlunsplit((*urlsplit(api)[:2], "", "", ""))
     urls = _BUNQ_URLS.get(environment, {"authorize": origin + "/auth", "token": origin + "/v1/token"})
     return {
-        "BUNQ_API_URL": api.rstrip("/") + "/",
+        "BUNQ_API_URL": api + "/",
         "BUNQ_OAUTH_AUTHORIZE_URL": reader.url("BUNQ_OAUTH_AUTHORIZE_URL", urls["authorize"]),
         "BUNQ_OAUTH_TOKEN_URL": reader.url("BUNQ_OAUTH_TOKEN_URL", urls["token"]),
     }
@@ -339,7 +342,7 @@ def _check_local_behind_https(reader: _Reader, values: dict[str, Any]) -> None:
             "BUNQ_ENVIRONMENT is missing, and PUBLIC_URL is https: set BUNQ_ENVIRONMENT=production for bunq itself, "
             "sandbox for bunq's sandbox, or local for the simulated bunq on this machine"
         )
-    elif urlsplit(values["BUNQ_API_URL"]).hostname not in _LOOPBACK:
+    elif not addresses.is_loopback(urlsplit(values["BUNQ_API_URL"]).hostname):
         reader.problems.append(
             "BUNQ_ENVIRONMENT=local with an https PUBLIC_URL needs a BUNQ_API_URL on this machine, such as "
             f"{LOCAL_API_URL}; set BUNQ_ENVIRONMENT=production for bunq itself"
@@ -355,5 +358,5 @@ def _check_strength(reader: _Reader, values: dict[str, Any]) -> None:
         reader.problems.append("ENCRYPTION_KEYS holds a weak key; make one from 32 random bytes")
     for name in ("BUNQ_API_URL", "BUNQ_OAUTH_AUTHORIZE_URL", "BUNQ_OAUTH_TOKEN_URL"):
         parts = urlsplit(values[name])
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        if parts.scheme != "https" and not addresses.is_loopback(parts.hostname):
             reader.problems.append(f"{name} must be https, as this site is")

@@ -25,7 +25,7 @@ import click
 import flask_migrate
 from flask import Flask
 
-from bunqflask import create_app
+from bunqflask import addresses, create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
 from bunqflask.processes import StartRefused, last_lines, running_together, say
@@ -60,10 +60,13 @@ def main(arguments: list[str]) -> int:
     try:
         INSTANCE.mkdir(mode=0o700, exist_ok=True)
         if "--only-sandbox" in arguments:
-            _become_sandbox(settings().get("BUNQ_API_URL", LOCAL_API_URL))
+            _become_sandbox(addresses.plain(settings().get("BUNQ_API_URL", LOCAL_API_URL)))
         _lock("app", "bunqflask")
         _write_env_file()
         _run(Config.load())
+    except addresses.NotPlain as error:
+        sys.stderr.write(f"BUNQ_API_URL must be a plain http address such as {LOCAL_API_URL}: {error}\n")
+        return 2
     except (ConfigError, StartRefused) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import threading
@@ -20,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
 
+from bunqflask import addresses
 from bunqflask.bunq import errors
 from bunqflask.bunq.protocol import BunqRequest, BunqResponse
 
@@ -95,7 +95,7 @@ class BoundedAdapter(HTTPAdapter):
 
         :raises requests.RequestException: no answer, or not all of it in time.
         """
-        if _is_loopback(urlsplit(request.url or "").hostname):
+        if addresses.is_loopback(urlsplit(request.url or "").hostname):
             # The proxy that this machine's settings name is for other machines; asked for loopback it means its own.
             kwargs["proxies"] = None
         if kwargs.get("timeout") is None:
@@ -124,13 +124,6 @@ class BoundedAdapter(HTTPAdapter):
         # No redirect is ever followed, and requests would stumble over a malformed one while preparing to.
         response.headers.pop("Location", None)
         return response
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def bound(session: requests.Session) -> requests.Session:

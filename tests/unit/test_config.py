@@ -120,6 +120,18 @@ def test_a_secret_file_that_cannot_be_read_is_named_without_its_content(tmp_path
         "http://ho st/",
         "http://host\\@evil.example/",
         "javascript:alert(1)",
+        "http://0.0.0.0:5000",
+        "http://[::]:5000",
+        "http://*:5000",
+        "http://host:0",
+        "http://127.1:5000",
+        "http://[fe80::1%eth0]",
+        "http://-host.example",
+        "http://host..example",
+        "http://münchen.example",
+        "http://host/a//b",
+        "http://host/a/../b",
+        "http://host/%7Ea",
     ],
 )
 @pytest.mark.parametrize("name", ["PUBLIC_URL", "BUNQ_API_URL", "BUNQ_OAUTH_AUTHORIZE_URL", "BUNQ_OAUTH_TOKEN_URL"])
@@ -215,6 +227,35 @@ def test_production_and_sandbox_know_bunqs_addresses() -> None:
     sandbox = Config.load({**NEEDED, "BUNQ_ENVIRONMENT": "sandbox"})
     assert sandbox.BUNQ_API_URL == "https://public-api.sandbox.bunq.com/v1/"
     assert sandbox.BUNQ_OAUTH_TOKEN_URL == "https://api-oauth.sandbox.bunq.com/v1/token"
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://LocalHost:5200", "http://localhost:5200"),
+        ("http://localhost:80/", "http://localhost"),
+        ("http://localhost:443", "http://localhost:443"),
+        ("HTTPS://App.Example:443/", "https://app.example"),
+        ("https://app.example:", "https://app.example"),
+        ("https://app.example:08443//", "https://app.example:8443"),
+        ("https://app.example.", "https://app.example"),
+        ("https://app.example/Bank/", "https://app.example/Bank"),
+        ("http://[0:0:0::1]:5000", "http://[::1]:5000"),
+        ("https://xn--mnchen-3ya.example", "https://xn--mnchen-3ya.example"),
+    ],
+)
+def test_an_address_is_used_as_browsers_and_bunq_write_it(given: str, used: str) -> None:
+    """Both compare it letter for letter: browsers in the origin of forms, bunq in the redirect."""
+    read = Config.load(
+        {**NEEDED, "BUNQ_ENVIRONMENT": "sandbox", "PUBLIC_URL": given, "BUNQ_API_URL": "https://b.example/v1"}
+    )
+    assert used == read.PUBLIC_URL
+    assert used + "/oauth/callback" == read.REDIRECT_URI
+    assert read.is_https is used.startswith("https")
+
+
+def test_the_redirect_address_is_not_the_address_of_the_site() -> None:
+    assert "without /oauth/callback" in problems({**PRODUCTION, "PUBLIC_URL": "https://app.example/oauth/callback/"})
 
 
 @pytest.mark.parametrize("url", ["https://app.example/bank", "https://app.example/bank/"])

@@ -18,13 +18,14 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
     "bunqflask": {"config", "extensions", "database", "services.audit", "web", "cli"},
-    "config": set(),
+    "addresses": set(),
+    "config": {"addresses"},
     "clock": set(),
     "digest": set(),
     "i18n": set(),
     "extensions": set(),
     "invisible": set(),
-    "bunq": {"invisible"},
+    "bunq": {"addresses", "invisible"},
     "exports": {"invisible"},
     "sandbox": set(),
     "database": {"clock", "extensions"},
