@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.response import BaseHTTPResponse, HTTPResponse
@@ -29,6 +31,14 @@ WHOLE_ANSWER_S = 15.0
 MAX_ANSWER_BYTES = 20 * 1024 * 1024
 # The longest that one call can take: what waits for it (a lease) must be willing to wait longer.
 LONGEST_CALL_S = CONNECT_TIMEOUT_S + 2 * WHOLE_ANSWER_S
+
+
+# A proxy that is away or refuses, whose address is none, or of a kind that needs another library (SOCKS).
+_PROXY_UNUSABLE = (
+    requests.exceptions.ProxyError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+)
 
 
 class _TooLarge(requests.RequestException):
@@ -160,7 +170,7 @@ class Transport:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise failure(error) from None
+            raise failure(error, request.url) from None
         return response_of(answer)
 
     def close(self) -> None:
@@ -180,21 +190,46 @@ def response_of(answer: requests.Response) -> BunqResponse:
     return BunqResponse(answer.status_code, headers, answer.content)
 
 
-def failure(error: requests.RequestException) -> errors.BunqError:
+def failure(error: requests.RequestException, url: str) -> errors.BunqError:
     """Translate an error of requests; its own text may hold the address, and that a secret."""
     if isinstance(error, _TooLarge):
         # Not a failure on the way: to ask again would bring the same once more.
         return errors.ResponseNotUnderstood("bunq's answer is too large")
+    proxy = proxy_for(url)
+    through = f" through the proxy {proxy}" if proxy else ""
+    if isinstance(error, _PROXY_UNUSABLE):
+        return errors.RequestNotSent(f"no connection to bunq{through}{_refusal_of_proxy(error)}")
     if isinstance(error, requests.ConnectTimeout):
-        return errors.RequestNotSent("no connection to bunq in time")
+        return errors.RequestNotSent(f"no connection to bunq in time{through}")
     if isinstance(error, requests.Timeout):
-        return errors.TransportFailed("bunq did not answer in time")
+        return errors.TransportFailed(f"bunq did not answer in time{through}")
     cause = _cause(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return errors.RequestNotSent("no trusted TLS connection to bunq")
+        return errors.RequestNotSent(f"no trusted TLS connection to bunq{through}")
     if isinstance(cause, NewConnectionError):
-        return errors.RequestNotSent("no connection to bunq")
-    return errors.TransportFailed("the connection to bunq broke")
+        return errors.RequestNotSent(f"no connection to bunq{through}")
+    return errors.TransportFailed(f"the connection to bunq{through} broke")
+
+
+def proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, as host and port, without its credentials."""
+    if addresses.is_loopback(urlsplit(url).hostname):
+        return None
+    found: str | None = select_proxy(url, get_environ_proxies(url))
+    if not found:
+        return None
+    try:
+        parts = urlsplit(found if "//" in found else f"//{found}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "of the environment"
+    return f"{host}:{port}" if port else host
+
+
+def _refusal_of_proxy(error: BaseException) -> str:
+    """Return what a proxy said to the wish for a tunnel, such as `: 407 Proxy Authentication Required`."""
+    said = re.search(r"Tunnel connection failed: (\d{3})", str(error))
+    return f": it answers {said[1]}" if said else ""
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from bunqflask import config
+from bunqflask.bunq import transport
 from bunqflask.bunq.errors import BunqError, SecretRefused
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.services.gateway import onboarding, psd2
@@ -80,9 +81,16 @@ def setup_command(
         raise click.ClickException(f"bunq refuses this server: {refused}. Run flask status.") from refused
     except BunqError as error:
         raise click.ClickException(
-            f"bunq gave no usable answer: {error}. What is done so far is kept; run setup again to go on."
+            f"bunq gave no usable answer{_through_proxy()}: {error}. "
+            "What is done so far is kept; run setup again to go on."
         ) from error
     click.echo("Setup is complete.")
+
+
+def _through_proxy() -> str:
+    """Name the proxy that was asked, as the answer may be the proxy's own."""
+    proxy = transport.proxy_for(current_app.config["BUNQ_API_URL"])
+    return f" through the proxy {proxy}" if proxy else ""
 
 
 def _switch_environment(environment: str) -> None:

@@ -9,9 +9,11 @@ from flask import current_app
 from sqlalchemy.orm import selectinload
 
 from bunqflask import clock
+from bunqflask.bunq import transport
 from bunqflask.database import erasure, storage
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConnectionState, Consent, ErrorKind, Installation
+from bunqflask.services import workers
 from bunqflask.services.connections import consents
 from bunqflask.services.gateway import installations, psd2
 
@@ -49,7 +51,7 @@ class Report:
 def report() -> Report:
     """Look at what is stored; no call to bunq is made."""
     environment = current_app.config["BUNQ_ENVIRONMENT"]
-    lines = [Line("environment", f"{environment}, {current_app.config['BUNQ_API_URL']}"), _storage_line()]
+    lines = [_environment_line(environment, current_app.config["BUNQ_API_URL"]), _storage_line()]
     installation = installations.find_current()
     if installation is None:
         lines.append(Line("installation", "none", _RUN_SETUP))
@@ -58,12 +60,26 @@ def report() -> Report:
     query = db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
     query = query.options(selectinload(Connection.consents).selectinload(Consent.accounts))
     connections = db.session.scalars(query).all()
+    lines.append(_worker_line(is_needed=bool(connections)))
     if not connections:
         lines.append(Line("connections", "none yet"))
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
         found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
         lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))
     return Report(lines + [_connection_line(connection) for connection in connections])
+
+
+def _environment_line(environment: str, api_url: str) -> Line:
+    proxy = transport.proxy_for(api_url)
+    return Line("environment", f"{environment}, {api_url}" + (f" through the proxy {proxy}" if proxy else ""))
+
+
+def _worker_line(*, is_needed: bool) -> Line:
+    if workers.is_alive():
+        return Line("worker", "runs")
+    if not is_needed:
+        return Line("worker", "none runs")
+    return Line("worker", "none runs, and payments are not imported", "start it: `flask --app wsgi worker`")
 
 
 def _storage_line() -> Line:

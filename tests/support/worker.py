@@ -11,6 +11,7 @@ from flask import Flask
 
 from bunqflask import worker as bunqflask_worker
 from bunqflask.extensions import db
+from bunqflask.services import workers
 from tests.support.apps import Site, child_environ
 from tests.support.processes import PythonProcess
 
@@ -63,3 +64,10 @@ def soon(app: Flask, test: Callable[[], bool], *, within_s: float = 40.0) -> Non
             return
         assert time.monotonic() < deadline, "the worker did not do it"
         time.sleep(0.1)
+
+
+def beat(app: Flask) -> None:
+    """Let the app take a worker for alive, as `flask status` asks for one once there are connections."""
+    with app.app_context():
+        workers.beat("a worker of this test")
+        db.session.remove()

@@ -54,11 +54,13 @@ ARROWS: dict[str, set[str]] = {
     "services.backups": {"clock", "extensions", "database", "models", "services.audit"},
     "services.gateway": {"clock", "i18n", "extensions", "database", "models", "bunq", "services.audit"},
     "services.health_report": {
+        "bunq.transport",
         "clock",
         "extensions",
         "database.erasure",
         "database.storage",
         "models",
+        "services.workers",
         "services.gateway",
         "services.connections",
     },
@@ -161,12 +163,13 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "database.encryption.SecretUnreadable",
         "bunq.errors",
+        "bunq.transport",
         "exports",
         "services",
         "worker",
     },
     "processes": set(),
-    "devserver": {"processes", "bunqflask", "config", "extensions", "services"},
+    "devserver": {"addresses", "processes", "bunqflask", "config", "extensions", "services"},
 }
 
 # The bank client is handed plain values: no framework, no database.

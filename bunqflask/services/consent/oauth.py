@@ -140,7 +140,7 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
     except requests.RequestException as error:
         if answer.response is None:
             # Its text would name the address, and that holds the client secret.
-            raise transport.failure(error) from None
+            raise transport.failure(error, current_app.config["BUNQ_OAUTH_TOKEN_URL"]) from None
     except (OAuthError, ValueError, RecursionError):
         if answer.response is None:
             raise errors.TransportFailed("the token endpoint gave no answer") from None

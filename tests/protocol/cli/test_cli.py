@@ -28,6 +28,7 @@ from bunqflask.services.team import invitations, members, passwords, resets
 from tests.support import consents
 from tests.support.apps import PASSWORD, ThreadSite, add_member, child_environ, environ_for, set_up, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
+from tests.support.worker import beat
 
 WAIT_S = 60
 
@@ -66,6 +67,7 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
     bank.forget_calls()
     told = flask(app, "status")
     assert told.exit_code == 0, told.output
+    assert "worker           none runs" in told.output
     assert "ours is among them" in told.output
     assert "open until" in told.output
     assert not bank.calls()
@@ -82,7 +84,12 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
 def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank: Bank) -> None:
     consents.connect(sign_in(site, "sam@team.example"), bank)
     told = flask(site.app, "status")
+    assert told.exit_code == 1
+    assert "to do: start it: `flask --app wsgi worker`" in told.output, "payments are waited for in vain"
+    beat(site.app)
+    told = flask(site.app, "status")
     assert told.exit_code == 0
+    assert "worker           runs" in told.output
     assert "Jodi Walker, active, accounts read" in told.output
     with site.app.app_context():
         db.session.execute(db.update(Connection).values(state=ConnectionState.LOST, display_name="Jodi Walker"))

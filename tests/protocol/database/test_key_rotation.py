@@ -20,6 +20,7 @@ from tests.support import consents
 from tests.support.apps import ThreadSite, child_environ, let_go, sign_in
 from tests.support.bank import Bank
 from tests.support.processes import PythonProcess
+from tests.support.worker import beat
 
 OTHER_KEY = base64.b64encode(bytes(reversed(range(32)))).decode()
 
@@ -66,6 +67,7 @@ def test_after_a_rotation_the_old_key_can_go_and_everything_still_opens(connecte
         accounts.sync(connection, patience_s=5)
         assert db.session.scalars(db.select(Consent.error_kind)).one() is None
         db.session.remove()
+    beat(only_new)
     assert only_new.test_cli_runner().invoke(args=["status"]).exit_code == 0
     let_go(only_new)
     with connected.app.app_context():

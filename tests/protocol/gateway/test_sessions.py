@@ -26,6 +26,7 @@ from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.processes import PythonProcess
+from tests.support.worker import beat
 
 WEEK_S = 604_800
 
@@ -360,6 +361,7 @@ def test_after_a_new_installation_connections_open_their_sessions_on_it(connecte
         assert "--new-installation" in told.output
     bank.no_faults()
     assert operator.invoke(args=["setup", "--new-installation"]).exit_code == 0
+    beat(connected.app)
     assert operator.invoke(args=["status"]).exit_code == 0
     with connected.app.app_context():
         consent = db.session.scalars(db.select(Consent)).one()
