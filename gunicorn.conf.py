@@ -9,6 +9,9 @@ from gunicorn.glogging import Logger
 worker_class = "gthread"
 workers = 2
 threads = 8
+# Seconds. Pages that wait ask every two: a connection that closed between would break one of their requests, or a
+# proxy's. Proxies have to close theirs before (docs/how-to/serve.md).
+keepalive = 75
 control_socket_disable = True
 # Scheme, host and path come from PUBLIC_URL; a visitor's header "SCRIPT_NAME" that a proxy passes on is not believed.
 forwarder_headers = ""

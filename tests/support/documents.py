@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-# Programs with which examples of the documents are checked where they are installed.
-PROGRAMS = ("nginx", "caddy", "systemd-analyze", "sqlite3")
+# Programs with which examples of the documents are checked, and the packages of Debian that have them.
+PROGRAMS = {"nginx": "nginx", "caddy": "caddy", "systemd-analyze": "systemd", "fail2ban-client": "fail2ban"}
 
 ROOT = Path(__file__).resolve().parents[2]
 _PATTERNS = ("*.md", "docs/**/*.md", "bunqflask/sandbox/*.md")
@@ -38,6 +38,24 @@ class Block:
 def program(name: str) -> str | None:
     """Return where one of `PROGRAMS` is, if it is installed; those of servers are not on the PATH of each user."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def needed(name: str) -> str:
+    """Return where one of `PROGRAMS` is; where it is missing the test is skipped, or fails with CI=true."""
+    found = program(name)
+    if found is None:
+        why = f"{name} (Debian: apt-get install {PROGRAMS[name]}), so its configuration in the documents is NOT checked"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"missing: {why}")
+        pytest.skip(f"missing: {why}")
+    return found
+
+
+def caddy_version(program: str) -> tuple[int, int]:
+    """Return the first two numbers of Caddy's version."""
+    told = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
+    major, minor = re.findall(r"\d+", told)[:2]
+    return int(major), int(minor)
 
 
 def name_of(path: Path) -> str:
