@@ -17,10 +17,10 @@ from datetime import timedelta
 
 from flask import Flask
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from bunqflask import clock
-from bunqflask.database import erasure, leases
+from bunqflask.database import erasure, leases, storage
 from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
@@ -206,11 +206,18 @@ class _Runner:
         name = self.duty.name if target is None else f"{self.duty.name} {target}"
         # The stack says nothing new the second time, and nothing at all of a database that is away.
         details = None if failures > 1 or isinstance(error, OperationalError) else error
-        self._app.logger.error("%s failed (%d in a row): %s", name, failures, type(error).__name__, exc_info=details)
+        self._app.logger.error("%s failed (%d in a row): %s", name, failures, _in_a_line(error), exc_info=details)
 
     def _run(self, target: Target) -> None:
         with self._app.app_context():
             self.duty.run(target)
+
+
+def _in_a_line(error: BaseException) -> str:
+    """Say what stands in the way of the database; of other errors only the kind, as their text may hold a secret."""
+    if isinstance(error, DBAPIError) and (storage.fault_of(error) or isinstance(error, OperationalError)):
+        return storage.explain(error)
+    return type(error).__name__
 
 
 class Worker:
@@ -257,7 +264,7 @@ class Worker:
         except SQLAlchemyError as error:
             if not self._is_database_away:
                 # Before the first `flask db upgrade` too: there are no tables yet.
-                self._app.logger.warning("the worker waits for the database: %s", type(error).__name__)
+                self._app.logger.warning("the worker waits for the database: %s", _in_a_line(error))
             self._is_database_away = True
 
     def _finish(self) -> None:
@@ -270,7 +277,7 @@ class Worker:
                 workers.end(self._name)
                 leases.release_all()
             except SQLAlchemyError as error:
-                self._app.logger.warning("the worker ends without the database: %s", type(error).__name__)
+                self._app.logger.warning("the worker ends without the database: %s", _in_a_line(error))
         if given_up:
             self._app.logger.warning("the worker ends in the middle of %d pieces of work", len(given_up))
             os._exit(0)  # at its usual end Python waits for all threads

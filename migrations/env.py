@@ -2,10 +2,13 @@
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.util import CommandError
 from flask import current_app
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bunqflask import models  # noqa: F401 - makes the tables known
+from bunqflask.database import storage
 from bunqflask.database.transactions import writing
 from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp
 
@@ -54,5 +57,11 @@ def _migrate(engine: Engine) -> None:
                 driver.execute("PRAGMA foreign_keys=ON")
 
 
-with writing():
-    _migrate(current_app.extensions["migrate"].db.engine)
+try:
+    with writing():
+        _migrate(current_app.extensions["migrate"].db.engine)
+except DBAPIError as error:
+    if storage.fault_of(error) is None and not isinstance(error, OperationalError):
+        raise
+    # Flask-Migrate shows this one as a line.
+    raise CommandError(storage.explain(error)) from error

@@ -150,21 +150,21 @@ def _path(engine: Engine) -> Path | None:
 
 def _about_files(path: Path) -> str:
     """Say which of SQLite's files this process may not use, and to whom it belongs."""
-    if path.is_dir():
-        return f"The database cannot be opened: {path} is a folder."
-    files = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm"), path.parent]
     us = _user(os.geteuid())
-    for each in files:
-        if not each.exists():
+    ways = [(each, os.X_OK) for each in reversed(path.parents)]
+    files = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
+    for each, needed in [*ways, (path.parent, os.R_OK | os.W_OK), *((file, os.R_OK | os.W_OK) for file in files)]:
+        if not each.exists() or os.access(each, needed):
             continue
-        if not os.access(each, os.R_OK | os.W_OK):
-            found = each.stat()
-            return (
-                f"The database cannot be opened for writing: {each} belongs to {_user(found.st_uid)} "
-                f"(mode {found.st_mode & 0o7777:04o}), and this process runs as {us}."
-            )
+        found = each.stat()
+        return (
+            f"The database cannot be opened for writing: {each} belongs to {_user(found.st_uid)} "
+            f"(mode {found.st_mode & 0o7777:04o}), and this process runs as {us}."
+        )
     if not path.parent.exists():
         return f"The database cannot be opened: there is no folder {path.parent}."
+    if path.is_dir():
+        return f"The database cannot be opened: {path} is a folder."
     return f"The database {path} cannot be opened for writing by {us}: the disk takes no writes."
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from bunqflask.bunq.errors import BunqError
+from bunqflask.database import storage
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
@@ -91,7 +92,7 @@ def _secret_unreadable(error: SecretUnreadable) -> ResponseReturnValue:
 def _database_away(error: OperationalError) -> ResponseReturnValue:
     db.session.rollback()
     reference = new_reference()
-    current_app.logger.error("%s: the database does not answer", reference, exc_info=error)
+    current_app.logger.error("%s: %s", reference, storage.explain(error), exc_info=error)
     if disk.refuses(error):
         return page(disk.problem(error, reference, back()))
     problem = Problem(

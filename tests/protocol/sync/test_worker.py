@@ -214,6 +214,7 @@ def test_started_before_the_first_migration_it_waits_with_one_line(
     text = log.read_text()
     assert "Traceback" not in text
     assert text.count("waits for the database") == 1
+    assert "run `flask --app wsgi db upgrade`" in text
 
 
 def test_an_approval_that_waits_for_bunqs_limit_is_taken_up_when_it_ends(site: ThreadSite, bank: Bank) -> None:

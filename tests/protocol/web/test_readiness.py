@@ -4,6 +4,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,11 +17,13 @@ import pytest
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
+from bunqflask.config import ROOT
 from bunqflask.database import storage, transactions
 from bunqflask.database.storage import StorageFault, WriteCheck
 from bunqflask.extensions import db
+from tests.conftest import missing
 from tests.support import rows
-from tests.support.apps import ThreadSite, let_go, migrate, sign_in
+from tests.support.apps import ThreadSite, bare_environ, child_environ, let_go, migrate, sign_in
 from tests.support.databases import Databases
 
 
@@ -114,6 +118,42 @@ def test_a_file_of_another_user_is_named_with_its_owner(app: Flask, monkeypatch:
         told = storage.explain(error)
     assert str(path) in told
     assert f"belongs to {path.owner()} (mode 0640)" in told
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("closed", ["ours.sqlite3", "."], ids=["the file", "its folder"])
+@pytest.mark.parametrize("command", ["db upgrade", "team list", "status"])
+def test_a_command_of_a_user_who_may_not_open_the_database_names_what_is_closed(
+    tmp_path: Path, closed: str, command: str
+) -> None:
+    """As after another user has run one by mistake. Root may open all files, unless that right is taken away."""
+    folder = tmp_path / "instance"
+    url = f"sqlite:///{folder / 'ours.sqlite3'}"
+    migrate(url)
+    path = folder / closed
+    powerless: list[str] = []
+    if os.geteuid() == 0:
+        program = shutil.which("setpriv")
+        if program is None:
+            missing("setpriv (Debian: apt-get install util-linux)")
+        powerless = [program, "--bounding-set", "-dac_override,-dac_read_search", "--"]
+        os.chown(path, 65534, 65534)
+    else:
+        path.chmod(0)
+    owner, mode = path.owner(), stat.S_IMODE(path.stat().st_mode)
+    told = subprocess.run(
+        [*powerless, sys.executable, "-m", "flask", "--app", "wsgi", *command.split()],
+        cwd=ROOT,
+        env=child_environ(bare_environ(url)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    path.chmod(0o700)
+    assert told.returncode == 1
+    assert f"{path} belongs to {owner} (mode {mode:04o}), and this process runs as " in told.stderr
+    assert len(told.stderr.splitlines()) == 1
 
 
 def _sqlite_error(code: int) -> Exception:
