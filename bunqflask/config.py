@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from dotenv.parser import parse_stream
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bunqflask import addresses
@@ -271,7 +271,9 @@ def _encryption_keys(reader: _Reader) -> tuple[tuple[str, bytes], ...]:
 
 
 def _database_url(reader: _Reader) -> str:
-    text = reader.get("DATABASE_URL", f"sqlite:///{ROOT / 'instance' / 'bunqflask.sqlite3'}")
+    # A folder may have any name: signs that mean something in an address are written as such.
+    default = URL.create("sqlite", database=str(ROOT / "instance" / "bunqflask.sqlite3"))
+    text = reader.get("DATABASE_URL", default.render_as_string())
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -279,6 +281,8 @@ def _database_url(reader: _Reader) -> str:
         return text
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         reader.problems.append("DATABASE_URL must begin with sqlite:// or postgresql://")
+    elif url.get_backend_name() == "sqlite" and "?" in text:
+        reader.problems.append("DATABASE_URL has a question mark: write it as %3F where it is part of the path")
     return text
 
 

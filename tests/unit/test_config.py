@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from bunqflask import config
 from bunqflask.config import Config, ConfigError
@@ -286,6 +287,20 @@ def test_a_broken_env_file_gets_one_line_without_its_content(tmp_path: Path) -> 
     assert "cannot be read" in told
     assert "hush" not in told
     assert "cannot be read" in problems({"ENV_FILE": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", ["100% a#b?c=d ë&;:@[x]", "100%25", "sqlite://"])
+def test_the_database_is_in_its_folder_whatever_that_is_called(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "ROOT", tmp_path / name)
+    url = make_url(Config.load(NEEDED).DATABASE_URL)
+    assert url.database == str(tmp_path / name / "instance" / "bunqflask.sqlite3")
+    assert not url.query
+
+
+def test_a_path_that_would_be_cut_at_a_question_mark_is_refused() -> None:
+    assert "%3F" in problems({**NEEDED, "DATABASE_URL": "sqlite:////srv/what?/x.sqlite3"})
 
 
 def test_no_secret_is_in_the_repr_of_the_settings() -> None:

@@ -141,7 +141,7 @@ def process_id_on(launcher: Launcher, name: str) -> int:
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
-    folder = tmp_path / "100% a clone"
+    folder = tmp_path / "100% a clone? #1 ë"
     folder.mkdir()
     # With what Python has compiled: that a clone compiles it once more takes long and proves nothing.
     for name in ("bunqflask", "templates", "migrations"):
@@ -165,6 +165,7 @@ def test_a_second_start_keeps_the_login_and_registers_nothing_twice(launcher: La
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
     written, first_output = env_file.read_text(), launcher.output
     assert urlpath(launcher.sign_in()) == "/"
+    assert (launcher.folder / "instance" / "bunqflask.sqlite3").exists()
     registered = what_the_bank_holds(launcher)
     assert registered["installations"] == 1
     assert launcher.end(signal.SIGINT) == 0
