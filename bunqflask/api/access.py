@@ -55,6 +55,8 @@ def _guard() -> Response | None:
         answer.headers["Retry-After"] = str(reached.wait_s)
         _announce(answer, reached.limit, 0, reached.wait_s)
         return answer
+    if request.method not in ("GET", "HEAD") and request.url_rule is not None and request.get_data():
+        return problems.invalid("This call takes no body.")
     scope = blueprint.scope_of(request.endpoint)
     if scope is not None and scope.value not in g.bearer.scopes:
         answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")

@@ -68,7 +68,8 @@ def endpoint(
     :param scope: what a token needs for it; None: any token.
     :param query: the model of its query; other parameters are refused.
     """
-    errors = (401, 403, 404, 422, 429, 503) if "<" in rule else (401, 403, 422, 429, 503)
+    names_a_row = "<" in rule or "account" in getattr(query, "__struct_fields__", ())
+    errors = (401, 403, *((404,) if names_a_row else ()), 422, 429, 503)
     described = {f"HTTP_{code}": ApiProblem for code in errors}
     answers = Answers(**{f"HTTP_{status}": answer}, **described)
 

@@ -16,6 +16,8 @@ _ABOUT = (
     "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
 )
 
+_ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
+
 
 def init_app(app: Flask) -> None:
     """Let the description be made when it is first asked for."""
@@ -52,9 +54,16 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
         status: _as_problem(answer) if int(status) >= 400 else answer
         for status, answer in sorted(found["responses"].items())
     }
+    parameters = [_parameter(each) for each in found["parameters"]]
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
-    return {**found, "description": f"{found.get('description') or ''}{needs}".strip(), "responses": answers}
+    about = f"{found.get('description') or ''}{needs}".strip()
+    return {**found, "description": about, "parameters": parameters, "responses": answers}
+
+
+def _parameter(found: dict[str, Any]) -> dict[str, Any]:
+    """Describe an id in an address as the answers do: as a text of digits."""
+    return {**found, "schema": _ID} if found["in"] == "path" else found
 
 
 def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
