@@ -11,6 +11,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.team import members
 from bunqflask.services.team.members import Member
 from bunqflask.services.tokens import tokens
+from bunqflask.services.tokens.text import SHOWN
 from bunqflask.services.tokens.tokens import TokenRefused, TokenTerms
 
 token_cli = AppGroup("token", help="Tokens of team members for the API.")
@@ -69,13 +70,15 @@ def list_tokens(email: str) -> None:
 
 @token_cli.command("end")
 @click.argument("email")
-@click.argument("token_id", type=int)
-def end(email: str, token_id: int) -> None:
-    """End a token of a team member at once; `token list` prints the ids."""
+@click.argument("token")
+def end(email: str, token: str) -> None:
+    """End a token of a team member at once, by its first characters or its id; `token list` prints both."""
+    member = _member(email)
+    found = [row.id for row in tokens.list_for(member) if token == str(row.id) or token[:SHOWN] == row.prefix]
     try:
-        tokens.end(_member(email), token_id)
+        tokens.end(member, found[0] if found else 0)
     except NotFoundHere as refused:
-        raise click.ClickException(f"{email} has no token {token_id}.") from refused
+        raise click.ClickException(f"{member.email} has no such token.") from refused
     click.echo("The token is ended.")
 
 

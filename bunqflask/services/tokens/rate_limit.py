@@ -26,7 +26,7 @@ _PATIENCE_S = 2.0
 
 @dataclass(frozen=True)
 class Allowance:
-    """What is left of a token's calls: `left` of `limit` now, and in `full_in_s` seconds all of them again."""
+    """The rest of a token's calls: `left` of `limit` now, and in `full_in_s` seconds all of them again."""
 
     limit: int
     left: int
