@@ -107,8 +107,10 @@ def _read() -> TokenForm:
 def _terms(form: TokenForm) -> TokenTerms:
     """Return what the form asks for.
 
-    :raises TokenRefused: it names a scope that does not exist.
+    :raises TokenRefused: it names a scope that does not exist, or both all accounts and some of them.
     """
+    if form.accounts == "all" and form.account_ids:
+        raise TokenRefused(_("You ticked accounts. Choose “Only these”, or take the ticks away."))
     known = {scope.value: scope for scope in TokenScope}
     if not set(form.scopes) <= known.keys():
         raise TokenRefused(_("Choose what the token may do."))

@@ -169,3 +169,14 @@ def test_the_page_of_tokens_makes_one_that_works_and_ends_it(program: Program, r
     assert "Month-end script" in listed.text
     assert token not in listed.html
     assert made.call("/accounts").status_code == 401
+
+
+def test_ticked_accounts_never_become_all_accounts(program: Program, robin: Browser) -> None:
+    robin.get("/developers")
+
+    page = robin.submit(button="Make the token", name="unsure", accounts="all", account="1")
+
+    assert page.status == 422
+    assert "You ticked accounts." in page.text
+    assert "unsure" in page.html
+    assert 'value="bqf_' not in page.html
