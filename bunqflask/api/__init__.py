@@ -5,7 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the API, its guards and its description."""
-    from bunqflask.api import access, accounts, blueprint, connections, description, payments, server
+    from bunqflask.api import access, accounts, blueprint, connections, description, metrics, payments, server
     from bunqflask.extensions import csrf
 
     for area in (server, connections, accounts, payments):
@@ -13,4 +13,5 @@ def init_app(app: Flask) -> None:
     access.init_app(app)
     csrf.exempt(blueprint.bp)
     app.register_blueprint(blueprint.bp)
+    app.register_blueprint(metrics.bp)
     description.init_app(app)

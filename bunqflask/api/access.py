@@ -34,7 +34,8 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Response | None:
-    if not request.path.startswith(blueprint.PREFIX) or request.method == "OPTIONS":
+    is_ours = request.path.startswith(f"{blueprint.PREFIX}/") or request.path in (blueprint.PREFIX, "/metrics")
+    if not is_ours or request.method == "OPTIONS":
         return None
     g.allowance = g.bearer = None
     given = request.headers.get("Authorization", "")

@@ -87,5 +87,10 @@ def scope_of(endpoint_name: str | None) -> TokenScope | None:
     return _scopes.get(endpoint_name or "")
 
 
+def set_scope(endpoint_name: str, scope: TokenScope) -> None:
+    """Set the scope that a token needs for a view beside this blueprint."""
+    _scopes[endpoint_name] = scope
+
+
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A query without parameters."""

@@ -29,7 +29,7 @@ _CODES = {
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
-    return path == "/api" or path.startswith("/api/")
+    return path in ("/api", "/metrics") or path.startswith("/api/")
 
 
 def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:

@@ -400,6 +400,20 @@ def check_can_set_rules(principal: Principal) -> None:
         raise NotPermitted(_("Only owners set rules for the team."))
 
 
+def can_read_metrics(principal: Principal) -> bool:
+    """Tell whether the principal may read the numbers about this server, which count everybody's connections."""
+    return principal.role in (TeamRole.OWNER, TeamRole.ADMIN)
+
+
+def check_can_read_metrics(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is neither owner nor admin.
+    """
+    if not can_read_metrics(principal):
+        raise NotPermitted(_("Only owners and admins read the numbers about this server."))
+
+
 def can_see_whole_audit_trail(principal: Principal) -> bool:
     """Tell whether the principal sees every event of the audit trail; all others see what concerns them."""
     return principal.role is TeamRole.OWNER

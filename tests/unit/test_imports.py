@@ -140,6 +140,7 @@ ARROWS: dict[str, set[str]] = {
         "services.connections",
         "services.consent",
     },
+    "services.metrics": {"database.outbox", "extensions", "models", "services.principal", "services.policy"},
     "services.tokens": {
         "clock",
         "digest",

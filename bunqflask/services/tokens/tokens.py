@@ -71,6 +71,7 @@ def add(principal: Principal, terms: TokenTerms) -> str:
 
     :raises TokenRefused: the terms are not allowed; the text says which.
     :raises NotFoundHere: the principal does not see one of the accounts.
+    :raises NotPermitted: the principal's role does not allow a scope.
     """
     name, networks = _checked(principal, terms)
     token, now = text.new(), clock.now()
@@ -209,6 +210,8 @@ def _checked(principal: Principal, terms: TokenTerms) -> tuple[str, tuple[str, .
         raise TokenRefused(_("The name can have %(count)s characters.") % {"count": _LONGEST_NAME})
     if not terms.scopes:
         raise TokenRefused(_("Choose what the token may do."))
+    if TokenScope.METRICS_READ in terms.scopes:
+        policy.check_can_read_metrics(principal)
     if not 1 <= terms.days <= LONGEST_DAYS:
         raise TokenRefused(_("A token lasts from 1 to %(count)s days.") % {"count": LONGEST_DAYS})
     if terms.account_ids is not None and not terms.account_ids:

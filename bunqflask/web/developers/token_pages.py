@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import TokenScope
+from bunqflask.services import policy
 from bunqflask.services.connections import overview
 from bunqflask.services.tokens import tokens
 from bunqflask.services.tokens.tokens import TokenRefused, TokenTerms
@@ -75,16 +76,26 @@ def _page(form: TokenForm, *, error: str | None = None) -> str:
         days=DAYS,
         root=_root(),
         limit=current_app.config["API_CALLS_PER_MINUTE"],
-        labels={each.value: each.label for each in _choices()},
+        labels=_labels(),
     )
 
 
 def _choices() -> list[ScopeChoice]:
+    may_read_metrics = policy.can_read_metrics(g.team_member)
     return [
-        ScopeChoice(TokenScope.BALANCES_READ.value, _("Read accounts and balances")),
-        ScopeChoice(TokenScope.PAYMENTS_READ.value, _("Read payments")),
-        ScopeChoice(TokenScope.NOTES_READ.value, _("Read notes")),
+        ScopeChoice(value, label)
+        for value, label in _labels().items()
+        if value != TokenScope.METRICS_READ or may_read_metrics
     ]
+
+
+def _labels() -> dict[str, str]:
+    return {
+        TokenScope.BALANCES_READ.value: _("Read accounts and balances"),
+        TokenScope.PAYMENTS_READ.value: _("Read payments"),
+        TokenScope.NOTES_READ.value: _("Read notes"),
+        TokenScope.METRICS_READ.value: _("Read numbers about this server"),
+    }
 
 
 def _root() -> str:
