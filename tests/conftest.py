@@ -66,7 +66,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run make more calls of the API than the few of every day."""
-    parser.addoption("--api-calls", type=int, default=12, help="generated calls of each operation of the API")
+    parser.addoption("--api-calls", type=int, default=4, help="generated calls of each operation of the API")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
