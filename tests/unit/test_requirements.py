@@ -24,7 +24,7 @@ NOT_IMPORTED = {
         "mypy": "a command",
         "pytest-rerunfailures": "an option of pytest",
         "ruff": "a command",
-        "types-pyyaml": "types for mypy",
+        "types-pyyaml": "read by mypy",
         "types-qrcode": "read by mypy",
         "types-requests": "read by mypy",
     },
