@@ -79,6 +79,8 @@ class Config:
     TIME_ZONE: ZoneInfo = field(default_factory=lambda: ZoneInfo(HOME_ZONE))
     # for how long events of the audit trail are kept
     AUDIT_DAYS: int = 400
+    # how many calls a minute one token of the API can make
+    API_CALLS_PER_MINUTE: int = 60
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
@@ -221,6 +223,7 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "SECURITY_CONTACT": _security_contact(reader),
         "TIME_ZONE": _zone(reader),
         "AUDIT_DAYS": _audit_days(reader),
+        "API_CALLS_PER_MINUTE": _calls_per_minute(reader),
         **_bunq_urls(reader, environment),
     }
     is_public = values["PUBLIC_URL"].startswith("https://")
@@ -300,6 +303,14 @@ def _audit_days(reader: _Reader) -> int:
     if not re.fullmatch(r"[0-9]{2,5}", text, re.ASCII) or int(text) < 30:
         reader.problems.append("AUDIT_DAYS must be a number of days, 30 or more")
         return 400
+    return int(text)
+
+
+def _calls_per_minute(reader: _Reader) -> int:
+    text = reader.get("API_CALLS_PER_MINUTE", "60")
+    if not re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) or int(text) < 1:
+        reader.problems.append("API_CALLS_PER_MINUTE must be a number of calls, from 1 to 999999")
+        return 60
     return int(text)
 
 

@@ -64,6 +64,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
     return OneByOne(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run make more calls of the API than the few of every day."""
+    parser.addoption("--api-calls", type=int, default=4, help="generated calls of each operation of the API")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what touches the database on SQLite and again on PostgreSQL; in the browser SQLite is enough."""
     if "database_kind" in metafunc.fixturenames:

@@ -18,6 +18,7 @@ from bunqflask.cli.shell import as_shell_user
 from bunqflask.cli.status import status_command
 from bunqflask.cli.sync import sync_command
 from bunqflask.cli.team import team_cli
+from bunqflask.cli.token import token_cli
 from bunqflask.cli.worker import worker_command
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -26,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     sync_command,
     export_command,
     team_cli,
+    token_cli,
     secrets_cli,
     audit_cli,
     worker_command,

@@ -23,6 +23,7 @@ from bunqflask.models.states import (
 )
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
 from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember, TeamRules
+from bunqflask.models.tokens import ApiToken, ApiTokenAccount, TokenScope
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "AccountShare",
     "AccountSync",
     "AggregateState",
+    "ApiToken",
+    "ApiTokenAccount",
     "AttemptFailure",
     "AttemptStep",
     "AuditAccount",
@@ -80,6 +83,7 @@ __all__ = [
     "TeamMember",
     "TeamRole",
     "TeamRules",
+    "TokenScope",
     "Unit",
     "WorkerHeartbeat",
     "WriteCheck",

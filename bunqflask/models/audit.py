@@ -58,9 +58,13 @@ class AuditKind(StrEnum):
     EXPORTED = "exported"
     # facts: payment, attachment
     ATTACHMENT_OPENED = "attachment_opened"
-    # facts: day
+    # facts: day, token (where a program read them)
     ACCOUNT_VIEWED = "account_viewed"
     RECEIPT_MADE = "receipt_made"
+    # facts: token, scopes, days
+    TOKEN_MADE = "token_made"  # noqa: S105 - a kind, not a secret
+    # facts: token
+    TOKEN_ENDED = "token_ended"  # noqa: S105 - a kind, not a secret
 
     # facts: role
     INVITATION_MADE = "invitation_made"
@@ -139,7 +143,7 @@ class AuditCut(Base):
 
 
 class AccountLook(Base):
-    """A member saw payments of an account that is not their own on this day: recorded once."""
+    """A member, or a program with a token of theirs, saw payments of an account that is not their own on this day."""
 
     __tablename__ = "account_look"
 
@@ -147,3 +151,5 @@ class AccountLook(Base):
     account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # of the site's time zone, such as 2026-01-31
     day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    # 0: in a browser
+    token_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, default=0)

@@ -41,7 +41,7 @@ from bunqflask.models import (
     TeamMember,
     TeamRole,
 )
-from bunqflask.services.principal import Principal
+from bunqflask.services.principal import Principal, TokenBearer
 
 
 class NotFoundHere(Exception):
@@ -85,7 +85,7 @@ def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     held = select(AccountHolder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
     shared = select(AccountShare.account_id, false().label("is_held"), AccountShare.first_day)
     rights = (
-        held.where(AccountHolder.member_id == principal.id)
+        held.where(AccountHolder.member_id == principal.id, *_within_token(principal, AccountHolder.account_id))
         .union_all(shared.where(*_is_valid_for(principal)))
         .subquery("rights")
     )
@@ -113,7 +113,8 @@ def visible_accounts(principal: Principal) -> Select[int]:
 
 def held_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal holds: may sync, share and give up."""
-    return select(AccountHolder.account_id).where(AccountHolder.member_id == principal.id)
+    of_token = _within_token(principal, AccountHolder.account_id)
+    return select(AccountHolder.account_id).where(AccountHolder.member_id == principal.id, *of_token)
 
 
 def is_visible_to(principal: Principal) -> ColumnElement[bool]:
@@ -169,7 +170,16 @@ def is_event_for(principal: Principal) -> ColumnElement[bool]:
 
 def _with_own_consent(principal: Principal) -> Select[int]:
     is_active = Consent.state == ConsentGrantState.ACTIVE
-    return select(Consent.connection_id).where(Consent.member_id == principal.id, is_active)
+    query = select(Consent.connection_id).where(Consent.member_id == principal.id, is_active)
+    # To a token with chosen accounts a connection without one of them does not exist.
+    return query.where(false()) if isinstance(principal, TokenBearer) and principal.account_ids is not None else query
+
+
+def _within_token(principal: Principal, account_id: Any) -> list[ColumnElement[bool]]:
+    """The condition that an account is one of those to which the principal's token is narrowed, if it is."""
+    if not isinstance(principal, TokenBearer) or principal.account_ids is None:
+        return []
+    return [account_id.in_(principal.account_ids)]
 
 
 def _is_valid_for(principal: Principal) -> list[ColumnElement[bool]]:
@@ -177,7 +187,8 @@ def _is_valid_for(principal: Principal) -> list[ColumnElement[bool]]:
     names_them: ColumnElement[bool] = AccountShare.member_id == principal.id
     if principal.role is not TeamRole.GUEST:
         names_them = or_(names_them, AccountShare.member_id.is_(None))
-    return [names_them, or_(AccountShare.until.is_(None), AccountShare.until > clock.now())]
+    is_valid = or_(AccountShare.until.is_(None), AccountShare.until > clock.now())
+    return [names_them, is_valid, *_within_token(principal, AccountShare.account_id)]
 
 
 def _widest(rights: Iterable[AccountRight]) -> AccountRight:
@@ -387,6 +398,20 @@ def check_can_set_rules(principal: Principal) -> None:
     """
     if not can_set_rules(principal):
         raise NotPermitted(_("Only owners set rules for the team."))
+
+
+def can_read_metrics(principal: Principal) -> bool:
+    """Tell whether the principal may read the numbers about this server, which count everybody's connections."""
+    return principal.role in (TeamRole.OWNER, TeamRole.ADMIN)
+
+
+def check_can_read_metrics(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is neither owner nor admin.
+    """
+    if not can_read_metrics(principal):
+        raise NotPermitted(_("Only owners and admins read the numbers about this server."))
 
 
 def can_see_whole_audit_trail(principal: Principal) -> bool:

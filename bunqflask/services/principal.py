@@ -1,4 +1,4 @@
-"""Who asks for something: a team member in a browser, or the operator on the command line."""
+"""Who asks for something: a team member in a browser, a program with a token, or the operator on the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunqflask.models.states import TeamRole
 
 
 class Principal(Protocol):
-    """The team member on whose behalf a service acts; such as a `Member` or a `CurrentMember`."""
+    """The team member on whose behalf a service acts; such as a `Member`, a `CurrentMember` or a `TokenBearer`."""
 
     @property
     def id(self) -> int: ...
@@ -21,6 +21,23 @@ class Principal(Protocol):
     def role(self) -> TeamRole: ...
     @property
     def may_export(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenBearer:
+    """A program that calls with a token of a team member: it may do at most what the member may do.
+
+    `account_ids` are our ids of the accounts to which the token is narrowed, None where it has all of the member's.
+    """
+
+    id: int
+    email: str
+    name: str
+    role: TeamRole
+    may_export: bool
+    token_id: int
+    scopes: frozenset[str]
+    account_ids: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)

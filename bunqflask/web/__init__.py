@@ -32,6 +32,7 @@ def init_app(app: Flask, config: Config) -> None:
         connections,
         consent,
         cookies,
+        developers,
         errors,
         exports,
         guards,
@@ -50,7 +51,7 @@ def init_app(app: Flask, config: Config) -> None:
     errors.init_app(app)
     for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
-    for area in (connections, consent, payments, exports, team, audit, machine):
+    for area in (connections, consent, payments, exports, team, audit, developers, machine):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)

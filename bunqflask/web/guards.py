@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from bunqflask import clock
+from bunqflask.api import problems
 from bunqflask.i18n import gettext as _
 from bunqflask.services.audit import origin
 from bunqflask.services.audit.origin import Origin
@@ -109,6 +110,8 @@ def _confirm_page(error: str | None = None) -> str:
 
 def _guard() -> ResponseReturnValue | None:
     g.login = g.team_member = None
+    if problems.here():
+        return None  # the API has guards of its own, and no cookie counts there
     _note_origin()
     if request.method not in _SAFE_METHODS:
         _check_origin()

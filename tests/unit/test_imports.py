@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "cli"},
+    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "cli"},
     "addresses": set(),
     "config": {"addresses"},
     "clock": set(),
@@ -143,7 +143,21 @@ ARROWS: dict[str, set[str]] = {
         "services.connections",
         "services.consent",
     },
+    "services.metrics": {"database.outbox", "extensions", "models", "services.principal", "services.policy"},
+    "services.tokens": {
+        "clock",
+        "digest",
+        "i18n",
+        "extensions",
+        "database",
+        "models",
+        "services.principal",
+        "services.policy",
+        "services.audit",
+    },
+    "api": {"clock", "extensions", "models", "services"},
     "web": {
+        "api",
         "database.storage",
         "invisible",
         "clock",

@@ -16,6 +16,7 @@ ROOT = requirements.ROOT
 NOT_IMPORTED = {
     "requirements": {
         "django-htmx": "its script is served, found by its path",
+        "flask-swagger-ui": "its files are served, found by their path",
         "tzdata": "what Python's zoneinfo reads where the system has no time zones",
     },
     "requirements-dev": {
@@ -23,6 +24,7 @@ NOT_IMPORTED = {
         "mypy": "a command",
         "pytest-rerunfailures": "an option of pytest",
         "ruff": "a command",
+        "types-pyyaml": "read by mypy",
         "types-qrcode": "read by mypy",
         "types-requests": "read by mypy",
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import tzinfo
+from typing import Any
 
 from sqlalchemy import select
 
@@ -13,11 +14,11 @@ from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import AccountLook, AuditKind
 from bunqflask.services.audit import trail
-from bunqflask.services.principal import Principal
+from bunqflask.services.principal import Principal, TokenBearer
 
 
 def record_look(principal: Principal, account_ids: Collection[int], zone: tzinfo, *, patience_s: float) -> None:
-    """Record that the principal saw payments of these accounts, which are not their own, once a day.
+    """Record that the principal saw payments of these accounts, which are not their own, once a day; a token apart.
 
     Only reads when all of it is recorded already, as it is for all pages of a day but the first ones.
 
@@ -26,18 +27,21 @@ def record_look(principal: Principal, account_ids: Collection[int], zone: tzinfo
     :raises OperationalError: another writer took longer.
     """
     day = str(clock.now().astimezone(zone).date())
-    seen = AccountLook.member_id == principal.id, AccountLook.day == day
+    token_id = principal.token_id if isinstance(principal, TokenBearer) else 0
+    seen = AccountLook.member_id == principal.id, AccountLook.day == day, AccountLook.token_id == token_id
     known = set(db.session.scalars(select(AccountLook.account_id).where(*seen)))
     new = set(account_ids) - known
     if not new:
         return
-    rows = [{"member_id": principal.id, "account_id": account_id, "day": day} for account_id in sorted(new)]
+    row = {"member_id": principal.id, "day": day, "token_id": token_id}
+    rows = [{**row, "account_id": account_id} for account_id in sorted(new)]
     with transaction(wait_s=patience_s):
         # Two pages at the same time: each row is added by one of them.
         keep = insert_into(AccountLook).on_conflict_do_nothing().returning(AccountLook.account_id)
         added = list(db.session.scalars(keep, rows))
         if added:
-            trail.record(AuditKind.ACCOUNT_VIEWED, actor_id=principal.id, account_ids=added, day=day)
+            facts: dict[str, Any] = {"token": token_id} if token_id else {}
+            trail.record(AuditKind.ACCOUNT_VIEWED, actor_id=principal.id, account_ids=added, day=day, **facts)
 
 
 def record_attachment(principal: Principal, account_id: int, *, payment: int, attachment: int) -> None:

@@ -13,7 +13,7 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.digest import digest
 from bunqflask.extensions import db
-from bunqflask.models import AuditKind, PasswordReset, TeamMember
+from bunqflask.models import ApiToken, AuditKind, PasswordReset, TeamMember
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.team import members, passwords
 from bunqflask.services.team.invitations import LinkGone, NewLink
@@ -26,7 +26,7 @@ _NO_PASSWORD = ""
 
 
 def make(email: str) -> NewLink:
-    """Make a link for a person's new password; the present one and all their logins end at once.
+    """Make a link for a person's new password; the present one, all their logins and all their tokens end at once.
 
     :raises TeamRefused: nobody has this email.
     """
@@ -35,6 +35,7 @@ def make(email: str) -> NewLink:
     values = {"token_hash": digest(token), "expires_at": expires_at}
     with transaction():
         members.store_password(member.id, _NO_PASSWORD)
+        db.session.execute(delete(ApiToken).where(ApiToken.member_id == member.id))
         trail.record(AuditKind.MEMBER_RESET, actor_id=origin.current().member_id, subject_member_id=member.id)
         added = insert_into(PasswordReset).values(member_id=member.id, **values)
         db.session.execute(added.on_conflict_do_update(index_elements=["member_id"], set_=values))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask import Response, current_app, g, make_response, render_template, request, url_for
 
 from bunqflask import clock
+from bunqflask.api import problems
 from bunqflask.i18n import gettext as _
 from bunqflask.web.errors.problem import Problem, Way
 
@@ -25,8 +26,11 @@ def logged(text: str) -> str:
 
 
 def page(problem: Problem, template: str = "errors/error.html") -> Response:
-    """Render the page of a problem; every problem has a reference that is in the log too."""
+    """Render the page of a problem, or its details for a program; every problem has a reference, in the log too."""
     g.setdefault("team_member", None)
+    if problems.here():
+        said = [problem.lead, problem.happened, *problem.todo]
+        return problems.of_page(problem.status, problem.title, said, problem.reference)
     if "HX-Request" in request.headers and problem.status in (403, 404) and request.method == "GET":
         # A fragment that is gone: the page around it is asked for again, and says what happened.
         return Response(status=204, headers={"HX-Refresh": "true"})

@@ -5,12 +5,13 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from tests.support import documents
 from tests.support.documents import Block
 
 # Those of servers are checked in tests/protocol/docs, the first by GitHub only.
-LANGUAGES = {"mermaid", "sh", "python", "ini", "nginx", "caddyfile"}
+LANGUAGES = {"mermaid", "sh", "python", "ini", "nginx", "caddyfile", "yaml"}
 
 
 def test_each_fenced_block_is_in_a_language_that_is_checked() -> None:
@@ -31,6 +32,14 @@ def test_shell_blocks_are_correct_shell() -> None:
 
 def test_a_shell_block_that_is_wrong_would_be_noticed() -> None:
     assert subprocess.run(["sh", "-n"], input="echo 'a\n", capture_output=True, text=True, check=False).returncode
+
+
+@pytest.mark.parametrize("block", documents.blocks_in("yaml"), ids=str)
+def test_yaml_blocks_are_correct_and_name_numbers_that_the_server_has(block: Block) -> None:
+    source = (documents.ROOT / "bunqflask" / "services" / "metrics.py").read_text(encoding="utf-8")
+    known = set(re.findall(r'"(bunqflask_\w+)"', source))
+    assert isinstance(yaml.safe_load(block.text), dict)
+    assert set(re.findall(r"bunqflask_\w+", block.text)) <= known
 
 
 @pytest.mark.parametrize("block", documents.blocks_in("python"), ids=str)

@@ -1,0 +1,96 @@
+"""Where the API's views are registered, and how each is described: its parameters, answers and scope in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import msgspec
+from flask import Blueprint, Request, Response
+from spectree import Response as Answers
+from spectree import SpecTree
+from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
+from spectree.model_adapter.protocol import ModelAdapter
+
+from bunqflask.api import problems
+from bunqflask.api.schemas import ApiProblem
+from bunqflask.models import TokenScope
+
+PREFIX = "/api/v1"
+VERSION = "1.0.0"
+View = TypeVar("View", bound=Callable[..., Any])
+
+bp = Blueprint("api", __name__, url_prefix=PREFIX)
+_scopes: dict[str, TokenScope | None] = {}
+
+
+def _refuse_invalid(_request: Request, response: Response, error: Exception | None, *_more: object) -> None:
+    """Let what does not fit its description be answered as every other problem of the API."""
+    if error is not None and response is not None:
+        answer = problems.invalid(str(error))
+        response.set_data(answer.get_data())
+        response.content_type = answer.content_type
+
+
+def _nothing(*_arguments: object) -> None:
+    """The views make their answers of the models that describe them: nothing is to be checked."""
+
+
+spec = SpecTree(
+    "flask",
+    model_adapter=cast("ModelAdapter[Any, Exception, Any]", MsgspecModelAdapter()),
+    mode="strict",
+    path="docs",
+    page_templates={},
+    title="bunqflask",
+    version=VERSION,
+    before=_refuse_invalid,
+    after=_nothing,
+    validation_error_model=ApiProblem,
+    naming_strategy=lambda model: getattr(model, "__name__", "Value"),
+    nested_naming_strategy=lambda _parent, child: child,
+)
+
+
+def endpoint(
+    method: str,
+    rule: str,
+    *,
+    answer: Any,
+    scope: TokenScope | None,
+    tag: str,
+    query: Any = None,
+    status: int = 200,
+) -> Callable[[View], View]:
+    """Register a view of the API with its description.
+
+    :param answer: the model of its answer.
+    :param scope: what a token needs for it; None: any token.
+    :param query: the model of its query; other parameters are refused.
+    """
+    names_a_row = "<" in rule or "account" in getattr(query, "__struct_fields__", ())
+    errors = (401, 403, *((404,) if names_a_row else ()), 422, 429, 503)
+    described = {f"HTTP_{code}": ApiProblem for code in errors}
+    answers = Answers(**{f"HTTP_{status}": answer}, **described)
+
+    def register(view: View) -> View:
+        _scopes[f"{bp.name}.{view.__name__}"] = scope
+        checked = spec.validate(query=query or NoQuery, resp=answers, tags=[tag], operation_id=view.__name__)(view)
+        bp.add_url_rule(rule, endpoint=view.__name__, view_func=checked, methods=[method])
+        return view
+
+    return register
+
+
+def scope_of(endpoint_name: str | None) -> TokenScope | None:
+    """Return the scope that a token needs for a view; None: any token."""
+    return _scopes.get(endpoint_name or "")
+
+
+def set_scope(endpoint_name: str, scope: TokenScope) -> None:
+    """Set the scope that a token needs for a view beside this blueprint."""
+    _scopes[endpoint_name] = scope
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query without parameters."""

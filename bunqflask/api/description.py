@@ -1,0 +1,71 @@
+"""The API's description for programs (OpenAPI 3.1), generated from the views.
+
+https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, current_app
+
+from bunqflask.api import blueprint, problems
+
+_ABOUT = (
+    "Your own data of this server, for your programs: connections to bunq, accounts, balances and payments. No call "
+    "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
+)
+
+_ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
+
+
+def init_app(app: Flask) -> None:
+    """Let the description be made when it is first asked for."""
+    app.extensions["api_description"] = None
+
+
+def describe() -> dict[str, Any]:
+    """Return the description of the API; its errors are problem details."""
+    known: dict[str, Any] | None = current_app.extensions["api_description"]
+    if known is None:
+        blueprint.spec.app = current_app
+        known = _completed(blueprint.spec.spec)
+        current_app.extensions["api_description"] = known
+    return known
+
+
+def _completed(found: dict[str, Any]) -> dict[str, Any]:
+    components = dict(found["components"])
+    components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "bqf_…"}}
+    paths = {path: {name: _operation(each) for name, each in item.items()} for path, item in found["paths"].items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "bunqflask", "version": blueprint.VERSION, "description": _ABOUT},
+        "servers": [{"url": current_app.config["PUBLIC_URL"]}],
+        "security": [{"token": []}],
+        "tags": found.get("tags", []),
+        "paths": paths,
+        "components": components,
+    }
+
+
+def _operation(found: dict[str, Any]) -> dict[str, Any]:
+    answers = {
+        status: _as_problem(answer) if int(status) >= 400 else answer
+        for status, answer in sorted(found["responses"].items())
+    }
+    parameters = [_parameter(each) for each in found["parameters"]]
+    scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
+    needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
+    about = f"{found.get('description') or ''}{needs}".strip()
+    return {**found, "description": about, "parameters": parameters, "responses": answers}
+
+
+def _parameter(found: dict[str, Any]) -> dict[str, Any]:
+    """Describe an id in an address as the answers do: as a text of digits."""
+    return {**found, "schema": _ID} if found["in"] == "path" else found
+
+
+def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
+    content = answer.get("content", {})
+    return {**answer, "content": {problems.MEDIA_TYPE: next(iter(content.values()))}} if content else answer

@@ -1,0 +1,224 @@
+"""Payments, their notes, and what they add up to."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import current_app, g, request
+from msgspec import UNSET
+from sqlalchemy.exc import DBAPIError
+
+from bunqflask.api import amounts, problems
+from bunqflask.api.blueprint import endpoint
+from bunqflask.api.schemas import (
+    AllTotals,
+    ChangeItem,
+    MonthItem,
+    Months,
+    NoteItem,
+    Notes,
+    PaymentExpansion,
+    PaymentFilter,
+    PaymentItem,
+    PaymentQuery,
+    Payments,
+    PaymentWhole,
+    TotalsItem,
+)
+from bunqflask.models import TokenScope
+from bunqflask.services.audit import looks
+from bunqflask.services.payments import details, local_days, notes, repository, totals
+from bunqflask.services.payments.filters import Filter
+from bunqflask.services.payments.lines import PaymentLine
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.search import Cursor, Search
+from bunqflask.services.payments.tokenizer import search_text
+from bunqflask.services.payments.totals import Totals
+from bunqflask.services.policy import NotFoundHere
+
+_TAG = "Payments"
+_READ = TokenScope.PAYMENTS_READ
+_LOOK_PATIENCE_S = 0.5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@endpoint("GET", "/payments", query=PaymentQuery, answer=Payments, scope=_READ, tag=_TAG)
+def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, str]]:
+    """Payments that the token sees, the newest first, a page at a time; the header `Link` leads to the next page."""
+    search = _search(query)
+    after = None if query.cursor is None else _cursor_of(query.cursor)
+    page = search.page(after=after, size=query.limit)
+    _record_look(search.scope, search.account_ids)
+    items = [_item(line) for line in page.lines]
+    if page.older is None:
+        return Payments(items=items, next=None)
+    cursor = _cursor_text(page.older)
+    address = f"{current_app.config['PUBLIC_URL']}{request.path}?{_with_cursor(cursor)}"
+    return Payments(items=items, next=cursor), 200, {"Link": f'<{address}>; rel="next"'}
+
+
+@endpoint("GET", "/payments/<long:payment_id>", query=PaymentExpansion, answer=PaymentWhole, scope=_READ, tag=_TAG)
+def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
+    """One payment, with its late changes; with `expand=raw` as bunq’s JSON too."""
+    scope = repository.scope_of(g.bearer)
+    found = details.get(scope, payment_id)
+    _record_look(scope, [found.account.id])
+    return PaymentWhole(
+        **_facts(found.line),
+        payment_id=str(found.payment_id),
+        updated_at=found.updated_at,
+        balance_after=amounts.text_or_none(found.balance_after),
+        sub_type=found.sub_type,
+        other_side_id=None if found.other_side_id is None else str(found.other_side_id),
+        changes=[
+            ChangeItem(
+                kind=each.kind.value,
+                noticed_at=each.noticed_at,
+                amount_before=amounts.text_or_none(each.amount_before),
+                balance_before=amounts.text_or_none(each.balance_before),
+                booked_before=each.created_before,
+            )
+            for each in found.changes
+        ],
+        raw=found.raw if query.expand == "raw" else UNSET,
+    )
+
+
+@endpoint("GET", "/payments/<long:payment_id>/notes", answer=Notes, scope=TokenScope.NOTES_READ, tag=_TAG)
+def payment_notes(payment_id: int) -> Notes:
+    """The notes on a payment, as they were last fetched from bunq."""
+    scope = repository.scope_of(g.bearer)
+    found = details.get(scope, payment_id)
+    _record_look(scope, [found.account.id])
+    stored = notes.of(payment_id)
+    items = [
+        NoteItem(
+            text=each.text or None,
+            author=each.author,
+            attachment_ids=[str(number) for number in each.attachment_ids],
+            created_at=each.created_at,
+        )
+        for each in stored.notes
+    ]
+    return Notes(items=items, fetched_at=stored.synced_at)
+
+
+@endpoint("GET", "/totals", query=PaymentFilter, answer=AllTotals, scope=_READ, tag=_TAG)
+def payment_totals(query: PaymentFilter) -> AllTotals:
+    """What payments add up to, per currency."""
+    search = _search(query)
+    found = totals.of_all(search) if search.account_ids else []
+    _record_look(search.scope, search.account_ids)
+    return AllTotals([_totals(each) for each in found])
+
+
+@endpoint("GET", "/months", query=PaymentFilter, answer=Months, scope=_READ, tag=_TAG)
+def payment_months(query: PaymentFilter) -> Months:
+    """What the payments of each month add up to, per currency, the newest month first."""
+    search = _search(query)
+    found = totals.of_months(search) if search.account_ids else {}
+    _record_look(search.scope, search.account_ids)
+    return Months(
+        [
+            MonthItem(month=f"{month:%Y-%m}", totals=[_totals(each) for each in of_month])
+            for month, of_month in sorted(found.items(), reverse=True)
+        ]
+    )
+
+
+def _search(query: PaymentFilter) -> Search:
+    scope = repository.scope_of(g.bearer)
+    account_id = None if query.account is None else int(query.account)
+    if account_id is not None and account_id not in scope.accounts:
+        raise NotFoundHere
+    words = query.q.strip()
+    if query.q and not search_text(words):
+        problems.refuse("`q` needs at least one letter or digit.")
+    for name, day in (("from", query.first), ("to", query.last)):
+        if day is not None and not 1970 <= day.year < 2200:
+            problems.refuse(f"`{name}` is not within the years that payments can have.")
+    least, most = (None if text is None else Decimal(text) for text in (query.min, query.max))
+    wanted = Filter(
+        words=words,
+        account_id=account_id,
+        first_day=query.first,
+        last_day=query.last,
+        at_least=least,
+        at_most=most,
+        direction=query.direction or "",
+        type=query.type or "",
+    )
+    return Search(scope, wanted)
+
+
+def _facts(line: PaymentLine) -> dict[str, Any]:
+    return {
+        "id": str(line.id),
+        "account_id": str(line.account_id),
+        "booked_at": line.created_at,
+        "date": local_days.day_of(line.created_at),
+        "amount": amounts.text(line.amount),
+        "currency": line.currency,
+        "direction": line.direction,
+        "type": line.type,
+        "description": line.description,
+        "counterparty_name": line.counterparty_name,
+        "counterparty_iban": line.counterparty_iban,
+    }
+
+
+def _item(line: PaymentLine) -> PaymentItem:
+    return PaymentItem(**_facts(line))
+
+
+def _totals(found: Totals) -> TotalsItem:
+    return TotalsItem(
+        currency=found.currency,
+        count=found.count,
+        money_in=amounts.text(found.money_in),
+        money_out=amounts.text(found.money_out),
+        own_transfers=amounts.text(found.own),
+        own_count=found.own_count,
+    )
+
+
+def _cursor_text(place: Cursor) -> str:
+    """Return a place as an opaque text."""
+    written = f"{(place.time - _EPOCH) // _MICROSECOND}.{place.row_id}"
+    return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
+
+
+def _cursor_of(text: str) -> Cursor:
+    """Return the place that a text means; any other text is refused."""
+    try:
+        padded = text + "=" * (-len(text) % 4)
+        microseconds, _, row_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
+        place = Cursor(_EPOCH + int(microseconds) * _MICROSECOND, int(row_id))
+    except (ValueError, OverflowError, binascii.Error):
+        problems.refuse("`cursor` is not one that this server made.")
+    if not 0 <= place.row_id < 2**63:
+        problems.refuse("`cursor` is not one that this server made.")
+    return place
+
+
+def _with_cursor(cursor: str) -> str:
+    """Return the query of this request for another page."""
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+    return urlencode([*kept, ("cursor", cursor)])
+
+
+def _record_look(scope: Scope, account_ids: list[int]) -> None:
+    """Let it be recorded that payments of accounts were read that are not the member's own."""
+    others = {each for each in account_ids if not scope.accounts[each].is_held}
+    if not others:
+        return
+    try:
+        looks.record_look(g.bearer, others, local_days.zone(), patience_s=_LOOK_PATIENCE_S)
+    except DBAPIError as error:
+        current_app.logger.warning("a look at %d accounts is not recorded: %s", len(others), error.orig)

@@ -1,0 +1,262 @@
+"""What the API returns and takes. Amounts are decimal texts with their currency, times are UTC, ids are texts."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Amount = Annotated[
+    str,
+    Meta(
+        description="A decimal number as text, never rounded; negative: money went out.",
+        examples=["-12.50"],
+        pattern=r"^-?[0-9]+(\.[0-9]+)?$",
+    ),
+]
+Id = Annotated[str, Meta(description="An id of this server, to be sent back as it is.", examples=["1"])]
+Currency = Annotated[str, Meta(description="ISO 4217", examples=["EUR"])]
+Size = Annotated[
+    str, Meta(description="An amount without a sign.", pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?$", examples=["10.00"])
+]
+Day = Annotated[date, Meta(description="A day of the server’s time zone.", examples=["2026-11-28"])]
+
+
+class ApiProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a call was refused, as RFC 9457 describes. `code` is for programs, `reference` is in the server's log."""
+
+    title: str
+    status: int
+    type: str = "about:blank"
+    detail: str = ""
+    code: str = ""
+    reference: str | None = None
+
+
+class Server(Struct, frozen=True, kw_only=True):
+    """This server, and where to go from here."""
+
+    version: str
+    environment: Annotated[str, Meta(description="bunq’s environment: sandbox or production.")]
+    time_zone: str
+    links: dict[str, str]
+
+
+class TokenInUse(Struct, frozen=True, kw_only=True):
+    """The token of this call."""
+
+    scopes: list[str]
+    narrowed_to_accounts: bool
+
+
+class Me(Struct, frozen=True, kw_only=True):
+    """The team member to whom the token belongs, and what it allows."""
+
+    name: str
+    email: str
+    role: str
+    token: TokenInUse
+
+
+class ConnectionItem(Struct, frozen=True, kw_only=True):
+    """A connection to bunq. `state` is active, lost (the holder has to approve again) or disconnected."""
+
+    id: Id
+    holder_name: str
+    holder_type: str
+    state: str
+    state_since: datetime
+    accounts_updated_at: datetime | None
+    error: Annotated[str | None, Meta(description="Why the last update failed.")]
+    next_try_at: datetime | None
+    consents: list[datetime]
+    account_ids: list[Id]
+
+
+class SyncState(Struct, frozen=True, kw_only=True):
+    """How far an account is imported. `not_imported` is bunq's balance less that after the newest payment."""
+
+    state: str
+    synced_at: datetime | None
+    next_try_at: datetime | None
+    not_imported: Amount | None
+    verified_until: datetime | None
+
+
+class AccountItem(Struct, frozen=True, kw_only=True):
+    """A monetary account with its last known balance; `monetary_account_id` is bunq's."""
+
+    id: Id
+    connection_id: Id
+    monetary_account_id: str
+    name: str
+    type: str
+    iban: str | None
+    currency: Currency
+    balance: Amount | None
+    balance_at: datetime | None
+    status: str
+    is_held: Annotated[bool, Meta(description="It is yours; otherwise it is shared with you.")]
+    payments_from: Annotated[date | None, Meta(description="Earlier payments are not shared with you.")]
+    sync: SyncState
+
+
+class DayBalanceItem(Struct, frozen=True, kw_only=True):
+    """The balance at the end of a day, and whether all balances up to it follow from one another."""
+
+    date: date
+    balance: Amount
+    money_in: Amount
+    money_out: Amount
+    own_transfers: Amount
+    is_verified: bool
+
+
+class PaymentItem(Struct, frozen=True, kw_only=True):
+    """A payment; `direction` is in, out, or own for a transfer between accounts that you can see."""
+
+    id: Id
+    account_id: Id
+    booked_at: datetime
+    date: date
+    amount: Amount
+    currency: Currency
+    direction: Literal["in", "out", "own"]
+    type: str
+    description: str
+    counterparty_name: str
+    counterparty_iban: str | None
+
+
+class ChangeItem(Struct, frozen=True, kw_only=True):
+    """A late change of a payment: what it was before."""
+
+    kind: str
+    noticed_at: datetime
+    amount_before: Amount | None
+    balance_before: Amount | None
+    booked_before: datetime | None
+
+
+class PaymentWhole(PaymentItem, frozen=True, kw_only=True, omit_defaults=True):
+    """A payment with all that is stored of it; `payment_id` is bunq's, `raw` its JSON (with `expand=raw`)."""
+
+    payment_id: str
+    updated_at: datetime
+    balance_after: Amount | None
+    sub_type: str
+    other_side_id: Id | None
+    changes: list[ChangeItem]
+    raw: dict[str, Any] | UnsetType = UNSET
+
+
+class TotalsItem(Struct, frozen=True, kw_only=True):
+    """What payments add up to in one currency; transfers between own accounts are counted apart."""
+
+    currency: Currency
+    count: int
+    money_in: Amount
+    money_out: Amount
+    own_transfers: Amount
+    own_count: int
+
+
+class MonthItem(Struct, frozen=True, kw_only=True):
+    """The totals of one month, such as 2026-11, per currency."""
+
+    month: str
+    totals: list[TotalsItem]
+
+
+class NoteItem(Struct, frozen=True, kw_only=True):
+    """A note on a payment, or a file attached to it, as they were fetched from bunq."""
+
+    text: str | None
+    author: str
+    attachment_ids: list[str]
+    created_at: datetime | None
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """An update was asked for; a worker does it. `state_at` is the address that shows how it goes."""
+
+    state_at: str
+
+
+class Connections(Struct, frozen=True):
+    """Connections, the oldest first."""
+
+    items: list[ConnectionItem]
+
+
+class Accounts(Struct, frozen=True):
+    """Accounts, by connection."""
+
+    items: list[AccountItem]
+
+
+class DayBalances(Struct, frozen=True):
+    """Days, the oldest first."""
+
+    items: list[DayBalanceItem]
+
+
+class Payments(Struct, frozen=True, kw_only=True):
+    """One page of payments, the newest first; `next` is the cursor of the following page, or null at the end."""
+
+    items: list[PaymentItem]
+    next: str | None
+
+
+class AllTotals(Struct, frozen=True):
+    """Totals per currency."""
+
+    items: list[TotalsItem]
+
+
+class Months(Struct, frozen=True):
+    """Months, the newest first; those without payments are left out."""
+
+    items: list[MonthItem]
+
+
+class Notes(Struct, frozen=True, kw_only=True):
+    """The stored notes of a payment; they are fetched from bunq when a person opens its page."""
+
+    items: list[NoteItem]
+    fetched_at: datetime | None
+
+
+class PaymentFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What payments are narrowed to."""
+
+    q: Annotated[str, Meta(max_length=200, description="Words of name, text or IBAN, or an amount.")] = ""
+    account: Annotated[str, Meta(pattern="^[0-9]{1,9}$", description="The id of an account.")] | None = None
+    first: Day | None = field(default=None, name="from")
+    last: Day | None = field(default=None, name="to")
+    min: Size | None = None
+    max: Size | None = None
+    direction: Literal["in", "out"] | None = None
+    type: Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,40}$", description="bunq’s type, such as IDEAL.")] | None = None
+
+
+class PaymentQuery(PaymentFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page of payments."""
+
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    cursor: Annotated[str, Meta(max_length=120, description="`next` of the page before.")] | None = None
+
+
+class PaymentExpansion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is added to a payment."""
+
+    expand: Literal["raw"] | None = None
+
+
+class BalanceQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One day, or the days from one to another: at most 400."""
+
+    date: Day | None = None
+    first: Day | None = field(default=None, name="from")
+    last: Day | None = field(default=None, name="to")

@@ -1,0 +1,59 @@
+"""Tokens of the API: what programs of a team member log in with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import Float, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bunqflask.database.types import TypedJson, UtcTimestamp
+from bunqflask.extensions import Base
+
+
+class TokenScope(StrEnum):
+    """What a token may do."""
+
+    BALANCES_READ = "balances:read"
+    PAYMENTS_READ = "payments:read"
+    NOTES_READ = "notes:read"
+    # numbers about the server, for owners and admins
+    METRICS_READ = "metrics:read"
+
+
+class ApiToken(Base):
+    """A token of a team member, stored as its hash only; it never allows more than its member may do."""
+
+    __tablename__ = "api_token"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    # its first characters, by which a person knows it again
+    prefix: Mapped[str] = mapped_column(String(12))
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    scopes: Mapped[tuple[TokenScope, ...]] = mapped_column(TypedJson(tuple[TokenScope, ...]))
+    # all that its member sees, also later; otherwise the accounts of `ApiTokenAccount`
+    all_accounts: Mapped[bool]
+    # networks from which it may be used, such as 192.0.2.0/24; empty for all
+    networks: Mapped[tuple[str, ...]] = mapped_column(TypedJson(tuple[str, ...]))
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    last_address: Mapped[str] = mapped_column(String(64), default="")
+    use_count: Mapped[int] = mapped_column(default=0)
+    # the rate limit: up to which time, in seconds since 1970, its calls have used what it is allowed
+    used_until: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class ApiTokenAccount(Base):
+    """A monetary account to which a token is narrowed."""
+
+    __tablename__ = "api_token_account"
+
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, index=True
+    )

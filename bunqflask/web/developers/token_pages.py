@@ -1,0 +1,134 @@
+"""The page of a member's tokens: made, shown once, listed and ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.i18n import gettext as _
+from bunqflask.models import TokenScope
+from bunqflask.services import policy
+from bunqflask.services.connections import overview
+from bunqflask.services.tokens import tokens
+from bunqflask.services.tokens.tokens import TokenRefused, TokenTerms
+from bunqflask.web.guards import recently_authenticated
+
+bp = Blueprint("tokens", __name__, url_prefix="/developers")
+DAYS = (7, 30, 90, 365)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenForm:
+    """What the form says, as it was written."""
+
+    name: str = ""
+    scopes: tuple[str, ...] = (TokenScope.BALANCES_READ.value, TokenScope.PAYMENTS_READ.value)
+    accounts: str = "all"
+    account_ids: tuple[int, ...] = ()
+    days: int = tokens.USUAL_DAYS
+    networks: str = ""
+
+
+@dataclass(frozen=True)
+class ScopeChoice:
+    """A scope as the form offers it."""
+
+    value: str
+    label: str
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Show the member's tokens, and the form for a new one."""
+    return _page(TokenForm())
+
+
+@bp.post("/tokens")
+@recently_authenticated
+def add() -> ResponseReturnValue:
+    """Make a token, and show it this once."""
+    form = _read()
+    try:
+        token = tokens.add(g.team_member, _terms(form))
+    except TokenRefused as refused:
+        return _page(form, error=str(refused)), 422
+    return render_template("developers/made.html", token=token, name=form.name, root=_root())
+
+
+@bp.post("/tokens/<int:token_id>/end")
+def end(token_id: int) -> ResponseReturnValue:
+    """End a token at once."""
+    tokens.end(g.team_member, token_id)
+    flash(_("The token is ended. Programs that use it are refused from now on."))
+    return redirect(url_for("tokens.index"))
+
+
+def _page(form: TokenForm, *, error: str | None = None) -> str:
+    return render_template(
+        "developers/index.html",
+        tokens=tokens.list_for(g.team_member),
+        form=form,
+        error=error,
+        scopes=_choices(),
+        connections=[each for each in overview.list_all(g.team_member, with_people=False) if each.accounts],
+        days=DAYS,
+        root=_root(),
+        limit=current_app.config["API_CALLS_PER_MINUTE"],
+        labels=_labels(),
+    )
+
+
+def _choices() -> list[ScopeChoice]:
+    may_read_metrics = policy.can_read_metrics(g.team_member)
+    return [
+        ScopeChoice(value, label)
+        for value, label in _labels().items()
+        if value != TokenScope.METRICS_READ or may_read_metrics
+    ]
+
+
+def _labels() -> dict[str, str]:
+    return {
+        TokenScope.BALANCES_READ.value: _("Read accounts and balances"),
+        TokenScope.PAYMENTS_READ.value: _("Read payments"),
+        TokenScope.NOTES_READ.value: _("Read notes"),
+        TokenScope.METRICS_READ.value: _("Read numbers about this server"),
+    }
+
+
+def _root() -> str:
+    root: str = current_app.config["PUBLIC_URL"]
+    return root
+
+
+def _read() -> TokenForm:
+    given = request.form
+    return TokenForm(
+        name=given.get("name", "")[:1000],
+        scopes=tuple(given.getlist("scope")),
+        accounts="some" if given.get("accounts") == "some" else "all",
+        account_ids=tuple(given.getlist("account", type=int)),
+        days=given.get("days", 0, type=int),
+        networks=given.get("networks", "")[:1000],
+    )
+
+
+def _terms(form: TokenForm) -> TokenTerms:
+    """Return what the form asks for.
+
+    :raises TokenRefused: it names a scope that does not exist, or both all accounts and some of them.
+    """
+    if form.accounts == "all" and form.account_ids:
+        raise TokenRefused(_("You ticked accounts. Choose “Only these”, or take the ticks away."))
+    known = {scope.value: scope for scope in TokenScope}
+    if not set(form.scopes) <= known.keys():
+        raise TokenRefused(_("Choose what the token may do."))
+    return TokenTerms(
+        name=form.name,
+        scopes=tuple(known[each] for each in dict.fromkeys(form.scopes)),
+        days=form.days,
+        account_ids=form.account_ids if form.accounts == "some" else None,
+        networks=tuple(form.networks.replace(",", " ").split()),
+    )
