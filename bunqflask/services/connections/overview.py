@@ -50,6 +50,7 @@ class AccountBalance:
     name: str
     wrapper: str
     iban: str | None
+    other_ibans: tuple[str, ...] = ()
     currency: str
     balance: Decimal | None
     status: str
@@ -65,6 +66,11 @@ class AccountBalance:
     reader_names: tuple[str, ...] = ()
     is_team_shared: bool = False
     co_owners: tuple[CoOwner, ...] = ()
+
+    @property
+    def ibans(self) -> tuple[str, ...]:
+        """All its IBANs, the main one first."""
+        return (self.iban, *self.other_ibans) if self.iban else ()
 
     @property
     def is_covered(self) -> bool:
@@ -169,6 +175,7 @@ def balance_of(
         name=account.description,
         wrapper=account.wrapper,
         iban=account.iban,
+        other_ibans=account.other_ibans,
         currency=account.currency,
         balance=account.balance,
         status=account.status,

@@ -41,6 +41,8 @@ from bunqflask.services.principal import Principal
 
 _STORING_TRIES = 3
 _STORING_PAUSE_S = 1.0
+# After the first refusal of an approval: bunq allows one session in 30 seconds.
+_SOON_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,7 @@ def come_back(
 
 def is_due(attempt: ConsentAttempt | AttemptProgress) -> bool:
     """Tell whether there is something to do for this attempt now."""
-    return attempt.step == AttemptStep.CONNECTING and clock.has_come(
-        attempt.next_try_at, longest=retry_policy.LONGEST_RETRY
-    )
+    return attempt.step == AttemptStep.CONNECTING and retry_policy.is_due(attempt.next_try_at, attempt.error_kind)
 
 
 def advance(attempt_id: str, *, patience_s: float) -> None:
@@ -220,7 +220,9 @@ def _go_on(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: L
         attempt = _read(attempt_id)
         if isinstance(refused, errors.SecretRefused) and attempt.installation_id is not None:
             with transaction():
-                retry_policy.record(_locked(lease, attempt_id), refused)
+                attempt = _locked(lease, attempt_id)
+                attempt.refused_at = clock.now()
+                retry_policy.record(attempt, refused)
             _settle_refusal(lease, attempt_id, limiter)
             return
         found = _try_own_installation(lease, attempt_id, limiter)
@@ -278,17 +280,17 @@ def _try_own_installation(lease: Lease, attempt_id: str, limiter: RateLimiter) -
 
 
 def _settle_refusal(lease: Lease, attempt_id: str, limiter: RateLimiter) -> None:
-    """Find out whether the permission or this server is refused, and record it."""
+    """Find out whether the permission or this server is refused, and record it: either way, it is tried again."""
     attempt = _read(attempt_id)
-    is_of_permission = refusal.is_of_permission(attempt.approved_at or attempt.created_at, limiter)
+    is_of_permission = refusal.is_of_permission(attempt.refused_at or attempt.created_at, limiter)
     with transaction():
         attempt = _locked(lease, attempt_id)
-        if is_of_permission:
+        soon_s = _SOON_S if attempt.refused_since is None else None
+        if refusal.record(attempt, of_permission=is_of_permission, wait_s=soon_s):
             attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.SECRET_REFUSED)
         else:
             abandoned_sessions.abandon(None, attempt.installation_id)
             attempt.installation_id = None
-            retry_policy.record_kind(attempt, ErrorKind.SERVER_REFUSED)
         lease.release()
 
 
@@ -329,10 +331,13 @@ def _record(attempt: ConsentAttempt, error: errors.BunqError) -> None:
     if attempt.error_kind == ErrorKind.CHECKING:
         retry_policy.record_pending_check(attempt, error)
         return
+    if isinstance(error, errors.SecretRefused):
+        attempt.refused_at = clock.now()
+    is_first = attempt.error_kind in (None, ErrorKind.WAITING)
     retry_policy.record(attempt, error)
-    # A refusal without a message is hardly bunq's own: something on the way refused, and may let us through later.
-    if attempt.error_kind == ErrorKind.REFUSED and getattr(error, "descriptions", None):
-        attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.REFUSED)
+    if is_first and attempt.error_kind == ErrorKind.REFUSED:
+        # One refusal proves nothing, and somebody may be waiting.
+        retry_policy.record_kind(attempt, ErrorKind.REFUSED, wait_s=_SOON_S)
 
 
 def _end_without_code(attempt: ConsentAttempt, error: str) -> None:

@@ -19,7 +19,7 @@ from bunqflask.database import leases, transactions
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, Consent, Installation, RateLimitWindow
-from bunqflask.services.connections import access, accounts
+from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
@@ -294,14 +294,24 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
-def test_a_withdrawn_grant_is_lost_after_our_own_session_was_tested(connected: ThreadSite, bank: Bank) -> None:
+def test_a_withdrawn_grant_is_lost_after_refusals_hours_apart(connected: ThreadSite, bank: Bank) -> None:
     bank.revoke(JODI)
+    connection = read(connected)
+    assert (connection.state, connection.error_kind) == ("active", "refused_once")
+    assert connection.access_token_sealed is not None
+    # The dead session's renewal with the grant's token, then our own session, and the grant's token again.
+    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200, 400]
+    told = connected.command("status")
+    assert "bunq refused a permission once, the worker asks again at" in told.output
+    rows.age_refusals(connected.app, refusal.LOST_AFTER - timedelta(minutes=1))
+    assert read(connected).state == "active"
+    rows.age_refusals(connected.app, timedelta(minutes=1))
+    bank.forget_calls()
     connection = read(connected)
     assert connection.state == "lost"
     assert connection.error_facts is not None, "what bunq said of it"
     assert connection.access_token_sealed is None
-    # The dead session, its renewal with the grant's token, and then ours.
-    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200]
+    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200, 400]
     bank.forget_calls()
     assert read(connected).state == "lost"
     assert not bank.calls()
@@ -322,6 +332,47 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     bank.switch(caller_address="")
     connection = read(connected)
     assert (connection.state, connection.error_kind) == ("active", None)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_permission_that_was_refused_by_mistake_is_not_lost(connected: ThreadSite, bank: Bank, times: int) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    bank.fault(call="POST session-server", fault="400-credentials", times=1)
+    if times == 2:
+        # The first is the grant's, our own works, and the grant's is refused again.
+        bank.fault(call="POST session-server", fault="reordered", times=1)
+        bank.fault(call="POST session-server", fault="400-credentials", times=1)
+    connection = read(connected)
+    assert connection.access_token_sealed is not None
+    assert (connection.state, connection.error_kind) == ("active", None if times == 1 else "refused_once")
+    connection = read(connected)
+    assert (connection.state, connection.error_kind, connection.refused_since) == ("active", None, None)
+
+
+def test_a_server_of_two_lines_of_which_bunq_knows_one_loses_no_permission(connected: ThreadSite, bank: Bank) -> None:
+    bank.switch(permitted_ips_enforced=True)
+    for _ in range(2):
+        set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+        bank.switch(caller_address="203.0.113.9")
+        assert read(connected).error_kind == "server_refused"
+        bank.switch(caller_address="")
+        connection = read(connected)
+        assert (connection.state, connection.error_kind) == ("active", None)
+        rows.age_refusals(connected.app, refusal.LOST_AFTER)
+
+
+def test_a_permission_that_bunq_refused_once_is_told_on_the_page_with_the_time_of_the_next_try(
+    connected: ThreadSite, bank: Bank
+) -> None:
+    bank.revoke(JODI)
+    read(connected)
+    sam = sign_in(connected, "sam@team.example")
+    page = sam.get("/connections/1/accounts")
+    assert "bunq refused the permission once – we’ll ask again" in page.text
+    assert "Next attempt at" in page.text
+    assert "approve again" in page.text
+    consents.connect(sam, bank)
+    assert "refused the permission" not in sam.get("/connections/1/accounts").text
 
 
 @pytest.mark.sqlite_only
@@ -345,8 +396,12 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
         db.session.remove()
     assert opened(bank, 400) == 1
     free_the_limit()
-    assert read(live_app).state == "lost"
+    # Our own session takes bunq's one call in 30 seconds: the permission's turn comes after that.
+    assert read(live_app).error_kind == "checking"
     assert opened(bank, 400) == 1
+    free_the_limit()
+    assert read(live_app).error_kind == "refused_once"
+    assert opened(bank, 400) == 2
 
 
 def test_after_a_new_installation_connections_open_their_sessions_on_it(connected: ThreadSite, bank: Bank) -> None:
