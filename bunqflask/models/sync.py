@@ -84,6 +84,9 @@ class AccountSync(Leased, RetryState, Base):
     balance_difference: Mapped[Decimal | None] = mapped_column(ExactAmount)
     # every payment up to this row has a balance that follows from the one before it
     verified_id: Mapped[int | None] = mapped_column(BigInteger)
+    # the newest row at the last check, and the balance after all payments in the order in which balances follow
+    newest_id: Mapped[int | None] = mapped_column(BigInteger)
+    newest_balance: Mapped[Decimal | None] = mapped_column(ExactAmount)
     # the payments whose balance does not
     discrepancies: Mapped[tuple[Discrepancy, ...]] = mapped_column(TypedJson(tuple[Discrepancy, ...]), default=())
     # bunq's ids of payments that cannot be read or stored, 0 for one without a readable id: each is a gap

@@ -13,7 +13,7 @@ from bunqflask.database import erasure, storage
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConnectionState, Consent, ErrorKind, Installation
 from bunqflask.services.connections import consents
-from bunqflask.services.gateway import installations, psd2
+from bunqflask.services.gateway import installations, psd2, rate_limiter
 from bunqflask.services.sync import schedule
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
@@ -61,6 +61,9 @@ def report() -> Report:
     connections = db.session.scalars(query).all()
     if not connections:
         lines.append(Line("connections", "none yet"))
+    if rate_limiter.is_shared():
+        found = "bunq refuses calls that are not used up here: another program on this address uses bunq"
+        lines.append(Line("rate limit", found, "find that program, or give it another address"))
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
         found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
         lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))

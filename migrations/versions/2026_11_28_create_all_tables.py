@@ -85,6 +85,8 @@ def upgrade() -> None:
         sa.Column("endpoint", sa.String(length=200), nullable=False),
         sa.Column("calls", sa.JSON(), nullable=False),
         sa.Column("blocked_until", types.UtcTimestamp(), nullable=True),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("refused_at", types.UtcTimestamp(), nullable=True),
         sa.Column("reserved_until", types.UtcTimestamp(), nullable=True),
         sa.PrimaryKeyConstraint("endpoint", name=op.f("pk_rate_limit_window")),
     )
@@ -879,6 +881,8 @@ def upgrade() -> None:
         sa.Column("follow_ups", sa.Integer(), nullable=False),
         sa.Column("balance_difference", types.ExactAmount(), nullable=True),
         sa.Column("verified_id", sa.BigInteger(), nullable=True),
+        sa.Column("newest_id", sa.BigInteger(), nullable=True),
+        sa.Column("newest_balance", types.ExactAmount(), nullable=True),
         sa.Column("discrepancies", sa.Text(), nullable=False),
         sa.Column("unreadable", sa.Text(), nullable=False),
         sa.Column("unreconciled_from", sa.BigInteger(), nullable=True),

@@ -60,6 +60,7 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "services.gateway",
         "services.connections",
+        "services.sync",
     },
     "services.connections": {
         "services.audit",

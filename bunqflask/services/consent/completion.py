@@ -41,6 +41,10 @@ from bunqflask.services.principal import Principal
 
 _STORING_TRIES = 3
 _STORING_PAUSE_S = 1.0
+# Together with the tries themselves less than an exchange may take; the browser waits for it.
+_EXCHANGE_PAUSES_S = (1.0, 3.0, 8.0)
+_LONGEST_EXCHANGE_PAUSE_S = 10.0
+_NOT_PROCESSED = 491
 # After the first refusal of an approval: bunq allows one session in 30 seconds.
 _SOON_S = 30.0
 
@@ -77,7 +81,7 @@ def come_back(
     if not code:
         raise _failed(attempt, AttemptFailure.NO_CODE)
     try:
-        token = oauth.exchange(installations.current(), taken, code)
+        token = _exchange(taken, code)
     except errors.BunqError as failure:
         raise _failed(attempt, _exchange_failure(failure), failure) from failure
     is_elsewhere = principal is None or principal.id != attempt.member_id
@@ -147,6 +151,22 @@ def _take_state(browser_session: oauth.BrowserSession, state: str) -> tuple[Cons
     if taken is None or attempt is None or lease is None:
         raise ConsentStateMismatch(attempt.id if attempt else None)
     return attempt, taken, lease
+
+
+def _exchange(taken: oauth.TakenState, code: str) -> str:
+    """Exchange the code for the access token; tried again only where bunq has not processed the request.
+
+    :raises BunqError: no answer, a refusal (`CodeRefused`), or an answer of another shape.
+    """
+    for pause_s in _EXCHANGE_PAUSES_S:
+        try:
+            return oauth.exchange(installations.current(), taken, code)
+        except (errors.RateLimited, errors.BunqUnavailable, errors.RequestNotSent) as failure:
+            # 429 and 491 are sent before anything is done; after any other answer the code may be used up.
+            if isinstance(failure, errors.BunqUnavailable) and failure.status != _NOT_PROCESSED:
+                raise
+            time.sleep(max(pause_s, min(getattr(failure, "wait_s", 0.0), _LONGEST_EXCHANGE_PAUSE_S)))
+    return oauth.exchange(installations.current(), taken, code)
 
 
 def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval | None:

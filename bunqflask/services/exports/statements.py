@@ -242,6 +242,8 @@ def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
     within = _found_between(state, max(period.since, visibility.since(account)), before)
     if within:
         return _("Amounts and balances do not add up: %(places)s.") % {"places": _places(account, within, period.zone)}
+    if state.verified_id is None and not state.discrepancies and account.id in facts.closing:
+        return _("bunq gives no balances with the payments of this account.")
     if standing.unreadable:
         # Without an amount or a time, nobody knows of which day it is.
         ids = ", ".join(str(each or "?") for each in standing.unreadable[:_MOST_PLACES])

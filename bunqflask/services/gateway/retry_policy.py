@@ -18,6 +18,7 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Connection, Consent, ConsentAttempt, ErrorKind
 from bunqflask.models.retry import RetryState
+from bunqflask.services.gateway import rate_limiter
 
 # Nothing that is retried waits for longer, except for the two kinds below.
 LONGEST_RETRY = timedelta(minutes=5)
@@ -105,6 +106,13 @@ def record_kind(row: RetryState, kind: ErrorKind, *, wait_s: float | None = None
 def record_pending_check(row: RetryState, error: errors.BunqError) -> None:
     """bunq refused us, and whether the permission or this server is refused could not be asked yet: ask soon."""
     record_kind(row, ErrorKind.CHECKING, wait_s=getattr(error, "wait_s", 0.0) or _CHECK_WAIT_S)
+
+
+def waiting_lead() -> str:
+    """Say why bunq asks us to wait, as far as our own count of calls explains it."""
+    if rate_limiter.is_shared():
+        return _("bunq refuses calls that we have not used up: another program on this server’s address uses bunq.")
+    return _("bunq has asked us to wait.")
 
 
 def clear_server_errors() -> None:

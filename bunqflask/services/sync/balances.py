@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 
@@ -27,17 +28,28 @@ def after_newest(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
         .scalar_subquery()
     )
     query = (
-        select(MonetaryAccount.id, Payment.id.label("payment"), Payment.balance_after, AccountSync.covered)
+        select(
+            MonetaryAccount.id,
+            Payment.id.label("payment"),
+            Payment.balance_after,
+            AccountSync.covered,
+            AccountSync.newest_id,
+            AccountSync.newest_balance,
+        )
         .outerjoin(Payment, Payment.id == newest)
         .outerjoin(AccountSync, AccountSync.id == MonetaryAccount.id)
         .where(MonetaryAccount.id.in_(account_ids))
     )
     rows = db.session.execute(query) if account_ids else ()
-    return {
-        row.id: row.balance_after if row.payment is not None else Decimal(0)
-        for row in rows
-        if row.payment is not None or coverage.is_complete(row.covered or ())
-    }
+    return {row.id: _after(row) for row in rows if row.payment is not None or coverage.is_complete(row.covered or ())}
+
+
+def _after(row: Any) -> Decimal | None:
+    if row.payment is None:
+        return Decimal(0)
+    # Of payments booked together, the last by bunq's number is not always the last by its balance.
+    known: Decimal | None = row.newest_balance if row.payment == row.newest_id else row.balance_after
+    return known
 
 
 def differences(account_ids: Sequence[int]) -> dict[int, Decimal | None]:

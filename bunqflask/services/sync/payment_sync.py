@@ -230,6 +230,7 @@ def _record_success(state: AccountSync, started_at: datetime, check: reconciliat
     state.synced_at = started_at
     state.clear_error()
     state.verified_id, state.discrepancies = check.verified_id, check.discrepancies
+    state.newest_id, state.newest_balance = reconciliation.balance_at_end(state.id)
     state.unreconciled_from = None
     if state.requested_at is not None and clock.is_ahead(state.requested_at):
         state.requested_at = None  # recorded by a clock that was wrong: this sync was meant

@@ -26,6 +26,7 @@ from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.processes import PythonProcess
+from tests.support.worker import run_duties
 
 WEEK_S = 604_800
 
@@ -553,3 +554,33 @@ def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop
         sessions.ensure_open(credentials, RateLimiter(5))
         db.session.remove()
     assert opened(bank) == 1
+
+
+def test_refusals_that_our_count_does_not_explain_are_of_another_program(connected: ThreadSite, bank: Bank) -> None:
+    bank.fault(call="GET monetary-account", fault="429", times=1)
+    read(connected)
+    assert "another program" not in connected.command("status").output
+    bank.fault(call="GET monetary-account", fault="429", times=None)
+    read(connected)
+    told = connected.command("status", status=1)
+    assert "another program on this address uses bunq" in told.output
+    sam = sign_in(connected, "sam@team.example")
+    page = sam.get(bank.approve(consents.ask(sam)))
+    assert "another program on this server’s address uses bunq" in page.text
+
+
+def test_a_refused_permission_worries_nobody_while_another_serves_its_accounts(
+    connected: ThreadSite, bank: Bank
+) -> None:
+    robin = sign_in(connected, "robin@team.example")
+    consents.connect(robin, bank)  # with which bunq ends the permission that Sam obtained
+    run_duties(connected.app)
+    with connected.app.app_context():
+        kinds = db.session.scalars(db.select(Consent.error_kind).order_by(Consent.id)).all()
+        assert kinds == ["refused_once", None]
+        db.session.remove()
+    for browser in (robin, sign_in(connected, "sam@team.example")):
+        page = browser.get("/connections/1/accounts")
+        assert "bunq refused" not in page.text
+        assert "finding out why" not in page.text
+        assert "Updated just now" in page.text
