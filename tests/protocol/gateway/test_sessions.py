@@ -569,9 +569,7 @@ def test_refusals_that_our_count_does_not_explain_are_of_another_program(connect
     assert "another program on this server’s address uses bunq" in page.text
 
 
-def test_a_refused_permission_worries_nobody_while_another_serves_its_accounts(
-    connected: ThreadSite, bank: Bank
-) -> None:
+def test_a_refused_permission_is_not_shown_while_another_serves_its_accounts(connected: ThreadSite, bank: Bank) -> None:
     robin = sign_in(connected, "robin@team.example")
     consents.connect(robin, bank)  # with which bunq ends the permission that Sam obtained
     run_duties(connected.app)
