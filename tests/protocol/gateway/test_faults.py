@@ -24,7 +24,7 @@ MAIN = 2083712
 HARMLESS = {"header-case", "reordered", "unknown-fields", "unknown-types", "null-members", "wrong-content-type"}
 
 # Answers that prove that bunq has not done what was asked.
-NOT_PROCESSED = {"429", "491"}
+NOT_PROCESSED = {"409", "429", "491"}
 
 
 @pytest.fixture(autouse=True)

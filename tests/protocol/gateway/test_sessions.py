@@ -18,7 +18,15 @@ from bunqflask.bunq.resources import SessionAnswer
 from bunqflask.database import leases, transactions
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Consent, Installation, RateLimitWindow
+from bunqflask.models import (
+    BunqSession,
+    Connection,
+    Consent,
+    ConsentAccount,
+    ErrorKind,
+    Installation,
+    RateLimitWindow,
+)
 from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -26,7 +34,6 @@ from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
 from tests.support.processes import PythonProcess
-from tests.support.worker import run_duties
 
 WEEK_S = 604_800
 
@@ -571,14 +578,22 @@ def test_refusals_that_our_count_does_not_explain_are_of_another_program(connect
 
 def test_a_refused_permission_is_not_shown_while_another_serves_its_accounts(connected: ThreadSite, bank: Bank) -> None:
     robin = sign_in(connected, "robin@team.example")
-    consents.connect(robin, bank)  # with which bunq ends the permission that Sam obtained
-    run_duties(connected.app)
-    with connected.app.app_context():
-        kinds = db.session.scalars(db.select(Consent.error_kind).order_by(Consent.id)).all()
-        assert kinds == ["refused_once", None]
+    consents.connect(robin, bank)
+    with connected.app.app_context(), transactions.writing():
+        older = db.session.scalars(db.select(Consent).order_by(Consent.id)).first()
+        assert older is not None
+        older.refused_at, older.error_kind = clock.now(), ErrorKind.CHECKING
+        db.session.commit()
         db.session.remove()
     for browser in (robin, sign_in(connected, "sam@team.example")):
-        page = browser.get("/connections/1/accounts")
-        assert "bunq refused" not in page.text
-        assert "finding out why" not in page.text
-        assert "Updated just now" in page.text
+        assert "finding out why" not in browser.get("/connections/1/accounts").text
+    with connected.app.app_context(), transactions.writing():
+        of_newer = ConsentAccount.consent_id != older_id()
+        db.session.execute(db.delete(ConsentAccount).where(of_newer, ConsentAccount.account_id == 1))
+        db.session.commit()
+        db.session.remove()
+    assert "finding out why" in robin.get("/connections/1/accounts").text, "one of its accounts is not updated"
+
+
+def older_id() -> int:
+    return int(db.session.scalars(db.select(Consent.id).order_by(Consent.id).limit(1)).one())
