@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from flask import Flask
 from sqlalchemy import delete, select, update
@@ -40,6 +40,8 @@ _SYNC_PATIENCE_S = 900.0
 # After a failure, and twice as long after each further one, up to the second.
 _FIRST_RETRY_S = 30.0
 _LAST_RETRY_S = 480.0
+# When nothing was done for so long, by a stop, a sleeping computer or an absent database, callbacks may have been lost.
+_OUTAGE = timedelta(minutes=2)
 # What bunq is asked when the worker has to end may take this long; what takes longer is given up.
 _STOP_WITHIN_S = 5.0
 _EVENT_LIFETIME = timedelta(days=90)
@@ -231,6 +233,7 @@ class Worker:
         self._is_database_away = False
         self._name = workers.name()
         self._beat_s = time.monotonic()
+        self._ticked_at: datetime | None = None
 
     def run(self) -> None:
         """Do the duties until SIGTERM or SIGINT."""
@@ -248,6 +251,7 @@ class Worker:
 
     def _tick(self) -> None:
         try:
+            self._end_outage()
             if self._beat_s <= time.monotonic():
                 workers.beat(self._name)
                 self._beat_s = time.monotonic() + workers.BEAT_EVERY.total_seconds()
@@ -266,6 +270,12 @@ class Worker:
                 # Before the first `flask db upgrade` too: there are no tables yet.
                 self._app.logger.warning("the worker waits for the database: %s", _in_a_line(error))
             self._is_database_away = True
+
+    def _end_outage(self) -> None:
+        """After a start and after an outage, read everything, unless another worker was here meanwhile."""
+        if clock.is_over(self._ticked_at, after=_OUTAGE) and not workers.is_alive():
+            connection_sync.request_after_outage()
+        self._ticked_at = clock.now()
 
     def _finish(self) -> None:
         """End at the next calls to bunq; what waits for an answer for too long is given up, with its leases."""

@@ -18,6 +18,14 @@ from bunqflask.bunq.resources import Amount, Json, read_time, text, whole
 from bunqflask.bunq.untrusted import check_depth, read_json
 
 
+class PaymentUnreadable(ResponseNotUnderstood):
+    """One payment of a list cannot be stored; `payment_id` is bunq's id of it, if that can be read."""
+
+    def __init__(self, payment_id: int | None) -> None:
+        super().__init__(f"payment {payment_id or 'without an id'} has no id, no amount or no time")
+        self.payment_id = payment_id
+
+
 class Payment(msgspec.Struct, frozen=True):
     """One movement on one monetary account: negative amounts went out.
 
@@ -42,19 +50,19 @@ class Payment(msgspec.Struct, frozen=True):
     def from_item(cls, item: Mapping[str, bytes]) -> Payment | None:
         """Read one list item `{"Payment": …}`, unread JSON under its name; None when it holds no payment.
 
-        :raises ResponseNotUnderstood: a payment without an id, an amount or a time cannot be stored.
+        :raises PaymentUnreadable: a payment without an id, an amount or a time.
         """
         raw = item.get("Payment", b"null")
         try:
             said, written = raw.decode(), _read(raw)
         except ValueError as error:
-            raise ResponseNotUnderstood("a payment is not JSON") from error
+            raise PaymentUnreadable(None) from error
         if written is None:
             return None
         payment_id = whole(written.id)
         amount, created_at = Amount.from_json(written.amount), read_time(written.created)
         if payment_id is None or amount is None or created_at is None:
-            raise ResponseNotUnderstood(f"payment {payment_id} has no id, no amount or no time")
+            raise PaymentUnreadable(payment_id)
         name, iban = _party(written.counterparty_alias)
         return cls(
             payment_id=payment_id,
@@ -77,28 +85,43 @@ class PaymentPage:
     """One page, and the id below which the next older one begins; None at the end of history.
 
     Where bunq says nothing about older ones (`is_paged` is false), asking for them is the only way to know.
+    `unreadable` are bunq's ids of payments that cannot be read, 0 for one without a readable id.
     """
 
     payments: list[Payment]
     older_id: int | None
     is_paged: bool = True
+    unreadable: tuple[int, ...] = ()
 
     @classmethod
     def from_answer(cls, items: Sequence[Mapping[str, bytes]], pagination: Json) -> PaymentPage:
         """Read a page in whatever order bunq lists it; other items on it are ignored.
 
-        :raises ResponseNotUnderstood: one of the payments cannot be read, or there is no telling where to go on.
-
         https://doc.bunq.com/basics/pagination
         """
-        payments = [payment for item in items if (payment := Payment.from_item(item))]
+        payments, unreadable = _read_all(items)
         older_url, is_paged = pagination.get("older_url"), "older_url" in pagination
         if not items or (is_paged and not older_url):
-            return cls(payments, None)
-        if payments or not is_paged:
-            return cls(payments, min((payment.payment_id for payment in payments), default=None), is_paged)
+            return cls(payments, None, unreadable=unreadable)
+        ids = [*(payment.payment_id for payment in payments), *filter(None, unreadable)]
+        if ids or not is_paged:
+            return cls(payments, min(ids, default=None), is_paged, unreadable)
         # A page of other items: only its paging says where payments go on.
-        return cls(payments, (page_query(older_url) or {}).get("older_id"))
+        return cls(payments, (page_query(older_url) or {}).get("older_id"), unreadable=unreadable)
+
+
+def _read_all(items: Sequence[Mapping[str, bytes]]) -> tuple[list[Payment], tuple[int, ...]]:
+    """Read the payments of a page, and the ids of those that cannot be read: these take no other one along."""
+    payments, unreadable = list[Payment](), list[int]()
+    for item in items:
+        try:
+            payment = Payment.from_item(item)
+        except PaymentUnreadable as error:
+            unreadable.append(error.payment_id or 0)
+            continue
+        if payment is not None:
+            payments.append(payment)
+    return payments, tuple(unreadable)
 
 
 class _Written(msgspec.Struct):

@@ -27,6 +27,7 @@ _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{1,20})?")
 _WRITTEN = (str, int, float)
 # A JSON number has passed through binary: up to this many digits that changes nothing.
 _EXACT_DIGITS = 15
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
 _USUAL_LENGTH = len("2026-01-02 03:04:05.123456")
 _TOKEN = re.compile(r"[!-~]{1,4000}")
 _CALLBACK_WRAPPERS = ("NotificationFilterUrl", "notification_filters")
@@ -166,13 +167,14 @@ class OauthClient:
 class MonetaryAccount:
     """One monetary account; `wrapper` is bunq's name of its type, known to us or not, and `raw` bunq's JSON of it.
 
-    `balance` is None where bunq gave none or one that is not an amount.
+    `ibans` are in bunq's order, the account's main one first; `balance` is None where bunq gave
+    none or one that is not an amount.
     """
 
     monetary_account_id: int
     wrapper: str
     description: str
-    iban: str | None
+    ibans: tuple[str, ...]
     currency: str
     balance: Amount | None
     status: str
@@ -185,14 +187,14 @@ class MonetaryAccount:
 
     @classmethod
     def from_item(cls, item: Json) -> MonetaryAccount | None:
-        """Read one list item `{"MonetaryAccountX": {…}}`; None when it holds no account.
+        """Read one list item `{"MonetaryAccountX": {…}}`; None when it holds no account that has an id.
 
         New account types appear without notice, so any wrapper of that name family is taken.
 
         https://doc.bunq.com/api-reference/monetary-account
         """
         for wrapper, data in item.items():
-            if wrapper.startswith("MonetaryAccount") and isinstance(data, dict):
+            if wrapper.startswith("MonetaryAccount") and isinstance(data, dict) and whole(data.get("id")) is not None:
                 return cls._from_json(wrapper, data)
         return None
 
@@ -204,7 +206,7 @@ class MonetaryAccount:
             monetary_account_id=number(data, "id"),
             wrapper=text(wrapper),
             description=text(data.get("description")) or text(data.get("display_name")),
-            iban=_iban(data.get("alias")),
+            ibans=_ibans(data.get("alias")),
             currency=balance.currency if balance else text(data.get("currency")),
             balance=balance,
             status=text(data.get("status")),
@@ -278,16 +280,21 @@ def secret(data: Json, name: str) -> str:
 
 
 def read_time(value: Any) -> datetime | None:
-    """Read bunq's timestamp: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC without saying so, sometimes fewer digits."""
+    """Read bunq's timestamp: `YYYY-MM-DD HH:MM:SS.ffffff`, UTC without saying so, sometimes fewer digits.
+
+    None for a time that is none, or so far away that it cannot be one of a bank.
+    """
     if not isinstance(value, str):
         return None
     try:
         if len(value) == _USUAL_LENGTH and value[20:].isdecimal():
-            return datetime.fromisoformat(f"{value}+00:00")  # with its zone it is read several times as quickly
-        parsed = datetime.fromisoformat(value)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+            parsed = datetime.fromisoformat(f"{value}+00:00")  # with its zone it is read several times as quickly
+        else:
+            parsed = datetime.fromisoformat(value)
+            parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return parsed if _FIRST_YEAR <= parsed.year <= _LAST_YEAR else None
 
 
 def callback_url(item: Json) -> str | None:
@@ -327,11 +334,14 @@ def _shortest(users: Sequence[Json]) -> int:
     return min([*timeouts, _SECONDS_PER_YEAR]) if timeouts else SECONDS_PER_WEEK
 
 
-def _iban(aliases: Any) -> str | None:
-    for alias in aliases if isinstance(aliases, list) else []:
-        if isinstance(alias, dict) and alias.get("type") == "IBAN" and text(alias.get("value")):
-            return re.sub(r"\s", "", text(alias["value"])).upper()[:40]
-    return None
+def _ibans(aliases: Any) -> tuple[str, ...]:
+    """Return the IBANs among the aliases of an account, each once."""
+    found = [
+        re.sub(r"\s", "", text(alias.get("value"))).upper()[:40]
+        for alias in (aliases if isinstance(aliases, list) else [])
+        if isinstance(alias, dict) and alias.get("type") == "IBAN"
+    ]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _color(value: Any) -> str | None:

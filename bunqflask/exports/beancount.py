@@ -19,6 +19,7 @@ from bunqflask.exports.statement import (
     day_before,
     decimal_text,
     each,
+    is_verified,
     totals_of,
 )
 from bunqflask.exports.text import Sink, plain
@@ -95,7 +96,7 @@ def _write_account(statement: Statement, sink: Sink) -> None:
     if totals.known:
         opening, closing = decimal_text(totals.opening), decimal_text(totals.closing)
         # A balance that is wrong would keep Beancount from loading anything; the caution above says it.
-        asserted = "" if totals.agree else ";; not asserted: "
+        asserted = "" if is_verified(statement, totals) else ";; not asserted: "
         sink.write(
             f'{eve} * "Opening balance"\n'
             f"  {name}  {opening} {currency}\n  {_OPENING}  {decimal_text(-totals.opening)} {currency}\n\n"

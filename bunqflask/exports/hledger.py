@@ -20,6 +20,7 @@ from bunqflask.exports.statement import (
     caution,
     decimal_text,
     each,
+    is_verified,
     totals_of,
 )
 from bunqflask.exports.text import Sink, plain
@@ -113,7 +114,7 @@ def _write_opening(statement: Statement, totals: Totals, sink: Sink) -> None:
 
 def _write_closing(statement: Statement, totals: Totals, sink: Sink) -> None:
     name, currency = _name(statement.account), statement.account.currency
-    if totals.known and totals.agree:
+    if totals.known and is_verified(statement, totals):
         sink.write(
             f"\n{statement.last_day} * closing balance\n"
             f"    {name}  0.00 {currency} = {decimal_text(totals.closing)} {currency}\n"

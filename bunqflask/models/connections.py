@@ -47,6 +47,10 @@ class Connection(Encrypted, Leased, Base):
     callback_token = Secret()
     callback_token_sealed: Mapped[bytes | None]
     callbacks_set_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # when to try again to register them, after an error
+    callbacks_next_try_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # the last one that came since the newest consent and the last outage: callbacks are relied upon only if any come
+    callback_received_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
     monetary_accounts: Mapped[list[MonetaryAccount]] = relationship(
         cascade="all, delete-orphan",
@@ -82,6 +86,8 @@ class MonetaryAccount(Base):
     wrapper: Mapped[str] = mapped_column(String(80))
     description: Mapped[str] = mapped_column(String(500))
     iban: Mapped[str | None] = mapped_column(String(40))
+    # an account may have more than one: money from and to each of them is the account's own
+    other_ibans: Mapped[tuple[str, ...]] = mapped_column(TypedJson(tuple[str, ...]), default=())
     currency: Mapped[str] = mapped_column(String(10))
     balance: Mapped[Decimal | None] = mapped_column(ExactAmount)
     status: Mapped[str] = mapped_column(String(40))

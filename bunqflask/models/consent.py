@@ -14,12 +14,12 @@ from bunqflask.database.types import UtcTimestamp, enum_column
 from bunqflask.extensions import Base
 from bunqflask.models.connections import Connection
 from bunqflask.models.gateway import BunqSession, Installation
-from bunqflask.models.retry import RetryState
+from bunqflask.models.retry import RefusalState
 from bunqflask.models.states import AttemptFailure, AttemptStep, ConsentGrantState
 from bunqflask.models.team import TeamMember
 
 
-class Consent(Encrypted, RetryState, Base):
+class Consent(Encrypted, RefusalState, Base):
     """One completed consent of a bunq user: its permission, and the team member who obtained it."""
 
     __tablename__ = "consent"
@@ -37,8 +37,6 @@ class Consent(Encrypted, RetryState, Base):
     session_id: Mapped[int | None] = mapped_column(ForeignKey("bunq_session.id", ondelete="SET NULL"))
     # set only where bunq wants an installation for each grant; otherwise sessions are opened on our own
     installation_id: Mapped[int | None] = mapped_column(ForeignKey("installation.id", ondelete="SET NULL"))
-    # when bunq refused it; it counts as lost only once our own session has worked after that
-    refused_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
     member: Mapped[TeamMember] = relationship(lazy="raise_on_sql")
     accounts: Mapped[list[ConsentAccount]] = relationship(
@@ -57,7 +55,7 @@ class ConsentAccount(Base):
     )
 
 
-class ConsentAttempt(Encrypted, Leased, RetryState, Base):
+class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
     """One try to obtain a consent, from the press on "Connect bunq" to its end."""
 
     __tablename__ = "consent_attempt"

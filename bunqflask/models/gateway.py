@@ -100,5 +100,8 @@ class RateLimitWindow(Base):
     calls: Mapped[list[Any]] = mapped_column(JSON, default=list)
     # bunq refused a call: none before then
     blocked_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # how often in a row, and when last, bunq refused a call that our count allowed
+    refusals: Mapped[int] = mapped_column(default=0)
+    refused_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # a person waits: until then background work leaves the next call to them
     reserved_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)

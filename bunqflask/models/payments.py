@@ -16,6 +16,7 @@ from bunqflask.extensions import Base
 # payments, and the same payment read through two connections (a joint account) is two rows. Ids say nothing about
 # booking time: a payment may come late, and accounts are numbered apart.
 ACCOUNT_BITS = 20
+LARGEST_PAYMENT_ID = (1 << (63 - ACCOUNT_BITS)) - 1
 # SQLite keeps a table sorted by its key only when that is called INTEGER.
 PaymentRowId = BigInteger().with_variant(Integer, "sqlite")
 
@@ -25,7 +26,7 @@ def row_id(payment_id: int, account_id: int) -> int:
 
     :raises ValueError: one of the ids is too large for its bits.
     """
-    if not 0 <= account_id < 1 << ACCOUNT_BITS or not 0 <= payment_id < 1 << (63 - ACCOUNT_BITS):
+    if not 0 <= account_id < 1 << ACCOUNT_BITS or not 0 <= payment_id <= LARGEST_PAYMENT_ID:
         raise ValueError("an id is too large")
     return (payment_id << ACCOUNT_BITS) | account_id
 

@@ -27,3 +27,17 @@ class RetryState:
     def clear_error(self) -> None:
         """Note a success."""
         self.error_kind = self.error_facts = self.error_since = self.next_try_at = None
+
+
+class RefusalState(RetryState):
+    """The same for a row with a permission, which bunq may refuse; it is lost only after refusals hours apart."""
+
+    # when bunq refused it last; whether it refuses this server is found out after that
+    refused_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # the first of the refusals in a row after each of which bunq accepted this server
+    refused_since: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+    def clear_error(self) -> None:
+        """Note a success."""
+        super().clear_error()
+        self.refused_at = self.refused_since = None

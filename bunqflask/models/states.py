@@ -66,6 +66,8 @@ class ErrorKind(StrEnum):
     # refused, and not known yet whether the permission or this server is
     CHECKING = "checking"
     SERVER_REFUSED = "server_refused"
+    # bunq refused the permission although it accepted this server; it is asked again before the permission is lost
+    REFUSED_ONCE = "refused_once"
     REFUSED = "refused"
     # bunq does not list the payments of this account
     NOT_LISTED = "not_listed"
@@ -87,7 +89,6 @@ class AttemptFailure(StrEnum):
     INTERRUPTED = "interrupted"
     GIVEN_UP = "given_up"
     SECRET_REFUSED = "secret_refused"  # noqa: S105 - a state, not a secret
-    REFUSED = "refused"
 
 
 class NoticeKind(StrEnum):

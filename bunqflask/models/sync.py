@@ -74,13 +74,23 @@ class AccountSync(Leased, RetryState, Base):
     # a person asked to import the whole history again, for what has changed since: the ranges that are imported again
     # so far, newest first; None unless asked for
     full_import: Mapped[tuple[CoveredRange, ...] | None] = mapped_column(TypedJson(tuple[CoveredRange, ...]))
+    # a callback named the account, and no payment has explained that yet
+    called_back_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # when to ask again because something is unexplained: a callback, or bunq's balance; and how often that was done
+    follow_up_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    follow_ups: Mapped[int] = mapped_column(default=0)
     # bunq's balance less the balance after the newest payment, at the last sync: as long as it is the same, another
     # sync would find nothing; None where one of them is unknown
     balance_difference: Mapped[Decimal | None] = mapped_column(ExactAmount)
     # every payment up to this row has a balance that follows from the one before it
     verified_id: Mapped[int | None] = mapped_column(BigInteger)
+    # the newest row at the last check, and the balance after all payments in the order in which balances follow
+    newest_id: Mapped[int | None] = mapped_column(BigInteger)
+    newest_balance: Mapped[Decimal | None] = mapped_column(ExactAmount)
     # the payments whose balance does not
     discrepancies: Mapped[tuple[Discrepancy, ...]] = mapped_column(TypedJson(tuple[Discrepancy, ...]), default=())
+    # bunq's ids of payments that cannot be read or stored, 0 for one without a readable id: each is a gap
+    unreadable: Mapped[tuple[int, ...]] = mapped_column(TypedJson(tuple[int, ...]), default=())
     # the lowest row that was stored or changed since the last check; None while there is nothing to check
     unreconciled_from: Mapped[int | None] = mapped_column(BigInteger)
     # when all payments were last checked, and not only the new ones

@@ -15,7 +15,8 @@ from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConnectionState, Consent, ErrorKind, Installation
 from bunqflask.services import workers
 from bunqflask.services.connections import consents
-from bunqflask.services.gateway import installations, psd2
+from bunqflask.services.gateway import installations, psd2, rate_limiter
+from bunqflask.services.sync import schedule
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
@@ -63,6 +64,9 @@ def report() -> Report:
     lines.append(_worker_line(is_needed=bool(connections)))
     if not connections:
         lines.append(Line("connections", "none yet"))
+    if rate_limiter.is_shared():
+        found = "bunq refuses calls that are not used up here: another program on this address uses bunq"
+        lines.append(Line("rate limit", found, "find that program, or give it another address"))
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
         found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
         lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))
@@ -139,7 +143,22 @@ def _connection_line(connection: Connection) -> Line:
     last = f"accounts read {synced_at:%Y-%m-%d %H:%M} UTC" if synced_at else "accounts never read"
     name = f"connection {connection.id}"
     found = f"{connection.display_name}, {connection.state}, {last}"
+    if connection.state == ConnectionState.ACTIVE:
+        found += f", {_callbacks(connection)}"
     if connection.state == ConnectionState.LOST:
         return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
-    to_do = (_TO_DO.get(consent.error_kind, "") for consent in consents.to_list(connection) if consent.error_kind)
+    refused = [each.next_try_at for each in consents.pending(connection) if each.error_kind == ErrorKind.REFUSED_ONCE]
+    if refused:
+        again = f" at {min(filter(None, refused)):%Y-%m-%d %H:%M} UTC" if any(refused) else ""
+        found += f"; bunq refused a permission once, the worker asks again{again}"
+    asked = [*consents.pending(connection), *consents.to_list(connection)]
+    to_do = (_TO_DO.get(consent.error_kind, "") for consent in asked if consent.error_kind)
     return Line(name, found, next(filter(None, to_do), ""))
+
+
+def _callbacks(connection: Connection) -> str:
+    if connection.callbacks_next_try_at is not None:
+        return f"callbacks could not be registered, next try {connection.callbacks_next_try_at:%Y-%m-%d %H:%M} UTC"
+    if connection.callbacks_set_at is None:
+        return "no callbacks"
+    return "callbacks come" if schedule.callbacks_come(connection) else "no callback came lately: read every hour"

@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from bunqflask.models import Connection, ConsentAttempt
+from bunqflask.services.connections import refusal
 from tests.browser.journeys import accept, arrive, ask, button, change, connect, count, go_to_bunq, heading, renew
+from tests.support import rows
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
@@ -150,6 +152,10 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     robin.goto("/")
     expect(robin.get_by_role("status")).to_contain_text("No worker is running")
     run_duties(site.app)
+    expect(robin.get_by_text("bunq refused the permission once")).to_be_visible(timeout=10_000)
+    rows.age_refusals(site.app, refusal.LOST_AFTER)
+    run_duties(site.app)
+    robin.goto("/")
     expect(robin.get_by_text("Jodi Walker needs to approve again")).to_be_visible(timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()
     button(robin, "Reconnect").first.click()

@@ -155,6 +155,16 @@ def age_states(app: Flask, by: timedelta) -> None:
         db.session.commit()
 
 
+def age_refusals(app: Flask, by: timedelta) -> None:
+    """Let time pass since bunq refused a permission, and let the next try be now."""
+    with behind(app):
+        for model in (ConsentAttempt, Consent):
+            for row in db.session.scalars(db.select(model).where(model.refused_since.is_not(None))):
+                row.refused_at, row.refused_since = row.refused_at - by, row.refused_since - by
+        db.session.commit()
+    due_now(app)
+
+
 def due_now(app: Flask) -> None:
     """Let the next try of every attempt and consent be now."""
     with behind(app):

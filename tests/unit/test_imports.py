@@ -63,6 +63,7 @@ ARROWS: dict[str, set[str]] = {
         "services.workers",
         "services.gateway",
         "services.connections",
+        "services.sync",
     },
     "services.connections": {
         "services.audit",

@@ -96,14 +96,9 @@ def _ask(lease: Lease, consent_id: int, limiter: RateLimiter) -> bool:
         consent = db.session.get(Consent, consent_id)
         if consent is None:
             raise sessions.SessionGone
-        if consent.refused_at is not None:
+        if consent.refused_at is not None and consent.error_kind == ErrorKind.CHECKING:
             return _settle_refusal(lease, consent_id, consent.refused_at, limiter)
-        with sessions.of_consent(consent_id, limiter) as bunq:
-            found = bunq.list_monetary_accounts()
-        with transaction():
-            consent = _locked(lease, consent_id)
-            store(consent, found)
-            consent.clear_error()
+        _list(lease, consent_id, limiter)
     except errors.SecretRefused as error:
         return _record_refusal(lease, consent_id, error, limiter)
     except (errors.BunqError, NotSetUp) as error:
@@ -111,6 +106,15 @@ def _ask(lease: Lease, consent_id: int, limiter: RateLimiter) -> bool:
     except sessions.SessionGone:
         return True  # this one was ended meanwhile
     return True
+
+
+def _list(lease: Lease, consent_id: int, limiter: RateLimiter) -> None:
+    with sessions.of_consent(consent_id, limiter) as bunq:
+        found = bunq.list_monetary_accounts()
+    with transaction():
+        consent = _locked(lease, consent_id)
+        store(consent, found)
+        consent.clear_error()
 
 
 def store(consent: Consent, listed: list[resources.MonetaryAccount]) -> None:
@@ -151,7 +155,7 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
     """Copy what bunq showed into a row."""
     row.wrapper = account.wrapper[:80]
     row.description = account.description[:500]
-    row.iban = account.iban
+    row.iban, row.other_ibans = next(iter(account.ibans), None), account.ibans[1:]
     row.currency = account.currency[:10]
     row.balance = _exact(account.balance)
     row.status, row.sub_status = account.status[:40], account.sub_status[:60]
@@ -240,20 +244,30 @@ def _record_refusal(lease: Lease, consent_id: int, error: errors.SecretRefused, 
 
 
 def _settle_refusal(lease: Lease, consent_id: int, refused_at: datetime, limiter: RateLimiter) -> bool:
-    """Find out whether the permission or this server is refused, and record it; True when it is the permission."""
-    is_lost = refusal.is_of_permission(refused_at, limiter)
+    """Find out whether the permission or this server is refused, and record it; True when it is the permission.
+
+    Where bunq accepts this server it is asked with the permission again at once: most often, that is the end of it.
+    """
+    is_of_permission = refusal.is_of_permission(refused_at, limiter)
+    if is_of_permission:
+        try:
+            _list(lease, consent_id, limiter)
+        except errors.SecretRefused:
+            pass  # twice in a row, and between them bunq has accepted this server
+        else:
+            return True
     with transaction():
         consent = _locked(lease, consent_id)
-        if not is_lost:
-            # Not the permission's fault: when our own session works again, it is simply tried again.
-            consent.refused_at = None
-            retry_policy.record_kind(consent, ErrorKind.SERVER_REFUSED)
-            return False
-        connection = db.session.get_one(Connection, consent.connection_id)
-        current_app.logger.warning(
-            "connection %s: consent %s is lost: bunq refuses its permission", connection.id, consent_id
-        )
-        lifecycle.end(consent, ConsentGrantState.LOST)
-        lifecycle.settle(connection)
-        emit(EventKind.CONNECTION_LOST, connection_id=connection.id, consent_id=consent_id)
-        return True
+        if refusal.record(consent, of_permission=is_of_permission):
+            _lose(consent)
+    return is_of_permission
+
+
+def _lose(consent: Consent) -> None:
+    connection = db.session.get_one(Connection, consent.connection_id)
+    current_app.logger.warning(
+        "connection %s: consent %s is lost: bunq refuses its permission", connection.id, consent.id
+    )
+    lifecycle.end(consent, ConsentGrantState.LOST)
+    lifecycle.settle(connection)
+    emit(EventKind.CONNECTION_LOST, connection_id=connection.id, consent_id=consent.id)

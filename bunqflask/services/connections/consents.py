@@ -1,7 +1,7 @@
 """Which consent an account is read with, and what became of a consent that bunq refused.
 
-An account is read with the newest active consent that covers it. One that bunq has refused is left out until it is
-known whether the permission or this server is refused (`accounts.sync` finds out); meanwhile the next one serves.
+An account is read with the newest active consent that covers it. One that bunq has refused is left out until bunq
+accepts it again or it is lost (`accounts.sync` finds out); meanwhile the next one serves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def active(connection: Connection) -> list[Consent]:
 
 
 def pending(connection: Connection) -> list[Consent]:
-    """Return the active consents that bunq has refused, and of which it is not known yet whether they are lost."""
+    """Return the active consents that bunq has refused, and that are neither accepted again nor lost yet."""
     return [
         each for each in connection.consents if each.state == ConsentGrantState.ACTIVE and each.refused_at is not None
     ]
@@ -61,7 +61,7 @@ def to_list(connection: Connection) -> list[Consent]:
 
 def is_due(consent: Consent) -> bool:
     """Tell whether bunq may be asked with it now."""
-    return clock.has_come(consent.next_try_at, longest=retry_policy.LONGEST_RETRY)
+    return retry_policy.is_due(consent.next_try_at, consent.error_kind)
 
 
 def works(consent: Consent) -> bool:
@@ -114,7 +114,7 @@ def _note_refusal(consent_id: int, error: errors.SecretRefused) -> None:
         consent = db.session.get(Consent, consent_id, populate_existing=True, with_for_update=True)
         if consent is None or consent.state != ConsentGrantState.ACTIVE:
             return
-        consent.refused_at = consent.refused_at or clock.now()
+        consent.refused_at = clock.now()
         retry_policy.record(consent, error)
         consent.next_try_at = None  # the reason is looked for at once
         emit(EventKind.SYNC_REQUESTED, connection_id=consent.connection_id)
@@ -123,4 +123,4 @@ def _note_refusal(consent_id: int, error: errors.SecretRefused) -> None:
 def is_refusal_pending(connection_id: int) -> bool:
     """Tell whether bunq has refused a consent of a connection, and the reason is not known yet."""
     query = select(Consent.id).filter_by(connection_id=connection_id, state=ConsentGrantState.ACTIVE)
-    return db.session.scalar(query.where(Consent.refused_at.is_not(None)).limit(1)) is not None
+    return db.session.scalar(query.where(Consent.error_kind == ErrorKind.CHECKING).limit(1)) is not None

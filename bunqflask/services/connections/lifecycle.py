@@ -55,7 +55,8 @@ def add_consent(connection: Connection, member_id: int, granted_at: datetime) ->
     )
     db.session.add(consent)
     db.session.flush()
-    connection.callbacks_set_at = None  # whether callbacks outlive an older permission is not documented
+    # Whether callbacks outlive an older permission is not documented: they are registered anew, and have to come anew.
+    connection.callbacks_set_at = connection.callbacks_next_try_at = connection.callback_received_at = None
     return consent
 
 
@@ -66,7 +67,6 @@ def end(consent: Consent, state: ConsentGrantState) -> None:
     consent.session_id = consent.installation_id = None
     consent.state, consent.state_since = state, clock.now()
     facts = consent.error_facts if state == ConsentGrantState.LOST else None
-    consent.refused_at = None
     consent.clear_error()
     consent.error_facts = facts
 

@@ -50,6 +50,7 @@ class AccountBalance:
     name: str
     wrapper: str
     iban: str | None
+    other_ibans: tuple[str, ...] = ()
     currency: str
     balance: Decimal | None
     status: str
@@ -65,6 +66,11 @@ class AccountBalance:
     reader_names: tuple[str, ...] = ()
     is_team_shared: bool = False
     co_owners: tuple[CoOwner, ...] = ()
+
+    @property
+    def ibans(self) -> tuple[str, ...]:
+        """All its IBANs, the main one first."""
+        return (self.iban, *self.other_ibans) if self.iban else ()
 
     @property
     def is_covered(self) -> bool:
@@ -169,6 +175,7 @@ def balance_of(
         name=account.description,
         wrapper=account.wrapper,
         iban=account.iban,
+        other_ibans=account.other_ibans,
         currency=account.currency,
         balance=account.balance,
         status=account.status,
@@ -308,9 +315,15 @@ def _state(
 
 
 def _failing(connection: Connection, seen: Collection[int], permissions: Collection[Permission]) -> Consent | None:
-    """The consent with whose error the principal's accounts are not updated; its error may be one that only waits."""
+    """The consent with whose error the principal's accounts are not updated; its error may be one that only waits.
+
+    One that bunq has refused concerns nobody as long as others cover all its accounts: they are updated.
+    """
     own = {each.id for each in permissions if each.is_own}
-    asked = [*consents.pending(connection), *consents.to_list(connection)]
+    listing = consents.to_list(connection)
+    updated = {account.account_id for each in listing if consents.works(each) for account in each.accounts}
+    refused = [each for each in consents.pending(connection) if _covers_more(each, updated)]
+    asked = [*refused, *listing]
     if connection.state != ConnectionState.ACTIVE:
         asked = sorted(connection.consents, key=lambda each: each.state_since, reverse=True)[:1]
     concerned = [
@@ -318,6 +331,12 @@ def _failing(connection: Connection, seen: Collection[int], permissions: Collect
     ]
     failed = [each for each in concerned if each.error_kind is not None or each.error_facts is not None]
     return min(failed, key=consents.works) if failed else None
+
+
+def _covers_more(consent: Consent, account_ids: Collection[int]) -> bool:
+    """Tell whether a consent covers an account besides these, or none at all."""
+    covered = {account.account_id for account in consent.accounts}
+    return not covered or not covered <= set(account_ids)
 
 
 def _is_syncing() -> ColumnElement[bool]:

@@ -45,7 +45,7 @@ from bunqflask.services.sync import connection_sync
 
 WINDOW = timedelta(minutes=10)
 HOLD = timedelta(minutes=15)
-KEEP_TRYING = timedelta(minutes=60)
+KEEP_TRYING = timedelta(hours=24)  # the holder need not approve again because bunq has a bad hour
 # A member's links that wait at the same time, and ended attempts that are kept at all.
 MOST_WAITING = 20
 MOST_ENDED = 50

@@ -41,6 +41,12 @@ from bunqflask.services.principal import Principal
 
 _STORING_TRIES = 3
 _STORING_PAUSE_S = 1.0
+# Together with the tries themselves less than an exchange may take; the browser waits for it.
+_EXCHANGE_PAUSES_S = (1.0, 3.0, 8.0)
+_LONGEST_EXCHANGE_PAUSE_S = 10.0
+_NOT_PROCESSED = 491
+# After the first refusal of an approval: bunq allows one session in 30 seconds.
+_SOON_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def come_back(
     if not code:
         raise _failed(attempt, AttemptFailure.NO_CODE)
     try:
-        token = oauth.exchange(installations.current(), taken, code)
+        token = _exchange(taken, code)
     except errors.BunqError as failure:
         raise _failed(attempt, _exchange_failure(failure), failure) from failure
     is_elsewhere = principal is None or principal.id != attempt.member_id
@@ -89,9 +95,7 @@ def come_back(
 
 def is_due(attempt: ConsentAttempt | AttemptProgress) -> bool:
     """Tell whether there is something to do for this attempt now."""
-    return attempt.step == AttemptStep.CONNECTING and clock.has_come(
-        attempt.next_try_at, longest=retry_policy.LONGEST_RETRY
-    )
+    return attempt.step == AttemptStep.CONNECTING and retry_policy.is_due(attempt.next_try_at, attempt.error_kind)
 
 
 def advance(attempt_id: str, *, patience_s: float) -> None:
@@ -147,6 +151,22 @@ def _take_state(browser_session: oauth.BrowserSession, state: str) -> tuple[Cons
     if taken is None or attempt is None or lease is None:
         raise ConsentStateMismatch(attempt.id if attempt else None)
     return attempt, taken, lease
+
+
+def _exchange(taken: oauth.TakenState, code: str) -> str:
+    """Exchange the code for the access token; tried again only where bunq has not processed the request.
+
+    :raises BunqError: no answer, a refusal (`CodeRefused`), or an answer of another shape.
+    """
+    for pause_s in _EXCHANGE_PAUSES_S:
+        try:
+            return oauth.exchange(installations.current(), taken, code)
+        except (errors.RateLimited, errors.BunqUnavailable, errors.RequestNotSent) as failure:
+            # 429 and 491 are sent before anything is done; after any other answer the code may be used up.
+            if isinstance(failure, errors.BunqUnavailable) and failure.status != _NOT_PROCESSED:
+                raise
+            time.sleep(max(pause_s, min(getattr(failure, "wait_s", 0.0), _LONGEST_EXCHANGE_PAUSE_S)))
+    return oauth.exchange(installations.current(), taken, code)
 
 
 def _store_token(attempt: ConsentAttempt, lease: Lease, token: str, *, is_elsewhere: bool) -> _Approval | None:
@@ -220,7 +240,9 @@ def _go_on(lease: Lease, attempt_id: str, limiter: RateLimiter, session_lease: L
         attempt = _read(attempt_id)
         if isinstance(refused, errors.SecretRefused) and attempt.installation_id is not None:
             with transaction():
-                retry_policy.record(_locked(lease, attempt_id), refused)
+                attempt = _locked(lease, attempt_id)
+                attempt.refused_at = clock.now()
+                retry_policy.record(attempt, refused)
             _settle_refusal(lease, attempt_id, limiter)
             return
         found = _try_own_installation(lease, attempt_id, limiter)
@@ -278,17 +300,17 @@ def _try_own_installation(lease: Lease, attempt_id: str, limiter: RateLimiter) -
 
 
 def _settle_refusal(lease: Lease, attempt_id: str, limiter: RateLimiter) -> None:
-    """Find out whether the permission or this server is refused, and record it."""
+    """Find out whether the permission or this server is refused, and record it: either way, it is tried again."""
     attempt = _read(attempt_id)
-    is_of_permission = refusal.is_of_permission(attempt.approved_at or attempt.created_at, limiter)
+    is_of_permission = refusal.is_of_permission(attempt.refused_at or attempt.created_at, limiter)
     with transaction():
         attempt = _locked(lease, attempt_id)
-        if is_of_permission:
+        soon_s = _SOON_S if attempt.refused_since is None else None
+        if refusal.record(attempt, of_permission=is_of_permission, wait_s=soon_s):
             attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.SECRET_REFUSED)
         else:
             abandoned_sessions.abandon(None, attempt.installation_id)
             attempt.installation_id = None
-            retry_policy.record_kind(attempt, ErrorKind.SERVER_REFUSED)
         lease.release()
 
 
@@ -329,10 +351,13 @@ def _record(attempt: ConsentAttempt, error: errors.BunqError) -> None:
     if attempt.error_kind == ErrorKind.CHECKING:
         retry_policy.record_pending_check(attempt, error)
         return
+    if isinstance(error, errors.SecretRefused):
+        attempt.refused_at = clock.now()
+    is_first = attempt.error_kind in (None, ErrorKind.WAITING)
     retry_policy.record(attempt, error)
-    # A refusal without a message is hardly bunq's own: something on the way refused, and may let us through later.
-    if attempt.error_kind == ErrorKind.REFUSED and getattr(error, "descriptions", None):
-        attempts.end_within(attempt, AttemptStep.CONNECTING, AttemptStep.FAILED, AttemptFailure.REFUSED)
+    if is_first and attempt.error_kind == ErrorKind.REFUSED:
+        # One refusal proves nothing, and somebody may be waiting.
+        retry_policy.record_kind(attempt, ErrorKind.REFUSED, wait_s=_SOON_S)
 
 
 def _end_without_code(attempt: ConsentAttempt, error: str) -> None:

@@ -32,6 +32,7 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     _hand_over(attempt, consent)
     listed = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
     accounts.store(consent, listed)
+    connection_sync.retry_refused_within(connection.id)
     lifecycle.end_superseded(consent)
     lifecycle.settle(connection)
     ticked = {account.monetary_account_id for account in listed}

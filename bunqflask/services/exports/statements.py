@@ -19,7 +19,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountSync, Discrepancy, MonetaryAccount, Payment
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.exports.snapshot import Snapshot
-from bunqflask.services.payments import visibility
+from bunqflask.services.payments import aggregates, visibility
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import coverage, reconciliation, status
@@ -102,9 +102,11 @@ def chosen(scope: Scope, account_ids: Sequence[int]) -> list[AccountBalance]:
     found = [scope.accounts[account_id] for account_id in account_ids or sorted(scope.accounts)]
     states = _states([account.id for account in found])
     with_states = [(states[account.id], account) for account in found if account.id in states]
-    # A joint account may be imported through two connections: its payments count once, from where it is known best.
+    # A joint account may be imported through two connections: its payments count once, from where it is updated, then
+    # from where the most is visible, then from where it is known best.
     with_states.sort(key=lambda pair: _knowledge(*pair))
     with_states.sort(key=lambda pair: pair[1].first_day or date.min, reverse=True)
+    with_states.sort(key=lambda pair: pair[1].is_covered)
     best = {account.monetary_account_id: account for _state, account in with_states}
     return sorted(best.values(), key=lambda account: account.id)
 
@@ -123,8 +125,7 @@ def own_ibans(scope: Scope, accounts: Sequence[AccountBalance]) -> set[str]:
     A person may export one account of several, or see one of several: a transfer to another is one nevertheless.
     """
     connection_ids = {account.connection_id for account in accounts}
-    query = select(MonetaryAccount.iban).where(MonetaryAccount.connection_id.in_(connection_ids))
-    return {*scope.ibans, *(iban for iban in db.session.scalars(query) if iban)}
+    return {*scope.ibans, *aggregates.own_ibans(MonetaryAccount.connection_id.in_(connection_ids))}
 
 
 def _knowledge(state: AccountSync, account: AccountBalance) -> tuple[bool, bool, datetime, int]:
@@ -197,7 +198,9 @@ def _statement(scope: Scope, account: AccountBalance, period: Period, facts: _Fa
     opening = facts.opening.get(account.id)
     is_whole = coverage.is_complete(facts.states[account.id].covered) and account.first_day is None
     if account.id not in facts.opening and is_whole:
-        opening = Decimal(0)  # the history is whole, and it begins later
+        # The history is whole, and it begins later; unless bunq's balance is one that no payment explains.
+        is_explained = account.id in facts.closing or not facts.statuses[account.id].not_imported
+        opening = Decimal(0) if is_explained else None
     closing = facts.closing.get(account.id, opening)
     notice = _notice(account, facts, period)
     discrepancies = _before(account, facts, period)
@@ -239,6 +242,12 @@ def _notice(account: AccountBalance, facts: _Facts, period: Period) -> str:
     within = _found_between(state, max(period.since, visibility.since(account)), before)
     if within:
         return _("Amounts and balances do not add up: %(places)s.") % {"places": _places(account, within, period.zone)}
+    if state.verified_id is None and not state.discrepancies and account.id in facts.closing:
+        return _("bunq gives no balances with the payments of this account.")
+    if standing.unreadable:
+        # Without an amount or a time, nobody knows of which day it is.
+        ids = ", ".join(str(each or "?") for each in standing.unreadable[:_MOST_PLACES])
+        return _("bunq lists payments that cannot be read, with these numbers: %(ids)s.") % {"ids": ids}
     if standing.not_imported:
         # Nobody knows yet of which day the missing payments are.
         return _("bunq's balance and these payments differ by %(amount)s %(currency)s that are not imported yet.") % {

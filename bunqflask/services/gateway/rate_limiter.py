@@ -42,6 +42,9 @@ _LONGEST_BLOCK = timedelta(minutes=2)
 # A wait is cut into pieces no longer than this, so that the lease is renewed in time.
 _LONGEST_PAUSE_S = LEASE.total_seconds() / 3
 
+# One refusal or two may come of clocks or a restart; so many, none of them longer after another, do not.
+_UNEXPLAINED, _IN_A_ROW = 3, timedelta(minutes=10)
+
 _stopping = threading.Event()
 _WINDOW = select(RateLimitWindow.calls, RateLimitWindow.blocked_until, RateLimitWindow.reserved_until)
 
@@ -98,7 +101,11 @@ class RateLimiter:
         """Block an endpoint after bunq refused a call for being too many."""
         with transactions.separate_transaction() as connection:
             _locked_row(connection, endpoint)
-            _update(connection, endpoint, blocked_until=clock.now() + timedelta(seconds=wait_s))
+            now, of_endpoint = clock.now(), RateLimitWindow.endpoint == endpoint
+            lately = select(RateLimitWindow.refusals).where(of_endpoint, RateLimitWindow.refused_at > now - _IN_A_ROW)
+            refusals = (connection.scalar(lately) or 0) + 1
+            blocked_until = now + timedelta(seconds=wait_s)
+            _update(connection, endpoint, blocked_until=blocked_until, refusals=refusals, refused_at=now)
 
     def pause(self, wait_s: float) -> bool:
         """Wait, if this work may still wait for so long; False at once if not."""
@@ -143,6 +150,13 @@ class RateLimiter:
 def stop_waiting() -> None:
     """Let all work of this process end at its next call to bunq: the process is about to end."""
     _stopping.set()
+
+
+def is_shared() -> bool:
+    """Tell whether bunq goes on refusing calls that our count allows: another program on this address uses bunq."""
+    since = clock.now() - _IN_A_ROW
+    refused = (RateLimitWindow.refusals >= _UNEXPLAINED, RateLimitWindow.refused_at > since)
+    return db.session.scalar(select(RateLimitWindow.endpoint).where(*refused).limit(1)) is not None
 
 
 def next_call_in_s(endpoint: str) -> float:

@@ -6,7 +6,7 @@ One table, `POLICIES`, answers all of it; pages, the command line and the worker
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from flask import current_app
@@ -18,10 +18,14 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Connection, Consent, ConsentAttempt, ErrorKind
 from bunqflask.models.retry import RetryState
+from bunqflask.services.gateway import rate_limiter
 
-# Nothing that is retried waits for longer, except for accounts that bunq does not list (`NOT_LISTED`).
+# Nothing that is retried waits for longer, except for the two kinds below.
 LONGEST_RETRY = timedelta(minutes=5)
 NOT_LISTED_RETRY = timedelta(hours=6)
+# Each time costs two or three of bunq's scarce calls for a session.
+REFUSED_RETRY = timedelta(minutes=15)
+_LONGER = {ErrorKind.NOT_LISTED: NOT_LISTED_RETRY, ErrorKind.REFUSED_ONCE: REFUSED_RETRY}
 _SOON = timedelta(seconds=1)
 # Where bunq does not say how long to wait.
 _USUAL_WAIT_S = 3.0
@@ -51,6 +55,11 @@ class ErrorPolicy:
 def policy_for(kind: ErrorKind) -> ErrorPolicy:
     """Return what follows from a kind of error, in the language of the request."""
     return _policies()[kind]
+
+
+def is_due(next_try_at: datetime | None, kind: ErrorKind | None) -> bool:
+    """Tell whether the time of a next try after an error of this kind has come."""
+    return clock.has_come(next_try_at, longest=_LONGER.get(kind, LONGEST_RETRY) if kind else LONGEST_RETRY)
 
 
 def kind_of(error: errors.BunqError) -> ErrorKind:
@@ -97,6 +106,13 @@ def record_kind(row: RetryState, kind: ErrorKind, *, wait_s: float | None = None
 def record_pending_check(row: RetryState, error: errors.BunqError) -> None:
     """bunq refused us, and whether the permission or this server is refused could not be asked yet: ask soon."""
     record_kind(row, ErrorKind.CHECKING, wait_s=getattr(error, "wait_s", 0.0) or _CHECK_WAIT_S)
+
+
+def waiting_lead() -> str:
+    """Say why bunq asks us to wait, as far as our own count of calls explains it."""
+    if rate_limiter.is_shared():
+        return _("bunq refuses calls that we have not used up: another program on this server’s address uses bunq.")
+    return _("bunq has asked us to wait.")
 
 
 def clear_server_errors() -> None:
@@ -244,6 +260,18 @@ def _refusals() -> dict[ErrorKind, ErrorPolicy]:
                 "again to find out which."
             ),
             who=nobody,
+            status=503,
+        ),
+        ErrorKind.REFUSED_ONCE: ErrorPolicy(
+            retry_after=REFUSED_RETRY,
+            cause="permission",
+            needs_person=False,
+            title=_("bunq refused the permission once – we’ll ask again"),
+            lead=_(
+                "bunq accepts this server, so the permission may have been revoked in the bunq app. We keep it and ask "
+                "again for some hours before it counts as lost. To end the wait, approve again."
+            ),
+            who=_("No one needs to, unless the permission was revoked"),
             status=503,
         ),
         ErrorKind.REFUSED: ErrorPolicy(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
@@ -107,16 +107,22 @@ def forget_gone() -> None:
 
     Aggregates that count them apart stay right: they are only finer than anybody asks for.
     """
-    here = set(db.session.scalars(select(MonetaryAccount.iban)))
+    here = own_ibans()
     for state in db.session.scalars(select(AggregateState)):
         left = [iban for iban in state.own_ibans if iban in here]
         if left != state.own_ibans:
             state.own_ibans = left
 
 
+def own_ibans(*of_accounts: ColumnElement[bool]) -> set[str]:
+    """Return all IBANs of the accounts here for which these conditions hold."""
+    query = select(MonetaryAccount.iban, MonetaryAccount.other_ibans).where(*of_accounts)
+    return {iban for first, others in db.session.execute(query) for iban in (first, *others) if iban}
+
+
 def _renew_state(account_id: int) -> None:
     """Make all months stale if the aggregates are of another time zone, or do not count all accounts here apart."""
-    ibans = {iban for iban in db.session.scalars(select(MonetaryAccount.iban)) if iban}
+    ibans = own_ibans()
     state, zone = db.session.get(AggregateState, account_id), local_days.zone().key
     if state is not None and state.time_zone == zone and ibans <= set(state.own_ibans):
         return

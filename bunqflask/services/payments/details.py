@@ -50,16 +50,16 @@ def _is_visible(scope: Scope, payment: Payment) -> bool:
 
 def _other_side(scope: Scope, payment: Payment) -> int | None:
     """Return the same transfer as the other account in scope has it, if that is stored."""
-    iban, own_iban = payment.counterparty_iban, scope.accounts[payment.account_id].iban
-    others = [each for each in scope.accounts.values() if each.iban and each.iban == iban]
-    if not others or own_iban is None:
+    iban, own_ibans = payment.counterparty_iban, scope.accounts[payment.account_id].ibans
+    others = [each for each in scope.accounts.values() if iban in each.ibans]
+    if not others or not own_ibans:
         return None
     query = select(Payment.id, Payment.payment_id).where(
         Payment.account_id.in_([each.id for each in others]),
         *visibility.conditions(others, Payment),
         Payment.created_at.between(payment.created_at - _TOGETHER, payment.created_at + _TOGETHER),
         Payment.amount == -payment.amount,
-        Payment.counterparty_iban == own_iban,
+        Payment.counterparty_iban.in_(own_ibans),
     )
     found: Sequence[Any] = db.session.execute(query.limit(_MOST_ALIKE)).all()
     nearest = min(found, key=lambda each: abs(each.payment_id - payment.payment_id), default=None)

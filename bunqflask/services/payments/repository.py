@@ -35,11 +35,11 @@ class Scope:
 
     @cached_property
     def by_iban(self) -> dict[str, AccountBalance]:
-        """The accounts, by their IBANs; of those with the same one, the first."""
+        """The accounts, by all their IBANs; of those with the same one, that whose payments are counted."""
         found: dict[str, AccountBalance] = {}
-        for account in self.accounts.values():
-            if account.iban:
-                found.setdefault(account.iban, account)
+        for account in sorted(self.accounts.values(), key=_preference):
+            for iban in account.ibans:
+                found.setdefault(iban, account)
         return found
 
     @cached_property
@@ -60,9 +60,9 @@ class Scope:
         return sorted(account.id for account in best.values())
 
 
-def _preference(account: AccountBalance) -> tuple[date, bool, int]:
-    """Sort rows of one account at bunq, the best first: where the most is visible, then one that is updated."""
-    return account.first_day or date.min, not account.is_covered, account.id
+def _preference(account: AccountBalance) -> tuple[bool, date, int]:
+    """Sort rows of one account at bunq, the best first: one that is updated, then where the most is visible."""
+    return not account.is_covered, account.first_day or date.min, account.id
 
 
 def scope_of(principal: Principal, connection_id: int | None = None) -> Scope:

@@ -14,7 +14,7 @@ from sqlalchemy.orm.exc import ObjectDeletedError
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, Consent, EventKind, MonetaryAccount
+from bunqflask.models import AccountSync, Connection, ConnectionState, Consent, ErrorKind, EventKind, MonetaryAccount
 from bunqflask.services import policy
 from bunqflask.services.connections import access, accounts, consents
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -52,11 +52,31 @@ def request(principal: Principal, connection_id: int, *, account_id: int | None 
         request_within(connection_id)
 
 
+def request_after_outage() -> None:
+    """Ask the worker to sync everything: nobody was here for a while, and callbacks may have been lost."""
+    with transaction():
+        active = select(Connection.id).filter_by(state=ConnectionState.ACTIVE)
+        of_active = select(MonetaryAccount.id).where(MonetaryAccount.connection_id.in_(active))
+        db.session.execute(update(AccountSync).where(AccountSync.id.in_(of_active)).values(requested_at=clock.now()))
+        db.session.execute(update(Connection).values(callback_received_at=None))
+
+
 def request_within(connection_id: int) -> None:
     """Ask the worker to test the consents of a connection now, within the caller's transaction."""
     db.session.execute(update(Connection).filter_by(id=connection_id).values(sync_requested_at=clock.now()))
     _forget_next_try(connection_id)
     emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
+
+
+def retry_refused_within(connection_id: int) -> None:
+    """Let accounts be asked for again that bunq refused to list: with a new permission it may do so now.
+
+    Takes part in the caller's transaction.
+    """
+    of_connection = select(MonetaryAccount.id).where(MonetaryAccount.connection_id == connection_id)
+    refused = AccountSync.error_kind.in_((ErrorKind.NOT_LISTED, ErrorKind.REFUSED))
+    now = update(AccountSync).where(AccountSync.id.in_(of_connection), refused).values(next_try_at=None)
+    db.session.execute(now)
 
 
 def run(

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bunqflask.bunq.payment import PaymentPage
+from bunqflask.models.payments import LARGEST_PAYMENT_ID
 from bunqflask.models.sync import CoveredRange
 
 
 def merge(covered: Sequence[CoveredRange], page: PaymentPage, *, below: int | None) -> tuple[CoveredRange, ...]:
     """Add a page to the covered ranges: a new range on top, or the top one going on below an id."""
     ids = [payment.payment_id for payment in page.payments]
+    # What cannot be stored is covered too: it is named as a gap. An id without bounds says nothing about neighbours.
+    ids += [each for each in page.unreadable if 0 < each <= LARGEST_PAYMENT_ID]
     # How far a page without payments goes, only its paging says.
     reached = ids or ([] if page.older_id is None else [page.older_id])
     at_end = page.older_id is None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from bunqflask.bunq import payment as bunq
-from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.database.types import fits
-from bunqflask.models.payments import row_id
+from bunqflask.models.payments import LARGEST_PAYMENT_ID, row_id
 from bunqflask.services.payments.tokenizer import amount_word, fours, search_text
 
 
@@ -34,11 +34,22 @@ class Row(NamedTuple):
     data: str
 
 
-def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
-    """Make the rows that store payments of one account, by their ids.
+def storable(page: bunq.PaymentPage, monetary_account_id: int) -> bunq.PaymentPage:
+    """Return a page without the payments that name another account or have no room in a row: unreadable ones."""
+    odd = {each.payment_id for each in page.payments if not _is_storable(each, monetary_account_id)}
+    if not odd:
+        return page
+    kept = [payment for payment in page.payments if payment.payment_id not in odd]
+    return replace(page, payments=kept, unreadable=(*page.unreadable, *sorted(odd)))
 
-    :raises ResponseNotUnderstood: an amount is finer than any currency knows.
-    """
+
+def _is_storable(payment: bunq.Payment, monetary_account_id: int) -> bool:
+    is_ours = payment.monetary_account_id in (None, monetary_account_id)
+    return is_ours and payment.payment_id <= LARGEST_PAYMENT_ID and fits(payment.amount.value)
+
+
+def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
+    """Make the rows that store payments of one account, by their ids."""
     # A page may list one payment twice, when it changed while bunq made the page.
     latest = {payment.payment_id: payment for payment in sorted(found, key=lambda each: each.updated_at)}
     # In this order databases write quickest.
@@ -47,8 +58,6 @@ def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:
 
 def _row(account_id: int, payment: bunq.Payment) -> Row:
     amount, balance_after = payment.amount.value, payment.balance_after
-    if not fits(amount):
-        raise ResponseNotUnderstood(f"the amount of payment {payment.payment_id} cannot be stored exactly")
     name, iban = payment.counterparty_name[:500], payment.counterparty_iban
     return Row(
         id=row_id(payment.payment_id, account_id),

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from flask import current_app
 from sqlalchemy import ColumnElement
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 
 from bunqflask import clock
@@ -27,7 +27,7 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, CoveredRange, ErrorKind, MonetaryAccount
+from bunqflask.models import AccountSync, CoveredRange, ErrorKind
 from bunqflask.models.payments import payment_id_of
 from bunqflask.services.connections import consents
 from bunqflask.services.gateway import retry_policy, sessions
@@ -39,6 +39,11 @@ from bunqflask.services.sync import balances, coverage, payment_rows, payment_st
 
 # A discrepancy that bunq itself has stays one: asking for it again costs no more calls than this at each sync.
 _MOST_REPAIRS = 3
+MOST_UNREADABLE = 100
+# After the first refusal in a row: one proves nothing, and a history may be half imported.
+_SOON_S = 30.0
+# When to ask again for what no payment explains yet, after the sync that found it, and after the first time.
+_FOLLOW_UPS = (timedelta(seconds=30), timedelta(minutes=5))
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,11 @@ def run(
                     _sync(account, full=target.full, report=report)
             except (errors.BunqError, NotSetUp) as error:
                 error_kind = _record(lease, account_id, error)
+            except (ValueError, TypeError, LookupError, ArithmeticError, DataError) as error:
+                # A mistake of ours, or an answer of a shape that nobody foresaw: it must not stop other accounts.
+                db.session.rollback()
+                current_app.logger.exception("payments of account %s cannot be synced", account_id)
+                error_kind = _record(lease, account_id, errors.ResponseNotUnderstood(type(error).__name__))
         aggregates.rebuild(account_id)
     except (sessions.SessionGone, LeaseLost, ObjectDeletedError, StaleDataError, IntegrityError):
         return False  # the consent was ended, or another worker has taken over
@@ -124,12 +134,13 @@ def _sync(account: _Account, *, full: bool, report: Report | None) -> None:
             _locked(account).full_import = ()
     is_full = _state(account.id).full_import is not None
     covered = _import(account, is_full=is_full, report=report)
+    has_news = _state(account.id).unreconciled_from is not None
     check = reconciliation.check_all(account.id) if is_full else _repair(account)
     with transaction():
         state = _locked(account)
         if is_full:
             state.covered, state.full_import = covered, None
-        _record_success(state, started_at, check)
+        _record_success(state, started_at, check, has_news=has_news)
 
 
 def _import(account: _Account, *, is_full: bool, report: Report | None) -> tuple[CoveredRange, ...]:
@@ -137,7 +148,7 @@ def _import(account: _Account, *, is_full: bool, report: Report | None) -> tuple
     state = _state(account.id)
     covered = (state.full_import or ()) if is_full else state.covered
     covered_before = state.covered
-    page, below = account.bunq.list_payments(account.monetary_account_id), None
+    page, below = _list(account), None
     while True:
         covered = coverage.merge(covered, page, below=below)
         if below is not None and covered[0].oldest >= below and not covered[0].reaches_end:
@@ -149,7 +160,12 @@ def _import(account: _Account, *, is_full: bool, report: Report | None) -> tuple
         if covered[0].reaches_end:
             return covered
         below = covered[0].oldest
-        page = account.bunq.list_payments(account.monetary_account_id, older_id=below)
+        page = _list(account, older_id=below)
+
+
+def _list(account: _Account, *, older_id: int | None = None) -> PaymentPage:
+    page = account.bunq.list_payments(account.monetary_account_id, older_id=older_id)
+    return payment_rows.storable(page, account.monetary_account_id)
 
 
 def _store_page(
@@ -162,13 +178,13 @@ def _store_page(
 ) -> None:
     """Store a page together with the ranges that are covered with it.
 
-    :raises ResponseNotUnderstood: a payment names another account.
     :raises LeaseLost: another worker has taken over, or the account was deleted.
     """
-    rows = _rows(account, page)
+    rows = payment_rows.rows_of(account.id, page.payments)
     with transaction():
         state = _locked(account)
         lowest = payment_store.store(account.id, rows, covered=covered_before)
+        _note_unreadable(account, state, page)
         if is_full:
             state.full_import = covered
         else:
@@ -177,11 +193,13 @@ def _store_page(
             state.unreconciled_from = min(lowest, state.unreconciled_from or lowest)
 
 
-def _rows(account: _Account, page: PaymentPage) -> list[payment_rows.Row]:
-    for payment in page.payments:
-        if payment.monetary_account_id not in (None, account.monetary_account_id):
-            raise errors.ResponseNotUnderstood("bunq listed a payment of another account")
-    return payment_rows.rows_of(account.id, page.payments)
+def _note_unreadable(account: _Account, state: AccountSync, page: PaymentPage) -> None:
+    """Name the payments of a page that cannot be stored, and forget those that can be now."""
+    stored = {payment.payment_id for payment in page.payments}
+    found = {*state.unreadable, *page.unreadable} - stored
+    state.unreadable = tuple(sorted(found))[-MOST_UNREADABLE:]
+    if page.unreadable:
+        current_app.logger.warning("account %s: payments that cannot be read: %s", account.id, page.unreadable)
 
 
 def _repair(account: _Account) -> reconciliation.Check:
@@ -196,7 +214,7 @@ def _repair(account: _Account) -> reconciliation.Check:
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
-        page = account.bunq.list_payments(account.monetary_account_id, older_id=places[-1] + 1)
+        page = _list(account, older_id=places[-1] + 1)
         covered = _state(account.id).covered
         _store_page(account, page, covered, covered)
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
@@ -207,18 +225,34 @@ def _repair(account: _Account) -> reconciliation.Check:
     return check
 
 
-def _record_success(state: AccountSync, started_at: datetime, check: reconciliation.Check) -> None:
+def _record_success(state: AccountSync, started_at: datetime, check: reconciliation.Check, *, has_news: bool) -> None:
     """Record the success, as of the time when bunq was first asked, and how far the balances add up."""
     state.synced_at = started_at
     state.clear_error()
     state.verified_id, state.discrepancies = check.verified_id, check.discrepancies
+    state.newest_id, state.newest_balance = reconciliation.balance_at_end(state.id)
     state.unreconciled_from = None
     if state.requested_at is not None and clock.is_ahead(state.requested_at):
         state.requested_at = None  # recorded by a clock that was wrong: this sync was meant
     if check.is_full:
         state.reconciled_at = started_at
-    balance = db.session.get_one(MonetaryAccount, state.id, populate_existing=True).balance
-    state.balance_difference = balances.difference(balance, balances.after_newest([state.id]).get(state.id))
+    difference = balances.differences([state.id]).get(state.id)
+    if has_news or difference != state.balance_difference:
+        state.follow_ups = 0
+    state.balance_difference = difference
+    _plan_follow_up(state, has_news=has_news)
+
+
+def _plan_follow_up(state: AccountSync, *, has_news: bool) -> None:
+    """Plan to ask again soon where a callback or bunq's balance says that a payment is still to come."""
+    if has_news:
+        state.called_back_at = None
+    is_explained = not state.balance_difference and state.called_back_at is None
+    if is_explained or state.follow_ups >= len(_FOLLOW_UPS):
+        state.follow_up_at = state.called_back_at = None
+        return
+    state.follow_up_at = clock.now() + _FOLLOW_UPS[state.follow_ups]
+    state.follow_ups += 1
 
 
 def _record(lease: Lease, account_id: int, error: errors.BunqError | NotSetUp) -> ErrorKind:
@@ -227,13 +261,16 @@ def _record(lease: Lease, account_id: int, error: errors.BunqError | NotSetUp) -
     else:
         kind, wait_s = retry_policy.kind_of(error), getattr(error, "wait_s", 0.0) or None
         facts = retry_policy.facts_of(error)
-    if isinstance(error, errors.ObjectNotFound | errors.PermissionRefused):
-        kind = ErrorKind.NOT_LISTED
     if kind != ErrorKind.WAITING:
         current_app.logger.warning("payments of account %s: %s", account_id, error)
     with transaction():
         lease.verify()
         state = db.session.get_one(AccountSync, account_id)
+        is_refused = isinstance(error, errors.ObjectNotFound | errors.PermissionRefused)
+        if is_refused and not state.covered:
+            kind = ErrorKind.NOT_LISTED  # of an account that has ever been listed, it is a refusal like any other
+        elif is_refused and state.error_kind is None:
+            wait_s = _SOON_S
         retry_policy.record_kind(state, kind, wait_s=wait_s or _retry_after(kind).total_seconds())
         state.error_facts = facts
     return kind

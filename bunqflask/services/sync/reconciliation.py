@@ -13,12 +13,15 @@ from sqlalchemy import ScalarSelect, func, select, type_coerce
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Discrepancy, LateChangeKind, Payment, PaymentChange
+from bunqflask.services.sync import chain
 
 # An account whose payments carry no balances has a discrepancy at each: the first ones are enough.
 MOST_DISCREPANCIES = 100
 _FULL_CHECK_EVERY = timedelta(days=1)
 # One payment listed twice has two ids, and perhaps not quite the same time.
 _SAME_TIME = timedelta(minutes=2)
+# More payments at once are left in bunq's order.
+_MOST_AT_ONCE = 50
 
 Kind = Literal["missing", "duplicate", "changed", "unknown"]
 
@@ -53,8 +56,11 @@ def check_all(account_id: int) -> Check:
     """Compare amounts and balances of all payments of an account, in bunq's order.
 
     The chain begins at zero when the end of history has been reached. A payment without a balance is one discrepancy:
-    the payment after it is none.
+    the payment after it is none. Within two minutes any order in which the balances follow is right. An account none of
+    whose payments has a balance has no discrepancy, and is not verified either.
     """
+    if not _has_balances(account_id):
+        return Check(None, (), is_full=True)
     return _check(account_id, _discrepancies(account_id, since=None), is_full=True)
 
 
@@ -69,7 +75,10 @@ def check_new(account_id: int, state: AccountSync) -> Check:
     if is_old or len(known) >= MOST_DISCREPANCIES:
         return check_all(account_id)
     since = state.unreconciled_from
+    if not _has_balances(account_id):
+        return Check(None, (), is_full=False)
     if since is not None:
+        since = _begin_of_group(account_id, since)
         known = [each for each in known if each.row_id < since] + _discrepancies(account_id, since=since)
     return _check(account_id, known[:MOST_DISCREPANCIES], is_full=False)
 
@@ -97,7 +106,88 @@ def _discrepancies(account_id: int, *, since: int | None) -> list[Discrepancy]:
     )
     if since is not None:
         query = query.where(rows.c.id >= since)
-    return [Discrepancy(row.id, row.missing) for row in db.session.execute(query)]
+    found = [Discrepancy(row.id, row.missing) for row in db.session.execute(query)]
+    return found if len(found) == MOST_DISCREPANCIES else _without_disorder(account_id, found)
+
+
+def _without_disorder(account_id: int, found: Sequence[Discrepancy]) -> list[Discrepancy]:
+    """Leave out those of payments that are in order by their balances, though not by bunq's numbers."""
+    left, settled = list[Discrepancy](), dict[int, Decimal]()
+    for each in found:
+        if each.row_id not in settled:
+            settled |= _settled(account_id, each.row_id)
+        difference = settled.get(each.row_id, each.difference)
+        if difference:
+            left.append(Discrepancy(each.row_id, difference))
+    return left
+
+
+def _settled(account_id: int, row_id: int) -> dict[int, Decimal]:
+    """Return the differences at the payments booked together, and at the one after it, if their balances follow.
+
+    These are the neighbours of a payment by bunq's numbers that were booked within two minutes of it.
+    """
+    before, group, after = _group(account_id, row_id)
+    end = _end_of(before, group)
+    if end is None or len(group) == 1:
+        return {}
+    found = {each.id: Decimal(0) for each in group}
+    if after is not None and after.balance_after is not None:
+        found[after.id] = after.balance_after - after.amount - end
+    return found
+
+
+def balance_at_end(account_id: int) -> tuple[int | None, Decimal | None]:
+    """Return the newest row, and the balance after all payments: that of the last in the order of balances."""
+    newest = db.session.scalar(select(func.max(Payment.id)).where(Payment.account_id == account_id))
+    if newest is None:
+        return None, None
+    before, group, _after = _group(account_id, newest)
+    end = _end_of(before, group)
+    return newest, end if end is not None else db.session.get_one(Payment, newest).balance_after
+
+
+def _end_of(before: Payment | None, group: Sequence[Payment]) -> Decimal | None:
+    start = before.balance_after if before is not None else Decimal(0)
+    steps = [chain.Step(each.amount, each.balance_after) for each in group]
+    return chain.end_of(steps, start) if steps and start is not None else None
+
+
+def _group(account_id: int, row_id: int) -> tuple[Payment | None, list[Payment], Payment | None]:
+    """Return the payments booked together in bunq's order, and those before and after them."""
+    of_account = select(Payment).where(Payment.account_id == account_id)
+    older = of_account.where(Payment.id <= row_id).order_by(Payment.id.desc()).limit(_MOST_AT_ONCE + 1)
+    newer = of_account.where(Payment.id > row_id).order_by(Payment.id).limit(_MOST_AT_ONCE)
+    near = [*reversed(list(db.session.scalars(older))), *db.session.scalars(newer)]
+    place = next((number for number, each in enumerate(near) if each.id == row_id), None)
+    if place is None:
+        return None, [], None
+    at, first, last = near[place].created_at, place, place
+    while first > 0 and abs(near[first - 1].created_at - at) <= _SAME_TIME:
+        first -= 1
+    while last + 1 < len(near) and abs(near[last + 1].created_at - at) <= _SAME_TIME:
+        last += 1
+    if last - first >= _MOST_AT_ONCE - 1:
+        return None, [], None
+    return near[first - 1] if first else None, near[first : last + 1], near[last + 1] if last + 1 < len(near) else None
+
+
+def _begin_of_group(account_id: int, row_id: int) -> int:
+    """Return the first row that a change of this one may put in another order."""
+    at = select(Payment.created_at).where(Payment.id == row_id).scalar_subquery()
+    time = db.session.scalar(select(at))
+    if time is None:
+        return row_id
+    near = Payment.created_at.between(time - _SAME_TIME, time + _SAME_TIME)
+    first = select(func.min(Payment.id)).where(Payment.account_id == account_id, near)
+    return min(row_id, db.session.scalar(first) or row_id)
+
+
+def _has_balances(account_id: int) -> bool:
+    """Tell whether bunq gives any balance with the payments of an account, or it has no payment."""
+    of_account = select(Payment.id).where(Payment.account_id == account_id)
+    known = of_account.where(Payment.balance_after.is_not(None)).limit(1)
+    return db.session.scalar(known) is not None or db.session.scalar(of_account.limit(1)) is None
 
 
 def _row_before(account_id: int, row_id: int) -> ScalarSelect[int]:

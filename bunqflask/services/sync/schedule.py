@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, and_, select
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, Connection, ConnectionState, ErrorKind, MonetaryAccount
+from bunqflask.models import AccountSync, Connection, ConnectionState, MonetaryAccount
 from bunqflask.services.connections import access, accounts, consents
-from bunqflask.services.gateway.retry_policy import LONGEST_RETRY, NOT_LISTED_RETRY
-from bunqflask.services.sync import balances
+from bunqflask.services.gateway import retry_policy
+from bunqflask.services.sync import balances, webhooks
 
 FRESH = timedelta(minutes=60)
-# bunq gives a callback up after six tries, so even with callbacks payments are listed now and then.
+# Where a callback has come so lately, others are expected to come too; but bunq gives one up after six tries, so even
+# then payments are listed now and then.
 FRESH_WITH_CALLBACKS = timedelta(hours=24)
 # Accounts that were synced one after the other fall due one after the other; one round syncs them all.
 ROUND = timedelta(minutes=10)
@@ -71,6 +72,8 @@ def states_of(connection: Connection) -> list[AccountSync]:
 def _is_due(connection: Connection, stored: _Stored) -> bool:
     if connection.state != ConnectionState.ACTIVE or not accounts.is_due(connection):
         return False
+    if webhooks.is_due(connection):
+        return True
     if _is_requested(connection) or any(consents.is_due(each) for each in consents.pending(connection)):
         return True
     states = [stored.states[each.id] for each in connection.monetary_accounts if each.id in stored.states]
@@ -79,6 +82,12 @@ def _is_due(connection: Connection, stored: _Stored) -> bool:
     if not any(account.is_covered for account in connection.monetary_accounts):
         return clock.is_over(connection.accounts_synced_at, after=FRESH)
     return bool(_due(connection, stored, clock.now()))
+
+
+def callbacks_come(connection: Connection) -> bool:
+    """Tell whether callbacks may be relied upon: they are registered, and one has come lately."""
+    is_set, received_at = connection.callbacks_set_at is not None, connection.callback_received_at
+    return is_set and not clock.is_over(received_at, after=FRESH_WITH_CALLBACKS)
 
 
 def _is_requested(connection: Connection) -> bool:
@@ -90,7 +99,7 @@ def _is_requested(connection: Connection) -> bool:
 
 
 def _due(connection: Connection, stored: _Stored, at: datetime) -> list[tuple[MonetaryAccount, AccountSync | None]]:
-    oldest = at - (FRESH if connection.callbacks_set_at is None else FRESH_WITH_CALLBACKS)
+    oldest = at - (FRESH_WITH_CALLBACKS if callbacks_come(connection) else FRESH)
     covered = [account for account in connection.monetary_accounts if account.is_covered]
     found = [(account, stored.states.get(account.id)) for account in covered]
     return [(account, state) for account, state in found if _is_behind(account, state, oldest, stored)]
@@ -100,12 +109,13 @@ def _is_behind(account: MonetaryAccount, state: AccountSync | None, oldest: date
     if state is None:
         return True
     if state.error_kind is not None:
-        longest = NOT_LISTED_RETRY if state.error_kind == ErrorKind.NOT_LISTED else LONGEST_RETRY
-        return clock.has_come(state.next_try_at, longest=longest)
+        return retry_policy.is_due(state.next_try_at, state.error_kind)
     if state.synced_at is None or state.synced_at < oldest or clock.is_ahead(state.synced_at):
         return True
     if state.full_import is not None or (state.requested_at is not None and state.requested_at > state.synced_at):
         return True
-    # A difference that the last sync has left is bunq's own: only another one is a reason to sync.
+    if state.follow_up_at is not None and clock.has_come(state.follow_up_at, longest=retry_policy.LONGEST_RETRY):
+        return True
+    # A difference that the last sync has left was followed up: only another one is a reason to sync.
     difference = balances.difference(account.balance, stored.after_newest.get(account.id))
     return bool(difference) and difference != state.balance_difference

@@ -46,8 +46,10 @@ class AccountStatus:
     """How far one account is synced; all times are aware UTC.
 
     `not_imported` is bunq's balance less the balance after the newest payment, None where one of them is unknown.
+    `has_payments` tells whether any is stored of a history that is not complete.
     `stored` and `expected` count payments, as long as the history is not complete. `verified_until` is the time up to
-    which all balances follow from one another, `verified_again_from` that from which they do so again.
+    which all balances follow from one another, `verified_again_from` that from which they do so again. `unreadable` are
+    bunq's ids of payments that cannot be stored, 0 for one without a readable id.
     """
 
     account_id: int
@@ -63,6 +65,7 @@ class AccountStatus:
     verified_until: datetime | None = None
     verified_again_from: datetime | None = None
     discrepancy_count: int = 0
+    unreadable: tuple[int, ...] = ()
 
 
 def of_connections(connections: Sequence[ConnectionOverview]) -> dict[int, AccountStatus]:
@@ -105,23 +108,32 @@ def _status(account: AccountBalance, connection: ConnectionOverview, rows: _Rows
     since, is_limited = visibility.since(account), account.first_day is not None
     discrepancies = _seen(state, rows, since) if state else []
     not_imported = balances.difference(account.balance, rows.after_newest.get(account.id))
+    unreadable = state.unreadable if state is not None else ()
     is_syncing = state is not None and leases.is_taken(state)
     return AccountStatus(
         account_id=account.id,
         state=_state(
-            account, connection, state, error_kind=error_kind, not_imported=not_imported, is_broken=bool(discrepancies)
+            account,
+            connection,
+            state,
+            error_kind=error_kind,
+            not_imported=not_imported,
+            is_broken=bool(discrepancies or unreadable),
         ),
         not_imported=not_imported,
         has_payments=account.id in rows.after_newest,
         error_kind=error_kind,
         synced_at=state.synced_at if state else None,
-        next_try_at=next_try_at,
+        next_try_at=next_try_at or (state.follow_up_at if state else None),
         stored=rows.counts.get(account.id, 0) if not is_limited and (state is None or _shows_count(state)) else None,
         expected=progress.expected_total(account.id, state) if is_syncing and state and not is_limited else None,
         next_call_in_s=rows.next_call_in_s if is_syncing else 0,
-        verified_until=_not_before(since, _verified_until(state, rows.times, is_broken=bool(discrepancies))),
+        verified_until=None
+        if not_imported or unreadable
+        else _not_before(since, _verified_until(state, rows.times, is_broken=bool(discrepancies))),
         verified_again_from=_verified_again_from(state, rows.times) if discrepancies else None,
         discrepancy_count=len(discrepancies),
+        unreadable=unreadable,
     )
 
 

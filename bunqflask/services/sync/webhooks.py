@@ -1,7 +1,8 @@
 """bunq's callbacks: registered beside those of others, removed at the end, and taken as a hint only.
 
 A callback says that something has happened; what it says of it is not trusted. It is answered at once and requests a
-sync of the accounts that it may be about. Without callbacks, a sync every hour does the same.
+sync of the accounts that it may be about. Without callbacks, a sync every hour does the same; that they are registered
+does not prove that bunq can reach this server, so they are relied upon only once one has come.
 
 Its address is a secret, and that is all a callback must show. Where the site names the networks that callbacks come
 from, others are refused; where one carries bunq's signature, a wrong one is refused (bunq documents none).
@@ -35,6 +36,7 @@ from bunqflask.models import (
     ConnectionState,
     Consent,
     ConsentGrantState,
+    ErrorKind,
     EventKind,
     Installation,
     MonetaryAccount,
@@ -52,10 +54,20 @@ _CATEGORIES = ("MUTATION", "OAUTH")
 _REMOVAL_PATIENCE_S = 3.0
 # Somebody else who sets callbacks may wipe ours out, and some kinds expire.
 _REGISTER_AGAIN_AFTER = timedelta(days=7)
+# After the first error, and after each further one.
+_FIRST_RETRY, _RETRY = timedelta(minutes=1), timedelta(hours=1)
+# A refusal may be over when money moves: the account is asked for again.
+_REFUSALS = (ErrorKind.NOT_LISTED, ErrorKind.REFUSED)
 
 
 class CallbackRefused(Exception):
     """A callback belongs to no connection, or does not come from bunq; the text says which, for the log."""
+
+
+def is_due(connection: Connection) -> bool:
+    """Tell whether registering failed, and is to be tried again now; the first time is part of a sync."""
+    next_try_at = connection.callbacks_next_try_at
+    return next_try_at is not None and _is_reachable() and clock.has_come(next_try_at, longest=_RETRY)
 
 
 def ensure(connection_id: int, limiter: RateLimiter) -> None:
@@ -70,6 +82,7 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
     if not widest or not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
         return
     consent_id = widest[0].id
+    next_try_at = clock.now() + (_FIRST_RETRY if connection.callbacks_next_try_at is None else _RETRY)
     try:
         secret = _secret_of(connection)
         with sessions.of_consent(consent_id, limiter) as bunq:
@@ -84,6 +97,7 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
         again = db.session.get(Connection, connection_id)
         if again is not None:
             again.callbacks_set_at = clock.now() if is_set else None
+            again.callbacks_next_try_at = None if is_set else next_try_at
 
 
 def remove(connection_id: int) -> None:
@@ -107,7 +121,8 @@ def remove(connection_id: int) -> None:
     with transaction():
         again = db.session.get(Connection, connection_id)
         if again is not None:
-            again.callbacks_set_at = again.callback_hash = again.callback_token = None
+            again.callbacks_set_at = again.callbacks_next_try_at = again.callback_received_at = None
+            again.callback_hash = again.callback_token = None
 
 
 def receive(token: str, read_body: Callable[[], bytes], *, signature: str | None, address: str) -> None:
@@ -136,8 +151,13 @@ def receive(token: str, read_body: Callable[[], bytes], *, signature: str | None
     named = accounts.where(MonetaryAccount.monetary_account_id == account_id, MonetaryAccount.uncovered_since.is_(None))
     with transaction():
         # An account that we do not know may be new: syncing any of ours begins with the list of accounts.
-        wanted = accounts if db.session.scalar(named) is None else named
-        db.session.execute(update(AccountSync).where(AccountSync.id.in_(wanted)).values(requested_at=clock.now()))
+        is_named, now = db.session.scalar(named) is not None, clock.now()
+        of_accounts = update(AccountSync).where(AccountSync.id.in_(named if is_named else accounts))
+        db.session.execute(of_accounts.values(requested_at=now))
+        db.session.execute(of_accounts.where(AccountSync.error_kind.in_(_REFUSALS)).values(next_try_at=None))
+        if is_named:
+            db.session.execute(of_accounts.values(called_back_at=now, follow_ups=0))
+        db.session.execute(update(Connection).filter_by(id=connection_id).values(callback_received_at=now))
         emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
 
 
@@ -161,9 +181,8 @@ def _secret_of(connection: Connection) -> str:
 
 def _register(bunq: Bunq, secret: str) -> None:
     target = f"{current_app.config['PUBLIC_URL']}{PATH}{secret}"
-    ours, others = _separate(secret, bunq.list_callbacks())
-    if any((each["category"], each["notification_target"]) == (_CATEGORIES[0], target) for each in ours):
-        return  # registered before, though perhaps the answer was lost
+    # Those listed may belong to an older permission, which bunq may have ended with its callbacks: all are sent anew.
+    _ours, others = _separate(secret, bunq.list_callbacks())
     mine = [{"category": category, "notification_target": target} for category in _CATEGORIES]
     try:
         bunq.replace_callbacks(others + mine)
@@ -181,8 +200,16 @@ def _is_reachable() -> bool:
 
 
 def _separate(secret: str, listed: Objects) -> tuple[Objects, Objects]:
-    """Separate our callbacks from those of others. Ours end in our secret, also those set under another PUBLIC_URL."""
-    ours = [each for each in listed if str(each["notification_target"]).endswith(f"{PATH}{secret}")]
+    """Separate our callbacks from those of others.
+
+    Ours end in our secret, also those set under another PUBLIC_URL; or they begin with our PUBLIC_URL: such a one is
+    left over from an earlier connection of the same bunq user, whose callbacks could not be removed.
+    """
+
+    def is_ours(target: str) -> bool:
+        return target.endswith(f"{PATH}{secret}") or target.startswith(f"{current_app.config['PUBLIC_URL']}{PATH}")
+
+    ours = [each for each in listed if is_ours(str(each["notification_target"]))]
     return ours, [each for each in listed if each not in ours]
 
 

@@ -12,7 +12,7 @@ from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.consent.attempts import AttemptProgress
-from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.web.connections.presenters import account_row, card, kind
@@ -96,7 +96,7 @@ def problem(attempt: ConsentAttempt) -> Problem | None:
     if attempt.error_kind is None or attempt.step not in (AttemptStep.CONNECTING, AttemptStep.EXCHANGING):
         return None
     if attempt.error_kind == ErrorKind.WAITING:
-        return Problem(title=_("Approved. Fetching the accounts"), lead=_("bunq has asked us to wait."), status=200)
+        return Problem(title=_("Approved. Fetching the accounts"), lead=waiting_lead(), status=200)
     policy = policy_for(attempt.error_kind)
     return Problem(
         title=policy.title,

@@ -82,7 +82,7 @@ def failure_message(failure: AttemptFailure | None) -> FailureMessage:
         ),
         AttemptFailure.GIVEN_UP: (
             spent,
-            _("We couldn’t fetch the accounts for an hour, so we deleted the permission."),
+            _("We couldn’t fetch the accounts for a day, so we deleted the permission."),
             holder,
             503,
         ),
@@ -92,7 +92,5 @@ def failure_message(failure: AttemptFailure | None) -> FailureMessage:
             holder,
             502,
         ),
-        AttemptFailure.REFUSED: (spent, _("bunq did not let us see the accounts of this permission."), holder, 502),
     }
-    refused = table[AttemptFailure.REFUSED]
-    return FailureMessage(*table.get(failure or AttemptFailure.REFUSED, refused))
+    return FailureMessage(*table[failure or AttemptFailure.INTERRUPTED])

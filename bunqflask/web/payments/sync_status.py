@@ -77,7 +77,7 @@ class SyncStatus:
 
 def present(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
     """Show how far an account is synced."""
-    missing = status.not_imported if status.state == SyncState.CATCHING_UP else None
+    missing = status.not_imported if status.state in (SyncState.CATCHING_UP, SyncState.GAP) else None
     return SyncStatus(
         account_id=account.id,
         name=formatting.name(account.name),
@@ -94,7 +94,7 @@ def present(account: AccountBalance, connection: ConnectionOverview, status: Acc
         verified_again=status.verified_again_from,
         synced_at=status.synced_at,
         next_try_at=status.next_try_at,
-        why=_why(account, connection, status.error_kind),
+        why=_why(account, connection, status.error_kind) or _unreadable(status),
         may_sync=connection.state == ConnectionState.ACTIVE and account.is_covered and account.is_held,
     )
 
@@ -168,3 +168,12 @@ def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: Er
         return _("bunq has asked us to wait.")
     policy = policy_for(error_kind)
     return f"{policy.title}. {policy.lead}"
+
+
+def _unreadable(status: AccountStatus) -> str | None:
+    if not status.unreadable:
+        return None
+    ids = ", ".join(str(each or "?") for each in status.unreadable[:_MOST_GAPS])
+    return _("bunq lists payments that we can’t read, with these numbers: %(ids)s. They are missing here.") % {
+        "ids": ids
+    }

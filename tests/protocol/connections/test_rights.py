@@ -11,6 +11,7 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountHolder, AccountShare, Connection, MonetaryAccount, Payment
 from bunqflask.models.payments import row_id
+from bunqflask.services.connections import refusal
 from bunqflask.services.payments import local_days
 from bunqflask.services.sync import connection_sync
 from tests.support import history, rows
@@ -172,6 +173,9 @@ def test_where_bunq_ends_older_permissions_the_accounts_say_so(
     bank.switch(reconsent_invalidates=True)
     connect(sam, bank, accounts=[CAR])
     rows.run_duties(site.app)
+    assert "bunq refused the permission once" in robin.get("/connections/1/accounts").text
+    rows.age_refusals(site.app, refusal.LOST_AFTER)
+    rows.run_duties(site.app)
     with rows.behind(site.app):
         covered = {each.monetary_account_id: each.is_covered for each in rows.monetary_accounts()}
     assert covered == {MAIN: False, SECOND: False, CAR: True, MEDICAL: False}
@@ -197,10 +201,14 @@ def test_an_account_whose_newest_permission_is_refused_is_read_with_the_next_at_
     bank.receive(CAR, "33.00")
     rows.age_accounts(site.app, timedelta(hours=2))
     rows.run_duties(site.app)
-    assert [each.state for each in rows.consents(site.app)] == ["lost", "active"]
+    assert [each.error_kind for each in rows.consents(site.app)] == ["refused_once", None]
     for browser in (robin, sam):
+        assert "bunq refused" not in browser.get("/connections/1/accounts").text
         assert "€33.00" in browser.get("/payments").text
         assert "No longer updated" not in browser.get("/connections/1/accounts").text
+    rows.age_refusals(site.app, refusal.LOST_AFTER)
+    rows.run_duties(site.app)
+    assert [each.state for each in rows.consents(site.app)] == ["lost", "active"]
     assert rows.connection(site.app).state == "active"
 
 

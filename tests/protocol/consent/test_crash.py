@@ -10,9 +10,10 @@ import requests
 from flask import Flask
 
 from bunqflask.models import BunqSession, Connection
+from bunqflask.services.connections import refusal
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, sign_in
-from tests.support.bank import Bank
+from tests.support.bank import JODI, Bank
 from tests.support.consents import ask, connect
 
 MOODS = [
@@ -93,18 +94,18 @@ def test_whoever_polls_at_the_same_time_only_one_of_them_asks_bunq(site: ThreadS
 
 
 @pytest.mark.sqlite_only
-def test_after_an_hour_it_is_given_up_and_the_permission_erased(site: ThreadSite, bank: Bank) -> None:
+def test_after_a_day_it_is_given_up_and_the_permission_erased(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
     bank.fault(call="POST session-server", fault="html-503", times=None)
     page = robin.get(back)
-    rows.age_attempts(site.app, timedelta(minutes=59))
+    rows.age_attempts(site.app, timedelta(hours=23, minutes=59))
     assert "We’ll keep trying until" in robin.get(page.url).text
     rows.age_attempts(site.app, timedelta(minutes=2))
     bank.no_faults()
     bank.forget_calls()
     given_up = robin.get(page.url)
-    assert "We couldn’t fetch the accounts for an hour, so we deleted the permission." in given_up.text
+    assert "We couldn’t fetch the accounts for a day, so we deleted the permission." in given_up.text
     assert re.search(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", given_up.html)
     rows.run_duties(site.app)
     assert rows.permissions(site.app) == 0
@@ -129,11 +130,21 @@ def test_what_is_cancelled_while_it_connects_is_erased(site: ThreadSite, bank: B
 
 
 @pytest.mark.sqlite_only
-def test_a_permission_that_bunq_refuses_at_once_is_erased_and_told(site: ThreadSite, bank: Bank) -> None:
+def test_a_fresh_permission_that_bunq_goes_on_refusing_is_erased_after_hours(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
-    bank.fault(call="POST session-server", fault="400-credentials", times=2)
+    bank.fault(call="POST session-server", fault="html-503", times=None)
     page = robin.get(back)
+    bank.revoke(JODI)
+    bank.no_faults()
+    for kind in ("checking", "refused_once"):
+        rows.due_now(site.app)
+        rows.run_duties(site.app)
+        assert rows.attempts(site.app)[0].error_kind == kind
+    page = robin.get(page.url)
+    assert "bunq refused the permission once – we’ll ask again" in page.text
+    assert rows.attempts(site.app)[0].access_token_sealed is not None
+    rows.age_refusals(site.app, refusal.LOST_AFTER)
     for _ in range(4):
         rows.wait_for_bunqs_turn(site.app, bank, seconds=31)
         page = robin.get(page.url)

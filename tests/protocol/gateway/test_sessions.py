@@ -18,8 +18,16 @@ from bunqflask.bunq.resources import SessionAnswer
 from bunqflask.database import leases, transactions
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, Consent, Installation, RateLimitWindow
-from bunqflask.services.connections import access, accounts
+from bunqflask.models import (
+    BunqSession,
+    Connection,
+    Consent,
+    ConsentAccount,
+    ErrorKind,
+    Installation,
+    RateLimitWindow,
+)
+from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
@@ -295,14 +303,24 @@ def test_a_restart_of_all_workers_opens_no_session(gunicorn_app: GunicornSite, a
     assert (listed(bank), opened(bank)) == (1, 0)
 
 
-def test_a_withdrawn_grant_is_lost_after_our_own_session_was_tested(connected: ThreadSite, bank: Bank) -> None:
+def test_a_withdrawn_grant_is_lost_after_refusals_hours_apart(connected: ThreadSite, bank: Bank) -> None:
     bank.revoke(JODI)
+    connection = read(connected)
+    assert (connection.state, connection.error_kind) == ("active", "refused_once")
+    assert connection.access_token_sealed is not None
+    # The dead session's renewal with the grant's token, then our own session, and the grant's token again.
+    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200, 400]
+    told = connected.command("status")
+    assert "bunq refused a permission once, the worker asks again at" in told.output
+    rows.age_refusals(connected.app, refusal.LOST_AFTER - timedelta(minutes=1))
+    assert read(connected).state == "active"
+    rows.age_refusals(connected.app, timedelta(minutes=1))
+    bank.forget_calls()
     connection = read(connected)
     assert connection.state == "lost"
     assert connection.error_facts is not None, "what bunq said of it"
     assert connection.access_token_sealed is None
-    # The dead session, its renewal with the grant's token, and then ours.
-    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200]
+    assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200, 400]
     bank.forget_calls()
     assert read(connected).state == "lost"
     assert not bank.calls()
@@ -323,6 +341,47 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     bank.switch(caller_address="")
     connection = read(connected)
     assert (connection.state, connection.error_kind) == ("active", None)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_permission_that_was_refused_by_mistake_is_not_lost(connected: ThreadSite, bank: Bank, times: int) -> None:
+    set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+    bank.fault(call="POST session-server", fault="400-credentials", times=1)
+    if times == 2:
+        # The first is the grant's, our own works, and the grant's is refused again.
+        bank.fault(call="POST session-server", fault="reordered", times=1)
+        bank.fault(call="POST session-server", fault="400-credentials", times=1)
+    connection = read(connected)
+    assert connection.access_token_sealed is not None
+    assert (connection.state, connection.error_kind) == ("active", None if times == 1 else "refused_once")
+    connection = read(connected)
+    assert (connection.state, connection.error_kind, connection.refused_since) == ("active", None, None)
+
+
+def test_a_server_of_two_lines_of_which_bunq_knows_one_loses_no_permission(connected: ThreadSite, bank: Bank) -> None:
+    bank.switch(permitted_ips_enforced=True)
+    for _ in range(2):
+        set_session(connected, expires_at=clock.now() - timedelta(seconds=1))
+        bank.switch(caller_address="203.0.113.9")
+        assert read(connected).error_kind == "server_refused"
+        bank.switch(caller_address="")
+        connection = read(connected)
+        assert (connection.state, connection.error_kind) == ("active", None)
+        rows.age_refusals(connected.app, refusal.LOST_AFTER)
+
+
+def test_a_permission_that_bunq_refused_once_is_told_on_the_page_with_the_time_of_the_next_try(
+    connected: ThreadSite, bank: Bank
+) -> None:
+    bank.revoke(JODI)
+    read(connected)
+    sam = sign_in(connected, "sam@team.example")
+    page = sam.get("/connections/1/accounts")
+    assert "bunq refused the permission once – we’ll ask again" in page.text
+    assert "Next attempt at" in page.text
+    assert "approve again" in page.text
+    consents.connect(sam, bank)
+    assert "refused the permission" not in sam.get("/connections/1/accounts").text
 
 
 @pytest.mark.sqlite_only
@@ -346,8 +405,12 @@ def test_a_refusal_is_not_believed_before_our_own_session_could_be_tested(live_a
         db.session.remove()
     assert opened(bank, 400) == 1
     free_the_limit()
-    assert read(live_app).state == "lost"
+    # Our own session takes bunq's one call in 30 seconds: the permission's turn comes after that.
+    assert read(live_app).error_kind == "checking"
     assert opened(bank, 400) == 1
+    free_the_limit()
+    assert read(live_app).error_kind == "refused_once"
+    assert opened(bank, 400) == 2
 
 
 def test_after_a_new_installation_connections_open_their_sessions_on_it(connected: ThreadSite, bank: Bank) -> None:
@@ -500,3 +563,39 @@ def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop
         sessions.ensure_open(credentials, RateLimiter(5))
         db.session.remove()
     assert opened(bank) == 1
+
+
+def test_refusals_that_our_count_does_not_explain_are_of_another_program(connected: ThreadSite, bank: Bank) -> None:
+    bank.fault(call="GET monetary-account", fault="429", times=1)
+    read(connected)
+    assert "another program" not in connected.command("status").output
+    bank.fault(call="GET monetary-account", fault="429", times=None)
+    read(connected)
+    told = connected.command("status", status=1)
+    assert "another program on this address uses bunq" in told.output
+    sam = sign_in(connected, "sam@team.example")
+    page = sam.get(bank.approve(consents.ask(sam)))
+    assert "another program on this server’s address uses bunq" in page.text
+
+
+def test_a_refused_permission_is_not_shown_while_another_serves_its_accounts(connected: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(connected, "robin@team.example")
+    consents.connect(robin, bank)
+    with connected.app.app_context(), transactions.writing():
+        older = db.session.scalars(db.select(Consent).order_by(Consent.id)).first()
+        assert older is not None
+        older.refused_at, older.error_kind = clock.now(), ErrorKind.CHECKING
+        db.session.commit()
+        db.session.remove()
+    for browser in (robin, sign_in(connected, "sam@team.example")):
+        assert "finding out why" not in browser.get("/connections/1/accounts").text
+    with connected.app.app_context(), transactions.writing():
+        of_newer = ConsentAccount.consent_id != older_id()
+        db.session.execute(db.delete(ConsentAccount).where(of_newer, ConsentAccount.account_id == 1))
+        db.session.commit()
+        db.session.remove()
+    assert "finding out why" in robin.get("/connections/1/accounts").text, "one of its accounts is not updated"
+
+
+def older_id() -> int:
+    return int(db.session.scalars(db.select(Consent.id).order_by(Consent.id).limit(1)).one())

@@ -9,7 +9,7 @@ import pytest
 
 from bunqflask.extensions import db
 from bunqflask.models import Connection, Consent, ConsentAttempt, Installation, MonetaryAccount, RateLimitWindow
-from bunqflask.services.connections import access, accounts
+from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.consent import completion
 from tests.support import consents, strange_bunq
 from tests.support import rows as rows_behind
@@ -154,6 +154,12 @@ def test_a_withdrawn_grant_is_lost_and_not_asked_for_ever(bunq: Bunq, odd_site: 
     connection, _ = stored(odd_site)
     bunq.grants.clear()
     sync(odd_site, browser, connection.id)
+    assert error_kind(odd_site) == "refused_once"
+    before = len(bunq.calls)
+    rows_behind.run_duties(odd_site.app)
+    assert len(bunq.calls) == before, "nobody asks before the time"
+    rows_behind.age_refusals(odd_site.app, refusal.LOST_AFTER)
+    rows_behind.run_duties(odd_site.app)
     before = len(bunq.calls)
     rows_behind.run_duties(odd_site.app)
     connection, rows = stored(odd_site)

@@ -12,7 +12,7 @@ from bunqflask.bunq.payment import Payment
 from bunqflask.bunq.resources import Amount
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount
-from bunqflask.services.sync import payment_rows, payment_store, reconciliation
+from bunqflask.services.sync import balances, payment_rows, payment_store, reconciliation
 from tests.support import history as stored_history
 from tests.support.history import Paid
 
@@ -102,3 +102,50 @@ def test_an_incremental_check_finds_what_a_full_one_finds(connected_app: Flask, 
             history.record(check)
     assert with_discrepancies > 0
     assert incremental > 20
+
+
+def paid(number: int, amount: str, balance: str | None, seconds: int = 0) -> Paid:
+    at = BEGUN + timedelta(hours=1, seconds=seconds)
+    return Paid(at=at, amount=amount, balance=balance, id=number)
+
+
+@pytest.mark.parametrize("apart_s", [0, 60])
+def test_within_one_moment_any_order_in_which_the_balances_follow_is_right(connected_app: Flask, apart_s: int) -> None:
+    account = stored_history.account(MAIN)
+    stored_history.store(
+        account,
+        [
+            paid(3001, "10", "10", -3600),
+            paid(3002, "15", "30", apart_s),
+            paid(3003, "5", "15"),
+            paid(3004, "1", "31", 3600),
+        ],
+    )
+    state = db.session.get_one(AccountSync, account.id)
+    assert state.discrepancies == ()
+    assert reconciliation.balance_at_end(account.id)[1] == Decimal(31)
+
+
+def test_the_balance_at_the_end_is_that_of_the_last_in_the_order_of_balances(connected_app: Flask) -> None:
+    account = stored_history.account(MAIN)
+    account.balance = Decimal(30)
+    stored_history.store(account, [paid(3001, "10", "10", -3600), paid(3002, "15", "30", 9), paid(3003, "5", "15")])
+    state = db.session.get_one(AccountSync, account.id)
+    state.newest_id, state.newest_balance = reconciliation.balance_at_end(account.id)
+    db.session.flush()
+    assert balances.differences([account.id]) == {account.id: Decimal(0)}
+
+
+def test_hours_apart_bunqs_numbers_are_the_order(connected_app: Flask) -> None:
+    account = stored_history.account(MAIN)
+    stored_history.store(account, [paid(3001, "10", "10"), paid(3002, "15", "30", 7200), paid(3003, "5", "15", 3600)])
+    assert len(db.session.get_one(AccountSync, account.id).discrepancies) == 2
+
+
+def test_payments_without_any_balance_are_no_gap_and_not_verified(connected_app: Flask) -> None:
+    account = stored_history.account(MAIN)
+    stored_history.store(account, [paid(3001, "10", None), paid(3002, "15", None, 60)])
+    state = db.session.get_one(AccountSync, account.id)
+    assert (state.discrepancies, state.verified_id) == ((), None)
+    stored_history.store(account, [paid(3001, "10", None), paid(3002, "15", "25", 60)])
+    assert db.session.get_one(AccountSync, account.id).discrepancies != ()

@@ -28,7 +28,7 @@ from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ROBIN, connect
-from tests.support.worker import run_duties
+from tests.support.worker import run_duties, soon
 
 MAIN = 2083712
 
@@ -96,6 +96,7 @@ def test_a_difference_of_bunqs_own_is_a_gap_and_asked_for_once(synced: ThreadSit
     # Another difference is another reason to ask.
     bank.receive(MAIN, "1.00")
     bank.amend(hidden, listed=True)
+    soon(synced.app, lambda: schedule.is_due(access.list_active()[0]))
     run_duties(synced.app)
     assert status_of(synced).state == SyncState.UP_TO_DATE
 

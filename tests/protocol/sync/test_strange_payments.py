@@ -1,5 +1,9 @@
 """Payments and callbacks of a bunq that this project's own stand-in has nothing in common with."""
 
+import csv
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +15,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.sync import connection_sync, schedule
-from tests.support import strange_bunq
+from tests.support import history, rows, strange_bunq
 from tests.support.apps import ThreadSite, set_up
 from tests.support.strange_payments import PAYMENTS, RICH, THEIRS, PayingBunq
 from tests.support.strange_site import connect, running
@@ -102,15 +106,19 @@ def test_errors_of_callbacks_stop_no_payment(bunq: PayingBunq, odd_site: ThreadS
     assert sync(odd_site)["callbacks"]
 
 
-def test_callbacks_that_were_set_although_the_answer_was_lost_are_found(bunq: PayingBunq, odd_site: ThreadSite) -> None:
+def test_callbacks_that_were_set_although_the_answer_was_lost_are_set_again_and_once(
+    bunq: PayingBunq, odd_site: ThreadSite
+) -> None:
     connect(odd_site, bunq)
     sync(odd_site)
     with odd_site.app.app_context():
         access.list_active()[0].callbacks_set_at = None
         db.session.commit()
         db.session.remove()
-    assert sync(odd_site)["callbacks"]
-    assert bunq.count("POST", "/notification-filter-url") == 1
+    found = sync(odd_site)
+    assert found["callbacks"]
+    ours = [each["category"] for each in bunq.callbacks if each["notification_target"] == found["address"]]
+    assert sorted(ours) == ["MUTATION", "OAUTH"]
 
 
 def test_a_callback_for_an_account_that_we_do_not_know_leads_to_the_list_of_accounts(
@@ -142,3 +150,42 @@ def test_a_connection_that_shows_no_account_is_asked_for_some_every_hour(
         assert schedule.is_due(connection)
         db.session.remove()
     assert sync(odd_site).items() >= COMPLETE.items()
+
+
+LEDGERS = ["csv", "mt940", "hledger", "beancount"]
+
+
+@pytest.mark.parametrize(("account", "balance"), [(2, "2.10"), (RICH, "26.00")])
+def test_nothing_is_asserted_where_bunqs_balance_is_not_that_of_the_newest_payment(
+    bunq: PayingBunq, odd_site: ThreadSite, account: int, balance: str
+) -> None:
+    """Account 2 lists no payment and has money; that of the rich one is not what its newest payment says."""
+    browser = connect(odd_site, bunq)
+    sync(odd_site)
+    page = browser.get(f"/connections/1/accounts/{account}/payments")
+    assert "Gap found" in page.text
+    assert "not imported yet" in page.text
+    assert "verified" not in page.text
+    with rows.behind(odd_site.app):
+        row = history.account(account)
+        ours, state = row.id, db.session.get_one(AccountSync, row.id)
+        assert row.balance != 0
+        assert state.follow_up_at is not None, "a payment may be listed in a moment"
+    form = browser.get("/payments/export").form(action="/export")[0]
+    fields = [("csrf_token", value) for name, value in form.fields if name == "csrf_token"]
+    fields += [("account", str(ours)), ("from", "2026-03-01"), ("to", "2026-10-31")]
+    fields += [("format", each) for each in LEDGERS]
+    sent = browser.session.post(form.action, data=fields, headers={"Origin": browser.home}, timeout=30)
+    pack = zipfile.ZipFile(io.BytesIO(sent.content))
+    manifest = json.loads(pack.read("manifest.json"))
+    assert [manifest["verified"], *(each["verified"] for each in manifest["accounts"])] == [False, False]
+    assert "verified to the cent" not in pack.read("read-me.txt").decode()
+    [balances] = csv.DictReader(io.StringIO(pack.read("balances.csv").decode("utf-8-sig")))
+    assert balances["verified"] == "no"
+    assert balances["closing"] == ("" if account == 2 else "25.00")
+    texts = {name: pack.read(name).decode() for name in pack.namelist()}
+    assert any("No balance is asserted" in text for name, text in texts.items() if name.endswith(".journal"))
+    assert not any("closing balance\n  " in text for name, text in texts.items() if name.endswith(".journal"))
+    beancount = "".join(text for name, text in texts.items() if name.endswith(".beancount"))
+    assert not [line for line in beancount.splitlines() if line.startswith("2026-11-01 balance")]
+    assert all(":20:NOTVERIFIED" in text for name, text in texts.items() if name.endswith(".sta"))

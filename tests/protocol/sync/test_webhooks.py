@@ -11,12 +11,14 @@ from flask import Flask
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount, Payment
+from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount, Payment, WorkerHeartbeat
 from bunqflask.services.connections import access
 from bunqflask.services.consent.disconnect import disconnect
 from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync, schedule
+from bunqflask.services.sync.payment_sync import Progress
+from bunqflask.worker import Worker
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -183,7 +185,7 @@ def test_callbacks_that_somebody_wiped_out_are_set_again_within_a_week(
         assert (clock.now() - connection.callbacks_set_at < timedelta(minutes=5)) == is_due
 
 
-def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) -> None:
+def test_once_a_callback_has_come_nobody_asks_an_hour_later(site: ThreadSite, bank: Bank) -> None:
     connect(sign_in(site, "robin@example.org"), bank)
     first_sync(site.app)
     with site.app.app_context():
@@ -192,11 +194,170 @@ def test_with_callbacks_an_hour_later_nobody_asks(site: ThreadSite, bank: Bank) 
             assert state.synced_at is not None
             state.synced_at -= 2 * schedule.FRESH
         db.session.commit()
+        assert schedule.is_due(connection), "that they are registered does not prove that they come"
+        db.session.remove()
+    assert requests.post(hook_address(site.app), json={}, timeout=10).status_code == 200
+    first_sync(site.app)
+    with site.app.app_context():
+        connection = access.list_active()[0]
+        for state in schedule.states_of(connection):
+            assert state.synced_at is not None
+            state.synced_at -= 2 * schedule.FRESH
+            state.requested_at = None
+        db.session.commit()
         assert not schedule.is_due(connection)
         connection.callbacks_set_at = None
         db.session.commit()
         assert schedule.is_due(connection)
         db.session.remove()
+
+
+@pytest.mark.sqlite_only
+def test_a_new_permission_gets_callbacks_of_its_own(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.org")
+    for amount in ("3.00", "4.00"):
+        connect(robin, bank)
+        first_sync(site.app)
+        assert rows.connection(site.app).callback_received_at is None, "nothing has come to the new permission yet"
+        bank.receive(MAIN, amount)
+        deadline = time.monotonic() + 10
+        while not due(site.app):
+            assert time.monotonic() < deadline, f"no callback came for {amount}"
+            time.sleep(0.05)
+        first_sync(site.app)
+    assert len(bank.calls("POST", "notification-filter-url")) == 2
+
+
+@pytest.mark.sqlite_only
+def test_what_a_callback_announces_is_asked_for_again_until_it_is_listed(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    payment = bank.receive(MAIN, "250.00")
+    bank.amend(payment, listed=False)
+    note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": MAIN}}}}
+    assert requests.post(hook_address(site.app), json=note, timeout=10).status_code == 200
+    waits = []
+    for _ in range(3):
+        first_sync(site.app)
+        assert not due(site.app)
+        with rows.behind(site.app):
+            state = db.session.scalars(
+                db.select(AccountSync).where(AccountSync.follow_up_at.is_not(None))
+            ).one_or_none()
+            if state is not None and state.follow_up_at is not None:
+                waits.append(round((state.follow_up_at - clock.now()).total_seconds(), -1))
+                state.follow_up_at = clock.now()
+                db.session.commit()
+                assert schedule.is_due(access.list_active()[0])
+    assert waits == [30, 300]
+    bank.amend(payment, listed=True)
+    first_sync(site.app)
+    with rows.behind(site.app):
+        assert not db.session.scalars(db.select(AccountSync).where(AccountSync.balance_difference != 0)).all()
+
+
+@pytest.mark.sqlite_only
+def test_a_registration_that_failed_is_tried_again_soon_and_told(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    bank.fault(call="POST notification-filter-url", fault="500", times=None)
+    first_sync(site.app)
+    assert "callbacks could not be registered" in site.command("status").output
+    assert not due(site.app)
+    bank.no_faults()
+    with rows.behind(site.app):
+        db.session.execute(db.update(Connection).values(callbacks_next_try_at=clock.now()))
+        db.session.commit()
+    assert due(site.app)
+    rows.run_duties(site.app)
+    connection = rows.connection(site.app)
+    assert connection.callbacks_set_at is not None
+    assert connection.callbacks_next_try_at is None
+    assert "no callback came lately: read every hour" in site.command("status").output
+
+
+@pytest.mark.sqlite_only
+def test_the_address_of_an_earlier_connection_is_cleaned_up(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    dead = {"category": "MUTATION", "notification_target": f"{site.url}/bunq/hook/of-an-earlier-connection"}
+    with rows.behind(site.app):
+        _replace(access.list_active()[0], [dead])
+    first_sync(site.app)
+    with rows.behind(site.app):
+        connection = access.list_active()[0]
+        target = f"{site.url}/bunq/hook/{connection.callback_token}"
+        assert {each["notification_target"] for each in _listed(connection)} == {target}
+
+
+@pytest.mark.sqlite_only
+def test_after_a_start_and_an_outage_everything_is_read(site: ThreadSite, bank: Bank) -> None:
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert requests.post(hook_address(site.app), json={}, timeout=10).status_code == 200
+    first_sync(site.app)
+    assert not due(site.app)
+    process = Worker(site.app, duties=())
+    with rows.behind(site.app):
+        process._tick()
+    assert due(site.app)
+    assert rows.connection(site.app).callback_received_at is None
+    first_sync(site.app)
+    with rows.behind(site.app):
+        process._tick()
+    assert not due(site.app), "it has been here since"
+    with rows.behind(site.app):
+        db.session.execute(db.delete(WorkerHeartbeat))
+        db.session.commit()
+        process._ticked_at = clock.now() - timedelta(minutes=3)
+        process._tick()
+    assert due(site.app), "the computer was asleep"
+
+
+@pytest.mark.parametrize("fault", ["403-permission", "404"])
+@pytest.mark.sqlite_only
+def test_one_refusal_silences_no_account(site: ThreadSite, bank: Bank, fault: str) -> None:
+    robin = sign_in(site, "robin@example.org")
+    connect(robin, bank)
+    first_sync(site.app)
+    bank.fault(call="GET payment", fault=fault, times=None)
+    with rows.behind(site.app):
+        assert not connection_sync.run(1, patience_s=5)
+        states = db.session.scalars(db.select(AccountSync)).all()
+        assert {state.error_kind for state in states} == {"refused"}
+        assert all(state.next_try_at and state.next_try_at < clock.now() + timedelta(minutes=1) for state in states)
+    assert "Not every kind of account" not in robin.get(f"/connections/1/accounts/{MAIN}/payments").text
+    note = {"NotificationUrl": {"category": "MUTATION", "object": {"Payment": {"monetary_account_id": MAIN}}}}
+    assert requests.post(hook_address(site.app), json=note, timeout=10).status_code == 200
+    bank.no_faults()
+    assert due(site.app), "a callback ends the rest"
+    rows.run_duties(site.app)
+    with rows.behind(site.app):
+        states = db.session.scalars(db.select(AccountSync).where(AccountSync.error_kind.is_(None))).all()
+        assert [db.session.get_one(MonetaryAccount, state.id).monetary_account_id for state in states] == [MAIN]
+    connect(robin, bank)
+    rows.run_duties(site.app)
+    with rows.behind(site.app):
+        assert not db.session.scalars(db.select(AccountSync).where(AccountSync.error_kind.is_not(None))).all()
+
+
+@pytest.mark.sqlite_only
+def test_only_an_account_that_never_listed_any_payment_is_not_listed(site: ThreadSite, bank: Bank) -> None:
+    bank.seed(450, account=MAIN)
+    robin = sign_in(site, "robin@example.org")
+    connect(robin, bank, accounts=[MAIN])
+    bank.fault(call="GET payment", fault="404", times=1)
+    with rows.behind(site.app):
+        connection_sync.run(1, patience_s=5)
+        assert db.session.scalars(db.select(AccountSync.error_kind)).one() == "not_listed"
+
+        def then_it_fails(_progress: Progress) -> None:
+            bank.fault(call="GET payment", fault="404", times=1)
+
+        connection_sync.run(1, patience_s=5, report=then_it_fails)
+        state = db.session.scalars(db.select(AccountSync)).one()
+        assert state.error_kind == "refused"
+        assert 0 < db.session.scalars(db.select(db.func.count()).select_from(Payment)).one() < 450
+        bank.no_faults()
+        assert connection_sync.run(1, patience_s=5)
 
 
 def test_the_stand_in_really_calls_when_money_moves(site: ThreadSite, bank: Bank) -> None:

@@ -61,9 +61,10 @@ def test_what_bunq_wrote_is_kept_letter_by_letter() -> None:
 
 
 @pytest.mark.parametrize("written", [b"{", b'{"id": "\xff"}', b'{"x": "\xff"}', b'{"a":' * 101 + b"1" + b"}" * 101])
-def test_a_payment_that_is_not_json_is_not_understood(written: bytes) -> None:
-    with pytest.raises(ResponseNotUnderstood):
-        PaymentPage.from_answer([{"Payment": written}], {})
+def test_a_payment_that_is_not_json_is_named_and_takes_no_other_along(written: bytes) -> None:
+    page = PaymentPage.from_answer([{"Payment": written}, *as_written([payment(7)])], OLDER)
+    assert [each.payment_id for each in page.payments] == [7]
+    assert (page.unreadable, page.older_id) == ((0,), 7)
 
 
 def test_members_of_any_kind_are_read_as_far_as_they_can_be() -> None:

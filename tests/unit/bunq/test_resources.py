@@ -257,7 +257,7 @@ def test_an_unknown_wrapper_beside_null_members_is_an_account() -> None:
     )
     assert account is not None
     assert (account.monetary_account_id, account.wrapper, account.description) == (3, "MonetaryAccountPension", "Later")
-    assert account.iban is None
+    assert account.ibans == ()
     assert MonetaryAccount.from_item({"MonetaryAccountBank": None, "Card": {"id": 1}}) is None
 
 
@@ -266,7 +266,8 @@ def test_an_account_keeps_bunqs_words_and_shows_them_harmless() -> None:
         "id": 4,
         "description": "\x1b[31mred\x00",
         "balance": {"currency": "EUR", "value": "-0.01"},
-        "alias": [None, {"type": "EMAIL", "value": "a@b"}, {"type": "IBAN", "value": " nl12 bunq 0123 "}],
+        "alias": [None, {"type": "EMAIL", "value": "a@b"}, {"type": "IBAN", "value": " nl12 bunq 0123 "}]
+        + [{"type": "IBAN", "value": each} for each in ("DE99", "NL12BUNQ0123")],
         "setting": {"color": "red; background: url(//evil)"},
         "status": "ACTIVE",
     }
@@ -274,7 +275,7 @@ def test_an_account_keeps_bunqs_words_and_shows_them_harmless() -> None:
     assert account is not None
     assert account.description == "[31mred"
     assert account.balance == Amount("EUR", Decimal("-0.01"))
-    assert account.iban == "NL12BUNQ0123"
+    assert account.ibans == ("NL12BUNQ0123", "DE99")
     assert account.color is None
     assert account.raw is data
 

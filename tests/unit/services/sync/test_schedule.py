@@ -15,12 +15,21 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def is_due(
-    *, callbacks: bool = False, balance: str | None = "10", after_newest: str | None = "10", **state: Any
+    *,
+    callbacks: bool = False,
+    came: timedelta | None = None,
+    balance: str | None = "10",
+    after_newest: str | None = "10",
+    **state: Any,
 ) -> bool:
     now = clock.now()
     at = {name: now - value if isinstance(value, timedelta) else value for name, value in state.items()}
     account = MonetaryAccount(id=1, balance=None if balance is None else Decimal(balance))
-    connection = Connection(monetary_accounts=[account], callbacks_set_at=now if callbacks else None)
+    connection = Connection(
+        monetary_accounts=[account],
+        callbacks_set_at=now if callbacks else None,
+        callback_received_at=None if came is None else now - came,
+    )
     newest = None if after_newest is None else Decimal(after_newest)
     return bool(_due(connection, _Stored({1: AccountSync(id=1, **at)}, {1: newest}), now))
 
@@ -31,9 +40,14 @@ def is_due(
         (True, {"synced_at": None}),
         (False, {"synced_at": 59 * MINUTE}),
         (True, {"synced_at": 61 * MINUTE}),
-        (False, {"synced_at": 61 * MINUTE, "callbacks": True}),
-        (False, {"synced_at": 23 * HOUR, "callbacks": True}),
-        (True, {"synced_at": 25 * HOUR, "callbacks": True}),
+        (True, {"synced_at": 61 * MINUTE, "callbacks": True}),
+        (False, {"synced_at": 61 * MINUTE, "callbacks": True, "came": 23 * HOUR}),
+        (True, {"synced_at": 61 * MINUTE, "callbacks": True, "came": 25 * HOUR}),
+        (True, {"synced_at": 61 * MINUTE, "came": HOUR}),
+        (False, {"synced_at": 23 * HOUR, "callbacks": True, "came": HOUR}),
+        (True, {"synced_at": 25 * HOUR, "callbacks": True, "came": HOUR}),
+        (True, {"synced_at": MINUTE, "follow_up_at": timedelta(0)}),
+        (False, {"synced_at": MINUTE, "follow_up_at": -MINUTE}),
         (True, {"synced_at": -HOUR}),
         (True, {"synced_at": 2 * MINUTE, "requested_at": MINUTE}),
         (False, {"synced_at": MINUTE, "requested_at": 2 * MINUTE}),

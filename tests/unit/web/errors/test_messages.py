@@ -49,7 +49,7 @@ def test_what_needs_a_person_says_what_to_do_and_all_else_is_tried_again(kind: E
     assert policy.needs_person is (kind in NEED_A_PERSON)
     assert bool(policy.todo) is policy.needs_person
     assert (policy.cause == "server") is (kind in NEED_A_PERSON)
-    longest = retry_policy.NOT_LISTED_RETRY if kind == ErrorKind.NOT_LISTED else retry_policy.LONGEST_RETRY
+    longest = retry_policy._LONGER.get(kind, retry_policy.LONGEST_RETRY)
     assert retry_policy._SOON <= policy.retry_after <= longest
 
 
@@ -71,4 +71,4 @@ def test_every_failure_of_the_exchange_is_one_that_has_words() -> None:
 
 
 def test_an_attempt_that_failed_without_a_reason_is_told_all_the_same() -> None:
-    assert failure_message(None) == failure_message(AttemptFailure.REFUSED)
+    assert failure_message(None) == failure_message(AttemptFailure.INTERRUPTED)
