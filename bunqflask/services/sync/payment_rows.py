@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bunqflask.bunq import payment as bunq
+from bunqflask.bunq.errors import ResponseNotUnderstood
 from bunqflask.database.types import fits
 from bunqflask.models.payments import LARGEST_PAYMENT_ID, row_id
 from bunqflask.services.payments.tokenizer import amount_word, fours, search_text
@@ -35,7 +36,12 @@ class Row(NamedTuple):
 
 
 def storable(page: bunq.PaymentPage, monetary_account_id: int) -> bunq.PaymentPage:
-    """Return a page without the payments that name another account or have no room in a row: unreadable ones."""
+    """Return a page without the payments that name another account or have no room in a row: unreadable ones.
+
+    :raises ResponseNotUnderstood: all payments name another account, so the page is that account's.
+    """
+    if page.payments and not any(_is_of(each, monetary_account_id) for each in page.payments):
+        raise ResponseNotUnderstood(f"a page of payments of account {monetary_account_id} names another account")
     odd = {each.payment_id for each in page.payments if not _is_storable(each, monetary_account_id)}
     if not odd:
         return page
@@ -44,8 +50,13 @@ def storable(page: bunq.PaymentPage, monetary_account_id: int) -> bunq.PaymentPa
 
 
 def _is_storable(payment: bunq.Payment, monetary_account_id: int) -> bool:
-    is_ours = payment.monetary_account_id in (None, monetary_account_id)
-    return is_ours and payment.payment_id <= LARGEST_PAYMENT_ID and fits(payment.amount.value)
+    has_room = payment.payment_id <= LARGEST_PAYMENT_ID and fits(payment.amount.value)
+    return has_room and _is_of(payment, monetary_account_id)
+
+
+def _is_of(payment: bunq.Payment, monetary_account_id: int) -> bool:
+    # One that names no account, as the documentation allows, is of the account that was asked for.
+    return payment.monetary_account_id in (None, monetary_account_id)
 
 
 def rows_of(account_id: int, found: Iterable[bunq.Payment]) -> list[Row]:

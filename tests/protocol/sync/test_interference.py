@@ -16,6 +16,7 @@ from bunqflask.models import (
     AccountSync,
     Connection,
     Consent,
+    ErrorKind,
     Event,
     MonetaryAccount,
     Payment,
@@ -198,6 +199,19 @@ def test_a_payment_that_names_another_account_is_named_and_not_stored(odd_site: 
         bunq.answer_once("GET payment", 200, {**page, "Response": [{"Payment": nameless}]}, signed=True)
         assert connection_sync.run(1, patience_s=5, only_account_id=account_id)
     assert rows.count(site.app, Payment, payment_id=9000) == 1
+
+
+def test_a_page_of_another_account_is_refused_whole(odd_site: tuple[ThreadSite, PayingBunq]) -> None:
+    site, bunq = odd_site
+    connect_strange(site, bunq)
+    foreign = [{"Payment": {**_payment(10), "id": number, "monetary_account_id": RICH + 1}} for number in (9000, 9010)]
+    with rows.behind(site.app):
+        account_id = history.account(RICH).id
+        bunq.answer_once("GET payment", 200, {"Response": foreign, "Pagination": {"older_url": ""}}, signed=True)
+        assert not connection_sync.run(1, patience_s=5, only_account_id=account_id)
+        state = db.session.get_one(AccountSync, account_id)
+        assert (state.error_kind, state.covered, state.synced_at) == (ErrorKind.NOT_UNDERSTOOD, (), None)
+    assert rows.count(site.app, Payment) == 0
 
 
 def test_a_sync_is_done_although_the_event_that_asked_for_it_is_lost(site: ThreadSite, bank: Bank) -> None:
