@@ -356,9 +356,12 @@ def check_can_see_team(principal: Principal) -> None:
         raise NotPermitted(_("Guests see only the people who run the team."))
 
 
-def can_inherit(person: Person) -> bool:
-    """Tell whether a person can be handed what a leaving member alone holds."""
-    return person.role is not TeamRole.GUEST
+def can_hand_over_to(principal: Principal, person: Person) -> bool:
+    """Tell whether the principal may hand a person what a leaving member alone holds.
+
+    A guest holds nothing, and an admin does not get at the accounts of others by removing them.
+    """
+    return person.role is not TeamRole.GUEST and (person.id != principal.id or can_make_owner(principal))
 
 
 def can_end_logins(principal: Principal) -> bool:

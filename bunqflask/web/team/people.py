@@ -204,12 +204,12 @@ def _person_page(member: Member, form: TermsForm | None = None, refused: TeamRef
 def _removal_page(member: Member, refused: TeamRefused | None = None) -> str:
     policy.check_can_remove(g.team_member, member)
     team = members.list_all()
-    heirs = [each for each in team if each.id != member.id and not each.locked_at and policy.can_inherit(each)]
+    allowed = [each for each in team if policy.can_hand_over_to(g.team_member, each)]
     return render_template(
         "team/remove.html",
         person=presenters.person(member, is_last_owner=member.id == presenters.last_owner_of(team)),
-        alone=holdings.held_alone(member.id),
-        heirs=heirs,
+        alone=holdings.held_alone(g.team_member, member.id),
+        heirs=[each for each in allowed if each.id != member.id and not each.locked_at],
         refused=refused,
         chosen=request.form.get("data", "hand-over"),
     )
