@@ -38,6 +38,8 @@ from bunqflask.models import (
     NoticeKind,
     Pack,
     PackAccount,
+    PasswordReset,
+    PendingLogin,
     TeamMember,
     TeamRole,
 )
@@ -59,7 +61,8 @@ OWN, SHARED, FOREIGN = 8_134_501, 8_134_601, 8_134_701
 ACCOUNTS = {OWN: (734_501, 734_502, 734_503, 734_504), SHARED: (734_601,), FOREIGN: (734_701, 734_702)}
 MIAS, READ = 734_501, 734_601
 NO_CONNECTION, NO_ACCOUNT, NO_ID = 8_139_901, 739_901, 8_139_999
-INVITATION = 8_138_001
+INVITATION, INVITATION_TOKEN = 8_138_001, "invitation-of-somebody"
+RESET_TOKEN, PENDING_TOKEN = "reset-of-kim", "pending-of-kim"
 ATTEMPT_OF_ROBIN, ATTEMPT_OF_MIA, NO_ATTEMPT = "a7" * 16, "b7" * 16, "c7" * 16
 _FIRST_PAYMENT = 5_000
 
@@ -350,12 +353,15 @@ def _record_events(ids: dict[str, int]) -> None:
 
 
 def _end(ids: dict[str, int]) -> None:
-    """Add an invitation, let Eva's time be over, and remove Rex."""
+    """Add what is open: an invitation, a link for a password, half a login; let Eva's time be over, and remove Rex."""
     now = clock.now()
+    later = now + timedelta(hours=1)
+    db.session.add(PasswordReset(member_id=ids["kim"], token_hash=digest(RESET_TOKEN), expires_at=later))
+    db.session.add(PendingLogin(member_id=ids["kim"], token_hash=digest(PENDING_TOKEN), created_at=now))
     db.session.add(
         Invitation(
             id=INVITATION,
-            token_hash=digest("invitation"),
+            token_hash=digest(INVITATION_TOKEN),
             label="Somebody",
             role=TeamRole.MEMBER,
             may_export=True,

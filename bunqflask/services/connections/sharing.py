@@ -19,6 +19,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountShare, AuditKind, MonetaryAccount, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
+from bunqflask.services.connections import rights
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -101,6 +102,7 @@ def add(principal: Principal, wish: Wish) -> None:
     policy.check_can_share(principal)
     until = _until(wish.last_day)
     with transaction():
+        rights.lock_members()
         policy.check_holds(principal, wish.account_ids)
         readers = _readers(principal, wish)
         if not wish.account_ids or not readers:
