@@ -359,6 +359,7 @@ def upgrade() -> None:
                 "factor_changed",
                 "recovery_code_used",
                 "connection_joined",
+                "role_changed",
                 name="noticekind_known",
                 native_enum=False,
                 create_constraint=True,

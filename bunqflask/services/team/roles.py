@@ -17,13 +17,13 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, PasswordReset, TeamMember, TeamRole
+from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, NoticeKind, PasswordReset, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Operator, Principal
-from bunqflask.services.team import holdings, members
+from bunqflask.services.team import holdings, members, notices
 from bunqflask.services.team.members import Member, TeamRefused, Terms, member_of
 
 Team = dict[int, TeamMember]
@@ -70,6 +70,10 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
             _check_holds_nothing(actor, row)
             end_attempts(row.id)
         _record(AuditKind.ROLE_CHANGED, row, role=terms.role, before=row.role)
+        if (row.role, row.ends_at, row.may_export) != (terms.role, terms.ends_at, terms.may_export):
+            until = str(last_day_of(terms.ends_at)) if terms.ends_at else None
+            kind = NoticeKind.ROLE_CHANGED
+            notices.add_within(row.id, kind, role=terms.role, until=until, may_export=terms.may_export)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
         return member_of(row)
 

@@ -82,8 +82,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "filename": "ui.css",
         }
     pages = [rule for rule in rules(site, ids) if rule.method == "GET"]
-    # These ask bunq for something, or take up an approval.
-    acting = {"notes.index", "notes.file", "consent.callback", "consent.link"}
+    # These ask bunq for something, or take up an approval; the way back from bunq leads to the one that does.
+    acting = {"notes.index", "notes.file", "consent.callback", "consent.finish", "consent.link"}
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, and without a contact in the settings.

@@ -65,6 +65,7 @@ def test_an_owner_makes_a_member_an_admin_who_then_manages_all_but_owners(live_a
     assert sam.get(f"/team/members/{kim_id}").status == 403
     robin.get(f"/team/members/{sam_id}")
     assert "sam: Admin." in robin.submit(button="Change the role", role="admin").text
+    assert "Your role here was changed to Admin. Invites and manages everybody but owners." in sam.get("/").text
     sam.get(f"/team/members/{kim_id}")
     assert "kim: Admin." in sam.submit(button="Change the role", role="admin").text
     assert "Robin" not in [text for text, _address in sam.get("/team").links]
@@ -84,6 +85,8 @@ def test_a_guest_is_made_with_a_last_day_and_loses_what_guests_may_not(live_app:
     with live_app.app.app_context():
         assert roles.last_day_of(found.ends_at) == last_day
     page = sam.get("/")
+    assert f"Your role here was changed to Guest, until {last_day.day} {last_day:%b}" in page.text
+    assert "may not export" in page.text
     assert "Connect bunq" not in page.text
     assert sam.get("/payments/export").status == 403
 
