@@ -22,7 +22,15 @@ from bunqflask.models.states import (
     TeamRole,
 )
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember, TeamRules
+from bunqflask.models.team import (
+    Invitation,
+    InvitationAccount,
+    Login,
+    LoginThrottle,
+    PasswordReset,
+    TeamMember,
+    TeamRules,
+)
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -57,6 +65,7 @@ __all__ = [
     "FactorKind",
     "Installation",
     "Invitation",
+    "InvitationAccount",
     "LateChangeKind",
     "Login",
     "LoginThrottle",

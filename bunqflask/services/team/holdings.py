@@ -3,15 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.i18n import ngettext
-from bunqflask.models import Connection, MonetaryAccount
+from bunqflask.models import AccountHolder, AccountShare, Connection, MonetaryAccount, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.connections import rights
 from bunqflask.services.principal import Operator, Principal
+
+
+@dataclass(frozen=True)
+class HeldAccount:
+    """An account that a member holds, and the bunq user to whom it belongs."""
+
+    id: int
+    name: str
+    holder_name: str
+    iban: str | None
+
+
+def list_held(principal: Principal) -> list[HeldAccount]:
+    """Return the accounts that the principal holds, by bunq user."""
+    query = (
+        select(MonetaryAccount.id, MonetaryAccount.description, Connection.display_name, MonetaryAccount.iban)
+        .join(Connection, Connection.id == MonetaryAccount.connection_id)
+        .where(MonetaryAccount.id.in_(policy.held_accounts(principal)))
+        .order_by(Connection.id, MonetaryAccount.monetary_account_id)
+    )
+    return [HeldAccount(*row) for row in db.session.execute(query)]
+
+
+def count_seen() -> tuple[dict[int, int], int]:
+    """Return how many accounts each team member may see now, and how many there are."""
+    member = table_of(TeamMember).c
+    held = select(AccountHolder.member_id, AccountHolder.account_id)
+    is_read = policy.is_shared_with(member.id, is_guest=member.role == TeamRole.GUEST)
+    shared = select(member.id, AccountShare.account_id).join_from(table_of(TeamMember), AccountShare, is_read)
+    seen = held.union(shared).subquery()
+    counts = select(seen.c.member_id, func.count().label("accounts")).group_by(seen.c.member_id)
+    total = db.session.scalar(select(func.count()).select_from(MonetaryAccount)) or 0
+    return {row.member_id: row.accounts for row in db.session.execute(counts)}, total
 
 
 def held(principal: Principal, member_id: int) -> list[str]:

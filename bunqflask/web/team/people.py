@@ -31,6 +31,7 @@ class TermsForm:
     until: str = ""
     may_export: bool = False
     label: str = ""
+    account_ids: tuple[int, ...] = ()
 
 
 @bp.get("")
@@ -141,6 +142,7 @@ def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None)
     return render_template(
         "team/index.html",
         people=presenters.team(found),
+        own_accounts=holdings.list_held(g.team_member) if policy.can_manage_people(g.team_member) else [],
         counts=presenters.counts(found),
         invitations=presenters.open_invitations(),
         logins=presenters.logins(),
@@ -164,6 +166,7 @@ def read_terms(form: MultiDict[str, str]) -> TermsForm:
         until=form.get("until", "").strip(),
         may_export=form.get("may_export") == "1",
         label=form.get("label", ""),
+        account_ids=tuple(form.getlist("account", type=int)),
     )
 
 
@@ -196,6 +199,7 @@ def _person_page(member: Member, form: TermsForm | None = None, refused: TeamRef
         may_remove=policy.can_remove(g.team_member, member),
         roles=presenters.offered_roles(),
         guest_days=presenters.guest_days(),
+        own_accounts=[],
         form=form or present,
         refused=refused,
     )

@@ -53,7 +53,7 @@ def write_lock(app: Flask) -> Iterator[DatabaseConnection]:
         engine = db.engine
     with transactions.writing(), engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
-        assert connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
+        assert connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]  # None only once it is closed
         yield connection
         connection.rollback()
 
@@ -205,7 +205,7 @@ def test_a_page_sees_one_state_while_accounts_are_unshared(
     original = overview.list_all
 
     def list_then_unshare(principal: object, **how: bool) -> object:
-        found = original(principal, **how)  # type: ignore[arg-type]
+        found = original(principal, **how)  # type: ignore[arg-type]  # passes on whatever it is called with
         with site.app.app_context():
             engine = db.engine
         with transactions.writing(), engine.begin() as elsewhere:

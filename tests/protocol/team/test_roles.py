@@ -337,7 +337,7 @@ def test_the_last_owner_is_neither_demoted_nor_offered_it(live_app: ThreadSite, 
 def two_owners(app: Flask) -> Iterator[tuple[Member, Member]]:
     """Two owners who are about to act on each other."""
     with rows.behind(app):
-        yield tuple(members.add(email, "", PASSWORD, Terms(role=OWNER)) for email in (ROBIN, SAM))  # type: ignore[misc]
+        yield tuple(members.add(email, "", PASSWORD, Terms(role=OWNER)) for email in (ROBIN, SAM))  # type: ignore[misc]  # two of them, which a generator does not say
 
 
 ACTS: dict[str, Callable[[Member, int], object]] = {
