@@ -46,7 +46,7 @@ from bunqflask.models import (
 from bunqflask.models.payments import row_id
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import OPERATOR
-from bunqflask.services.team import members, offboarding
+from bunqflask.services.team import members, offboarding, resets
 from bunqflask.services.team.members import Terms
 from tests.support import history
 from tests.support.apps import PASSWORD, environ_for, let_go, migrate, set_up
@@ -355,7 +355,7 @@ def _record_events(ids: dict[str, int]) -> None:
 def _end(ids: dict[str, int]) -> None:
     """Add what is open: an invitation, a link for a password, half a login; let Eva's time be over, and remove Rex."""
     now = clock.now()
-    later = now + timedelta(hours=1)
+    later = now + resets.LIFETIME
     db.session.add(PasswordReset(member_id=ids["kim"], token_hash=digest(RESET_TOKEN), expires_at=later))
     db.session.add(PendingLogin(member_id=ids["kim"], token_hash=digest(PENDING_TOKEN), created_at=now))
     db.session.add(

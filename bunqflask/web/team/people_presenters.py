@@ -117,7 +117,8 @@ def person(member: Member, *, is_last_owner: bool, sees: str = "") -> PersonRow:
 
 
 def _sees(member: Member, counted: tuple[dict[int, int], int] | None) -> str:
-    if counted is None:
+    has_ended = member.ends_at is not None and member.ends_at <= clock.now()
+    if counted is None or has_ended or member.locked_at is not None:
         return ""
     seen, total = counted
     text = ngettext("sees %(n)d of %(total)d account", "sees %(n)d of %(total)d accounts", total)
