@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from bunqflask import create_app
 from bunqflask.config import Config
@@ -143,3 +143,20 @@ def test_pages_of_a_guest(enter: Callable[[str], Page], profiles: Profiles) -> N
         guest.goto(path)
         findings += visit(guest, f"guest {name}")
     assert findings == []
+
+
+def test_a_choice_that_is_pressed_keeps_its_size(enter: Callable[[str], Page]) -> None:
+    robin = enter(team.token_of("robin"))
+    robin.goto("/team")
+    choice = robin.locator("label", has_text="Guest")
+    choice.scroll_into_view_if_needed()
+    before = choice.bounding_box()
+    choice.click()
+    expect(choice.get_by_role("radio")).to_be_focused()
+    after = choice.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert (after["width"], after["height"]) == (before["width"], before["height"])
+    shown = choice.get_by_role("radio").bounding_box()
+    assert shown is not None
+    assert (shown["width"], shown["height"]) == (1, 1), "its label shows what is chosen"

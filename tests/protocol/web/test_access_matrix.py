@@ -348,7 +348,8 @@ def is_refused(route: Route, aim: str, status: int) -> bool:
 
 @pytest.mark.sqlite_only
 def test_the_table_has_a_row_for_every_route_that_needs_a_login(matrix: Matrix) -> None:
-    assert set(ROWS) == {route.name for route in routes(matrix.app) if not is_public(matrix.app, route)}
+    names = [route.name for route in routes(matrix.app) if not is_public(matrix.app, route)]
+    assert sorted(names) == sorted(ROWS), "each has one address"
 
 
 @pytest.mark.parametrize("person", PEOPLE)
