@@ -209,7 +209,11 @@ def _add_person(name: str, role: TeamRole) -> int:
         id=number, member_id=member.id, kind=FactorKind.PASSKEY, name="Key", created_at=now, activated_at=now
     )
     facts = {"browser": "", "address": "192.0.2.9"}
-    notice = MemberNotice(id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=now)
+    # Old enough to stand as the same text on every page of a test.
+    noticed_at = now - timedelta(days=3)
+    notice = MemberNotice(
+        id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=noticed_at
+    )
     db.session.add_all((login, factor, notice))
     db.session.commit()
     return member.id

@@ -134,7 +134,8 @@ def add_within(granter_id: int, member_id: int, account_ids: Collection[int]) ->
     db.session.add_all(
         AccountShare(account_id=each, member_id=member_id, granted_by_id=granter_id, since=clock.now()) for each in held
     )
-    _record_within(granter_id, Wish(account_ids=held), [member_id])
+    # The granter chose it when they invited; it is the new member who is here now.
+    _record_within(None, Wish(account_ids=held), [member_id])
 
 
 def end(principal: Principal, share_id: int) -> None:
@@ -160,7 +161,7 @@ def delete_expired() -> None:
             trail.record(AuditKind.UNSHARED, actor_id=None, how="expired", **about)
 
 
-def _record_within(actor_id: int, wish: Wish, readers: Sequence[int | None]) -> None:
+def _record_within(actor_id: int | None, wish: Wish, readers: Sequence[int | None]) -> None:
     ids = [each for each in readers if each is not None]
     names = db.session.scalars(select(TeamMember.name).where(TeamMember.id.in_(ids)).order_by(TeamMember.id))
     trail.record(

@@ -92,12 +92,11 @@ def invite(principal: Principal, label: str, terms: Terms, account_ids: Collecti
             policy.check_holds(principal, account_ids)
         db.session.add(row)
         db.session.flush()
-        if terms.role is TeamRole.GUEST:
-            db.session.add_all(
-                InvitationAccount(invitation_id=row.id, account_id=each, granted_by_id=principal.id)
-                for each in sorted(set(account_ids))
-            )
-        _record(AuditKind.INVITATION_MADE, row)
+        granted = sorted(set(account_ids)) if terms.role is TeamRole.GUEST else []
+        db.session.add_all(
+            InvitationAccount(invitation_id=row.id, account_id=each, granted_by_id=principal.id) for each in granted
+        )
+        _record(AuditKind.INVITATION_MADE, row, granted)
     return NewLink(label=label, url=_address(token), expires_at=now + LIFETIME)
 
 
@@ -197,8 +196,9 @@ def delete_expired() -> None:
         db.session.execute(delete(Invitation).where(Invitation.expires_at < clock.now()))
 
 
-def _record(kind: AuditKind, row: Invitation) -> None:
-    trail.record(kind, actor_id=origin.current().member_id, subject=row.label, role=row.role)
+def _record(kind: AuditKind, row: Invitation, account_ids: Collection[int] = ()) -> None:
+    actor_id = origin.current().member_id
+    trail.record(kind, actor_id=actor_id, subject=row.label, account_ids=account_ids, role=row.role)
 
 
 def _own(principal: Principal, invitation_id: int) -> Invitation:

@@ -17,6 +17,9 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AccountHolder,
     AccountShare,
+    AuditAccount,
+    AuditEvent,
+    AuditKind,
     Invitation,
     InvitationAccount,
     Login,
@@ -116,6 +119,13 @@ def test_a_guest_reads_from_the_beginning_what_their_inviter_chose_and_holds(sit
         assert share.account_id == first
         assert db.session.scalars(db.select(InvitationAccount)).all() == []
     assert "Jodi Walker" in guest.get("/").text
+    with rows.behind(site.app):
+        made = db.session.scalars(db.select(AuditEvent).filter_by(kind=AuditKind.INVITATION_MADE)).one()
+        shared = db.session.scalars(db.select(AuditEvent).filter_by(kind=AuditKind.SHARED)).one()
+        about = db.select(AuditAccount.account_id).order_by(AuditAccount.account_id)
+        assert list(db.session.scalars(about.filter_by(event_id=made.id))) == [first, second], "by whom it was chosen"
+        assert list(db.session.scalars(about.filter_by(event_id=shared.id))) == [first]
+        assert shared.actor_id is None, "it was not Robin who was at the guest's address"
     assert "may not export · sees 1 of 4 accounts" in robin.get("/team").text
     assert "sees 3 of 4 accounts" in robin.page.text
     assert "of 4 accounts" not in sign_in(site, "mo@example.org").get("/team").text
