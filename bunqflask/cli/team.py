@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -13,10 +13,10 @@ from flask.cli import AppGroup
 
 from bunqflask.models import TeamRole
 from bunqflask.services.policy import NotFoundHere
-from bunqflask.services.principal import OPERATOR
+from bunqflask.services.principal import OPERATOR, Operator
 from bunqflask.services.team import invitations, members, offboarding, resets, roles
 from bunqflask.services.team.invitations import NewLink
-from bunqflask.services.team.members import Terms
+from bunqflask.services.team.members import Member, Terms
 from bunqflask.services.team.offboarding import HeldAlone
 from bunqflask.services.team.passwords import PasswordRefused
 
@@ -86,8 +86,7 @@ def change(email: str, role: str, until: datetime | None, may_export: bool) -> N
 @click.argument("email")
 def lock(email: str) -> None:
     """Lock a person out at once; nothing of theirs is deleted."""
-    with _refused_plainly():
-        member = roles.lock(OPERATOR, members.require(email).id)
+    member = _done(roles.lock, email)
     click.echo(f"{member.email} is logged out everywhere and cannot log in. To undo this: team unlock.")
 
 
@@ -95,8 +94,7 @@ def lock(email: str) -> None:
 @click.argument("email")
 def unlock(email: str) -> None:
     """Let a person who was locked log in again."""
-    with _refused_plainly():
-        member = roles.unlock(OPERATOR, members.require(email).id)
+    member = _done(roles.unlock, email)
     click.echo(f"{member.email} can log in again.")
 
 
@@ -124,6 +122,11 @@ def remove(email: str, hand_over_to: str | None, disconnect: bool) -> None:
     for name in names:
         click.echo(f"{name} now belongs to {hand_over_to}." if hand_over_to else f"{name} is erased.")
     click.echo(f"{email} can no longer log in.")
+
+
+def _done(act: Callable[[Operator, int], Member], email: str) -> Member:
+    with _refused_plainly():
+        return act(OPERATOR, members.require(email).id)
 
 
 @contextmanager

@@ -22,7 +22,15 @@ from bunqflask.models.states import (
     TeamRole,
 )
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
-from bunqflask.models.team import Invitation, Login, LoginThrottle, PasswordReset, TeamMember, TeamRules
+from bunqflask.models.team import (
+    Invitation,
+    InvitationAccount,
+    Login,
+    LoginThrottle,
+    PasswordReset,
+    TeamMember,
+    TeamRules,
+)
 from bunqflask.models.tokens import ApiToken, ApiTokenAccount, TokenScope
 from bunqflask.models.worker import WorkerHeartbeat
 
@@ -60,6 +68,7 @@ __all__ = [
     "FactorKind",
     "Installation",
     "Invitation",
+    "InvitationAccount",
     "LateChangeKind",
     "Login",
     "LoginThrottle",

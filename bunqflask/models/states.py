@@ -105,6 +105,8 @@ class NoticeKind(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     # facts: member, connection, accounts; another member obtained a consent for accounts that this one holds
     CONNECTION_JOINED = "connection_joined"
+    # facts: role, until (the last day of a guest), may_export
+    ROLE_CHANGED = "role_changed"
 
 
 class FactorKind(StrEnum):

@@ -59,6 +59,18 @@ class Invitation(Base):
     opened_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
+class InvitationAccount(Base):
+    """An account that an invited guest may read once they accept, shared by a member who holds it."""
+
+    __tablename__ = "invitation_account"
+
+    invitation_id: Mapped[int] = mapped_column(ForeignKey("invitation.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[int] = mapped_column(
+        ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    granted_by_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+
+
 class PasswordReset(Base):
     """A one-time link by which a team member chooses a new password; the newest one only, stored as its hash."""
 

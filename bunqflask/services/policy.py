@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     false,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -183,12 +184,14 @@ def _within_token(principal: Principal, account_id: Any) -> list[ColumnElement[b
 
 
 def _is_valid_for(principal: Principal) -> list[ColumnElement[bool]]:
-    """The conditions that a share lets the principal read now; a guest only sees what is shared with them by name."""
-    names_them: ColumnElement[bool] = AccountShare.member_id == principal.id
-    if principal.role is not TeamRole.GUEST:
-        names_them = or_(names_them, AccountShare.member_id.is_(None))
-    is_valid = or_(AccountShare.until.is_(None), AccountShare.until > clock.now())
-    return [names_them, is_valid, *_within_token(principal, AccountShare.account_id)]
+    is_shared = is_shared_with(literal(principal.id), is_guest=literal(principal.role is TeamRole.GUEST))
+    return [is_shared, *_within_token(principal, AccountShare.account_id)]
+
+
+def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition that a share lets a member read now; a guest only sees what is shared with them by name."""
+    names_them = or_(AccountShare.member_id == member_id, and_(AccountShare.member_id.is_(None), not_(is_guest)))
+    return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > clock.now()))
 
 
 def _widest(rights: Iterable[AccountRight]) -> AccountRight:
@@ -211,7 +214,7 @@ def has_access(now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
 
 def can_connect(principal: Principal) -> bool:
     """Tell whether the principal may connect bunq, and renew or end what is theirs."""
-    return principal.role is not TeamRole.GUEST
+    return _is_no_guest(principal)
 
 
 def check_can_connect(principal: Principal) -> None:
@@ -219,13 +222,12 @@ def check_can_connect(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is a guest.
     """
-    if not can_connect(principal):
-        raise NotPermitted(_("Guests cannot connect bunq."))
+    _check(can_connect(principal), _("Guests cannot connect bunq."))
 
 
 def can_share(principal: Principal) -> bool:
     """Tell whether the principal may share what is theirs."""
-    return principal.role is not TeamRole.GUEST
+    return _is_no_guest(principal)
 
 
 def check_can_share(principal: Principal) -> None:
@@ -233,13 +235,12 @@ def check_can_share(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is a guest.
     """
-    if not can_share(principal):
-        raise NotPermitted(_("Guests cannot share accounts."))
+    _check(can_share(principal), _("Guests cannot share accounts."))
 
 
 def can_refresh(principal: Principal) -> bool:
     """Tell whether the principal may ask for a sync or a new import, which use up bunq's rate limit."""
-    return principal.role is not TeamRole.GUEST
+    return _is_no_guest(principal)
 
 
 def check_can_refresh(principal: Principal) -> None:
@@ -247,13 +248,12 @@ def check_can_refresh(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is a guest.
     """
-    if not can_refresh(principal):
-        raise NotPermitted(_("Guests cannot ask bunq for new data; this site does it automatically."))
+    _check(can_refresh(principal), _("Guests cannot ask bunq for new data; this site does it automatically."))
 
 
 def can_export(principal: Principal) -> bool:
     """Tell whether the principal may export what they see."""
-    return principal.role is not TeamRole.GUEST or principal.may_export
+    return _is_no_guest(principal) or principal.may_export
 
 
 def check_can_export(principal: Principal) -> None:
@@ -261,8 +261,7 @@ def check_can_export(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is a guest who was not allowed to.
     """
-    if not can_export(principal):
-        raise NotPermitted(_("You were invited without the permission to export."))
+    _check(can_export(principal), _("You were invited without the permission to export."))
 
 
 def can_manage_people(principal: Principal) -> bool:
@@ -275,8 +274,7 @@ def check_can_manage_people(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is neither owner nor admin.
     """
-    if not can_manage_people(principal):
-        raise NotPermitted(_("Only owners and admins manage people."))
+    _check(can_manage_people(principal), _("Only owners and admins manage people."))
 
 
 def can_make_owner(principal: Principal) -> bool:
@@ -289,8 +287,7 @@ def check_can_make_owner(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is no owner.
     """
-    if not can_make_owner(principal):
-        raise NotPermitted(_("Only an owner can make somebody an owner."))
+    _check(can_make_owner(principal), _("Only an owner can make somebody an owner."))
 
 
 def can_invite(principal: Principal, role: TeamRole) -> bool:
@@ -334,8 +331,7 @@ def check_can_lock(principal: Principal, person: Person) -> None:
     :raises NotPermitted: the principal may not.
     """
     _check_can_manage(principal, person)
-    if not can_lock(principal, person):
-        raise NotPermitted(_("You cannot lock yourself. Another owner can do that."))
+    _check(can_lock(principal, person), _("You cannot lock yourself. Another owner can do that."))
 
 
 def can_remove(principal: Principal, person: Person) -> bool:
@@ -349,13 +345,12 @@ def check_can_remove(principal: Principal, person: Person) -> None:
     :raises NotPermitted: the principal may not.
     """
     _check_can_manage(principal, person)
-    if not can_remove(principal, person):
-        raise NotPermitted(_("You cannot remove yourself. Another owner can do that."))
+    _check(can_remove(principal, person), _("You cannot remove yourself. Another owner can do that."))
 
 
 def can_see_team(principal: Principal) -> bool:
     """Tell whether the principal sees everybody of the team; a guest sees the people who run it."""
-    return principal.role is not TeamRole.GUEST
+    return _is_no_guest(principal)
 
 
 def check_can_see_team(principal: Principal) -> None:
@@ -363,13 +358,15 @@ def check_can_see_team(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is a guest.
     """
-    if not can_see_team(principal):
-        raise NotPermitted(_("Guests see only the people who run the team."))
+    _check(can_see_team(principal), _("Guests see only the people who run the team."))
 
 
-def can_inherit(person: Person) -> bool:
-    """Tell whether a person can be handed what a leaving member alone holds."""
-    return person.role is not TeamRole.GUEST
+def can_hand_over_to(principal: Principal, person: Person) -> bool:
+    """Tell whether the principal may hand a person what a leaving member alone holds.
+
+    A guest holds nothing, and an admin does not get at the accounts of others by removing them.
+    """
+    return person.role is not TeamRole.GUEST and (person.id != principal.id or can_make_owner(principal))
 
 
 def can_end_logins(principal: Principal) -> bool:
@@ -382,8 +379,7 @@ def check_can_end_logins(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is no owner.
     """
-    if not can_end_logins(principal):
-        raise NotPermitted(_("Only owners end the logins of others."))
+    _check(can_end_logins(principal), _("Only owners end the logins of others."))
 
 
 def can_set_rules(principal: Principal) -> bool:
@@ -396,8 +392,7 @@ def check_can_set_rules(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is no owner.
     """
-    if not can_set_rules(principal):
-        raise NotPermitted(_("Only owners set rules for the team."))
+    _check(can_set_rules(principal), _("Only owners set rules for the team."))
 
 
 def can_read_metrics(principal: Principal) -> bool:
@@ -410,8 +405,7 @@ def check_can_read_metrics(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is neither owner nor admin.
     """
-    if not can_read_metrics(principal):
-        raise NotPermitted(_("Only owners and admins read the numbers about this server."))
+    _check(can_read_metrics(principal), _("Only owners and admins read the numbers about this server."))
 
 
 def can_see_whole_audit_trail(principal: Principal) -> bool:
@@ -424,8 +418,16 @@ def check_can_see_whole_audit_trail(principal: Principal) -> None:
 
     :raises NotPermitted: the principal is no owner.
     """
-    if not can_see_whole_audit_trail(principal):
-        raise NotPermitted(_("Only owners see the whole audit trail."))
+    _check(can_see_whole_audit_trail(principal), _("Only owners see the whole audit trail."))
+
+
+def _is_no_guest(principal: Principal) -> bool:
+    return principal.role is not TeamRole.GUEST
+
+
+def _check(is_permitted: bool, text: str) -> None:
+    if not is_permitted:
+        raise NotPermitted(text)
 
 
 def _can_manage(principal: Principal, person: Person) -> bool:
@@ -435,5 +437,4 @@ def _can_manage(principal: Principal, person: Person) -> bool:
 
 def _check_can_manage(principal: Principal, person: Person) -> None:
     check_can_manage_people(principal)
-    if not _can_manage(principal, person):
-        raise NotPermitted(_("Only an owner can do this to an owner."))
+    _check(_can_manage(principal, person), _("Only an owner can do this to an owner."))

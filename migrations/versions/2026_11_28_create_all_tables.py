@@ -364,6 +364,7 @@ def upgrade() -> None:
                 "factor_changed",
                 "recovery_code_used",
                 "connection_joined",
+                "role_changed",
                 name="noticekind_known",
                 native_enum=False,
                 create_constraint=True,
@@ -858,6 +859,35 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_account_share_member_id"), ["member_id"], unique=False)
 
     op.create_table(
+        "invitation_account",
+        sa.Column("invitation_id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("granted_by_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_invitation_account_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["granted_by_id"],
+            ["team_member.id"],
+            name=op.f("fk_invitation_account_granted_by_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["invitation_id"],
+            ["invitation.id"],
+            name=op.f("fk_invitation_account_invitation_id_invitation"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("invitation_id", "account_id", name=op.f("pk_invitation_account")),
+    )
+    with op.batch_alter_table("invitation_account", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitation_account_account_id"), ["account_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invitation_account_granted_by_id"), ["granted_by_id"], unique=False)
+
+    op.create_table(
         "pack_account",
         sa.Column("pack_key", sa.String(length=64), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -1215,6 +1245,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_account_account_id"))
 
     op.drop_table("pack_account")
+    with op.batch_alter_table("invitation_account", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitation_account_granted_by_id"))
+        batch_op.drop_index(batch_op.f("ix_invitation_account_account_id"))
+
+    op.drop_table("invitation_account")
     with op.batch_alter_table("account_share", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_account_share_member_id"))
         batch_op.drop_index(batch_op.f("ix_account_share_granted_by_id"))

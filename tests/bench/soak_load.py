@@ -146,7 +146,7 @@ class _Cuts(suppress):
         is_cut = kind is not None and issubclass(kind, requests.RequestException)
         if is_cut:
             self._tally.was_cut()
-        return bool(super().__exit__(kind, *more))  # type: ignore[arg-type]
+        return bool(super().__exit__(kind, *more))  # type: ignore[arg-type]  # passes on whatever it is called with
 
 
 class Trouble:

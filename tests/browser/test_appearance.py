@@ -26,8 +26,8 @@ from tests.browser.journeys import (
 from tests.support.apps import PASSWORD, ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
+from tests.support.rows import run_duties
 from tests.support.second_factor import AuthenticatorApp
-from tests.support.worker import run_duties
 
 
 class Looking:

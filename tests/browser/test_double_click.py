@@ -6,7 +6,7 @@ from bunqflask.models import Connection, ConsentAttempt
 from tests.browser.journeys import accept, ask, button, connect, count, go_to_bunq, heading, open_settings
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 
 def test_connecting_begins_one_attempt_and_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:

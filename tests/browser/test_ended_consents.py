@@ -12,7 +12,7 @@ from tests.support import rows
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.chromium import Profiles
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 
 def in_second_tab(page: Page) -> Page:

@@ -21,7 +21,7 @@ from tests.support import apps
 from tests.support.apps import GunicornSite, ThreadSite
 from tests.support.bank import Bank
 from tests.support.chromium import Profiles, log_in
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 IBANS = ["NL65 BUNQ 2090 4119 45", "NL55 BUNQ 2090 4091 18", "NL17 BUNQ 2090 4154 28", "NL09 BUNQ 2090 4057 75"]
 

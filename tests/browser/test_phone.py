@@ -9,7 +9,7 @@ from tests.browser.journeys import PHONE, arrive, ask, button, heading
 from tests.support.apps import ThreadSite
 from tests.support.bank import Bank
 from tests.support.chromium import Profiles
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 # What is dark where: asked of the drawing itself, at the middle of each module.
 MODULES = """(svg) => {

@@ -14,7 +14,7 @@ from tests.browser.journeys import (
 )
 from tests.support.apps import ThreadSite
 from tests.support.chromium import Profiles
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 
 def walk_all_of_it(page: Page, site: ThreadSite) -> None:

@@ -137,7 +137,7 @@ def served(app: Flask, listener: socket.socket, environ: Mapping[str, str]) -> I
     host, port = listener.getsockname()
     server = make_server(host, port, app, threaded=True, fd=listener.fileno())
     # Closing it then waits for the last request to let go of the database.
-    server.daemon_threads = False  # type: ignore[attr-defined]
+    server.daemon_threads = False  # type: ignore[attr-defined]  # from a mixin that the types do not know
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="app under test")
     thread.start()
     site = ThreadSite(environ["PUBLIC_URL"], environ, app)

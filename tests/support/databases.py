@@ -39,6 +39,12 @@ class SqliteDatabases:
         shutil.copy(self._filled[fill], path)
         return f"sqlite:///{path}"
 
+    def refill(self, url: str, fill: Fill) -> None:
+        """Put back what `fill` left in a database that was copied from it; nobody may be connected to it."""
+        path = Path(url.removeprefix("sqlite:///"))
+        self.drop(url)
+        shutil.copy(self._filled[fill], path)
+
     def forget(self, url: str) -> None:
         """Let go of a database that is no longer needed."""
         self.drop(url)
@@ -88,6 +94,10 @@ class PostgresDatabases:
             fill(url)
             self._filled[fill] = postgres_rows.read(url)
         return url
+
+    def refill(self, url: str, fill: Fill) -> None:
+        """Put back what `fill` left in a database that was copied from it; nobody may be in a transaction there."""
+        postgres_rows.replace(url, self._filled[fill])
 
     def forget(self, url: str) -> None:
         """Let a database be used for something else."""

@@ -73,7 +73,7 @@ def _become(order: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(order["env"])
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True, write_through=True)  # type: ignore[union-attr]  # a text stream here; the types allow others
 
 
 def _run(arguments: list[str]) -> None:
@@ -107,7 +107,7 @@ def _run_to_its_end(arguments: list[str]) -> NoReturn:
     except Exception:  # noqa: BLE001 - told as Python tells it
         traceback.print_exc()
         status = 1
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # type: ignore[attr-defined]  # has no public name
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -26,14 +26,14 @@ class PythonProcess(subprocess.Popen[Any]):
 
     def _execute_child(self, args: list[str], *given: Any) -> None:
         if not self._is_grown:
-            super()._execute_child(args, *given)  # type: ignore[misc]
+            super()._execute_child(args, *given)  # type: ignore[misc]  # has no public name
             return
         (*_, env, _, _, _, p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite, _, _, _, _, _, session, _) = given
         order = {"arguments": args[1:], "env": env, "cwd": str(ROOT), "start_new_session": session}
         ours = [number if given == -1 else given for number, given in enumerate((p2cread, c2pwrite, errwrite))]
         self.pid = _grow(order, ours)
         self._child_created = True
-        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+        self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]  # has no public name
 
 
 def run(

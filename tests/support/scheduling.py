@@ -3,7 +3,7 @@
 from xdist.scheduler import LoadScopeScheduling
 
 
-class OneByOne(LoadScopeScheduling):  # type: ignore[misc]
+class OneByOne(LoadScopeScheduling):  # type: ignore[misc]  # the package has no types
     """Sends each test to whoever is free, but a story that a foreign client tells once to one process.
 
     pytest-xdist's own `loadgroup` is for that, but does not see its marks with this version of pytest.

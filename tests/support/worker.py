@@ -1,7 +1,6 @@
 """The worker: as an operator starts it, or its duties alone, done once."""
 
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from typing import BinaryIO
 
 from flask import Flask
 
-from bunqflask import worker as bunqflask_worker
 from bunqflask.extensions import db
 from bunqflask.services import workers
 from tests.support.apps import Site, child_environ
@@ -30,27 +28,6 @@ def worker(site: Site, *, output: BinaryIO | None = None) -> Iterator[PythonProc
     finally:
         process.kill()
         process.wait()
-
-
-def run_duties(app: Flask) -> None:
-    """Do what a worker does, once; what fails, fails the test.
-
-    In a thread of its own, where what is not in a transaction can only read, as in a worker.
-    """
-    failed: list[Exception] = []
-
-    def run() -> None:
-        with app.app_context():
-            try:
-                bunqflask_worker.run_duties_once()
-            except Exception as error:  # noqa: BLE001 - raised in the test's own thread
-                failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
 
 
 def soon(app: Flask, test: Callable[[], bool], *, within_s: float = 40.0) -> None:

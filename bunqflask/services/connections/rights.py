@@ -22,8 +22,18 @@ from bunqflask.models import (
     ConsentAccount,
     ConsentGrantState,
     MonetaryAccount,
+    TeamMember,
 )
 from bunqflask.services.connections import lifecycle
+
+
+def lock_members() -> None:
+    """Keep all members as they are until the transaction ends: before rows are stored that name some of them.
+
+    A transaction that removes a member, or changes a role, locks all members and then what is theirs. One that locked a
+    connection first and its members later would wait for the other, which waits for the connection.
+    """
+    db.session.execute(select(TeamMember.id).order_by(TeamMember.id).with_for_update(read=True, key_share=True)).all()
 
 
 def held_by(member_id: int, connection_id: int | None = None) -> set[int]:

@@ -19,6 +19,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import AccountShare, AuditKind, MonetaryAccount, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
+from bunqflask.services.connections import rights
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -101,6 +102,7 @@ def add(principal: Principal, wish: Wish) -> None:
     policy.check_can_share(principal)
     until = _until(wish.last_day)
     with transaction():
+        rights.lock_members()
         policy.check_holds(principal, wish.account_ids)
         readers = _readers(principal, wish)
         if not wish.account_ids or not readers:
@@ -118,7 +120,22 @@ def add(principal: Principal, wish: Wish) -> None:
                 )
                 for member_id in readers
             )
-        _record_within(principal, wish, readers)
+        _record_within(principal.id, wish, readers)
+
+
+def add_within(granter_id: int, member_id: int, account_ids: Collection[int]) -> None:
+    """Share accounts with a new member, as far as the member who grants it still holds them.
+
+    Takes part in the caller's transaction, which has locked the members.
+    """
+    held = sorted(rights.held_by(granter_id) & set(account_ids))
+    if not held:
+        return
+    db.session.add_all(
+        AccountShare(account_id=each, member_id=member_id, granted_by_id=granter_id, since=clock.now()) for each in held
+    )
+    # The granter chose it when they invited; it is the new member who is here now.
+    _record_within(None, Wish(account_ids=held), [member_id])
 
 
 def end(principal: Principal, share_id: int) -> None:
@@ -144,12 +161,12 @@ def delete_expired() -> None:
             trail.record(AuditKind.UNSHARED, actor_id=None, how="expired", **about)
 
 
-def _record_within(principal: Principal, wish: Wish, readers: Sequence[int | None]) -> None:
+def _record_within(actor_id: int | None, wish: Wish, readers: Sequence[int | None]) -> None:
     ids = [each for each in readers if each is not None]
     names = db.session.scalars(select(TeamMember.name).where(TeamMember.id.in_(ids)).order_by(TeamMember.id))
     trail.record(
         AuditKind.SHARED,
-        actor_id=principal.id,
+        actor_id=actor_id,
         subject_member_id=ids[0] if len(ids) == 1 else None,
         account_ids=wish.account_ids,
         people=list(names),

@@ -19,6 +19,7 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
 
     Nothing is taken from anybody: other consents stay, and so does what their members hold.
     """
+    rights.lock_members()
     if not attempts.claim(attempt, step, AttemptStep.CONNECTED):
         return False
     connection = lifecycle.find_or_add(

@@ -6,6 +6,7 @@ Only the hash of a link's token is stored, so a link is shown once, when it is m
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,9 +19,10 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AuditKind, Invitation, TeamMember, TeamRole
+from bunqflask.models import AuditKind, Invitation, InvitationAccount, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
+from bunqflask.services.connections import rights, sharing
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, passwords
@@ -29,6 +31,7 @@ from bunqflask.services.team.members import Member, TeamRefused, Terms
 LIFETIME = timedelta(days=7)
 _OPEN_PATIENCE_S = 0.1
 _PATH = "/welcome/"
+_granted = (InvitationAccount.account_id, InvitationAccount.granted_by_id)
 
 
 class LinkGone(Exception):
@@ -59,11 +62,13 @@ class NewLink:
     expires_at: datetime
 
 
-def invite(principal: Principal, label: str, terms: Terms) -> NewLink:
+def invite(principal: Principal, label: str, terms: Terms, account_ids: Collection[int] = ()) -> NewLink:
     """Make an invitation.
 
     :param label: the person's name or email, for the list of open invitations.
+    :param account_ids: the accounts that a guest may read from the beginning; all others ask for them.
     :raises NotPermitted: the principal may not invite somebody with this role.
+    :raises NotFoundHere: the principal does not hold one of the accounts.
     :raises TeamRefused: the label is empty.
     """
     policy.check_can_invite(principal, terms.role)
@@ -82,8 +87,16 @@ def invite(principal: Principal, label: str, terms: Terms) -> NewLink:
             created_at=now,
             expires_at=now + LIFETIME,
         )
+        if account_ids:
+            rights.lock_members()
+            policy.check_holds(principal, account_ids)
         db.session.add(row)
-        _record(AuditKind.INVITATION_MADE, row)
+        db.session.flush()
+        granted = sorted(set(account_ids)) if terms.role is TeamRole.GUEST else []
+        db.session.add_all(
+            InvitationAccount(invitation_id=row.id, account_id=each, granted_by_id=principal.id) for each in granted
+        )
+        _record(AuditKind.INVITATION_MADE, row, granted)
     return NewLink(label=label, url=_address(token), expires_at=now + LIFETIME)
 
 
@@ -163,10 +176,16 @@ def accept(token: str, *, email: str, name: str, password: str) -> Member:
     release()
     password_hash = passwords.hash_new(password, email=email, name=name)
     with transaction():
+        rights.lock_members()
         row, _inviter = _find(token, lock=True)
         terms = Terms(role=row.role, ends_at=row.ends_at, may_export=row.may_export)
+        granted = db.session.execute(select(*_granted).where(InvitationAccount.invitation_id == row.id)).all()
         db.session.delete(row)
         member = members.add_within(email, name, password_hash, terms)
+        for granter_id in {each.granted_by_id for each in granted}:
+            sharing.add_within(
+                granter_id, member.id, [each.account_id for each in granted if each.granted_by_id == granter_id]
+            )
         trail.record(AuditKind.INVITATION_ACCEPTED, actor_id=member.id, subject=row.label, role=row.role)
         return member
 
@@ -177,8 +196,9 @@ def delete_expired() -> None:
         db.session.execute(delete(Invitation).where(Invitation.expires_at < clock.now()))
 
 
-def _record(kind: AuditKind, row: Invitation) -> None:
-    trail.record(kind, actor_id=origin.current().member_id, subject=row.label, role=row.role)
+def _record(kind: AuditKind, row: Invitation, account_ids: Collection[int] = ()) -> None:
+    actor_id = origin.current().member_id
+    trail.record(kind, actor_id=actor_id, subject=row.label, account_ids=account_ids, role=row.role)
 
 
 def _own(principal: Principal, invitation_id: int) -> Invitation:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AuditKind, ConsentAttempt, TeamMember
+from bunqflask.models import AuditKind, ConsentAttempt, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.connections import rights
@@ -21,11 +21,10 @@ from bunqflask.services.team.members import TeamRefused
 
 
 class HeldAlone(TeamRefused):
-    """A person alone holds accounts, by name in `names`, and nothing was said about them."""
+    """A person alone holds accounts, and nothing was said about them."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(_("This person alone holds: %(names)s.") % {"names": ", ".join(names)}, field="data")
-        self.names = names
 
 
 def remove(principal: Principal, member_id: int, *, heir_id: int | None = None, disconnect: bool = False) -> list[str]:
@@ -46,12 +45,12 @@ def remove(principal: Principal, member_id: int, *, heir_id: int | None = None, 
         # Asks bunq, so it stands outside the transaction that removes.
         remove_callbacks_of(member_id)
     with transaction():
-        team = _check(principal, member_id)
-        alone, names = rights.held_alone(member_id), holdings.held_alone(member_id)
+        actor, team = _check(principal, member_id)
+        alone, names = rights.held_alone(member_id), holdings.held_alone(actor, member_id)
         handed_over: dict[str, Any] = {}
         if heir_id is not None:
             heir = roles.person(team, heir_id)
-            _check_heir(heir, member_id)
+            _check_heir(actor, heir, member_id)
             rights.hand_over(member_id, heir_id, alone)
             handed_over = {"handed_over_to": heir.name, "account_ids": alone}
         elif alone and not disconnect:
@@ -61,20 +60,22 @@ def remove(principal: Principal, member_id: int, *, heir_id: int | None = None, 
     return names
 
 
-def _check(principal: Principal, member_id: int) -> roles.Team:
-    """Lock the team, and make sure that the principal may remove this member."""
+def _check(principal: Principal, member_id: int) -> tuple[Principal, roles.Team]:
+    """Lock the team, and make sure that the principal, whom it returns as they are now, may remove this member."""
     team = roles.lock_team()
     actor, row = roles.both(principal, member_id, team)
     policy.check_can_remove(actor, row)
     roles.check_owner_remains(team, without=row)
-    return team
+    return actor, team
 
 
-def _check_heir(heir: TeamMember, member_id: int) -> None:
+def _check_heir(principal: Principal, heir: TeamMember, member_id: int) -> None:
     if heir.id == member_id:
         raise TeamRefused(_("Accounts cannot be handed over to the person who leaves."), field="heir")
-    if heir.locked_at is not None or not policy.can_inherit(heir):
+    if heir.locked_at is not None or heir.role is TeamRole.GUEST:
         raise TeamRefused(_("Accounts cannot be handed over to a guest or to a locked person."), field="heir")
+    if not policy.can_hand_over_to(principal, heir):
+        raise TeamRefused(_("Only an owner can hand accounts over to themselves. Choose somebody else."), field="heir")
 
 
 def _delete(member: TeamMember, **about: Any) -> None:

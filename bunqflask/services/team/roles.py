@@ -17,13 +17,13 @@ from bunqflask import clock
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, PasswordReset, TeamMember, TeamRole
+from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, NoticeKind, PasswordReset, TeamMember, TeamRole
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Operator, Principal
-from bunqflask.services.team import holdings, members
+from bunqflask.services.team import holdings, members, notices
 from bunqflask.services.team.members import Member, TeamRefused, Terms, member_of
 
 Team = dict[int, TeamMember]
@@ -67,9 +67,13 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
         if terms.role is not TeamRole.OWNER:
             check_owner_remains(team, without=row)
         if terms.role is TeamRole.GUEST:
-            _check_holds_nothing(row)
+            _check_holds_nothing(actor, row)
             end_attempts(row.id)
         _record(AuditKind.ROLE_CHANGED, row, role=terms.role, before=row.role)
+        if (row.role, row.ends_at, row.may_export) != (terms.role, terms.ends_at, terms.may_export):
+            until = str(last_day_of(terms.ends_at)) if terms.ends_at else None
+            kind = NoticeKind.ROLE_CHANGED
+            notices.add_within(row.id, kind, role=terms.role, until=until, may_export=terms.may_export)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
         return member_of(row)
 
@@ -86,8 +90,9 @@ def lock(principal: Principal, member_id: int) -> Member:
         actor, row = both(principal, member_id, team)
         policy.check_can_lock(actor, row)
         check_owner_remains(team, without=row)
-        row.locked_at = row.locked_at or clock.now()
-        _record(AuditKind.MEMBER_LOCKED, row)
+        if row.locked_at is None:
+            row.locked_at = clock.now()
+            _record(AuditKind.MEMBER_LOCKED, row)
         members.end_logins_within(row.id)
         db.session.execute(delete(PasswordReset).where(PasswordReset.member_id == row.id))
         end_attempts(row.id)
@@ -104,8 +109,9 @@ def unlock(principal: Principal, member_id: int) -> Member:
         team = lock_team()
         actor, row = both(principal, member_id, team)
         policy.check_can_lock(actor, row)
-        row.locked_at = None
-        _record(AuditKind.MEMBER_UNLOCKED, row)
+        if row.locked_at is not None:
+            row.locked_at = None
+            _record(AuditKind.MEMBER_UNLOCKED, row)
         return member_of(row)
 
 
@@ -170,8 +176,8 @@ def _record(kind: AuditKind, row: TeamMember, **facts: Any) -> None:
     trail.record(kind, actor_id=origin.current().member_id, subject=row.name, subject_member_id=row.id, **facts)
 
 
-def _check_holds_nothing(row: TeamMember) -> None:
-    if held := holdings.held(row.id):
+def _check_holds_nothing(principal: Principal, row: TeamMember) -> None:
+    if held := holdings.held(principal, row.id):
         raise TeamRefused(
             _("%(name)s holds: %(held)s. A guest holds no accounts; they have to disconnect them first.")
             % {"name": row.name, "held": ", ".join(held)}

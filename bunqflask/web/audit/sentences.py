@@ -95,6 +95,20 @@ def _subject(event: TrailEvent) -> Markup:
     return _bdi(event.subject) if event.subject else escape(_("an account"))
 
 
+def _named(event: TrailEvent) -> list[Markup]:
+    """Return the event's subject as a detail, if it has one."""
+    return [_bdi(event.subject)] if event.subject else []
+
+
+def _with(said: Markup, *details: str) -> Markup:
+    """Put details in brackets after a sentence."""
+    return Markup("{} ({})").format(said, Markup(", ").join(details)) if details else said
+
+
+def _day(event: TrailEvent, fact: str) -> str:
+    return formatting.day(date.fromisoformat(event.facts[fact]), "short")
+
+
 def _say(text: str) -> Callable[[TrailEvent], Markup]:
     """Return what makes a sentence with the event's subject and accounts."""
     return lambda event: escape(text) % {"subject": _subject(event), "accounts": accounts(event)}
@@ -142,7 +156,7 @@ def _factor_changed(event: TrailEvent) -> Markup:
 def _rule_changed(event: TrailEvent) -> Markup:
     if event.facts["second_factor_from"] is None:
         return escape(_("made second factors optional"))
-    day = formatting.day(date.fromisoformat(event.facts["second_factor_from"]), "short")
+    day = _day(event, "second_factor_from")
     return escape(_("required a second factor of everybody from %(day)s")) % {"day": day}
 
 
@@ -155,12 +169,8 @@ def _shared(event: TrailEvent) -> Markup:
         "people": Markup(", ").join(people),
     }
     days = {"first_day": _("payments from %(day)s"), "last_day": _("until %(day)s")}
-    about = [
-        text % {"day": formatting.day(date.fromisoformat(event.facts[name]), "short")}
-        for name, text in days.items()
-        if event.facts.get(name)
-    ]
-    return Markup("{} ({})").format(said, ", ".join(about)) if about else said
+    about = [text % {"day": _day(event, name)} for name, text in days.items() if event.facts.get(name)]
+    return _with(said, *about)
 
 
 def _unshared(event: TrailEvent) -> Markup:
@@ -190,7 +200,7 @@ def _consent_ended(event: TrailEvent) -> Markup:
         AttemptStep.DISCARDED: _("discarded an approval"),
     }
     text = escape(texts.get(AttemptStep(event.facts["step"]), _("ended an attempt to connect")))
-    return Markup("{} ({})").format(text, _bdi(event.subject)) if event.subject else text
+    return _with(text, *_named(event))
 
 
 def _renewed(event: TrailEvent) -> Markup:
@@ -202,7 +212,7 @@ def _renewed(event: TrailEvent) -> Markup:
 
 
 def _exported(event: TrailEvent) -> Markup:
-    first, last = (formatting.day(date.fromisoformat(event.facts[name]), "short") for name in ("first_day", "last_day"))
+    first, last = (_day(event, name) for name in ("first_day", "last_day"))
     said = escape(_("exported %(first)s to %(last)s of %(accounts)s")) % {
         "first": first,
         "last": last,
@@ -211,12 +221,12 @@ def _exported(event: TrailEvent) -> Markup:
     about = [", ".join(event.facts["formats"])]
     if "rows" in event.facts:
         about.append(ngettext("%(n)d payment", "%(n)d payments", event.facts["rows"]) % {"n": event.facts["rows"]})
-    return Markup("{} ({})").format(said, ", ".join(about))
+    return _with(said, *about)
 
 
 def _erased(event: TrailEvent) -> Markup:
     said = _say(_("erased %(accounts)s"))(event)
-    return Markup("{} ({})").format(said, _bdi(event.subject)) if event.subject else said
+    return _with(said, *_named(event))
 
 
 def _with_role(text: str) -> Callable[[TrailEvent], Markup]:

@@ -23,13 +23,15 @@ from bunqflask.models import AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.web.consent import presenters
-from bunqflask.web.marks import polled, public
+from bunqflask.web.marks import polled, public, without_database
 
 bp = Blueprint("consent", __name__)
 
 # How long a page may wait for bunq's rate limit before it says when the next try is.
 _CALLBACK_PATIENCE_S = 2.0
 _POLL_PATIENCE_S = 0.5
+# Where the browser's session keeps what bunq sent it back with, until that is taken up; a cookie has room for so much.
+_RETURN, _LONGEST_VALUE = "consent_return", 500
 # Where the browser's session keeps how its last consent ended: the error's name, and the attempt.
 _RESULT = "consent_result"
 _ERRORS = {
@@ -112,24 +114,37 @@ def link(token: str) -> ResponseReturnValue:
 
 @bp.get("/oauth/callback")
 @public
+@without_database
 def callback() -> ResponseReturnValue:
-    """The way back from bunq. It leads on to another address, because this one holds the code and the state.
+    """The way back from bunq: takes the code and the state out of the address, also while the database is away."""
+    given = {name: request.args[name] for name in ("state", "error", "code") if name in request.args}
+    session[_RETURN] = {name: text for name, text in given.items() if len(text) <= _LONGEST_VALUE}
+    return redirect(url_for("consent.finish"), 303)
 
-    A database that is away used neither up: that page stays here, and loading it again goes on.
+
+@bp.get("/oauth/finish")
+@public
+def finish() -> ResponseReturnValue:
+    """Take up what bunq sent the browser back with, and lead on.
+
+    A database that is away used neither code nor state up: that page stays here, and loading it again goes on.
     """
+    given = session.get(_RETURN, {})
     try:
         attempt_id = completion.come_back(
             session,
             principal=g.team_member,
-            state=request.args.get("state", ""),
-            error=request.args.get("error"),
-            code=request.args.get("code"),
+            state=given.get("state", ""),
+            error=given.get("error"),
+            code=given.get("code"),
             patience_s=_CALLBACK_PATIENCE_S,
         )
         attempt = attempts.by_id(attempt_id)
     except attempts.ConsentError as error:
+        session.pop(_RETURN, None)
         session[_RESULT] = [type(error).__name__, error.attempt_id]
         return redirect(url_for("consent.result"), 303)
+    session.pop(_RETURN, None)
     if g.team_member is not None and g.team_member.id == attempt.member_id:
         return redirect(url_for("consent.show", attempt_id=attempt_id), 303)
     session[_RESULT] = ["", attempt_id]

@@ -44,7 +44,7 @@ def make() -> ResponseReturnValue:
     """Make an invitation, and show its link this once."""
     form = people.read_terms(request.form)
     try:
-        link = invitations.invite(g.team_member, form.label, people.terms_of(form))
+        link = invitations.invite(g.team_member, form.label, people.terms_of(form), form.account_ids)
     except TeamRefused as refused:
         return people.team_page(form, refused), 422
     return _link_page(link)

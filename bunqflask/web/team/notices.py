@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import Blueprint, current_app, flash, g, redirect, request, url_for
@@ -12,10 +12,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import NoticeKind
+from bunqflask.models import NoticeKind, TeamRole
 from bunqflask.services.team import logins, notices
 from bunqflask.services.team.notices import Notice
 from bunqflask.web.guards import own_path
+from bunqflask.web.team.people_presenters import rights_of, role_name
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.devices import device
 
@@ -44,6 +45,7 @@ _WORDS: dict[NoticeKind, Callable[[dict[str, Any]], str]] = {
     NoticeKind.CONNECTION_JOINED: lambda facts: (
         _("%(member)s connected %(connection)s too, with these accounts of yours: %(accounts)s.") % facts
     ),
+    NoticeKind.ROLE_CHANGED: lambda facts: _role_words(facts),
 }
 # Those of which somebody else may be the cause.
 _ABOUT_LOGINS = {
@@ -104,6 +106,15 @@ def _factor_words(facts: dict[str, Any]) -> str:
         "reset": _("The person who runs this site removed your second factors: %(factor)s."),
         "codes": _("New recovery codes were made."),
     }[facts["change"]]
+
+
+def _role_words(facts: dict[str, Any]) -> str:
+    role = TeamRole(facts["role"])
+    shown = {"role": role_name(role), "rights": rights_of(role, may_export=facts["may_export"] == "True")}
+    if role is not TeamRole.GUEST:
+        return _("Your role here was changed to %(role)s. %(rights)s.") % shown
+    shown["day"] = formatting.day(date.fromisoformat(facts["until"]), "short")
+    return _("Your role here was changed to %(role)s, until %(day)s. %(rights)s.") % shown
 
 
 def _shown(notice: Notice) -> ShownNotice:

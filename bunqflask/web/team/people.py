@@ -31,6 +31,7 @@ class TermsForm:
     until: str = ""
     may_export: bool = False
     label: str = ""
+    account_ids: tuple[int, ...] = ()
 
 
 @bp.get("")
@@ -141,6 +142,7 @@ def team_page(form: TermsForm | None = None, refused: TeamRefused | None = None)
     return render_template(
         "team/index.html",
         people=presenters.team(found),
+        own_accounts=holdings.list_held(g.team_member) if policy.can_manage_people(g.team_member) else [],
         counts=presenters.counts(found),
         invitations=presenters.open_invitations(),
         logins=presenters.logins(),
@@ -164,6 +166,7 @@ def read_terms(form: MultiDict[str, str]) -> TermsForm:
         until=form.get("until", "").strip(),
         may_export=form.get("may_export") == "1",
         label=form.get("label", ""),
+        account_ids=tuple(form.getlist("account", type=int)),
     )
 
 
@@ -196,6 +199,7 @@ def _person_page(member: Member, form: TermsForm | None = None, refused: TeamRef
         may_remove=policy.can_remove(g.team_member, member),
         roles=presenters.offered_roles(),
         guest_days=presenters.guest_days(),
+        own_accounts=[],
         form=form or present,
         refused=refused,
     )
@@ -204,12 +208,12 @@ def _person_page(member: Member, form: TermsForm | None = None, refused: TeamRef
 def _removal_page(member: Member, refused: TeamRefused | None = None) -> str:
     policy.check_can_remove(g.team_member, member)
     team = members.list_all()
-    heirs = [each for each in team if each.id != member.id and not each.locked_at and policy.can_inherit(each)]
+    allowed = [each for each in team if policy.can_hand_over_to(g.team_member, each)]
     return render_template(
         "team/remove.html",
         person=presenters.person(member, is_last_owner=member.id == presenters.last_owner_of(team)),
-        alone=holdings.held_alone(member.id),
-        heirs=heirs,
+        alone=holdings.held_alone(g.team_member, member.id),
+        heirs=[each for each in allowed if each.id != member.id and not each.locked_at],
         refused=refused,
         chosen=request.form.get("data", "hand-over"),
     )

@@ -15,7 +15,7 @@ from bunqflask.i18n import ngettext
 from bunqflask.models import TeamRole
 from bunqflask.services import policy
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import invitations, presence, roles
+from bunqflask.services.team import holdings, invitations, presence, roles
 from bunqflask.services.team.invitations import OpenInvitation
 from bunqflask.services.team.members import Member
 from bunqflask.web.ui import formatting
@@ -35,7 +35,10 @@ class RolePill:
 
 @dataclass(frozen=True, kw_only=True)
 class PersonRow:
-    """A team member as one line; `change_url` is None for those whom the reader may not manage."""
+    """A team member as one line; `change_url` is None for those whom the reader may not manage.
+
+    `sees` says how many accounts they see, to those who manage people; it is empty for all others.
+    """
 
     id: int
     name: str
@@ -44,6 +47,7 @@ class PersonRow:
     is_you: bool
     pill: RolePill
     rights: str
+    sees: str
     is_locked: bool
     is_last_owner: bool
     last_login_at: datetime | None
@@ -82,7 +86,8 @@ class LoginRow:
 def team(found: list[Member]) -> list[PersonRow]:
     """Show team members to the person who asks."""
     last_owner = last_owner_of(found)
-    return [person(each, is_last_owner=each.id == last_owner) for each in found]
+    counted = holdings.count_seen() if policy.can_manage_people(g.team_member) else None
+    return [person(each, is_last_owner=each.id == last_owner, sees=_sees(each, counted)) for each in found]
 
 
 def last_owner_of(team: list[Member]) -> int | None:
@@ -91,7 +96,7 @@ def last_owner_of(team: list[Member]) -> int | None:
     return owners[0] if len(owners) == 1 else None
 
 
-def person(member: Member, *, is_last_owner: bool) -> PersonRow:
+def person(member: Member, *, is_last_owner: bool, sees: str = "") -> PersonRow:
     """Show a team member to the person who asks."""
     may_change = policy.can_change_role(g.team_member, member, TeamRole.MEMBER)
     return PersonRow(
@@ -102,12 +107,22 @@ def person(member: Member, *, is_last_owner: bool) -> PersonRow:
         is_you=member.id == g.team_member.id,
         pill=role_pill(member.role, member.ends_at),
         rights=rights_of(member.role, may_export=member.may_export),
+        sees=sees,
         is_locked=member.locked_at is not None,
         is_last_owner=is_last_owner,
         last_login_at=member.last_login_at,
         shows_last_login=policy.can_manage_people(g.team_member) or member.id == g.team_member.id,
         change_url=url_for("people.show", member_id=member.id) if may_change else None,
     )
+
+
+def _sees(member: Member, counted: tuple[dict[int, int], int] | None) -> str:
+    has_ended = member.ends_at is not None and member.ends_at <= clock.now()
+    if counted is None or has_ended or member.locked_at is not None:
+        return ""
+    seen, total = counted
+    text = ngettext("sees %(n)d of %(total)d account", "sees %(n)d of %(total)d accounts", total)
+    return text % {"n": seen.get(member.id, 0), "total": total}
 
 
 def counts(found: list[Member]) -> str:

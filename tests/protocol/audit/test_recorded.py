@@ -35,7 +35,7 @@ def recorded(site: ThreadSite) -> list[dict[str, Any]]:
         found = []
         for each in db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)):
             ids = db.session.scalars(select(AuditAccount.account_id).where(AuditAccount.event_id == each.id))
-            row = {name: getattr(each, name) for name in AuditEvent.__table__.columns.keys()}  # noqa: SIM118
+            row = {name: getattr(each, name) for name in AuditEvent.__table__.columns.keys()}  # noqa: SIM118 - a collection of columns iterates over columns, not names
             found.append(row | {"account_ids": sorted(ids)})
         return found
 

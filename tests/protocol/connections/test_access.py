@@ -46,6 +46,7 @@ PUBLIC = {
     "passkeys.log_in",
     "passkeys.login_options",
     "consent.callback",
+    "consent.finish",
     "consent.link",
     "invitations.welcome",
     "invitations.accept",
@@ -275,7 +276,13 @@ def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[st
     erasing = ("connections.disconnect", "login.log_out", "settings.end_login", "people.end_login")
     # Robin cannot remove themselves.
     ids |= {"member_id": add_member(site.app, "kim@example.com")}
-    by_token = ("consent.callback", "consent.link", "invitations.welcome", "invitations.ask_for_password")
+    by_token = (
+        "consent.callback",
+        "consent.finish",
+        "consent.link",
+        "invitations.welcome",
+        "invitations.ask_for_password",
+    )
     # The first needs the session of somebody who has come back from bunq, the second a contact in the settings.
     absent = ("consent.result", "well_known.security_txt")
     for rule in rules(site, ids):

@@ -301,7 +301,7 @@ def test_a_share_with_a_first_day_hides_all_that_was_before(site: ThreadSite, ro
 
 def local_days_text(site: ThreadSite, at: object) -> str:
     with site.app.app_context():
-        return local_days.day_of(at).isoformat()  # type: ignore[arg-type]
+        return local_days.day_of(at).isoformat()  # type: ignore[arg-type]  # a time as JSON has it
 
 
 def test_a_share_ends_at_its_last_day_and_when_it_is_ended(site: ThreadSite, robin: Browser, sam: Browser) -> None:

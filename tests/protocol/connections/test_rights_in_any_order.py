@@ -267,7 +267,7 @@ def check_addresses(scope: Scope, payments: Sequence[Payment], should: set[int])
 
 def is_seen(payment: Payment, seen: dict[int, bool], numbers: dict[int, int], limit: object) -> bool:
     number = numbers[payment.account_id]
-    return number in seen and (not seen[number] or payment.created_at >= limit)  # type: ignore[operator]
+    return number in seen and (not seen[number] or payment.created_at >= limit)  # type: ignore[operator]  # a time, given on as an object
 
 
 def forget() -> None:
@@ -293,7 +293,7 @@ def test_nobody_sees_without_a_right_and_nothing_is_lost_to_a_holder(
     expected = Expected()
     first, second, more = acts
     for number, (name, *given_to) in enumerate((first, second, *more), start=1):
-        ACTS[str(name)](team, expected, *given_to)  # type: ignore[operator]
+        ACTS[str(name)](team, expected, *given_to)  # type: ignore[operator]  # each act takes what its step holds
         check(team, expected, is_last=number == len(more) + 2)
 
 

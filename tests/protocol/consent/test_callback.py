@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
 
 import pytest
 import requests
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy.exc import OperationalError
 
 from bunqflask import create_app
 from bunqflask.bunq import transport
 from bunqflask.config import Config
 from bunqflask.models import Connection, ConsentState
+from bunqflask.services.team import logins
 from tests.support import rows
 from tests.support.apps import GunicornSite, ThreadSite, add_member, let_go, set_up, sign_in
 from tests.support.bank import JODI, Bank
@@ -459,13 +463,17 @@ def test_fifty_identical_callbacks_at_once_make_one_connection(gunicorn_app: Gun
     gunicorn_app.start()
     robin = sign_in(gunicorn_app, "robin@example.com")
     back = bank.approve(ask(robin))
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
     together, ends = threading.Barrier(50), list[str]()
 
     def press() -> None:
         together.wait()
-        answer = requests.get(back, cookies=cookies, allow_redirects=False, timeout=60)
-        ends.append(urlsplit(answer.headers["Location"]).path.split("/")[1])
+        with requests.Session() as session:
+            session.cookies.update(robin.session.cookies)
+            address = back
+            for _step in ("the way back", "the page that takes it up"):
+                answer = session.get(address, allow_redirects=False, timeout=60)
+                address = urljoin(back, answer.headers["Location"])
+        ends.append(urlsplit(address).path.split("/")[1])
 
     threads = [threading.Thread(target=press) for _ in range(50)]
     for thread in threads:
@@ -492,9 +500,42 @@ def test_no_address_that_stays_in_the_browser_holds_the_code_or_the_state(site: 
     ]
     for browser, address, status in ends:
         answer = browser.session.get(browser._absolute(address), allow_redirects=False, timeout=30)
-        assert answer.status_code == 303, address
-        assert re.fullmatch("(http://[^/]+)?/(oauth/result|connect/[0-9a-f]{32})", answer.headers["Location"]), address
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/oauth/finish"), address
         page = browser.get(answer.headers["Location"])
+        assert re.fullmatch("/(oauth/result|connect/[0-9a-f]{32})", urlsplit(page.url).path), address
         assert page.status == status, address
         assert not re.search("code=|state=|error=", page.url), page.url
         assert browser.get(page.url).status == status, "loading it again shows it again"
+
+
+def test_a_database_that_is_away_keeps_neither_code_nor_state_in_the_address(
+    site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robin = sign_in(site, "robin@example.com")
+    back = bank.approve(ask(robin))
+
+    def away(*_arguments: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("the database is away"))
+
+    monkeypatch.setattr(logins, "find", away)
+    page = robin.get(back)
+    assert (page.status, urlsplit(page.url).path, urlsplit(page.url).query) == (503, "/oauth/finish", "")
+    assert rows.count(site.app, Connection) == 0
+    monkeypatch.undo()
+    assert "Connected: Jodi Walker" in robin.get(page.url).text, "loading it again goes on"
+    assert "consent_return" not in str(session_of(site.app, robin)), "the session keeps nothing that was taken up"
+
+
+def test_a_way_back_that_is_too_long_for_a_cookie_is_no_way_back(site: ThreadSite) -> None:
+    robin = sign_in(site, "robin@example.com")
+    page = robin.get("/oauth/callback?code=" + "c" * 3000 + "&state=" + "s" * 3000)
+    assert (page.status, urlsplit(page.url).path) == (400, "/oauth/result")
+
+
+def session_of(app: Flask, browser: Browser) -> dict[str, object]:
+    """Return what the session of a browser holds."""
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    assert serializer is not None
+    [cookie] = [each.value for each in browser.session.cookies if each.name == app.config["SESSION_COOKIE_NAME"]]
+    found: dict[str, object] = serializer.loads(cookie or "")
+    return found

@@ -39,13 +39,13 @@ def test_a_disk_that_fills_during_the_token_call_is_not_said_to_keep_the_approva
     during: list[str] = []
 
     def exchange_and_look(*arguments: object) -> str:
-        token = exchange(*arguments)  # type: ignore[arg-type]
+        token = exchange(*arguments)  # type: ignore[arg-type]  # passes on whatever it is called with
         during.append(other.get(f"/connect/{attempt.id}").text)
         return token
 
     def store_without_room(*arguments: object, **more: object) -> object:
         with no_room():
-            return store(*arguments, **more)  # type: ignore[arg-type]
+            return store(*arguments, **more)  # type: ignore[arg-type]  # passes on whatever it is called with
 
     other = sign_in(site, "robin@example.org")
     monkeypatch.setattr(completion, "_STORING_PAUSE_S", 0.0)

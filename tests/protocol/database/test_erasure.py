@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from bunqflask import worker
 from bunqflask.database import erasure
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind, MonetaryAccount, Pack, PackAccount
@@ -16,6 +15,7 @@ from tests.support import postgres_rows, rows, stored_payments
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import connect
+from tests.support.rows import run_duties
 
 _NUMBERS = random.Random(9)
 # Of all lengths, so that rows move between pages as they do in life.
@@ -51,11 +51,6 @@ def with_payments_and_packs(site: ThreadSite, bank: Bank) -> list[str]:
 
 def period(last_day: str) -> Any:
     return {"from": "2025-01-01", "to": last_day, "format": ["csv", "qif"]}
-
-
-def run_duties(app: Flask) -> None:
-    with rows.behind(app):
-        worker.run_duties_once()
 
 
 def files_of(site: ThreadSite) -> dict[str, bytes]:

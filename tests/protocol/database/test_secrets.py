@@ -29,8 +29,8 @@ from tests.support.apps import (
 )
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
+from tests.support.rows import run_duties
 from tests.support.secrets import SecretsSeen
-from tests.support.worker import run_duties
 
 EMAIL = "sam@team.example"
 # What a run must have shown to have been a full one; a value is called by the name under which it came first.
@@ -94,7 +94,7 @@ class Reader(Browser):
         return "\n".join(page.html for page in self.seen if page.leaves_for is None)
 
     def _go(self, *arguments: object, **options: object) -> Page:
-        page = super()._go(*arguments, **options)  # type: ignore[arg-type]
+        page = super()._go(*arguments, **options)  # type: ignore[arg-type]  # passes on whatever it is called with
         self.seen.append(page)
         return page
 

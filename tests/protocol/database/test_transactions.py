@@ -53,7 +53,7 @@ def write_lock(app: Flask) -> Iterator[DatabaseConnection]:
         engine = db.engine
     with transactions.writing(), engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1")
-        assert connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]
+        assert connection.connection.driver_connection.in_transaction  # type: ignore[union-attr]  # None only once it is closed
         yield connection
         connection.rollback()
 
@@ -82,8 +82,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "filename": "ui.css",
         }
     pages = [rule for rule in rules(site, ids) if rule.method == "GET"]
-    # These ask bunq for something, or take up an approval.
-    acting = {"notes.index", "notes.file", "consent.callback", "consent.link"}
+    # These ask bunq for something, or take up an approval; the way back from bunq leads to the one that does.
+    acting = {"notes.index", "notes.file", "consent.callback", "consent.finish", "consent.link"}
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, and without a contact in the settings.
@@ -205,7 +205,7 @@ def test_a_page_sees_one_state_while_accounts_are_unshared(
     original = overview.list_all
 
     def list_then_unshare(principal: object, **how: bool) -> object:
-        found = original(principal, **how)  # type: ignore[arg-type]
+        found = original(principal, **how)  # type: ignore[arg-type]  # passes on whatever it is called with
         with site.app.app_context():
             engine = db.engine
         with transactions.writing(), engine.begin() as elsewhere:

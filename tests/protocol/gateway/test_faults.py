@@ -15,7 +15,7 @@ from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.consents import ask, connect
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 pytestmark = pytest.mark.sqlite_only
 

@@ -53,7 +53,7 @@ def test_a_thousand_payments_page_chain_and_add_up(bank: Served) -> None:
     ids, times = [each["id"] for each in payments], [each["created"] for each in payments]
     assert ids == sorted(set(ids), reverse=True)
     assert times == sorted(set(times), reverse=True)
-    assert all(datetime.strptime(each, "%Y-%m-%d %H:%M:%S.%f") and len(each) == 26 for each in times)  # noqa: DTZ007
+    assert all(datetime.strptime(each, "%Y-%m-%d %H:%M:%S.%f") and len(each) == 26 for each in times)  # noqa: DTZ007 - bunq writes times in UTC without a zone
     assert made["start"] <= times[-2]
     assert times[0] < made["end"] <= f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
     for account in (MAIN, SECOND, CAR, MEDICAL):

@@ -29,10 +29,10 @@ from tests.support import history, rows, strange_bunq
 from tests.support.apps import ThreadSite, set_up, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import ROBIN, connect
+from tests.support.rows import run_duties
 from tests.support.strange_payments import RICH, PayingBunq, _payment
 from tests.support.strange_site import connect as connect_strange
 from tests.support.strange_site import running
-from tests.support.worker import run_duties
 
 MAIN = 2083712
 PATIENCE_S = 60

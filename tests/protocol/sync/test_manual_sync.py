@@ -13,7 +13,7 @@ from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect
-from tests.support.worker import run_duties
+from tests.support.rows import run_duties
 
 MAIN = 2083712
 ACCOUNT = f"/connections/1/accounts/{MAIN}/payments"

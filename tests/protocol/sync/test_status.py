@@ -28,7 +28,8 @@ from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ROBIN, connect
-from tests.support.worker import run_duties, soon
+from tests.support.rows import run_duties
+from tests.support.worker import soon
 
 MAIN = 2083712
 

@@ -165,7 +165,7 @@ def test_killed_at_any_moment_every_payment_is_stored_once(site: ThreadSite, ban
     for _ in range(4):
         with worker(site) as process:
             before = rows.count(site.app, Payment)
-            soon(site.app, lambda before=before: stored() > before or all_synced())  # type: ignore[misc]
+            soon(site.app, lambda before=before: stored() > before or all_synced())  # type: ignore[misc]  # mypy infers no type for a default of a lambda
             time.sleep(rng.uniform(0, 0.3))
             process.kill()
             process.wait()

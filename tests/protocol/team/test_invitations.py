@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,14 +14,27 @@ from hypothesis import strategies as st
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Invitation, Login, PasswordReset, TeamRole
+from bunqflask.models import (
+    AccountHolder,
+    AccountShare,
+    AuditAccount,
+    AuditEvent,
+    AuditKind,
+    Invitation,
+    InvitationAccount,
+    Login,
+    PasswordReset,
+    TeamRole,
+)
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import invitations, members, resets, roles
 from bunqflask.services.team.invitations import LinkGone
 from bunqflask.services.team.members import TeamRefused, Terms
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
+from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
+from tests.support.consents import connect
 
 OWNER, ADMIN, MEMBER, GUEST = TeamRole.OWNER, TeamRole.ADMIN, TeamRole.MEMBER, TeamRole.GUEST
 ROBIN, SAM, KIM = "robin@example.org", "sam@example.org", "kim@example.org"
@@ -77,6 +91,53 @@ def test_an_invited_person_chooses_who_they_are_and_their_password(live_app: Thr
     assert "Sam (bookkeeping)" not in robin.get("/team").text.partition("Who saw or did what")[0]
     assert "Sam Okafor" in robin.page.text
     assert GONE in live_app.browser().get(path).text
+
+
+def test_a_guest_reads_from_the_beginning_what_their_inviter_chose_and_holds(site: ThreadSite, bank: Bank) -> None:
+    robin, kim = sign_in(site, ROBIN), sign_in(site, KIM, role=ADMIN)
+    connect(robin, bank)
+    with rows.behind(site.app):
+        first, second, *_rest = [each.id for each in rows.monetary_accounts()]
+    assert 'name="account"' not in kim.get("/team").html, "Kim holds none"
+    assert "sees 0 of 4 accounts" in kim.page.text
+    last_day = str(clock.now().date() + timedelta(days=30))
+    wanted: dict[str, Any] = {"role": "guest", "until": last_day, "account": [str(first), str(second)]}
+    kim.get("/team")
+    assert kim.submit(button="Make the invitation", label="Eve", **wanted).status == 404, "what Kim does not hold"
+    robin.get("/team")
+    path = link_on(robin.submit(button="Make the invitation", label="Sam", **wanted))
+    with rows.behind(site.app):
+        # Given up before the guest accepts.
+        db.session.execute(db.delete(AccountHolder).where(AccountHolder.account_id == second))
+        db.session.commit()
+    guest = site.browser()
+    assert "Jodi" not in guest.get(path).text, "whoever has the link does not learn of what"
+    accept(guest, path)
+    guest.submit(action="/login", email=SAM, password=PASSWORD)
+    with rows.behind(site.app):
+        [share] = db.session.scalars(db.select(AccountShare)).all()
+        assert share.account_id == first
+        assert db.session.scalars(db.select(InvitationAccount)).all() == []
+    assert "Jodi Walker" in guest.get("/").text
+    with rows.behind(site.app):
+        made = db.session.scalars(db.select(AuditEvent).filter_by(kind=AuditKind.INVITATION_MADE)).one()
+        shared = db.session.scalars(db.select(AuditEvent).filter_by(kind=AuditKind.SHARED)).one()
+        about = db.select(AuditAccount.account_id).order_by(AuditAccount.account_id)
+        assert list(db.session.scalars(about.filter_by(event_id=made.id))) == [first, second], "by whom it was chosen"
+        assert list(db.session.scalars(about.filter_by(event_id=shared.id))) == [first]
+        assert shared.actor_id is None, "it was not Robin who was at the guest's address"
+    assert "may not export · sees 1 of 4 accounts" in robin.get("/team").text
+    assert "sees 3 of 4 accounts" in robin.page.text
+    assert "of 4 accounts" not in sign_in(site, "mo@example.org").get("/team").text
+
+
+def test_an_invitation_that_is_not_for_a_guest_shares_nothing(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, ROBIN)
+    connect(robin, bank)
+    robin.get("/team")
+    path = link_on(robin.submit(button="Make the invitation", label="Sam", role="member", account="1"))
+    accept(site.browser(), path)
+    assert rows.count(site.app, AccountShare) == 0
 
 
 def test_a_guest_is_invited_until_a_day_and_told_so(live_app: ThreadSite, robin: Browser) -> None:

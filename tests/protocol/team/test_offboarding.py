@@ -6,7 +6,6 @@ import time
 import pytest
 from flask import Flask
 
-from bunqflask import worker
 from bunqflask.extensions import db
 from bunqflask.models import BunqSession, Connection, ConsentAttempt
 from bunqflask.services.connections import access
@@ -16,6 +15,7 @@ from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.consents import ask, connect
+from tests.support.rows import run_duties
 
 ROBIN, SAM = "robin@example.org", "sam@example.org"
 
@@ -25,13 +25,6 @@ def names(app: Flask) -> list[str]:
         found = [connection.display_name for connection in access.list_active()]
         db.session.remove()
     return found
-
-
-def run_duties(app: Flask) -> None:
-    """Do what the worker does, in this thread."""
-    with app.app_context():
-        worker.run_duties_once()
-        db.session.remove()
 
 
 def test_connections_held_alone_are_not_left_behind(site: ThreadSite, bank: Bank) -> None:

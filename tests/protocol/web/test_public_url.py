@@ -112,6 +112,8 @@ def test_the_whole_path_works_behind_a_proxy(bank: Bank, database_url: str, sett
         asked = parse_qs(urlsplit(target).query)
         assert asked["redirect_uri"] == [public_url + "/oauth/callback"]
         back = proxy.ask("GET", bank.approve(target))
+        assert (back.status_code, back.headers["Location"]) == (303, prefix + "/oauth/finish")
+        back = proxy.ask("GET", back.headers["Location"])
         assert back.status_code == 303
         assert back.headers["Location"].startswith(prefix + "/connect/")
         connected = proxy.ask("GET", back.headers["Location"])
@@ -133,7 +135,7 @@ def test_no_header_moves_the_app_elsewhere(bank: Bank, database_url: str, hops: 
             told = answer.text + str(answer.headers) if "evil" not in path else answer.headers.get("Location", "")
             assert "//evil.example" not in told, path
             assert "gopher" not in told, path
-            assert answer.headers.get("Location", "/login").startswith(("/login", "/oauth/result")), path
+            assert answer.headers.get("Location", "/login").startswith(("/login", "/oauth/finish")), path
         entered = proxy.log_in("")
         assert entered.headers["Location"] == "/"
         lines = [line for line in entered.raw.headers.getlist("Set-Cookie") if line.startswith("bunqflask_login")]

@@ -43,7 +43,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "payments.months": ("", "q=koffie"),
 }
 # Answers that are no page: these read no rows, or call bunq.
-NOT_COUNTED = {"static", "assets.htmx", "notes.file", "consent.callback"}
+NOT_COUNTED = {"static", "assets.htmx", "notes.file", "consent.finish"}
 
 
 def fill(database_url: str) -> None:

@@ -95,7 +95,7 @@ def test_a_role_may_do_what_the_table_says(role: TeamRole, action: Action) -> No
 
 def test_the_table_knows_every_rule_about_roles() -> None:
     about_accounts = {"manage"}
-    about_others = {"inherit"}
+    about_others = {"hand_over_to"}
     rules = {name.removeprefix("can_") for name, each in inspect.getmembers(policy) if name.startswith("can_")}
     assert {action.rule for action in ACTIONS} == rules - about_accounts - about_others
     checks = {name.removeprefix("check_can_") for name, each in inspect.getmembers(policy, inspect.isfunction)}
@@ -116,8 +116,11 @@ def test_a_guest_exports_only_when_that_was_allowed_and_others_always() -> None:
 
 
 @pytest.mark.parametrize("role", list(TeamRole))
-def test_guests_inherit_nothing(role: TeamRole) -> None:
-    assert policy.can_inherit(Somebody(role)) is (role is not GUEST)
+def test_guests_are_handed_nothing_and_only_owners_hand_over_to_themselves(role: TeamRole) -> None:
+    for principal in (OPERATOR, Somebody(OWNER), Somebody(ADMIN)):
+        assert policy.can_hand_over_to(principal, Somebody(role, id=7)) is (role is not GUEST)
+    oneself = Somebody(role, id=1)
+    assert policy.can_hand_over_to(oneself, oneself) is (role is OWNER)
 
 
 def test_no_rule_trusts_a_name_of_a_role_that_does_not_exist() -> None:

@@ -18,6 +18,7 @@ from bunqflask.config import HOME_ZONE
 from bunqflask.models import AttemptStep, ConnectionState, ConsentGrantState, FactorKind
 from bunqflask.services.receipt import GivenConsent, Holder, Reader, Receipt, StoredAccount
 from bunqflask.services.team.factors import MembersFactor
+from bunqflask.services.team.holdings import HeldAccount
 from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.audit.presenters import DayOfEvents, EventView
@@ -191,6 +192,7 @@ PERSON = PersonRow(
     is_you=False,
     pill=RolePill(kind="neutral", text="Guest until 27 Jan 2027", icon="clock"),
     rights="Reads what is shared with them",
+    sees="sees 1 of 2 accounts",
     is_locked=True,
     is_last_owner=False,
     last_login_at=NOW,
@@ -220,6 +222,7 @@ ELSEWHERE = LoginRow(
 TERMS: dict[str, Any] = {
     "roles": [("member", "Member"), ("guest", "Guest")],
     "guest_days": ("2026-11-28", "2027-11-28"),
+    "own_accounts": [HeldAccount(7, NAME, NAME, "NL73BUNQ2090411801")],
     "form": TermsForm(label="Sam", role="guest"),
     "refused": TeamRefused("A guest needs a last day.", field="until"),
 }

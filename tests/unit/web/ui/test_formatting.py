@@ -136,7 +136,7 @@ def test_a_moment_of_another_day_names_its_day() -> None:
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
-        formatting.clock(datetime(2026, 11, 22))  # noqa: DTZ001
+        formatting.clock(datetime(2026, 11, 22))  # noqa: DTZ001 - a time without a zone is what is refused
 
 
 @pytest.mark.parametrize(
