@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
 from bunqflask.models import ConnectionState
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
@@ -56,7 +57,7 @@ SCOPE = Scope(
 
 
 def asked(**given: str) -> filter_form.Asked:
-    return filter_form.read({name.rstrip("_"): value for name, value in given.items()}, SCOPE)
+    return filter_form.read(MultiDict({name.rstrip("_"): value for name, value in given.items()}), SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_every_amount_is_read_back_from_each_way_to_write_it(value: Decimal) -> 
 @given(st.text(max_size=30))
 def test_no_text_breaks_a_filter(text: str) -> None:
     for name in filter_form.NAMES:
-        found = filter_form.read({name: text}, SCOPE)
+        found = filter_form.read(MultiDict({name: text}), SCOPE)
         assert not text.strip() or name in found.values
         assert not (name in found.errors and any(name not in chip.without for chip in found.chips))
 
@@ -142,7 +143,7 @@ def test_words_that_are_an_amount_find_it_too() -> None:
     ],
 )
 def test_what_is_not_understood_is_said_at_its_field_and_kept(field: str, text: str, says: str) -> None:
-    found = filter_form.read({field: text}, SCOPE)
+    found = filter_form.read(MultiDict({field: text}), SCOPE)
     assert says in found.errors[field]
     assert found.values[field] == text
     assert not found.chips
