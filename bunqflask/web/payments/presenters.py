@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,12 +21,17 @@ from bunqflask.i18n import gettext as _
 from bunqflask.services.payments import local_days, totals
 from bunqflask.services.payments.lines import ChangeOfPayment, Direction, PaymentDetail, PaymentLine
 from bunqflask.services.payments.search import Cursor, Page, Search
+from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.payments.totals import Totals
+from bunqflask.web.payments import filter_form
 from bunqflask.web.payments.filter_form import account_label, type_label
 from bunqflask.web.payments.place import Place, account_url
 from bunqflask.web.ui import formatting
 from bunqflask.web.ui.icons import icon
 
+_FOREIGN = re.compile(
+    r"(?:^|\s)(\d{1,12}(?:\.\d{1,4})?) ([A-Z]{3}), (1 [A-Z]{3} = \d[\d.]{0,15} [A-Z]{3})\s*$", re.ASCII
+)
 _TYPE_ICONS = {
     "BUNQ": "accounts",
     "EBA_SCT": "bank",
@@ -88,9 +94,21 @@ class Result:
     sums: list[Totals]
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """What a purchase cost in a foreign currency, and at which rate, as bunq words it."""
+
+    amount: Decimal
+    currency: str
+    rate: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaymentView:
-    """One payment with all that is known of it; `other_side` is the address of the same transfer over there."""
+    """One payment with all that is known of it.
+
+    `other_side` is the address of the same transfer over there; `alike_url` that of all with the same other side.
+    """
 
     row: PaymentRow
     account_name: str
@@ -105,6 +123,8 @@ class PaymentView:
     counterparty_iban: str | None
     balance_after: Decimal | None
     other_side: str | None
+    alike_url: str | None
+    foreign: Foreign | None
     raw: str
     extra: list[tuple[str, str]]
     changes: tuple[ChangeOfPayment, ...]
@@ -243,10 +263,24 @@ def detail(payment: PaymentDetail, urls: tuple[str, str]) -> PaymentView:
         counterparty_iban=line.counterparty_iban,
         balance_after=payment.balance_after,
         other_side=url_for("payments.show", payment_row_id=other) if other is not None else None,
+        alike_url=_alike_url(line),
+        foreign=foreign(line.description),
         raw=readable_json(payment.raw),
         extra=_extra(payment.raw),
         changes=payment.changes,
     )
+
+
+def foreign(description: str) -> Foreign | None:
+    """Return the facts of a purchase in a foreign currency, which bunq writes at the end of the description."""
+    found = _FOREIGN.search(description)
+    return Foreign(Decimal(found[1]), found[2], found[3]) if found else None
+
+
+def _alike_url(line: PaymentLine) -> str | None:
+    """The address of all payments with the same other side: by its IBAN, or by its name where it has none."""
+    words = line.counterparty_iban or line.counterparty_name
+    return url_for("payments.home", q=words[: filter_form.LONGEST]) if search_text(words) else None
 
 
 def readable_json(raw: dict[str, Any]) -> str:

@@ -131,17 +131,20 @@ def _list_page(scope: Scope, here: Place, *, adds_up: bool) -> str:
     asked, account = here.asked, here.account
     search = Search(asked.scope, asked.wanted)
     found, after = (Page([], None), None) if asked.errors else _page_of(here, search)
+    # The page after the one on screen: to be put right below it.
+    goes_on = wants_fragment() and here.until is not None
     context: dict[str, Any] = {
         "asked": asked,
         "account": account,
         "begins_within": after is not None,
         "is_fragment": wants_fragment(),
+        "goes_on": goes_on,
         "days": presenters.days(found, search, here.payment_urls(), after=after),
         "older_url": here.url(until=found.older) if found.older else None,
         "newest_url": here.url(),
         "last_id": found.lines[-1].id if found.lines else None,
     }
-    if wants_fragment() and here.until is not None:
+    if goes_on:
         return render_template("payments/_older.html", **context)
     everything = Search(scope, Filter(account_ids=frozenset((account.id,)) if account else None))
     context |= {
