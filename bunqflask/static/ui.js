@@ -6,7 +6,7 @@ const say = (text) => { $("#say").textContent = text; };
 const ready = () => all("button[hidden]").forEach((button) => { button.hidden = false; });
 const keys = $("#keys-on");
 const opened = new Map();
-let last = "", typed, asked;
+let last = "", typed, asked, held;
 
 async function copy(button) {
   const field = $("#" + button.dataset.copy), word = $("span", button), before = word.textContent;
@@ -59,6 +59,8 @@ on("toggle", ({ target }) => opened.set(target.id, target.open), true);
 on("htmx:afterSettle", ({ target }) => {
   ready();
   all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
+  // What is inside of them could not keep the focus while they were closed.
+  if (held && document.activeElement === document.body) document.getElementById(held)?.focus();
   const dialog = target.closest("dialog"), line = $("[data-say]", target), next = $("[data-close], [data-focus]", target);
   dialog?.showModal();
   if (next && (next.dataset.focus !== "lost" || document.activeElement === document.body)) next.focus();
@@ -67,6 +69,7 @@ on("htmx:afterSettle", ({ target }) => {
 // What is typed into the search while an answer is on its way stays, and is searched for.
 on("htmx:beforeSwap", () => {
   const at = document.activeElement;
+  held = at.id;
   typed = at.id === "f-q" && [at.value, at.selectionStart];
 });
 on("htmx:afterSwap", () => {
