@@ -152,7 +152,7 @@ class Search:
         if self.way == Way.BY_AMOUNTS or words is None:
             rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
             return self._from_amounts(), [*rest, *days]
-        of_accounts = unindexed(Payment.account_id).in_(self.account_ids)
+        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
         rest = filters.conditions(self.wanted, Payment, without=("search",))
         return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
 
@@ -179,7 +179,8 @@ class Search:
 
     def _first_of_all(self, part: Part, limit: int) -> Select[Any]:
         """The first that fit, by the index of booking times of all accounts."""
-        asked = [unindexed(Payment.account_id).in_(self.account_ids), *_within_days(self.wanted, Payment.created_at)]
+        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
+        asked = [of_accounts, *_within_days(self.wanted, Payment.created_at)]
         asked += self.visible(Payment)
         query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *part.conditions(Payment))
         return query.order_by(*part.order(Payment)).limit(limit)

@@ -1,9 +1,11 @@
 """Payments of one holder, or of several accounts at once: in lists, totals, months, links, and within one's rights."""
 
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import event
 
 from bunqflask import clock
 from bunqflask.extensions import db
@@ -195,3 +197,27 @@ def test_only_accounts_that_ought_to_be_updated_need_attention(site: ThreadSite,
     page = two.get("/payments")
     assert "Walker Studio B.V. needs to approve again." in page.text
     assert [form.action for form in page.forms if form.action.endswith("/reconnect")]
+
+
+def test_statements_are_the_same_for_any_number_of_accounts(site: ThreadSite, two: Browser) -> None:
+    account = list(ids(site).values())
+    with site.app.app_context():
+        engine = db.engine
+    asked: list[set[str]] = []
+    for chosen in (account[:3], account[:4]):
+        statements: set[str] = set()
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_more: Any, found: set[str] = statements) -> None:
+            if "payment" in statement and "monetary_account" not in statement:
+                found.add(statement)
+
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            for query in ("q=bakery", "min=5&direction=out", "", "direction=in", "from=2026-10-01&type=IDEAL"):
+                accounts = "&".join(f"account={each}" for each in chosen)
+                assert two.get(f"/payments?{accounts}&{query}".rstrip("&")).status == 200
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+        asked.append(statements)
+    assert asked[0]
+    assert asked[0] == asked[1]
