@@ -146,7 +146,7 @@ def _search(query: PaymentFilter) -> Search:
     least, most = (None if text is None else Decimal(text) for text in (query.min, query.max))
     wanted = Filter(
         words=words,
-        account_id=account_id,
+        account_ids=None if account_id is None else frozenset([account_id]),
         first_day=query.first,
         last_day=query.last,
         at_least=least,

@@ -6,7 +6,7 @@ const say = (text) => { $("#say").textContent = text; };
 const ready = () => all("button[hidden]").forEach((button) => { button.hidden = false; });
 const keys = $("#keys-on");
 const opened = new Map();
-let last = "";
+let last = "", typed, asked, held;
 
 async function copy(button) {
   const field = $("#" + button.dataset.copy), word = $("span", button), before = word.textContent;
@@ -28,6 +28,16 @@ on("click", (event) => {
   if (at("[data-show]")) show(at("[data-show]"));
   if (at("[data-keys]")) $("#keys").showModal();
   if (at("dialog [data-close]")) { event.preventDefault(); at("dialog").close(); }
+  closeMenus(at(".drop"));
+});
+
+// Menus close when one goes elsewhere.
+function closeMenus(but) {
+  all(".drop[open]").forEach((menu) => { if (menu !== but) menu.open = false; });
+}
+on("keydown", ({ key, target }) => {
+  const menu = key === "Escape" && target.closest(".drop[open]");
+  if (menu) { menu.open = false; $("summary", menu).focus(); }
 });
 
 // IBANs are shown in fours, copied without spaces.
@@ -49,10 +59,28 @@ on("toggle", ({ target }) => opened.set(target.id, target.open), true);
 on("htmx:afterSettle", ({ target }) => {
   ready();
   all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
+  // What is inside of them could not keep the focus while they were closed.
+  if (held && document.activeElement === document.body) document.getElementById(held)?.focus();
   const dialog = target.closest("dialog"), line = $("[data-say]", target), next = $("[data-close], [data-focus]", target);
   dialog?.showModal();
   if (next && (next.dataset.focus !== "lost" || document.activeElement === document.body)) next.focus();
   else if (line) say(line.textContent);
+});
+// What is typed into the search while an answer is on its way stays, and is searched for.
+on("htmx:beforeSwap", () => {
+  const at = document.activeElement;
+  held = at.id;
+  typed = at.id === "f-q" && [at.value, at.selectionStart];
+});
+on("htmx:afterSwap", () => {
+  const field = $("#f-q");
+  if (typed && field && field.value !== typed[0]) { field.value = typed[0]; field.setSelectionRange(typed[1], typed[1]); }
+});
+on("htmx:afterSettle", () => {
+  const field = $("#f-q");
+  if (!field || field.value === asked || field.value.trim() === field.defaultValue) return;
+  asked = field.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 });
 // A refused press is repeated without htmx: that page says why.
 on("htmx:responseError", ({ target }) => { if (target.matches("form, a")) target.submit ? target.submit() : location = target.href; });

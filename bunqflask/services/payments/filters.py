@@ -19,12 +19,13 @@ from bunqflask.services.payments.fulltext import Words
 class Filter:
     """What a list of payments is narrowed to; empty shows all. Amounts are sizes, without a sign; days are local.
 
-    `amount` is what the words mean when they are an amount: payments of that size are found too.
+    `amount` is what the words mean when they are an amount: payments of that size are found too. Without `account_ids`
+    it lets all accounts through.
     """
 
     words: str = ""
     amount: Decimal | None = None
-    account_id: int | None = None
+    account_ids: frozenset[int] | None = None
     first_day: date | None = None
     last_day: date | None = None
     at_least: Decimal | None = None
@@ -74,7 +75,7 @@ class FilterField:
     of_total: Callable[[Any], ColumnElement[bool]] | None = None
 
 
-# Days and the account are not among them: they are where to look, not what to look for. Amounts are asked for in a way
+# Days and accounts are not among them: they are where to look, not what to look for. Amounts are asked for in a way
 # that no index knows: `search` uses theirs where it helps, and elsewhere planners would leave the order of time for it.
 FIELDS = (
     FilterField(

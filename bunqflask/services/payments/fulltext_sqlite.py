@@ -14,6 +14,7 @@ from sqlalchemy import text as sql_text
 
 from bunqflask.extensions import db
 from bunqflask.models.payments import ACCOUNT_BITS, PaymentRowId
+from bunqflask.services.payments import ranges
 
 if TYPE_CHECKING:
     from bunqflask.services.payments.fulltext import Words
@@ -44,7 +45,7 @@ _TERMS = sql_text(
 def count(_words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
     """Return how many payments of some accounts have these words, counted up to a number."""
     # A row id tells its account, so the payments themselves are not read.
-    rows = found.where(_found.c.rowid.op("&")(_ACCOUNT_MASK).in_(account_ids)).limit(most)
+    rows = found.where(ranges.is_one_of(_found.c.rowid.op("&")(_ACCOUNT_MASK), account_ids)).limit(most)
     return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 

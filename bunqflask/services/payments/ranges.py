@@ -14,7 +14,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Date, FromClause, Text, bindparam, column, func, type_coerce
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Date,
+    FromClause,
+    Text,
+    bindparam,
+    column,
+    func,
+    select,
+    type_coerce,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.types import TypeEngine
 
@@ -72,6 +85,13 @@ class Rows:
 def of_ids(ids: Iterable[int], name: str = "wanted") -> Rows:
     """Return row ids as a table with a column `id`."""
     return Rows({"id": BigInteger()}, ([each] for each in ids), name)
+
+
+def is_one_of(value: Any, ids: Iterable[int]) -> ColumnElement[bool]:
+    """Return the condition that a value is one of some row ids; the statement is the same for any number of them."""
+    wanted = of_ids(ids)
+    found: ColumnElement[bool] = value.in_(select(wanted["id"]).select_from(wanted.from_clause).correlate(None))
+    return found
 
 
 def of_times(ranges: Iterable[TimeRange]) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -53,11 +54,19 @@ class Scope:
 
     @cached_property
     def ids(self) -> list[int]:
-        """The rows of the accounts, each of bunq's once: a joint account may come through two connections."""
+        """The rows of the accounts, each of bunq's once."""
+        return self.once(self.accounts)
+
+    def once(self, account_ids: Iterable[int]) -> list[int]:
+        """Return those of some accounts in scope, each of bunq's once: a joint one may come through two connections."""
         best: dict[int, AccountBalance] = {}
-        for account in sorted(self.accounts.values(), key=_preference):
+        for account in sorted((self.accounts[each] for each in account_ids if each in self.accounts), key=_preference):
             best.setdefault(account.monetary_account_id, account)
         return sorted(account.id for account in best.values())
+
+    def of_connection(self, connection_id: int) -> Scope:
+        """Return one connection of it: transfers to the principal's accounts elsewhere are no own transfers in it."""
+        return Scope(tuple(each for each in self.connections if each.id == connection_id))
 
 
 def _preference(account: AccountBalance) -> tuple[bool, date, int]:

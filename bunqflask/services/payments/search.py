@@ -50,6 +50,33 @@ class Cursor:
     row_id: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of a list: what is older than a place, what is not older, or what is newer, which begins at the place."""
+
+    older_than: Cursor | None = None
+    down_to: Cursor | None = None
+    newer_than: Cursor | None = None
+
+    def conditions(self, payment: Any) -> list[ColumnElement[bool]]:
+        """Return what it takes that a payment (a model or an alias of it) is in this part."""
+        place = tuple_(payment.created_at, payment.id)
+        found = []
+        if self.older_than is not None:
+            found.append(place < tuple_(self.older_than.time, self.older_than.row_id))
+        if self.down_to is not None:
+            found.append(place >= tuple_(self.down_to.time, self.down_to.row_id))
+        if self.newer_than is not None:
+            found.append(place > tuple_(self.newer_than.time, self.newer_than.row_id))
+        return found
+
+    def order(self, payment: Any) -> list[Any]:
+        """Return in which order its payments come."""
+        if self.newer_than is not None:
+            return [payment.created_at.asc(), payment.id.asc()]
+        return [payment.created_at.desc(), payment.id.desc()]
+
+
 @dataclass(frozen=True)
 class Page:
     """Payments, newest first, and the place after which older ones follow (None: there are none)."""
@@ -68,9 +95,7 @@ class Search:
     @cached_property
     def account_ids(self) -> list[int]:
         """The rows of the accounts that the filter leaves of those in scope."""
-        if self.wanted.account_id is not None:
-            return [self.wanted.account_id] if self.wanted.account_id in self.scope.accounts else []
-        return self.scope.ids
+        return self.scope.ids if self.wanted.account_ids is None else self.scope.once(self.wanted.account_ids)
 
     def visible(self, payment: Any) -> list[ColumnElement[bool]]:
         """Return the conditions that payments of these accounts are within the principal's rights."""
@@ -97,15 +122,28 @@ class Search:
 
     def page(self, *, after: Cursor | None = None, size: int = PAGE_SIZE) -> Page:
         """Return one page, newest first: of all, or of those that are older than a place."""
+        found = self._lines(Part(older_than=after), size + 1)
+        lines = found[:size]
+        return Page(lines, Cursor(lines[-1].created_at, lines[-1].id) if len(found) > size else None)
+
+    def down_to(self, place: Cursor, *, most: int) -> list[PaymentLine] | None:
+        """Return all from the newest to a place, the payment there among them; None where they are more than `most`."""
+        found = self._lines(Part(down_to=place), most + 1)
+        return found if len(found) <= most else None
+
+    def beside(self, place: Cursor) -> tuple[int | None, int | None]:
+        """Return the rows of the next newer and of the next older payment."""
+        newer, older = (self._lines(part, 1) for part in (Part(newer_than=place), Part(older_than=place)))
+        return newer[0].id if newer else None, older[0].id if older else None
+
+    def _lines(self, part: Part, limit: int) -> list[PaymentLine]:
         if not self.account_ids:
-            return Page([], None)
-        newest = self._newest_of_each if self.way == Way.BY_TIME else self._newest_of_few
+            return []
+        first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
         if self._are_surely_many:
-            newest = self._newest_of_all
-        query = select(*line_columns(Payment)).where(Payment.id.in_(newest(after, size + 1)))
-        rows = db.session.execute(query.order_by(Payment.created_at.desc(), Payment.id.desc())).all()
-        lines = [line_of(row, self.scope) for row in rows[:size]]
-        return Page(lines, Cursor(lines[-1].created_at, lines[-1].id) if len(rows) > size else None)
+            first = self._first_of_all
+        query = select(*line_columns(Payment)).where(Payment.id.in_(first(part, limit)))
+        return [line_of(row, self.scope) for row in db.session.execute(query.order_by(*part.order(Payment)))]
 
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
         """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
@@ -114,7 +152,7 @@ class Search:
         if self.way == Way.BY_AMOUNTS or words is None:
             rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
             return self._from_amounts(), [*rest, *days]
-        of_accounts = unindexed(Payment.account_id).in_(self.account_ids)
+        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
         rest = filters.conditions(self.wanted, Payment, without=("search",))
         return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
 
@@ -124,10 +162,10 @@ class Search:
         assert words is not None
         return fulltext.row_ids(words)
 
-    def _newest_of_few(self, after: Cursor | None, limit: int) -> Select[Any]:
+    def _first_of_few(self, part: Part, limit: int) -> Select[Any]:
         source, asked = self.few()
-        query = select(Payment.id).select_from(source).where(*asked, *_after(Payment, after))
-        return query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
+        query = select(Payment.id).select_from(source).where(*asked, *part.conditions(Payment))
+        return query.order_by(*part.order(Payment)).limit(limit)
 
     @cached_property
     def _are_surely_many(self) -> bool:
@@ -139,31 +177,32 @@ class Search:
             return False
         return fulltext.counts_exactly() if self.wanted.search else self.wanted.limits_amounts
 
-    def _newest_of_all(self, after: Cursor | None, limit: int) -> Select[Any]:
-        """The newest that fit, by the index of booking times of all accounts."""
-        asked = [unindexed(Payment.account_id).in_(self.account_ids), *_within_days(self.wanted, Payment.created_at)]
+    def _first_of_all(self, part: Part, limit: int) -> Select[Any]:
+        """The first that fit, by the index of booking times of all accounts."""
+        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
+        asked = [of_accounts, *_within_days(self.wanted, Payment.created_at)]
         asked += self.visible(Payment)
-        query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *_after(Payment, after))
-        return query.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
+        query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *part.conditions(Payment))
+        return query.order_by(*part.order(Payment)).limit(limit)
 
-    def _newest_of_each(self, after: Cursor | None, limit: int) -> Select[Any]:
-        """The newest of each account by its index, then the newest of those."""
+    def _first_of_each(self, part: Part, limit: int) -> Select[Any]:
+        """The first of each account by its index, then the first of those."""
         account, each = ranges.of_ids(self.account_ids), aliased(Payment)
         of_account = (
             select(each.id, each.created_at)
             .where(each.account_id == account["id"], *filters.conditions(self.wanted, each))
-            .where(*_within_days(self.wanted, each.created_at), *self.visible(each), *_after(each, after))
-            .order_by(each.created_at.desc(), each.id.desc())
+            .where(*_within_days(self.wanted, each.created_at), *self.visible(each), *part.conditions(each))
+            .order_by(*part.order(each))
             .limit(limit)
         )
         if db.engine.dialect.name == "sqlite":
             # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
             ids = of_account.with_only_columns(each.id).correlate(account.from_clause)
             found = select(Payment.id).select_from(account.from_clause).join(Payment, Payment.id.in_(ids))
-            return found.order_by(Payment.created_at.desc(), Payment.id.desc()).limit(limit)
-        newest = of_account.correlate(account.from_clause).lateral("newest")
-        found = select(newest.c.id).select_from(account.from_clause).join(newest, newest.c.id.is_not(None))
-        return found.order_by(newest.c.created_at.desc(), newest.c.id.desc()).limit(limit)
+            return found.order_by(*part.order(Payment)).limit(limit)
+        first = of_account.correlate(account.from_clause).lateral("first")
+        found = select(first.c.id).select_from(account.from_clause).join(first, first.c.id.is_not(None))
+        return found.order_by(*part.order(first.c)).limit(limit)
 
     def _count_by_amounts(self) -> int:
         some = select(Payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
@@ -189,12 +228,6 @@ def _within_days(wanted: Filter, created_at: Any) -> Iterator[ColumnElement[bool
         yield created_at >= local_days.start_of(wanted.first_day)
     if wanted.last_day is not None:
         yield created_at < local_days.end_of(wanted.last_day)
-
-
-def _after(payment: Any, place: Cursor | None) -> list[ColumnElement[bool]]:
-    if place is None:
-        return []
-    return [tuple_(payment.created_at, payment.id) < tuple_(place.time, place.row_id)]
 
 
 def _amounts(wanted: Filter) -> list[tuple[Decimal, Decimal]]:

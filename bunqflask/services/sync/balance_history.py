@@ -40,7 +40,7 @@ class DayBalance:
 def of_days(account: AccountBalance, scope: Scope, first: date, last: date) -> list[DayBalance]:
     """Return the days of an account from one to another, as far as a balance is known, oldest first."""
     state = db.session.get(AccountSync, account.id)
-    wanted = Filter(account_id=account.id, first_day=first, last_day=last)
+    wanted = Filter(account_ids=frozenset((account.id,)), first_day=first, last_day=last)
     sums, ends = totals.of_days(Search(scope, wanted)), _last_payments(account, first, last)
     found: list[DayBalance] = []
     balance, earlier_id, is_verified = None, 0, True

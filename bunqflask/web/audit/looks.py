@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Response, after_this_request, current_app, g
 from sqlalchemy.exc import DBAPIError
 
@@ -13,9 +15,9 @@ from bunqflask.web.ui import formatting
 _PATIENCE_S = 2.0
 
 
-def note_look(scope: Scope, account_id: int | None) -> None:
-    """Let it be recorded that the page shows payments of an account, or of all in scope."""
-    shown = scope.accounts if account_id is None else (account_id,)
+def note_look(scope: Scope, account_ids: Collection[int] | None) -> None:
+    """Let it be recorded that the page shows payments of some accounts, or of all in scope."""
+    shown = scope.accounts if account_ids is None else account_ids
     others = {each for each in shown if not scope.accounts[each].is_held}
     if others:
         after_this_request(lambda response: _record(response, others))

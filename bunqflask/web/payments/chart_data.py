@@ -12,11 +12,13 @@ from babel.numbers import format_currency
 from bunqflask import clock
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, totals
+from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Search
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.sync import balance_history
 from bunqflask.services.sync.balance_history import DayBalance
+from bunqflask.web.payments.place import Place
 from bunqflask.web.ui import charts, formatting
 from bunqflask.web.ui.charts import BarChart, Pair, Point, StepChart
 
@@ -44,9 +46,14 @@ class BalanceChart:
 
 @dataclass(frozen=True, kw_only=True)
 class Month:
-    """Money in and out (not positive) of one month, own transfers apart."""
+    """Money in and out (not positive) of one month, own transfers apart; `url` leads to its payments.
+
+    `is_running` tells that more can come: the month is not over.
+    """
 
     first: date
+    url: str
+    is_running: bool
     money_in: Decimal
     money_out: Decimal
     own: Decimal
@@ -79,27 +86,29 @@ def balance(account: AccountBalance, scope: Scope, span: int) -> BalanceChart | 
     )
 
 
-def months(search: Search) -> list[MonthsChart]:
-    """Show money in and out per month, this month and the eleven before it; one chart for each currency."""
-    shown, last = _months(), local_days.day_of(clock.now())
-    wanted = replace(
-        search.wanted,
-        first_day=max(shown[0], search.wanted.first),
-        last_day=min(local_days.last_of_month(last), search.wanted.last),
-    )
-    sums = totals.of_months(replace(search, wanted=wanted)) if wanted.first <= wanted.last else {}
+def months(search: Search, here: Place) -> list[MonthsChart]:
+    """Show money in and out per month, the last twelve of those asked for; one chart for each currency."""
+    shown = _months(search.wanted)
+    first, last = max(shown[0], search.wanted.first), min(local_days.last_of_month(shown[-1]), search.wanted.last)
+    wanted = replace(search.wanted, first_day=first, last_day=last)
+    sums = totals.of_months(replace(search, wanted=wanted)) if first <= last else {}
     currencies = sorted({each.currency for found in sums.values() for each in found})
-    return [_months_of(currency, shown, sums) for currency in currencies]
+    return [_months_of(currency, shown, sums, here) for currency in currencies]
 
 
-def _months_of(currency: str, months: Sequence[date], sums: dict[date, list[Totals]]) -> MonthsChart:
+def _months_of(currency: str, months: Sequence[date], sums: dict[date, list[Totals]], here: Place) -> MonthsChart:
+    by_month = {first: each for first, found in sums.items() for each in found if each.currency == currency}
+    asked, now = here.asked, local_days.month_of(local_days.day_of(clock.now()))
     shown = []
-    for first in months:
-        found = (each for each in sums.get(first, []) if each.currency == currency)
-        each = next(found, Totals(currency))
+    # Months before the first payment say nothing.
+    for first in (each for each in months if each >= min(by_month)):
+        each = by_month.get(first, Totals(currency))
+        days = max(first, asked.wanted.first), min(local_days.last_of_month(first), asked.wanted.last)
         shown.append(
             Month(
                 first=first,
+                url=here.url(asked.with_days(*days)),
+                is_running=first == now,
                 money_in=each.money_in,
                 money_out=each.money_out,
                 own=each.own,
@@ -118,9 +127,10 @@ def _round(value: Decimal, currency: str) -> str:
     return (text.removesuffix(".00") if whole else text).replace("-", formatting.MINUS)
 
 
-def _months() -> list[date]:
-    """The first days of the last twelve months, this one included."""
-    found = [local_days.month_of(local_days.day_of(clock.now()))]
-    while len(found) < _MONTHS:
+def _months(wanted: Filter) -> list[date]:
+    """The first days of the last twelve months that a filter lets through, none after this one."""
+    first, last = local_days.month_of(wanted.first), min(wanted.last, local_days.day_of(clock.now()))
+    found = [local_days.month_of(last)]
+    while len(found) < _MONTHS and found[-1] > first:
         found.append(local_days.month_of(found[-1] - timedelta(days=1)))
     return found[::-1]

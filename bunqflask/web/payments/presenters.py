@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
 from babel.numbers import format_decimal
 from flask import url_for
+from markupsafe import Markup
 
 from bunqflask import clock, invisible
 from bunqflask.i18n import gettext as _
-from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, totals
-from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import ChangeOfPayment, Direction, PaymentDetail, PaymentLine
 from bunqflask.services.payments.search import Cursor, Page, Search
+from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.payments.totals import Totals
-from bunqflask.web.payments.filter_form import type_label
+from bunqflask.web.payments import filter_form
+from bunqflask.web.payments.filter_form import account_label, type_label
+from bunqflask.web.payments.place import Place, account_url
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.icons import icon
+
+_FOREIGN = re.compile(
+    r"(?:^|\s)(\d{1,12}(?:\.\d{1,4})?) ([A-Z]{3}), (1 [A-Z]{3} = \d[\d.]{0,15} [A-Z]{3})\s*$", re.ASCII
+)
+_TYPE_ICONS = {
+    "BUNQ": "accounts",
+    "EBA_SCT": "bank",
+    "EBA_SDD": "file",
+    "IDEAL": "browser",
+    "MASTERCARD": "card",
+    "MAESTRO": "card",
+    "FIS": "card",
+    "SWIFT": "external",
+    "INTEREST": "investment",
+}
 
 
 @dataclass(frozen=True)
@@ -34,16 +55,18 @@ class Money:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRow:
-    """One payment as a line of the list; `account` is named where several accounts are listed."""
+    """One payment as a line of the list; `account` is named where several accounts are listed, `text` may be empty."""
 
     id: int
     url: str
     name: str
-    initials: str
+    time: str
+    kind: Markup
     direction: Direction
     amount: Decimal
     currency: str
-    meta: list[str]
+    text: str
+    account: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +94,21 @@ class Result:
     sums: list[Totals]
 
 
+@dataclass(frozen=True)
+class Foreign:
+    """What a purchase cost in a foreign currency, and at which rate, as bunq words it."""
+
+    amount: Decimal
+    currency: str
+    rate: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class PaymentView:
-    """One payment with all that is known of it; `other_side` is the address of the same transfer over there."""
+    """One payment with all that is known of it.
+
+    `other_side` is the address of the same transfer over there; `alike_url` that of all with the same other side.
+    """
 
     row: PaymentRow
     account_name: str
@@ -88,6 +123,8 @@ class PaymentView:
     counterparty_iban: str | None
     balance_after: Decimal | None
     other_side: str | None
+    alike_url: str | None
+    foreign: Foreign | None
     raw: str
     extra: list[tuple[str, str]]
     changes: tuple[ChangeOfPayment, ...]
@@ -106,34 +143,61 @@ def day_title(day: date, today: date) -> str:
     return _("Yesterday, %(day)s") % {"day": words} if day == today - timedelta(days=1) else words
 
 
-def row(line: PaymentLine, *, several: bool) -> PaymentRow:
-    """Show one payment as a line; `several` when payments of other accounts stand beside it."""
-    meta = [formatting.name(line.account_name, 60)] if several else []
-    if not line.description.strip() or line.type not in ("BUNQ", "EBA_SCT"):
-        meta.append(type_label(line.type))
-    if line.description.strip():
-        meta.append(formatting.name(line.description))
+def row(line: PaymentLine, urls: tuple[str, str], account: str | None) -> PaymentRow:
+    """Show one payment as a line.
+
+    :param urls: what stands before and after the row id in its address.
+    :param account: the name of its account, where payments of others stand beside it.
+    """
     name = formatting.name(line.own_account_name if line.is_own else line.counterparty_name)
     if not line.counterparty_name.strip() and line.counterparty_iban:
         name = formatting.iban(line.counterparty_iban)
+    before, after = urls
     return PaymentRow(
         id=line.id,
-        url=url_for("payments.show", payment_row_id=line.id),
+        url=f"{before}{line.id}{after}",
         name=_("%(name)s (own account)") % {"name": name} if line.is_own else name,
-        initials=formatting.initials(name)[:2] or "?",
+        time=formatting.clock(line.created_at),
+        kind=_own_kind() if line.is_own else _kind(line.type),
         direction=line.direction,
         amount=line.amount,
         currency=line.currency,
-        meta=meta,
+        text=_without_name(line),
+        account=account,
     )
 
 
-def days(page: Page, search: Search, *, after: Cursor | None = None) -> list[DayGroup]:
+def _without_name(line: PaymentLine) -> str:
+    """The description, without the other side's name at its beginning: that stands beside it already."""
+    text, name = formatting.one_line(line.description), formatting.one_line(line.counterparty_name)
+    if name and text[: len(name)].casefold() == name.casefold() and not text[len(name) : len(name) + 1].isalnum():
+        return text[len(name) :].lstrip(" ,;:.-–—/")
+    return text
+
+
+@lru_cache(64)
+def _kind(kind: str) -> Markup:
+    return _labelled_icon(_TYPE_ICONS.get(kind, "unknown"), type_label(kind))
+
+
+@cache
+def _own_kind() -> Markup:
+    return _labelled_icon("own", _("Own transfer"))
+
+
+def _labelled_icon(name: str, label: str) -> Markup:
+    frame = Markup('<span class="kind" role="img" aria-label="{0}" title="{0}">{1}</span>')
+    return frame.format(label, icon(name))
+
+
+def days(page: Page, search: Search, urls: tuple[str, str], *, after: Cursor | None = None) -> list[DayGroup]:
     """Group a page by day, with what each whole day adds up to under the same filter.
 
+    :param urls: what stands before and after the row id in the addresses of its payments.
     :param after: the place at which the page before this one ended, if there is one.
     """
-    several, today = search.wanted.account_id is None, local_days.day_of(clock.now())
+    several, today = len(search.account_ids) > 1, local_days.day_of(clock.now())
+    labels = _account_labels(search) if several else {}
     sums = totals.of_days_of(page, search)
     begun = local_days.day_of(after.time) if after else None
     return [
@@ -142,7 +206,7 @@ def days(page: Page, search: Search, *, after: Cursor | None = None) -> list[Day
             day=day,
             title=day_title(day, today),
             totals=[_change(each, several=several) for each in sums[day]],
-            rows=[row(each, several=several) for each in lines],
+            rows=[row(each, urls, labels.get(each.account_id)) for each in lines],
             continued=day == begun,
         )
         for day, lines in (
@@ -151,33 +215,42 @@ def days(page: Page, search: Search, *, after: Cursor | None = None) -> list[Day
     ]
 
 
-def result(search: Search, everything: Filter, *, waits: bool) -> Result:
+def _account_labels(search: Search) -> dict[int, str]:
+    """The names of the accounts of a search, with the end of the IBAN where two have the same."""
+    accounts = [search.scope.accounts[each] for each in search.account_ids]
+    counts = Counter(each.name for each in accounts)
+    return {
+        each.id: account_label(each) if counts[each.name] > 1 else formatting.name(each.name, 60) for each in accounts
+    }
+
+
+def result(search: Search, everything: Search, *, waits: bool) -> Result:
     """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
-    of_everything = totals.of_all(Search(search.scope, everything))
+    of_everything = totals.of_all(everything)
     stored = number(sum(each.count for each in of_everything))
-    if search.wanted != everything and not waits and search.finds_many:
+    if search != everything and not waits and search.finds_many:
         return Result(shown=None, shown_text=_("Many"), all_text=stored, sums=[])
-    found = of_everything if search.wanted == everything else totals.of_all(search)
+    found = of_everything if search == everything else totals.of_all(search)
     shown = sum(each.count for each in found)
     return Result(shown=shown, shown_text=number(shown), all_text=stored, sums=found)
 
 
-def account_url(account: AccountBalance, **more: str) -> str:
-    """The address of the payments of one account."""
-    return url_for(
-        "payments.index",
-        connection_id=account.connection_id,
-        monetary_account_id=account.monetary_account_id,
-        **more,  # type: ignore[arg-type]
-    )
+def place_title(here: Place) -> str:
+    """Name a list as its payments' back links do: by its account and filters."""
+    title = _("Payments")
+    if here.account is not None:
+        title = _("Payments of %(name)s") % {"name": formatting.name(here.account.name)}
+    if not here.asked.chips:
+        return title
+    return f"{title}: {formatting.name(', '.join(chip.text for chip in here.asked.chips), 60)}"
 
 
-def detail(payment: PaymentDetail) -> PaymentView:
+def detail(payment: PaymentDetail, urls: tuple[str, str]) -> PaymentView:
     """Show one payment with everything that is known of it."""
     line, other = payment.line, payment.other_side_id
     kinds = [formatting.name(each, 40) for each in (line.type, payment.sub_type) if each]
     return PaymentView(
-        row=row(line, several=False),
+        row=row(line, urls, None),
         account_name=formatting.name(payment.account.name),
         account_url=account_url(payment.account),
         type_label=type_label(line.type),
@@ -190,10 +263,24 @@ def detail(payment: PaymentDetail) -> PaymentView:
         counterparty_iban=line.counterparty_iban,
         balance_after=payment.balance_after,
         other_side=url_for("payments.show", payment_row_id=other) if other is not None else None,
+        alike_url=_alike_url(line),
+        foreign=foreign(line.description),
         raw=readable_json(payment.raw),
         extra=_extra(payment.raw),
         changes=payment.changes,
     )
+
+
+def foreign(description: str) -> Foreign | None:
+    """Return the facts of a purchase in a foreign currency, which bunq writes at the end of the description."""
+    found = _FOREIGN.search(description)
+    return Foreign(Decimal(found[1]), found[2], found[3]) if found else None
+
+
+def _alike_url(line: PaymentLine) -> str | None:
+    """The address of all payments with the same other side: by its IBAN, or by its name where it has none."""
+    words = line.counterparty_iban or line.counterparty_name
+    return url_for("payments.home", q=words[: filter_form.LONGEST]) if search_text(words) else None
 
 
 def readable_json(raw: dict[str, Any]) -> str:

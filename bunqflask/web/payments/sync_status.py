@@ -13,13 +13,18 @@ from bunqflask.models import ConnectionState, ErrorKind
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.payments import visibility
-from bunqflask.services.sync import late_changes, reconciliation
+from bunqflask.services.payments.repository import Scope
+from bunqflask.services.sync import late_changes, reconciliation, status
 from bunqflask.services.sync.status import AccountStatus, SyncState
 from bunqflask.web.connections.view_models import Icon, icon
-from bunqflask.web.payments.presenters import Money, account_url, number
+from bunqflask.web.payments.place import account_url
+from bunqflask.web.payments.presenters import Money, number
 from bunqflask.web.ui import formatting
 
 _MOST_GAPS = 5
+_MOST_NAMED = 8
+# bunq gives no payments of them, or none any more: nothing is wrong with those that are stored.
+_NOT_UPDATED = (SyncState.STOPPED, SyncState.NOT_LISTED)
 _MOST_CHANGES = 3
 _LEVELS: dict[SyncState, Literal["ok", "warn", "neutral"]] = {
     SyncState.UP_TO_DATE: "ok",
@@ -75,38 +80,107 @@ class SyncStatus:
     may_sync: bool = True
 
 
-def present(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
+@dataclass(frozen=True, kw_only=True)
+class LostConnection:
+    """A connection whose holder must approve again; `may_reconnect` tells that the reader can ask for it."""
+
+    id: int
+    holder: str
+    since: datetime
+    may_reconnect: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How the accounts of a list stand: lost connections, accounts in trouble, and those no longer updated.
+
+    Only accounts that ought to be updated count: `current_count` of them. Of many the first are named.
+    """
+
+    lost: list[LostConnection]
+    troubled: list[SyncStatus]
+    troubled_count: int
+    current_count: int
+    stopped: list[tuple[str, str, datetime]]
+    stopped_count: int
+    data_from: datetime | None
+
+
+def standing(scope: Scope) -> Standing:
+    """Show how the accounts of a list stand."""
+    found = status.of_connections(scope.connections)
+    shown = [(scope.accounts[each], scope.by_id[scope.accounts[each].connection_id]) for each in scope.ids]
+    current = [(account, owner) for account, owner in shown if found[account.id].state not in _NOT_UPDATED]
+    troubled = [(account, owner) for account, owner in current if _is_troubled(found[account.id])]
+    stopped = [
+        (account, account.uncovered_since or owner.state_since)
+        for account, owner in shown
+        if found[account.id].state == SyncState.STOPPED and owner.state != ConnectionState.LOST
+    ]
+    return Standing(
+        lost=[lost for each in scope.connections if (lost := lost_connection(each))],
+        troubled=[present(account, owner, found[account.id]) for account, owner in troubled[:_MOST_NAMED]],
+        troubled_count=len(troubled),
+        current_count=len(current),
+        stopped=[(formatting.name(each.name), account_url(each), since) for each, since in stopped[:_MOST_NAMED]],
+        stopped_count=len(stopped),
+        data_from=min((time for each, _owner in current if (time := found[each.id].synced_at)), default=None),
+    )
+
+
+def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
+    """Return what to say about a connection whose holder must approve again; None while there is nothing to say."""
+    if connection.state != ConnectionState.LOST:
+        return None
+    return LostConnection(
+        id=connection.id,
+        holder=connection.holder_name,
+        since=connection.state_since,
+        may_reconnect=connection.may_manage,
+    )
+
+
+def _is_troubled(of_account: AccountStatus) -> bool:
+    """An account is no trouble while its newest payments are fetched, unless it was never imported to the end."""
+    if of_account.state == SyncState.SYNCING:
+        return of_account.synced_at is None
+    return of_account.state != SyncState.UP_TO_DATE
+
+
+def present(account: AccountBalance, connection: ConnectionOverview, of_account: AccountStatus) -> SyncStatus:
     """Show how far an account is synced."""
-    missing = status.not_imported if status.state in (SyncState.CATCHING_UP, SyncState.GAP) else None
+    missing = of_account.not_imported if of_account.state in (SyncState.CATCHING_UP, SyncState.GAP) else None
     return SyncStatus(
         account_id=account.id,
         name=formatting.name(account.name),
         url=account_url(account),
         icon=icon(account.wrapper),
-        level=_LEVELS.get(status.state, "neutral"),
-        pill=_pill(status),
-        syncing=status.state == SyncState.SYNCING,
+        level=_LEVELS.get(of_account.state, "neutral"),
+        pill=_pill(of_account),
+        syncing=of_account.state == SyncState.SYNCING,
         not_imported=Money(missing, account.currency) if missing else None,
-        stored_text=number(status.stored) if status.stored is not None else None,
-        expected_text=number(status.expected) if status.expected is not None else None,
-        next_call_s=status.next_call_in_s,
-        verified_until=status.verified_until,
-        verified_again=status.verified_again_from,
-        synced_at=status.synced_at,
-        next_try_at=status.next_try_at,
-        why=_why(account, connection, status.error_kind) or _unreadable(status),
+        stored_text=number(of_account.stored) if of_account.stored is not None else None,
+        expected_text=number(of_account.expected) if of_account.expected is not None else None,
+        next_call_s=of_account.next_call_in_s,
+        verified_until=of_account.verified_until,
+        verified_again=of_account.verified_again_from,
+        synced_at=of_account.synced_at,
+        next_try_at=of_account.next_try_at,
+        why=_why(account, connection, of_account.error_kind) or _unreadable(of_account),
         may_sync=connection.state == ConnectionState.ACTIVE and account.is_covered and account.is_held,
     )
 
 
-def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, status: AccountStatus) -> SyncStatus:
+def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, of_account: AccountStatus) -> SyncStatus:
     """Show the same, with the places where balances do not follow from one another."""
     since = visibility.since(account)
-    findings = reconciliation.findings(account.id, since=since, limit=_MOST_GAPS) if status.discrepancy_count else []
+    findings = (
+        reconciliation.findings(account.id, since=since, limit=_MOST_GAPS) if of_account.discrepancy_count else []
+    )
     return replace(
-        present(account, connection, status),
+        present(account, connection, of_account),
         gaps=[_gap(each) for each in findings],
-        more_gaps=max(0, status.discrepancy_count - _MOST_GAPS),
+        more_gaps=max(0, of_account.discrepancy_count - _MOST_GAPS),
     )
 
 
@@ -135,9 +209,9 @@ def late_changes_of(account: AccountBalance) -> LateChanges:
     return LateChanges(days=late_changes.SHOWN_FOR.days, count=count, newest=named)
 
 
-def _pill(status: AccountStatus) -> str:
-    if status.state == SyncState.INCOMPLETE:
-        return _("Partly imported") if status.has_payments else _("Not imported yet")
+def _pill(of_account: AccountStatus) -> str:
+    if of_account.state == SyncState.INCOMPLETE:
+        return _("Partly imported") if of_account.has_payments else _("Not imported yet")
     return {
         SyncState.SYNCING: _("Importing"),
         SyncState.STOPPED: _("No longer updated"),
@@ -146,7 +220,7 @@ def _pill(status: AccountStatus) -> str:
         SyncState.FAILING: _("Not up to date"),
         SyncState.CATCHING_UP: _("Catching up"),
         SyncState.UP_TO_DATE: _("Complete"),
-    }[status.state]
+    }[of_account.state]
 
 
 def _gap(finding: reconciliation.Finding) -> Gap:
@@ -170,10 +244,10 @@ def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: Er
     return f"{policy.title}. {policy.lead}"
 
 
-def _unreadable(status: AccountStatus) -> str | None:
-    if not status.unreadable:
+def _unreadable(of_account: AccountStatus) -> str | None:
+    if not of_account.unreadable:
         return None
-    ids = ", ".join(str(each or "?") for each in status.unreadable[:_MOST_GAPS])
+    ids = ", ".join(str(each or "?") for each in of_account.unreadable[:_MOST_GAPS])
     return _("bunq lists payments that we can’t read, with these numbers: %(ids)s. They are missing here.") % {
         "ids": ids
     }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
@@ -19,45 +17,58 @@ from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync, status
-from bunqflask.services.sync.status import SyncState
 from bunqflask.web.audit.looks import note_look
 from bunqflask.web.connections.presenters import account_row
 from bunqflask.web.marks import polled
-from bunqflask.web.payments import chart_data, filter_form, note_presenters, presenters, sync_status
-from bunqflask.web.payments.filter_form import Asked
+from bunqflask.web.payments import chart_data, filter_form, note_presenters, place, presenters, sync_status, toolbar
+from bunqflask.web.payments.place import Place
+from bunqflask.web.ui import htmx
 from bunqflask.web.ui.htmx import wants_fragment
 
 bp = Blueprint("payments", __name__)
-
-# Of a timestamp in microseconds since 1970, and of a row id.
-_CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST = 2**63 - 1
-RANGES = (30, 90, 365)
-_USUAL_RANGE = 90
+# So many payments above the place in an address are shown again; with more the list begins there.
+MOST_AGAIN = 450
 
 
 @bp.get("/payments")
 def home() -> ResponseReturnValue:
     """All payments that this team member sees, newest first."""
-    return _list_of(None)
+    return _list_of(repository.scope_of(g.team_member), None)
 
 
 @bp.get("/connections/<int:connection_id>/accounts/<long:monetary_account_id>/payments")
 def index(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """Payments of one monetary account, newest first, with its balance over time."""
-    return _list_of((connection_id, monetary_account_id))
+    return _list_of(*_scope_and_account(connection_id, monetary_account_id))
+
+
+@bp.get("/payments/filter")
+def filter_all() -> ResponseReturnValue:
+    """The form of all filters of all payments: a page, or a sheet above the list."""
+    return _filter_page(repository.scope_of(g.team_member), None)
+
+
+@bp.get("/connections/<int:connection_id>/accounts/<long:monetary_account_id>/payments/filter")
+def filter_account(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
+    """The form of all filters of one account's payments."""
+    return _filter_page(*_scope_and_account(connection_id, monetary_account_id))
 
 
 @bp.get("/payments/<long:payment_row_id>")
 def show(payment_row_id: int) -> ResponseReturnValue:
-    """One payment with everything that bunq says about it."""
+    """One payment with everything that bunq says about it; the address carries the list that one came from."""
     scope = repository.scope_of(g.team_member)
     payment = details.get(scope, payment_row_id)
-    note_look(scope, payment.account.id)
+    note_look(scope, {payment.account.id})
+    in_account = request.args.get("view") == place.OF_ACCOUNT
+    here = place.read(request.args, scope, payment.account if in_account else None)
+    before, after = here.payment_urls()
+    beside = Search(here.asked.scope, here.asked.wanted).beside(Cursor(payment.line.created_at, payment.line.id))
     return render_template(
         "payments/payment.html",
-        payment=presenters.detail(payment),
+        payment=presenters.detail(payment, (before, after)),
+        back=(f"{here.url(until=here.until)}#p{payment_row_id}", presenters.place_title(here)),
+        beside=[f"{before}{each}{after}" if each is not None else None for each in beside],
         card=note_presenters.card(payment, scope.by_id[payment.account.connection_id]),
     )
 
@@ -66,10 +77,11 @@ def show(payment_row_id: int) -> ResponseReturnValue:
 def months() -> ResponseReturnValue:
     """Money in and out per month, of all that the filters in the address let through."""
     scope = repository.scope_of(g.team_member)
-    asked = filter_form.read(request.args, scope)
-    note_look(scope, asked.wanted.account_id)
-    charts = [] if asked.errors else chart_data.months(Search(scope, asked.wanted))
-    body = render_template("payments/months.html", charts=charts, asked=asked)
+    here = place.read(request.args, scope, None)
+    asked = here.asked
+    note_look(asked.scope, asked.wanted.account_ids)
+    charts = [] if asked.errors else chart_data.months(Search(asked.scope, asked.wanted), here)
+    body = render_template("payments/months.html", charts=charts, asked=asked, home_url=here.url())
     return make_response(body, 422 if asked.errors else 200)
 
 
@@ -79,7 +91,7 @@ def state(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
     """How far the payments of an account are synced: what its page asks for while they are."""
     scope, account = _scope_and_account(connection_id, monetary_account_id)
     if not wants_fragment():
-        return redirect(presenters.account_url(account))
+        return redirect(place.account_url(account))
     return render_template("payments/_state.html", account=account, state=_status_of(scope, account), polled=True)
 
 
@@ -96,77 +108,129 @@ def sync(connection_id: int, monetary_account_id: int) -> ResponseReturnValue:
             _("No worker is running, so nothing is updated. The person who runs this site can start it: flask worker."),
             "error",
         )
-    return redirect(presenters.account_url(account))
+    return redirect(place.account_url(account))
 
 
-def _list_of(place: tuple[int, int] | None) -> ResponseReturnValue:
-    """Show a list of payments: of one account, by our connection and bunq's account, or of all."""
-    if any(not value for value in request.args.values()):
+def _list_of(scope: Scope, account: AccountBalance | None) -> ResponseReturnValue:
+    """Show a list of payments: of one account, or of all."""
+    here = place.read(request.args, scope, account)
+    adds_up = request.args.get("sums") == "1"
+    if any(not value for values in request.args.listvalues() for value in values):
         # A form sends its empty fields too; the address to keep and share has none.
-        known = (*filter_form.NAMES, "range", "older", "sums")
-        return redirect(_here({name: request.args[name] for name in known if request.args.get(name)}))
-    scope, account = _scope_and_account(*place) if place else (repository.scope_of(g.team_member), None)
-    asked = filter_form.read(request.args, scope, account_id=account.id if account else None)
-    note_look(scope, asked.wanted.account_id)
-    response = make_response(_list_page(scope, account, asked), 422 if asked.errors else 200)
+        return redirect(here.url(until=here.until, adds_up=adds_up))
+    note_look(here.asked.scope, here.asked.wanted.account_ids)
+    if "q" in here.asked.errors and request.headers.get("HX-Trigger") == "f-q":
+        # Somebody is still typing: a minus is no search yet.
+        return "", 204
+    response = make_response(_list_page(scope, here, adds_up=adds_up), 422 if here.asked.errors else 200)
     response.vary.add("HX-Request")
     return response
 
 
-def _list_page(scope: Scope, account: AccountBalance | None, asked: Asked) -> str:
-    after, search = _cursor(), Search(scope, asked.wanted)
-    found = Page([], None) if asked.errors else search.page(after=after)
+def _list_page(scope: Scope, here: Place, *, adds_up: bool) -> str:
+    asked, account = here.asked, here.account
+    search = Search(asked.scope, asked.wanted)
+    found, after = (Page([], None), None) if asked.errors else _page_of(here, search)
+    # The page after the one on screen: to be put right below it.
+    goes_on = wants_fragment() and here.until is not None
     context: dict[str, Any] = {
         "asked": asked,
         "account": account,
-        "is_older": after is not None,
+        "begins_within": after is not None,
         "is_fragment": wants_fragment(),
-        "days": presenters.days(found, search, after=after),
-        "older_url": _here({**_view(asked), "older": _written(found.older)}) if found.older else None,
-        "newest_url": _here(_view(asked)),
+        "goes_on": goes_on,
+        "days": presenters.days(found, search, here.payment_urls(), after=after),
+        "older_url": here.url(until=found.older) if found.older else None,
+        "newest_url": here.url(),
+        "last_id": found.lines[-1].id if found.lines else None,
     }
-    if wants_fragment() and after is not None:
+    if goes_on:
         return render_template("payments/_older.html", **context)
-    adds_up = request.args.get("sums") == "1"
+    everything = Search(scope, Filter(account_ids=frozenset((account.id,)) if account else None))
     context |= {
-        "result": presenters.result(search, Filter(account_id=account.id if account else None), waits=adds_up),
-        "sums_url": _here({**_view(asked), "sums": "1"}),
-        "chips": [(chip.text, _here({**_kept(), **chip.without})) for chip in asked.chips],
-        "clear_url": _here(_kept()),
-        "here": _here(),
-        "kept": _kept(),
-        "accounts": _choices(scope) if account is None else [],
-        "types": _types(asked),
+        "result": presenters.result(search, everything, waits=adds_up),
+        "sums_url": here.url(adds_up=True),
+        "chips": [(chip.text, here.url(chip.without)) for chip in asked.chips],
+        "clear_url": here.url({}),
+        "here": here.base,
+        "account_count": 1 if account else len(scope.ids),
+        "bar": toolbar.of(here, scope),
+        **_ways_on(here),
     }
+    if asked.errors:
+        context |= _form_of(here, scope)
     if wants_fragment():
         return render_template("payments/_result.html" if adds_up else "payments/_found.html", **context)
     if account is None:
-        return render_template(
-            "payments/index.html",
-            **_of_accounts(scope),
-            months_url=url_for("payments.months", **asked.values),  # type: ignore[arg-type]
-            # An export knows days and accounts, and no other filter.
-            export_url=url_for(
-                "exports.index",
-                **{name: asked.values[name] for name in ("from", "to", "account") if name in asked.values},  # type: ignore[arg-type]
-            ),
-            **context,
-        )
-    return render_template("payments/account.html", **context, **_of_account(account, scope, asked))
+        return render_template("payments/index.html", standing=sync_status.standing(asked.scope), **context)
+    return render_template("payments/account.html", **context, **_of_account(account, scope, here))
 
 
-def _of_account(account: AccountBalance, scope: Scope, asked: Asked) -> dict[str, Any]:
+def _page_of(here: Place, search: Search) -> tuple[Page, Cursor | None]:
+    """Return what of a list is shown, and the place after which it begins, if it does not begin with the newest."""
+    if here.until is None:
+        return search.page(), None
+    page = search.page(after=here.until)
+    above = None if wants_fragment() else search.down_to(here.until, most=MOST_AGAIN)
+    return (page, here.until) if above is None else (Page([*above, *page.lines], page.older), None)
+
+
+def _ways_on(here: Place) -> dict[str, str]:
+    """Where the same payments can be seen otherwise: by month, and as files, which know days and accounts only."""
+    values, ids = here.asked.values, here.asked.wanted.account_ids
+    if ids is None and here.asked.scope.connections and "holder" in values:
+        ids = frozenset(here.asked.scope.ids)
+    days = {name: values[name] for name in ("from", "to") if name in values}
+    return {
+        "months_url": url_for("payments.months", **_of_all(here)),
+        "export_url": url_for("exports.index", **days, account=sorted(ids) if ids else None),  # type: ignore[arg-type]
+    }
+
+
+def _of_all(here: Place) -> dict[str, Any]:
+    """The filters of a list as they are among all payments."""
+    return here.asked.values | ({"account": [str(here.account.id)]} if here.account else {})
+
+
+def _filter_page(scope: Scope, account: AccountBalance | None) -> ResponseReturnValue:
+    here = place.read(request.args, scope, account)
+    return htmx.render(
+        "payments/filter.html",
+        "payments/_filter_form.html",
+        asked=here.asked,
+        account=account,
+        here=here.base,
+        back_url=here.url(),
+        title=presenters.place_title(replace(here, asked=replace(here.asked, chips=[]))),
+        **_form_of(here, scope),
+    )
+
+
+def _form_of(here: Place, scope: Scope) -> dict[str, Any]:
+    """What the form of all filters offers."""
+    holders = toolbar.holders(scope) if here.account is None else []
+    return {
+        "kept": here.kept,
+        "months": toolbar.month_links(here),
+        "holders": holders if len(holders) > 1 else [],
+        "accounts": toolbar.accounts(here.asked) if here.account is None else [],
+        "types": _types(here.asked),
+    }
+
+
+def _of_account(account: AccountBalance, scope: Scope, here: Place) -> dict[str, Any]:
     """What the page of one account shows beside its payments."""
-    connection, span = scope.by_id[account.connection_id], _span()
+    connection, span = scope.by_id[account.connection_id], here.span or place.USUAL_RANGE
     return {
         "shown": account_row(account),
         "holder": connection.holder_name,
+        "lost": sync_status.lost_connection(connection),
         "balance_at": connection.accounts_synced_at,
         "state": _status_of(scope, account),
         "late": sync_status.late_changes_of(account),
         # A search is for the payments that it finds: the chart would push them out of sight.
-        "chart": None if asked.values else chart_data.balance(account, scope, span),
-        "ranges": [(each, _here({**asked.values, "range": str(each)}), each == span) for each in RANGES],
+        "chart": None if here.asked.values else chart_data.balance(account, scope, span),
+        "ranges": [(each, replace(here, span=each).url(), each == span) for each in place.RANGES],
     }
 
 
@@ -186,69 +250,8 @@ def _status_of(scope: Scope, account: AccountBalance) -> sync_status.SyncStatus:
     return sync_status.present_with_gaps(account, connection, status.of_connections([only])[account.id])
 
 
-def _of_accounts(scope: Scope) -> dict[str, Any]:
-    """What the page of all accounts shows beside payments: how many accounts, and those that are not up to date."""
-    found = status.of_connections(scope.connections)
-    shown = [(scope.accounts[each], found[each]) for each in scope.ids]
-    return {
-        "account_count": len(shown),
-        "troubled": [
-            sync_status.present(account, scope.by_id[account.connection_id], state)
-            for account, state in shown
-            if state.state != SyncState.UP_TO_DATE
-        ],
-        "data_from": min((state.synced_at for _account, state in shown if state.synced_at), default=None),
-    }
-
-
-def _choices(scope: Scope) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The accounts to choose from, under whose they are."""
-    ids = set(scope.ids)
-    groups = [
-        (each.holder_name, [(str(account.id), account.name) for account in each.accounts if account.id in ids])
-        for each in scope.connections
-    ]
-    return [(name, accounts) for name, accounts in groups if accounts]
-
-
-def _types(asked: Asked) -> list[tuple[str, str]]:
+def _types(asked: filter_form.Asked) -> list[tuple[str, str]]:
     known = filter_form.types()
     chosen = asked.wanted.type
     more = [(chosen, filter_form.type_label(chosen))] if chosen and chosen not in known else []
     return [*known.items(), *more]
-
-
-def _cursor() -> Cursor | None:
-    """The place in the address after which older payments follow; None for one that no list has written."""
-    found = _CURSOR.fullmatch(request.args.get("older", ""))
-    if found is None:
-        return None
-    try:
-        return Cursor(_EPOCH + timedelta(microseconds=int(found[1])), min(int(found[2]), _LARGEST))
-    except OverflowError:
-        return None
-
-
-def _written(cursor: Cursor) -> str:
-    return f"{(cursor.time - _EPOCH) // timedelta(microseconds=1)}-{cursor.row_id}"
-
-
-def _span() -> int:
-    """How many days the chart shows."""
-    text = request.args.get("range", "")
-    return next((each for each in RANGES if str(each) == text), _USUAL_RANGE)
-
-
-def _kept() -> dict[str, str]:
-    """What of the address is no filter, and stays when filters change."""
-    return {"range": str(_span())} if "range" in request.args else {}
-
-
-def _view(asked: Asked) -> dict[str, str]:
-    return {**_kept(), **asked.values}
-
-
-def _here(arguments: dict[str, str] | None = None) -> str:
-    """This page's address with other arguments."""
-    values: dict[str, Any] = {**(request.view_args or {}), **(arguments or {})}
-    return url_for(request.endpoint or "", **values)

@@ -159,7 +159,9 @@ class Story:
         begins, ends = sorted((self._day(), self._day()))
         return Filter(
             words=self.rng.choice(("", "", "", "bos")),
-            account_id=self.rng.choice((None, None, *scope.ids)),
+            account_ids=self.rng.choice(
+                (None, None, *(frozenset((each,)) for each in scope.ids), frozenset(scope.ids[:2]))
+            ),
             first_day=self.rng.choice((None, begins)),
             last_day=self.rng.choice((None, ends)),
             at_least=self.rng.choice((None, None, None, Decimal("0.5"))),

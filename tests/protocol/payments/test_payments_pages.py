@@ -20,6 +20,7 @@ from bunqflask.models import (
 from bunqflask.models.payments import row_id
 from bunqflask.services.payments import local_days
 from bunqflask.services.team import members
+from bunqflask.web.payments import views
 from tests.support import consents, history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -217,7 +218,7 @@ def test_hostile_names_stay_text(site: ThreadSite, robin: Browser) -> None:
 def test_pages_of_payments_stand_under_the_strict_policy(site: ThreadSite, robin: Browser) -> None:
     now = clock.now()
     (payment, _second) = store(site, Paid(at=now, amount="3"), Paid(at=now, amount="-9", balance="1"))
-    for address in (*routes(payment)[:4], "/payments?min=1.234&q=x", "/payments?older=9-9"):
+    for address in (*routes(payment)[:4], "/payments?min=1.234&q=x", "/payments?until=9-9"):
         html = robin.get(address).html
         assert not re.findall(r"<[^>]*\s(?:style|on\w+|hx-on[\w:-]*)=", html), address
         assert not re.findall(r"<style|<script(?![^>]*\ssrc=)|javascript:", html), address
@@ -243,16 +244,20 @@ def test_older_payments_come_without_gaps_or_repeats(site: ThreadSite, robin: Br
         older = [address for words, address in page.links if words == "Load older payments"]
         if not older:
             break
-        fragment = robin.get(older[0], {"HX-Request": "true"})
-        assert "<html" not in fragment.html
-        assert fragment.html.count("data-focus") == 1
-        page = robin.get(older[0])
-        assert names(page) == names(fragment)
+        whole = robin.get(older[0])
+        page = robin.get(older[0], {"HX-Request": "true"})
+        assert "<html" not in page.html
+        assert page.html.count("data-focus") == 1
+        assert names(whole) == seen + names(page), "the address holds what was loaded so far"
+        assert [day for day, _total, _names in days(whole) if day.endswith("continued")] == []
     assert sorted(seen) == sorted(each.name for each in [*paid, *other])
     assert sum(int(float(total.strip("+€"))) for total in totals.values()) == 160, "each day is counted once, whole"
 
 
-def test_a_page_that_begins_within_a_day_says_so(site: ThreadSite, robin: Browser) -> None:
+def test_a_page_that_begins_within_a_day_says_so(
+    site: ThreadSite, robin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "MOST_AGAIN", 49)
     at = "2026-11-20T{:02}:00Z"
     store(site, *[Paid(at=at.format(number % 20), amount="1", id=1000 + number) for number in range(60)])
     page = robin.get(robin.get("/payments").link("Load older"))
@@ -332,22 +337,27 @@ def test_what_is_not_understood_is_said_and_nothing_is_lost(varied: Browser, fie
     assert says in page.text
     assert names(page) == []
     kept = dict(page.form(action="/payments")[0].fields)
+    assert "they’re marked below" in page.text or "it’s marked below" in page.text
     assert (kept["q"], kept["max"]) == ("cafe", "77")
     if "account" not in fields:
         (name, value) = next(iter(fields.items()))
         assert kept[name.rstrip("_")] == value
-    assert page.html.count('aria-invalid="true"') == 1
+    marked = re.findall(r'name="([^"]+)"[^>]*aria-invalid="true"', page.html)
+    assert set(marked) == {name.rstrip("_") for name in fields}
 
 
 @pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     "query",
     [
-        "older=99999999999999999999",
-        "older=999999999999999999-9999999999999999999",
-        "older=-999999999999999999-1",
-        "older=-1",
-        "older=x",
+        "until=99999999999999999999",
+        "until=999999999999999999-9999999999999999999",
+        "until=-999999999999999999-1",
+        "until=-1",
+        "until=x",
+        "holder=x&holder=1&account=&account=2",
+        "view=account&view=x",
+        "from=1970-01-01&to=1970-01-31",
         "range=7",
         "_external=1&endpoint=x&_scheme=ftp&q=",
         "q=%00",
@@ -379,7 +389,7 @@ def test_the_two_sides_of_a_transfer_lead_to_each_other(varied: Browser) -> None
     there = varied.get(here.link("See the other side"))
     assert "Own transfer" in there.text
     assert "+€150.00" in there.text
-    assert there.link("See the other side") == here.url
+    assert there.link("See the other side") == here.url.split("?")[0]
 
 
 def test_a_payment_shows_all_that_is_known(varied: Browser) -> None:
@@ -395,7 +405,7 @@ def test_a_payment_shows_all_that_is_known(varied: Browser) -> None:
         '"balance_after_mutation"',
     ):
         assert words in page.text, words
-    assert page.link("Payments of Main").endswith(ACCOUNT)
+    assert page.link("Payments: “cafe”").endswith(f"/payments?q=cafe#p{page.url.split('/')[-1].split('?')[0]}")
 
 
 @pytest.mark.parametrize("kind", ["no payment", "another's account"])

@@ -17,7 +17,7 @@ from bunqflask.models import Payment
 from bunqflask.services.payments import local_days, repository, search
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.repository import Scope
-from bunqflask.services.payments.search import Search, Way
+from bunqflask.services.payments.search import Cursor, Search, Way
 from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.team import members
 from tests.support import consents, history
@@ -82,7 +82,7 @@ FILTERS = st.builds(
     amount=st.sampled_from([None, None, Decimal("12.5")]),
     first_day=DAYS,
     last_day=DAYS,
-    account_id=st.none(),
+    account_ids=st.none(),
     at_least=AMOUNTS,
     at_most=AMOUNTS,
     direction=st.sampled_from(["", "", "in", "out"]),
@@ -148,6 +148,18 @@ def test_the_newest_of_all_that_fit_are_found_and_older_ones_follow(
                     break
             assert found == expected[: (pages + 1) * size]
             assert (after is None) == (len(expected) <= (pages + 1) * size)
+            if found:
+                at = len(found) // 2
+                [line] = [each for each in page.lines if each.id == expected[at]] or page.lines[:1]
+                at, place = expected.index(line.id), Cursor(line.created_at, line.id)
+                assert asked.beside(place) == (
+                    expected[at - 1] if at else None,
+                    expected[at + 1] if at + 1 < len(expected) else None,
+                )
+                above = asked.down_to(place, most=at + 1)
+                assert above is not None
+                assert [each.id for each in above] == expected[: at + 1]
+                assert asked.down_to(place, most=at) is None
 
         check()
         db.session.remove()

@@ -38,9 +38,14 @@ QUERIES: dict[str, tuple[str, ...]] = {
         "min=2&max=3",
         "from=2026-10-02&type=IDEAL",
         "sums=1&q=k",
+        "holder=1&account=1&account=2",
+        "until=1790000000000000-1048576001",
+        "until=1790000000000000-1048576001&holder=2&q=koffie",
     ),
     "payments.index": ("", "q=koffie", "range=365", "direction=in"),
-    "payments.months": ("", "q=koffie"),
+    "payments.show": ("", "q=koffie&holder=1", "view=account&min=2"),
+    "payments.filter_all": ("", "holder=1&account=1"),
+    "payments.months": ("", "q=koffie", "holder=1&account=1&account=2"),
 }
 # Answers that are no page: these read no rows, or call bunq.
 NOT_COUNTED = {"static", "assets.htmx", "notes.file", "consent.finish"}

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
 
 from bunqflask.models import ConnectionState
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
@@ -56,7 +57,7 @@ SCOPE = Scope(
 
 
 def asked(**given: str) -> filter_form.Asked:
-    return filter_form.read({name.rstrip("_"): value for name, value in given.items()}, SCOPE)
+    return filter_form.read(MultiDict({name.rstrip("_"): value for name, value in given.items()}), SCOPE)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_every_amount_is_read_back_from_each_way_to_write_it(value: Decimal) -> 
 @given(st.text(max_size=30))
 def test_no_text_breaks_a_filter(text: str) -> None:
     for name in filter_form.NAMES:
-        found = filter_form.read({name: text}, SCOPE)
+        found = filter_form.read(MultiDict({name: text}), SCOPE)
         assert not text.strip() or name in found.values
         assert not (name in found.errors and any(name not in chip.without for chip in found.chips))
 
@@ -142,10 +143,30 @@ def test_words_that_are_an_amount_find_it_too() -> None:
     ],
 )
 def test_what_is_not_understood_is_said_at_its_field_and_kept(field: str, text: str, says: str) -> None:
-    found = filter_form.read({field: text}, SCOPE)
+    found = filter_form.read(MultiDict({field: text}), SCOPE)
     assert says in found.errors[field]
-    assert found.values[field] == text
+    assert found.values[field] == ([text] if field == "account" else text)
     assert not found.chips
+
+
+def test_several_accounts_are_each_a_filter() -> None:
+    found = filter_form.read(MultiDict([("account", "7"), ("account", "7"), ("account", "8")]), SCOPE)
+    assert (found.values["account"], set(found.errors)) == (["7", "8"], {"account"})
+    found = filter_form.read(MultiDict([("account", "7"), ("holder", "1")]), SCOPE)
+    assert found.wanted.account_ids == frozenset([7])
+    assert [(chip.text, chip.without) for chip in found.chips] == [
+        ("Jodi Walker", {"account": ["7"]}),
+        ("Main", {"holder": "1"}),
+    ]
+    assert asked(holder="2").errors
+    assert asked(holder="²").errors
+
+
+def test_the_days_of_a_month_are_one_filter() -> None:
+    found = asked(from_="2026-02-01", to="2026-02-28")
+    assert found.month == date(2026, 2, 1)
+    assert [(chip.text, chip.without) for chip in found.chips] == [("February 2026", {})]
+    assert asked(from_="2026-02-01", to="2026-02-27").month is None
 
 
 def test_limits_that_cross_are_told_at_the_second() -> None:
