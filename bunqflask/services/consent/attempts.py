@@ -137,6 +137,7 @@ class AttemptProgress:
     expires_at: datetime
     next_try_at: datetime | None
     error_kind: ErrorKind | None
+    opened_at: datetime | None
 
 
 # Asked every two seconds by each page that waits.
@@ -170,8 +171,8 @@ def by_id(attempt_id: str) -> ConsentAttempt:
 
 
 def list_open(principal: Principal) -> list[ConsentAttempt]:
-    """Return the principal's attempts that wait for bunq or for an answer here."""
-    steps = (AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+    """Return the principal's attempts that wait for the holder, for bunq, or for an answer here."""
+    steps = (AttemptStep.WAITING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
     query = _query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(steps))
     found = db.session.scalars(query.order_by(ConsentAttempt.created_at))
     return [attempt for attempt in found if not is_overdue(attempt)]
@@ -197,19 +198,24 @@ def by_link(token: str) -> ConsentAttempt:
     return attempt
 
 
-def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, *, user_agent: str) -> str:
     """Return bunq's address for this attempt; its state is tied to this browser.
 
+    :param user_agent: how the browser names itself.
     :raises LinkUsed: the attempt is over.
     :raises NotSetUp: setup is not complete.
     """
     with transaction():
-        return _authorization_url(attempt, browser_session)
+        return _authorization_url(attempt, browser_session, user_agent)
 
 
-def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession) -> str:
+def authorization_url_by_link(
+    attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession, *, user_agent: str
+) -> str:
     """Bind a link to the browser in which it is pressed, and do the same; the same browser may press again.
 
+    :param browser: the random name that this browser's cookie carries.
+    :param user_agent: how the browser names itself.
     :raises LinkUsed: another browser was first, or the attempt is over.
     :raises NotSetUp: setup is not complete.
     """
@@ -222,7 +228,7 @@ def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_ses
             raise LinkUsed(attempt.id)
         if is_first:
             recording.link_opened(attempt)
-        return _authorization_url(attempt, browser_session)
+        return _authorization_url(attempt, browser_session, user_agent)
 
 
 def cancel(attempt: ConsentAttempt) -> None:
@@ -358,13 +364,14 @@ def _make_room(member_id: int) -> None:
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.id.in_(too_many)))
 
 
-def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, user_agent: str) -> str:
     reload(attempt)
     if attempt.step != AttemptStep.WAITING:
         raise LinkUsed(attempt.id)
     installation = installations.current()
     if installation.client_id is None or installation.client_secret_sealed is None:
         raise NotSetUp
+    attempt.opened_at, attempt.opened_user_agent = clock.now(), user_agent[:300]
     return oauth.authorization_url(installation, attempt.id, browser_session)
 
 

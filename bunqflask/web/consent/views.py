@@ -19,9 +19,11 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from bunqflask.digest import digest
 from bunqflask.models import AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.consent.attempts import AttemptProgress
+from bunqflask.services.gateway import installations
 from bunqflask.web.consent import presenters
 from bunqflask.web.marks import polled, public
 
@@ -30,8 +32,9 @@ bp = Blueprint("consent", __name__)
 # How long a page may wait for bunq's rate limit before it says when the next try is.
 _CALLBACK_PATIENCE_S = 2.0
 _POLL_PATIENCE_S = 0.5
-# Where the browser's session keeps how its last consent ended: the error's name, and the attempt.
+# Where the browser's session keeps how its last consent ended: the error's name, the attempt, and its state's hash.
 _RESULT = "consent_result"
+_NO_RESULT = ["", None, ""]
 _ERRORS = {
     error.__name__: error
     for error in (attempts.ConsentStateMismatch, attempts.ConsentDenied, attempts.ConsentFailed, attempts.LinkUsed)
@@ -71,7 +74,8 @@ def status(attempt_id: str) -> ResponseReturnValue:
 @bp.post("/connect/<attempt_id>/go")
 def go(attempt_id: str) -> ResponseReturnValue:
     """On to bunq in this browser."""
-    return redirect(attempts.authorization_url(attempts.get_for(g.team_member, attempt_id), session))
+    attempt = attempts.get_for(g.team_member, attempt_id)
+    return redirect(attempts.authorization_url(attempt, session, user_agent=_user_agent()))
 
 
 @bp.post("/connect/<attempt_id>/confirm")
@@ -102,12 +106,13 @@ def link(token: str) -> ResponseReturnValue:
         return render_template(
             "consent/link.html",
             asker=attempt.member.name,
+            bunq_calls_us=installations.shown_name(),
             site=site.netloc + site.path,
             expires_at=attempt.expires_at,
             token=token,
         )
     browser: str = session.setdefault("browser", secrets.token_urlsafe(16))
-    return redirect(attempts.authorization_url_by_link(attempt, browser, session))
+    return redirect(attempts.authorization_url_by_link(attempt, browser, session, user_agent=_user_agent()))
 
 
 @bp.get("/oauth/callback")
@@ -117,36 +122,59 @@ def callback() -> ResponseReturnValue:
 
     A database that is away used neither up: that page stays here, and loading it again goes on.
     """
+    if _is_only_looked_at():
+        return Response(status=503)
+    state = request.args.get("state", "")
     try:
         attempt_id = completion.come_back(
             session,
             principal=g.team_member,
-            state=request.args.get("state", ""),
+            state=state,
             error=request.args.get("error"),
             code=request.args.get("code"),
             patience_s=_CALLBACK_PATIENCE_S,
         )
-        attempt = attempts.by_id(attempt_id)
+        kind, attempt_id = "", attempts.by_id(attempt_id).id
+    except attempts.ConsentStateMismatch as error:
+        # Loaded again in the same browser: it leads where it led before.
+        if not (state and session.get(_RESULT, _NO_RESULT)[2] == digest(state)):
+            session[_RESULT] = [type(error).__name__, error.attempt_id, ""]
+        return redirect(_result_url(), 303)
     except attempts.ConsentError as error:
-        session[_RESULT] = [type(error).__name__, error.attempt_id]
-        return redirect(url_for("consent.result"), 303)
-    if g.team_member is not None and g.team_member.id == attempt.member_id:
-        return redirect(url_for("consent.show", attempt_id=attempt_id), 303)
-    session[_RESULT] = ["", attempt_id]
-    return redirect(url_for("consent.result"), 303)
+        kind, attempt_id = type(error).__name__, error.attempt_id or ""
+    session[_RESULT] = [kind, attempt_id, digest(state)]
+    return redirect(_result_url(), 303)
 
 
 @bp.get("/oauth/result")
 @public
 def result() -> ResponseReturnValue:
     """How the last consent of this browser ended: the page after the way back, except for the member who asked."""
-    kind, attempt_id = session.get(_RESULT, ["", None])
+    kind, attempt_id, _state = session.get(_RESULT, _NO_RESULT)
     if kind in _ERRORS:
         raise _ERRORS[kind](attempt_id)
     attempt = attempts.by_id(attempt_id or "")
     if attempt.step == AttemptStep.FAILED:
         raise attempts.ConsentFailed(attempt_id)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
+
+
+def _result_url() -> str:
+    """Where the way back leads in this browser: the member who asked sees the attempt itself, if it goes on."""
+    kind, attempt_id, _state = session[_RESULT]
+    attempt = None if kind else attempts.by_id(attempt_id)
+    if attempt is not None and g.team_member is not None and g.team_member.id == attempt.member_id:
+        return url_for("consent.show", attempt_id=attempt_id)
+    return url_for("consent.result")
+
+
+def _is_only_looked_at() -> bool:
+    """Tell whether a program or a browser asks before anybody goes there: an approval works only once."""
+    return request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", "")
+
+
+def _user_agent() -> str:
+    return request.headers.get("User-Agent", "")
 
 
 def _shows_the_same(attempt: ConsentAttempt | AttemptProgress) -> bool:
