@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
+from bunqflask.services.payments import local_days
 from bunqflask.services.payments.lines import Direction
 from bunqflask.services.payments.this_month import Change, Days, ThisMonth
 from bunqflask.web.connections.view_models import ConnectionCard, CurrencyTotal, totals
@@ -50,6 +51,7 @@ class NewestRow:
     currency: str
     account: str
     created_at: datetime
+    is_today: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +108,7 @@ def month(found: ThisMonth) -> MonthView | None:
                 currency=shown.currency,
                 account=formatting.name(line.account_name, 60),
                 created_at=line.created_at,
+                is_today=local_days.day_of(line.created_at) == found.days.last,
             )
             for line, shown in ((line, row(line, several=True)) for line in found.newest)
         ],

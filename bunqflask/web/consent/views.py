@@ -49,6 +49,12 @@ def start() -> ResponseReturnValue:
     return redirect(url_for("consent.show", attempt_id=attempts.start(g.team_member)))
 
 
+@bp.get("/connect")
+def begun() -> ResponseReturnValue:
+    """Where a browser asks that has kept this address: the attempts under way stand on the first page."""
+    return redirect(url_for("connections.home"))
+
+
 @bp.get("/connect/<attempt_id>")
 def show(attempt_id: str) -> ResponseReturnValue:
     """The attempt at the step where it is; without JavaScript, loading it again moves it on."""

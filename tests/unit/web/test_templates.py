@@ -119,12 +119,13 @@ MONTH = home.MonthView(
     newest=[
         home.NewestRow(
             url="/payments/1",
-            name=NAME,
+            name=formatting.name(NAME),
             direction="own",
             amount=Decimal("-97531.25"),
             currency="EUR",
-            account=NAME,
+            account=formatting.name(NAME),
             created_at=NOW,
+            is_today=False,
         )
     ],
     is_complete=False,
