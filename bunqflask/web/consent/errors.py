@@ -89,12 +89,13 @@ def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
 
 def _used_or_elsewhere(status: int) -> Problem:
     looks = _("Check your accounts; it may already have worked.")
+    goes_back = _("If you approved just now, go back to the browser you started in, and start again there.")
     return Problem(
         title=_("This link has already been used, or was started in another browser"),
         lead=_("Nothing has changed."),
         happened=_("Each approval link works once, for ten minutes, and only in the browser where it was started."),
         todo=[
-            _("If you approved just now, go back to the browser you started in, and start again there."),
+            *([goes_back] if status == 400 else []),
             *([looks] if g.get("team_member") else []),
             *_how_to_start_again(),
         ],
