@@ -19,9 +19,8 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from bunqflask.digest import digest
 from bunqflask.models import AttemptStep, ConsentAttempt
-from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent import attempts, completion, oauth
 from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.services.gateway import installations
 from bunqflask.web.consent import presenters
@@ -143,12 +142,12 @@ def callback() -> ResponseReturnValue:
         kind, attempt_id = "", attempts.by_id(attempt_id).id
     except attempts.ConsentStateMismatch as error:
         # Loaded again in the same browser: it leads where it led before.
-        if not (state and session.get(_RESULT, _NO_RESULT)[2] == digest(state)):
+        if not (state and session.get(_RESULT, _NO_RESULT)[2] == oauth.fingerprint(state)):
             session[_RESULT] = [type(error).__name__, error.attempt_id, ""]
         return redirect(_result_url(), 303)
     except attempts.ConsentError as error:
         kind, attempt_id = type(error).__name__, error.attempt_id or ""
-    session[_RESULT] = [kind, attempt_id, digest(state)]
+    session[_RESULT] = [kind, attempt_id, oauth.fingerprint(state)]
     return redirect(_result_url(), 303)
 
 
