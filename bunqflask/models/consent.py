@@ -73,6 +73,9 @@ class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
     link_token = Secret()
     link_token_sealed: Mapped[bytes | None]
     link_browser_hash: Mapped[str | None] = mapped_column(String(64))
+    # when somebody last went on to bunq, and in which browser
+    opened_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    opened_user_agent: Mapped[str | None] = mapped_column(String(300))
 
     came_back_elsewhere: Mapped[bool] = mapped_column(default=False)
     approved_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)

@@ -3,7 +3,7 @@ const $ = (what, root = document) => root.querySelector(what);
 const all = (what) => document.querySelectorAll(what);
 const on = (...listener) => document.addEventListener(...listener);
 const say = (text) => { $("#say").textContent = text; };
-const ready = () => all("button[hidden]").forEach((button) => { button.hidden = false; });
+const ready = () => all("button[hidden]" + (window.htmx ? ", [data-scripted]" : "")).forEach((part) => { part.hidden = false; });
 const keys = $("#keys-on");
 const opened = new Map();
 let last = "", typed, asked, held;

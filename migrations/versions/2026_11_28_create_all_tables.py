@@ -662,6 +662,8 @@ def upgrade() -> None:
         sa.Column("link_hash", sa.String(length=64), nullable=False),
         sa.Column("link_token_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("link_browser_hash", sa.String(length=64), nullable=True),
+        sa.Column("opened_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("opened_user_agent", sa.String(length=300), nullable=True),
         sa.Column("came_back_elsewhere", sa.Boolean(), nullable=False),
         sa.Column("approved_at", types.UtcTimestamp(), nullable=True),
         sa.Column("access_token_sealed", sa.LargeBinary(), nullable=True),

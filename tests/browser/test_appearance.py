@@ -94,7 +94,7 @@ def test_consent_from_start_to_end(robin: Page, profiles: Profiles, site: Thread
     look(robin, "confirm")
     robin.goto("/")
     look(robin, "accounts with one to confirm")
-    robin.get_by_role("link", name="Continue").click()
+    robin.get_by_role("link", name="Check and answer").click()
     button(robin, "Yes, connect Jodi Walker").click()
     expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
     look(robin, "connected")

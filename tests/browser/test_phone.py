@@ -58,7 +58,7 @@ def test_two_phones_the_holder_approves_and_the_member_confirms(profiles: Profil
     expect(robin.get_by_role("main")).to_contain_text("Jodi Walker approved on another device.")
     assert "4,118" not in robin.content(), "balances are shown before anybody has confirmed"
     robin.goto("/")
-    robin.get_by_role("link", name="Continue").tap()
+    robin.get_by_role("link", name="Check and answer").tap()
     button(robin, "Yes, connect Jodi Walker").tap()
     expect(heading(robin, "Connected: Jodi Walker")).to_be_visible()
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_contain_text("€1,643.00")

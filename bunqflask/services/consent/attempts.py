@@ -53,7 +53,8 @@ _KEPT = timedelta(days=30)
 _SECRETS_KEPT = timedelta(days=1)
 # The longest that an exchange can take; older ones were cut off by a crash.
 _EXCHANGE = timedelta(seconds=60)
-OPEN_STEPS = (AttemptStep.WAITING, AttemptStep.EXCHANGING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+_LISTED = (AttemptStep.WAITING, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+OPEN_STEPS = (*_LISTED, AttemptStep.EXCHANGING)
 # How an attempt ends whose time has run out, and why.
 _OVERDUE: dict[AttemptStep, tuple[AttemptStep, AttemptFailure | None]] = {
     AttemptStep.WAITING: (AttemptStep.EXPIRED, None),
@@ -137,6 +138,7 @@ class AttemptProgress:
     expires_at: datetime
     next_try_at: datetime | None
     error_kind: ErrorKind | None
+    opened_at: datetime | None
 
 
 # Asked every two seconds by each page that waits.
@@ -152,8 +154,7 @@ def progress_for(principal: Principal, attempt_id: str) -> AttemptProgress:
     :raises NotFoundHere: there is none.
     """
     asked = {"id": attempt_id, "member_id": principal.id}
-    row = db.session.execute(_PROGRESS, asked).one_or_none() if attempt_id.isalnum() else None
-    if row is None:
+    if not attempt_id.isalnum() or (row := db.session.execute(_PROGRESS, asked).one_or_none()) is None:
         raise NotFoundHere
     return AttemptProgress(**row._mapping)
 
@@ -163,18 +164,15 @@ def by_id(attempt_id: str) -> ConsentAttempt:
 
     :raises ConsentStateMismatch: it was deleted with its member.
     """
-    attempt = _load(attempt_id)
-    if attempt is None:
+    if (attempt := _load(attempt_id)) is None:
         raise ConsentStateMismatch
     return attempt
 
 
 def list_open(principal: Principal) -> list[ConsentAttempt]:
-    """Return the principal's attempts that wait for bunq or for an answer here."""
-    steps = (AttemptStep.CONNECTING, AttemptStep.CONFIRM)
-    query = _query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(steps))
-    found = db.session.scalars(query.order_by(ConsentAttempt.created_at))
-    return [attempt for attempt in found if not is_overdue(attempt)]
+    """Return the principal's attempts that wait for the holder, for bunq, or for an answer here."""
+    query = _query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(_LISTED))
+    return [each for each in db.session.scalars(query.order_by(ConsentAttempt.created_at)) if not is_overdue(each)]
 
 
 def list_approved() -> list[str]:
@@ -188,8 +186,7 @@ def by_link(token: str) -> ConsentAttempt:
     :raises LinkUsed: there is no such link, or its attempt is over.
     """
     query = _query().where(ConsentAttempt.link_hash == digest(token))
-    attempt = db.session.scalars(query).one_or_none()
-    if attempt is None:
+    if (attempt := db.session.scalars(query).one_or_none()) is None:
         raise LinkUsed
     attempt = _load_ended(attempt)
     if attempt.step != AttemptStep.WAITING:
@@ -197,19 +194,22 @@ def by_link(token: str) -> ConsentAttempt:
     return attempt
 
 
-def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, *, user_agent: str) -> str:
     """Return bunq's address for this attempt; its state is tied to this browser.
 
     :raises LinkUsed: the attempt is over.
     :raises NotSetUp: setup is not complete.
     """
     with transaction():
-        return _authorization_url(attempt, browser_session)
+        return _authorization_url(attempt, browser_session, user_agent)
 
 
-def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession) -> str:
+def authorization_url_by_link(
+    attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession, *, user_agent: str
+) -> str:
     """Bind a link to the browser in which it is pressed, and do the same; the same browser may press again.
 
+    :param browser: the random name that this browser's cookie carries.
     :raises LinkUsed: another browser was first, or the attempt is over.
     :raises NotSetUp: setup is not complete.
     """
@@ -222,7 +222,7 @@ def authorization_url_by_link(attempt: ConsentAttempt, browser: str, browser_ses
             raise LinkUsed(attempt.id)
         if is_first:
             recording.link_opened(attempt)
-        return _authorization_url(attempt, browser_session)
+        return _authorization_url(attempt, browser_session, user_agent)
 
 
 def cancel(attempt: ConsentAttempt) -> None:
@@ -358,13 +358,14 @@ def _make_room(member_id: int) -> None:
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.id.in_(too_many)))
 
 
-def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession) -> str:
+def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, user_agent: str) -> str:
     reload(attempt)
     if attempt.step != AttemptStep.WAITING:
         raise LinkUsed(attempt.id)
     installation = installations.current()
     if installation.client_id is None or installation.client_secret_sealed is None:
         raise NotSetUp
+    attempt.opened_at, attempt.opened_user_agent = clock.now(), user_agent[:300]
     return oauth.authorization_url(installation, attempt.id, browser_session)
 
 
@@ -372,8 +373,7 @@ def _end_overdue(attempt: ConsentAttempt) -> bool:
     if not is_overdue(attempt):
         return False
     step = AttemptStep(attempt.step)
-    new, failure = _OVERDUE[step]
-    end(attempt.id, step, new, failure)
+    end(attempt.id, step, *_OVERDUE[step])
     return True
 
 
@@ -382,8 +382,7 @@ def _load_ended(attempt: ConsentAttempt) -> ConsentAttempt:
     attempt_id = attempt.id
     if not _end_overdue(attempt):
         return attempt
-    found = _load(attempt_id)
-    if found is None:
+    if (found := _load(attempt_id)) is None:
         raise NotFoundHere
     return found
 

@@ -115,6 +115,11 @@ class _BunqApp(FlaskOAuth2App):  # type: ignore[misc]
     client_cls = _BoundedSession
 
 
+def fingerprint(state: str) -> str:
+    """Return what tells one state from another and cannot be used in its place."""
+    return digest(state)
+
+
 def authorization_url(installation: Installation, attempt_id: str, browser_session: BrowserSession) -> str:
     """Begin one authorization: store its state, mark the browser, return bunq's address to go to."""
     redirect_uri = current_app.config["REDIRECT_URI"]

@@ -17,7 +17,7 @@ from bunqflask.bunq.client import BunqClient
 from bunqflask.bunq.transport import Transport
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
-from bunqflask.models import Installation
+from bunqflask.models import BunqSession, Installation
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 
 DEVICE_DESCRIPTION = "bunqflask"
@@ -45,6 +45,16 @@ def current() -> Installation:
     if found is None or found.token_sealed is None or found.device_registered_at is None:
         raise NotSetUp
     return found
+
+
+def shown_name() -> str | None:
+    """Return the name by which bunq calls this site when it asks for a permission: that of the API key's user.
+
+    None until a session of our own was opened.
+    """
+    query = select(BunqSession.holder_name).join(Installation, Installation.session_id == BunqSession.id)
+    of_here = query.filter(Installation.environment == current_app.config["BUNQ_ENVIRONMENT"], Installation.is_current)
+    return db.session.scalar(of_here)
 
 
 def client(installation: Installation | None, limiter: RateLimiter, transport: Transport) -> BunqClient:

@@ -8,13 +8,14 @@ are not used.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Text, bindparam, case, cast, delete, func, insert, literal, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
@@ -30,6 +31,13 @@ _COLUMNS = ["account_id", "unit", "start", *_KEY, "count", "amount"]
 
 _account = table_of(MonetaryAccount).c
 _total = table_of(PaymentTotal).c
+_state, _stale = table_of(AggregateState), table_of(StaleMonth)
+_USABLE = (
+    select(_state.c.account_id, cast(_state.c.own_ibans, Text), _stale.c.month)
+    .select_from(_state.outerjoin(_stale, _stale.c.account_id == _state.c.account_id))
+    .where(_state.c.account_id.in_(bindparam("account_ids", expanding=True)))
+    .where(_state.c.time_zone == bindparam("time_zone"))
+)
 _LOCK = select(_account.id).where(_account.id == bindparam("of_account")).with_for_update(key_share=True)
 _FORGET = delete(table_of(PaymentTotal)).where(
     _total.account_id == bindparam("of_account"),
@@ -54,14 +62,13 @@ class Usable:
 
 def usable(account_ids: Sequence[int], own_ibans: Iterable[str]) -> Usable:
     """Tell which aggregates can be used: those of this time zone that count these IBANs apart."""
-    query = (
-        select(AggregateState.account_id, AggregateState.own_ibans, StaleMonth.month)
-        .outerjoin(StaleMonth, StaleMonth.account_id == AggregateState.account_id)
-        .where(AggregateState.account_id.in_(account_ids), AggregateState.time_zone == local_days.zone().key)
-    )
     asked, found = set(own_ibans), dict[int, set[date]]()
-    for account_id, known, month in db.session.execute(query):
-        if asked <= set(known):
+    counts_all_apart: dict[str, bool] = {}  # by what is stored: it is the same for nearly all accounts
+    of_accounts = {"account_ids": list(account_ids), "time_zone": local_days.zone().key}
+    for account_id, known, month in db.session.execute(_USABLE, of_accounts):
+        if known not in counts_all_apart:
+            counts_all_apart[known] = asked <= set(json.loads(known))
+        if counts_all_apart[known]:
             found.setdefault(account_id, set()).update([month] if month else [])
     return Usable({account_id: frozenset(months) for account_id, months in found.items()})
 

@@ -95,6 +95,11 @@ def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
     return found
 
 
+def of_times(times: Sequence[TimeRange], scope: Scope) -> list[tuple[date, Totals]]:
+    """Add up the payments of ranges of time, per currency and by what names the ranges."""
+    return list(_of_payments(times, scope, Filter()))
+
+
 def _by_period(search: Search, unit: Unit | None) -> dict[date, list[Totals]]:
     """Add up what a search finds by periods, keyed by their first days, or all of it, keyed by `_ALL`."""
     found = sorted(_parts(search, unit), key=lambda each: each[0])

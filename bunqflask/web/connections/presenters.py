@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from flask import url_for
+
 from bunqflask.i18n import gettext as _
 from bunqflask.models import ConnectionState, ConsentGrantState, ErrorKind
 from bunqflask.services import workers
@@ -27,7 +29,7 @@ from bunqflask.web.connections.view_models import (
     type_label,
 )
 from bunqflask.web.errors.facts import shown_facts
-from bunqflask.web.errors.problem import Problem
+from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.ui import formatting
 
 _SOON_MS = 100
@@ -141,6 +143,7 @@ def problem(connection: ConnectionOverview) -> Problem | None:
             % {"when": when},
             status=200,
             facts=shown_facts(connection.error_facts),
+            ways=[_reconnect(connection)] if connection.may_manage else [],
         )
     if connection.state != ConnectionState.ACTIVE or connection.error_kind in (None, ErrorKind.WAITING):
         return None
@@ -152,6 +155,11 @@ def problem(connection: ConnectionOverview) -> Problem | None:
         status=200,
         facts=shown_facts(connection.error_facts),
     )
+
+
+def _reconnect(connection: ConnectionOverview) -> Way:
+    url = url_for("connections.reconnect", connection_id=connection.id)
+    return Way(label=_("Reconnect"), url=url, method="post", primary=True)
 
 
 def _sharing(connection: ConnectionOverview) -> Sharing:

@@ -11,10 +11,13 @@ from bunqflask.services.connections import overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts
 from bunqflask.services.consent.disconnect import disconnect as end_connection
+from bunqflask.services.payments import this_month
+from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.sync import connection_sync
+from bunqflask.web.audit.looks import note_look
+from bunqflask.web.connections import home as first_page
 from bunqflask.web.connections import presenters
-from bunqflask.web.connections.view_models import totals
 from bunqflask.web.consent.presenters import pending
 from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.marks import polled
@@ -27,13 +30,19 @@ bp = Blueprint("connections", __name__)
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
-    cards = [presenters.card(connection) for connection in overview.list_all(g.team_member)]
+    scope = Scope(tuple(overview.list_all(g.team_member)))
+    cards = [presenters.card(connection) for connection in scope.connections]
+    month = first_page.month(this_month.of(scope))
+    if month:
+        note_look(scope, None)
+    open_attempts = attempts.list_open(g.team_member)
     return render_template(
         "connections/index.html",
         cards=cards,
-        # The balances of a disconnected connection are not known any more, so they are not in the sum.
-        totals=totals(row for card in cards if card.state != "disconnected" for row in card.open),
-        pending=[pending(attempt) for attempt in attempts.list_open(g.team_member)],
+        total=first_page.total(cards),
+        month=month,
+        reconnect=first_page.needing_reconnect(cards, {each.renews_connection_id for each in open_attempts}),
+        pending=[pending(attempt) for attempt in open_attempts],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask import Flask, g, url_for
+from flask import Flask, g, make_response, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
@@ -31,8 +31,10 @@ def init_app(app: Flask) -> None:
 def _consent_error(error: ConsentError) -> ResponseReturnValue:
     attempt = _attempt_of(error)
     if isinstance(error, ConsentDenied):
+        # Somebody pressed No: nothing broke, so there is nothing to look up either.
         problem = _not_approved()
-    elif isinstance(error, ConsentFailed) and attempt is not None:
+        return make_response(render_template("errors/consent.html", problem=problem), problem.status)
+    if isinstance(error, ConsentFailed) and attempt is not None:
         problem = replace(failed_problem(attempt), todo=_how_to_start_again(), ways=_start_again())
     elif attempt is not None and attempt.step == AttemptStep.EXPIRED:
         problem = _attempt_expired(attempt)
@@ -54,8 +56,6 @@ def _not_approved() -> Problem:
     return Problem(
         title=_("Not approved"),
         lead=_("The request was declined in the bunq app. Nothing was stored."),
-        who=_("The account holder, by approving in the bunq app"),
-        todo=_how_to_start_again(),
         status=403,
         ways=_start_again(),
     )
@@ -89,11 +89,16 @@ def _attempt_cancelled(attempt: ConsentAttempt) -> Problem:
 
 def _used_or_elsewhere(status: int) -> Problem:
     looks = _("Check your accounts; it may already have worked.")
+    goes_back = _("If you approved just now, go back to the browser you started in, and start again there.")
     return Problem(
         title=_("This link has already been used, or was started in another browser"),
         lead=_("Nothing has changed."),
         happened=_("Each approval link works once, for ten minutes, and only in the browser where it was started."),
-        todo=[*([looks] if g.get("team_member") else []), *_how_to_start_again()],
+        todo=[
+            *([goes_back] if status == 400 else []),
+            *([looks] if g.get("team_member") else []),
+            *_how_to_start_again(),
+        ],
         who=_("You, or the person who sent you the link"),
         status=status,
         ways=_start_again(_("Start again in this browser")),
@@ -111,5 +116,5 @@ def _start_again(label: str = "") -> list[Way]:
 
 def _how_to_start_again() -> list[str]:
     if g.get("team_member") is None:
-        return [_("Ask the person who sent you the link for a new one.")]
+        return [_("If somebody sent you the link, ask them for a new one.")]
     return [_("Start again, and approve in the bunq app.")]

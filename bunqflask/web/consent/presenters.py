@@ -12,6 +12,7 @@ from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.consent.attempts import AttemptProgress
+from bunqflask.services.gateway import installations
 from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
@@ -22,6 +23,7 @@ from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.messages import failure_message
 from bunqflask.web.errors.problem import Problem
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.devices import device
 from bunqflask.web.ui.qr import qr_svg, stays_here
 
 _ENDED = (
@@ -41,7 +43,7 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
     connection = _connected(attempt, principal)
     if step == AttemptStep.CONNECTED and connection is None:
         step = AttemptStep.DISCARDED  # erased since
-    link = url_for("consent.link", token=attempt.link_token, _external=True) if step == AttemptStep.WAITING else ""
+    link = _link(attempt) if step == AttemptStep.WAITING else ""
     known = _known(attempt, principal)
     return AttemptView(
         id=attempt.id,
@@ -51,6 +53,8 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
         link_stays_here=bool(link) and stays_here(link),
         qr_svg=qr_svg(link) if link else None,
         expires_at=attempt.expires_at,
+        opened=opened(attempt) if step == AttemptStep.WAITING else None,
+        bunq_calls_us=installations.shown_name() if step == AttemptStep.WAITING else None,
         approved_at=attempt.approved_at,
         next_try_at=None if completion.is_due(attempt) else attempt.next_try_at,
         give_up_at=attempts.deadline(attempt),
@@ -68,14 +72,48 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
 
 
 def pending(attempt: ConsentAttempt) -> PendingAttempt:
-    """Show on the first page that a consent waits for bunq or for an answer."""
-    if attempt.step == AttemptStep.CONFIRM:
-        text = _("%(name)s approved on another device. Is this the right person?") % {
-            "name": formatting.name(attempt.granted_user_name)
-        }
-    else:
-        text = _("Approved – we’re still fetching the accounts.")
-    return PendingAttempt(url=url_for("consent.show", attempt_id=attempt.id), text=text)
+    """Show on the first page that a consent waits for the holder, for bunq or for an answer."""
+    url = url_for("consent.show", attempt_id=attempt.id)
+    if attempt.step == AttemptStep.WAITING:
+        return PendingAttempt(
+            id=attempt.id,
+            url=url,
+            text=_waiting_text(attempt),
+            label=_("Continue"),
+            link=_link(attempt),
+            opened=opened(attempt) or "",
+            expires_at=attempt.expires_at,
+        )
+    if attempt.step != AttemptStep.CONFIRM:
+        return PendingAttempt(
+            id=attempt.id, url=url, text=_("Approved – we’re still fetching the accounts."), label=_("Continue")
+        )
+    text = {
+        "company": _("%(name)s approved on another device. Is this the right company?"),
+    }.get(kind(attempt.granted_user_type or ""), _("%(name)s approved on another device. Is this the right person?"))
+    name = formatting.name(attempt.granted_user_name)
+    return PendingAttempt(id=attempt.id, url=url, text=text % {"name": name}, label=_("Check and answer"))
+
+
+def opened(attempt: ConsentAttempt) -> str | None:
+    """Say that somebody has gone on to bunq and when, while an attempt waits for approval."""
+    if attempt.opened_at is None:
+        return None
+    time = formatting.clock(attempt.opened_at)
+    if attempt.link_browser_hash is None:
+        return _("Opened in your browser at %(time)s.") % {"time": time}
+    return _("Opened in %(browser)s at %(time)s.") % {"browser": device(attempt.opened_user_agent or ""), "time": time}
+
+
+def _waiting_text(attempt: ConsentAttempt) -> str:
+    if attempt.renews_connection is None:
+        return _("Waiting for somebody to approve in the bunq app.")
+    name = formatting.name(attempt.renews_connection.display_name)
+    return _("Waiting for %(name)s to approve again in the bunq app.") % {"name": name}
+
+
+def _link(attempt: ConsentAttempt) -> str:
+    return url_for("consent.link", token=attempt.link_token, _external=True)
 
 
 def is_polled(attempt: ConsentAttempt | AttemptProgress) -> bool:
@@ -86,7 +124,8 @@ def is_polled(attempt: ConsentAttempt | AttemptProgress) -> bool:
 def seen(attempt: ConsentAttempt | AttemptProgress) -> str:
     """Name what the page shows of an attempt, so that a poll can tell whether anything has changed."""
     next_try = attempt.next_try_at.isoformat() if attempt.next_try_at else ""
-    return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}"
+    opened_at = attempt.opened_at.isoformat() if attempt.opened_at else ""
+    return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}|{opened_at}"
 
 
 def problem(attempt: ConsentAttempt) -> Problem | None:

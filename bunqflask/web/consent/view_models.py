@@ -15,10 +15,18 @@ from bunqflask.web.errors.problem import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class PendingAttempt:
-    """A consent under way: where it goes on, and which one it is."""
+    """A consent under way: which one it is, and where it goes on.
 
+    `link` is there as long as somebody can approve by it, until `expires_at` (UTC); `opened` says when that began.
+    """
+
+    id: str
     url: str
     text: str
+    label: str
+    link: str = ""
+    opened: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +43,7 @@ class AttemptView:
     """One attempt at consent, at the step where it is now; all times are UTC.
 
     `seen` names what this view shows; the poll sends it back, so that 204 can mean "still the same".
+    `opened` says, while it waits, that somebody has gone on to bunq, which calls this site `bunq_calls_us`.
     `link_stays_here` tells that no other device can open the link. `card` is the connection that was made, or the one
     that was to be renewed.
     """
@@ -46,6 +55,8 @@ class AttemptView:
     link_stays_here: bool = False
     qr_svg: Markup | None = None
     expires_at: datetime | None = None
+    opened: str | None = None
+    bunq_calls_us: str | None = None
     approved_at: datetime | None = None
     next_try_at: datetime | None = None
     give_up_at: datetime | None = None

@@ -20,8 +20,9 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from bunqflask.models import AttemptStep, ConsentAttempt
-from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent import attempts, completion, oauth
 from bunqflask.services.consent.attempts import AttemptProgress
+from bunqflask.services.gateway import installations
 from bunqflask.web.consent import presenters
 from bunqflask.web.marks import polled, public, without_database
 
@@ -32,8 +33,9 @@ _CALLBACK_PATIENCE_S = 2.0
 _POLL_PATIENCE_S = 0.5
 # Where the browser's session keeps what bunq sent it back with, until that is taken up; a cookie has room for so much.
 _RETURN, _LONGEST_VALUE = "consent_return", 500
-# Where the browser's session keeps how its last consent ended: the error's name, and the attempt.
+# Where the browser's session keeps how its last consent ended: the error's name, the attempt, and its state's hash.
 _RESULT = "consent_result"
+_NO_RESULT = ["", None, ""]
 _ERRORS = {
     error.__name__: error
     for error in (attempts.ConsentStateMismatch, attempts.ConsentDenied, attempts.ConsentFailed, attempts.LinkUsed)
@@ -46,6 +48,12 @@ _STOP_POLLING = 286
 def start() -> ResponseReturnValue:
     """Begin an attempt to obtain a consent."""
     return redirect(url_for("consent.show", attempt_id=attempts.start(g.team_member)))
+
+
+@bp.get("/connect")
+def begun() -> ResponseReturnValue:
+    """Where a browser asks that has kept this address: the attempts under way stand on the first page."""
+    return redirect(url_for("connections.home"))
 
 
 @bp.get("/connect/<attempt_id>")
@@ -73,7 +81,8 @@ def status(attempt_id: str) -> ResponseReturnValue:
 @bp.post("/connect/<attempt_id>/go")
 def go(attempt_id: str) -> ResponseReturnValue:
     """On to bunq in this browser."""
-    return redirect(attempts.authorization_url(attempts.get_for(g.team_member, attempt_id), session))
+    attempt = attempts.get_for(g.team_member, attempt_id)
+    return redirect(attempts.authorization_url(attempt, session, user_agent=_user_agent()))
 
 
 @bp.post("/connect/<attempt_id>/confirm")
@@ -104,12 +113,13 @@ def link(token: str) -> ResponseReturnValue:
         return render_template(
             "consent/link.html",
             asker=attempt.member.name,
+            bunq_calls_us=installations.shown_name(),
             site=site.netloc + site.path,
             expires_at=attempt.expires_at,
             token=token,
         )
     browser: str = session.setdefault("browser", secrets.token_urlsafe(16))
-    return redirect(attempts.authorization_url_by_link(attempt, browser, session))
+    return redirect(attempts.authorization_url_by_link(attempt, browser, session, user_agent=_user_agent()))
 
 
 @bp.get("/oauth/callback")
@@ -117,6 +127,8 @@ def link(token: str) -> ResponseReturnValue:
 @without_database
 def callback() -> ResponseReturnValue:
     """The way back from bunq: takes the code and the state out of the address, also while the database is away."""
+    if _is_only_looked_at():
+        return Response(status=503)
     given = {name: request.args[name] for name in ("state", "error", "code") if name in request.args}
     session[_RETURN] = {name: text for name, text in given.items() if len(text) <= _LONGEST_VALUE}
     return redirect(url_for("consent.finish"), 303)
@@ -129,39 +141,63 @@ def finish() -> ResponseReturnValue:
 
     A database that is away used neither code nor state up: that page stays here, and loading it again goes on.
     """
+    if _is_only_looked_at():
+        return Response(status=503)
     given = session.get(_RETURN, {})
+    state = given.get("state", "")
     try:
         attempt_id = completion.come_back(
             session,
             principal=g.team_member,
-            state=given.get("state", ""),
+            state=state,
             error=given.get("error"),
             code=given.get("code"),
             patience_s=_CALLBACK_PATIENCE_S,
         )
-        attempt = attempts.by_id(attempt_id)
-    except attempts.ConsentError as error:
+        kind, attempt_id = "", attempts.by_id(attempt_id).id
+    except attempts.ConsentStateMismatch as error:
         session.pop(_RETURN, None)
-        session[_RESULT] = [type(error).__name__, error.attempt_id]
-        return redirect(url_for("consent.result"), 303)
+        # Loaded again in the same browser: it leads where it led before.
+        before = session.get(_RESULT, _NO_RESULT)[2]
+        if not before or (state and before != oauth.fingerprint(state)):
+            session[_RESULT] = [type(error).__name__, error.attempt_id, ""]
+        return redirect(_result_url(), 303)
+    except attempts.ConsentError as error:
+        kind, attempt_id = type(error).__name__, error.attempt_id or ""
     session.pop(_RETURN, None)
-    if g.team_member is not None and g.team_member.id == attempt.member_id:
-        return redirect(url_for("consent.show", attempt_id=attempt_id), 303)
-    session[_RESULT] = ["", attempt_id]
-    return redirect(url_for("consent.result"), 303)
+    session[_RESULT] = [kind, attempt_id, oauth.fingerprint(state)]
+    return redirect(_result_url(), 303)
 
 
 @bp.get("/oauth/result")
 @public
 def result() -> ResponseReturnValue:
     """How the last consent of this browser ended: the page after the way back, except for the member who asked."""
-    kind, attempt_id = session.get(_RESULT, ["", None])
+    kind, attempt_id, _state = session.get(_RESULT, _NO_RESULT)
     if kind in _ERRORS:
         raise _ERRORS[kind](attempt_id)
     attempt = attempts.by_id(attempt_id or "")
     if attempt.step == AttemptStep.FAILED:
         raise attempts.ConsentFailed(attempt_id)
     return render_template("consent/done.html", asker=attempt.member.name, person=attempt.granted_user_name or "")
+
+
+def _result_url() -> str:
+    """Where the way back leads in this browser: the member who asked sees the attempt itself, if it goes on."""
+    kind, attempt_id, _state = session[_RESULT]
+    attempt = None if kind else attempts.by_id(attempt_id)
+    if attempt is not None and g.team_member is not None and g.team_member.id == attempt.member_id:
+        return url_for("consent.show", attempt_id=attempt_id)
+    return url_for("consent.result")
+
+
+def _is_only_looked_at() -> bool:
+    """Tell whether a program or a browser asks before anybody goes there: an approval works only once."""
+    return request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", "")
+
+
+def _user_agent() -> str:
+    return request.headers.get("User-Agent", "")
 
 
 def _shows_the_same(attempt: ConsentAttempt | AttemptProgress) -> bool:

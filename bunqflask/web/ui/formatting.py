@@ -73,9 +73,9 @@ def _frame(currency: str, locale: str) -> tuple[str, str] | None:
     return (before.removeprefix(MINUS), after) if number and before.startswith(MINUS) else None
 
 
-def currency_name(currency: str, locale: str = LOCALE) -> str:
-    """The name of a currency, as inside a sentence: "euro", "US dollar"."""
-    return get_currency_name(currency, count=1, locale=locale)
+def currency_name(currency: str, count: int = 1, locale: str = LOCALE) -> str:
+    """The name of a currency, as inside a sentence: "euro", "US dollar", or with a larger `count` "euros"."""
+    return get_currency_name(currency, count=count, locale=locale)
 
 
 def iban(raw: str) -> str:

@@ -126,11 +126,14 @@ def test_a_denial_is_told_and_leaves_nothing(site: ThreadSite, bank: Bank) -> No
     assert page.status == 403
     assert "Not approved" in page.text
     assert "The request was declined in the bunq app. Nothing was stored." in page.text
+    assert "Who can fix it" not in page.text, "a person who pressed No is no breakdown"
+    assert "BF-" not in page.html
     nothing_is_stored(site)
     assert bank.calls("POST", "token") == []
     again = robin.get(denied)
-    assert (again.status, USED in again.text) == (400, True), "a denial counts once"
-    goes_on(robin, "Start again in this browser")
+    assert (again.status, "Not approved" in again.text) == (403, True), "loaded again, it says the same"
+    assert len(rows.attempts(site.app)) == 1
+    assert "Continue to bunq" in robin.submit(button="Start again").text
 
 
 def test_a_forged_denial_leaves_the_attempt_alone(site: ThreadSite, bank: Bank) -> None:
@@ -164,10 +167,35 @@ def test_a_success_counts_once(site: ThreadSite, bank: Bank) -> None:
     back = bank.approve(ask(robin))
     assert "Connected" in robin.get(back).text
     replayed = robin.get(back)
-    assert (replayed.status, USED in replayed.text) == (400, True)
-    assert "it may already have worked" in replayed.text
+    assert "Connected: Jodi Walker" in replayed.text, "in its own browser it leads to the attempt"
+    other = sign_in(site, "robin@example.com").get(back)
+    assert (other.status, USED in other.text) == (400, True)
+    assert "it may already have worked" in other.text
+    assert "go back to the browser you started in" in other.text
     assert len(bank.calls("POST", "token")) == 1
     assert rows.count(site.app, Connection) == 1
+
+
+@pytest.mark.sqlite_only
+def test_only_going_there_uses_an_approval_up(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    back = bank.approve(ask(robin))
+    robin.session.head(back, allow_redirects=False)
+    robin.session.get(back, headers={"Sec-Purpose": "prefetch;prerender"}, allow_redirects=False)
+    assert rows.attempts(site.app)[0].step == "waiting"
+    assert bank.calls("POST", "token") == []
+    assert "Connected: Jodi Walker" in robin.get(back).text
+
+
+@pytest.mark.sqlite_only
+def test_a_failure_that_is_loaded_again_says_the_same(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    back = bank.approve(ask(robin))
+    bank.advance(601)
+    for _ in range(2):
+        page = robin.get(back)
+        assert (page.status, SPENT in page.text) == (400, True)
+    assert len(bank.calls("POST", "token")) == 1
 
 
 @pytest.mark.sqlite_only

@@ -194,7 +194,7 @@ def test_a_second_browser_that_presses_is_told_that_the_link_was_used(site: Thre
     assert refused.status == 410
     assert refused.leaves_for is None
     assert "already been used" in refused.text
-    assert "Ask the person who sent you the link for a new one." in refused.text
+    assert "If somebody sent you the link, ask them for a new one." in refused.text
     first.get(link)
     target = first.submit(button="Continue to bunq").leaves_for
     assert target is not None, "the first browser may press again"

@@ -16,13 +16,15 @@ from markupsafe import Markup
 
 from bunqflask.config import HOME_ZONE
 from bunqflask.models import AttemptStep, ConnectionState, ConsentGrantState, FactorKind
+from bunqflask.services.payments.this_month import Change
+from bunqflask.services.payments.totals import Totals
 from bunqflask.services.receipt import GivenConsent, Holder, Reader, Receipt, StoredAccount
 from bunqflask.services.team.factors import MembersFactor
 from bunqflask.services.team.holdings import HeldAccount
 from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.audit.presenters import DayOfEvents, EventView
-from bunqflask.web.connections import view_models
+from bunqflask.web.connections import home, view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
@@ -103,6 +105,34 @@ CARDS = {
 }
 
 
+MONTH = home.MonthView(
+    title="March 2026 so far",
+    days="1–14 Mar",
+    days_before="1–14 Feb",
+    changes=(
+        Change(
+            now=Totals("EUR", 3, Decimal("1.10"), Decimal("-2.20"), Decimal(0), 1),
+            before=Totals("EUR", 1, Decimal("3.30"), Decimal("-4.40")),
+        ),
+        Change(now=Totals("USD"), before=Totals("USD", 1, Decimal("5.50"))),
+    ),
+    own_count=1,
+    newest=[
+        home.NewestRow(
+            url="/payments/1",
+            name=formatting.name(NAME),
+            direction="own",
+            amount=Decimal("-97531.25"),
+            currency="EUR",
+            account=formatting.name(NAME),
+            created_at=NOW,
+            is_today=False,
+        )
+    ],
+    is_complete=False,
+)
+
+
 def an_attempt(step: Any, *, full: bool) -> AttemptView:
     if not full:
         return AttemptView(id="a1", step=step, person=NAME, renews_name=NAME)
@@ -112,6 +142,8 @@ def an_attempt(step: Any, *, full: bool) -> AttemptView:
         link="http://localhost:5000/c/one-time",
         qr_svg=qr.qr_svg("http://localhost:5000/c/one-time"),
         expires_at=NOW + timedelta(minutes=9),
+        opened="Opened in Safari on iPhone at 04:59.",
+        bunq_calls_us=NAME,
         approved_at=NOW,
         next_try_at=NOW,
         give_up_at=NOW + timedelta(hours=1),
@@ -142,14 +174,40 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
         "connections/index.html",
         {
             "cards": list(CARDS.values()),
-            "totals": view_models.totals([a_row(1)]),
-            "pending": [PendingAttempt(url="/connect/a1", text="Waiting")],
+            "total": home.total(list(CARDS.values())),
+            "month": MONTH,
+            "reconnect": [CARDS["lost"]],
+            "pending": [
+                PendingAttempt(id="a1", url="/connect/a1", text="Approved", label="Check and answer"),
+                PendingAttempt(
+                    id="a2",
+                    url="/connect/a2",
+                    text="Waiting",
+                    label="Continue",
+                    link="http://localhost:5000/c/one-time",
+                    opened="Opened in Safari on iPhone at 04:59.",
+                    expires_at=NOW,
+                ),
+            ],
         },
     ),
-    "empty home": ("connections/index.html", {"cards": [], "totals": [], "pending": []}),
+    "home without payments": (
+        "connections/index.html",
+        {
+            "cards": [CARDS["disconnected"]],
+            "total": home.total([CARDS["disconnected"]]),
+            "month": None,
+            "reconnect": [],
+            "pending": [],
+        },
+    ),
+    "empty home": ("connections/index.html", {"cards": [], "total": home.total([]), "month": None, "pending": []}),
     "error": ("errors/error.html", {"problem": PROBLEM}),
     "consent error": ("errors/consent.html", {"problem": PROBLEM, "member": None}),
-    "link": ("consent/link.html", {"asker": NAME, "site": "geld.example.org", "expires_at": NOW, "member": None}),
+    "link": (
+        "consent/link.html",
+        {"asker": NAME, "bunq_calls_us": NAME, "site": "geld.example.org", "expires_at": NOW, "member": None},
+    ),
     "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
     "login": (
         "team/login.html",
