@@ -70,7 +70,7 @@ class FormField:
 class Asked:
     """What a reader asked for: as typed, as understood, and what could not be understood, by field.
 
-    `scope` is what is left of the principal's by the holder who was asked for.
+    `scope` is the principal's, narrowed to the holder who was asked for.
     """
 
     values: Values

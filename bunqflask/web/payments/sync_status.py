@@ -92,14 +92,14 @@ class LostConnection:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How the accounts of a list stand: lost connections, accounts in trouble, and those no longer updated.
+    """How the accounts of a list stand: lost connections, failing accounts, and those no longer updated.
 
     Only accounts that ought to be updated count: `current_count` of them. Of many the first are named.
     """
 
     lost: list[LostConnection]
-    troubled: list[SyncStatus]
-    troubled_count: int
+    failing: list[SyncStatus]
+    failing_count: int
     current_count: int
     stopped: list[tuple[str, str, datetime]]
     stopped_count: int
@@ -111,7 +111,7 @@ def standing(scope: Scope) -> Standing:
     found = status.of_connections(scope.connections)
     shown = [(scope.accounts[each], scope.by_id[scope.accounts[each].connection_id]) for each in scope.ids]
     current = [(account, owner) for account, owner in shown if found[account.id].state not in _NOT_UPDATED]
-    troubled = [(account, owner) for account, owner in current if _is_troubled(found[account.id])]
+    failing = [(account, owner) for account, owner in current if _is_failing(found[account.id])]
     stopped = [
         (account, account.uncovered_since or owner.state_since)
         for account, owner in shown
@@ -119,8 +119,8 @@ def standing(scope: Scope) -> Standing:
     ]
     return Standing(
         lost=[lost for each in scope.connections if (lost := lost_connection(each))],
-        troubled=[present(account, owner, found[account.id]) for account, owner in troubled[:_MOST_NAMED]],
-        troubled_count=len(troubled),
+        failing=[present(account, owner, found[account.id]) for account, owner in failing[:_MOST_NAMED]],
+        failing_count=len(failing),
         current_count=len(current),
         stopped=[(formatting.name(each.name), account_url(each), since) for each, since in stopped[:_MOST_NAMED]],
         stopped_count=len(stopped),
@@ -140,8 +140,8 @@ def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
     )
 
 
-def _is_troubled(of_account: AccountStatus) -> bool:
-    """An account is no trouble while its newest payments are fetched, unless it was never imported to the end."""
+def _is_failing(of_account: AccountStatus) -> bool:
+    """An account is not failing while its newest payments are fetched, unless it was never imported to the end."""
     if of_account.state == SyncState.SYNCING:
         return of_account.synced_at is None
     return of_account.state != SyncState.UP_TO_DATE
