@@ -57,4 +57,10 @@ def _run(page: Page, options: dict[str, Any], scheme: Any) -> list[str]:
     # Without motion the colours are there at once, not on their way.
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     found: list[str] = page.evaluate(RUN, options)
+    if any(each.startswith("target-size") for each in found):
+        # What the bar at the bottom of a phone covers in part is whole once a person scrolls.
+        page.evaluate("scrollBy(0, 64)")
+        again: list[str] = page.evaluate(RUN, options)
+        page.evaluate("scrollTo(0, 0)")
+        found = [each for each in found if not each.startswith("target-size") or each in again]
     return found
