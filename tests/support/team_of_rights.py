@@ -20,6 +20,7 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AccountHolder,
     AccountShare,
+    ApiToken,
     AttemptStep,
     AuditKind,
     Browser,
@@ -42,12 +43,14 @@ from bunqflask.models import (
     PendingLogin,
     TeamMember,
     TeamRole,
+    TokenScope,
 )
 from bunqflask.models.payments import row_id
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets
 from bunqflask.services.team.members import Terms
+from bunqflask.services.tokens import text
 from tests.support import history
 from tests.support.apps import PASSWORD, environ_for, let_go, migrate, set_up
 from tests.support.bank import running
@@ -160,6 +163,11 @@ def token_of(person: str) -> str:
     return f"login-of-{person}"
 
 
+def api_token_of(person: str) -> str:
+    """Return a token of somebody for the API, which may read everything of theirs."""
+    return text.complete(digest(person)[:32])
+
+
 def fill(database_url: str) -> None:
     """Fill a database with the team, its connections, and all that belongs to them."""
     migrate(database_url)
@@ -214,7 +222,19 @@ def _add_person(name: str, role: TeamRole) -> int:
     notice = MemberNotice(
         id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=noticed_at
     )
-    db.session.add_all((login, factor, notice))
+    token = ApiToken(
+        id=number,
+        token_hash=digest(api_token_of(name)),
+        prefix=api_token_of(name)[: text.SHOWN],
+        member_id=member.id,
+        name="a program",
+        scopes=tuple(TokenScope),
+        all_accounts=True,
+        networks=(),
+        created_at=now,
+        expires_at=now + timedelta(days=30),
+    )
+    db.session.add_all((login, factor, notice, token))
     db.session.commit()
     return member.id
 

@@ -19,7 +19,11 @@ _FORM = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_RANDOM}}})([0-9A-Za-z]{{{_CHECKSUM
 
 def new() -> str:
     """Return a new token, of 190 random bits."""
-    chosen = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
+    return complete("".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM)))
+
+
+def complete(chosen: str) -> str:
+    """Return the token with these characters, of which there have to be 32: with its prefix and its checksum."""
     return f"{PREFIX}{chosen}{_checksum(chosen)}"
 
 

@@ -44,6 +44,8 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.FACTOR_CHANGED,
         AuditKind.RECOVERY_CODE_USED,
         AuditKind.BROWSER_FORGOTTEN,
+        AuditKind.TOKEN_MADE,
+        AuditKind.TOKEN_ENDED,
     ),
     "team": (
         AuditKind.INVITATION_MADE,
@@ -300,6 +302,8 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.MEMBER_REMOVED: _member_removed,
     AuditKind.MEMBER_RESET: _say(_("ended the password of %(subject)s and made a link for a new one")),
     AuditKind.ROLE_CHANGED: _with_role(_("made %(subject)s %(role)s")),
+    AuditKind.TOKEN_MADE: _say(_("made the API token %(subject)s")),
+    AuditKind.TOKEN_ENDED: _say(_("ended the API token %(subject)s")),
     AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
     AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
     AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),

@@ -85,6 +85,7 @@ def plain(member: str, owner: str, guest: str, **data: str) -> Row:
 
 
 PERIOD = {"from": "2026-01-01", "to": "2026-12-31", "format": "csv", "files": "1"}
+TOKEN = {"name": "mine", "scope": "balances:read", "accounts": "some", "days": "7"}
 ROWS = {
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
@@ -94,6 +95,7 @@ ROWS = {
     "connections.index GET": connections("200 200 404", "- 200 404", "- 200 404"),
     "connections.reconnect POST": connections("302 404 404", "- 404 404", "- 404 404"),
     "connections.sync POST": connections("302 404 404", "- 404 404", "- 403 403"),
+    "consent.begun GET": plain("302", "302", "302"),
     "consent.cancel POST": personal("302 404", "- 404", "- 404"),
     "consent.confirm POST": personal("302 404", "- 404", "- 404", answer="no"),
     "consent.go POST": personal("302 404", "- 404", "- 404"),
@@ -123,6 +125,8 @@ ROWS = {
     "passkeys.add POST": plain("422", "422", "422"),
     "passkeys.confirm_options POST": plain("200", "200", "200"),
     "passkeys.registration_options POST": plain("200", "200", "200"),
+    "payments.filter_account GET": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404"),
+    "payments.filter_all GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
     "payments.home GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
     "payments.index GET": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404"),
     "payments.months GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
@@ -148,6 +152,9 @@ ROWS = {
     "sharing.add POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404", account="{account}", later="1"),
     "sharing.end POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404"),
     "sharing.index GET": connections("200 404 404", "- 404 404", "- 404 404"),
+    "tokens.add POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", account="{account}", **TOKEN),
+    "tokens.end POST": personal("302 404", "302 404", "302 404"),
+    "tokens.index GET": plain("200", "200", "200"),
 }
 # Logs a person out everywhere else, whichever notice it was pressed at.
 ON_ONESELF = {"notices.not_me POST"}
@@ -195,6 +202,7 @@ def ids_for(person: str, aim: str) -> dict[str, Any]:
         "browser_id": number,
         "factor_id": number,
         "notice_id": number,
+        "token_id": number,
         "member_id": db.session.scalar(db.select(TeamMember.id).filter_by(email=f"{member}@example.org")),
         "invitation_id": team.INVITATION,
     }
@@ -330,7 +338,12 @@ def rows_of(matrix: Matrix) -> Iterator[tuple[Route, Row]]:
 
 
 def is_public(app: Flask, route: Route) -> bool:
-    return route.endpoint == "static" or marks.is_public(app.view_functions[route.endpoint])
+    """Tell whether a route needs no login; those of programs need a token: see tests/protocol/api."""
+    return is_for_programs(route) or route.endpoint == "static" or marks.is_public(app.view_functions[route.endpoint])
+
+
+def is_for_programs(route: Route) -> bool:
+    return route.endpoint.split(".")[0] in ("api", "metrics")
 
 
 def cells(matrix: Matrix, person: str) -> Iterator[tuple[Route, str, int]]:

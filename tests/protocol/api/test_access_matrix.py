@@ -1,0 +1,124 @@
+"""Every route and method of the API, with the token of everybody: for what is theirs, shared with them, or neither.
+
+The team is that of tests/protocol/web/test_access_matrix, and so are the texts that must not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from bunqflask import create_app
+from bunqflask.config import Config
+from bunqflask.extensions import db
+from bunqflask.models import Payment
+from tests.protocol.web.test_access_matrix import FOREIGN, HIDDEN, NOBODY, check_shows_nothing_hidden
+from tests.support import team_of_rights as team
+from tests.support.apps import bare_environ, let_go
+from tests.support.databases import Databases
+from tests.support.team_of_rights import MARKED, MIAS, READ
+
+AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
+OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
+FILTERED = ("payments", "payment_totals", "payment_months")
+ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID}
+LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months")
+# What the token of each may see of each aim; Mia alone holds something.
+SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
+
+
+class Api:
+    """Asks the API over the filled database."""
+
+    def __init__(self, url: str) -> None:
+        environ = bare_environ(url) | {"BUNQ_ENVIRONMENT": "local", "API_CALLS_PER_MINUTE": "9999"}
+        self.app = create_app(Config.from_env(environ))
+
+    def routes(self) -> list[tuple[str, str]]:
+        """Return the method and the view's name of each route."""
+        found = [rule for rule in self.app.url_map.iter_rules() if rule.endpoint.startswith("api.")]
+        return [
+            (method, rule.endpoint.removeprefix("api."))
+            for rule in found
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        ]
+
+    def ask(self, person: str, method: str, name: str, ids: Mapping[str, Any], **query: Any) -> TestResponse:
+        """Ask with the token of somebody; without one for `anonymous`."""
+        rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == f"api.{name}")
+        given = {argument: ids[argument] for argument in rule.arguments}
+        path = self.app.url_map.bind("localhost").build(rule.endpoint, given, method=method)
+        headers = {} if person == "anonymous" else {"Authorization": f"Bearer {team.api_token_of(person)}"}
+        db.session.remove()
+        client = self.app.test_client()
+        return client.open(path, method=method, query_string=query, headers=headers, buffered=True)
+
+
+@pytest.fixture
+def api(databases: Databases) -> Iterator[Api]:
+    url = databases.copy(team.fill)
+    found = Api(url)
+    with found.app.app_context():
+        yield found
+        db.session.remove()
+    let_go(found.app)
+    databases.forget(url)
+
+
+def ids_of(account_id: int) -> dict[str, Any]:
+    marked = MARKED[account_id]
+    return {
+        "account_id": account_id,
+        "connection_id": marked.connection_id,
+        "payment_id": marked.payment_row_id,
+    }
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_a_token_reads_what_its_member_sees_and_nothing_else(api: Api, person: str) -> None:
+    for method, name in api.routes():
+        for aim, account_id in AIMS.items():
+            ids, where = ids_of(account_id), (name, aim)
+            query = {"account": str(account_id)} if name in FILTERED else {}
+            answer = api.ask(person, method, name, ids, **query)
+            check_shows_nothing_hidden(person, answer, {**ids, **query}, where)
+            if name in OF_ACCOUNT or name in FILTERED:
+                assert answer.status_code == (200 if aim in SEES[person] else 404), where
+            if answer.status_code == 404:
+                nothing = {name: str(team.NO_ACCOUNT) for name in query}
+                other = api.ask(person, method, name, ABSENT, **nothing)
+                assert (other.status_code, other.json) == (answer.status_code, answer.json), where
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_lists_hold_what_they_see_and_nothing_else(api: Api, person: str) -> None:
+    seen = {str(each) for each in team.seen_by(person)}
+    for name in LISTS:
+        check_shows_nothing_hidden(person, api.ask(person, "GET", name, {}), {}, (name,))
+
+    accounts = api.ask(person, "GET", "accounts", {}).json
+    payments = api.ask(person, "GET", "payments", {}, limit=100).json
+    assert accounts is not None
+    assert payments is not None
+    assert {each["id"] for each in accounts["items"]} == seen
+    assert {each["account_id"] for each in payments["items"]} == seen
+    assert db.session.query(Payment).count() > len(payments["items"])
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_only_a_holder_asks_bunq_for_an_update(api: Api, person: str) -> None:
+    for aim in ("own", "shared", "foreign"):
+        answer = api.ask(person, "POST", "sync_connection", ids_of(AIMS[aim]))
+        may = person == "mia" and aim == "own"
+        assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
+
+
+@pytest.mark.parametrize("person", NOBODY)
+def test_the_token_of_who_has_no_access_is_refused_everywhere(api: Api, person: str) -> None:
+    for method, name in api.routes():
+        answer = api.ask(person, method, name, ids_of(READ))
+        assert answer.status_code == 401, name
+        assert answer.headers["Content-Type"] == "application/problem+json"
