@@ -128,7 +128,7 @@ def link(token: str) -> ResponseReturnValue:
 def callback() -> ResponseReturnValue:
     """The way back from bunq: takes the code and the state out of the address, also while the database is away."""
     if _is_only_looked_at():
-        return Response(status=503)
+        return _nothing_done()
     given = {name: request.args[name] for name in ("state", "error", "code") if name in request.args}
     session[_RETURN] = {name: text for name, text in given.items() if len(text) <= _LONGEST_VALUE}
     return redirect(url_for("consent.finish"), 303)
@@ -142,7 +142,7 @@ def finish() -> ResponseReturnValue:
     A database that is away used neither code nor state up: that page stays here, and loading it again goes on.
     """
     if _is_only_looked_at():
-        return Response(status=503)
+        return _nothing_done()
     given = session.get(_RETURN, {})
     state = given.get("state", "")
     try:
@@ -194,6 +194,11 @@ def _result_url() -> str:
 def _is_only_looked_at() -> bool:
     """Tell whether a program or a browser asks before anybody goes there: an approval works only once."""
     return request.method == "HEAD" or "prefetch" in request.headers.get("Sec-Purpose", "")
+
+
+def _nothing_done() -> Response:
+    # A browser that fetches ahead takes 503 for "ask again when a person goes there".
+    return Response(status=204 if request.method == "HEAD" else 503)
 
 
 def _user_agent() -> str:

@@ -328,7 +328,7 @@ REFUSALS: dict[str, tuple[Any, int, str, int, str]] = {
 }
 
 
-def test_whatever_the_token_endpoint_answers_is_told_stores_nothing_and_is_asked_once(
+def test_whatever_the_token_endpoint_answers_is_told_and_stores_nothing(
     site: ThreadSite, token_endpoint: TokenEndpoint
 ) -> None:
     robin = sign_in(site, "robin@example.com")
@@ -339,7 +339,8 @@ def test_whatever_the_token_endpoint_answers_is_told_stores_nothing_and_is_asked
         assert (page.status, page.text.count(SPENT)) == (shown, 1), name
         assert words in page.text, name
         assert "ffff" not in page.html, "no token on a page"
-        assert len(token_endpoint.asked) == 1, name
+        # An answer that proves that the code was not used is no end of it.
+        assert (len(token_endpoint.asked) > 1) is (status in (429, 491)), name
         assert rows.attempts(site.app)[-1].step == "failed", name
         goes_on(robin)
     nothing_is_stored(site)

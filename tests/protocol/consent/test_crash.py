@@ -74,8 +74,9 @@ def test_whoever_polls_at_the_same_time_only_one_of_them_asks_bunq(site: ThreadS
     page = robin.get(back)
     rows.due_now(site.app)
     bank.forget_calls()
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
     together, statuses = threading.Barrier(10), list[int]()
+
+    cookies = {each.name: each.value or "" for each in robin.session.cookies}
 
     def poll() -> None:
         together.wait()
@@ -167,11 +168,10 @@ def test_a_power_cut_after_the_approval_needs_no_new_one(gunicorn_app: GunicornS
     back = bank.approve(ask(robin))
     # bunq opens the session, but the answer never arrives: the server is cut off while it waits for it.
     bank.fault(call="POST session-server", fault="timeout", seconds=30)
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
 
     def press() -> None:
         with pytest.raises(requests.ConnectionError):
-            requests.get(back, cookies=cookies, timeout=60)
+            robin.session.get(back, timeout=60)
 
     pressed = threading.Thread(target=press)
     pressed.start()
@@ -196,11 +196,10 @@ def test_a_power_cut_while_the_approval_is_used_is_told_after_a_minute(
     robin = sign_in(gunicorn_app, "robin@example.com")
     back = bank.approve(ask(robin))
     bank.fault(call="POST token", fault="timeout", seconds=30, when="after")
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
 
     def press() -> None:
         with pytest.raises(requests.ConnectionError):
-            requests.get(back, cookies=cookies, timeout=60)
+            robin.session.get(back, timeout=60)
 
     pressed = threading.Thread(target=press)
     pressed.start()

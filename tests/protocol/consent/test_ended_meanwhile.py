@@ -164,8 +164,9 @@ def test_an_attempt_that_is_cancelled_meanwhile_keeps_nothing(
         robin.get(f"/connect/{rows.attempts(site.app)[0].id}")
         assert "Cancelled" in robin.submit(button="Cancel").text
 
-    cookies = {each.name: each.value or "" for each in robin.session.cookies}
-    press_while_bunq_opens_a_session(site, bank, lambda: requests.get(back, cookies=cookies, timeout=60), cancel)
+    tab = requests.Session()
+    tab.cookies.update(robin.session.cookies)
+    press_while_bunq_opens_a_session(site, bank, lambda: tab.get(back, timeout=60), cancel)
     rows.run_duties(site.app)
     assert [each.step for each in rows.attempts(site.app)] == ["cancelled"]
     assert rows.permissions(site.app) == 0

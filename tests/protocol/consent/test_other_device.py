@@ -242,9 +242,9 @@ def test_the_holder_learns_that_bunq_is_slow_and_needs_to_do_nothing(site: Threa
 @pytest.mark.sqlite_only
 def test_the_holder_is_told_when_the_approval_could_not_be_used(site: ThreadSite, bank: Bank) -> None:
     link = link_of(sign_in(site, "robin@example.com"))
-    bank.fault(call="GET monetary-account", fault="403-permission", times=1)
+    bank.fault(call="POST token", fault="400", times=1)
     phone = approve_on_phone(site, bank, link)
-    assert phone.page.status == 502
+    assert phone.page.status == 400
     assert "Something went wrong after you approved" in phone.page.text
     assert re.search(r"BF-\d{8}-\d{6}-[0-9A-F]{4}", phone.page.html)
     rows.run_duties(site.app)  # the worker closes the session at bunq

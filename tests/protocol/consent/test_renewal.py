@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-import requests
 
 from bunqflask.models import AccountHolder, BunqSession, Connection, MonetaryAccount
 from bunqflask.services.connections import refusal
@@ -95,9 +94,10 @@ def test_two_consents_of_one_person_that_finish_at_once_are_one_connection(site:
     together, ends = threading.Barrier(2), list[str]()
 
     def press(browser: Browser, back: str) -> None:
-        cookies = {each.name: each.value or "" for each in browser.session.cookies}
+        leads_on = browser.session.get(back, allow_redirects=False, timeout=60)
         together.wait()
-        answer = requests.get(back, cookies=cookies, allow_redirects=False, timeout=60)
+        address = site.url + leads_on.headers["Location"]
+        answer = browser.session.get(address, allow_redirects=False, timeout=60)
         ends.append(urlsplit(answer.headers["Location"]).path.split("/")[1])
 
     threads = [threading.Thread(target=press, args=each) for each in backs]
