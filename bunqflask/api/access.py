@@ -34,8 +34,7 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Response | None:
-    is_ours = request.path.startswith(f"{blueprint.PREFIX}/") or request.path in (blueprint.PREFIX, "/metrics")
-    if not is_ours or request.method == "OPTIONS":
+    if not _is_protected(request.path) or request.method == "OPTIONS":
         return None
     g.allowance = g.bearer = None
     given = request.headers.get("Authorization", "")
@@ -66,6 +65,10 @@ def _guard() -> Response | None:
     return None
 
 
+def _is_protected(path: str) -> bool:
+    return path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics")
+
+
 def _refuse(address: str) -> Response:
     try:
         throttle.count_try(f"token:{throttle.network_of(address)}", _TRIES_PER_NETWORK)
@@ -78,7 +81,7 @@ def _refuse(address: str) -> Response:
 
 
 def _finish(response: Response) -> Response:
-    if not problems.is_api(request.path):
+    if not _is_protected(request.path):
         return response
     allowance = g.get("allowance")
     if allowance is not None:

@@ -107,5 +107,6 @@ def test_the_documentation_works_under_our_own_policy(program: Program) -> None:
     script = requests.get(f"{program.url}/api/docs/swagger-ui-bundle.js", timeout=30)
 
     assert (page.status_code, script.status_code) == (200, 200)
+    assert script.headers["Cache-Control"] == "public, max-age=86400"
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert requests.get(f"{program.url}/api/docs/index.css", timeout=30).status_code == 404
