@@ -79,6 +79,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "browser_id": 1,
             "notice_id": 1,
             "token": "no-such-token",
+            "token_id": 1,
+            "name": "swagger-ui.css",
             "filename": "ui.css",
         }
     pages = [rule for rule in rules(site, ids) if rule.method == "GET"]

@@ -314,7 +314,7 @@ def test_the_redirect_url_is_compared_letter_for_letter_and_added_when_it_change
 ) -> None:
     set_up(app)
     bank.forget_calls()
-    urls = ["http://LOCALHOST:5000", "http://localhost:5000/sub", "http://127.0.0.1:5000", "https://www.app.example"]
+    urls = ["http://localhost:5001", "http://localhost:5000/sub", "http://127.0.0.1:5000", "https://www.app.example"]
     for number, url in enumerate(urls, start=1):
         moved = create_app(Config.from_env(environ_for(bank, database_url, PUBLIC_URL=url)))
         told = flask(moved, "status")
