@@ -161,12 +161,16 @@ class BunqClient:
         return self._create_unless(_URL_EXISTS, path, token, {"url": url})
 
     def list_monetary_accounts(self, token: str, path_user_id: int) -> list[MonetaryAccount]:
-        """List all monetary accounts that the session may see, of every type.
+        """List all monetary accounts that the session may see, of every type; those without an id are left out.
+
+        :raises ResponseNotUnderstood: there are accounts, and none has an id: nobody can tell which ones are gone.
 
         https://doc.bunq.com/api-reference/monetary-account
         """
         items = self._list(f"user/{path_user_id}/monetary-account", token=token)
         accounts = [account for item in items if (account := MonetaryAccount.from_item(item))]
+        if not accounts and any(name.startswith("MonetaryAccount") for item in items for name in item):
+            raise errors.ResponseNotUnderstood("no monetary account of a list has an id")
         return list({account.monetary_account_id: account for account in accounts}.values())
 
     def list_callbacks(self, token: str, path_user_id: int) -> Objects:

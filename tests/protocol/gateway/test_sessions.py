@@ -27,6 +27,7 @@ from bunqflask.models import (
     Installation,
     RateLimitWindow,
 )
+from bunqflask.services import workers
 from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -310,6 +311,8 @@ def test_a_withdrawn_grant_is_lost_after_refusals_hours_apart(connected: ThreadS
     assert connection.access_token_sealed is not None
     # The dead session's renewal with the grant's token, then our own session, and the grant's token again.
     assert [call["status"] for call in bank.calls("POST", "/session-server")] == [400, 200, 400]
+    with rows.behind(connected.app):
+        workers.beat("a worker")
     told = connected.command("status")
     assert "bunq refused a permission once, the worker asks again at" in told.output
     rows.age_refusals(connected.app, refusal.LOST_AFTER - timedelta(minutes=1))
@@ -568,6 +571,8 @@ def test_a_session_that_is_over_by_the_time_it_is_stored_is_not_opened_in_a_loop
 def test_refusals_that_our_count_does_not_explain_are_of_another_program(connected: ThreadSite, bank: Bank) -> None:
     bank.fault(call="GET monetary-account", fault="429", times=1)
     read(connected)
+    with rows.behind(connected.app):
+        workers.beat("a worker")
     assert "another program" not in connected.command("status").output
     bank.fault(call="GET monetary-account", fault="429", times=None)
     read(connected)
