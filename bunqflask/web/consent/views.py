@@ -143,6 +143,8 @@ def finish() -> ResponseReturnValue:
     """
     if _is_only_looked_at():
         return _nothing_done()
+    if _RETURN not in session and _RESULT in session:
+        return redirect(_result_url(), 303)  # this page was loaded again
     given = session.get(_RETURN, {})
     state = given.get("state", "")
     try:
@@ -158,8 +160,7 @@ def finish() -> ResponseReturnValue:
     except attempts.ConsentStateMismatch as error:
         session.pop(_RETURN, None)
         # Loaded again in the same browser: it leads where it led before.
-        before = session.get(_RESULT, _NO_RESULT)[2]
-        if not before or (state and before != oauth.fingerprint(state)):
+        if not (state and session.get(_RESULT, _NO_RESULT)[2] == oauth.fingerprint(state)):
             session[_RESULT] = [type(error).__name__, error.attempt_id, ""]
         return redirect(_result_url(), 303)
     except attempts.ConsentError as error:

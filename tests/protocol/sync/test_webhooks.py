@@ -12,6 +12,7 @@ from flask import Flask
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, BunqSession, Connection, MonetaryAccount, Payment, WorkerHeartbeat
+from bunqflask.services import workers
 from bunqflask.services.connections import access
 from bunqflask.services.consent.disconnect import disconnect
 from bunqflask.services.gateway import sessions
@@ -261,6 +262,8 @@ def test_a_registration_that_failed_is_tried_again_soon_and_told(site: ThreadSit
     connect(sign_in(site, "robin@example.org"), bank)
     bank.fault(call="POST notification-filter-url", fault="500", times=None)
     first_sync(site.app)
+    with rows.behind(site.app):
+        workers.beat("a worker")
     assert "callbacks could not be registered" in site.command("status").output
     assert not due(site.app)
     bank.no_faults()

@@ -126,7 +126,7 @@ ROWS = {
     "passkeys.confirm_options POST": plain("200", "200", "200"),
     "passkeys.registration_options POST": plain("200", "200", "200"),
     "payments.filter_account GET": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404"),
-    "payments.filter_all GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
+    "payments.filter_all GET": accounts("200 200 200 200", "- 200 200 200", "- 200 200 200", account="{account}"),
     "payments.home GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
     "payments.index GET": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404"),
     "payments.months GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
@@ -424,7 +424,7 @@ def test_who_has_no_login_gets_to_the_login(matrix: Matrix, person: str) -> None
 @pytest.mark.parametrize("person", [*NOBODY, *PEOPLE])
 def test_public_routes_show_nobody_anything(matrix: Matrix, person: str) -> None:
     for route in routes(matrix.app):
-        if is_public(matrix.app, route):
+        if is_public(matrix.app, route) and not is_for_programs(route):
             answer = matrix.ask(person, route, {})
             assert answer.status_code < 500, route.name
             check_shows_nothing_hidden(person, answer, {}, (route.name,))
