@@ -20,10 +20,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from bunqflask import create_app
+from bunqflask import clock, create_app
 from bunqflask.config import Config
 from bunqflask.extensions import Base, db
-from bunqflask.models import TeamMember
+from bunqflask.models import Login, TeamMember
 from bunqflask.web import marks
 from tests.support import team_of_rights as team
 from tests.support.apps import PASSWORD, bare_environ, let_go
@@ -229,6 +229,7 @@ class Matrix:
         db.session.remove()
         db.engine.dispose()
         self.databases.refill(self.url, team.fill)
+        use_logins_now()
 
     def client(self, person: str) -> FlaskClient:
         client = self.app.test_client()
@@ -254,6 +255,12 @@ class Matrix:
         return answer
 
 
+def use_logins_now() -> None:
+    """Let everybody have proved just now who they are: the rows may have been made more than ten minutes ago."""
+    db.session.execute(db.update(Login).values(confirmed_at=clock.now(), last_seen_at=clock.now()))
+    db.session.commit()
+
+
 @pytest.fixture
 def matrix(databases: Databases) -> Iterator[Matrix]:
     url = databases.copy(team.fill)
@@ -261,6 +268,7 @@ def matrix(databases: Databases) -> Iterator[Matrix]:
     app.config["WTF_CSRF_ENABLED"] = False  # a form without its token is refused before it is read
     found = Matrix(app, databases, url)
     with app.app_context(), noting(found.writes):
+        use_logins_now()
         yield found
         db.session.remove()
     let_go(app)
