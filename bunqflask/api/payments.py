@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 from flask import current_app, g, request
 from msgspec import UNSET
-from sqlalchemy.exc import DBAPIError
 
 from bunqflask.api import amounts, problems
 from bunqflask.api.blueprint import endpoint
@@ -216,9 +215,5 @@ def _with_cursor(cursor: str) -> str:
 def _record_look(scope: Scope, account_ids: list[int]) -> None:
     """Let it be recorded that payments of accounts were read that are not the member's own."""
     others = {each for each in account_ids if not scope.accounts[each].is_held}
-    if not others:
-        return
-    try:
-        looks.record_look(g.bearer, others, local_days.zone(), patience_s=_LOOK_PATIENCE_S)
-    except DBAPIError as error:
-        current_app.logger.warning("a look at %d accounts is not recorded: %s", len(others), error.orig)
+    if others:
+        looks.record_if_possible(g.bearer, others, local_days.zone(), patience_s=_LOOK_PATIENCE_S)

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from datetime import tzinfo
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -15,6 +17,14 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountLook, AuditKind
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import Principal, TokenBearer
+
+
+def record_if_possible(principal: Principal, account_ids: Collection[int], zone: tzinfo, *, patience_s: float) -> None:
+    """Do as `record_look`; a database that takes no write now is no reason to refuse what was asked for."""
+    try:
+        record_look(principal, account_ids, zone, patience_s=patience_s)
+    except DBAPIError as error:
+        current_app.logger.warning("a look at %d accounts is not recorded: %s", len(account_ids), error.orig)
 
 
 def record_look(principal: Principal, account_ids: Collection[int], zone: tzinfo, *, patience_s: float) -> None:

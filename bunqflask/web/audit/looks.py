@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from flask import Response, after_this_request, current_app, g
-from sqlalchemy.exc import DBAPIError
+from flask import Response, after_this_request, g
 
 from bunqflask.services.audit import looks
 from bunqflask.services.payments.repository import Scope
@@ -25,8 +24,5 @@ def note_look(scope: Scope, account_ids: Collection[int] | None) -> None:
 
 def _record(response: Response, account_ids: set[int]) -> Response:
     if response.status_code == 200:
-        try:
-            looks.record_look(g.team_member, account_ids, formatting.zone(), patience_s=_PATIENCE_S)
-        except DBAPIError as error:
-            current_app.logger.warning("a look at %d accounts is not recorded: %s", len(account_ids), error.orig)
+        looks.record_if_possible(g.team_member, account_ids, formatting.zone(), patience_s=_PATIENCE_S)
     return response
