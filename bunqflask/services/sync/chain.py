@@ -38,11 +38,13 @@ def end_of(steps: Sequence[Step], start: Decimal) -> Decimal | None:
 
 
 def _hang_together(edges: Iterable[tuple[Decimal, Decimal]], start: Decimal) -> bool:
-    reached, left = {start}, list(edges)
-    while left:
-        near = [edge for edge in left if edge[0] in reached or edge[1] in reached]
-        if not near:
-            return False
-        reached.update(*near)
-        left = [edge for edge in left if edge not in near]
-    return True
+    neighbours: dict[Decimal, set[Decimal]] = {start: set()}
+    for left, reached in edges:
+        neighbours.setdefault(left, set()).add(reached)
+        neighbours.setdefault(reached, set()).add(left)
+    seen, waiting = {start}, [start]
+    while waiting:
+        new = neighbours[waiting.pop()] - seen
+        seen |= new
+        waiting += new
+    return len(seen) == len(neighbours)
