@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -43,8 +40,6 @@ from bunqflask.services.policy import NotFoundHere
 _TAG = "Payments"
 _READ = TokenScope.PAYMENTS_READ
 _LOOK_PATIENCE_S = 0.5
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @endpoint("GET", "/payments", query=PaymentQuery, answer=Payments, scope=_READ, tag=_TAG)
@@ -57,7 +52,7 @@ def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, s
     items = [_item(line) for line in page.lines]
     if page.older is None:
         return Payments(items=items, next=None)
-    cursor = _cursor_text(page.older)
+    cursor = page.older.text
     address = f"{current_app.config['PUBLIC_URL']}{request.path}?{_with_cursor(cursor)}"
     return Payments(items=items, next=cursor), 200, {"Link": f'<{address}>; rel="next"'}
 
@@ -187,21 +182,9 @@ def _totals(found: Totals) -> TotalsItem:
     )
 
 
-def _cursor_text(place: Cursor) -> str:
-    """Return a place as an opaque text."""
-    written = f"{(place.time - _EPOCH) // _MICROSECOND}.{place.row_id}"
-    return base64.urlsafe_b64encode(written.encode()).decode().rstrip("=")
-
-
 def _cursor_of(text: str) -> Cursor:
-    """Return the place that a text means; any other text is refused."""
-    try:
-        padded = text + "=" * (-len(text) % 4)
-        microseconds, _, row_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
-        place = Cursor(_EPOCH + int(microseconds) * _MICROSECOND, int(row_id))
-    except (ValueError, OverflowError, binascii.Error):
-        problems.refuse("`cursor` is not one that this server made.")
-    if not 0 <= place.row_id < 2**63:
+    place = Cursor.from_text(text)
+    if place is None:
         problems.refuse("`cursor` is not one that this server made.")
     return place
 

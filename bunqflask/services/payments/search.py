@@ -6,9 +6,10 @@ newest on, until the page is full. So the cost depends on the page, not on the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -42,12 +43,34 @@ class Way(StrEnum):
     BY_TIME = "by_time"
 
 
+# Of a timestamp in microseconds since 1970, and of a row id.
+_CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_ROW_ID = 2**63 - 1
+
+
 @dataclass(frozen=True)
 class Cursor:
     """The place of a payment in the order of lists; older payments follow."""
 
     time: datetime
     row_id: int
+
+    @classmethod
+    def from_text(cls, text: str) -> Cursor | None:
+        """Return the place that a text names; None for a text that no list has written."""
+        found = _CURSOR.fullmatch(text)
+        if found is None or int(found[2]) > _LARGEST_ROW_ID:
+            return None
+        try:
+            return cls(_EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+        except OverflowError:
+            return None
+
+    @property
+    def text(self) -> str:
+        """The place as a text for an address."""
+        return f"{(self.time - _EPOCH) // timedelta(microseconds=1)}-{self.row_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

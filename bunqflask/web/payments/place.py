@@ -6,9 +6,7 @@ to its neighbours there. Addresses are made from what was understood of them, ne
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlencode
 
@@ -24,10 +22,6 @@ from bunqflask.web.payments.filter_form import Asked, Values
 RANGES = (30, 90, 365)
 USUAL_RANGE = 90
 OF_ACCOUNT = "account"
-# Of a timestamp in microseconds since 1970, and of a row id.
-_CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +78,7 @@ def read(given: MultiDict[str, str], scope: Scope, account: AccountBalance | Non
         account=account,
         asked=filter_form.read(given, scope, account_id=account.id if account else None),
         span=next((each for each in RANGES if str(each) == given.get("range")), None),
-        until=_cursor(given.get("until", "")),
+        until=Cursor.from_text(given.get("until", "")),
     )
 
 
@@ -100,15 +94,4 @@ def _address(base: str, values: Values) -> str:
 
 
 def _until(cursor: Cursor | None) -> Values:
-    return {"until": f"{(cursor.time - _EPOCH) // timedelta(microseconds=1)}-{cursor.row_id}"} if cursor else {}
-
-
-def _cursor(text: str) -> Cursor | None:
-    """The payment that an address names; None for one that no list has written."""
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        return Cursor(_EPOCH + timedelta(microseconds=int(found[1])), min(int(found[2]), _LARGEST))
-    except OverflowError:
-        return None
+    return {"until": cursor.text} if cursor else {}
