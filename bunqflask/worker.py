@@ -31,6 +31,7 @@ from bunqflask.services.consent import attempts, completion
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
+from bunqflask.services.tokens import tokens
 
 _POLL_S = 0.5
 # How many connections one worker syncs at the same time.
@@ -78,6 +79,7 @@ def _delete_old_rows() -> None:
     resets.delete_expired()
     attempts.delete_old()
     sharing.delete_expired()
+    tokens.delete_expired()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

@@ -96,7 +96,6 @@ def _account_ids(member: Member, ibans: tuple[str, ...]) -> tuple[int, ...]:
     """
     wanted = {iban.replace(" ", "").upper() for iban in ibans}
     seen = policy.accounts_seen_by(member)
-    found = {each.row.iban: number for number, each in seen.items() if each.row.iban in wanted}
-    for iban in sorted(wanted - found.keys()):
-        raise TokenRefused(f"{member.email} sees no account {iban}.")
+    if missing := wanted - {each.row.iban for each in seen.values()}:
+        raise TokenRefused(f"{member.email} sees no account {', '.join(sorted(missing))}.")
     return tuple(number for number, each in seen.items() if each.row.iban in wanted)

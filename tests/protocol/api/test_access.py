@@ -219,3 +219,37 @@ def test_nothing_stored_or_logged_is_a_token(
     assert token[12:] not in stored
     assert token[12:] not in caplog.text
     assert TokenTerms(name="a", scopes=()).days == 90
+
+
+def test_an_expired_token_is_listed_for_a_month_and_then_deleted(site: ThreadSite, robin: Browser) -> None:
+    make_token(site, ROBIN, name="of last year")
+    counts = []
+    for days in (29, 31):
+        with rows.behind(site.app):
+            db.session.execute(db.update(ApiToken).values(expires_at=clock.now() - timedelta(days=days)))
+            db.session.commit()
+        rows.run_duties(site.app)
+        counts.append(rows.count(site.app, ApiToken))
+        if days == 29:
+            assert "Expired" in robin.get("/developers").text
+
+    assert counts == [1, 0]
+
+
+def test_the_command_line_narrows_lists_and_ends_tokens(site: ThreadSite, robin: Browser) -> None:
+    iban = program_of(site, ROBIN).get("/accounts")["items"][1]["iban"]
+    asked = ["token", "add", ROBIN, "--scope", "balances:read", "--days", "7", "--account", iban]
+    made = site.app.test_cli_runner().invoke(args=asked)
+    token = made.output.splitlines()[-1]
+    program = Program(site.url, token)
+    seen = [each["iban"] for each in program.get("/accounts")["items"]]
+    listed = site.app.test_cli_runner().invoke(args=["token", "list", ROBIN]).output
+    ended = site.app.test_cli_runner().invoke(args=["token", "end", ROBIN, token])
+    unknown = site.app.test_cli_runner().invoke(args=[*asked[:-1], "NL00NONE"])
+
+    assert seen == [iban]
+    assert token[:12] in listed
+    assert token not in listed
+    assert (ended.exit_code, program.call("/accounts").status_code) == (0, 401)
+    assert unknown.exit_code != 0
+    assert "sees no account NL00NONE" in unknown.output
