@@ -20,7 +20,7 @@ from bunqflask.services.principal import Principal, TokenBearer
 
 
 def record_if_possible(principal: Principal, account_ids: Collection[int], zone: tzinfo, *, patience_s: float) -> None:
-    """Do as `record_look`; a database that takes no write now is no reason to refuse what was asked for."""
+    """Do as `record_look`; a database that takes no write now is no reason to refuse the answer."""
     try:
         record_look(principal, account_ids, zone, patience_s=patience_s)
     except DBAPIError as error:

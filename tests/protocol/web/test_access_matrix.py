@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
 
@@ -23,7 +24,7 @@ from werkzeug.test import TestResponse
 from bunqflask import clock, create_app
 from bunqflask.config import Config
 from bunqflask.extensions import Base, db
-from bunqflask.models import Login, TeamMember
+from bunqflask.models import ConsentAttempt, Login, TeamMember
 from bunqflask.web import marks
 from tests.support import team_of_rights as team
 from tests.support.apps import PASSWORD, bare_environ, let_go
@@ -229,7 +230,7 @@ class Matrix:
         db.session.remove()
         db.engine.dispose()
         self.databases.refill(self.url, team.fill)
-        use_logins_now()
+        let_rows_be_recent()
 
     def client(self, person: str) -> FlaskClient:
         client = self.app.test_client()
@@ -255,9 +256,11 @@ class Matrix:
         return answer
 
 
-def use_logins_now() -> None:
-    """Let everybody have proved just now who they are: the rows may have been made more than ten minutes ago."""
-    db.session.execute(db.update(Login).values(confirmed_at=clock.now(), last_seen_at=clock.now()))
+def let_rows_be_recent() -> None:
+    """Let logins and requests to bunq be made just now, which last for ten minutes: the rows may be older than that."""
+    now = clock.now()
+    db.session.execute(db.update(Login).values(confirmed_at=now, last_seen_at=now))
+    db.session.execute(db.update(ConsentAttempt).values(step_since=now, expires_at=now + timedelta(minutes=10)))
     db.session.commit()
 
 
@@ -268,7 +271,7 @@ def matrix(databases: Databases) -> Iterator[Matrix]:
     app.config["WTF_CSRF_ENABLED"] = False  # a form without its token is refused before it is read
     found = Matrix(app, databases, url)
     with app.app_context(), noting(found.writes):
-        use_logins_now()
+        let_rows_be_recent()
         yield found
         db.session.remove()
     let_go(app)
