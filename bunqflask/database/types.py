@@ -46,6 +46,10 @@ def _as_text(value: datetime | None) -> str | None:
     return in_utc.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
+
+
 class UtcTimestamp(TypeDecorator[datetime]):
     """An aware timestamp; SQLite would return it without its zone."""
 
@@ -63,11 +67,12 @@ class UtcTimestamp(TypeDecorator[datetime]):
         """SQLite stores text: it is written directly, because each payment has two timestamps."""
         return _as_text if dialect.name == "sqlite" else super().bind_processor(dialect)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        """SQLite stores text: it is read directly, because a page of payments has hundreds of timestamps."""
+        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return None if value is None else value.astimezone(UTC)
 
 
 class ExactAmount(TypeDecorator[Decimal]):
