@@ -80,6 +80,7 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
             )
             for each in found.changes
         ],
+        withdrawn_at=found.withdrawn_at,
         raw=found.raw if query.expand == "raw" else UNSET,
     )
 

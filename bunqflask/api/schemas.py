@@ -140,7 +140,10 @@ class ChangeItem(Struct, frozen=True, kw_only=True):
 
 
 class PaymentWhole(PaymentItem, frozen=True, kw_only=True, omit_defaults=True):
-    """A payment with all that is stored of it; `payment_id` is bunq's, `raw` its JSON (with `expand=raw`)."""
+    """A payment with all that is stored of it; `payment_id` is bunq's, `raw` its JSON (with `expand=raw`).
+
+    `withdrawn_at` is set when bunq does not list it any more: then no list and no sum has it.
+    """
 
     payment_id: str
     updated_at: datetime
@@ -148,6 +151,7 @@ class PaymentWhole(PaymentItem, frozen=True, kw_only=True, omit_defaults=True):
     sub_type: str
     other_side_id: Id | None
     changes: list[ChangeItem]
+    withdrawn_at: datetime | None
     raw: dict[str, Any] | UnsetType = UNSET
 
 

@@ -10,7 +10,7 @@ from bunqflask.models.exports import ExportChoice, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
-from bunqflask.models.payments import Payment, PaymentRaw
+from bunqflask.models.payments import Payment, PaymentRaw, WithdrawnPayment
 from bunqflask.models.states import (
     AttemptFailure,
     AttemptStep,
@@ -21,7 +21,7 @@ from bunqflask.models.states import (
     NoticeKind,
     TeamRole,
 )
-from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, PaymentChange
+from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, MissingPayment, PaymentChange
 from bunqflask.models.team import (
     Invitation,
     InvitationAccount,
@@ -73,6 +73,7 @@ __all__ = [
     "Login",
     "LoginThrottle",
     "MemberNotice",
+    "MissingPayment",
     "MonetaryAccount",
     "Note",
     "NoteSync",
@@ -94,6 +95,7 @@ __all__ = [
     "TeamRules",
     "TokenScope",
     "Unit",
+    "WithdrawnPayment",
     "WorkerHeartbeat",
     "WriteCheck",
 ]

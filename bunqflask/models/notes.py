@@ -20,9 +20,9 @@ class NoteSync(Leased, RetryState, Base):
 
     __tablename__ = "note_sync"
 
-    id: Mapped[int] = mapped_column(
-        PaymentRowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
-    )
+    # the payment's row; no foreign key, because one that bunq does not list any more keeps its notes
+    id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
     synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 

@@ -36,23 +36,9 @@ def payment_id_of(row_id: int) -> int:
     return row_id >> ACCOUNT_BITS
 
 
-class Payment(Base):
-    """One movement on one monetary account; a negative amount went out."""
+class PaymentColumns:
+    """What is stored of one movement on one monetary account; a negative amount went out."""
 
-    __tablename__ = "payment"
-    __table_args__ = (
-        # reconciliation goes by bunq's ids, and so do late changes
-        Index("ix_payment_account_id_id", "account_id", "id"),
-        # lists go by booking time: of each account, and of all of them where much is looked through
-        Index("ix_payment_account_id_created_at_id", "account_id", "created_at", "id"),
-        Index("ix_payment_created_at_id", "created_at", "id", "account_id"),
-        Index("ix_payment_account_id_type_created_at_id", "account_id", "type", "created_at", "id"),
-        # all that a search for sizes and its totals need, so that they read nothing else
-        Index("ix_payment_amount", "account_id", "amount", "created_at", "currency", "counterparty_iban", "id"),
-    )
-
-    id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)
-    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
     payment_id: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     updated_at: Mapped[datetime] = mapped_column(UtcTimestamp)
@@ -68,6 +54,25 @@ class Payment(Base):
     search_text: Mapped[str] = mapped_column(Text)
 
 
+class Payment(PaymentColumns, Base):
+    """One payment that bunq lists."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        # reconciliation goes by bunq's ids, and so do late changes
+        Index("ix_payment_account_id_id", "account_id", "id"),
+        # lists go by booking time: of each account, and of all of them where much is looked through
+        Index("ix_payment_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_payment_created_at_id", "created_at", "id", "account_id"),
+        Index("ix_payment_account_id_type_created_at_id", "account_id", "type", "created_at", "id"),
+        # all that a search for sizes and its totals need, so that they read nothing else
+        Index("ix_payment_amount", "account_id", "amount", "created_at", "currency", "counterparty_iban", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"))
+
+
 class PaymentRaw(Base):
     """bunq's JSON of a payment, in a table of its own because lists never need it."""
 
@@ -77,3 +82,15 @@ class PaymentRaw(Base):
         PaymentRowId, ForeignKey("payment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class WithdrawnPayment(PaymentColumns, Base):
+    """A payment that bunq does not list any more: kept, in a table of its own because no list or sum has it."""
+
+    __tablename__ = "withdrawn_payment"
+
+    id: Mapped[int] = mapped_column(PaymentRowId, primary_key=True, autoincrement=False)
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    withdrawn_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # bunq's JSON, as it was listed last
+    data: Mapped[dict[str, Any] | None] = mapped_column(JSON)

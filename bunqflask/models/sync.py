@@ -35,22 +35,31 @@ class Discrepancy(msgspec.Struct, frozen=True):
     difference: Decimal
 
 
+class MissingPayment(msgspec.Struct, frozen=True):
+    """A stored payment that bunq left out of a page where it belongs, and when that was first seen."""
+
+    row_id: int
+    since: datetime
+
+
 class LateChangeKind(StrEnum):
     """What happened to a payment after its neighbours were imported."""
 
     CHANGED = "changed"
     LATE = "late"
+    WITHDRAWN = "withdrawn"
 
 
 class PaymentChange(Base):
-    """A late change: bunq changed a payment after its import, or listed it only after later ones."""
+    """A late change: bunq changed a payment after its import, listed it only after later ones, or lists it no more."""
 
     __tablename__ = "payment_change"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
-    payment_row_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payment.id", ondelete="CASCADE"), index=True)
+    # no foreign key: a payment that bunq does not list any more keeps its changes
+    payment_row_id: Mapped[int] = mapped_column(BigInteger, index=True)
     noticed_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     kind: Mapped[LateChangeKind] = mapped_column(enum_column(LateChangeKind))
     amount_before: Mapped[Decimal | None] = mapped_column(ExactAmount)
@@ -91,6 +100,8 @@ class AccountSync(Leased, RetryState, Base):
     discrepancies: Mapped[tuple[Discrepancy, ...]] = mapped_column(TypedJson(tuple[Discrepancy, ...]), default=())
     # bunq's ids of payments that cannot be read or stored, 0 for one without a readable id: each is a gap
     unreadable: Mapped[tuple[int, ...]] = mapped_column(TypedJson(tuple[int, ...]), default=())
+    # payments that bunq left out the last time: withdrawn when it leaves them out again an hour later
+    missing: Mapped[tuple[MissingPayment, ...]] = mapped_column(TypedJson(tuple[MissingPayment, ...]), default=())
     # the lowest row that was stored or changed since the last check; None while there is nothing to check
     unreconciled_from: Mapped[int | None] = mapped_column(BigInteger)
     # when all payments were last checked, and not only the new ones

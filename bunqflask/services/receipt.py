@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -23,8 +23,10 @@ from bunqflask.models import (
     ConsentGrantState,
     MonetaryAccount,
     Note,
+    NoteSync,
     Payment,
     TeamMember,
+    WithdrawnPayment,
 )
 from bunqflask.services import policy
 from bunqflask.services.audit import reading, trail
@@ -37,7 +39,10 @@ _SEEN = (AuditKind.ACCOUNT_VIEWED, AuditKind.ATTACHMENT_OPENED, AuditKind.EXPORT
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAccount:
-    """What is stored of one account; times are those of its first and last payment."""
+    """What is stored of one account; times are those of its first and last payment.
+
+    `withdrawn_payments` counts those that bunq does not list any more, which are kept apart from the others.
+    """
 
     id: int
     name: str
@@ -47,6 +52,7 @@ class StoredAccount:
     first_payment_at: datetime | None
     last_payment_at: datetime | None
     notes: int
+    withdrawn_payments: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,13 +179,24 @@ def _accounts(principal: Principal, connection_id: int) -> tuple[StoredAccount, 
         .group_by(MonetaryAccount.id)
         .order_by(MonetaryAccount.id)
     )
-    noted = select(Payment.account_id, func.count()).join(Note, Note.payment_row_id == Payment.id)
-    noted = noted.where(Payment.account_id.in_(select(MonetaryAccount.id).where(*own))).group_by(Payment.account_id)
-    notes = {row[0]: row[1] for row in db.session.execute(noted)}
-    found = [StoredAccount(**row._mapping, notes=notes.get(row.id, 0)) for row in db.session.execute(query)]
+    ids = select(MonetaryAccount.id).where(*own)
+    notes = _counts(
+        select(NoteSync.account_id).join(Note, Note.payment_row_id == NoteSync.id), NoteSync.account_id, ids
+    )
+    withdrawn = _counts(select(WithdrawnPayment.account_id), WithdrawnPayment.account_id, ids)
+    found = [
+        StoredAccount(**row._mapping, notes=notes.get(row.id, 0), withdrawn_payments=withdrawn.get(row.id, 0))
+        for row in db.session.execute(query)
+    ]
     if not found:
         raise NotFoundHere
     return tuple(found)
+
+
+def _counts(rows: Select[Any], account_id: Any, ids: Select[int]) -> dict[int, int]:
+    """Return how many of some rows each account has, by our id of it."""
+    query = rows.add_columns(func.count()).where(account_id.in_(ids)).group_by(account_id)
+    return {row[0]: row[1] for row in db.session.execute(query)}
 
 
 def _consents(accounts: Iterable[StoredAccount]) -> tuple[GivenConsent, ...]:

@@ -920,6 +920,7 @@ def upgrade() -> None:
         sa.Column("newest_balance", types.ExactAmount(), nullable=True),
         sa.Column("discrepancies", sa.Text(), nullable=False),
         sa.Column("unreadable", sa.Text(), nullable=False),
+        sa.Column("missing", sa.Text(), nullable=False),
         sa.Column("unreconciled_from", sa.BigInteger(), nullable=True),
         sa.Column("reconciled_at", types.UtcTimestamp(), nullable=True),
         sa.Column("lease_holder", sa.String(length=32), nullable=True),
@@ -1006,6 +1007,35 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "withdrawn_payment",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("updated_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("amount", types.ExactAmount(), nullable=False),
+        sa.Column("currency", sa.String(length=10), nullable=False),
+        sa.Column("balance_after", types.ExactAmount(), nullable=True),
+        sa.Column("type", sa.String(length=40), nullable=False),
+        sa.Column("sub_type", sa.String(length=40), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("counterparty_name", sa.String(length=500), nullable=False),
+        sa.Column("counterparty_iban", sa.String(length=40), nullable=True),
+        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("withdrawn_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_withdrawn_payment_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_withdrawn_payment")),
+    )
+    with op.batch_alter_table("withdrawn_payment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_withdrawn_payment_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
         "aggregate_state",
         sa.Column("account_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("time_zone", sa.String(length=60), nullable=False),
@@ -1067,6 +1097,7 @@ def upgrade() -> None:
     op.create_table(
         "note_sync",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("synced_at", types.UtcTimestamp(), nullable=True),
         sa.Column("lease_holder", sa.String(length=32), nullable=True),
         sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
@@ -1095,9 +1126,17 @@ def upgrade() -> None:
             ),
             nullable=True,
         ),
-        sa.ForeignKeyConstraint(["id"], ["payment.id"], name=op.f("fk_note_sync_id_payment"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_note_sync_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_note_sync")),
     )
+    with op.batch_alter_table("note_sync", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_note_sync_account_id"), ["account_id"], unique=False)
+
     op.create_table(
         "payment_change",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -1107,7 +1146,13 @@ def upgrade() -> None:
         sa.Column(
             "kind",
             sa.Enum(
-                "changed", "late", name="latechangekind_known", native_enum=False, create_constraint=True, length=40
+                "changed",
+                "late",
+                "withdrawn",
+                name="latechangekind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
             ),
             nullable=False,
         ),
@@ -1118,12 +1163,6 @@ def upgrade() -> None:
             ["account_id"],
             ["monetary_account.id"],
             name=op.f("fk_payment_change_account_id_monetary_account"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["payment_row_id"],
-            ["payment.id"],
-            name=op.f("fk_payment_change_payment_row_id_payment"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_change")),
@@ -1230,10 +1269,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_payment_change_account_id"))
 
     op.drop_table("payment_change")
+    with op.batch_alter_table("note_sync", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_note_sync_account_id"))
+
     op.drop_table("note_sync")
     op.drop_table("payment_total")
     op.drop_table("stale_month")
     op.drop_table("aggregate_state")
+    with op.batch_alter_table("withdrawn_payment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_withdrawn_payment_account_id"))
+
+    op.drop_table("withdrawn_payment")
     with op.batch_alter_table("payment", schema=None) as batch_op:
         batch_op.drop_index("ix_payment_amount")
         batch_op.drop_index("ix_payment_account_id_type_created_at_id")

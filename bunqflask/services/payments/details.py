@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from bunqflask.extensions import db
-from bunqflask.models import Payment, PaymentChange, PaymentRaw
+from bunqflask.models import Payment, PaymentChange, PaymentRaw, WithdrawnPayment
 from bunqflask.services.payments import visibility
 from bunqflask.services.payments.lines import ChangeOfPayment, PaymentDetail, line_of
 from bunqflask.services.payments.repository import Scope
@@ -25,11 +25,9 @@ def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
 
     :raises NotFoundHere: there is none.
     """
-    query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
-    found = db.session.execute(query.where(Payment.id == payment_row_id)).one_or_none()
-    if found is None or not _is_visible(scope, found[0]):
+    payment, raw = _find(payment_row_id)
+    if payment is None or not _is_visible(scope, payment):
         raise NotFoundHere
-    payment, raw = found
     return PaymentDetail(
         line=line_of(payment, scope),
         account=scope.accounts[payment.account_id],
@@ -40,15 +38,26 @@ def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
         other_side_id=_other_side(scope, payment),
         raw=dict(raw) if raw else {},
         changes=tuple(_changes(payment_row_id)),
+        withdrawn_at=payment.withdrawn_at if isinstance(payment, WithdrawnPayment) else None,
     )
 
 
-def _is_visible(scope: Scope, payment: Payment) -> bool:
+def _find(payment_row_id: int) -> tuple[Payment | WithdrawnPayment | None, dict[str, Any] | None]:
+    """Return a payment that bunq lists, or one that it has listed, with bunq's JSON of it."""
+    query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
+    found = db.session.execute(query.where(Payment.id == payment_row_id)).one_or_none()
+    if found is not None:
+        return found[0], found[1]
+    withdrawn = db.session.get(WithdrawnPayment, payment_row_id)
+    return withdrawn, withdrawn.data if withdrawn else None
+
+
+def _is_visible(scope: Scope, payment: Payment | WithdrawnPayment) -> bool:
     account = scope.accounts.get(payment.account_id)
     return account is not None and payment.created_at >= visibility.since(account)
 
 
-def _other_side(scope: Scope, payment: Payment) -> int | None:
+def _other_side(scope: Scope, payment: Payment | WithdrawnPayment) -> int | None:
     """Return the same transfer as the other account in scope has it, if that is stored."""
     iban, own_ibans = payment.counterparty_iban, scope.accounts[payment.account_id].ibans
     others = [each for each in scope.accounts.values() if iban in each.ibans]

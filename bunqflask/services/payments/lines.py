@@ -44,7 +44,7 @@ class PaymentLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeOfPayment:
-    """A late change of a payment: bunq changed it after its import, or listed it only after later ones."""
+    """A late change of a payment: bunq changed it, listed it only after later ones, or does not list it any more."""
 
     kind: LateChangeKind
     noticed_at: datetime
@@ -58,7 +58,7 @@ class PaymentDetail:
     """One payment with everything that is stored of it.
 
     `payment_id` is bunq's; `other_side_id` is the row of the same transfer on the other account in scope; `raw` is
-    bunq's JSON.
+    bunq's JSON. `withdrawn_at` is set when bunq does not list it any more: then no list and no sum has it.
     """
 
     line: PaymentLine
@@ -70,6 +70,7 @@ class PaymentDetail:
     other_side_id: int | None
     raw: dict[str, Any]
     changes: tuple[ChangeOfPayment, ...]
+    withdrawn_at: datetime | None = None
 
 
 def line_columns(payment: Any) -> list[Any]:

@@ -151,7 +151,7 @@ def fetch(principal: Principal, payment_row_id: int, *, patience_s: float) -> No
     if consents.reader_of(account.id) is None:
         return
     place = _place(account.id, account.connection_id, account.monetary_account_id, payment.payment_id)
-    state = _ensure_state(payment_row_id)
+    state = _ensure_state(payment_row_id, account.id)
     with leases.held(state) as lease:
         if lease is None:
             return
@@ -238,15 +238,16 @@ def _with_either_user_id(place: Place, call: Callable[[int | None], Result], bun
             raise refused from None
 
 
-def _ensure_state(payment_row_id: int) -> NoteSync:
+def _ensure_state(payment_row_id: int, account_id: int) -> NoteSync:
     """Return the row that says how the notes of a payment were fetched, made if need be."""
     state = db.session.get(NoteSync, payment_row_id)
     if state is not None:
         return state
     try:
         with transaction():
-            db.session.execute(insert_into(NoteSync).values(id=payment_row_id).on_conflict_do_nothing())
-    except IntegrityError as error:  # the payment was erased just now
+            fresh = insert_into(NoteSync).values(id=payment_row_id, account_id=account_id)
+            db.session.execute(fresh.on_conflict_do_nothing())
+    except IntegrityError as error:  # the account was erased just now
         raise NotFoundHere from error
     state = db.session.get(NoteSync, payment_row_id)
     if state is None:

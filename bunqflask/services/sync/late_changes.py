@@ -1,18 +1,19 @@
-"""Late changes: payments that bunq changed after their import, or listed only after later ones had been imported."""
+"""Late changes: payments that bunq changed after their import, listed only after later ones, or lists no more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from bunqflask import clock
 from bunqflask.extensions import db, table_of
-from bunqflask.models import CoveredRange, LateChangeKind, Payment, PaymentChange
+from bunqflask.models import CoveredRange, LateChangeKind, Payment, PaymentChange, WithdrawnPayment
 from bunqflask.models.payments import payment_id_of
 from bunqflask.services.sync import coverage
 from bunqflask.services.sync.payment_rows import Row
@@ -28,7 +29,7 @@ _payment = table_of(Payment).c
 
 @dataclass(frozen=True)
 class LatePayment:
-    """A payment that changed or came late, by its row and by its other side."""
+    """A payment that changed, came late or was withdrawn, by its row and by its other side."""
 
     row_id: int
     counterparty_name: str
@@ -80,26 +81,43 @@ def notice(
 
 
 def newest_of(account_id: int, since: datetime, limit: int) -> list[LatePayment]:
-    """Return the payments of an account that changed or came late of late, the one noticed last first, each once.
+    """Return the payments of an account with late changes of late, the one noticed last first, each once.
 
     :param since: payments before it are left out.
     """
-    noticed = func.max(PaymentChange.id)
+    row_id, name = (
+        PaymentChange.payment_row_id,
+        func.coalesce(Payment.counterparty_name, WithdrawnPayment.counterparty_name),
+    )
     query = (
-        select(Payment.id, Payment.counterparty_name)
-        .join(PaymentChange, PaymentChange.payment_row_id == Payment.id)
-        .where(*_within_days(account_id), Payment.created_at >= since)
-        .group_by(Payment.id, Payment.counterparty_name)
-        .order_by(noticed.desc())
+        _of_account(account_id, since, row_id, name).group_by(row_id, name).order_by(func.max(PaymentChange.id).desc())
     )
     return [LatePayment(*row) for row in db.session.execute(query.limit(limit))]
 
 
 def count(account_id: int, since: datetime) -> int:
-    """Return how many payments of an account, those before `since` left out, changed or came late in that time."""
-    query = select(func.count(PaymentChange.payment_row_id.distinct())).where(*_within_days(account_id))
-    query = query.join(Payment, Payment.id == PaymentChange.payment_row_id).where(Payment.created_at >= since)
+    """Return how many payments of an account, those before `since` left out, have late changes of that time."""
+    query = _of_account(account_id, since, func.count(PaymentChange.payment_row_id.distinct()))
     return db.session.scalar(query) or 0
+
+
+def withdrawn(account_id: int, row_id: int, amount: Decimal, balance_after: Decimal | None) -> PaymentChange:
+    """Return the late change that bunq does not list a payment any more."""
+    change = _change(account_id, row_id, kind=LateChangeKind.WITHDRAWN)
+    change.amount_before, change.balance_before = amount, balance_after
+    return change
+
+
+def _of_account(account_id: int, since: datetime, *columns: Any) -> Select[Any]:
+    """A statement about the late changes of an account; a payment is either listed or withdrawn."""
+    return (
+        select(*columns)
+        .select_from(PaymentChange)
+        .outerjoin(Payment, Payment.id == PaymentChange.payment_row_id)
+        .outerjoin(WithdrawnPayment, WithdrawnPayment.id == PaymentChange.payment_row_id)
+        .where(*_within_days(account_id))
+        .where(func.coalesce(Payment.created_at, WithdrawnPayment.created_at) >= since)
+    )
 
 
 def _within_days(account_id: int) -> list[ColumnElement[bool]]:

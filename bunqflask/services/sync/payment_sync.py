@@ -35,7 +35,15 @@ from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
 from bunqflask.services.payments import aggregates, repository
-from bunqflask.services.sync import balances, coverage, payment_rows, payment_store, progress, reconciliation
+from bunqflask.services.sync import (
+    balances,
+    coverage,
+    payment_rows,
+    payment_store,
+    progress,
+    reconciliation,
+    withdrawals,
+)
 
 # A discrepancy that bunq itself has stays one: asking for it again costs no more calls than this at each sync.
 _MOST_REPAIRS = 3
@@ -153,7 +161,7 @@ def _import(account: _Account, *, is_full: bool, report: Report | None) -> tuple
         covered = coverage.merge(covered, page, below=below)
         if below is not None and covered[0].oldest >= below and not covered[0].reaches_end:
             raise errors.ResponseNotUnderstood("bunq repeats a page of payments")
-        _store_page(account, page, covered, covered_before, is_full=is_full)
+        _store_page(account, page, covered, covered_before, below=below, is_full=is_full)
         if report is not None:
             expected = progress.expected_total(account.id, _state(account.id))
             report(Progress(account.id, repository.count(account.id), expected))
@@ -174,10 +182,12 @@ def _store_page(
     covered: tuple[CoveredRange, ...],
     covered_before: tuple[CoveredRange, ...],
     *,
+    below: int | None,
     is_full: bool = False,
 ) -> None:
     """Store a page together with the ranges that are covered with it.
 
+    :param below: bunq's id below which the page begins; None for the newest page.
     :raises LeaseLost: another worker has taken over, or the account was deleted.
     """
     rows = payment_rows.rows_of(account.id, page.payments)
@@ -191,6 +201,7 @@ def _store_page(
             state.covered = covered
         if lowest is not None:
             state.unreconciled_from = min(lowest, state.unreconciled_from or lowest)
+        withdrawals.compare(state, page, below=below)
 
 
 def _note_unreadable(account: _Account, state: AccountSync, page: PaymentPage) -> None:
@@ -203,26 +214,31 @@ def _note_unreadable(account: _Account, state: AccountSync, page: PaymentPage) -
 
 
 def _repair(account: _Account) -> reconciliation.Check:
-    """Fetch again the payments around each discrepancy: one may have come late, or have changed.
+    """Fetch again the payments around each discrepancy and where one is missing: one may have come late, or changed.
 
     The newest first: a page holds it and older payments, so it repairs its neighbours too. Then what is below that
     page, because a discrepancy that bunq itself has must not keep older ones from being repaired. Returns how the
     balances then add up.
     """
     check = reconciliation.check_new(account.id, _state(account.id))
-    places = [payment_id_of(each.row_id) for each in check.discrepancies]
+    places = _places(account, check)
     for _ in range(_MOST_REPAIRS):
         if not places:
             break
         page = _list(account, older_id=places[-1] + 1)
         covered = _state(account.id).covered
-        _store_page(account, page, covered, covered)
+        _store_page(account, page, covered, covered, below=places[-1] + 1)
         lowest = min([places[-1], *(payment.payment_id for payment in page.payments)])
         check = reconciliation.check_new(account.id, _state(account.id))
-        remaining = [payment_id_of(each.row_id) for each in check.discrepancies]
         # What comes before the last payment of a page is on the next page.
-        places = [place for place in remaining if place <= lowest and place < places[-1]]
+        places = [place for place in _places(account, check) if place <= lowest and place < places[-1]]
     return check
+
+
+def _places(account: _Account, check: reconciliation.Check) -> list[int]:
+    """Return bunq's ids of the payments to fetch again, the oldest first."""
+    missing = withdrawals.places_to_look(_state(account.id))
+    return sorted({payment_id_of(each.row_id) for each in check.discrepancies} | set(missing))
 
 
 def _record_success(state: AccountSync, started_at: datetime, check: reconciliation.Check, *, has_news: bool) -> None:
@@ -241,6 +257,7 @@ def _record_success(state: AccountSync, started_at: datetime, check: reconciliat
         state.follow_ups = 0
     state.balance_difference = difference
     _plan_follow_up(state, has_news=has_news)
+    withdrawals.postpone(state)
 
 
 def _plan_follow_up(state: AccountSync, *, has_news: bool) -> None:

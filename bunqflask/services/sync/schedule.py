@@ -15,7 +15,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, MonetaryAccount
 from bunqflask.services.connections import access, accounts, consents
 from bunqflask.services.gateway import retry_policy
-from bunqflask.services.sync import balances, webhooks
+from bunqflask.services.sync import balances, webhooks, withdrawals
 
 FRESH = timedelta(minutes=60)
 # Where a callback has come so lately, others are expected to come too; but bunq gives one up after six tries, so even
@@ -115,6 +115,8 @@ def _is_behind(account: MonetaryAccount, state: AccountSync | None, oldest: date
     if state.full_import is not None or (state.requested_at is not None and state.requested_at > state.synced_at):
         return True
     if state.follow_up_at is not None and clock.has_come(state.follow_up_at, longest=retry_policy.LONGEST_RETRY):
+        return True
+    if withdrawals.places_to_look(state):
         return True
     # A difference that the last sync has left was followed up: only another one is a reason to sync.
     difference = balances.difference(account.balance, stored.after_newest.get(account.id))

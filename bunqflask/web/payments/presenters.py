@@ -128,6 +128,7 @@ class PaymentView:
     raw: str
     extra: list[tuple[str, str]]
     changes: tuple[ChangeOfPayment, ...]
+    withdrawn_at: datetime | None
 
 
 def number(value: int) -> str:
@@ -268,6 +269,7 @@ def detail(payment: PaymentDetail, urls: tuple[str, str]) -> PaymentView:
         raw=readable_json(payment.raw),
         extra=_extra(payment.raw),
         changes=payment.changes,
+        withdrawn_at=payment.withdrawn_at,
     )
 
 

@@ -77,7 +77,7 @@ def test_a_changed_payment_is_recorded_with_what_it_was(site: ThreadSite, robin:
     assert "arrived late" not in robin.get(ACCOUNT).text
     store(site, Paid(at=at, amount="100"), Paid(at=at, amount="-40", name="Garage"))
     page = robin.get(ACCOUNT)
-    assert "1 payment changed or arrived late" in page.text
+    assert "1 payment changed, arrived late or is no longer listed" in page.text
     shown = robin.get(page.link("Garage"))
     assert "it was −€30.00" in shown.text
     assert "The balance afterwards was €70.00" in shown.text
@@ -134,7 +134,7 @@ def test_a_discrepancy_of_bunqs_own_does_not_keep_an_older_one_from_being_repair
         db.session.remove()
     pages = [call for call in bank.calls("GET", "/payment") if str(MAIN) in call["path"]]
     assert len(pages) == 3, "the newest page, and just the two places"
-    assert "1 payment changed or arrived late" in robin.get(ACCOUNT).text
+    assert "1 payment changed, arrived late or is no longer listed" in robin.get(ACCOUNT).text
 
 
 @pytest.mark.sqlite_only

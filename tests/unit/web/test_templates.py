@@ -313,7 +313,7 @@ RECEIPT = Receipt(
     accounts=(
         StoredAccount(
             id=1, name=NAME, iban="NL65BUNQ2090411945", currency="EUR", payments=3, first_payment_at=NOW,
-            last_payment_at=NOW, notes=1,
+            last_payment_at=NOW, notes=1, withdrawn_payments=1,
         ),
     ),
     consents=(GivenConsent(approved_at=NOW, asked_by=NAME, state=ConsentGrantState.LOST, state_since=NOW),),
