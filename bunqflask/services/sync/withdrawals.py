@@ -62,7 +62,7 @@ def places_to_look(state: AccountSync) -> list[int]:
 
 
 def postpone(state: AccountSync) -> None:
-    """Look again in another hour for what no page has told about, within the transaction that ends a sync."""
+    """Wait another hour for what no page has told about, within the transaction that ends a sync."""
     due, now = set(places_to_look(state)), clock.now()
     state.missing = tuple(
         MissingPayment(each.row_id, now) if payment_id_of(each.row_id) in due else each for each in state.missing

@@ -199,8 +199,10 @@ def _month_of(at: datetime) -> date:
 
 
 def _by(period_of: Callable[[datetime], date], rows: list[Payment], scope: Scope) -> dict[date, list[Totals]]:
-    periods = {period_of(row.created_at) for row in rows}
-    return {each: _added_up([row for row in rows if period_of(row.created_at) == each], scope) for each in periods}
+    found: dict[date, list[Payment]] = {}
+    for row in rows:
+        found.setdefault(period_of(row.created_at), []).append(row)
+    return {period: _added_up(of_period, scope) for period, of_period in found.items()}
 
 
 def _added_up(rows: list[Payment], scope: Scope) -> list[Totals]:
