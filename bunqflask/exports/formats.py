@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from bunqflask.exports import beancount, bunq_csv, camt053, csv_file, hledger, jsonl, mt940, ofx, qif, xlsx
+from bunqflask.exports import beancount, bunq_csv, camt053, csv_file, hledger, jsonl, mt940, notes_csv, ofx, qif, xlsx
 from bunqflask.exports.statement import Statements
 
 _CSV, _TEXT = "text/csv; charset=utf-8", "text/plain; charset=utf-8"
@@ -73,6 +73,10 @@ _ALL = (
     Format(
         name="beancount", label="Beancount", extension="beancount", media_type=_TEXT, together=True,
         write=beancount.write, write_ledger=beancount.write_ledger,
+    ),
+    Format(
+        name="notes", label="Notes (CSV)", extension="csv", media_type=_CSV, together=True, write=notes_csv.write,
+        stem="notes",
     ),
 )  # fmt: skip
 FORMATS = {format_.name: format_ for format_ in _ALL}

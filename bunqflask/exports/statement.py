@@ -37,10 +37,21 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EntryNote:
+    """A note that somebody made on a payment at bunq, with how many files; `created_at` is aware, None if untold."""
+
+    created_at: datetime | None
+    author: str
+    text: str
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One payment as booked; `amount` is signed, money in is positive. `booked_at` is aware UTC.
 
-    `is_own_transfer` says that the other side is an account of the same people, in this export or not.
+    `is_own_transfer` says that the other side is an account of the same people, in this export or not. `notes` are
+    those that were fetched from bunq, oldest first.
 
     https://doc.bunq.com/api-reference/payment
     """
@@ -56,6 +67,7 @@ class Entry:
     kind: str
     sub_kind: str
     is_own_transfer: bool
+    notes: tuple[EntryNote, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

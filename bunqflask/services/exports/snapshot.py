@@ -8,7 +8,7 @@ from removing deleted rows.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import BinaryIO, cast
@@ -16,9 +16,10 @@ from typing import BinaryIO, cast
 import msgspec
 from sqlalchemy import select
 
-from bunqflask.exports.statement import Entry
+from bunqflask.exports.statement import Entry, EntryNote
 from bunqflask.extensions import db
-from bunqflask.models import Payment
+from bunqflask.models import Note, NoteSync, Payment
+from bunqflask.models.payments import payment_id_of
 
 _BATCH = 1_000
 _COLUMNS = (
@@ -45,11 +46,13 @@ class Snapshot:
         self._encoder, self._decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[_Row])
         # of each account, where its batches begin and how many bytes they have
         self._batches: dict[int, list[tuple[int, int]]] = {}
+        # the notes on payments, by our id of the account and bunq's of the payment: there are few
+        self._notes: dict[tuple[int, int], tuple[EntryNote, ...]] = {}
         # how many payments were copied
         self.rows = 0
 
     def copy(self, account_id: int, since: datetime, before: datetime) -> None:
-        """Copy the payments of an account from `since` until before `before`, by booking time, then id."""
+        """Copy payments of an account from `since` until before `before`, by booking time, then id."""
         query = (
             select(*_COLUMNS)
             .where(Payment.account_id == account_id, Payment.created_at >= since, Payment.created_at < before)
@@ -62,6 +65,21 @@ class Snapshot:
             encoded = self._encoder.encode([tuple(row) for row in rows])
             batches.append((self._file.tell(), len(encoded)))
             self._file.write(encoded)
+
+    def copy_notes(self, account_ids: Sequence[int]) -> None:
+        """Copy what is stored of the notes on payments of some accounts, oldest first."""
+        query = (
+            select(
+                NoteSync.account_id, Note.payment_row_id, Note.created_at, Note.author, Note.text, Note.attachment_ids
+            )
+            .join(NoteSync, NoteSync.id == Note.payment_row_id)
+            .where(NoteSync.account_id.in_(account_ids))
+            .order_by(Note.created_at, Note.kind, Note.note_id)
+        )
+        for account_id, row_id, created_at, author, text, files in db.session.execute(query):
+            note = EntryNote(created_at=created_at, author=author, text=text, files=len(files))
+            key = account_id, payment_id_of(row_id)
+            self._notes[key] = (*self._notes.get(key, ()), note)
 
     def entries(self, account_id: int) -> Iterator[Entry]:
         """Yield the payments of an account in the same order; several readers may read alternately."""
@@ -80,6 +98,7 @@ class Snapshot:
                     kind=row[8],
                     sub_kind=row[9],
                     is_own_transfer=row[6] in self._own_ibans,
+                    notes=self._notes.get((account_id, row[0]), ()),
                 )
 
     def close(self) -> None:

@@ -116,6 +116,7 @@ def take(scope: Scope, accounts: Sequence[AccountBalance], period: Period, snaps
     facts = _facts(scope, accounts, period)
     for account in accounts:
         snapshot.copy(account.id, max(period.since, visibility.since(account)), period.before)
+    snapshot.copy_notes([account.id for account in accounts])
     return [_statement(scope, account, period, facts, snapshot) for account in accounts]
 
 

@@ -171,5 +171,6 @@ def formats() -> list[tuple[str, str, str]]:
         "qif": personal,
         "hledger": ledgers,
         "beancount": ledgers,
+        "notes": _("those on payments that were opened here; bunq hands them out for one payment at a time"),
     }
     return [(name, found.label, uses[name]) for name, found in FORMATS.items()]

@@ -1,5 +1,7 @@
 """Notes and attachments on the page of a payment: fetched from bunq when somebody looks, stored, and safe to open."""
 
+import csv
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -126,6 +128,18 @@ def test_the_page_is_there_at_once_and_its_notes_follow(
     assert trigger(again) is None
     robin.get(paid.part, HTMX)
     assert bank.calls() == [], "a part that is fresh costs no call"
+
+
+def test_an_export_has_the_notes_of_the_payments_that_were_opened(robin: Browser, paid: Paid) -> None:
+    paid.write("for the books")
+    paid.attach(paid.upload(b"%PDF-1.7 invoice", PDF), "the invoice")
+    robin.get(paid.part, HTMX)
+    robin.get("/payments/export?from=1970-01-01&to=2099-12-31")
+    file = robin.submit(button="Download", format="notes")
+    found = {row["note"]: row for row in csv.DictReader(io.StringIO(file.html.lstrip("\ufeff"), newline=""))}
+    assert sorted(found) == ["for the books", "the invoice"]
+    assert [found[text]["files"] for text in sorted(found)] == ["0", "1"]
+    assert {row["payment_id"] for row in found.values()} == {str(paid.id)}
 
 
 def test_what_is_changed_or_deleted_at_bunq_is_so_here_after_the_next_look(

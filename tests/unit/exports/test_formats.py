@@ -18,19 +18,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunqflask.exports import xlsx
+from bunqflask.exports import notes_csv, xlsx
 from bunqflask.exports.camt053 import NAMESPACE
 from bunqflask.exports.cards import foreign_amount
 from bunqflask.exports.csv_file import COLUMNS
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.ledger import account_part
-from bunqflask.exports.statement import DoesNotFit, Entry, Statement
+from bunqflask.exports.statement import DoesNotFit, Entry, EntryNote, Statement
 from tests.unit.exports.statements import (
     HOSTILE,
     OTHER_IBAN,
     account,
     entry,
     hostile_statements,
+    instant,
     statement,
     texts,
     two_months,
@@ -53,7 +54,7 @@ def tags(content: bytes, tag: str) -> list[str | None]:
 def test_the_list_of_formats_names_each_once() -> None:
     assert list(FORMATS) == [
         "csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger",
-        "beancount",
+        "beancount", "notes",
     ]  # fmt: skip
     assert all(name == found.name for name, found in FORMATS.items())
     together = [(found.stem, found.extension) for found in FORMATS.values() if found.together]
@@ -141,9 +142,14 @@ def test_no_csv_cell_is_a_formula_or_has_a_line_break(text: str) -> None:
 @given(text=st.one_of(texts, st.text(alphabet=";|,\t\n\r \"'=+-@a1")))
 def test_no_program_finds_a_formula_whatever_separator_it_takes(name: str, text: str) -> None:
     of = statement(
-        [entry(amount="-7.25", counterparty_name=text, counterparty_iban=text, description=text, kind=text)],
+        [
+            entry(
+                amount="-7.25", counterparty_name=text, counterparty_iban=text, description=text, kind=text,
+                notes=(EntryNote(created_at=None, author=text, text=text, files=0),),
+            )
+        ],
         account=account(name=text, iban=text),
-    )
+    )  # fmt: skip
     content = written(name, of).decode("utf-8-sig")
     for separator in ",;|\t":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
@@ -158,6 +164,27 @@ def test_csv_takes_several_accounts_below_one_head() -> None:
     other = statement([entry(2)], account=account(monetary_account_id=10112))
     lines = written("csv", [statement([entry(1)]), other]).decode("utf-8-sig").splitlines()
     assert [line.split(",")[5] for line in lines] == ["account_id", "10111", "10112"]
+
+
+def test_notes_have_a_row_each_with_the_payment_they_are_on() -> None:
+    at = instant("2026-10-25 22:15")
+    noted = entry(
+        7,
+        "-12.34",
+        "2026-10-25 00:30:15",
+        notes=(
+            EntryNote(created_at=at, author="Jodi Walker", text="Receipt\nfollows", files=0),
+            EntryNote(created_at=None, author="", text="", files=2),
+        ),
+    )
+    content = written("notes", statement([entry(6), noted, entry(8)]))
+    first, second = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert tuple(first) == notes_csv.COLUMNS
+    assert list(first.values()) == [
+        "2026-10-25", "Europe/Amsterdam", "Main account", "NL12BUNQ2034567890", "10111", "7", "-12.34", "EUR", "Baker",
+        "Bread", "2026-10-25T23:15:00+01:00", "Jodi Walker", "Receipt follows", "0",
+    ]  # fmt: skip
+    assert [second[name] for name in ("payment_id", "note_time", "note", "files")] == ["7", "", "", "2"]
 
 
 # XLSX

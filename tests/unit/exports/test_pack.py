@@ -73,7 +73,7 @@ def test_a_pack_holds_each_format_of_each_account() -> None:
         "balances.csv", "changes.txt", "read-me.txt", "manifest.json", f"payments-{period}.csv",
         f"payments-comma-{period}.csv", f"payments-{period}.xlsx", f"payments-{period}.jsonl",
         f"payments-{period}.journal", f"ledger-{period}.journal", f"payments-{period}.beancount",
-        f"ledger-{period}.beancount",
+        f"ledger-{period}.beancount", f"notes-{period}.csv",
         *(f"{name}/{each}.{extension}" for name, extension in extensions.items() for each in (main, savings)),
     }  # fmt: skip
 

@@ -128,7 +128,7 @@ def test_an_unverified_statement_says_why() -> None:
 
 
 # In columns of their own, or nowhere.
-TABLES = ("csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx")
+TABLES = ("csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx", "notes")
 
 
 @pytest.mark.parametrize("name", sorted(set(FORMATS) - set(TABLES) - {"qif"}))
@@ -138,7 +138,7 @@ def test_formats_with_room_for_words_say_that_a_period_is_not_verified(name: str
     assert any(words in text for words in said)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"xlsx", "mt940", "qif", "bunq-csv", "bunq-csv-comma"}))
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"xlsx", "mt940", "qif", "bunq-csv", "bunq-csv-comma", "notes"}))
 def test_formats_with_room_for_it_name_the_zone(name: str) -> None:
     of = statement([entry()], zone=ZoneInfo("Pacific/Kiritimati"))
     assert "Pacific/Kiritimati" in written(name, of).decode()
