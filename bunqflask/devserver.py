@@ -9,6 +9,7 @@ Then wait: Ctrl-C stops all of it, and so does either of the two servers when it
 import base64
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import signal
@@ -29,6 +30,7 @@ from bunqflask import addresses, create_app
 from bunqflask.config import LOCAL_API_URL, ROOT, Config, ConfigError, settings
 from bunqflask.extensions import db
 from bunqflask.processes import StartRefused, last_lines, running_together, say
+from bunqflask.services.audit import log_lines
 from bunqflask.services.audit.origin import Origin, acting
 from bunqflask.services.gateway import onboarding
 from bunqflask.services.team import members, passwords
@@ -100,6 +102,8 @@ def _run(config: Config) -> None:
 @contextmanager
 def _app(config: Config) -> Iterator[Flask]:
     """Make the app in this process, for the steps before it serves; a process for each step takes seconds."""
+    # The reader of this output is a person, who is told of each step; the events are stored all the same.
+    log_lines.LOGGER.addHandler(logging.NullHandler())
     app = create_app(config)
     with app.app_context():
         try:
