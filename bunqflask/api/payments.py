@@ -134,9 +134,7 @@ def _search(query: PaymentFilter) -> Search:
     words = query.q.strip()
     if query.q and not search_text(words):
         problems.refuse("`q` needs at least one letter or digit.")
-    for name, day in (("from", query.first), ("to", query.last)):
-        if day is not None and not 1970 <= day.year < 2200:
-            problems.refuse(f"`{name}` is not within the years that payments can have.")
+    problems.check_days(first=query.first, last=query.last)
     least, most = (None if text is None else Decimal(text) for text in (query.min, query.max))
     wanted = Filter(
         words=words,

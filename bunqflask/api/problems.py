@@ -5,6 +5,7 @@ https://www.rfc-editor.org/rfc/rfc9457
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NoReturn
 
 import msgspec
@@ -29,7 +30,12 @@ _CODES = {
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
-    return path in ("/api", "/metrics") or path.startswith("/api/")
+    return path in ("/api", "/metrics") or path.startswith("/api/") or is_link(path)
+
+
+def is_link(path: str) -> bool:
+    """Tell whether an address is one for spreadsheets, with a token in it."""
+    return path.startswith("/sheets/")
 
 
 def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:
@@ -59,6 +65,16 @@ def refuse(message: str) -> NoReturn:
     :raises ParameterRefused: always.
     """
     raise ParameterRefused(message)
+
+
+def check_days(*, first: date | None, last: date | None) -> None:
+    """Make sure that a period is within the years that payments can have.
+
+    :raises ParameterRefused: it is not.
+    """
+    for name, day in (("from", first), ("to", last)):
+        if day is not None and not 1970 <= day.year < 2200:
+            refuse(f"`{name}` is not within the years that payments can have.")
 
 
 def invalid(message: str) -> Response:
