@@ -9,12 +9,37 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from bunqflask.api import blueprint, problems
+from bunqflask.api import blueprint, problems, samples
 
 _ABOUT = (
     "Your own data of this server, for your programs: connections to bunq, accounts, balances and payments. No call "
     "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
 )
+
+# What each error means, and an example: its title, code and detail.
+_ERRORS = {
+    "401": (
+        "There is no token, or it is not valid.",
+        ("The token is not valid", "invalid_token", "It is mistyped, expired or ended."),
+    ),
+    "403": (
+        "The token lacks the scope, or the member’s role does not allow it.",
+        ("The token does not allow this", "insufficient_scope", "It needs payments:read."),
+    ),
+    "404": ("There is no such thing, or the token does not see it.", ("Not found, or not shared with you", "not_found")),
+    "422": (
+        "A parameter is unknown or wrong; `detail` names it.",
+        ("A parameter is not valid", "invalid", "Expected `int` <= 100 - at `$.limit`"),
+    ),
+    "429": (
+        "Too many calls; `Retry-After` has the seconds to wait.",
+        ("Too many calls", "call_limit", "This token can make 60 calls a minute."),
+    ),
+    "503": (
+        "The database does not answer; try again.",
+        ("The database isn’t responding right now", "unavailable", "Try again in a moment."),
+    ),
+}
 
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
@@ -37,7 +62,10 @@ def describe() -> dict[str, Any]:
 def _completed(found: dict[str, Any]) -> dict[str, Any]:
     components = dict(found["components"])
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "bqf_…"}}
-    paths = {path: {name: _operation(each) for name, each in item.items()} for path, item in found["paths"].items()}
+    paths = {
+        path: {method: _operation(path, method, each) for method, each in item.items()}
+        for path, item in found["paths"].items()
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "bunqflask", "version": blueprint.VERSION, "description": _ABOUT},
@@ -49,16 +77,17 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _operation(found: dict[str, Any]) -> dict[str, Any]:
+def _operation(path: str, method: str, found: dict[str, Any]) -> dict[str, Any]:
     answers = {
-        status: _as_problem(answer) if int(status) >= 400 else answer
+        status: _as_problem(status, answer) if int(status) >= 400 else answer
         for status, answer in sorted(found["responses"].items())
     }
     parameters = [_parameter(each) for each in found["parameters"]]
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
     about = f"{found.get('description') or ''}{needs}".strip()
-    return {**found, "description": about, "parameters": parameters, "responses": answers}
+    whole = {**found, "description": about, "parameters": parameters, "responses": answers}
+    return {**whole, "x-codeSamples": samples.of(current_app.config["PUBLIC_URL"], method, path, whole)}
 
 
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +95,9 @@ def _parameter(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "schema": _ID} if found["in"] == "path" else found
 
 
-def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
-    content = answer.get("content", {})
-    return {**answer, "content": {problems.MEDIA_TYPE: next(iter(content.values()))}} if content else answer
+def _as_problem(status: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Describe an error: what it means, and how it looks."""
+    [described] = answer["content"].values()
+    about, example = _ERRORS[status]
+    problem = {**dict(zip(("title", "code", "detail"), example, strict=False)), "status": int(status)}
+    return {**answer, "description": about, "content": {problems.MEDIA_TYPE: {**described, "example": problem}}}

@@ -50,7 +50,7 @@ def balances(form: str) -> Response:
 
 
 def _read(query: type[_Query], form: str) -> tuple[_Query, CsvLook | None]:
-    """Return what is asked for, and for CSV how it is to look.
+    """Return the query, and for CSV how it is to look.
 
     :raises ParameterRefused: a parameter is unknown or cannot be understood.
     """

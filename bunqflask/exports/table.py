@@ -1,4 +1,4 @@
-"""Tables for spreadsheets that fetch them by themselves: stable columns, as CSV or as JSON.
+"""Tables for spreadsheets, which fetch them automatically: stable columns, as CSV or as JSON.
 
 No byte order mark: Google Sheets would show it in the first heading, and the type of the answer says that it is UTF-8.
 Texts are guarded as in `csv_file`.

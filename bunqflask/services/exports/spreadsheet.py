@@ -1,4 +1,4 @@
-"""What spreadsheets fetch by themselves: the payments and the balances of a token's accounts, as tables."""
+"""What spreadsheets fetch automatically: the payments and the balances of a token's accounts, as tables."""
 
 from __future__ import annotations
 

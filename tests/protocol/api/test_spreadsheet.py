@@ -31,7 +31,6 @@ from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
 from tests.support.databases import Databases
-from tests.support.readers import output_of, program
 
 SAM = "sam@example.org"
 LINK = (TokenScope.SPREADSHEET_READ,)
@@ -345,47 +344,3 @@ def test_a_link_that_names_every_account_shows_what_its_member_sees(filled_site:
         check_shows_nothing_hidden("robin" if person == "kim" else person, answer, {}, (name,))
         shown = {each for each, marked in team.MARKED.items() if marked.iban in answer.text}
         assert shown == seen, name
-
-
-@pytest.mark.sqlite_only
-def test_libreoffice_opens_the_address_and_its_sum_is_ours(site: ThreadSite, robin: Browser, tmp_path: Any) -> None:
-    """It is asked for CSV with its own numbers: a cell that it took for text would not be in the sum."""
-    office = program("soffice", "libreoffice-calc-nogui")
-    token = link(site, ROBIN, 1, 2)
-    expected = sum((each.amount for each in stored(site, 1, 2)), Decimal(0))
-    for query, separator, language in (("", 44, "en-US"), ("?decimal=comma", 59, "nl-NL")):
-        folder = tmp_path / language
-        address = f"{site.url}/sheets/{token}/payments.csv{query}"
-        reading = f"--infilter=CSV:{separator},34,76,1,,{_language(language)},false,true"
-        command = [office, f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", reading]
-        output_of([*command, "--convert-to", "fods", "--outdir", str(folder), address], LC_ALL="C.UTF-8")
-        [made] = folder.iterdir()
-        numbers = _numbers_of_column(made.read_text(encoding="utf-8"), "amount")
-        assert sum(numbers, Decimal(0)) == expected, language
-        assert len(numbers) == len(stored(site, 1, 2))
-
-
-def _language(name: str) -> int:
-    """Return LibreOffice's number of a language.
-
-    https://wiki.documentfoundation.org/Documentation/DevGuide/Spreadsheet_Documents#Filter_Options_for_the_CSV_Filter
-    """
-    return {"en-US": 1033, "nl-NL": 1043}[name]
-
-
-def _numbers_of_column(flat: str, heading: str) -> list[Decimal]:
-    """Return the numbers under a heading of a flat OpenDocument spreadsheet."""
-    from xml.etree import ElementTree
-
-    office = "urn:oasis:names:tc:opendocument:xmlns:office:1.0"
-    table_of = "urn:oasis:names:tc:opendocument:xmlns:table:1.0"
-    lines = []
-    for row in ElementTree.fromstring(flat).iter(f"{{{table_of}}}table-row"):
-        cells: list[Any] = []
-        for cell in row.iter(f"{{{table_of}}}table-cell"):
-            cells += [cell] * int(cell.get(f"{{{table_of}}}number-columns-repeated", "1"))
-        lines.append(cells)
-    headings = ["".join(cell.itertext()).strip() for cell in lines[0]]
-    column = headings.index(heading)
-    found = [row[column].get(f"{{{office}}}value") for row in lines[1:] if column < len(row)]
-    return [Decimal(each) for each in found if each is not None]
