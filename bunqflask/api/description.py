@@ -26,7 +26,10 @@ _ERRORS = {
         "The token lacks the scope, or the member’s role does not allow it.",
         ("The token does not allow this", "insufficient_scope", "It needs payments:read."),
     ),
-    "404": ("There is no such thing, or the token does not see it.", ("Not found, or not shared with you", "not_found")),
+    "404": (
+        "There is no such thing, or the token does not see it.",
+        ("Not found, or not shared with you", "not_found", "There’s nothing here you have access to."),
+    ),
     "422": (
         "A parameter is unknown or wrong; `detail` names it.",
         ("A parameter is not valid", "invalid", "Expected `int` <= 100 - at `$.limit`"),

@@ -31,7 +31,7 @@ from bunqflask.services.audit import looks
 from bunqflask.services.payments import details, local_days, notes, repository, totals
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.payments.search import Cursor, Search
 from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.payments.totals import Totals
@@ -60,7 +60,7 @@ def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, s
 @endpoint("GET", "/payments/<long:payment_id>", query=PaymentExpansion, answer=PaymentWhole, scope=_READ, tag=_TAG)
 def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
     """One payment, with its late changes; with `expand=raw` as bunq’s JSON too."""
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
     _record_look(scope, [found.account.id])
     return PaymentWhole(
@@ -87,7 +87,7 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
 @endpoint("GET", "/payments/<long:payment_id>/notes", answer=Notes, scope=TokenScope.NOTES_READ, tag=_TAG)
 def payment_notes(payment_id: int) -> Notes:
     """The notes on a payment, as they were last fetched from bunq."""
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
     _record_look(scope, [found.account.id])
     stored = notes.of(payment_id)
@@ -127,7 +127,7 @@ def payment_months(query: PaymentFilter) -> Months:
 
 
 def _search(query: PaymentFilter) -> Search:
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     account_id = None if query.account is None else int(query.account)
     if account_id is not None and account_id not in scope.accounts:
         raise NotFoundHere
@@ -193,7 +193,7 @@ def _with_cursor(cursor: str) -> str:
     return urlencode([*kept, ("cursor", cursor)])
 
 
-def _record_look(scope: Scope, account_ids: list[int]) -> None:
+def _record_look(scope: AccountScope, account_ids: list[int]) -> None:
     """Let it be recorded that payments of accounts were read that are not the member's own."""
     others = {each for each in account_ids if not scope.accounts[each].is_held}
     if others:

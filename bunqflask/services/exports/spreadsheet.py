@@ -62,7 +62,7 @@ def payments(
     :raises TooManyRows: there are more than `MOST_ROWS`.
     """
     policy.check_can_export(principal)
-    scope = repository.scope_of(principal)
+    scope = repository.accounts_of(principal)
     if account_id is not None and account_id not in scope.accounts:
         raise NotFoundHere
     account_ids = None if account_id is None else frozenset([account_id])
