@@ -65,22 +65,19 @@ def describe() -> dict[str, Any]:
 def _completed(found: dict[str, Any]) -> dict[str, Any]:
     components = dict(found["components"])
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "bqf_…"}}
-    paths = {
-        path: {method: _operation(path, method, each) for method, each in item.items()}
-        for path, item in found["paths"].items()
-    }
+    paths = {path: {name: _operation(each) for name, each in item.items()} for path, item in found["paths"].items()}
     return {
         "openapi": "3.1.0",
         "info": {"title": "bunqflask", "version": blueprint.VERSION, "description": _ABOUT},
         "servers": [{"url": current_app.config["PUBLIC_URL"]}],
         "security": [{"token": []}],
         "tags": found.get("tags", []),
-        "paths": paths,
+        "paths": _with_samples(paths),
         "components": components,
     }
 
 
-def _operation(path: str, method: str, found: dict[str, Any]) -> dict[str, Any]:
+def _operation(found: dict[str, Any]) -> dict[str, Any]:
     answers = {
         status: _as_problem(status, answer) if int(status) >= 400 else answer
         for status, answer in sorted(found["responses"].items())
@@ -89,8 +86,19 @@ def _operation(path: str, method: str, found: dict[str, Any]) -> dict[str, Any]:
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
     about = f"{found.get('description') or ''}{needs}".strip()
-    whole = {**found, "description": about, "parameters": parameters, "responses": answers}
-    return {**whole, "x-codeSamples": samples.of(current_app.config["PUBLIC_URL"], method, path, whole)}
+    return {**found, "description": about, "parameters": parameters, "responses": answers}
+
+
+def _with_samples(paths: dict[str, Any]) -> dict[str, Any]:
+    """Add examples of each call for curl and for Python."""
+    root = current_app.config["PUBLIC_URL"]
+    return {
+        path: {
+            method: {**operation, "x-codeSamples": samples.of(root, method, path, operation)}
+            for method, operation in item.items()
+        }
+        for path, item in paths.items()
+    }
 
 
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
@@ -102,5 +110,5 @@ def _as_problem(status: str, answer: dict[str, Any]) -> dict[str, Any]:
     """Describe an error: what it means, and how it looks."""
     [described] = answer["content"].values()
     about, example = _ERRORS[status]
-    problem = {**dict(zip(("title", "code", "detail"), example, strict=False)), "status": int(status)}
+    problem = {**dict(zip(("title", "code", "detail"), example, strict=True)), "status": int(status)}
     return {**answer, "description": about, "content": {problems.MEDIA_TYPE: {**described, "example": problem}}}
