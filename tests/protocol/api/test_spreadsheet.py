@@ -15,6 +15,7 @@ import requests
 
 from bunqflask import clock, create_app
 from bunqflask.config import Config
+from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import AccountShare, ApiToken, AuditEvent, AuditKind, Payment, TeamRole, TokenScope
 from bunqflask.services.exports import spreadsheet
@@ -308,12 +309,27 @@ def test_a_guest_without_the_permission_to_export_gets_no_link(site: ThreadSite,
 @pytest.mark.sqlite_only
 def test_no_log_has_the_token(gunicorn_app: GunicornSite, bank: Bank, tmp_path: Any) -> None:
     app = create_app(Config.from_env(gunicorn_app.environ))
-    add_member(app, ROBIN)
-    token = text.new()
+    token, member_id, now = text.new(), add_member(app, ROBIN), clock.now()
+    with rows.behind(app):
+        row = ApiToken(
+            token_hash=digest(token),
+            prefix=token[: text.SHOWN],
+            member_id=member_id,
+            name="a spreadsheet",
+            scopes=LINK,
+            all_accounts=False,
+            networks=(),
+            created_at=now,
+            expires_at=now + timedelta(days=1),
+        )
+        db.session.add(row)
+        db.session.commit()
     gunicorn_app.start("--access-logfile", "-", workers=1, threads=2)
-    for path in (f"/sheets/{token}/payments.csv?account={token}", f"/sheets/{token}", f"/sheets/{token}/x"):
+    paths = {"/payments.csv": 200, "/balances.json": 200, f"/payments.csv?account={token}": 422, "": 404, "/x": 404}
+    for path, status in paths.items():
         sent = {"Referer": f"{gunicorn_app.url}/sheets/{token}/balances.csv"}
-        assert requests.get(gunicorn_app.url + path, headers=sent, timeout=30).status_code in (404, 422)
+        answer = requests.get(f"{gunicorn_app.url}/sheets/{token}{path}", headers=sent, timeout=30)
+        assert answer.status_code == status, path
     gunicorn_app.stop()
     let_go(app)
 
