@@ -134,7 +134,7 @@ def _search(query: PaymentFilter) -> Search:
     words = query.q.strip()
     if query.q and not search_text(words):
         problems.refuse("`q` needs at least one letter or digit.")
-    problems.check_days(first=query.first, last=query.last)
+    problems.check_days(query)
     least, most = (None if text is None else Decimal(text) for text in (query.min, query.max))
     wanted = Filter(
         words=words,

@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9457
 from __future__ import annotations
 
 from datetime import date
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import msgspec
 from flask import Response, current_app, request
@@ -55,6 +55,15 @@ def answer(status: int, title: str, detail: str = "", *, code: str = "", referen
     return response
 
 
+class _Days(Protocol):
+    """A query for a period."""
+
+    @property
+    def first(self) -> date | None: ...
+    @property
+    def last(self) -> date | None: ...
+
+
 class ParameterRefused(Exception):
     """A parameter has the right form and cannot be used; the text says why and repeats no value."""
 
@@ -67,12 +76,12 @@ def refuse(message: str) -> NoReturn:
     raise ParameterRefused(message)
 
 
-def check_days(*, first: date | None, last: date | None) -> None:
-    """Make sure that a period is within the years that payments can have.
+def check_days(query: _Days) -> None:
+    """Make sure that the days of a query are within the years that payments can have.
 
-    :raises ParameterRefused: it is not.
+    :raises ParameterRefused: one is not.
     """
-    for name, day in (("from", first), ("to", last)):
+    for name, day in (("from", query.first), ("to", query.last), ("date", getattr(query, "date", None))):
         if day is not None and not 1970 <= day.year < 2200:
             refuse(f"`{name}` is not within the years that payments can have.")
 

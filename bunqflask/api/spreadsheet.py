@@ -33,7 +33,7 @@ def _keep_token(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 def payments(form: str) -> Response:
     """All payments, or those of some days or of one account."""
     query, look = _read(PaymentSheetQuery, form)
-    problems.check_days(first=query.first, last=query.last)
+    problems.check_days(query)
     account_id = None if query.account is None else int(query.account)
     try:
         table = spreadsheet.payments(g.bearer, account_id=account_id, first=query.first, last=query.last)
