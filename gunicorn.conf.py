@@ -16,8 +16,8 @@ control_socket_disable = True
 # Scheme, host and path come from PUBLIC_URL; a visitor's header "SCRIPT_NAME" that a proxy passes on is not believed.
 forwarder_headers = ""
 
-# What follows in such an address is a secret: a one-time link, or the address of bunq's callbacks.
-_SECRET = re.compile(r"(/(?:c|bunq/hook|welcome|password)/)[^/]+")
+# What follows in such an address is a secret: a one-time link, the address of bunq's callbacks, a spreadsheet's token.
+_SECRET = re.compile(r"(/(?:c|bunq/hook|welcome|password|sheets)/)[^/]+")
 
 
 class WithoutSecrets(Logger):  # type: ignore[misc] # gunicorn has no types

@@ -5,7 +5,17 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the API, its guards and its description."""
-    from bunqflask.api import access, accounts, blueprint, connections, description, metrics, payments, server
+    from bunqflask.api import (
+        access,
+        accounts,
+        blueprint,
+        connections,
+        description,
+        metrics,
+        payments,
+        server,
+        spreadsheet,
+    )
     from bunqflask.extensions import csrf
 
     for area in (server, connections, accounts, payments):
@@ -14,4 +24,5 @@ def init_app(app: Flask) -> None:
     csrf.exempt(blueprint.bp)
     app.register_blueprint(blueprint.bp)
     app.register_blueprint(metrics.bp)
+    app.register_blueprint(spreadsheet.bp)
     description.init_app(app)

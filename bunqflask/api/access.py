@@ -1,5 +1,7 @@
 """Who may call the API: a token in the Authorization header, its scope, and its limit of calls.
 
+Spreadsheets send no header, so their token stands in the address; it is of a kind that is valid there alone.
+
 https://www.rfc-editor.org/rfc/rfc6750
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
 """
@@ -37,16 +39,27 @@ def _guard() -> Response | None:
     if not _is_protected(request.path) or request.method == "OPTIONS":
         return None
     g.allowance = g.bearer = None
-    given = request.headers.get("Authorization", "")
-    kind, _, token = given.partition(" ")
-    if kind.lower() != "bearer" or not token:
+    is_link = problems.is_link(request.path)
+    if is_link and request.endpoint is None:
+        return None  # no address of ours, whatever the token
+    token, address = g.link_token if is_link else _token_of_header(), request.remote_addr or ""
+    if not token:
         detail = "Send a token of yours in the header: Authorization: Bearer bqf_…"
         return problems.answer(401, "A token is needed", detail, code="missing_token")
-    address = request.remote_addr or ""
     try:
-        g.bearer = tokens.bearer_of(token.strip(), address)
+        g.bearer = tokens.bearer_of(token, address, in_address=is_link)
     except TokenUnknown:
-        return _refuse(address)
+        return _refuse(address, is_link=is_link)
+    return _count_and_check(address)
+
+
+def _token_of_header() -> str:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _count_and_check(address: str) -> Response | None:
+    """Count the call of a known bearer, and check that the call fits the scopes; return why it is refused."""
     origin.set_current(Origin(member_id=g.bearer.id, address=address, browser=request.user_agent.string))
     try:
         g.allowance = rate_limit.count_call(g.bearer.token_id, current_app.config["API_CALLS_PER_MINUTE"], address)
@@ -66,16 +79,21 @@ def _guard() -> Response | None:
 
 
 def _is_protected(path: str) -> bool:
-    return path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics")
+    is_api = path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics")
+    return is_api or problems.is_link(path)
 
 
-def _refuse(address: str) -> Response:
+def _refuse(address: str, *, is_link: bool) -> Response:
     try:
         throttle.count_try(f"token:{throttle.network_of(address)}", _TRIES_PER_NETWORK)
     except LoginThrottled as throttled:
         answer = problems.answer(429, "Too many refused tokens", "Try again later.", code="refused_too_often")
         answer.headers["Retry-After"] = str(max(1, math.ceil((throttled.until - clock.now()).total_seconds())))
         return answer
+    if is_link:
+        # Not 401: a spreadsheet would ask its person for a password.
+        detail = "It is mistyped, expired or ended. Its member can make a new one under Developers."
+        return problems.answer(404, "The link is not valid", detail, code="unknown_link")
     detail = "It is mistyped, expired or ended, or may not be used from your network."
     return problems.answer(401, "The token is not valid", detail)
 
@@ -87,6 +105,9 @@ def _finish(response: Response) -> Response:
     if allowance is not None:
         _announce(response, allowance.limit, allowance.left, allowance.full_in_s)
     response.headers["Cache-Control"] = "private, no-store"
+    if problems.is_link(request.path):
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
     if request.method in ("GET", "HEAD") and response.status_code == 200 and not response.direct_passthrough:
         response.headers["Cache-Control"] = "private, no-cache"
         response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])

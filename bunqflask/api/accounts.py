@@ -52,6 +52,7 @@ def balances(account_id: int, query: BalanceQuery) -> DayBalances:
     A day is left out as long as no payment up to it is known.
     """
     scope, found = _scope_and_account(account_id)
+    problems.check_days(query)
     last = query.date or query.last or local_days.day_of(clock.now())
     first = query.date or query.first or last - timedelta(days=_USUAL_DAYS - 1)
     _check_days(first, last)

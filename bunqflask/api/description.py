@@ -9,12 +9,40 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from bunqflask.api import blueprint, problems
+from bunqflask.api import blueprint, problems, samples
 
 _ABOUT = (
     "Your own data of this server, for your programs: connections to bunq, accounts, balances and payments. No call "
     "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
 )
+
+# What each error means, and an example: its title, code and detail.
+_ERRORS = {
+    "401": (
+        "There is no token, or it is not valid.",
+        ("The token is not valid", "invalid_token", "It is mistyped, expired or ended."),
+    ),
+    "403": (
+        "The token lacks the scope, or the member’s role does not allow it.",
+        ("The token does not allow this", "insufficient_scope", "It needs payments:read."),
+    ),
+    "404": (
+        "There is no such thing, or the token does not see it.",
+        ("Not found, or not shared with you", "not_found", "There’s nothing here you have access to."),
+    ),
+    "422": (
+        "A parameter is unknown or wrong; `detail` names it.",
+        ("A parameter is not valid", "invalid", "Expected `int` <= 100 - at `$.limit`"),
+    ),
+    "429": (
+        "Too many calls; `Retry-After` has the seconds to wait.",
+        ("Too many calls", "call_limit", "This token can make 60 calls a minute."),
+    ),
+    "503": (
+        "The database does not answer; try again.",
+        ("The database isn’t responding right now", "unavailable", "Try again in a moment."),
+    ),
+}
 
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
@@ -44,14 +72,14 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
         "servers": [{"url": current_app.config["PUBLIC_URL"]}],
         "security": [{"token": []}],
         "tags": found.get("tags", []),
-        "paths": paths,
+        "paths": _with_samples(paths),
         "components": components,
     }
 
 
 def _operation(found: dict[str, Any]) -> dict[str, Any]:
     answers = {
-        status: _as_problem(answer) if int(status) >= 400 else answer
+        status: _as_problem(status, answer) if int(status) >= 400 else answer
         for status, answer in sorted(found["responses"].items())
     }
     parameters = [_parameter(each) for each in found["parameters"]]
@@ -61,11 +89,26 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
     return {**found, "description": about, "parameters": parameters, "responses": answers}
 
 
+def _with_samples(paths: dict[str, Any]) -> dict[str, Any]:
+    """Add examples of each call for curl and for Python."""
+    root = current_app.config["PUBLIC_URL"]
+    return {
+        path: {
+            method: {**operation, "x-codeSamples": samples.of(root, method, path, operation)}
+            for method, operation in item.items()
+        }
+        for path, item in paths.items()
+    }
+
+
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
     """Describe an id in an address as the answers do: as a text of digits."""
     return {**found, "schema": _ID} if found["in"] == "path" else found
 
 
-def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:
-    content = answer.get("content", {})
-    return {**answer, "content": {problems.MEDIA_TYPE: next(iter(content.values()))}} if content else answer
+def _as_problem(status: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """Describe an error: what it means, and how it looks."""
+    [described] = answer["content"].values()
+    about, example = _ERRORS[status]
+    problem = {**dict(zip(("title", "code", "detail"), example, strict=True)), "status": int(status)}
+    return {**answer, "description": about, "content": {problems.MEDIA_TYPE: {**described, "example": problem}}}

@@ -31,7 +31,7 @@ from bunqflask.services.audit import looks
 from bunqflask.services.payments import details, local_days, notes, repository, totals
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.payments.search import Cursor, Search
 from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.payments.totals import Totals
@@ -60,7 +60,7 @@ def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, s
 @endpoint("GET", "/payments/<long:payment_id>", query=PaymentExpansion, answer=PaymentWhole, scope=_READ, tag=_TAG)
 def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
     """One payment, with its late changes; with `expand=raw` as bunq’s JSON too."""
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
     _record_look(scope, [found.account.id])
     return PaymentWhole(
@@ -88,7 +88,7 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
 @endpoint("GET", "/payments/<long:payment_id>/notes", answer=Notes, scope=TokenScope.NOTES_READ, tag=_TAG)
 def payment_notes(payment_id: int) -> Notes:
     """The notes on a payment, as they were last fetched from bunq."""
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
     _record_look(scope, [found.account.id])
     stored = notes.of(payment_id)
@@ -128,16 +128,14 @@ def payment_months(query: PaymentFilter) -> Months:
 
 
 def _search(query: PaymentFilter) -> Search:
-    scope = repository.scope_of(g.bearer)
+    scope = repository.accounts_of(g.bearer)
     account_id = None if query.account is None else int(query.account)
     if account_id is not None and account_id not in scope.accounts:
         raise NotFoundHere
     words = query.q.strip()
     if query.q and not search_text(words):
         problems.refuse("`q` needs at least one letter or digit.")
-    for name, day in (("from", query.first), ("to", query.last)):
-        if day is not None and not 1970 <= day.year < 2200:
-            problems.refuse(f"`{name}` is not within the years that payments can have.")
+    problems.check_days(query)
     least, most = (None if text is None else Decimal(text) for text in (query.min, query.max))
     wanted = Filter(
         words=words,
@@ -196,7 +194,7 @@ def _with_cursor(cursor: str) -> str:
     return urlencode([*kept, ("cursor", cursor)])
 
 
-def _record_look(scope: Scope, account_ids: list[int]) -> None:
+def _record_look(scope: AccountScope, account_ids: list[int]) -> None:
     """Let it be recorded that payments of accounts were read that are not the member's own."""
     others = {each for each in account_ids if not scope.accounts[each].is_held}
     if others:

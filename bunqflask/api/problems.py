@@ -5,7 +5,8 @@ https://www.rfc-editor.org/rfc/rfc9457
 
 from __future__ import annotations
 
-from typing import NoReturn
+from datetime import date
+from typing import NoReturn, Protocol
 
 import msgspec
 from flask import Response, current_app, request
@@ -29,7 +30,12 @@ _CODES = {
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
-    return path in ("/api", "/metrics") or path.startswith("/api/")
+    return path in ("/api", "/metrics") or path.startswith("/api/") or is_link(path)
+
+
+def is_link(path: str) -> bool:
+    """Tell whether an address is one for spreadsheets, with a token in it."""
+    return path.startswith("/sheets/")
 
 
 def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:
@@ -49,6 +55,15 @@ def answer(status: int, title: str, detail: str = "", *, code: str = "", referen
     return response
 
 
+class _Days(Protocol):
+    """A query for a period."""
+
+    @property
+    def first(self) -> date | None: ...
+    @property
+    def last(self) -> date | None: ...
+
+
 class ParameterRefused(Exception):
     """A parameter has the right form and cannot be used; the text says why and repeats no value."""
 
@@ -59,6 +74,16 @@ def refuse(message: str) -> NoReturn:
     :raises ParameterRefused: always.
     """
     raise ParameterRefused(message)
+
+
+def check_days(query: _Days) -> None:
+    """Make sure that the days of a query are within the years that payments can have.
+
+    :raises ParameterRefused: one is not.
+    """
+    for name, day in (("from", query.first), ("to", query.last), ("date", getattr(query, "date", None))):
+        if day is not None and not 1970 <= day.year < 2200:
+            refuse(f"`{name}` is not within the years that payments can have.")
 
 
 def invalid(message: str) -> Response:

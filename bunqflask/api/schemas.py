@@ -264,3 +264,22 @@ class BalanceQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     date: Day | None = None
     first: Day | None = field(default=None, name="from")
     last: Day | None = field(default=None, name="to")
+
+
+class BalanceSheetQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All balances."""
+
+
+class PaymentSheetQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payments of one account, or of some days."""
+
+    account: Annotated[str, Meta(pattern="^[0-9]{1,9}$", description="The id of an account.")] | None = None
+    first: Day | None = field(default=None, name="from")
+    last: Day | None = field(default=None, name="to")
+
+
+class CsvLook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a table is written as CSV: by default with comma and point, with `decimal=comma` with semicolons."""
+
+    decimal: Literal["point", "comma"] = "point"
+    separator: Literal["comma", "semicolon", "tab"] | None = None

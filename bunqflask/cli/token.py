@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from bunqflask.models import TokenScope
 from bunqflask.services import policy
-from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.team import members
 from bunqflask.services.team.members import Member
 from bunqflask.services.tokens import tokens
@@ -52,8 +53,11 @@ def add(
             networks=networks,
         )
         token = tokens.add(member, terms)
-    except TokenRefused as refused:
+    except (TokenRefused, NotPermitted) as refused:
         raise click.ClickException(str(refused)) from refused
+    if TokenScope.SPREADSHEET_READ in terms.scopes:
+        for name in ("payments", "balances"):
+            click.echo(f"{current_app.config['PUBLIC_URL']}/sheets/{token}/{name}.csv")
     click.echo(f"A token of {member.email}, shown only now:")
     click.echo(token)
 

@@ -18,6 +18,8 @@ class TokenScope(StrEnum):
     BALANCES_READ = "balances:read"
     PAYMENTS_READ = "payments:read"
     NOTES_READ = "notes:read"
+    # payments and balances as tables, by an address with the token in it; a scope for itself
+    SPREADSHEET_READ = "spreadsheet:read"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
 

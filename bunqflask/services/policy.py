@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Date,
     Select,
     and_,
+    bindparam,
     false,
     literal,
     not_,
@@ -28,6 +30,7 @@ from sqlalchemy import (
 )
 
 from bunqflask import clock
+from bunqflask.database.types import UtcTimestamp
 from bunqflask.extensions import db, table_of
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
@@ -43,6 +46,9 @@ from bunqflask.models import (
     TeamRole,
 )
 from bunqflask.services.principal import Principal, TokenBearer
+
+# So many members and tokens ask at about the same time.
+_MOST_STATEMENTS = 128
 
 
 class NotFoundHere(Exception):
@@ -79,34 +85,54 @@ class VisibleAccount:
 
     row: MonetaryAccount
     right: AccountRight
+    holder_name: str
+
+
+@dataclass(frozen=True)
+class _Asker:
+    """What decides which accounts a principal sees; their statements are built once for each and used again."""
+
+    id: int
+    is_guest: bool
+    account_ids: frozenset[int] | None
+
+
+def _asker(principal: Principal) -> _Asker:
+    account_ids = principal.account_ids if isinstance(principal, TokenBearer) else None
+    return _Asker(principal.id, principal.role is TeamRole.GUEST, account_ids)
 
 
 def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     """Return all accounts that the principal may see, by our id of each, with their rights on them."""
+    found: dict[int, VisibleAccount] = {}
+    for row, is_held, first_day, holder_name in db.session.execute(_accounts_seen_by(_asker(principal))):
+        right = AccountRight(bool(is_held), first_day)
+        also = (found[row.id].right,) if row.id in found else ()
+        found[row.id] = VisibleAccount(row, _widest((right, *also)), holder_name)
+    return found
+
+
+@lru_cache(maxsize=_MOST_STATEMENTS)
+def _accounts_seen_by(asker: _Asker) -> Select[Any]:
     held = select(AccountHolder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
     shared = select(AccountShare.account_id, false().label("is_held"), AccountShare.first_day)
     rights = (
-        held.where(AccountHolder.member_id == principal.id, *_within_token(principal, AccountHolder.account_id))
-        .union_all(shared.where(*_is_valid_for(principal)))
+        held.where(AccountHolder.member_id == asker.id, *_within_token(asker, AccountHolder.account_id))
+        .union_all(shared.where(*_is_valid_for(asker)))
         .subquery("rights")
     )
-    query = (
-        select(MonetaryAccount, rights.c.is_held, rights.c.first_day)
+    return (
+        select(MonetaryAccount, rights.c.is_held, rights.c.first_day, Connection.display_name)
         .join(rights, rights.c.account_id == MonetaryAccount.id)
+        .join(Connection, Connection.id == MonetaryAccount.connection_id)
         .order_by(MonetaryAccount.monetary_account_id)
         .execution_options(populate_existing=True)
     )
-    found: dict[int, VisibleAccount] = {}
-    for row, is_held, first_day in db.session.execute(query):
-        right = AccountRight(bool(is_held), first_day)
-        also = (found[row.id].right,) if row.id in found else ()
-        found[row.id] = VisibleAccount(row, _widest((right, *also)))
-    return found
 
 
 def visible_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal may see; the condition behind every list."""
-    shared = select(AccountShare.account_id).where(*_is_valid_for(principal))
+    shared = select(AccountShare.account_id).where(*_is_valid_for(_asker(principal)))
     return select(MonetaryAccount.id).where(
         or_(MonetaryAccount.id.in_(held_accounts(principal)), MonetaryAccount.id.in_(shared))
     )
@@ -114,7 +140,7 @@ def visible_accounts(principal: Principal) -> Select[int]:
 
 def held_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal holds: may sync, share and give up."""
-    of_token = _within_token(principal, AccountHolder.account_id)
+    of_token = _within_token(_asker(principal), AccountHolder.account_id)
     return select(AccountHolder.account_id).where(AccountHolder.member_id == principal.id, *of_token)
 
 
@@ -176,22 +202,22 @@ def _with_own_consent(principal: Principal) -> Select[int]:
     return query.where(false()) if isinstance(principal, TokenBearer) and principal.account_ids is not None else query
 
 
-def _within_token(principal: Principal, account_id: Any) -> list[ColumnElement[bool]]:
+def _within_token(asker: _Asker, account_id: Any) -> list[ColumnElement[bool]]:
     """The condition that an account is one of those to which the principal's token is narrowed, if it is."""
-    if not isinstance(principal, TokenBearer) or principal.account_ids is None:
-        return []
-    return [account_id.in_(principal.account_ids)]
+    return [] if asker.account_ids is None else [account_id.in_(asker.account_ids)]
 
 
-def _is_valid_for(principal: Principal) -> list[ColumnElement[bool]]:
-    is_shared = is_shared_with(literal(principal.id), is_guest=literal(principal.role is TeamRole.GUEST))
-    return [is_shared, *_within_token(principal, AccountShare.account_id)]
+def _is_valid_for(asker: _Asker) -> list[ColumnElement[bool]]:
+    is_shared = is_shared_with(literal(asker.id), is_guest=literal(asker.is_guest))
+    return [is_shared, *_within_token(asker, AccountShare.account_id)]
 
 
 def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[bool]) -> ColumnElement[bool]:
     """The condition that a share lets a member read now; a guest only sees what is shared with them by name."""
     names_them = or_(AccountShare.member_id == member_id, and_(AccountShare.member_id.is_(None), not_(is_guest)))
-    return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > clock.now()))
+    # asked for when the statement is executed, which may be long after it was built
+    now = bindparam("now", callable_=lambda: clock.now(), unique=True, type_=UtcTimestamp())
+    return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > now))
 
 
 def _widest(rights: Iterable[AccountRight]) -> AccountRight:

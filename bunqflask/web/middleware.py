@@ -86,7 +86,10 @@ def give_up_body(environ: WSGIEnvironment) -> None:
 
 
 class SecurityHeaders:
-    """Adds to every answer what browsers are to forbid; here, so that none can leave without."""
+    """Adds to every answer what browsers are to forbid; here, so that none can leave without.
+
+    A view may set a policy of its own.
+    """
 
     def __init__(self, app: WSGIApplication, config: Config) -> None:
         self._app = app
@@ -94,7 +97,9 @@ class SecurityHeaders:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error_kind: Any) -> Callable[[bytes], object]:
-            return start_response(status, headers + self._headers, *error_kind)
+            given = {name.lower() for name, _value in headers}
+            added = [each for each in self._headers if each[0].lower() not in given]
+            return start_response(status, headers + added, *error_kind)
 
         return self._app(environ, start)
 

@@ -43,3 +43,22 @@ def test_the_pages_of_tokens_can_be_used_by_everybody(robin: Page) -> None:
     robin.goto("/developers")
     findings += screenshots.look(robin, "/developers with a token")
     assert findings == []
+
+
+def test_a_link_for_a_spreadsheet_is_made_where_accounts_are_ticked(robin: Page) -> None:
+    connect(robin)
+    robin.goto("/developers")
+    robin.get_by_label("Which spreadsheet?").fill("household")
+    card = robin.get_by_role("region", name="Link for a spreadsheet")
+    card.get_by_role("checkbox").first.check()
+    button(robin, "Make the link").click()
+    expect(robin.get_by_role("heading", level=1)).to_have_text("Link “household”")
+    address = robin.get_by_label("Balances").input_value()
+    findings = screenshots.look(robin, "a new link")
+    answer = robin.request.get(address)
+    robin.goto("/developers")
+    findings += screenshots.look(robin, "/developers with a link")
+
+    assert answer.text().count("\n") == 2
+    expect(robin.get_by_text("Spreadsheet link")).to_be_visible()
+    assert findings == []

@@ -11,11 +11,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 # Programs with which examples of the documents are checked, and the packages of Debian that have them.
-PROGRAMS = {"nginx": "nginx", "caddy": "caddy", "systemd-analyze": "systemd", "fail2ban-client": "fail2ban"}
+PROGRAMS = {
+    "nginx": "nginx",
+    "caddy": "caddy",
+    "systemd-analyze": "systemd",
+    "fail2ban-client": "fail2ban",
+    "curl": "curl",
+    "hledger": "hledger",
+    "promtool": "prometheus",
+    "soffice": "libreoffice-calc-nogui",
+}
 
 ROOT = Path(__file__).resolve().parents[2]
 _PATTERNS = ("*.md", "docs/**/*.md", "bunqflask/sandbox/*.md")
@@ -92,6 +103,18 @@ def blocks() -> tuple[Block, ...]:
 def blocks_in(*languages: str) -> list[Block]:
     """Return the fenced blocks in some languages."""
     return [block for block in blocks() if block.language in languages]
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML in which Home Assistant's `!secret NAME` stands for a value of another file; it stays that name."""
+
+
+_Loader.add_constructor("!secret", lambda _loader, node: str(node.value))
+
+
+def read_yaml(text: str) -> Any:
+    """Return what YAML says."""
+    return yaml.load(text, Loader=_Loader)
 
 
 def prose(path: Path) -> str:

@@ -18,6 +18,19 @@ have_chromium() {
 }
 have_postgres() { have initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
 
+# The package brings a service that starts at once, and the tests need one program of it.
+install_promtool() {
+    folder=$(mktemp -d)
+    if (cd "$folder" && apt-get download prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb |
+        tar -xO ./usr/bin/promtool >promtool && install promtool /usr/local/bin) >"$log" 2>&1; then
+        rm -rf "$folder"
+        return
+    fi
+    tail -n 20 "$log" >&2
+    echo "NOT INSTALLED: promtool - its last lines stand above" >&2
+    rm -rf "$folder"
+}
+
 wanted=""
 have_chromium || wanted="$wanted chromium"
 playwright_runs "${1:-python3}" || wanted="$wanted libatomic1"
@@ -33,6 +46,9 @@ if [ "${CI:-}" = "true" ]; then
     have ledger || wanted="$wanted ledger"
     have aqbanking-cli || wanted="$wanted aqbanking-tools"
     have ofxdump || wanted="$wanted ofx"
+    have curl || wanted="$wanted curl"
+    have soffice || wanted="$wanted libreoffice-calc-nogui"
+    have promtool || wanted="$wanted promtool"
 fi
 [ -n "$wanted" ] || exit 0
 
@@ -49,6 +65,10 @@ for package in $wanted; do
         package=chromium-headless-shell
     fi
     echo "Installing $package ..."
+    if [ "$package" = promtool ]; then
+        install_promtool
+        continue
+    fi
     if ! apt-get install -y --no-install-recommends "$package" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         echo "NOT INSTALLED: $package - apt-get failed, its last lines stand above" >&2

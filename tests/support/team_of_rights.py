@@ -21,6 +21,7 @@ from bunqflask.models import (
     AccountHolder,
     AccountShare,
     ApiToken,
+    ApiTokenAccount,
     AttemptStep,
     AuditKind,
     Browser,
@@ -68,6 +69,7 @@ INVITATION, INVITATION_TOKEN = 8_138_001, "invitation-of-somebody"
 RESET_TOKEN, PENDING_TOKEN = "reset-of-kim", "pending-of-kim"
 ATTEMPT_OF_ROBIN, ATTEMPT_OF_MIA, NO_ATTEMPT = "a7" * 16, "b7" * 16, "c7" * 16
 _FIRST_PAYMENT = 5_000
+IN_ADDRESSES = (TokenScope.SPREADSHEET_READ,)
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,11 @@ def api_token_of(person: str) -> str:
     return text.complete(digest(person)[:32])
 
 
+def link_token_of(person: str) -> str:
+    """Return the token in the link of a spreadsheet of somebody, which names every account there is."""
+    return text.complete(digest(f"link of {person}")[:32])
+
+
 def fill(database_url: str) -> None:
     """Fill a database with the team, its connections, and all that belongs to them."""
     migrate(database_url)
@@ -180,6 +187,7 @@ def fill(database_url: str) -> None:
             _add_connection(connection_id, account_ids, ids["robin"])
         _consent(OWN, [MIAS], ids["mia"])
         _share(ids)
+        _narrow_links()
         _add_attempts(ids)
         db.session.commit()
         for marked in MARKED.values():
@@ -222,21 +230,28 @@ def _add_person(name: str, role: TeamRole) -> int:
     notice = MemberNotice(
         id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=noticed_at
     )
-    token = ApiToken(
+    token = _token(number, api_token_of(name), member.id, [each for each in TokenScope if each not in IN_ADDRESSES])
+    link = _token(number + 1, link_token_of(name), member.id, IN_ADDRESSES)
+    link.all_accounts = False
+    db.session.add_all((login, factor, notice, token, link))
+    db.session.commit()
+    return member.id
+
+
+def _token(number: int, token: str, member_id: int, scopes: Iterable[TokenScope]) -> ApiToken:
+    now = clock.now()
+    return ApiToken(
         id=number,
-        token_hash=digest(api_token_of(name)),
-        prefix=api_token_of(name)[: text.SHOWN],
-        member_id=member.id,
+        token_hash=digest(token),
+        prefix=token[: text.SHOWN],
+        member_id=member_id,
         name="a program",
-        scopes=tuple(TokenScope),
+        scopes=tuple(scopes),
         all_accounts=True,
         networks=(),
         created_at=now,
         expires_at=now + timedelta(days=30),
     )
-    db.session.add_all((login, factor, notice, token))
-    db.session.commit()
-    return member.id
 
 
 def number_of(person: str) -> int:
@@ -302,6 +317,12 @@ def _share(ids: dict[str, int]) -> None:
         db.session.add(
             AccountShare(id=share_id, account_id=account_id, member_id=reader, granted_by_id=granter, since=now)
         )
+
+
+def _narrow_links() -> None:
+    """Let the link of everybody name all accounts, as if they had seen them once."""
+    for link in db.session.scalars(db.select(ApiToken).where(~ApiToken.all_accounts)):
+        db.session.add_all(ApiTokenAccount(token_id=link.id, account_id=each) for each in MARKED)
 
 
 def _add_attempts(ids: dict[str, int]) -> None:

@@ -156,7 +156,7 @@ ARROWS: dict[str, set[str]] = {
         "services.policy",
         "services.audit",
     },
-    "api": {"clock", "extensions", "models", "services"},
+    "api": {"clock", "exports", "extensions", "models", "services"},
     "web": {
         "api",
         "database.storage",

@@ -12,7 +12,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Payment, PaymentChange, PaymentRaw, WithdrawnPayment
 from bunqflask.services.payments import visibility
 from bunqflask.services.payments.lines import ChangeOfPayment, PaymentDetail, line_of
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.policy import NotFoundHere
 
 # The two sides of a transfer are booked together; bunq's clocks are allowed a little.
@@ -20,7 +20,7 @@ _TOGETHER = timedelta(minutes=2)
 _MOST_ALIKE = 20
 
 
-def get(scope: Scope, payment_row_id: int) -> PaymentDetail:
+def get(scope: AccountScope, payment_row_id: int) -> PaymentDetail:
     """Return one payment of an account in scope.
 
     :raises NotFoundHere: there is none.
@@ -52,12 +52,12 @@ def _find(payment_row_id: int) -> tuple[Payment | WithdrawnPayment | None, dict[
     return withdrawn, withdrawn.data if withdrawn else None
 
 
-def _is_visible(scope: Scope, payment: Payment | WithdrawnPayment) -> bool:
+def _is_visible(scope: AccountScope, payment: Payment | WithdrawnPayment) -> bool:
     account = scope.accounts.get(payment.account_id)
     return account is not None and payment.created_at >= visibility.since(account)
 
 
-def _other_side(scope: Scope, payment: Payment | WithdrawnPayment) -> int | None:
+def _other_side(scope: AccountScope, payment: Payment | WithdrawnPayment) -> int | None:
     """Return the same transfer as the other account in scope has it, if that is stored."""
     iban, own_ibans = payment.counterparty_iban, scope.accounts[payment.account_id].ibans
     others = [each for each in scope.accounts.values() if iban in each.ibans]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bunqflask.models import LateChangeKind
 from bunqflask.services.connections.overview import AccountBalance
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 
 Direction = Literal["in", "out", "own"]
 
@@ -81,7 +81,7 @@ def line_columns(payment: Any) -> list[Any]:
     ]  # fmt: skip
 
 
-def line_of(row: Any, scope: Scope) -> PaymentLine:
+def line_of(row: Any, scope: AccountScope) -> PaymentLine:
     """Make the line of a payment from a row with these columns."""
     other = scope.by_iban.get(row.counterparty_iban) if row.counterparty_iban else None
     return PaymentLine(

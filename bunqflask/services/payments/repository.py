@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
@@ -18,21 +17,11 @@ from bunqflask.services.payments.aggregates import Usable
 from bunqflask.services.principal import Principal
 
 
-@dataclass(frozen=True)
-class Scope:
-    """The connections and accounts that a principal may see; own transfers are known by the accounts' IBANs."""
+class AccountScope:
+    """The accounts that a principal may see, by our id of each; own transfers are known by the accounts' IBANs."""
 
-    connections: tuple[ConnectionOverview, ...] = ()
-
-    @cached_property
-    def accounts(self) -> dict[int, AccountBalance]:
-        """The accounts, by our id of each."""
-        return {account.id: account for connection in self.connections for account in connection.accounts}
-
-    @cached_property
-    def by_id(self) -> dict[int, ConnectionOverview]:
-        """The connections, by their ids."""
-        return {connection.id: connection for connection in self.connections}
+    def __init__(self, accounts: Iterable[AccountBalance] = ()) -> None:
+        self.accounts = {account.id: account for account in accounts}
 
     @cached_property
     def by_iban(self) -> dict[str, AccountBalance]:
@@ -64,6 +53,19 @@ class Scope:
             best.setdefault(account.monetary_account_id, account)
         return sorted(account.id for account in best.values())
 
+
+class Scope(AccountScope):
+    """The same with the connections, which cost more to load."""
+
+    def __init__(self, connections: tuple[ConnectionOverview, ...] = ()) -> None:
+        super().__init__(account for connection in connections for account in connection.accounts)
+        self.connections = connections
+
+    @cached_property
+    def by_id(self) -> dict[int, ConnectionOverview]:
+        """The connections, by their ids."""
+        return {connection.id: connection for connection in self.connections}
+
     def of_connection(self, connection_id: int) -> Scope:
         """Return one connection of it: transfers to the principal's accounts elsewhere are no own transfers in it."""
         return Scope(tuple(each for each in self.connections if each.id == connection_id))
@@ -82,6 +84,11 @@ def scope_of(principal: Principal, connection_id: int | None = None) -> Scope:
     if connection_id is not None:
         return Scope((overview.get(principal, connection_id),))
     return Scope(tuple(overview.list_all(principal, with_people=False)))
+
+
+def accounts_of(principal: Principal) -> AccountScope:
+    """Return all accounts that the principal may see, for what asks for payments only."""
+    return AccountScope(overview.accounts_of(principal))
 
 
 def count(account_id: int) -> int:

@@ -16,16 +16,15 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import aliased
 
 from bunqflask.database.types import AMOUNT_DECIMALS
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment
 from bunqflask.services.payments import filters, fulltext, local_days, ranges, visibility
 from bunqflask.services.payments.filters import Filter, unindexed
 from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
 from bunqflask.services.payments.ranges import Rows
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 
 PAGE_SIZE = 50
 # So many are gathered and sorted, and added up at once: finding words means reading each payment, amounts only an
@@ -112,7 +111,7 @@ class Page:
 class Search:
     """A filter applied to what a principal may see; what is counted to choose a way is counted once."""
 
-    scope: Scope
+    scope: AccountScope
     wanted: Filter
 
     @cached_property
@@ -210,7 +209,8 @@ class Search:
 
     def _first_of_each(self, part: Part, limit: int) -> Select[Any]:
         """The first of each account by its index, then the first of those."""
-        account, each = ranges.of_ids(self.account_ids), aliased(Payment)
+        # Columns of the table: those of an alias of the model take three times as long to build.
+        account, each = ranges.of_ids(self.account_ids), table_of(Payment).alias().c
         of_account = (
             select(each.id, each.created_at)
             .where(each.account_id == account["id"], *filters.conditions(self.wanted, each))

@@ -20,7 +20,7 @@ from bunqflask.services.payments import aggregates, filters, local_days, ranges
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
 from bunqflask.services.payments.ranges import PeriodRange, TimeRange
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.payments.search import Page, Search, Way
 
 _ZERO = Decimal(0)
@@ -95,7 +95,7 @@ def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
     return found
 
 
-def of_times(times: Sequence[TimeRange], scope: Scope) -> list[tuple[date, Totals]]:
+def of_times(times: Sequence[TimeRange], scope: AccountScope) -> list[tuple[date, Totals]]:
     """Add up the payments of ranges of time, per currency and by what names the ranges."""
     return list(_of_payments(times, scope, Filter()))
 
@@ -231,7 +231,7 @@ def _time_range(account_id: int, first: date, last: date, *, start: date) -> Tim
     return TimeRange(account_id, start, local_days.start_of(first), local_days.end_of(last))
 
 
-def _of_payments(times: Sequence[TimeRange], scope: Scope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
+def _of_payments(times: Sequence[TimeRange], scope: AccountScope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
     """Yield what payments in ranges of time add up to, by what names the ranges."""
     time = ranges.of_times(times)
     query = (
@@ -245,7 +245,7 @@ def _of_payments(times: Sequence[TimeRange], scope: Scope, wanted: Filter) -> It
     yield from ((row[0], Totals.of_row(row[1:])) for row in db.session.execute(query))
 
 
-def _sums(scope: Scope) -> list[Any]:
+def _sums(scope: AccountScope) -> list[Any]:
     amount, own = Payment.amount, func.coalesce(Payment.counterparty_iban, "").in_(scope.ibans)
     return [
         Payment.currency,

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import Float, bindparam, case, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import ApiToken
 
 WINDOW_S = 60
@@ -31,6 +32,30 @@ class Allowance:
     limit: int
     left: int
     full_in_s: int
+
+
+def _count() -> Any:
+    token = table_of(ApiToken).c
+    now_s, latest_s, interval_s, most_s = (
+        bindparam(name, type_=Float) for name in ("now_s", "latest_s", "interval_s", "most_s")
+    )
+    # Further ahead than a minute it can only be by a clock that was wrong.
+    then = case((token.used_until.between(now_s, latest_s), token.used_until), else_=now_s) + interval_s
+    return (
+        update(table_of(ApiToken))
+        .where(token.id == bindparam("token"), then <= most_s)
+        .values(
+            used_until=then,
+            last_used_at=bindparam("at"),
+            last_address=bindparam("address"),
+            use_count=token.use_count + 1,
+        )
+        .returning(token.used_until)
+    )
+
+
+# Built once: it is executed with each call.
+_COUNT = _count()
 
 
 class CallLimitReached(Exception):
@@ -50,18 +75,17 @@ def count_call(token_id: int, limit: int, address: str) -> Allowance:
     """
     now, interval_s = clock.now(), WINDOW_S / limit
     now_s = now.timestamp()
-    # Further ahead than a minute it can only be by a clock that was wrong.
-    is_usable = ApiToken.used_until.between(now_s, now_s + WINDOW_S)
-    then = case((is_usable, ApiToken.used_until), else_=now_s) + interval_s
-    counted = (
-        update(ApiToken)
-        .where(ApiToken.id == token_id, then <= now_s + WINDOW_S + interval_s / 1000)
-        .values(used_until=then, last_used_at=now, last_address=address[:64], use_count=ApiToken.use_count + 1)
-        .returning(ApiToken.used_until)
-        .execution_options(synchronize_session=False)
-    )
+    given = {
+        "token": token_id,
+        "at": now,
+        "address": address[:64],
+        "now_s": now_s,
+        "latest_s": now_s + WINDOW_S,
+        "interval_s": interval_s,
+        "most_s": now_s + WINDOW_S + interval_s / 1000,
+    }
     with transaction(wait_s=_PATIENCE_S):
-        used_until = db.session.scalar(counted)
+        used_until = db.session.scalar(_COUNT, given)
         if used_until is None:
             used_until = db.session.scalar(select(ApiToken.used_until).where(ApiToken.id == token_id)) or now_s
             raise CallLimitReached(limit, max(1, math.ceil(used_until + interval_s - WINDOW_S - now_s)))

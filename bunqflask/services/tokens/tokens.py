@@ -171,9 +171,11 @@ _FIND = (
 )
 
 
-def bearer_of(token: str, address: str) -> TokenBearer:
+def bearer_of(token: str, address: str, *, in_address: bool = False) -> TokenBearer:
     """Return who calls with a token, from a network address.
 
+    :param in_address: the token came in the address of a request. Addresses are shown and stored in many places, so
+        tokens of spreadsheets alone are valid there, and nowhere else.
     :raises TokenUnknown: it is not valid, or not from there.
     """
     now = clock.now()
@@ -181,6 +183,8 @@ def bearer_of(token: str, address: str) -> TokenBearer:
     if text.is_well_formed(token):
         row = db.session.execute(_FIND, {"token_hash": digest(token), "now": now}).one_or_none()
     if row is None or row.expires_at <= now or clock.is_ahead(row.created_at) or not _is_from(row.networks, address):
+        raise TokenUnknown
+    if in_address is not (TokenScope.SPREADSHEET_READ in row.scopes):
         raise TokenUnknown
     account_ids = None
     if not row.all_accounts:
@@ -212,11 +216,26 @@ def _checked(principal: Principal, terms: TokenTerms) -> tuple[str, tuple[str, .
         raise TokenRefused(_("Choose what the token may do."))
     if TokenScope.METRICS_READ in terms.scopes:
         policy.check_can_read_metrics(principal)
+    if TokenScope.SPREADSHEET_READ in terms.scopes:
+        _check_link(principal, terms)
     if not 1 <= terms.days <= LONGEST_DAYS:
         raise TokenRefused(_("A token lasts from 1 to %(count)s days.") % {"count": LONGEST_DAYS})
     if terms.account_ids is not None and not terms.account_ids:
         raise TokenRefused(_("Choose at least one account."))
     return name, tuple(_network(each) for each in terms.networks)
+
+
+def _check_link(principal: Principal, terms: TokenTerms) -> None:
+    """Make sure that the token of a spreadsheet can do nothing else.
+
+    :raises TokenRefused: it could.
+    :raises NotPermitted: the principal may not export.
+    """
+    policy.check_can_export(principal)
+    if set(terms.scopes) != {TokenScope.SPREADSHEET_READ}:
+        raise TokenRefused(_("A spreadsheet link can do nothing else. Make another token for the rest."))
+    if terms.account_ids is None:
+        raise TokenRefused(_("Choose the accounts that the spreadsheet may read."))
 
 
 def _network(given: str) -> str:

@@ -8,4 +8,5 @@ def init_app(app: Flask) -> None:
     from bunqflask.web.developers import documentation, token_pages
 
     app.register_blueprint(documentation.bp)
+    app.register_blueprint(documentation.llms_bp)
     app.register_blueprint(token_pages.bp)

@@ -13,6 +13,7 @@ from bunqflask.api import description
 from bunqflask.web.marks import public, without_database
 
 bp = Blueprint("api_documentation", __name__, url_prefix="/api")
+llms_bp = Blueprint("llms", __name__)
 _FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 
@@ -22,6 +23,24 @@ _FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript
 def openapi() -> Response:
     """The description, for programs that make clients or forms of it."""
     return current_app.response_class(msgspec.json.encode(description.describe()), mimetype="application/json")
+
+
+@llms_bp.get("/llms.txt")
+@public
+@without_database
+def llms() -> Response:
+    """What this site has for programs, for language models that read its pages for somebody.
+
+    https://llmstxt.org/
+    """
+    described = description.describe()
+    calls = [
+        f"- `{method.upper()} {path}`: {operation['summary']}"
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+    ]
+    text = render_template("developers/llms.txt", root=current_app.config["PUBLIC_URL"], calls=calls)
+    return current_app.response_class(text, mimetype="text/plain")
 
 
 @bp.get("/docs")

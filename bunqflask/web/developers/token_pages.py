@@ -30,6 +30,11 @@ class TokenForm:
     days: int = tokens.USUAL_DAYS
     networks: str = ""
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it is the form for a spreadsheet, which is a form of its own."""
+        return self.scopes == (TokenScope.SPREADSHEET_READ.value,)
+
 
 @dataclass(frozen=True)
 class ScopeChoice:
@@ -54,7 +59,8 @@ def add() -> ResponseReturnValue:
         token = tokens.add(g.team_member, _terms(form))
     except TokenRefused as refused:
         return _page(form, error=str(refused)), 422
-    return render_template("developers/made.html", token=token, name=form.name, root=_root())
+    template = "developers/link_made.html" if form.is_link else "developers/made.html"
+    return render_template(template, token=token, name=form.name, root=_root())
 
 
 @bp.post("/tokens/<int:token_id>/end")
@@ -69,7 +75,8 @@ def _page(form: TokenForm, *, error: str | None = None) -> str:
     return render_template(
         "developers/index.html",
         tokens=tokens.list_for(g.team_member),
-        form=form,
+        form=TokenForm() if form.is_link else form,
+        link=form if form.is_link else TokenForm(),
         error=error,
         scopes=_choices(),
         connections=[each for each in overview.list_all(g.team_member, with_people=False) if each.accounts],
@@ -81,12 +88,10 @@ def _page(form: TokenForm, *, error: str | None = None) -> str:
 
 
 def _choices() -> list[ScopeChoice]:
-    may_read_metrics = policy.can_read_metrics(g.team_member)
-    return [
-        ScopeChoice(value, label)
-        for value, label in _labels().items()
-        if value != TokenScope.METRICS_READ or may_read_metrics
-    ]
+    left_out = {TokenScope.SPREADSHEET_READ.value}
+    if not policy.can_read_metrics(g.team_member):
+        left_out.add(TokenScope.METRICS_READ.value)
+    return [ScopeChoice(value, label) for value, label in _labels().items() if value not in left_out]
 
 
 def _labels() -> dict[str, str]:
@@ -94,6 +99,7 @@ def _labels() -> dict[str, str]:
         TokenScope.BALANCES_READ.value: _("Read accounts and balances"),
         TokenScope.PAYMENTS_READ.value: _("Read payments"),
         TokenScope.NOTES_READ.value: _("Read notes"),
+        TokenScope.SPREADSHEET_READ.value: _("Spreadsheet link"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }
 

@@ -102,6 +102,16 @@ def test_a_parameter_that_cannot_be_used_is_named(program: Program, query: str) 
     assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    "query", ["date=0001-01-01", "from=0001-01-01&to=0001-01-02", "to=9999-12-31", "date=2200-01-01"]
+)
+def test_days_outside_of_time_are_named(program: Program, query: str) -> None:
+    answer = program.call(f"/accounts/1/balances?{query}")
+
+    assert answer.status_code == 422, answer.text
+    assert "is not within the years" in answer.json()["detail"]
+
+
 def test_the_documentation_works_under_our_own_policy(program: Program) -> None:
     page = requests.get(f"{program.url}/api/docs", timeout=30)
     script = requests.get(f"{program.url}/api/docs/swagger-ui-bundle.js", timeout=30)

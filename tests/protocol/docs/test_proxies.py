@@ -98,7 +98,13 @@ def test_a_form_reaches_the_app_over_a_kept_connection_and_the_visitor_is_known(
 
 def test_the_log_of_the_proxy_has_no_secret_of_an_address(visitor: urllib3.HTTPSConnectionPool, tmp_path: Path) -> None:
     referer = {"Host": proxies.NAME, "Referer": f"https://{proxies.NAME}/payments?q={SECRET}"}
-    for address in (f"/login?next={SECRET}", f"/c/{SECRET}", f"/welcome/{SECRET}?{SECRET}", f"/password/{SECRET}"):
+    for address in (
+        f"/login?next={SECRET}",
+        f"/c/{SECRET}",
+        f"/welcome/{SECRET}?{SECRET}",
+        f"/password/{SECRET}",
+        f"/sheets/{SECRET}/payments.csv",
+    ):
         assert visitor.request("GET", address, headers=referer).status < 500
     visitor.request("POST", f"/bunq/hook/{SECRET}", body=b"{}")
     log = tmp_path / "bunqflask.log"
@@ -107,7 +113,9 @@ def test_the_log_of_the_proxy_has_no_secret_of_an_address(visitor: urllib3.HTTPS
         assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
         time.sleep(0.1)
     written = log.read_text(encoding="utf-8")
-    assert [path for path in ("/login", "/c/***", "/welcome/***", "/password/***") if path not in written] == []
+    assert [
+        path for path in ("/login", "/c/***", "/welcome/***", "/password/***", "/sheets/***") if path not in written
+    ] == []
     assert SECRET not in written
 
 

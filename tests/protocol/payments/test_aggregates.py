@@ -19,7 +19,7 @@ from bunqflask.extensions import db
 from bunqflask.models import AggregateState, MonetaryAccount, Payment, PaymentTotal, StaleMonth, Unit
 from bunqflask.services.payments import aggregates, local_days, repository, totals
 from bunqflask.services.payments.filters import Filter
-from bunqflask.services.payments.repository import Scope
+from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.payments.search import Search
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.sync import payment_rows, payment_store
@@ -46,7 +46,7 @@ class Story:
     def accounts(self) -> list[MonetaryAccount]:
         return list(db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id)))
 
-    def scope(self) -> Scope:
+    def scope(self) -> AccountScope:
         member = members.find(consents.ROBIN)
         assert member is not None
         return repository.scope_of(member)
@@ -155,7 +155,7 @@ class Story:
         db.session.commit()
         self.told |= {(account.id, each.payment_id): each for each in found}
 
-    def _filter(self, scope: Scope) -> Filter:
+    def _filter(self, scope: AccountScope) -> Filter:
         begins, ends = sorted((self._day(), self._day()))
         return Filter(
             words=self.rng.choice(("", "", "", "bos")),
@@ -198,14 +198,14 @@ def _month_of(at: datetime) -> date:
     return local_days.month_of(local_days.day_of(at))
 
 
-def _by(period_of: Callable[[datetime], date], rows: list[Payment], scope: Scope) -> dict[date, list[Totals]]:
+def _by(period_of: Callable[[datetime], date], rows: list[Payment], scope: AccountScope) -> dict[date, list[Totals]]:
     found: dict[date, list[Payment]] = {}
     for row in rows:
         found.setdefault(period_of(row.created_at), []).append(row)
     return {period: _added_up(of_period, scope) for period, of_period in found.items()}
 
 
-def _added_up(rows: list[Payment], scope: Scope) -> list[Totals]:
+def _added_up(rows: list[Payment], scope: AccountScope) -> list[Totals]:
     found: dict[str, Totals] = {}
     for row in rows:
         own, zero = row.counterparty_iban in scope.ibans, Decimal(0)

@@ -354,7 +354,7 @@ def is_public(app: Flask, route: Route) -> bool:
 
 
 def is_for_programs(route: Route) -> bool:
-    return route.endpoint.split(".")[0] in ("api", "metrics")
+    return route.endpoint.split(".")[0] in ("api", "metrics", "spreadsheet")
 
 
 def cells(matrix: Matrix, person: str) -> Iterator[tuple[Route, str, int]]:

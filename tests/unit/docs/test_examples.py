@@ -5,13 +5,12 @@ import re
 import subprocess
 
 import pytest
-import yaml
 
 from tests.support import documents
 from tests.support.documents import Block
 
-# Those of servers are checked in tests/protocol/docs, the first by GitHub only.
-LANGUAGES = {"mermaid", "sh", "python", "ini", "nginx", "caddyfile", "yaml"}
+# Those of servers and other programs are checked in tests/protocol/docs, the first by GitHub only.
+LANGUAGES = {"mermaid", "sh", "python", "ini", "nginx", "caddyfile", "yaml", "json", "powerquery", "text"}
 
 
 def test_each_fenced_block_is_in_a_language_that_is_checked() -> None:
@@ -38,7 +37,7 @@ def test_a_shell_block_that_is_wrong_would_be_noticed() -> None:
 def test_yaml_blocks_are_correct_and_name_numbers_that_the_server_has(block: Block) -> None:
     source = (documents.ROOT / "bunqflask" / "services" / "metrics.py").read_text(encoding="utf-8")
     known = set(re.findall(r'"(bunqflask_\w+)"', source))
-    assert isinstance(yaml.safe_load(block.text), dict)
+    assert isinstance(documents.read_yaml(block.text), dict)
     assert set(re.findall(r"bunqflask_\w+", block.text)) <= known
 
 
