@@ -182,6 +182,28 @@ class NoteItem(Struct, frozen=True, kw_only=True):
     created_at: datetime | None
 
 
+class ChangedPayment(PaymentItem, frozen=True, kw_only=True, omit_defaults=True):
+    """A payment as it is now; `notes` are the stored ones, for a token with `notes:read`."""
+
+    notes: list[NoteItem] | UnsetType = UNSET
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """A page of changes. Apply it in this order, and keep `next` with what you have: it is the cursor of the next call.
+
+    With `has_more` there are further changes now; without it you have exactly the payments that the token sees.
+    """
+
+    removed_accounts: Annotated[
+        list[Id],
+        Meta(description="Forget all payments of these accounts: they are gone, or are sent again as you see them."),
+    ]
+    added: Annotated[list[ChangedPayment], Meta(description="Stored since you were last up to date.")]
+    modified: Annotated[list[ChangedPayment], Meta(description="Stored before: put them in place of what you have.")]
+    next: Annotated[str, Meta(description="The cursor of the next call, now or later.")]
+    has_more: bool
+
+
 class Accepted(Struct, frozen=True, kw_only=True):
     """An update was asked for; a worker does it. `state_at` is the address that shows how it goes."""
 
@@ -250,6 +272,13 @@ class PaymentQuery(PaymentFilter, frozen=True, kw_only=True, forbid_unknown_fiel
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     cursor: Annotated[str, Meta(max_length=120, description="`next` of the page before.")] | None = None
+
+
+class ChangesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a program was."""
+
+    cursor: Annotated[str, Meta(max_length=8000, description="`next` of the answer before; without it, all.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many payments at once.")] = 500
 
 
 class PaymentExpansion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

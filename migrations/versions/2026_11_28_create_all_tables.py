@@ -778,6 +778,7 @@ def upgrade() -> None:
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
         sa.Column("uncovered_since", types.UtcTimestamp(), nullable=True),
         sa.Column("co_owners", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
@@ -985,6 +986,8 @@ def upgrade() -> None:
         sa.Column("counterparty_name", sa.String(length=500), nullable=False),
         sa.Column("counterparty_iban", sa.String(length=40), nullable=True),
         sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("first_revision", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["monetary_account.id"],
@@ -997,6 +1000,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_payment_account_id_created_at_id", ["account_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payment_account_id_id", ["account_id", "id"], unique=False)
         batch_op.create_index("ix_payment_created_at_id", ["created_at", "id", "account_id"], unique=False)
+        batch_op.create_index("ix_payment_account_id_revision_id", ["account_id", "revision", "id"], unique=False)
         batch_op.create_index(
             "ix_payment_account_id_type_created_at_id", ["account_id", "type", "created_at", "id"], unique=False
         )
@@ -1022,6 +1026,8 @@ def upgrade() -> None:
         sa.Column("counterparty_name", sa.String(length=500), nullable=False),
         sa.Column("counterparty_iban", sa.String(length=40), nullable=True),
         sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("first_revision", sa.BigInteger(), nullable=False),
         sa.Column("withdrawn_at", types.UtcTimestamp(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -1283,6 +1289,7 @@ def downgrade() -> None:
     with op.batch_alter_table("payment", schema=None) as batch_op:
         batch_op.drop_index("ix_payment_amount")
         batch_op.drop_index("ix_payment_account_id_type_created_at_id")
+        batch_op.drop_index("ix_payment_account_id_revision_id")
         batch_op.drop_index("ix_payment_created_at_id")
         batch_op.drop_index("ix_payment_account_id_id")
         batch_op.drop_index("ix_payment_account_id_created_at_id")

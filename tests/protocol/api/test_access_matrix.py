@@ -25,7 +25,7 @@ AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
 OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
 FILTERED = ("payments", "payment_totals", "payment_months")
 ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID}
-LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months")
+LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
 
@@ -105,6 +105,9 @@ def test_lists_hold_what_they_see_and_nothing_else(api: Api, person: str) -> Non
     assert payments is not None
     assert {each["id"] for each in accounts["items"]} == seen
     assert {each["account_id"] for each in payments["items"]} == seen
+    changes = api.ask(person, "GET", "payment_changes", {}).json
+    assert changes is not None
+    assert {each["id"] for each in changes["added"]} == {each["id"] for each in payments["items"]}
     assert db.session.query(Payment).count() > len(payments["items"])
 
 
