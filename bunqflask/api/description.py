@@ -16,6 +16,7 @@ _ABOUT = (
     "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
 )
 
+_FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
 
@@ -58,6 +59,8 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
     about = f"{found.get('description') or ''}{needs}".strip()
+    if found["operationId"] in blueprint.files():
+        answers["200"] = {**answers["200"], "content": _FILE}
     return {**found, "description": about, "parameters": parameters, "responses": answers}
 
 

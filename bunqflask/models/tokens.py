@@ -18,6 +18,7 @@ class TokenScope(StrEnum):
     BALANCES_READ = "balances:read"
     PAYMENTS_READ = "payments:read"
     NOTES_READ = "notes:read"
+    EXPORTS_READ = "exports:read"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
 

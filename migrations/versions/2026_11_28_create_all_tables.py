@@ -507,6 +507,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
     )
     op.create_table(
+        "export_order",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("account_ids", sa.Text(), nullable=False),
+        sa.Column("formats", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("only_files", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_export_order_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_order")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("export_order", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_export_order_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
         "pack",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -1336,6 +1355,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))
 
     op.drop_table("pack")
+    with op.batch_alter_table("export_order", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_export_order_member_id"))
+
+    op.drop_table("export_order")
     op.drop_table("export_choice")
     op.drop_table("password_reset")
     with op.batch_alter_table("invitation", schema=None) as batch_op:

@@ -24,7 +24,7 @@ from tests.support.team_of_rights import MARKED, MIAS, READ
 AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
 OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
 FILTERED = ("payments", "payment_totals", "payment_months")
-ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID}
+ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID, "export_id": 1}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
@@ -56,6 +56,13 @@ class Api:
         client = self.app.test_client()
         return client.open(path, method=method, query_string=query, headers=headers, buffered=True)
 
+    def send(self, person: str, name: str, body: Mapping[str, Any]) -> TestResponse:
+        """Send a JSON object with the token of somebody."""
+        rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == f"api.{name}")
+        headers = {"Authorization": f"Bearer {team.api_token_of(person)}"}
+        db.session.remove()
+        return self.app.test_client().post(rule.rule, json=body, headers=headers, buffered=True)
+
 
 @pytest.fixture
 def api(databases: Databases) -> Iterator[Api]:
@@ -74,6 +81,7 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "account_id": account_id,
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
+        "export_id": 1,
     }
 
 
@@ -117,6 +125,26 @@ def test_only_a_holder_asks_bunq_for_an_update(api: Api, person: str) -> None:
         answer = api.ask(person, "POST", "sync_connection", ids_of(AIMS[aim]))
         may = person == "mia" and aim == "own"
         assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_an_export_holds_what_they_see_and_nothing_else(api: Api, person: str) -> None:
+    wish = {"formats": ["jsonl"], "from": "2000-01-01", "to": "2100-01-01"}
+    ordered = api.send(person, "order_export", wish)
+    if person == "gus":
+        assert ordered.status_code == 403
+        return
+    assert ordered.status_code == 202, ordered.text
+    assert ordered.json is not None
+    content = api.ask(person, "GET", "export_content", {"export_id": ordered.json["id"]})
+    assert content.status_code == 200, content.text
+    check_shows_nothing_hidden(person, content, {}, ("export_content",))
+    for aim, account_id in AIMS.items():
+        answer = api.send(person, "order_export", {**wish, "account_ids": [str(account_id)]})
+        assert answer.status_code == (202 if aim in SEES[person] else 404), aim
+    for other in SEES.keys() - {person, "gus"}:
+        for name in ("export", "export_content"):
+            assert api.ask(other, "GET", name, {"export_id": ordered.json["id"]}).status_code == 404
 
 
 @pytest.mark.parametrize("person", NOBODY)
