@@ -11,6 +11,7 @@ def init_app(app: Flask) -> None:
         blueprint,
         changes,
         connections,
+        consents,
         description,
         exports,
         metrics,
@@ -19,7 +20,7 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments, changes, exports):
+    for area in (server, connections, accounts, payments, changes, exports, consents):
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

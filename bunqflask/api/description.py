@@ -16,6 +16,7 @@ _ABOUT = (
     "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
 )
 
+_CONSENT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0" * 32]}
 _FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
@@ -65,8 +66,10 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
-    """Describe an id in an address as the answers do: as a text of digits."""
-    return {**found, "schema": _ID} if found["in"] == "path" else found
+    """Describe an id in an address as the answers do: as a text of digits, but that of a consent."""
+    if found["in"] != "path":
+        return found
+    return {**found, "schema": _CONSENT_ID if found["name"] == "consent_id" else _ID}
 
 
 def _as_problem(answer: dict[str, Any]) -> dict[str, Any]:

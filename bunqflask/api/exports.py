@@ -7,7 +7,6 @@ from flask import Response, g, send_file, url_for
 from bunqflask.api import problems
 from bunqflask.api.blueprint import File, endpoint
 from bunqflask.api.schemas import ExportItem, Exports, ExportWish
-from bunqflask.exports.statement import ExportError
 from bunqflask.models import TokenScope
 from bunqflask.services.exports import orders
 from bunqflask.services.exports.downloads import PeriodRefused
@@ -56,8 +55,6 @@ def export_content(export_id: int) -> Response:
         download = orders.write(g.bearer, export_id)
     except PeriodRefused as refused:
         problems.refuse(str(refused))
-    except ExportError as refused:
-        return problems.answer(422, "This cannot be written in the chosen format", str(refused))
     response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
     response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more
     return response

@@ -247,6 +247,36 @@ class Exports(Struct, frozen=True):
     items: list[ExportItem]
 
 
+class ConsentItem(Struct, frozen=True, kw_only=True):
+    """A link by which an account holder consents at bunq, and how far that is.
+
+    `state` is waiting (for the holder), exchanging or connecting (with bunq), confirm (the member answers at
+    `answer_at`), and at the end connected, denied, expired, failed, cancelled or discarded.
+    """
+
+    id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    state: str
+    link: Annotated[str | None, Meta(description="Give it to the holder; it works once. Null unless waiting.")]
+    created_at: datetime
+    state_since: datetime
+    ends_at: Annotated[datetime | None, Meta(description="Until when it stays in this state at most.")]
+    opened_at: datetime | None
+    approved_at: datetime | None
+    holder_name: str | None
+    renews_connection_id: Id | None
+    connection_id: Annotated[Id | None, Meta(description="The connection that it led to.")]
+    answer_at: Annotated[str, Meta(description="The page of it, for the member who owns the token.")]
+    failure: str | None
+    error: Annotated[str | None, Meta(description="Why the last try with bunq failed.")]
+    next_try_at: datetime | None
+
+
+class Consents(Struct, frozen=True):
+    """Consents under way, the oldest first."""
+
+    items: list[ConsentItem]
+
+
 class Accepted(Struct, frozen=True, kw_only=True):
     """An update was asked for; a worker does it. `state_at` is the address that shows how it goes."""
 

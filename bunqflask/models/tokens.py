@@ -19,6 +19,8 @@ class TokenScope(StrEnum):
     PAYMENTS_READ = "payments:read"
     NOTES_READ = "notes:read"
     EXPORTS_READ = "exports:read"
+    # links by which a holder consents at bunq: more can be read afterwards, nothing is changed at bunq
+    CONNECTIONS_WRITE = "connections:write"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
 

@@ -1,4 +1,4 @@
-"""Exports that programs order: kept for a day, written when their content is fetched, with the rights of that moment.
+"""Exports that programs order, for a day. Their files are written when they are fetched, with the rights of that time.
 
 The files are not stored, so nothing of an account that was erased, or of a right that ended, is left in one.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import delete, func, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
+from bunqflask.exports.statement import ExportError
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import ExportOrder
@@ -105,20 +106,23 @@ def write(principal: Principal, order_id: int) -> Download:
 
     :raises NotFoundHere: there is none, or the principal does not see one of its accounts any more.
     :raises NotPermitted: the principal is a guest who was not allowed to export.
-    :raises PeriodRefused: there is nothing to export any more.
-    :raises ExportError: a value does not fit the format.
+    :raises PeriodRefused: there is nothing to export any more, or a value does not fit the format.
     """
     policy.check_can_export(principal)
     scope = repository.scope_of(principal)
     order = _order(_find(principal, scope, order_id))
-    return downloads.make(
-        principal,
-        scope,
-        account_ids=order.account_ids,
-        formats=order.formats,
-        period=Period(first_day=order.first_day, last_day=order.last_day, zone=statements.zone()),
-        only_files=order.only_files,
-    )
+    try:
+        return downloads.make(
+            principal,
+            scope,
+            account_ids=order.account_ids,
+            formats=order.formats,
+            period=Period(first_day=order.first_day, last_day=order.last_day, zone=statements.zone()),
+            only_files=order.only_files,
+        )
+    except ExportError as error:
+        text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(error)}
+        raise PeriodRefused(text) from error
 
 
 def delete_expired() -> None:

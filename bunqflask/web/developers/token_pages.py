@@ -95,6 +95,7 @@ def _labels() -> dict[str, str]:
         TokenScope.PAYMENTS_READ.value: _("Read payments"),
         TokenScope.NOTES_READ.value: _("Read notes"),
         TokenScope.EXPORTS_READ.value: _("Export files for bookkeepers"),
+        TokenScope.CONNECTIONS_WRITE.value: _("Make links to connect bunq, and to renew"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }
 

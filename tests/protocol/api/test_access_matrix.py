@@ -24,7 +24,13 @@ from tests.support.team_of_rights import MARKED, MIAS, READ
 AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
 OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
 FILTERED = ("payments", "payment_totals", "payment_months")
-ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID, "export_id": 1}
+ABSENT = {
+    "account_id": team.NO_ACCOUNT,
+    "connection_id": team.NO_CONNECTION,
+    "payment_id": team.NO_ID,
+    "export_id": 1,
+    "consent_id": team.NO_ATTEMPT,
+}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
@@ -82,6 +88,7 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
         "export_id": 1,
+        "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
     }
 
 
@@ -131,9 +138,6 @@ def test_only_a_holder_asks_bunq_for_an_update(api: Api, person: str) -> None:
 def test_an_export_holds_what_they_see_and_nothing_else(api: Api, person: str) -> None:
     wish = {"formats": ["jsonl"], "from": "2000-01-01", "to": "2100-01-01"}
     ordered = api.send(person, "order_export", wish)
-    if person == "gus":
-        assert ordered.status_code == 403
-        return
     assert ordered.status_code == 202, ordered.text
     assert ordered.json is not None
     content = api.ask(person, "GET", "export_content", {"export_id": ordered.json["id"]})
@@ -142,9 +146,24 @@ def test_an_export_holds_what_they_see_and_nothing_else(api: Api, person: str) -
     for aim, account_id in AIMS.items():
         answer = api.send(person, "order_export", {**wish, "account_ids": [str(account_id)]})
         assert answer.status_code == (202 if aim in SEES[person] else 404), aim
-    for other in SEES.keys() - {person, "gus"}:
+    for other in SEES.keys() - {person}:
         for name in ("export", "export_content"):
             assert api.ask(other, "GET", name, {"export_id": ordered.json["id"]}).status_code == 404
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_a_consent_is_known_to_the_member_who_asked_for_it(api: Api, person: str) -> None:
+    for method, name in (("GET", "consent"), ("POST", "cancel_consent")):
+        for aim in ("own", "hidden"):
+            answer = api.ask(person, method, name, ids_of(AIMS[aim]))
+            is_mias = person == "mia" and aim == "own"
+            assert answer.status_code == (200 if is_mias else 403 if person == "gus" else 404), (name, aim)
+    for aim in ("own", "shared", "foreign"):
+        answer = api.ask(person, "POST", "renew_connection", ids_of(AIMS[aim]))
+        may = person == "mia" and aim == "own"
+        assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
+    begun = api.ask(person, "POST", "begin_consent", {})
+    assert begun.status_code == (403 if person == "gus" else 202)
 
 
 @pytest.mark.parametrize("person", NOBODY)
