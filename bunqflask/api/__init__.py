@@ -8,6 +8,7 @@ def init_app(app: Flask) -> None:
     from bunqflask.api import (
         access,
         accounts,
+        attachments,
         blueprint,
         changes,
         connections,
@@ -20,7 +21,7 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments, changes, exports, consents):
+    for area in (server, connections, accounts, payments, attachments, changes, exports, consents):
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

@@ -80,7 +80,9 @@ def endpoint(
     """
     names_a_row = "<" in rule or any("account" in each for each in getattr(query or body, "__struct_fields__", ()))
     of_body = (400, 413, 415) if body else ()
-    errors = (401, 403, *((404,) if names_a_row else ()), *of_body, 422, 429, 503)
+    # what bunq has to be asked for
+    of_bunq = (410, 502, 504) if "attachment" in rule and answer is File else ()
+    errors = (401, 403, *((404,) if names_a_row else ()), *of_body, *of_bunq, 422, 429, 503)
     described = {f"HTTP_{code}": ApiProblem for code in errors}
     answers = Answers(**{f"HTTP_{status}": None if answer is File else answer}, **described)
 

@@ -277,6 +277,20 @@ class Consents(Struct, frozen=True):
     items: list[ConsentItem]
 
 
+class AttachmentItem(Struct, frozen=True, kw_only=True):
+    """A file of a payment, or of a note on it, by bunq’s id. bunq keeps its content."""
+
+    id: str
+    of: Literal["payment", "note"]
+    content_at: str
+
+
+class Attachments(Struct, frozen=True):
+    """Files, those of the payment first."""
+
+    items: list[AttachmentItem]
+
+
 class Accepted(Struct, frozen=True, kw_only=True):
     """An update was asked for; a worker does it. `state_at` is the address that shows how it goes."""
 

@@ -106,6 +106,15 @@ class File:
     attachment_id: int
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that stands in a payment, or in a note on it; `account_id` is ours, `attachment_id` bunq's."""
+
+    account_id: int
+    attachment_id: int
+    of_note: bool
+
+
 def of(payment_row_id: int) -> StoredNotes:
     """Return what is stored of the notes on a payment, the oldest first."""
     state = db.session.get(NoteSync, payment_row_id)
@@ -189,6 +198,19 @@ def _sync_under(lease: Lease, payment_row_id: int, place: Place, limiter: RateLi
         with transaction():
             lease.verify()
             _record(db.session.get_one(NoteSync, payment_row_id), error)
+
+
+def list_files(principal: Principal, payment_row_id: int) -> list[NamedFile]:
+    """Return the files of a payment: its own, then those of the stored notes on it.
+
+    :raises NotFoundHere: the principal may not see this payment.
+    """
+    payment = details.get(repository.scope_of(principal), payment_row_id)
+    found = {each: NamedFile(payment.account.id, each, of_note=False) for each in own_files(payment.raw)}
+    for note in of(payment_row_id).notes:
+        for each in note.attachment_ids:
+            found.setdefault(each, NamedFile(payment.account.id, each, of_note=True))
+    return list(found.values())
 
 
 def find_file(principal: Principal, payment_row_id: int, attachment_id: int) -> File:

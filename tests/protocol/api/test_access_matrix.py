@@ -22,12 +22,13 @@ from tests.support.databases import Databases
 from tests.support.team_of_rights import MARKED, MIAS, READ
 
 AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
-OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
+OF_ACCOUNT = ("account", "balances", "payment", "payment_notes", "attachments")
 FILTERED = ("payments", "payment_totals", "payment_months")
 ABSENT = {
     "account_id": team.NO_ACCOUNT,
     "connection_id": team.NO_CONNECTION,
     "payment_id": team.NO_ID,
+    "attachment_id": 1,
     "export_id": 1,
     "consent_id": team.NO_ATTEMPT,
 }
@@ -87,6 +88,7 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "account_id": account_id,
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
+        "attachment_id": 1,
         "export_id": 1,
         "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
     }
