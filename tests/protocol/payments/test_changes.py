@@ -15,7 +15,10 @@ from sqlalchemy import delete
 
 from bunqflask import clock, create_app
 from bunqflask.bunq.notes import Note as BunqNote
+from bunqflask.bunq.payment import PaymentPage
 from bunqflask.config import Config
+from bunqflask.database import leases
+from bunqflask.database.leases import Lease
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
@@ -30,10 +33,11 @@ from bunqflask.models.payments import row_id
 from bunqflask.services.consent import disconnect
 from bunqflask.services.payments import aggregates, changes, notes, repository, revisions
 from bunqflask.services.payments.changes import CursorRefused
-from bunqflask.services.sync import payment_store
+from bunqflask.services.sync import payment_store, payment_sync
 from bunqflask.services.sync.payment_rows import Row
 from bunqflask.services.team import members
 from bunqflask.services.team.members import Member
+from tests.support import stored_payments
 from tests.support.apps import PASSWORD, bare_environ, let_go
 from tests.support.copies import Copy, listed
 
@@ -346,11 +350,11 @@ def test_a_cursor_of_another_kind_is_refused(team: list[Member], text: str) -> N
         changes.since(repository.scope_of(team[HOLDER]), text, limit=10, with_notes=False)
 
 
-def test_nothing_is_skipped_while_others_write(team: list[Member], database_kind: str) -> None:
+def test_nothing_is_skipped_while_others_write(team: list[Member]) -> None:
     """Two write to each of two accounts, with pauses before they commit; a program asks all the time."""
     app: Flask = create_app(Config.from_env(bare_environ(db.engine.url.render_as_string(hide_password=False))))
     accounts, each_writes = account_ids()[:2], 30
-    stop, errors = threading.Event(), list[BaseException]()
+    errors = list[BaseException]()
 
     def write(account_id: int, first: int, seed: int) -> None:
         chance = random.Random(seed)
@@ -378,7 +382,6 @@ def test_nothing_is_skipped_while_others_write(team: list[Member], database_kind
         for copy in copies:
             copy.turn(team[HOLDER])
             db.session.rollback()
-    stop.set()
     for thread in threads:
         thread.join()
     let_go(app)
@@ -389,3 +392,43 @@ def test_nothing_is_skipped_while_others_write(team: list[Member], database_kind
         copy.catch_up(team[HOLDER])
         db.session.rollback()
         assert copy.payments == shown
+
+
+def test_an_account_can_be_erased_while_a_page_of_it_is_stored(
+    team: list[Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account_id, *_ = account_ids()
+    lease = leases.take(payment_sync._ensure_state(account_id))
+    assert lease is not None
+    app: Flask = create_app(Config.from_env(bare_environ(db.engine.url.render_as_string(hide_password=False))))
+    is_locked, errors = threading.Event(), list[BaseException]()
+    verify = Lease.verify
+
+    def slowly(self: Lease) -> None:
+        verify(self)
+        is_locked.set()
+        time.sleep(0.5)
+
+    def erase() -> None:
+        is_locked.wait(30)
+        try:
+            with app.app_context(), transaction():
+                connection = db.session.scalars(db.select(Connection).with_for_update()).one()
+                db.session.execute(delete(AccountHolder).where(AccountHolder.account_id == account_id))
+                disconnect.erase_unheld(connection)
+        except BaseException as error:  # noqa: BLE001 - a thread's error must fail the test
+            errors.append(error)
+
+    monkeypatch.setattr(Lease, "verify", slowly)
+    thread = threading.Thread(target=erase)
+    thread.start()
+    page = PaymentPage([stored_payments._from_bunq(1, 1, "one")], None)
+    account = payment_sync._Account(account_id, 1, lease, None)  # type: ignore[arg-type]  # bunq is not asked
+    payment_sync._store_page(account, page, (), ())
+    thread.join()
+    let_go(app)
+    db.session.rollback()
+
+    assert errors == []
+    assert account_id not in account_ids()
+    assert db.session.scalar(db.select(Payment.id)) is None
