@@ -18,7 +18,7 @@ from bunqflask.services.payments.changes import Change, CursorRefused
 
 @endpoint("GET", "/changes", query=ChangesQuery, answer=Changes, scope=TokenScope.PAYMENTS_READ, tag="Payments")
 def payment_changes(query: ChangesQuery) -> tuple[Changes, int, dict[str, str]]:
-    """Payments that were added or modified since a cursor, and accounts that the token does not see any more.
+    """Payments that were added, modified or removed since a cursor, and accounts that the token does not see any more.
 
     Without a cursor it begins with everything. A changed note counts as a change of its payment.
     """
@@ -31,6 +31,7 @@ def payment_changes(query: ChangesQuery) -> tuple[Changes, int, dict[str, str]]:
     items = [(each.is_new, _item(each, with_notes=with_notes)) for each in found.payments]
     page = Changes(
         removed_accounts=[str(each) for each in found.removed_accounts],
+        removed=[str(each) for each in found.removed],
         added=[item for is_new, item in items if is_new],
         modified=[item for is_new, item in items if not is_new],
         next=found.cursor,

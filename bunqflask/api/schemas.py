@@ -198,6 +198,7 @@ class Changes(Struct, frozen=True, kw_only=True):
         list[Id],
         Meta(description="Forget all payments of these accounts: they are gone, or are sent again as you see them."),
     ]
+    removed: Annotated[list[Id], Meta(description="Forget these payments: bunq does not list them any more.")]
     added: Annotated[list[ChangedPayment], Meta(description="Stored since you were last up to date.")]
     modified: Annotated[list[ChangedPayment], Meta(description="Stored before: put them in place of what you have.")]
     next: Annotated[str, Meta(description="The cursor of the next call, now or later.")]
@@ -206,14 +207,14 @@ class Changes(Struct, frozen=True, kw_only=True):
 
 FormatName = Literal[
     "csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger",
-    "beancount",
+    "beancount", "notes",
 ]  # fmt: skip
 
 
 class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be exported. With several formats or accounts the content is a ZIP, as on the export page."""
 
-    formats: Annotated[list[FormatName], Meta(min_length=1, max_length=12, examples=[["csv"]])]
+    formats: Annotated[list[FormatName], Meta(min_length=1, max_length=20, examples=[["csv"]])]
     first: Day = field(name="from")
     last: Day = field(name="to")
     account_ids: (

@@ -33,9 +33,11 @@ class Copy:
         """Apply one page; returns whether there is more."""
         scope = repository.scope_of(principal)
         found = changes.since(scope, self.cursor, limit=self.limit, with_notes=True)
-        assert len(found.payments) <= self.limit
+        assert len(found.payments) + len(found.removed) <= self.limit
         gone = {str(each) for each in found.removed_accounts}
         self.payments = {each: had for each, had in self.payments.items() if had["account_id"] not in gone}
+        for each in found.removed:
+            self.payments.pop(str(each), None)
         for change in found.payments:
             shown = shown_as(change.line, change.notes)
             self.payments[shown["id"]] = shown

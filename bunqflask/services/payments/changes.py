@@ -1,9 +1,9 @@
 """What changed in the payments that a principal may see, since they asked last: for programs that keep a copy.
 
 A cursor says what a program has: of each account, up to which revision and since which time. What differs from what
-may be seen now follows from these two alone, so nothing is stored for it: a payment that is gone leaves no trace here,
-and a cursor can be used again and again. Payments are never deleted one by one: they go with their account, or with the
-right on it.
+may be seen now follows from these two, so nothing is stored for it, and a cursor can be used again and again. A payment
+goes with its account or with the right on it, and leaves no trace then; one that bunq does not list any more is kept as
+a withdrawn one, which tells that it went.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy import BigInteger, select, tuple_
+from sqlalchemy import BigInteger, false, select, true, tuple_, union
 from sqlalchemy.orm import aliased
 
 from bunqflask.extensions import db
-from bunqflask.models import Payment, PaymentChange
+from bunqflask.models import Payment, PaymentChange, WithdrawnPayment
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, notes, ranges, visibility
 from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
@@ -99,17 +99,19 @@ class Changes:
     """A page of changes.
 
     `removed_accounts` are our ids of the accounts all of whose payments a program has to forget before it applies the
-    rest. `cursor` says what it has then; `has_more`: it is not up to date even so.
+    rest, and `removed` the rows of withdrawn payments. `cursor` says what it has then; `has_more`: it is not up to date
+    even so.
     """
 
     removed_accounts: Sequence[int]
+    removed: Sequence[int]
     payments: Sequence[Change]
     cursor: str
     has_more: bool
 
 
 def since(scope: Scope, cursor: str, *, limit: int, with_notes: bool) -> Changes:
-    """Return what changed since a cursor, at most so many payments at once.
+    """Return what changed since a cursor, at most so many payments at once, withdrawn ones among them.
 
     A program that has applied all pages up to one without more has exactly the payments in scope as of that answer.
 
@@ -123,11 +125,12 @@ def since(scope: Scope, cursor: str, *, limit: int, with_notes: bool) -> Changes
         places = {each: _Place(each, 0, 0, known[each].revision) for each in known}
     pending = [each for each in accounts if each.id in places or each.revision > _revision_of(each, known)]
     asked = pending[:_MOST_ACCOUNTS]
-    found = _rows(scope, asked, [_place_of(each, known, places) for each in asked], limit + 1)
+    found = _rows(asked, [_place_of(each, known, places) for each in asked], limit + 1)
     page, is_cut = found[:limit], len(found) > limit
     return Changes(
         removed_accounts=sorted({each.account_id for each in given.known} - known.keys()),
-        payments=_changes(scope, page, known, with_notes=with_notes),
+        removed=[row.id for row in page if row.is_withdrawn],
+        payments=_changes(scope, [row for row in page if not row.is_withdrawn], known, with_notes=with_notes),
         cursor=_after(shown_by, known, places, asked, page[-1] if is_cut else None).text,
         has_more=is_cut or len(pending) > len(asked),
     )
@@ -164,15 +167,16 @@ def _with_payments_gone(limited: Sequence[AccountBalance], as_of: Mapping[int, i
     start = ranges.of_times(
         TimeRange(each.id, local_days.FIRST_DAY, visibility.since(each), visibility.since(each)) for each in changed
     )
-    moved = (
-        select(Payment.account_id)
+    moved = [
+        select(each.account_id)
         .select_from(known.from_clause)
         .join(start.from_clause, start["account_id"] == known["account_id"])
-        .join(Payment, (Payment.account_id == known["account_id"]) & (Payment.revision > known["revision"]))
-        .join(PaymentChange, PaymentChange.payment_row_id == Payment.id)
-        .where(Payment.created_at < start["since"], PaymentChange.created_before >= start["since"])
-    )
-    return set(db.session.scalars(moved.distinct()))
+        .join(each, (each.account_id == known["account_id"]) & (each.revision > known["revision"]))
+        .join(PaymentChange, PaymentChange.payment_row_id == each.id)
+        .where(each.created_at < start["since"], PaymentChange.created_before >= start["since"])
+        for each in (Payment, WithdrawnPayment)
+    ]
+    return set(db.session.scalars(union(*moved)))
 
 
 def _after(
@@ -201,12 +205,32 @@ def _after(
     )
 
 
-def _rows(scope: Scope, accounts: Sequence[AccountBalance], places: Sequence[_Place], limit: int) -> Sequence[Any]:
+def _rows(accounts: Sequence[AccountBalance], places: Sequence[_Place], limit: int) -> Sequence[Any]:
     """Return the first payments after some places, one for each account, in the order of accounts and revisions."""
     if not accounts:
         return []
     columns = {"account_id": BigInteger(), "revision": BigInteger(), "row_id": BigInteger()}
-    place, each = Rows(columns, [(at.account_id, at.revision, at.row_id) for at in places], "place"), aliased(Payment)
+    place = Rows(columns, [(at.account_id, at.revision, at.row_id) for at in places], "place")
+    listed, withdrawn = _listed_after(place, accounts, limit), _withdrawn_after(place, accounts, limit)
+    in_order = sorted([*listed, *withdrawn], key=lambda row: (row.account_id, row.revision, row.id))
+    return in_order[:limit]
+
+
+def _withdrawn_after(place: Rows, accounts: Sequence[AccountBalance], limit: int) -> Sequence[Any]:
+    gone = WithdrawnPayment
+    query = (
+        select(gone.id, gone.account_id, gone.revision, true().label("is_withdrawn"))
+        .select_from(place.from_clause)
+        .join(gone, gone.account_id == place["account_id"])
+        .where(tuple_(gone.revision, gone.id) > tuple_(place["revision"], place["row_id"]))
+        .where(*visibility.conditions(accounts, gone))
+        .order_by(gone.account_id, gone.revision, gone.id)
+    )
+    return db.session.execute(query.limit(limit)).all()
+
+
+def _listed_after(place: Rows, accounts: Sequence[AccountBalance], limit: int) -> Sequence[Any]:
+    each = aliased(Payment)
     after = (
         select(each.id)
         .where(each.account_id == place["account_id"])
@@ -222,7 +246,8 @@ def _rows(scope: Scope, accounts: Sequence[AccountBalance], places: Sequence[_Pl
     else:
         first = after.lateral("first")
         ids = select(first.c.id).select_from(place.from_clause).join(first, first.c.id.is_not(None))
-    query = select(*line_columns(Payment), Payment.revision, Payment.first_revision).where(Payment.id.in_(ids))
+    columns = (*line_columns(Payment), Payment.revision, Payment.first_revision, false().label("is_withdrawn"))
+    query = select(*columns).where(Payment.id.in_(ids))
     return db.session.execute(query.order_by(Payment.account_id, Payment.revision, Payment.id).limit(limit)).all()
 
 

@@ -1,8 +1,9 @@
 """Revisions of an account: numbers by which a program asks for what changed since it asked last.
 
-Each transaction that stores a payment, or a note on one, gives it the next number of its account. It holds a lock on
-the account's row until it is committed, so the numbers of an account are committed in their order: a reader of one can
-read all smaller ones. A sequence of the database would not do: of two numbers the larger may be committed first.
+Each transaction that stores or withdraws a payment, or stores a note on one, gives it the next number of its account.
+It holds a lock on the account's row until it is committed, so the numbers of an account are committed in their order: a
+reader of one can read all smaller ones. A sequence of the database would not do: of two numbers the larger may be
+committed first.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ class Follower:
             page = self.program.get("/changes", cursor=self.cursor, **self.query)
             for account in page["removed_accounts"]:
                 self.payments = {each: had for each, had in self.payments.items() if had["account_id"] != account}
+            for each in page["removed"]:
+                self.payments.pop(each, None)
             for each in page["added"] + page["modified"]:
                 self.payments[each["id"]] = each
             for ids, said in zip(told, ("removed_accounts", "added", "modified"), strict=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from bunqflask import clock
+from bunqflask.api.schemas import FormatName
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
 from bunqflask.models import AuditEvent, AuditKind, ExportOrder, TeamRole
@@ -59,6 +60,7 @@ def test_an_order_is_ready_and_its_content_is_what_the_page_gives(program: Progr
 
 
 def test_every_format_and_a_pack_can_be_ordered(program: Program) -> None:
+    assert set(get_args(FormatName)) == set(FORMATS)
     for name in FORMATS:
         assert fetch(program, order(program, formats=[name], account_ids=["1"])), name
     with zipfile.ZipFile(io.BytesIO(fetch(program, order(program, formats=["csv", "camt053"])))) as pack:

@@ -24,16 +24,18 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     AccountHolder,
     AccountShare,
+    AccountSync,
     Connection,
     MonetaryAccount,
     NoteSync,
     Payment,
+    WithdrawnPayment,
 )
 from bunqflask.models.payments import row_id
 from bunqflask.services.consent import disconnect
 from bunqflask.services.payments import aggregates, changes, notes, repository, revisions
 from bunqflask.services.payments.changes import CursorRefused
-from bunqflask.services.sync import payment_store, payment_sync
+from bunqflask.services.sync import payment_store, payment_sync, withdrawals
 from bunqflask.services.sync.payment_rows import Row
 from bunqflask.services.team import members
 from bunqflask.services.team.members import Member
@@ -130,7 +132,7 @@ def note(payment_row_id: int, account_id: int, texts: Sequence[str]) -> None:
         )
         for number, text in enumerate(texts)
     ]  # fmt: skip
-    notes._ensure_state(payment_row_id)
+    notes._ensure_state(payment_row_id, account_id)
     with transaction():
         aggregates.lock(account_id)
         if notes._store(db.session.get_one(NoteSync, payment_row_id), found):
@@ -146,7 +148,8 @@ class World:
     def act(self) -> None:
         acts: list[Callable[[], None]] = [
             self.add, self.add, self.add, self.edit, self.edit, self.list_again, self.move, self.write_note, self.share,
-            self.share, self.end_share, self.know_another_iban, self.erase, self.open_account,
+            self.share, self.end_share, self.know_another_iban, self.erase, self.open_account, self.withdraw,
+            self.bring_back,
         ]  # fmt: skip
         self.chance.choice(acts)()
 
@@ -187,6 +190,23 @@ class World:
         """bunq says that a payment was booked at another time, perhaps before what is shared."""
         for each in self._some(2):
             store(each.account_id, [self._row(each.account_id, each.payment_id)])
+
+    def withdraw(self) -> None:
+        """bunq does not list a payment any more."""
+        for each in self._some(1):
+            payment_sync._ensure_state(each.account_id)
+            with transaction():
+                withdrawals._withdraw(db.session.get_one(AccountSync, each.account_id), [each.id], clock.now())
+
+    def bring_back(self) -> None:
+        """bunq lists a payment again that it had left out."""
+        gone = db.session.scalar(db.select(WithdrawnPayment).order_by(WithdrawnPayment.id).limit(1))
+        if gone is not None:
+            account_id, payment_id = gone.account_id, gone.payment_id
+            again = self._row(account_id, payment_id, at=gone.created_at)
+            with transaction():
+                payment_store.store(account_id, [again])
+                withdrawals._bring_back(account_id, [payment_id])
 
     def write_note(self) -> None:
         for each in self._some(1):
@@ -424,7 +444,7 @@ def test_an_account_can_be_erased_while_a_page_of_it_is_stored(
     thread.start()
     page = PaymentPage([stored_payments._from_bunq(1, 1, "one")], None)
     account = payment_sync._Account(account_id, 1, lease, None)  # type: ignore[arg-type]  # bunq is not asked
-    payment_sync._store_page(account, page, (), ())
+    payment_sync._store_page(account, page, (), (), below=None)
     thread.join()
     let_go(app)
     db.session.rollback()
