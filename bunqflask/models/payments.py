@@ -52,7 +52,7 @@ class PaymentColumns:
     counterparty_iban: Mapped[str | None] = mapped_column(String(40))
     # name, description and IBAN, in lower case and without accents: what a search looks in
     search_text: Mapped[str] = mapped_column(Text)
-    # the account's revisions at which it, or a note on it, was stored or withdrawn last, and at which it was stored first
+    # revisions of the account: when it, or a note on it, was stored or withdrawn last, and when it was stored first
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     first_revision: Mapped[int] = mapped_column(BigInteger, default=0)
 
