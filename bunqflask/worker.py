@@ -28,6 +28,7 @@ from bunqflask.services import workers
 from bunqflask.services.audit import retention
 from bunqflask.services.connections import sharing
 from bunqflask.services.consent import attempts, completion
+from bunqflask.services.exports import orders
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
@@ -80,6 +81,7 @@ def _delete_old_rows() -> None:
     attempts.delete_old()
     sharing.delete_expired()
     tokens.delete_expired()
+    orders.delete_expired()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

@@ -8,9 +8,13 @@ def init_app(app: Flask) -> None:
     from bunqflask.api import (
         access,
         accounts,
+        attachments,
         blueprint,
+        changes,
         connections,
+        consents,
         description,
+        exports,
         metrics,
         payments,
         server,
@@ -18,7 +22,7 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments):
+    for area in (server, connections, accounts, payments, attachments, changes, exports, consents):
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

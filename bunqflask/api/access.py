@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 
+import msgspec
 from flask import Flask, Response, current_app, g, request
 
 from bunqflask import clock
@@ -68,14 +69,30 @@ def _count_and_check(address: str) -> Response | None:
         answer.headers["Retry-After"] = str(reached.wait_s)
         _announce(answer, reached.limit, 0, reached.wait_s)
         return answer
-    if request.method not in ("GET", "HEAD") and request.url_rule is not None and request.get_data():
-        return problems.invalid("This call takes no body.")
+    if request.method not in ("GET", "HEAD") and request.url_rule is not None:
+        refused = _refuse_body()
+        if refused is not None:
+            return refused
     scope = blueprint.scope_of(request.endpoint)
     if scope is not None and scope.value not in g.bearer.scopes:
         answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
         answer.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"'
         return answer
     return None
+
+
+def _refuse_body() -> Response | None:
+    """Return what is wrong with the body of a request, if anything: Flask would take a broken one for an empty one."""
+    data = request.get_data()
+    if not blueprint.takes_body(request.endpoint):
+        return problems.invalid("This call takes no body.") if data else None
+    if request.mimetype != "application/json":
+        return problems.answer(415, "This content type is not understood", "Send Content-Type: application/json.")
+    try:
+        found = msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return problems.answer(400, "The body is no JSON", "Send one JSON object.")
+    return None if isinstance(found, dict) else problems.invalid("Send one JSON object.")
 
 
 def _is_protected(path: str) -> bool:

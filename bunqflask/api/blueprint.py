@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import msgspec
-from flask import Blueprint, Request, Response
+from flask import Blueprint, Request, Response, request
 from spectree import Response as Answers
 from spectree import SpecTree
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
@@ -22,6 +23,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 bp = Blueprint("api", __name__, url_prefix=PREFIX)
 _scopes: dict[str, TokenScope | None] = {}
+# the views that take a JSON object, and those that send a file
+_with_body: set[str] = set()
+_files: set[str] = set()
+
+
+class File:
+    """The answer of a view that sends a file as it is."""
 
 
 def _refuse_invalid(_request: Request, response: Response, error: Exception | None, *_more: object) -> None:
@@ -60,26 +68,61 @@ def endpoint(
     scope: TokenScope | None,
     tag: str,
     query: Any = None,
+    body: Any = None,
     status: int = 200,
 ) -> Callable[[View], View]:
     """Register a view of the API with its description.
 
-    :param answer: the model of its answer.
+    :param answer: the model of its answer, or `File`.
     :param scope: what a token needs for it; None: any token.
     :param query: the model of its query; other parameters are refused.
+    :param body: the model of the JSON object that it takes; without one, a body is refused.
     """
-    names_a_row = "<" in rule or "account" in getattr(query, "__struct_fields__", ())
-    errors = (401, 403, *((404,) if names_a_row else ()), 422, 429, 503)
+    names_a_row = "<" in rule or any("account" in each for each in getattr(query or body, "__struct_fields__", ()))
+    of_body = (400, 413, 415) if body else ()
+    # what bunq has to be asked for
+    of_bunq = (410, 502, 504) if "attachment" in rule and answer is File else ()
+    errors = (401, 403, *((404,) if names_a_row else ()), *of_body, *of_bunq, 422, 429, 503)
     described = {f"HTTP_{code}": ApiProblem for code in errors}
-    answers = Answers(**{f"HTTP_{status}": answer}, **described)
+    answers = Answers(**{f"HTTP_{status}": None if answer is File else answer}, **described)
 
     def register(view: View) -> View:
-        _scopes[f"{bp.name}.{view.__name__}"] = scope
-        checked = spec.validate(query=query or NoQuery, resp=answers, tags=[tag], operation_id=view.__name__)(view)
+        name = f"{bp.name}.{view.__name__}"
+        _scopes[name] = scope
+        if body is not None:
+            _with_body.add(name)
+        describe = spec.validate(
+            query=query or NoQuery, json=body, resp=answers, tags=[tag], operation_id=view.__name__
+        )
+        checked = describe(view)
+        if answer is File:
+            # What describes a view also reads its answer into memory.
+            checked = _described_as(checked, view)
+            _files.add(view.__name__)
         bp.add_url_rule(rule, endpoint=view.__name__, view_func=checked, methods=[method])
         return view
 
     return register
+
+
+def _described_as(described: Any, view: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(described)
+    def without_query(*arguments: Any, **named: Any) -> Any:
+        if request.args:
+            problems.refuse("This call takes no parameters.")
+        return view(*arguments, **named)
+
+    return without_query
+
+
+def files() -> frozenset[str]:
+    """Return the names of the views that send a file."""
+    return frozenset(_files)
+
+
+def takes_body(endpoint_name: str | None) -> bool:
+    """Tell whether a view takes a JSON object."""
+    return endpoint_name in _with_body
 
 
 def scope_of(endpoint_name: str | None) -> TokenScope | None:

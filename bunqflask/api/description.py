@@ -18,6 +18,7 @@ _ABOUT = (
 
 # What each error means, and an example: its title, code and detail.
 _ERRORS = {
+    "400": ("The body is no JSON.", ("The body is no JSON", "bad_request", "Send one JSON object.")),
     "401": (
         "There is no token, or it is not valid.",
         ("The token is not valid", "invalid_token", "It is mistyped, expired or ended."),
@@ -29,6 +30,15 @@ _ERRORS = {
     "404": (
         "There is no such thing, or the token does not see it.",
         ("Not found, or not shared with you", "not_found", "There’s nothing here you have access to."),
+    ),
+    "410": (
+        "bunq does not hand out the file any more.",
+        ("bunq no longer provides this file", "gone", "The connection has ended."),
+    ),
+    "413": ("The body is too large.", ("The body is too large", "too_large", "Send less.")),
+    "415": (
+        "The body is not of the type `application/json`.",
+        ("This content type is not understood", "unsupported_media_type", "Send Content-Type: application/json."),
     ),
     "422": (
         "A parameter is unknown or wrong; `detail` names it.",
@@ -42,8 +52,18 @@ _ERRORS = {
         "The database does not answer; try again.",
         ("The database isn’t responding right now", "unavailable", "Try again in a moment."),
     ),
+    "502": (
+        "bunq gave no answer that can be used; try again later.",
+        ("bunq can’t hand out the file right now", "error", "Try again later."),
+    ),
+    "504": (
+        "bunq did not answer in time; try again later.",
+        ("bunq doesn’t answer", "error", "Try again later."),
+    ),
 }
 
+_CONSENT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0" * 32]}
+_FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
 
@@ -86,6 +106,10 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
     about = f"{found.get('description') or ''}{needs}".strip()
+    if found["operationId"] in blueprint.files():
+        answers["200"] = {**answers["200"], "content": _FILE}
+    if example := samples.body_of(found["operationId"]):
+        found["requestBody"]["content"]["application/json"]["example"] = example
     return {**found, "description": about, "parameters": parameters, "responses": answers}
 
 
@@ -102,8 +126,10 @@ def _with_samples(paths: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
-    """Describe an id in an address as the answers do: as a text of digits."""
-    return {**found, "schema": _ID} if found["in"] == "path" else found
+    """Describe an id in an address as the answers do: as a text of digits, but that of a consent."""
+    if found["in"] != "path":
+        return found
+    return {**found, "schema": _CONSENT_ID if found["name"] == "consent_id" else _ID}
 
 
 def _as_problem(status: str, answer: dict[str, Any]) -> dict[str, Any]:

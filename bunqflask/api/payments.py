@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -31,6 +32,7 @@ from bunqflask.services.audit import looks
 from bunqflask.services.payments import details, local_days, notes, repository, totals
 from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
+from bunqflask.services.payments.notes import StoredNote
 from bunqflask.services.payments.repository import AccountScope
 from bunqflask.services.payments.search import Cursor, Search
 from bunqflask.services.payments.tokenizer import search_text
@@ -48,7 +50,7 @@ def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, s
     search = _search(query)
     after = None if query.cursor is None else _cursor_of(query.cursor)
     page = search.page(after=after, size=query.limit)
-    _record_look(search.scope, search.account_ids)
+    record_look(search.scope, search.account_ids)
     items = [_item(line) for line in page.lines]
     if page.older is None:
         return Payments(items=items, next=None)
@@ -62,9 +64,9 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
     """One payment, with its late changes; with `expand=raw` as bunq’s JSON too."""
     scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
-    _record_look(scope, [found.account.id])
+    record_look(scope, [found.account.id])
     return PaymentWhole(
-        **_facts(found.line),
+        **facts(found.line),
         payment_id=str(found.payment_id),
         updated_at=found.updated_at,
         balance_after=amounts.text_or_none(found.balance_after),
@@ -90,18 +92,9 @@ def payment_notes(payment_id: int) -> Notes:
     """The notes on a payment, as they were last fetched from bunq."""
     scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
-    _record_look(scope, [found.account.id])
+    record_look(scope, [found.account.id])
     stored = notes.of(payment_id)
-    items = [
-        NoteItem(
-            text=each.text or None,
-            author=each.author,
-            attachment_ids=[str(number) for number in each.attachment_ids],
-            created_at=each.created_at,
-        )
-        for each in stored.notes
-    ]
-    return Notes(items=items, fetched_at=stored.synced_at)
+    return Notes(items=[note_item(each) for each in stored.notes], fetched_at=stored.synced_at)
 
 
 @endpoint("GET", "/totals", query=PaymentFilter, answer=AllTotals, scope=_READ, tag=_TAG)
@@ -109,7 +102,7 @@ def payment_totals(query: PaymentFilter) -> AllTotals:
     """What payments add up to, per currency."""
     search = _search(query)
     found = totals.of_all(search) if search.account_ids else []
-    _record_look(search.scope, search.account_ids)
+    record_look(search.scope, search.account_ids)
     return AllTotals([_totals(each) for each in found])
 
 
@@ -118,7 +111,7 @@ def payment_months(query: PaymentFilter) -> Months:
     """What the payments of each month add up to, per currency, the newest month first."""
     search = _search(query)
     found = totals.of_months(search) if search.account_ids else {}
-    _record_look(search.scope, search.account_ids)
+    record_look(search.scope, search.account_ids)
     return Months(
         [
             MonthItem(month=f"{month:%Y-%m}", totals=[_totals(each) for each in of_month])
@@ -150,7 +143,8 @@ def _search(query: PaymentFilter) -> Search:
     return Search(scope, wanted)
 
 
-def _facts(line: PaymentLine) -> dict[str, Any]:
+def facts(line: PaymentLine) -> dict[str, Any]:
+    """Return what every answer says of a payment."""
     return {
         "id": str(line.id),
         "account_id": str(line.account_id),
@@ -167,7 +161,17 @@ def _facts(line: PaymentLine) -> dict[str, Any]:
 
 
 def _item(line: PaymentLine) -> PaymentItem:
-    return PaymentItem(**_facts(line))
+    return PaymentItem(**facts(line))
+
+
+def note_item(note: StoredNote) -> NoteItem:
+    """Return a note as programs read it."""
+    return NoteItem(
+        text=note.text or None,
+        author=note.author,
+        attachment_ids=[str(number) for number in note.attachment_ids],
+        created_at=note.created_at,
+    )
 
 
 def _totals(found: Totals) -> TotalsItem:
@@ -194,7 +198,7 @@ def _with_cursor(cursor: str) -> str:
     return urlencode([*kept, ("cursor", cursor)])
 
 
-def _record_look(scope: AccountScope, account_ids: list[int]) -> None:
+def record_look(scope: AccountScope, account_ids: Iterable[int]) -> None:
     """Let it be recorded that payments of accounts were read that are not the member's own."""
     others = {each for each in account_ids if not scope.accounts[each].is_held}
     if others:

@@ -182,6 +182,116 @@ class NoteItem(Struct, frozen=True, kw_only=True):
     created_at: datetime | None
 
 
+class ChangedPayment(PaymentItem, frozen=True, kw_only=True, omit_defaults=True):
+    """A payment as it is now; `notes` are the stored ones, for a token with `notes:read`."""
+
+    notes: list[NoteItem] | UnsetType = UNSET
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """A page of changes. Apply it in this order, and keep `next` with what you have: it is the cursor of the next call.
+
+    With `has_more` there are further changes now; without it you have exactly the payments that the token sees.
+    """
+
+    removed_accounts: Annotated[
+        list[Id],
+        Meta(description="Forget all payments of these accounts: they are gone, or are sent again as you see them."),
+    ]
+    removed: Annotated[list[Id], Meta(description="Forget these payments: bunq does not list them any more.")]
+    added: Annotated[list[ChangedPayment], Meta(description="Stored since you were last up to date.")]
+    modified: Annotated[list[ChangedPayment], Meta(description="Stored before: put them in place of what you have.")]
+    next: Annotated[str, Meta(description="The cursor of the next call, now or later.")]
+    has_more: bool
+
+
+FormatName = Literal[
+    "csv", "csv-comma", "bunq-csv", "bunq-csv-comma", "xlsx", "jsonl", "camt053", "mt940", "ofx", "qif", "hledger",
+    "beancount", "notes",
+]  # fmt: skip
+
+
+class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to be exported. With several formats or accounts the content is a ZIP, as on the export page."""
+
+    formats: Annotated[list[FormatName], Meta(min_length=1, max_length=20, examples=[["csv"]])]
+    first: Day = field(name="from")
+    last: Day = field(name="to")
+    account_ids: (
+        Annotated[
+            list[Annotated[str, Meta(pattern="^[0-9]{1,9}$")]],
+            Meta(min_length=1, description="Ids of accounts; absent: all that the token sees.", examples=[["1"]]),
+        ]
+        | None
+    ) = None
+    only_files: Annotated[bool, Meta(description="A ZIP without balances and manifest.")] = False
+
+
+class ExportItem(Struct, frozen=True, kw_only=True):
+    """An export that was ordered. Its files are written when `content_at` is fetched, until `expires_at`."""
+
+    id: Id
+    state: Literal["ready"]
+    formats: list[str]
+    account_ids: list[Id]
+    first: Day = field(name="from")
+    last: Day = field(name="to")
+    only_files: bool
+    created_at: datetime
+    expires_at: datetime
+    content_at: str
+
+
+class Exports(Struct, frozen=True):
+    """Exports of the last day, the newest first."""
+
+    items: list[ExportItem]
+
+
+class ConsentItem(Struct, frozen=True, kw_only=True):
+    """A link by which an account holder consents at bunq, and how far that is.
+
+    `state` is waiting (for the holder), exchanging or connecting (with bunq), confirm (the member answers at
+    `answer_at`), and at the end connected, denied, expired, failed, cancelled or discarded.
+    """
+
+    id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    state: str
+    link: Annotated[str | None, Meta(description="Give it to the holder; it works once. Null unless waiting.")]
+    created_at: datetime
+    state_since: datetime
+    ends_at: Annotated[datetime | None, Meta(description="Until when it stays in this state at most.")]
+    opened_at: datetime | None
+    approved_at: datetime | None
+    holder_name: str | None
+    renews_connection_id: Id | None
+    connection_id: Annotated[Id | None, Meta(description="The connection that it led to.")]
+    answer_at: Annotated[str, Meta(description="The page of it, for the member who owns the token.")]
+    failure: str | None
+    error: Annotated[str | None, Meta(description="Why the last try with bunq failed.")]
+    next_try_at: datetime | None
+
+
+class Consents(Struct, frozen=True):
+    """Consents under way, the oldest first."""
+
+    items: list[ConsentItem]
+
+
+class AttachmentItem(Struct, frozen=True, kw_only=True):
+    """A file of a payment, or of a note on it, by bunq’s id. bunq keeps its content."""
+
+    id: str
+    of: Literal["payment", "note"]
+    content_at: str
+
+
+class Attachments(Struct, frozen=True):
+    """Files, those of the payment first."""
+
+    items: list[AttachmentItem]
+
+
 class Accepted(Struct, frozen=True, kw_only=True):
     """An update was asked for; a worker does it. `state_at` is the address that shows how it goes."""
 
@@ -250,6 +360,13 @@ class PaymentQuery(PaymentFilter, frozen=True, kw_only=True, forbid_unknown_fiel
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     cursor: Annotated[str, Meta(max_length=120, description="`next` of the page before.")] | None = None
+
+
+class ChangesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a program was."""
+
+    cursor: Annotated[str, Meta(max_length=8000, description="`next` of the answer before; without it, all.")] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000, description="At most so many payments at once.")] = 500
 
 
 class PaymentExpansion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth
 from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
-from bunqflask.models.exports import ExportChoice, Pack, PackAccount
+from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
@@ -64,6 +64,7 @@ __all__ = [
     "Event",
     "EventKind",
     "ExportChoice",
+    "ExportOrder",
     "Factor",
     "FactorKind",
     "Installation",

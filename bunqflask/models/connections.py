@@ -99,6 +99,8 @@ class MonetaryAccount(Base):
     uncovered_since: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # as bunq lists them, the holder among them
     co_owners: Mapped[tuple[CoOwner, ...]] = mapped_column(TypedJson(tuple[CoOwner, ...]), default=())
+    # counts the transactions in which one of its payments, or a note on one, was stored anew (`payments.revisions`)
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)
     raw: Mapped[dict[str, Any]] = mapped_column(JSON, deferred=True)
 
     @property

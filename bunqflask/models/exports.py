@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Date, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bunqflask.database.types import UtcTimestamp
+from bunqflask.database.types import TypedJson, UtcTimestamp
 from bunqflask.extensions import Base
 
 
@@ -38,6 +38,22 @@ class ExportChoice(Base):
     formats: Mapped[list[str]] = mapped_column(JSON)
     only_files: Mapped[bool] = mapped_column(Boolean)
     last_day: Mapped[date | None] = mapped_column(Date)
+
+
+class ExportOrder(Base):
+    """What a program asked to be exported, for a day. The files are written when it fetches them, and not stored."""
+
+    __tablename__ = "export_order"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    account_ids: Mapped[tuple[int, ...]] = mapped_column(TypedJson(tuple[int, ...]))
+    formats: Mapped[tuple[str, ...]] = mapped_column(TypedJson(tuple[str, ...]))
+    first_day: Mapped[date] = mapped_column(Date)
+    last_day: Mapped[date] = mapped_column(Date)
+    only_files: Mapped[bool] = mapped_column(Boolean)
 
 
 class PackAccount(Base):

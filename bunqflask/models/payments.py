@@ -52,6 +52,9 @@ class PaymentColumns:
     counterparty_iban: Mapped[str | None] = mapped_column(String(40))
     # name, description and IBAN, in lower case and without accents: what a search looks in
     search_text: Mapped[str] = mapped_column(Text)
+    # revisions of the account: when it, or a note on it, was stored or withdrawn last, and when it was stored first
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    first_revision: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class Payment(PaymentColumns, Base):
@@ -64,6 +67,8 @@ class Payment(PaymentColumns, Base):
         # lists go by booking time: of each account, and of all of them where much is looked through
         Index("ix_payment_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_payment_created_at_id", "created_at", "id", "account_id"),
+        # what changed of an account since a revision of it
+        Index("ix_payment_account_id_revision_id", "account_id", "revision", "id"),
         Index("ix_payment_account_id_type_created_at_id", "account_id", "type", "created_at", "id"),
         # all that a search for sizes and its totals need, so that they read nothing else
         Index("ix_payment_amount", "account_id", "amount", "created_at", "currency", "counterparty_iban", "id"),

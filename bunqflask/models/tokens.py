@@ -18,6 +18,9 @@ class TokenScope(StrEnum):
     BALANCES_READ = "balances:read"
     PAYMENTS_READ = "payments:read"
     NOTES_READ = "notes:read"
+    EXPORTS_READ = "exports:read"
+    # links by which a holder consents at bunq: more can be read afterwards, nothing is changed at bunq
+    CONNECTIONS_WRITE = "connections:write"
     # payments and balances as tables, by an address with the token in it; a scope for itself
     SPREADSHEET_READ = "spreadsheet:read"
     # numbers about the server, for owners and admins

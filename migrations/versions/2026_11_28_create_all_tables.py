@@ -507,6 +507,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
     )
     op.create_table(
+        "export_order",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("account_ids", sa.Text(), nullable=False),
+        sa.Column("formats", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("only_files", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_export_order_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_export_order")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("export_order", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_export_order_member_id"), ["member_id"], unique=False)
+
+    op.create_table(
         "pack",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -778,6 +797,7 @@ def upgrade() -> None:
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
         sa.Column("uncovered_since", types.UtcTimestamp(), nullable=True),
         sa.Column("co_owners", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["connection_id"],
@@ -985,6 +1005,8 @@ def upgrade() -> None:
         sa.Column("counterparty_name", sa.String(length=500), nullable=False),
         sa.Column("counterparty_iban", sa.String(length=40), nullable=True),
         sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("first_revision", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"],
             ["monetary_account.id"],
@@ -997,6 +1019,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_payment_account_id_created_at_id", ["account_id", "created_at", "id"], unique=False)
         batch_op.create_index("ix_payment_account_id_id", ["account_id", "id"], unique=False)
         batch_op.create_index("ix_payment_created_at_id", ["created_at", "id", "account_id"], unique=False)
+        batch_op.create_index("ix_payment_account_id_revision_id", ["account_id", "revision", "id"], unique=False)
         batch_op.create_index(
             "ix_payment_account_id_type_created_at_id", ["account_id", "type", "created_at", "id"], unique=False
         )
@@ -1022,6 +1045,8 @@ def upgrade() -> None:
         sa.Column("counterparty_name", sa.String(length=500), nullable=False),
         sa.Column("counterparty_iban", sa.String(length=40), nullable=True),
         sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("first_revision", sa.BigInteger(), nullable=False),
         sa.Column("withdrawn_at", types.UtcTimestamp(), nullable=False),
         sa.Column("data", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -1283,6 +1308,7 @@ def downgrade() -> None:
     with op.batch_alter_table("payment", schema=None) as batch_op:
         batch_op.drop_index("ix_payment_amount")
         batch_op.drop_index("ix_payment_account_id_type_created_at_id")
+        batch_op.drop_index("ix_payment_account_id_revision_id")
         batch_op.drop_index("ix_payment_created_at_id")
         batch_op.drop_index("ix_payment_account_id_id")
         batch_op.drop_index("ix_payment_account_id_created_at_id")
@@ -1329,6 +1355,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))
 
     op.drop_table("pack")
+    with op.batch_alter_table("export_order", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_export_order_member_id"))
+
+    op.drop_table("export_order")
     op.drop_table("export_choice")
     op.drop_table("password_reset")
     with op.batch_alter_table("invitation", schema=None) as batch_op:

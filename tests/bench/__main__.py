@@ -20,12 +20,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import api, databases, export_memory, machine, pages, soak, starting, syncing, waiting
+from tests.bench import api, databases, export_memory, feed, machine, pages, soak, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "pages": pages.measure,
     "api": api.measure,
+    "feed": feed.measure,
     "home": waiting.home,
     "polls": waiting.polls,
     "memory": waiting.memory,

@@ -66,6 +66,14 @@ class Target:
             raise AssertionError(f"{self.name}: {page.shows!r} is not on {page.paths}: {texts[-1][:2000]}")
         return Cost(cpu_ms, wall_ms, sum(len(text) for text in texts))
 
+    def ask(self, path: str) -> tuple[Cost, str]:
+        """Make one call; returns what it took, and the answer."""
+        before, started = machine.cpu_s(self.pids()), time.monotonic()
+        text = self._get(path)
+        wall_ms = (time.monotonic() - started) * 1000
+        time.sleep(_SETTLES_S)
+        return Cost((machine.cpu_s(self.pids()) - before) * 1000, wall_ms, len(text)), text
+
     def loads_then(self, page: Page) -> list[str]:
         """Return what a page, once it is shown, fetches by itself."""
         return [html.unescape(found) for found in _LOADS.findall(self._get(page.paths[0]))]

@@ -14,7 +14,7 @@ from typing import Any
 LOGGER = logging.getLogger("bunqflask.audit")
 
 
-class _StandardError(logging.StreamHandler[Any]):
+class _StandardError(logging.Handler):
     """Writes to the standard error of now, which a test or a command may have replaced."""
 
     def __init__(self) -> None:
@@ -22,8 +22,11 @@ class _StandardError(logging.StreamHandler[Any]):
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.setStream(sys.stderr)
-        super().emit(record)
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):  # it is closed or full: the event is stored all the same
+            self.handleError(record)
 
 
 def init_app() -> None:

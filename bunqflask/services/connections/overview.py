@@ -41,7 +41,7 @@ class AccountBalance:
     tells since when no permission covers it. `is_held` tells that the principal may sync, share and give it up;
     payments before `first_day` do not exist for them. `holder_names` are the members who hold it, `other_holder_names`
     these without the principal, `reader_names` those with whom it is shared; `is_team_shared` tells that the whole team
-    reads it.
+    reads it. `revision` counts the changes of its payments.
     """
 
     id: int
@@ -66,6 +66,7 @@ class AccountBalance:
     reader_names: tuple[str, ...] = ()
     is_team_shared: bool = False
     co_owners: tuple[CoOwner, ...] = ()
+    revision: int = 0
 
     @property
     def ibans(self) -> tuple[str, ...]:
@@ -200,6 +201,7 @@ def balance_of(
         reader_names=tuple(people.readers.get(account.id, {}).values()),
         is_team_shared=account.id in people.team_reads,
         co_owners=_without_holder(account.co_owners, holder_name),
+        revision=account.revision,
     )
 
 

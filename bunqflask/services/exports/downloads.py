@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from sqlalchemy import delete
 from sqlalchemy.exc import IntegrityError
@@ -33,7 +33,7 @@ from bunqflask.services.exports.snapshot import Snapshot
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
-from bunqflask.services.principal import Principal
+from bunqflask.services.principal import Principal, TokenBearer
 
 FIRST_YEAR = 1970
 
@@ -75,13 +75,7 @@ def make(
     :raises PeriodRefused: nothing to export, or a period that ends before it begins or begins in the future.
     :raises ExportError: a value does not fit the format.
     """
-    policy.check_can_export(principal)
-    today = clock.now().astimezone(period.zone).date()
-    _check(formats, period, today)
-    period = replace(period, last_day=min(period.last_day, today))
-    accounts = statements.chosen(scope, account_ids)
-    if not accounts:
-        raise PeriodRefused(_("No payments have been imported for these accounts yet."))
+    accounts, period = check(principal, scope, account_ids=account_ids, formats=formats, period=period)
     snapshot = Snapshot(statements.own_ibans(scope, accounts))
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader
@@ -96,6 +90,24 @@ def make(
         snapshot.close()
     file.seek(0)
     return download
+
+
+def check(
+    principal: Principal, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], period: Period
+) -> tuple[list[AccountBalance], Period]:
+    """Return the accounts that would be exported, all in scope unless named, and the period as far as it is over.
+
+    :raises NotFoundHere: an account is not in scope.
+    :raises NotPermitted: the principal is a guest who was not allowed to export.
+    :raises PeriodRefused: nothing to export, or a period that ends before it begins or begins in the future.
+    """
+    policy.check_can_export(principal)
+    today = clock.now().astimezone(period.zone).date()
+    _check(formats, period, today)
+    accounts = statements.chosen(scope, account_ids)
+    if not accounts:
+        raise PeriodRefused(_("No payments have been imported for these accounts yet."))
+    return accounts, replace(period, last_day=min(period.last_day, today))
 
 
 def _check(formats: Sequence[str], period: Period, today: date) -> None:
@@ -157,6 +169,7 @@ def _is_verified(taken: Sequence[Statement]) -> bool:
 def _record(
     principal: Principal, accounts: Sequence[AccountBalance], formats: Sequence[str], period: Period, *, rows: int
 ) -> None:
+    facts: dict[str, Any] = {"token": principal.token_id} if isinstance(principal, TokenBearer) else {}
     with transaction():
         trail.record(
             AuditKind.EXPORTED,
@@ -166,6 +179,7 @@ def _record(
             last_day=str(period.last_day),
             formats=list(formats),
             rows=rows,
+            **facts,
         )
 
 

@@ -7,7 +7,7 @@ in them: it would find a note only on payments that somebody has opened before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
-from bunqflask.services.payments import details, repository
+from bunqflask.services.payments import aggregates, details, ranges, repository, revisions
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -106,24 +106,22 @@ class File:
     attachment_id: int
 
 
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that stands in a payment, or in a note on it; `account_id` is ours, `attachment_id` bunq's."""
+
+    account_id: int
+    attachment_id: int
+    of_note: bool
+
+
 def of(payment_row_id: int) -> StoredNotes:
     """Return what is stored of the notes on a payment, the oldest first."""
     state = db.session.get(NoteSync, payment_row_id)
     if state is None:
         return StoredNotes()
-    query = select(Note).where(Note.payment_row_id == payment_row_id)
-    found = db.session.scalars(query.order_by(Note.created_at, Note.kind, Note.note_id))
     return StoredNotes(
-        notes=tuple(
-            StoredNote(
-                text=note.text,
-                author=note.author,
-                created_at=note.created_at,
-                updated_at=note.updated_at,
-                attachment_ids=tuple(note.attachment_ids),
-            )
-            for note in found
-        ),
+        notes=tuple(of_payments([payment_row_id]).get(payment_row_id, ())),
         synced_at=state.synced_at,
         error_kind=state.error_kind,
         error_facts=state.error_facts,
@@ -132,6 +130,23 @@ def of(payment_row_id: int) -> StoredNotes:
         is_due=clock.has_come(state.next_try_at, longest=timedelta(seconds=_RETRY_AFTER_NO_S)),
         is_syncing=leases.is_taken(state),
     )
+
+
+def of_payments(payment_row_ids: Iterable[int]) -> dict[int, list[StoredNote]]:
+    """Return the stored notes on some payments by their rows, the oldest first; those without notes are left out."""
+    query = select(Note).where(ranges.is_one_of(Note.payment_row_id, payment_row_ids))
+    found: dict[int, list[StoredNote]] = {}
+    for note in db.session.scalars(query.order_by(Note.created_at, Note.kind, Note.note_id)):
+        found.setdefault(note.payment_row_id, []).append(
+            StoredNote(
+                text=note.text,
+                author=note.author,
+                created_at=note.created_at,
+                updated_at=note.updated_at,
+                attachment_ids=tuple(note.attachment_ids),
+            )
+        )
+    return found
 
 
 def own_files(raw: dict[str, Any]) -> list[int]:
@@ -171,15 +186,31 @@ def _sync_under(lease: Lease, payment_row_id: int, place: Place, limiter: RateLi
                 bunq,
             )
         with transaction():
+            # First the account, as who erases it does: in the other order each would wait for the other.
+            aggregates.lock(place.account_id)
             lease.verify()
             state = db.session.get_one(NoteSync, payment_row_id)
-            _store(state, found)
+            if _store(state, found):
+                revisions.touch(place.account_id, payment_row_id)
             state.synced_at = asked_at
             state.clear_error()
     except (errors.BunqError, NotSetUp) as error:
         with transaction():
             lease.verify()
             _record(db.session.get_one(NoteSync, payment_row_id), error)
+
+
+def list_files(principal: Principal, payment_row_id: int) -> list[NamedFile]:
+    """Return the files of a payment: its own, then those of the stored notes on it.
+
+    :raises NotFoundHere: the principal may not see this payment.
+    """
+    payment = details.get(repository.scope_of(principal), payment_row_id)
+    found = {each: NamedFile(payment.account.id, each, of_note=False) for each in own_files(payment.raw)}
+    for note in of(payment_row_id).notes:
+        for each in note.attachment_ids:
+            found.setdefault(each, NamedFile(payment.account.id, each, of_note=True))
+    return list(found.values())
 
 
 def find_file(principal: Principal, payment_row_id: int, attachment_id: int) -> File:
@@ -255,8 +286,12 @@ def _ensure_state(payment_row_id: int, account_id: int) -> NoteSync:
     return state
 
 
-def _store(state: NoteSync, found: Sequence[bunq_notes.Note]) -> None:
-    """Store these notes and no others, within the caller's transaction: what was deleted at bunq is deleted here."""
+def _store(state: NoteSync, found: Sequence[bunq_notes.Note]) -> bool:
+    """Store these notes and no others, within the caller's transaction: what was deleted at bunq is deleted here.
+
+    Returns whether that changes what people and programs see.
+    """
+    before = of(state.id).notes
     db.session.execute(delete(Note).where(Note.payment_row_id == state.id))
     db.session.add_all(
         Note(
@@ -272,6 +307,8 @@ def _store(state: NoteSync, found: Sequence[bunq_notes.Note]) -> None:
         )
         for note in found
     )
+    db.session.flush()
+    return of(state.id).notes != before
 
 
 def _record(state: NoteSync, error: errors.BunqError | NotSetUp) -> None:

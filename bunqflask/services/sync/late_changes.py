@@ -43,14 +43,18 @@ _STORED = select(
     _payment.currency,
     _payment.balance_after,
     _payment.type,
+    _payment.sub_type,
+    _payment.description,
+    _payment.counterparty_name,
     _payment.counterparty_iban,
+    _payment.revision,
 ).where(
     _payment.account_id == bindparam("account_id"), _payment.id.between(bindparam("first_id"), bindparam("last_id"))
 )
 
 
 def stored(account_id: int, first_id: int, last_id: int) -> Mapping[int, Any]:
-    """Return those columns of neighbouring payments that late changes and aggregates depend on, by their rows."""
+    """Return neighbouring payments by their rows: what late changes, aggregates and revisions depend on."""
     within = {"account_id": account_id, "first_id": first_id, "last_id": last_id}
     return {row.id: row for row in db.session.connection().execute(_STORED, within)}
 

@@ -33,6 +33,8 @@ class Row(NamedTuple):
     counterparty_iban: str | None
     search_text: str
     data: str
+    revision: int = 0
+    first_revision: int = 0
 
 
 def storable(page: bunq.PaymentPage, monetary_account_id: int) -> bunq.PaymentPage:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from bunqflask.extensions import db
 from bunqflask.models import CoveredRange
-from bunqflask.services.payments import aggregates
+from bunqflask.services.payments import aggregates, revisions
 from bunqflask.services.sync import late_changes
 from bunqflask.services.sync.payment_rows import Row
 from bunqflask.services.sync.payment_upserts import upsert
+
+# What programs are shown of a payment besides its balance, which is kept where bunq does not list it any more.
+_shown_of = attrgetter(
+    "created_at", "updated_at", "amount", "currency", "type", "sub_type", "description", "counterparty_name",
+    "counterparty_iban",
+)  # fmt: skip
 
 
 def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRange] = ()) -> int | None:
@@ -33,9 +40,27 @@ def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRang
         return None
     noticed = late_changes.notice(account_id, rows, stored, covered)
     aggregates.forget(account_id, _times_of_change(rows, stored))
-    upsert(db.session.connection(), rows)
+    upsert(db.session.connection(), _with_revisions(account_id, rows, stored))
     db.session.add_all(noticed)
     return next((row.id for row in rows if _is_unreconciled(row, stored.get(row.id))), None)
+
+
+def _with_revisions(account_id: int, rows: Sequence[Row], stored: Mapping[int, Any]) -> Sequence[Row]:
+    """Return the rows with a new revision of the account, except those that are stored already as they are."""
+    changed = {row.id for row in rows if _is_change(row, stored.get(row.id))}
+    revision = revisions.next_of(account_id) if changed else 0
+    return [
+        row._replace(revision=revision, first_revision=revision)
+        if row.id in changed
+        else row._replace(revision=stored[row.id].revision)
+        for row in rows
+    ]
+
+
+def _is_change(row: Row, was: Any) -> bool:
+    if was is None or _shown_of(row) != _shown_of(was):
+        return True
+    return row.balance_after is not None and bool(row.balance_after != was.balance_after)
 
 
 def _is_unreconciled(row: Row, was: Any) -> bool:

@@ -192,6 +192,8 @@ def _store_page(
     """
     rows = payment_rows.rows_of(account.id, page.payments)
     with transaction():
+        # First the account, as who erases it does: in the other order each would wait for the other.
+        aggregates.lock(account.id)
         state = _locked(account)
         lowest = payment_store.store(account.id, rows, covered=covered_before)
         _note_unreadable(account, state, page)

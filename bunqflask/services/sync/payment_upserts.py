@@ -21,6 +21,7 @@ from bunqflask.services.sync.payment_rows import Row
 # seen, with about 1 kB for a row: of every number of rows up to 200, they took 20 MB for each connection.
 _ROWS_AT_ONCE = (200, 100, 50, 20, 10, 5, 2, 1)
 # Absent and null mean the same to bunq: a balance that is known is not deleted for it.
+_KEPT = {"id", "first_revision"}
 _UPDATES = {"balance_after": "coalesce(excluded.balance_after, payment.balance_after)"}
 
 Prepare = Callable[[Any], Any]
@@ -53,7 +54,7 @@ def _parts(dialect: Dialect, model: type[Base]) -> tuple[list[tuple[str, Prepare
     """Return the columns with what prepares their values for the driver, and three parts of the statement."""
     table = table_of(model)
     names = [column.name for column in table.columns]
-    updates = ", ".join(f"{name} = {_UPDATES.get(name, f'excluded.{name}')}" for name in names if name != "id")
+    updates = ", ".join(f"{name} = {_UPDATES.get(name, f'excluded.{name}')}" for name in names if name not in _KEPT)
     mark = "?" if dialect.name == "sqlite" else "%s"
     return (
         [(column.name, _preparation(column, dialect)) for column in table.columns],

@@ -19,7 +19,7 @@ from bunqflask.bunq.payment import PaymentPage
 from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, MissingPayment, Payment, PaymentRaw, WithdrawnPayment
 from bunqflask.models.payments import LARGEST_PAYMENT_ID, payment_id_of, row_id
-from bunqflask.services.payments import aggregates
+from bunqflask.services.payments import aggregates, revisions
 from bunqflask.services.sync import late_changes
 
 # Between the two looks that it takes.
@@ -77,8 +77,10 @@ def _withdraw(state: AccountSync, row_ids: Sequence[int], now: datetime) -> None
     query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
     rows = db.session.execute(query.where(Payment.id.in_(row_ids))).all()
     aggregates.forget(state.id, [payment.created_at for payment, _data in rows])
+    revision = revisions.next_of(state.id)
     for payment, data in rows:
         columns = {column.name: getattr(payment, column.name) for column in table_of(Payment).columns}
+        columns["revision"] = revision
         db.session.add(WithdrawnPayment(**columns, withdrawn_at=now, data=data))
         db.session.add(late_changes.withdrawn(state.id, payment.id, payment.amount, payment.balance_after))
     db.session.execute(delete(Payment).where(Payment.id.in_(row_ids)))

@@ -99,6 +99,8 @@ def _labels() -> dict[str, str]:
         TokenScope.BALANCES_READ.value: _("Read accounts and balances"),
         TokenScope.PAYMENTS_READ.value: _("Read payments"),
         TokenScope.NOTES_READ.value: _("Read notes"),
+        TokenScope.EXPORTS_READ.value: _("Export files for bookkeepers"),
+        TokenScope.CONNECTIONS_WRITE.value: _("Make links to connect bunq, and to renew"),
         TokenScope.SPREADSHEET_READ.value: _("Spreadsheet link"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, make_response, redirect, render_templa
 from flask.typing import ResponseReturnValue
 
 from bunqflask.services.audit import looks
-from bunqflask.services.payments import details, notes, repository
+from bunqflask.services.payments import details, file_types, notes, repository
 from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
@@ -20,13 +20,6 @@ note_errors.register(bp)
 # How long to wait for bunq's turn: an automatic request is repeated soon, a person who pressed waits.
 _POLL_PATIENCE_S = 0.5
 _PRESS_PATIENCE_S = 3.0
-# What a file is, told by its first bytes: bunq signs those, but not the header that names its type, and a person
-# at the other side of a payment may have chosen both.
-_TYPES = [
-    (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
-    (b"\xff\xd8\xff", "image/jpeg", "jpg"),
-    (b"%PDF-", "application/pdf", "pdf"),
-]
 
 
 @bp.get("/notes")
@@ -64,11 +57,8 @@ def file(payment_row_id: int, attachment_id: int) -> ResponseReturnValue:
         return Response(status=200)  # to ask whether there is a file must not cost a call
     content = notes.read_file(found, patience_s=_PRESS_PATIENCE_S)
     looks.record_attachment(g.team_member, found.account_id, payment=found.payment_id, attachment=attachment_id)
-    known = ((media, ending) for start, media, ending in _TYPES if content.startswith(start))
-    media_type, ending = next(known, ("application/octet-stream", "bin"))
-    name = f"payment-{found.payment_id}-file-{found.attachment_id}.{ending}"
-    response = Response(content, mimetype=media_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = Response(content, mimetype=file_types.of(content).media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{file_types.name_of(found, content)}"'
     return response
 
 

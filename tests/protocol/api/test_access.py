@@ -26,7 +26,8 @@ OF_ACCOUNT_1 = ("/accounts/1", "/accounts/1/balances", "/payments?account=1", "/
 def paths(app: Flask) -> list[tuple[str, str]]:
     """Every route of the API with ids of what Robin has."""
     adapter, found = app.url_map.bind("localhost"), []
-    ids = {"account_id": 1, "connection_id": 1, "payment_id": 1}
+    numbers = ("account_id", "connection_id", "payment_id", "attachment_id", "export_id")
+    ids: dict[str, int | str] = {**dict.fromkeys(numbers, 1), "consent_id": "0" * 32}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("api."):
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:

@@ -22,10 +22,17 @@ from tests.support.databases import Databases
 from tests.support.team_of_rights import MARKED, MIAS, READ
 
 AIMS = {"own": MIAS, "shared": READ, "hidden": HIDDEN, "foreign": FOREIGN}
-OF_ACCOUNT = ("account", "balances", "payment", "payment_notes")
+OF_ACCOUNT = ("account", "balances", "payment", "payment_notes", "attachments")
 FILTERED = ("payments", "payment_totals", "payment_months")
-ABSENT = {"account_id": team.NO_ACCOUNT, "connection_id": team.NO_CONNECTION, "payment_id": team.NO_ID}
-LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months")
+ABSENT = {
+    "account_id": team.NO_ACCOUNT,
+    "connection_id": team.NO_CONNECTION,
+    "payment_id": team.NO_ID,
+    "attachment_id": 1,
+    "export_id": 1,
+    "consent_id": team.NO_ATTEMPT,
+}
+LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
 
@@ -56,6 +63,13 @@ class Api:
         client = self.app.test_client()
         return client.open(path, method=method, query_string=query, headers=headers, buffered=True)
 
+    def send(self, person: str, name: str, body: Mapping[str, Any]) -> TestResponse:
+        """Send a JSON object with the token of somebody."""
+        rule = next(rule for rule in self.app.url_map.iter_rules() if rule.endpoint == f"api.{name}")
+        headers = {"Authorization": f"Bearer {team.api_token_of(person)}"}
+        db.session.remove()
+        return self.app.test_client().post(rule.rule, json=body, headers=headers, buffered=True)
+
 
 @pytest.fixture
 def api(databases: Databases) -> Iterator[Api]:
@@ -74,6 +88,9 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "account_id": account_id,
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
+        "attachment_id": 1,
+        "export_id": 1,
+        "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
     }
 
 
@@ -105,6 +122,9 @@ def test_lists_hold_what_they_see_and_nothing_else(api: Api, person: str) -> Non
     assert payments is not None
     assert {each["id"] for each in accounts["items"]} == seen
     assert {each["account_id"] for each in payments["items"]} == seen
+    changes = api.ask(person, "GET", "payment_changes", {}).json
+    assert changes is not None
+    assert {each["id"] for each in changes["added"]} == {each["id"] for each in payments["items"]}
     assert db.session.query(Payment).count() > len(payments["items"])
 
 
@@ -114,6 +134,38 @@ def test_only_a_holder_asks_bunq_for_an_update(api: Api, person: str) -> None:
         answer = api.ask(person, "POST", "sync_connection", ids_of(AIMS[aim]))
         may = person == "mia" and aim == "own"
         assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_an_export_holds_what_they_see_and_nothing_else(api: Api, person: str) -> None:
+    wish = {"formats": ["jsonl"], "from": "2000-01-01", "to": "2100-01-01"}
+    ordered = api.send(person, "order_export", wish)
+    assert ordered.status_code == 202, ordered.text
+    assert ordered.json is not None
+    content = api.ask(person, "GET", "export_content", {"export_id": ordered.json["id"]})
+    assert content.status_code == 200, content.text
+    check_shows_nothing_hidden(person, content, {}, ("export_content",))
+    for aim, account_id in AIMS.items():
+        answer = api.send(person, "order_export", {**wish, "account_ids": [str(account_id)]})
+        assert answer.status_code == (202 if aim in SEES[person] else 404), aim
+    for other in SEES.keys() - {person}:
+        for name in ("export", "export_content"):
+            assert api.ask(other, "GET", name, {"export_id": ordered.json["id"]}).status_code == 404
+
+
+@pytest.mark.parametrize("person", SEES)
+def test_a_consent_is_known_to_the_member_who_asked_for_it(api: Api, person: str) -> None:
+    for method, name in (("GET", "consent"), ("POST", "cancel_consent")):
+        for aim in ("own", "hidden"):
+            answer = api.ask(person, method, name, ids_of(AIMS[aim]))
+            is_mias = person == "mia" and aim == "own"
+            assert answer.status_code == (200 if is_mias else 403 if person == "gus" else 404), (name, aim)
+    for aim in ("own", "shared", "foreign"):
+        answer = api.ask(person, "POST", "renew_connection", ids_of(AIMS[aim]))
+        may = person == "mia" and aim == "own"
+        assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
+    begun = api.ask(person, "POST", "begin_consent", {})
+    assert begun.status_code == (403 if person == "gus" else 202)
 
 
 @pytest.mark.parametrize("person", NOBODY)

@@ -11,7 +11,7 @@ from tests.support import consents
 
 __all__ = ["wide_app"]
 OF_ACCOUNTS = ("", "me", "connections", "connections/1", "accounts", "accounts/1", "accounts/1/balances")
-OF_PAYMENTS = ("payments", "payments?q=koffie", "totals", "months")
+OF_PAYMENTS = ("payments", "payments?q=koffie", "totals", "months", "changes")
 
 
 def test_every_call_costs_few_statements(wide_app: Flask) -> None:

@@ -10,6 +10,9 @@ from bunqflask.models import AccountSync, MissingPayment, Payment, PaymentTotal,
 from bunqflask.models.payments import payment_id_of, row_id
 from bunqflask.services.connections import access
 from bunqflask.services.sync import connection_sync, schedule, withdrawals
+from tests.protocol.api.program import program_of
+from tests.protocol.api.test_changes import Follower
+from tests.protocol.api.test_reading import all_payments
 from tests.support import consents, history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
@@ -173,3 +176,27 @@ def test_the_worker_takes_the_second_look_by_itself(
         assert schedule.due_connections() == [access.list_active()[0].id]
     rows.run_duties(site.app)
     assert ids_here(site) == [each for each in before if each != before[4]]
+
+
+def test_a_program_forgets_it_and_gets_it_again(robin: Browser, site: ThreadSite, bank: Bank) -> None:
+    follower = Follower(program_of(site, consents.ROBIN))
+    follower.follow()
+    gone = ids_here(site)[3]
+    row = str(of_account(site, gone))
+    bank.amend(gone, listed=False)
+    for _look in range(2):
+        sync(site)
+        let_an_hour_pass(site)
+    page = follower.program.get("/changes", cursor=follower.cursor)
+    follower.follow()
+    without = follower.lines()
+    expected = {each["id"]: each for each in all_payments(follower.program)}
+    bank.amend(gone, listed=True)
+    sync(site)
+    told = follower.follow()
+
+    assert (page["removed"], page["removed_accounts"], page["added"], page["modified"]) == ([row], [], [], [])
+    assert without == expected
+    assert row not in without
+    assert told == ([], [row], [])
+    assert follower.lines() == {each["id"]: each for each in all_payments(follower.program)}
