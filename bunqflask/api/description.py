@@ -9,11 +9,12 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from bunqflask.api import blueprint, problems
+from bunqflask.api import blueprint, bunq, problems
 
 _ABOUT = (
     "Your own data of this server, for your programs: connections to bunq, accounts, balances and payments. No call "
-    "goes to bunq. Make a token under Developers, and send it as `Authorization: Bearer bqf_…`."
+    "goes to bunq, but for those under `bunq`. Make a token under Developers, and send it as "
+    "`Authorization: Bearer bqf_…`."
 )
 
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
@@ -43,8 +44,8 @@ def _completed(found: dict[str, Any]) -> dict[str, Any]:
         "info": {"title": "bunqflask", "version": blueprint.VERSION, "description": _ABOUT},
         "servers": [{"url": current_app.config["PUBLIC_URL"]}],
         "security": [{"token": []}],
-        "tags": found.get("tags", []),
-        "paths": paths,
+        "tags": [*found.get("tags", []), {"name": bunq.TAG}],
+        "paths": paths | bunq.described(),
         "components": components,
     }
 

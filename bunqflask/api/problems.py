@@ -10,7 +10,7 @@ from typing import NoReturn
 import msgspec
 from flask import Response, current_app, request
 
-from bunqflask.api.schemas import ApiProblem
+from bunqflask.api.schemas import ApiProblem, BunqRefusal
 
 MEDIA_TYPE = "application/problem+json"
 _CODES = {
@@ -32,7 +32,15 @@ def is_api(path: str) -> bool:
     return path in ("/api", "/metrics") or path.startswith("/api/")
 
 
-def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:
+def answer(
+    status: int,
+    title: str,
+    detail: str = "",
+    *,
+    code: str = "",
+    reference: str | None = None,
+    bunq: BunqRefusal | None = None,
+) -> Response:
     """Return a problem as an answer."""
     problem = ApiProblem(
         type="about:blank",
@@ -41,6 +49,7 @@ def answer(status: int, title: str, detail: str = "", *, code: str = "", referen
         detail=detail,
         code=code or _CODES.get(status, "error"),
         reference=reference,
+        bunq=bunq,
     )
     response = current_app.response_class(msgspec.json.encode(problem), status, content_type=MEDIA_TYPE)
     if status == 401:

@@ -18,6 +18,8 @@ class TokenScope(StrEnum):
     BALANCES_READ = "balances:read"
     PAYMENTS_READ = "payments:read"
     NOTES_READ = "notes:read"
+    # bunq's own API, as far as the grants permit it and the member may see it
+    BUNQ_READ = "bunq:read"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
 

@@ -6,8 +6,9 @@ accepts it again or it is lost (`accounts.sync` finds out); meanwhile the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -82,6 +83,30 @@ def reader_of(account_id: int) -> int | None:
     return db.session.scalar(query)
 
 
+@dataclass(frozen=True)
+class Covering:
+    """A working consent: whose it is, and our ids of the accounts that it covers."""
+
+    consent_id: int
+    member_id: int
+    account_ids: frozenset[int]
+
+
+def covering(connection_id: int) -> list[Covering]:
+    """Return the working consents of a connection that cover an account, the newest first."""
+    query = (
+        select(Consent.id, Consent.member_id, ConsentAccount.account_id)
+        .join(ConsentAccount, ConsentAccount.consent_id == Consent.id)
+        .where(Consent.connection_id == connection_id)
+        .where(Consent.state == ConsentGrantState.ACTIVE, Consent.refused_at.is_(None))
+        .order_by(Consent.granted_at.desc(), Consent.id.desc())
+    )
+    found: dict[tuple[int, int], set[int]] = {}
+    for consent_id, member_id, account_id in db.session.execute(query):
+        found.setdefault((consent_id, member_id), set()).add(account_id)
+    return [Covering(*whose, frozenset(account_ids)) for whose, account_ids in found.items()]
+
+
 @contextmanager
 def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
     """Yield a session to read an account with; a consent that is renewed or ended meanwhile is replaced by the next.
@@ -91,10 +116,23 @@ def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
     :raises SessionGone: no working consent covers the account.
     :raises NotSetUp: there is no installation to sign with.
     """
+    with session_by(lambda: reader_of(account_id), limiter) as bunq:
+        yield bunq
+
+
+@contextmanager
+def session_by(find: Callable[[], int | None], limiter: RateLimiter) -> Iterator[Bunq]:
+    """Yield a session of the consent that `find` returns, which is asked again when that consent's session is gone.
+
+    A refusal is recorded on the consent that bunq refused.
+
+    :raises SessionGone: there is no such consent.
+    :raises NotSetUp: there is no installation to sign with.
+    """
     opened_with: list[int] = []
 
     def load() -> Credentials:
-        consent_id = reader_of(account_id)
+        consent_id = find()
         if consent_id is None:
             raise sessions.SessionGone
         opened_with.append(consent_id)

@@ -10,7 +10,7 @@ https://doc.bunq.com/basics/authentication/session
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -117,6 +117,10 @@ class Bunq:
                 token, user_id or path_user_id, monetary_account_id, attachment_id
             )
         )
+
+    def read(self, ask: Callable[[int], tuple[str, Mapping[str, int | str]]]) -> bytes:
+        """Read anything, as it came but verified; `ask` makes path and query with the session's user id."""
+        return self._call(lambda client, token, user_id: client.read(token, *ask(user_id)))
 
     def list_callbacks(self) -> Objects:
         """List the callbacks of the user, ours and others'."""

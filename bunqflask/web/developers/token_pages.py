@@ -94,6 +94,7 @@ def _labels() -> dict[str, str]:
         TokenScope.BALANCES_READ.value: _("Read accounts and balances"),
         TokenScope.PAYMENTS_READ.value: _("Read payments"),
         TokenScope.NOTES_READ.value: _("Read notes"),
+        TokenScope.BUNQ_READ.value: _("Read bunq’s own API"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }
 

@@ -13,7 +13,7 @@ from bunqflask.services.tokens.tokens import TokenTerms
 from tests.support import rows
 from tests.support.apps import ThreadSite
 
-EVERY_SCOPE = (TokenScope.BALANCES_READ, TokenScope.PAYMENTS_READ, TokenScope.NOTES_READ)
+EVERY_SCOPE = (TokenScope.BALANCES_READ, TokenScope.PAYMENTS_READ, TokenScope.NOTES_READ, TokenScope.BUNQ_READ)
 
 
 class Program:

@@ -16,6 +16,7 @@ from bunqflask.services.tokens.tokens import TokenRefused, TokenTerms
 from tests.protocol.api.program import Program, make_token, program_of
 from tests.support import rows
 from tests.support.apps import ThreadSite, add_member, sign_in
+from tests.support.bank import JODI
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
 
@@ -26,7 +27,7 @@ OF_ACCOUNT_1 = ("/accounts/1", "/accounts/1/balances", "/payments?account=1", "/
 def paths(app: Flask) -> list[tuple[str, str]]:
     """Every route of the API with ids of what Robin has."""
     adapter, found = app.url_map.bind("localhost"), []
-    ids = {"account_id": 1, "connection_id": 1, "payment_id": 1}
+    ids = {"account_id": 1, "connection_id": 1, "payment_id": 1, "path": f"user/{JODI}/card"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("api."):
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
