@@ -59,7 +59,7 @@ def narrow(
 
     What remains are bunq's own bytes; where nothing is changed, all of them.
 
-    :param hidden_text: what stands in addresses that hold a secret of this server: such items are left out for everybody.
+    :param hidden_text: what stands in addresses that hold a secret of this server; items with one are left out.
     :raises NotFoundHere: it is a single object, and may not be seen.
     :raises ResponseNotUnderstood: it is not of bunq's form.
     """

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from bunqflask.bunq import readable
-from bunqflask.bunq.readable import Accounts
 from bunqflask.models import TokenScope
-from tests.protocol.api.furnished import CALLBACK, Furnished, furnish
+from tests.protocol.api.furnished import Furnished, furnish
 from tests.protocol.api.program import Program, program_of
-from tests.protocol.sandbox.client import JODI, MAIN
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
