@@ -128,10 +128,10 @@ class _View:
         if call.user_id is not None and call.user_id not in self.user_ids:
             raise NotFoundHere
         number = call.monetary_account_id
-        if number in self.from_a_day:
-            raise NotPermitted(_("The account is shared from a day on; bunq’s API would show earlier payments too."))
-        if number is not None and number not in self.accounts:
+        if number is not None and number not in self.accounts and number not in self.from_a_day:
             raise NotFoundHere
+        if number in self.from_a_day or not self.accounts:
+            raise NotPermitted(_("The account is shared from a day on; bunq’s API would show earlier payments too."))
 
     def leaves_free(self, call: Call) -> int:
         """Return how many calls of each period stay free: more where the principal holds none of the accounts."""

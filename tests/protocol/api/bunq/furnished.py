@@ -29,18 +29,15 @@ class Furnished:
     ids: dict[str, Any] = field(default_factory=dict)
 
     def path(self, resource: Resource, *, user: int = JODI, account: int = MAIN) -> str:
-        """Return a path of a resource to something that is there."""
+        """Return a path of a resource to something that Jodi's main account has; with other ids, as an odd client."""
         found: list[str] = []
         for word in resource.words:
-            if word == "{userID}":
-                found.append(str(user))
-            elif word == "{monetary-accountID}":
-                found.append(str(account))
-            elif word.startswith("{"):
-                found.append(str(self._id(found)))
+            if word in ("{userID}", "{monetary-accountID}"):
+                found.append(str(JODI if word == "{userID}" else MAIN))
             else:
-                found.append(word)
-        return "/".join(found)
+                found.append(str(self._id(found)) if word.startswith("{") else word)
+        instead = {"{userID}": str(user), "{monetary-accountID}": str(account)}
+        return "/".join(instead.get(word, there) for word, there in zip(resource.words, found, strict=True))
 
     def _id(self, words: list[str]) -> Any:
         """Return an id of the list at a path: one that is known, or that of the first item."""
@@ -48,7 +45,7 @@ class Furnished:
         known = self.ids.get(kind, self.ids.get(words[-1]))
         if known is not None:
             return known
-        item = self.owner.get("/" + "/".join([words[0], str(JODI), *words[2:]]))[0]
+        item = self.owner.get("/" + "/".join(words))[0]
         return next(iter(item.values()))["id"]
 
 
