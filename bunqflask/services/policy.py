@@ -100,7 +100,7 @@ def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     for row, is_held, first_day in db.session.execute(query):
         right = AccountRight(bool(is_held), first_day)
         also = (found[row.id].right,) if row.id in found else ()
-        found[row.id] = VisibleAccount(row, _widest((right, *also)))
+        found[row.id] = VisibleAccount(row, widest((right, *also)))
     return found
 
 
@@ -188,13 +188,19 @@ def _is_valid_for(principal: Principal) -> list[ColumnElement[bool]]:
     return [is_shared, *_within_token(principal, AccountShare.account_id)]
 
 
-def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[bool]) -> ColumnElement[bool]:
+def is_shared_with(
+    member_id: ColumnElement[int],
+    *,
+    is_guest: ColumnElement[bool],
+    now: datetime | BindParameter[Any] | None = None,
+) -> ColumnElement[bool]:
     """The condition that a share lets a member read now; a guest only sees what is shared with them by name."""
     names_them = or_(AccountShare.member_id == member_id, and_(AccountShare.member_id.is_(None), not_(is_guest)))
-    return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > clock.now()))
+    is_over = AccountShare.until <= (clock.now() if now is None else now)
+    return and_(names_them, or_(AccountShare.until.is_(None), not_(is_over)))
 
 
-def _widest(rights: Iterable[AccountRight]) -> AccountRight:
+def widest(rights: Iterable[AccountRight]) -> AccountRight:
     """Return what several rights on one account allow together: the earliest first day counts, none is earlier."""
     known = list(rights)
     is_held = any(each.is_held for each in known)

@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import databases, export_memory, machine, pages, soak, starting, syncing, waiting
+from tests.bench import bunq_calls, databases, export_memory, machine, pages, soak, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
@@ -31,6 +31,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "sync": syncing.measure,
     "limits": syncing.limits,
     "export": export_memory.measure,
+    "bunq": bunq_calls.measure,
     "start": starting.measure,
 }
 

@@ -11,7 +11,6 @@ import msgspec
 
 from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.readable import NEWER, OLDER, Accounts, Resource
-from bunqflask.bunq.untrusted import check_depth
 from bunqflask.services.policy import NotFoundHere
 
 _LINKS = ("future_url", "newer_url", "older_url")
@@ -19,6 +18,7 @@ _LINKS = ("future_url", "newer_url", "older_url")
 # `label_monetary_account_current` and `alias_monetary_account`.
 _ID, _LABEL = "monetary_account_id", ("label_monetary_account", "alias_monetary_account")
 _FOR_ALL = "UserApiKey"
+_CONTAINERS = (dict, list)
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,21 @@ def _is_visible(item: dict[str, Any], named: _Named, resource: Resource, seen: S
 
 
 def _named_in(item: dict[str, Any], resource: Resource) -> _Named:
+    """Return all accounts that an item names, however deep in it."""
     ids, ibans = set[int](), set[str]()
-    for key, value in _members(item):
-        if _ID in key:
-            ids.update(_number(each) for each in (value if isinstance(value, list) else [value]) if each is not None)
-        elif key.startswith(_LABEL) and isinstance(value, dict) and isinstance(value.get("iban"), str):
-            ibans.add(value["iban"])
+    waiting: list[Any] = [item]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list):
+            waiting += [value for value in each if isinstance(value, _CONTAINERS)]
+            continue
+        for key, value in each.items():
+            if isinstance(value, _CONTAINERS):
+                waiting.append(value)
+            if _ID in key:
+                ids.update(map(_number, value if isinstance(value, list) else () if value is None else (value,)))
+            elif key.startswith(_LABEL) and isinstance(value, dict) and isinstance(value.get("iban"), str):
+                ibans.add(value["iban"])
     if resource.accounts is Accounts.ACCOUNT:
         ids.update(_number(each.get("id")) for each in item.values() if isinstance(each, dict))
     return _Named(frozenset(ids), frozenset(ibans))
@@ -125,36 +134,33 @@ def _number(value: object) -> int:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19 else -1
 
 
-def _members(value: Any) -> Iterator[tuple[str, Any]]:
-    """Return all members of an object, with those of the objects within it."""
-    waiting = [value]
+def _texts(item: Any) -> Iterator[str]:
+    """Return all texts in an item."""
+    waiting = [item]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, dict):
-            yield from each.items()
-            waiting.extend(each.values())
-        elif isinstance(each, list):
-            waiting.extend(each)
-
-
-def _texts(item: dict[str, Any]) -> Iterator[str]:
-    for _key, value in _members(item):
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, str):
-                yield each
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, _CONTAINERS):
+            waiting += each.values() if isinstance(each, dict) else each
 
 
 def _read(body: bytes) -> _Answer:
     try:
-        check_depth(body)
         return _ANSWER.decode(body)
     except (ValueError, RecursionError) as error:
         raise errors.ResponseNotUnderstood("bunq's answer has no Response") from error
 
 
 def _object(raw: msgspec.Raw) -> dict[str, Any]:
-    """Return an item; what is no object is one without members, which names no account."""
-    item = msgspec.json.decode(raw)
+    """Return an item; what is no object is one without members, which names no account.
+
+    :raises ResponseNotUnderstood: it nests too deeply.
+    """
+    try:
+        item = msgspec.json.decode(raw)
+    except RecursionError as error:
+        raise errors.ResponseNotUnderstood("bunq's answer nests too deeply") from error
     return item if isinstance(item, dict) else {}
 
 

@@ -13,24 +13,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from bunqflask.bunq import errors, readable
 from bunqflask.bunq.readable import Accounts, Call
-from bunqflask.extensions import db
+from bunqflask.bunq.transport import Transport
+from bunqflask.extensions import db, table_of
 from bunqflask.i18n import gettext as _
 from bunqflask.models import BunqSession, Connection, Consent
 from bunqflask.services import policy
-from bunqflask.services.connections import bunq_answers, consents
+from bunqflask.services.connections import access, bunq_answers, consents
+from bunqflask.services.connections.access import AccountOnConnection
 from bunqflask.services.connections.bunq_answers import Seen
 from bunqflask.services.connections.consents import Covering
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import SessionGone
-from bunqflask.services.policy import NotFoundHere, NotPermitted, VisibleAccount
+from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.principal import Principal, TokenBearer
 
 # Of the calls that bunq allows in a period, those which a program of a holder, or of a reader, leaves to other work.
 _HOLDER_LEAVES, _READER_LEAVES = 1, 2
+
+
+_connection, _session, _consent = (table_of(each).c for each in (Connection, BunqSession, Consent))
+# By which ids bunq's user of a connection is known: that of the person, and those of the sessions of all consents.
+_USER_IDS = (
+    select(_connection.granted_user_id, _session.path_user_id)
+    .select_from(table_of(Connection))
+    .outerjoin(table_of(Consent), _consent.connection_id == _connection.id)
+    .outerjoin(table_of(BunqSession), _session.id == _consent.session_id)
+    .where(_connection.id == bindparam("id"), _connection.environment == bindparam("environment"))
+)
+# Connections to bunq that stay open: a new one costs more than the rest of a call.
+_transport = Transport()
 
 
 class NotGranted(Exception):
@@ -85,7 +100,7 @@ def read(
     choice = _Choice(view, call)
     limiter = RateLimiter(patience_s, is_background=True, leaves_free=view.leaves_free(call))
     try:
-        with consents.session_by(choice.find, limiter) as bunq:
+        with consents.session_by(choice.find, limiter, _transport) as bunq:
             body = bunq.read(
                 lambda user_id: (call.path(view.user_id_for(call, user_id)), _narrowed(parameters, call, choice))
             )
@@ -96,7 +111,7 @@ def read(
         return Answer(body, is_content=True, others=others)
     seen = choice.seen()
     shown = bunq_answers.narrow(body, call.resource, seen, address, parameters, hidden_text=own_callbacks)
-    named = {view.accounts[each].row.id for each in shown.monetary_account_ids if each in view.accounts}
+    named = {view.accounts[each].id for each in shown.monetary_account_ids if each in view.accounts}
     return Answer(shown.body, is_content=False, others=others | (named - view.held))
 
 
@@ -111,17 +126,17 @@ class _View:
     connection_id: int
     granted_user_id: int
     user_ids: frozenset[int]
-    accounts: dict[int, VisibleAccount]
+    accounts: dict[int, AccountOnConnection]
     from_a_day: frozenset[int]
 
     @property
     def held(self) -> frozenset[int]:
-        return frozenset(each.row.id for each in self.accounts.values() if each.right.is_held)
+        return frozenset(each.id for each in self.accounts.values() if each.right.is_held)
 
     def in_path(self, call: Call) -> set[int]:
         """Return our id of the account that the path names, if it names one."""
         number = call.monetary_account_id
-        return set() if number is None else {self.accounts[number].row.id}
+        return set() if number is None else {self.accounts[number].id}
 
     def check_path(self, call: Call) -> None:
         """Make sure that the ids of user and account in a path are within the view."""
@@ -135,7 +150,7 @@ class _View:
 
     def leaves_free(self, call: Call) -> int:
         """Return how many calls of each period stay free: more where the principal holds none of the accounts."""
-        concerned = self.in_path(call) or {each.row.id for each in self.accounts.values()}
+        concerned = self.in_path(call) or {each.id for each in self.accounts.values()}
         return _HOLDER_LEAVES if concerned & self.held else _READER_LEAVES
 
     def user_id_for(self, call: Call, session_user_id: int) -> int:
@@ -144,23 +159,19 @@ class _View:
 
 
 def _view(principal: Principal, connection_id: int) -> _View:
-    visible = [each for each in policy.accounts_seen_by(principal).values() if each.row.connection_id == connection_id]
-    here = Connection.environment == current_app.config["BUNQ_ENVIRONMENT"]
-    granted = db.session.scalar(select(Connection.granted_user_id).where(Connection.id == connection_id, here))
-    if not visible or granted is None:
+    visible = access.accounts_on(principal, connection_id)
+    asked = {"id": connection_id, "environment": current_app.config["BUNQ_ENVIRONMENT"]}
+    found = db.session.connection().execute(_USER_IDS, asked).all() if visible else []
+    if not found:
         raise NotFoundHere
-    query = (
-        select(BunqSession.path_user_id)
-        .join(Consent, Consent.session_id == BunqSession.id)
-        .where(Consent.connection_id == connection_id, BunqSession.path_user_id.is_not(None))
-    )
+    granted = found[0].granted_user_id
     return _View(
         principal,
         connection_id,
         granted,
-        frozenset([granted, *(each for each in db.session.scalars(query) if each is not None)]),
-        {each.row.monetary_account_id: each for each in visible if each.right.first_day is None},
-        frozenset(each.row.monetary_account_id for each in visible if each.right.first_day is not None),
+        frozenset([granted, *(row.path_user_id for row in found if row.path_user_id is not None)]),
+        {each.monetary_account_id: each for each in visible if each.right.first_day is None},
+        frozenset(each.monetary_account_id for each in visible if each.right.first_day is not None),
     )
 
 
@@ -189,10 +200,10 @@ class _Choice:
                     )
                 )
         elif number is not None:
-            account_id = view.accounts[number].row.id
+            account_id = view.accounts[number].id
             self.chosen = next((each for each in working if account_id in each.account_ids), None)
         else:
-            ours = {each.row.id for each in view.accounts.values()}
+            ours = {each.id for each in view.accounts.values()}
             covering = [each for each in working if each.account_ids & ours]
             self.chosen = max(covering, key=lambda each: len(each.account_ids & ours), default=None)
         return self.chosen.consent_id if self.chosen else None
@@ -201,11 +212,11 @@ class _Choice:
         """Return which accounts the answer may name."""
         if self.chosen is None:
             raise SessionGone
-        rows = [each.row for each in self.view.accounts.values()]
+        accounts = self.view.accounts
         return Seen(
             is_whole=_is_whole(self.view, self.chosen),
-            monetary_account_ids=frozenset(row.monetary_account_id for row in rows),
-            ibans=frozenset(iban for row in rows for iban in (row.iban, *row.other_ibans) if iban),
+            monetary_account_ids=frozenset(accounts),
+            ibans=frozenset(iban for each in accounts.values() for iban in each.ibans),
         )
 
     @property
@@ -214,7 +225,7 @@ class _Choice:
         if self.chosen is None:
             raise SessionGone
         accounts = self.view.accounts
-        return sorted(number for number, each in accounts.items() if each.row.id in self.chosen.account_ids)
+        return sorted(number for number, each in accounts.items() if each.id in self.chosen.account_ids)
 
 
 def _is_whole(view: _View, consent: Covering) -> bool:

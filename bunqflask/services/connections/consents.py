@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from bunqflask import clock
 from bunqflask.bunq import errors
+from bunqflask.bunq.transport import Transport
 from bunqflask.database.transactions import emit, transaction
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import (
     Connection,
     Consent,
@@ -83,6 +84,16 @@ def reader_of(account_id: int) -> int | None:
     return db.session.scalar(query)
 
 
+_consent, _covered = table_of(Consent).c, table_of(ConsentAccount).c
+_COVERING = (
+    select(_consent.id, _consent.member_id, _covered.account_id)
+    .join(table_of(ConsentAccount), _covered.consent_id == _consent.id)
+    .where(_consent.connection_id == bindparam("id"))
+    .where(_consent.state == ConsentGrantState.ACTIVE, _consent.refused_at.is_(None))
+    .order_by(_consent.granted_at.desc(), _consent.id.desc())
+)
+
+
 @dataclass(frozen=True)
 class Covering:
     """A working consent: whose it is, and our ids of the accounts that it covers."""
@@ -94,15 +105,8 @@ class Covering:
 
 def covering(connection_id: int) -> list[Covering]:
     """Return the working consents of a connection that cover an account, the newest first."""
-    query = (
-        select(Consent.id, Consent.member_id, ConsentAccount.account_id)
-        .join(ConsentAccount, ConsentAccount.consent_id == Consent.id)
-        .where(Consent.connection_id == connection_id)
-        .where(Consent.state == ConsentGrantState.ACTIVE, Consent.refused_at.is_(None))
-        .order_by(Consent.granted_at.desc(), Consent.id.desc())
-    )
     found: dict[tuple[int, int], set[int]] = {}
-    for consent_id, member_id, account_id in db.session.execute(query):
+    for consent_id, member_id, account_id in db.session.connection().execute(_COVERING, {"id": connection_id}):
         found.setdefault((consent_id, member_id), set()).add(account_id)
     return [Covering(*whose, frozenset(account_ids)) for whose, account_ids in found.items()]
 
@@ -121,10 +125,14 @@ def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
 
 
 @contextmanager
-def session_by(find: Callable[[], int | None], limiter: RateLimiter) -> Iterator[Bunq]:
+def session_by(
+    find: Callable[[], int | None], limiter: RateLimiter, transport: Transport | None = None
+) -> Iterator[Bunq]:
     """Yield a session of the consent that `find` returns, which is asked again when that consent's session is gone.
 
     A refusal is recorded on the consent that bunq refused.
+
+    :param transport: one of the caller's, for calls of many; without it one is made for this session.
 
     :raises SessionGone: there is no such consent.
     :raises NotSetUp: there is no installation to sign with.
@@ -139,7 +147,7 @@ def session_by(find: Callable[[], int | None], limiter: RateLimiter) -> Iterator
         return sessions.credentials_of(consent_id)
 
     try:
-        with Bunq(load, limiter) as bunq:
+        with Bunq(load, limiter, transport) as bunq:
             yield bunq
     except errors.SecretRefused as error:
         _note_refusal(opened_with[-1], error)

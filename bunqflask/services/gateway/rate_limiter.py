@@ -218,5 +218,9 @@ def _update(connection: DatabaseConnection, endpoint: str, **values: Any) -> Non
 
 def _locked_row(connection: DatabaseConnection, endpoint: str) -> Any:
     """Return the endpoint's row, made if need be and locked until the end of the transaction."""
-    connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
-    return connection.execute(_WINDOW.where(RateLimitWindow.endpoint == endpoint).with_for_update()).one()
+    query = _WINDOW.where(RateLimitWindow.endpoint == endpoint).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
+        row = connection.execute(query).one()
+    return row

@@ -81,10 +81,13 @@ class Bunq:
     was ended meanwhile; a session that bunq refuses twice in a row is `CredentialsRejected`.
     """
 
-    def __init__(self, load: Callable[[], Credentials], limiter: RateLimiter) -> None:
+    def __init__(
+        self, load: Callable[[], Credentials], limiter: RateLimiter, transport: Transport | None = None
+    ) -> None:
         self._load = load
         self._limiter = limiter
-        self._transport = Transport()
+        self._transport = transport or Transport()
+        self._closes_transport = transport is None
         self._opened: _Opened | None = None
 
     @property
@@ -147,8 +150,9 @@ class Bunq:
         return self._call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
 
     def close(self) -> None:
-        """Close the connections to bunq; the session at bunq stays open."""
-        self._transport.close()
+        """Close the connections to bunq, but for those of a caller's transport; the session at bunq stays open."""
+        if self._closes_transport:
+            self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -174,8 +178,7 @@ class Bunq:
         credentials = self._load()
         # Another session's generations say nothing about those of the one before.
         refused = dead.generation if dead and dead.credentials.session_id == credentials.session_id else None
-        ensure_open(credentials, self._limiter, dead=refused)
-        session = _row(credentials.session_id)
+        session = ensure_open(credentials, self._limiter, dead=refused)
         if session.token is None or session.path_user_id is None:
             raise errors.CallNotAllowedYet(SESSION_SERVER, _POLL_S)  # it was closed just now
         installation = db.session.get_one(Installation, credentials.installation_id)
@@ -216,8 +219,8 @@ def own_credentials(installation_id: int) -> Credentials:
     return Credentials(installation.session_id, installation.api_key, installation.id)
 
 
-def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | None = None) -> None:
-    """Make sure that the session has a token that should work; exactly one worker opens it.
+def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | None = None) -> BunqSession:
+    """Return the row of a session, with a token that should work; exactly one worker opens it.
 
     :param dead: the generation of a token that bunq has refused.
     :raises SessionGone: nothing may use it any more.
@@ -228,13 +231,13 @@ def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | N
     while True:
         session = _row(credentials.session_id)
         if _is_usable(session, credentials, dead):
-            return
+            return session
         lease = leases.take(session, BunqSession.generation == session.generation, BunqSession.abandoned_at.is_(None))
         wait_s = _POLL_S
         if lease is not None:
             try:
                 if open_under(lease, credentials, limiter):
-                    return
+                    return _row(credentials.session_id)
                 continue
             except errors.CallNotAllowedYet as early:
                 wait_s = early.wait_s
