@@ -32,6 +32,8 @@ _PATIENCE_S, _LOOK_PATIENCE_S = 2.0, 0.5
 # Threads of a process that may wait for bunq for programs: the others are for people.
 _AT_ONCE = 3
 _USUAL_WAIT_S = 3.0
+# A person and an account of the local stand-in, and of bunq's documentation.
+_EXAMPLES = {"userID": "1864430", "monetary-accountID": "2083712"}
 _free = threading.BoundedSemaphore(_AT_ONCE)
 _STATUSES = {
     ErrorKind.WAITING: (503, "bank_limit"),
@@ -82,7 +84,7 @@ blueprint.set_scope(f"{blueprint.bp.name}.{read_from_bunq.__name__}", TokenScope
 
 
 def problem_of(error: errors.BunqError) -> Response:
-    """Return what went wrong with a call to bunq, in bunq's own words where it said something."""
+    """Return what went wrong with a call to bunq, with the message of bunq where there is one."""
     kind = retry_policy.kind_of(error)
     status, code = _STATUSES[kind]
     if isinstance(error, errors.PermissionRefused):
@@ -147,12 +149,11 @@ def _operation(resource: Resource) -> dict[str, Any]:
 
 
 def _in_path(resource: Resource) -> list[dict[str, Any]]:
-    number = {"type": "string", "pattern": "^[0-9]{1,18}$", "examples": ["1"]}
+    number = {"type": "string", "pattern": "^[0-9]{1,18}$"}
     uuid = {"type": "string", "format": "uuid"}
     names = ["connection_id", *(word[1:-1] for word in resource.words if word.startswith("{"))]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": uuid if name == "uuid" else number} for name in names
-    ]
+    schemas = {name: uuid if name == "uuid" else number | {"examples": [_EXAMPLES.get(name, "1")]} for name in names}
+    return [{"name": name, "in": "path", "required": True, "schema": schemas[name]} for name in names]
 
 
 def _in_query(resource: Resource) -> list[dict[str, Any]]:

@@ -186,7 +186,7 @@ class _Choice:
     def find(self) -> int | None:
         """Return the id of the consent; None when no working one is left.
 
-        :raises NotPermitted: others' consents work, and what is asked for is about the whole bunq user.
+        :raises NotPermitted: consents of others work, and the resource is about the bunq user as a whole.
         """
         view, number = self.view, self.call.monetary_account_id
         working = consents.covering(view.connection_id)

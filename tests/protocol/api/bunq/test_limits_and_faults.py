@@ -1,8 +1,9 @@
-"""What goes wrong at bunq reaches a program as a problem with bunq's own words, and no program uses up bunq's limit."""
+"""What goes wrong at bunq reaches a program as a problem with bunq's message, and no program uses up bunq's limit."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -128,7 +129,7 @@ def test_programs_that_wait_for_bunq_do_not_take_every_thread(bank: Bank, progra
     for thread in threads:
         thread.start()
     while view._free._value:  # how many may come in
-        pass
+        time.sleep(0.01)
     busy = program.call(CARDS)
     for thread in threads:
         thread.join()
