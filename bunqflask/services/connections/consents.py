@@ -25,9 +25,9 @@ from bunqflask.models import (
     ErrorKind,
     EventKind,
 )
-from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway import open_sessions, retry_policy, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.gateway.sessions import Bunq, Credentials
+from bunqflask.services.gateway.sessions import Bunq, Credentials, Opened
 
 
 def active(connection: Connection) -> list[Consent]:
@@ -139,6 +139,10 @@ def session_by(
     """
     opened_with: list[int] = []
 
+    def look(limiter: RateLimiter, transport: Transport) -> Opened | None:
+        consent_id = find()
+        return None if consent_id is None else open_sessions.find(consent_id, limiter, transport)
+
     def load() -> Credentials:
         consent_id = find()
         if consent_id is None:
@@ -147,7 +151,7 @@ def session_by(
         return sessions.credentials_of(consent_id)
 
     try:
-        with Bunq(load, limiter, transport) as bunq:
+        with Bunq(load, limiter, transport, look) as bunq:
             yield bunq
     except errors.SecretRefused as error:
         _note_refusal(opened_with[-1], error)

@@ -64,10 +64,10 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """An open session, and what calls in it need."""
 
-    credentials: Credentials
+    session_id: int
     generation: int
     client: BunqClient
     token: str = field(repr=False)
@@ -82,13 +82,24 @@ class Bunq:
     """
 
     def __init__(
-        self, load: Callable[[], Credentials], limiter: RateLimiter, transport: Transport | None = None
+        self,
+        load: Callable[[], Credentials],
+        limiter: RateLimiter,
+        transport: Transport | None = None,
+        look: Callable[[RateLimiter, Transport], Opened | None] | None = None,
     ) -> None:
+        """Prepare a session.
+
+        :param load: returns what opens it.
+        :param transport: one of the caller's, for calls of many; without it one is made for this session.
+        :param look: returns the session where it is open already, more quickly than by what opens it.
+        """
         self._load = load
+        self._look = look
         self._limiter = limiter
         self._transport = transport or Transport()
         self._closes_transport = transport is None
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
 
     @property
     def path_user_id(self) -> int:
@@ -168,22 +179,23 @@ class Bunq:
             opened = self._open(dead=opened)
             return work(opened.client, opened.token, opened.path_user_id)
 
-    def _current(self) -> _Opened:
-        if self._opened is None or not _is_current(self._opened):
-            return self._open()
-        return self._opened
+    def _current(self) -> Opened:
+        if self._opened is not None and _is_current(self._opened):
+            return self._opened
+        self._opened = self._look(self._limiter, self._transport) if self._look else None
+        return self._opened or self._open()
 
-    def _open(self, *, dead: _Opened | None = None) -> _Opened:
+    def _open(self, *, dead: Opened | None = None) -> Opened:
         self._opened = None
         credentials = self._load()
         # Another session's generations say nothing about those of the one before.
-        refused = dead.generation if dead and dead.credentials.session_id == credentials.session_id else None
+        refused = dead.generation if dead and dead.session_id == credentials.session_id else None
         session = ensure_open(credentials, self._limiter, dead=refused)
         if session.token is None or session.path_user_id is None:
             raise errors.CallNotAllowedYet(SESSION_SERVER, _POLL_S)  # it was closed just now
         installation = db.session.get_one(Installation, credentials.installation_id)
         client = installations.client(installation, self._limiter, self._transport)
-        self._opened = _Opened(credentials, session.generation, client, session.token, session.path_user_id)
+        self._opened = Opened(session.id, session.generation, client, session.token, session.path_user_id)
         return self._opened
 
 
@@ -356,8 +368,8 @@ def _row(session_id: int) -> BunqSession:
     return session
 
 
-def _is_current(opened: _Opened) -> bool:
-    asked = {"id": opened.credentials.session_id, "generation": opened.generation, "now": clock.now()}
+def _is_current(opened: Opened) -> bool:
+    asked = {"id": opened.session_id, "generation": opened.generation, "now": clock.now()}
     return db.session.connection().execute(_IS_CURRENT, asked).one_or_none() is not None
 
 
