@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ _LINKS = ("future_url", "newer_url", "older_url")
 _ID, _LABEL = "monetary_account_id", ("label_monetary_account", "alias_monetary_account")
 _FOR_ALL = "UserApiKey"
 _CONTAINERS = (dict, list)
+# As bunq usually writes it: one id, where nothing else of an item mentions accounts or hides letters in escapes.
+_USUAL_ID = re.compile(rb'"[a-z_]*monetary_account_id[a-z_]*": ?"?([0-9]{1,18})(?=[",}\]\s])')
+_MENTION, _HIDDEN_LETTERS = b"monetary_account", re.compile(rb"\\u00[2-7]")
 
 
 @dataclass(frozen=True)
@@ -71,10 +75,11 @@ def narrow(
         if seen.is_whole and not holds_callbacks:
             shown.append(raw)
             continue
-        item = _object(raw)
+        of_item = _quickly_named_in(raw) if resource.accounts in (Accounts.PATH, Accounts.ITEM) else None
+        item = {} if of_item else _object(raw)
         if holds_callbacks and any(hidden_text in text for text in _texts(item)):
             continue
-        of_item = _named_in(item, resource)
+        of_item = of_item or _named_in(item, resource)
         if seen.is_whole or _is_visible(item, of_item, resource, seen):
             shown.append(raw)
             named |= of_item.ids
@@ -104,6 +109,18 @@ def _is_visible(item: dict[str, Any], named: _Named, resource: Resource, seen: S
         return False
     # What names no account is about the bunq user as a whole, unless the path says whose it is.
     return resource.accounts is Accounts.PATH or bool(named.ids)
+
+
+def _quickly_named_in(raw: msgspec.Raw) -> _Named | None:
+    """Return the accounts that an item names, read from its bytes; None where only its members can tell.
+
+    Most items mention an account once, by an id: then the objects need not be made, which costs ten times as much.
+    """
+    text = bytes(raw)
+    ids = _USUAL_ID.findall(text)
+    if not ids or text.count(_MENTION) != len(ids) or _HIDDEN_LETTERS.search(text):
+        return None
+    return _Named(frozenset(map(int, ids)), frozenset())
 
 
 def _named_in(item: dict[str, Any], resource: Resource) -> _Named:
