@@ -21,7 +21,7 @@ _ID, _LABEL = "monetary_account_id", ("label_monetary_account", "alias_monetary_
 _FOR_ALL = "UserApiKey"
 _CONTAINERS = (dict, list)
 # As bunq usually writes it: one id, where nothing else of an item mentions accounts or hides letters in escapes.
-_USUAL_ID = re.compile(rb'"[a-z_]*monetary_account_id[a-z_]*": ?"?([0-9]{1,18})(?=[",}\]\s])')
+_USUAL_ID = re.compile(rb'monetary_account_id[a-z_]*": ?"?([0-9]{1,18})(?=[",}\]\s])')
 _MENTION, _HIDDEN_LETTERS = b"monetary_account", re.compile(rb"\\u00[2-7]")
 
 

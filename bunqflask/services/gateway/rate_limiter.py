@@ -20,7 +20,7 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet
@@ -48,6 +48,7 @@ _UNEXPLAINED, _IN_A_ROW = 3, timedelta(minutes=10)
 
 _stopping = threading.Event()
 _WINDOW = select(RateLimitWindow.calls, RateLimitWindow.blocked_until, RateLimitWindow.reserved_until)
+_LOCKED = _WINDOW.where(RateLimitWindow.endpoint == bindparam("endpoint")).with_for_update()
 
 
 class RateLimiter:
@@ -218,9 +219,8 @@ def _update(connection: DatabaseConnection, endpoint: str, **values: Any) -> Non
 
 def _locked_row(connection: DatabaseConnection, endpoint: str) -> Any:
     """Return the endpoint's row, made if need be and locked until the end of the transaction."""
-    query = _WINDOW.where(RateLimitWindow.endpoint == endpoint).with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LOCKED, {"endpoint": endpoint}).one_or_none()
     if row is None:
         connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
-        row = connection.execute(query).one()
+        row = connection.execute(_LOCKED, {"endpoint": endpoint}).one()
     return row
