@@ -10,6 +10,7 @@ def init_app(app: Flask) -> None:
         accounts,
         attachments,
         blueprint,
+        bunq,
         changes,
         connections,
         consents,
@@ -22,7 +23,7 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments, attachments, changes, exports, consents):
+    for area in (server, connections, accounts, payments, attachments, changes, exports, consents, bunq):
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

@@ -6,12 +6,12 @@ https://www.rfc-editor.org/rfc/rfc9457
 from __future__ import annotations
 
 from datetime import date
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import msgspec
 from flask import Response, current_app, request
 
-from bunqflask.api.schemas import ApiProblem
+from bunqflask.api.schemas import ApiProblem, BunqRefusal
 
 MEDIA_TYPE = "application/problem+json"
 _CODES = {
@@ -27,6 +27,68 @@ _CODES = {
     503: "unavailable",
 }
 
+# What each error means, and an example: its title, code and detail.
+_ERRORS = {
+    "400": ("The body is no JSON.", ("The body is no JSON", "bad_request", "Send one JSON object.")),
+    "401": (
+        "There is no token, or it is not valid.",
+        ("The token is not valid", "invalid_token", "It is mistyped, expired or ended."),
+    ),
+    "403": (
+        "The token lacks the scope, or the member’s role does not allow it.",
+        ("The token does not allow this", "insufficient_scope", "It needs payments:read."),
+    ),
+    "404": (
+        "There is no such thing, or the token does not see it.",
+        ("Not found, or not shared with you", "not_found", "There’s nothing here you have access to."),
+    ),
+    "409": (
+        "No permission covers it any more.",
+        ("A new consent is needed", "consent_needed", "A holder of the account has to approve again."),
+    ),
+    "410": (
+        "bunq does not hand out the file any more.",
+        ("bunq no longer provides this file", "gone", "The connection has ended."),
+    ),
+    "413": ("The body is too large.", ("The body is too large", "too_large", "Send less.")),
+    "415": (
+        "The body is not of the type `application/json`.",
+        ("This content type is not understood", "unsupported_media_type", "Send Content-Type: application/json."),
+    ),
+    "422": (
+        "A parameter is unknown or wrong; `detail` names it.",
+        ("A parameter is not valid", "invalid", "Expected `int` <= 100 - at `$.limit`"),
+    ),
+    "429": (
+        "Too many calls; `Retry-After` has the seconds to wait.",
+        ("Too many calls", "call_limit", "This token can make 60 calls a minute."),
+    ),
+    "503": (
+        "The database does not answer; try again.",
+        ("The database isn’t responding right now", "unavailable", "Try again in a moment."),
+    ),
+    "502": (
+        "bunq gave no answer that can be used; try again later.",
+        ("bunq can’t hand out the file right now", "error", "Try again later."),
+    ),
+    "504": (
+        "bunq did not answer in time; try again later.",
+        ("bunq doesn’t answer", "error", "Try again later."),
+    ),
+}
+
+
+def described(status: str, about: str = "", example: tuple[str, str, str] | None = None) -> dict[str, Any]:
+    """Return OpenAPI's description of an error: what it means, and how it looks.
+
+    :param about: what it means, where that is something of its own.
+    :param example: its title, code and detail, where those are.
+    """
+    usual, usual_example = _ERRORS[status]
+    looks = dict(zip(("title", "code", "detail"), example or usual_example, strict=True))
+    content = {"schema": {"$ref": "#/components/schemas/ApiProblem"}, "example": {**looks, "status": int(status)}}
+    return {"description": about or usual, "content": {MEDIA_TYPE: content}}
+
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
@@ -38,7 +100,15 @@ def is_link(path: str) -> bool:
     return path.startswith("/sheets/")
 
 
-def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:
+def answer(
+    status: int,
+    title: str,
+    detail: str = "",
+    *,
+    code: str = "",
+    reference: str | None = None,
+    bunq: BunqRefusal | None = None,
+) -> Response:
     """Return a problem as an answer."""
     problem = ApiProblem(
         type="about:blank",
@@ -47,6 +117,7 @@ def answer(status: int, title: str, detail: str = "", *, code: str = "", referen
         detail=detail,
         code=code or _CODES.get(status, "error"),
         reference=reference,
+        bunq=bunq,
     )
     response = current_app.response_class(msgspec.json.encode(problem), status, content_type=MEDIA_TYPE)
     if status == 401:

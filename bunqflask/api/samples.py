@@ -16,7 +16,8 @@ _FOUND_BY: dict[str, tuple[str, str, Any]] = {
     "export_id": ("post", "/api/v1/exports", _BODIES["order_export"]),
     "consent_id": ("post", "/api/v1/consents", None),
 }
-# Which payment has files is not to be seen before: such calls have no example that runs as it stands.
+# Which payment has files is not to be seen before: such calls have no example that runs as it stands. Those of bunq's
+# own API are as bunq documents them.
 _UNKNOWN = frozenset({"attachment_id"})
 _PLACE = re.compile(r"\{(\w+)\}")
 _BEARER = "Authorization: Bearer $BUNQFLASK_TOKEN"
@@ -28,7 +29,7 @@ def of(root: str, method: str, path: str, operation: dict[str, Any]) -> list[dic
     :param root: the address of this site.
     """
     named = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "path"}
-    if _UNKNOWN & named.keys():
+    if _UNKNOWN & named.keys() or "/bunq/" in path:
         return []
     found = [name for name in named if name in _FOUND_BY]
     known = {name: str(schema["examples"][0]) for name, schema in named.items() if name not in _FOUND_BY}

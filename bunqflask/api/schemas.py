@@ -23,6 +23,14 @@ Size = Annotated[
 Day = Annotated[date, Meta(description="A day of the server’s time zone.", examples=["2026-11-28"])]
 
 
+class BunqRefusal(Struct, frozen=True, kw_only=True):
+    """bunq’s own error: its status, its message, and its response id, for which bunq’s support asks."""
+
+    status: int
+    message: str
+    response_id: str | None
+
+
 class ApiProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a call was refused, as RFC 9457 describes. `code` is for programs, `reference` is in the server's log."""
 
@@ -32,6 +40,7 @@ class ApiProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str = ""
     code: str = ""
     reference: str | None = None
+    bunq: BunqRefusal | None = None
 
 
 class Server(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -31,6 +31,7 @@ PAGE_SIZE = 200
 _MAX_PAGES = 1_000
 _TRIES = 3
 _FIRST_PAUSE_S = 0.5
+_IDS = re.compile(r"/(?:[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![^/])")
 _TAKES_SECRETS = ("POST device-server", "POST session-server")
 _DEVICE_EXISTS = "a device already exists"
 _CLIENT_EXISTS = "you can only have one active oauth client"
@@ -237,9 +238,26 @@ class BunqClient:
         """
         user, file = f"user/{path_user_id}", f"attachment/{attachment_id}/content"
         try:
-            return self._read_content(f"{user}/monetary-account/{monetary_account_id}/{file}", token)
+            return self.read(token, f"{user}/monetary-account/{monetary_account_id}/{file}", {})
         except (errors.ObjectNotFound, errors.PermissionRefused):
-            return self._read_content(f"{user}/{file}", token)
+            return self.read(token, f"{user}/{file}", {})
+
+    def read(self, token: str, path: str, query: Mapping[str, int | str]) -> bytes:
+        """Read anything, as it came: its signature is verified, its content is not looked at.
+
+        :raises ObjectNotFound: the grant does not show it.
+        :raises PermissionRefused: the grant does not permit it.
+
+        https://doc.bunq.com/api-reference/start-here
+        """
+        server_key = self._known_server_key()
+        return self._exchange(
+            "GET",
+            path,
+            token=token,
+            url=protocol.list_url(self._base_url, path, **query),
+            read=lambda response: protocol.read_content(response, server_key=server_key),
+        )
 
     def _create_unless(self, already: str, path: str, token: str, payload: Any) -> bool:
         try:
@@ -271,12 +289,6 @@ class BunqClient:
                 page, around = self._call("GET", path, token=token, url=url)
                 found += page
         return found
-
-    def _read_content(self, path: str, token: str) -> bytes:
-        server_key = self._known_server_key()
-        return self._exchange(
-            "GET", path, token=token, read=lambda response: protocol.read_content(response, server_key=server_key)
-        )
 
     def _call(
         self,
@@ -315,7 +327,7 @@ class BunqClient:
         url: str | None = None,
     ) -> Result:
         """Make one call; try again only where that cannot do anything twice."""
-        endpoint = f"{method} {re.sub(r'/[0-9]+', '/#', path)}"
+        endpoint = f"{method} {_IDS.sub('/#', path)}"
         for tries_left in range(_TRIES - 1, -1, -1):
             self._gate.enter(endpoint)
             request = protocol.build_request(

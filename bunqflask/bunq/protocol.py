@@ -153,8 +153,8 @@ def build_request(
     return BunqRequest(method, url, headers, body)
 
 
-def list_url(base_url: str, path: str, **query: int) -> str:
-    """Join a path to the API's base, with paging parameters."""
+def list_url(base_url: str, path: str, **query: int | str) -> str:
+    """Join a path to the API's base, with paging parameters and filters."""
     return base_url + path + (f"?{urlencode(query)}" if query else "")
 
 

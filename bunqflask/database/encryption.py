@@ -80,7 +80,7 @@ class Secret:
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+        self.name = name
         self._column = name + _SUFFIX
 
     @overload
@@ -100,8 +100,8 @@ class Secret:
         mapper = inspect(type(row))
         keys = [getattr(row, mapper.get_property_by_column(column).key) for column in mapper.primary_key]
         if None in keys:
-            raise RuntimeError(f"{mapper.local_table.name}.{self._name} is set before the row has its key: flush first")
-        return _place(str(mapper.local_table.name), self._name, keys)
+            raise RuntimeError(f"{mapper.local_table.name}.{self.name} is set before the row has its key: flush first")
+        return _place(str(mapper.local_table.name), self.name, keys)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,11 @@ def sealed_tables() -> dict[str, SealedTable]:
             keys = tuple(column.name for column in mapper.primary_key)
             found[str(cast(Table, mapper.local_table).name)] = SealedTable(keys, secrets)
     return found
+
+
+def place_of(secret: Secret, row_type: type[Encrypted], key: object) -> str:
+    """Return the place for which a secret of a row with one key column was encrypted."""
+    return _place(str(cast(Table, inspect(row_type).local_table).name), secret.name, [key])
 
 
 def open_sealed(stored: bytes, place: str) -> str:

@@ -23,6 +23,8 @@ class TokenScope(StrEnum):
     CONNECTIONS_WRITE = "connections:write"
     # payments and balances as tables, by an address with the token in it; a scope for itself
     SPREADSHEET_READ = "spreadsheet:read"
+    # bunq's own API, as far as the grants permit it and the member may see it
+    BUNQ_READ = "bunq:read"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
 

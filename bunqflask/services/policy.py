@@ -108,7 +108,7 @@ def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     for row, is_held, first_day, holder_name in db.session.execute(_accounts_seen_by(_asker(principal))):
         right = AccountRight(bool(is_held), first_day)
         also = (found[row.id].right,) if row.id in found else ()
-        found[row.id] = VisibleAccount(row, _widest((right, *also)), holder_name)
+        found[row.id] = VisibleAccount(row, widest((right, *also)), holder_name)
     return found
 
 
@@ -220,7 +220,7 @@ def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[boo
     return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > now))
 
 
-def _widest(rights: Iterable[AccountRight]) -> AccountRight:
+def widest(rights: Iterable[AccountRight]) -> AccountRight:
     """Return what several rights on one account allow together: the earliest first day counts, none is earlier."""
     known = list(rights)
     is_held = any(each.is_held for each in known)

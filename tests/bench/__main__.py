@@ -20,7 +20,19 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import api, databases, export_memory, feed, machine, pages, soak, starting, syncing, waiting
+from tests.bench import (
+    api,
+    bunq_calls,
+    databases,
+    export_memory,
+    feed,
+    machine,
+    pages,
+    soak,
+    starting,
+    syncing,
+    waiting,
+)
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
@@ -33,6 +45,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "sync": syncing.measure,
     "limits": syncing.limits,
     "export": export_memory.measure,
+    "bunq": bunq_calls.measure,
     "start": starting.measure,
 }
 

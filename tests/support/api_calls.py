@@ -31,6 +31,8 @@ def page(app: Flask) -> str:
     parts = [_BEGIN]
     for path, item in sorted(described["paths"].items()):
         for method, operation in sorted(item.items()):
+            if not operation["x-codeSamples"]:
+                continue
             more = operation["description"].replace("\n\n", " ")
             parts.append(f"## {method.upper()} {path}\n\n{operation['summary']} {more}".rstrip() + "\n")
             parts += [f"```{_FENCES[each['lang']]}\n{each['source']}\n```\n" for each in operation["x-codeSamples"]]

@@ -156,7 +156,7 @@ ARROWS: dict[str, set[str]] = {
         "services.policy",
         "services.audit",
     },
-    "api": {"clock", "exports", "extensions", "models", "services"},
+    "api": {"bunq.errors", "bunq.readable", "clock", "exports", "extensions", "models", "services"},
     "web": {
         "api",
         "database.storage",

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from flask import current_app
-from sqlalchemy import Select, select
+from sqlalchemy import Boolean, Date, Integer, Select, bindparam, false, null, select, true, type_coerce
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from bunqflask.extensions import db
-from bunqflask.models import Connection, ConnectionState, Consent
+from bunqflask.extensions import db, table_of
+from bunqflask.models import (
+    AccountHolder,
+    AccountShare,
+    Connection,
+    ConnectionState,
+    Consent,
+    MonetaryAccount,
+    TeamRole,
+)
 from bunqflask.services import policy
-from bunqflask.services.policy import NotFoundHere
-from bunqflask.services.principal import Principal
+from bunqflask.services.policy import AccountRight, NotFoundHere
+from bunqflask.services.principal import Principal, TokenBearer
 
 
 def visible_to(principal: Principal) -> Select[Connection]:
@@ -54,3 +65,57 @@ def _whole() -> list[ORMOption]:
         selectinload(Connection.monetary_accounts),
         selectinload(Connection.consents).selectinload(Consent.accounts),
     ]
+
+
+@dataclass(frozen=True)
+class AccountOnConnection:
+    """An account of a connection as a principal may see it: its id here, bunq's id, its IBANs, and the right on it."""
+
+    id: int
+    monetary_account_id: int
+    ibans: tuple[str, ...]
+    right: AccountRight
+
+
+def accounts_on(principal: Principal, connection_id: int) -> list[AccountOnConnection]:
+    """Return the accounts of one connection that the principal may see, in bunq's order: plain values, and quickly."""
+    asked = {
+        "member_id": principal.id,
+        "is_guest": principal.role is TeamRole.GUEST,
+        "connection_id": connection_id,
+    }
+    found: dict[int, AccountOnConnection] = {}
+    for row in db.session.connection().execute(_ON_CONNECTION, asked):
+        if isinstance(principal, TokenBearer) and row.id not in (principal.account_ids or (row.id,)):
+            continue
+        right = AccountRight(bool(row.is_held), row.first_day)
+        also = (found[row.id].right,) if row.id in found else ()
+        ibans = (row.iban, *row.other_ibans) if row.iban else ()
+        found[row.id] = AccountOnConnection(row.id, row.monetary_account_id, ibans, policy.widest((right, *also)))
+    return list(found.values())
+
+
+def _on_connection() -> Select[Any]:
+    """Make the statement of `accounts_on`, once."""
+    account, holder, share = (table_of(each).c for each in (MonetaryAccount, AccountHolder, AccountShare))
+    member_id = bindparam("member_id", type_=Integer)
+    held = select(holder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
+    shared = select(share.account_id, false().label("is_held"), share.first_day)
+    is_shared = policy.is_shared_with(member_id, is_guest=bindparam("is_guest", type_=Boolean))
+    rights = held.where(holder.member_id == member_id).union_all(shared.where(is_shared)).subquery("rights")
+    return (
+        select(
+            account.id,
+            account.monetary_account_id,
+            account.iban,
+            account.other_ibans,
+            rights.c.is_held,
+            rights.c.first_day,
+        )
+        .join(rights, rights.c.account_id == account.id)
+        .where(account.connection_id == bindparam("connection_id"))
+        .order_by(account.monetary_account_id)
+    )
+
+
+_ON_CONNECTION = _on_connection()

@@ -6,15 +6,17 @@ accepts it again or it is lost (`accounts.sync` finds out); meanwhile the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from bunqflask import clock
 from bunqflask.bunq import errors
+from bunqflask.bunq.transport import Transport
 from bunqflask.database.transactions import emit, transaction
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import (
     Connection,
     Consent,
@@ -23,9 +25,9 @@ from bunqflask.models import (
     ErrorKind,
     EventKind,
 )
-from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway import open_sessions, retry_policy, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.gateway.sessions import Bunq, Credentials
+from bunqflask.services.gateway.sessions import Bunq, Credentials, Opened
 
 
 def active(connection: Connection) -> list[Consent]:
@@ -82,6 +84,33 @@ def reader_of(account_id: int) -> int | None:
     return db.session.scalar(query)
 
 
+_consent, _covered = table_of(Consent).c, table_of(ConsentAccount).c
+_COVERING = (
+    select(_consent.id, _consent.member_id, _covered.account_id)
+    .join(table_of(ConsentAccount), _covered.consent_id == _consent.id)
+    .where(_consent.connection_id == bindparam("id"))
+    .where(_consent.state == ConsentGrantState.ACTIVE, _consent.refused_at.is_(None))
+    .order_by(_consent.granted_at.desc(), _consent.id.desc())
+)
+
+
+@dataclass(frozen=True)
+class Covering:
+    """A working consent: whose it is, and our ids of the accounts that it covers."""
+
+    consent_id: int
+    member_id: int
+    account_ids: frozenset[int]
+
+
+def covering(connection_id: int) -> list[Covering]:
+    """Return the working consents of a connection that cover an account, the newest first."""
+    found: dict[tuple[int, int], set[int]] = {}
+    for consent_id, member_id, account_id in db.session.connection().execute(_COVERING, {"id": connection_id}):
+        found.setdefault((consent_id, member_id), set()).add(account_id)
+    return [Covering(*whose, frozenset(account_ids)) for whose, account_ids in found.items()]
+
+
 @contextmanager
 def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
     """Yield a session to read an account with; a consent that is renewed or ended meanwhile is replaced by the next.
@@ -91,17 +120,38 @@ def session_for(account_id: int, limiter: RateLimiter) -> Iterator[Bunq]:
     :raises SessionGone: no working consent covers the account.
     :raises NotSetUp: there is no installation to sign with.
     """
+    with session_by(lambda: reader_of(account_id), limiter) as bunq:
+        yield bunq
+
+
+@contextmanager
+def session_by(
+    find: Callable[[], int | None], limiter: RateLimiter, transport: Transport | None = None
+) -> Iterator[Bunq]:
+    """Yield a session of the consent that `find` returns, which is asked again when that consent's session is gone.
+
+    A refusal is recorded on the consent that bunq refused.
+
+    :param transport: one of the caller's, for calls of many; without it one is made for this session.
+
+    :raises SessionGone: there is no such consent.
+    :raises NotSetUp: there is no installation to sign with.
+    """
     opened_with: list[int] = []
 
+    def look(limiter: RateLimiter, transport: Transport) -> Opened | None:
+        consent_id = find()
+        return None if consent_id is None else open_sessions.find(consent_id, limiter, transport)
+
     def load() -> Credentials:
-        consent_id = reader_of(account_id)
+        consent_id = find()
         if consent_id is None:
             raise sessions.SessionGone
         opened_with.append(consent_id)
         return sessions.credentials_of(consent_id)
 
     try:
-        with Bunq(load, limiter) as bunq:
+        with Bunq(load, limiter, transport, look) as bunq:
             yield bunq
     except errors.SecretRefused as error:
         _note_refusal(opened_with[-1], error)

@@ -61,6 +61,13 @@ def client(installation: Installation | None, limiter: RateLimiter, transport: T
     """Return a client that signs with an installation's key, over a transport of the caller's."""
     private_key = installation.private_key if installation else None
     server_key = installation.server_public_key if installation else None
+    return client_with(private_key, server_key, limiter, transport)
+
+
+def client_with(
+    private_key: str | None, server_key: str | None, limiter: RateLimiter, transport: Transport
+) -> BunqClient:
+    """Return a client with these keys, as they are stored."""
     return BunqClient(
         current_app.config["BUNQ_API_URL"],
         gate=limiter,

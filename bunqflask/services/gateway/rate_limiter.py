@@ -4,7 +4,8 @@ No row of ours is locked while a call is under way: the limiter refuses to be en
 reading transaction first.
 
 Interactive requests have priority. When the limit is used up, the next free call is reserved for the waiting person,
-and background work (`is_background`) yields until the person has had it, or has not come back for it.
+and background work (`is_background`) yields until the person has had it, or has not come back for it. Work that may
+call as often as a stranger likes leaves some of an endpoint's calls free (`leaves_free`), so that a sync gets on.
 
 https://doc.bunq.com/basics/rate-limits
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet
@@ -47,24 +48,29 @@ _UNEXPLAINED, _IN_A_ROW = 3, timedelta(minutes=10)
 
 _stopping = threading.Event()
 _WINDOW = select(RateLimitWindow.calls, RateLimitWindow.blocked_until, RateLimitWindow.reserved_until)
+_LOCKED = _WINDOW.where(RateLimitWindow.endpoint == bindparam("endpoint")).with_for_update()
 
 
 class RateLimiter:
     """The limiter for one piece of work, which may wait `patience_s` seconds in all.
 
     :param is_background: no person waits for this work, so interactive requests come first.
+    :param leaves_free: how many calls of each period are for other work; one call is always possible.
     :param lease: the lease under which the work is done; it is renewed before each call and during each wait.
     """
 
-    def __init__(self, patience_s: float, *, is_background: bool = False, lease: Lease | None = None) -> None:
+    def __init__(
+        self, patience_s: float, *, is_background: bool = False, leaves_free: int = 0, lease: Lease | None = None
+    ) -> None:
         self.is_background = is_background
+        self._leaves_free = leaves_free
         self._lease = lease
         self._deadline = time.monotonic() + patience_s
         self._entered: dict[str, str] = {}
 
     def without_waiting(self) -> RateLimiter:
         """Return a limiter for the same work that never waits."""
-        return RateLimiter(0.0, is_background=self.is_background, lease=self._lease)
+        return RateLimiter(0.0, is_background=self.is_background, leaves_free=self._leaves_free, lease=self._lease)
 
     def enter(self, endpoint: str) -> None:
         """Take the next free call of the endpoint, waiting for it if need be.
@@ -135,7 +141,7 @@ class RateLimiter:
             window = stored.corrected(endpoint, now)
             if window != stored:
                 _update(connection, endpoint, **asdict(window))
-            wait_s = window.until_free_s(endpoint, now)
+            wait_s = window.until_free_s(endpoint, now, self._leaves_free)
             if self.is_background and window.reserved_until is not None and window.reserved_until > now:
                 return max(wait_s, _YIELD_S)
             if wait_s > 0:
@@ -187,14 +193,15 @@ class _Window:
             reserved_until if reserved_until is None or reserved_until < farthest else None,
         )
 
-    def until_free_s(self, endpoint: str, now: datetime) -> float:
-        """Return the seconds until a call is free, 0 when one is."""
+    def until_free_s(self, endpoint: str, now: datetime, leaves_free: int = 0) -> float:
+        """Return the seconds until a call is free, 0 when one is; with some that are left to others."""
         if self.blocked_until is not None and self.blocked_until > now:
             return (self.blocked_until - now).total_seconds()
         limit, recent = limit_for(endpoint), self.recent(endpoint, now)
-        if len(recent) < limit.calls:
+        calls = max(1, limit.calls - leaves_free)
+        if len(recent) < calls:
             return 0.0
-        return limit.period_s + _MARGIN_S - _age_s(recent[-limit.calls], now)
+        return limit.period_s + _MARGIN_S - _age_s(recent[-calls], now)
 
     def recent(self, endpoint: str, now: datetime) -> list[str]:
         """Return the calls that still count, oldest first."""
@@ -212,5 +219,8 @@ def _update(connection: DatabaseConnection, endpoint: str, **values: Any) -> Non
 
 def _locked_row(connection: DatabaseConnection, endpoint: str) -> Any:
     """Return the endpoint's row, made if need be and locked until the end of the transaction."""
-    connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
-    return connection.execute(_WINDOW.where(RateLimitWindow.endpoint == endpoint).with_for_update()).one()
+    row = connection.execute(_LOCKED, {"endpoint": endpoint}).one_or_none()
+    if row is None:
+        connection.execute(insert_into(RateLimitWindow).values(endpoint=endpoint, calls=[]).on_conflict_do_nothing())
+        row = connection.execute(_LOCKED, {"endpoint": endpoint}).one()
+    return row

@@ -10,7 +10,7 @@ https://doc.bunq.com/basics/authentication/session
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -64,10 +64,10 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class _Opened:
+class Opened:
     """An open session, and what calls in it need."""
 
-    credentials: Credentials
+    session_id: int
     generation: int
     client: BunqClient
     token: str = field(repr=False)
@@ -81,11 +81,25 @@ class Bunq:
     was ended meanwhile; a session that bunq refuses twice in a row is `CredentialsRejected`.
     """
 
-    def __init__(self, load: Callable[[], Credentials], limiter: RateLimiter) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Credentials],
+        limiter: RateLimiter,
+        transport: Transport | None = None,
+        look: Callable[[RateLimiter, Transport], Opened | None] | None = None,
+    ) -> None:
+        """Prepare a session.
+
+        :param load: returns what opens it.
+        :param transport: one of the caller's, for calls of many; without it one is made for this session.
+        :param look: returns the session where it is open already, more quickly than by what opens it.
+        """
         self._load = load
+        self._look = look
         self._limiter = limiter
-        self._transport = Transport()
-        self._opened: _Opened | None = None
+        self._transport = transport or Transport()
+        self._closes_transport = transport is None
+        self._opened: Opened | None = None
 
     @property
     def path_user_id(self) -> int:
@@ -118,6 +132,10 @@ class Bunq:
             )
         )
 
+    def read(self, ask: Callable[[int], tuple[str, Mapping[str, int | str]]]) -> bytes:
+        """Read anything, as it came but verified; `ask` makes path and query with the session's user id."""
+        return self._call(lambda client, token, user_id: client.read(token, *ask(user_id)))
+
     def list_callbacks(self) -> Objects:
         """List the callbacks of the user, ours and others'."""
         return self._call(lambda client, token, user_id: client.list_callbacks(token, user_id))
@@ -143,8 +161,9 @@ class Bunq:
         return self._call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
 
     def close(self) -> None:
-        """Close the connections to bunq; the session at bunq stays open."""
-        self._transport.close()
+        """Close the connections to bunq, but for those of a caller's transport; the session at bunq stays open."""
+        if self._closes_transport:
+            self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -160,23 +179,23 @@ class Bunq:
             opened = self._open(dead=opened)
             return work(opened.client, opened.token, opened.path_user_id)
 
-    def _current(self) -> _Opened:
-        if self._opened is None or not _is_current(self._opened):
-            return self._open()
-        return self._opened
+    def _current(self) -> Opened:
+        if self._opened is not None and _is_current(self._opened):
+            return self._opened
+        self._opened = self._look(self._limiter, self._transport) if self._look else None
+        return self._opened or self._open()
 
-    def _open(self, *, dead: _Opened | None = None) -> _Opened:
+    def _open(self, *, dead: Opened | None = None) -> Opened:
         self._opened = None
         credentials = self._load()
         # Another session's generations say nothing about those of the one before.
-        refused = dead.generation if dead and dead.credentials.session_id == credentials.session_id else None
-        ensure_open(credentials, self._limiter, dead=refused)
-        session = _row(credentials.session_id)
+        refused = dead.generation if dead and dead.session_id == credentials.session_id else None
+        session = ensure_open(credentials, self._limiter, dead=refused)
         if session.token is None or session.path_user_id is None:
             raise errors.CallNotAllowedYet(SESSION_SERVER, _POLL_S)  # it was closed just now
         installation = db.session.get_one(Installation, credentials.installation_id)
         client = installations.client(installation, self._limiter, self._transport)
-        self._opened = _Opened(credentials, session.generation, client, session.token, session.path_user_id)
+        self._opened = Opened(session.id, session.generation, client, session.token, session.path_user_id)
         return self._opened
 
 
@@ -212,8 +231,8 @@ def own_credentials(installation_id: int) -> Credentials:
     return Credentials(installation.session_id, installation.api_key, installation.id)
 
 
-def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | None = None) -> None:
-    """Make sure that the session has a token that should work; exactly one worker opens it.
+def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | None = None) -> BunqSession:
+    """Return the row of a session, with a token that should work; exactly one worker opens it.
 
     :param dead: the generation of a token that bunq has refused.
     :raises SessionGone: nothing may use it any more.
@@ -224,13 +243,13 @@ def ensure_open(credentials: Credentials, limiter: RateLimiter, *, dead: int | N
     while True:
         session = _row(credentials.session_id)
         if _is_usable(session, credentials, dead):
-            return
+            return session
         lease = leases.take(session, BunqSession.generation == session.generation, BunqSession.abandoned_at.is_(None))
         wait_s = _POLL_S
         if lease is not None:
             try:
                 if open_under(lease, credentials, limiter):
-                    return
+                    return _row(credentials.session_id)
                 continue
             except errors.CallNotAllowedYet as early:
                 wait_s = early.wait_s
@@ -349,8 +368,8 @@ def _row(session_id: int) -> BunqSession:
     return session
 
 
-def _is_current(opened: _Opened) -> bool:
-    asked = {"id": opened.credentials.session_id, "generation": opened.generation, "now": clock.now()}
+def _is_current(opened: Opened) -> bool:
+    asked = {"id": opened.session_id, "generation": opened.generation, "now": clock.now()}
     return db.session.connection().execute(_IS_CURRENT, asked).one_or_none() is not None
 
 

@@ -102,6 +102,7 @@ def _labels() -> dict[str, str]:
         TokenScope.EXPORTS_READ.value: _("Export files for bookkeepers"),
         TokenScope.CONNECTIONS_WRITE.value: _("Make links to connect bunq, and to renew"),
         TokenScope.SPREADSHEET_READ.value: _("Spreadsheet link"),
+        TokenScope.BUNQ_READ.value: _("Read bunq’s own API"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }
 

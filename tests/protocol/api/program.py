@@ -19,6 +19,7 @@ EVERY_SCOPE = (
     TokenScope.NOTES_READ,
     TokenScope.EXPORTS_READ,
     TokenScope.CONNECTIONS_WRITE,
+    TokenScope.BUNQ_READ,
 )
 
 

@@ -16,6 +16,7 @@ from bunqflask.services.tokens.tokens import TokenRefused, TokenTerms
 from tests.protocol.api.program import Program, make_token, program_of
 from tests.support import rows
 from tests.support.apps import ThreadSite, add_member, sign_in
+from tests.support.bank import JODI
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
 
@@ -27,7 +28,7 @@ def paths(app: Flask) -> list[tuple[str, str]]:
     """Every route of the API with ids of what Robin has."""
     adapter, found = app.url_map.bind("localhost"), []
     numbers = ("account_id", "connection_id", "payment_id", "attachment_id", "export_id")
-    ids: dict[str, int | str] = {**dict.fromkeys(numbers, 1), "consent_id": "0" * 32}
+    ids: dict[str, int | str] = {**dict.fromkeys(numbers, 1), "consent_id": "0" * 32, "path": f"user/{JODI}/card"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("api."):
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:

@@ -42,7 +42,7 @@ def test_the_token_says_whose_it_is_and_what_it_may_do(program: Program) -> None
 
     assert (me["email"], me["role"]) == ("robin@example.org", "owner")
     assert me["token"] == {
-        "scopes": ["balances:read", "connections:write", "exports:read", "notes:read", "payments:read"],
+        "scopes": ["balances:read", "bunq:read", "connections:write", "exports:read", "notes:read", "payments:read"],
         "narrowed_to_accounts": False,
     }
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from bunqflask.services.policy import AccountRight, _widest
+from bunqflask.services.policy import AccountRight, widest
 
 EARLY, LATE = date(2026, 1, 1), date(2026, 6, 1)
 HELD, ALL = AccountRight(is_held=True), AccountRight(is_held=False)
@@ -23,5 +23,5 @@ FROM_EARLY, FROM_LATE = AccountRight(is_held=False, first_day=EARLY), AccountRig
     ],
 )
 def test_the_most_that_any_right_allows_is_allowed(rights: list[AccountRight], together: AccountRight) -> None:
-    assert _widest(rights) == together
-    assert _widest(rights[::-1]) == together
+    assert widest(rights) == together
+    assert widest(rights[::-1]) == together
