@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, g, request
 from bunqflask import clock
 from bunqflask.api import blueprint, problems
 from bunqflask.api.problems import ParameterRefused
+from bunqflask.models import TokenScope
 from bunqflask.services.audit import origin
 from bunqflask.services.audit.origin import Origin
 from bunqflask.services.team import throttle
@@ -55,18 +56,24 @@ def _guard() -> Response | None:
         answer.headers["Retry-After"] = str(reached.wait_s)
         _announce(answer, reached.limit, 0, reached.wait_s)
         return answer
+    if request.path == problems.MCP_PATH:
+        return None  # its messages are bodies, and name the tool that needs a scope
     if request.method not in ("GET", "HEAD") and request.url_rule is not None and request.get_data():
         return problems.invalid("This call takes no body.")
     scope = blueprint.scope_of(request.endpoint)
-    if scope is not None and scope.value not in g.bearer.scopes:
-        answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
-        answer.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"'
-        return answer
-    return None
+    return scope_missing(scope) if scope is not None and scope.value not in g.bearer.scopes else None
+
+
+def scope_missing(scope: TokenScope) -> Response:
+    """Refuse a call for a scope that its token has not."""
+    answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
+    challenge = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"{problems.how_to_log_in()}'
+    answer.headers["WWW-Authenticate"] = challenge
+    return answer
 
 
 def _is_protected(path: str) -> bool:
-    return path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics")
+    return path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics", problems.MCP_PATH)
 
 
 def _refuse(address: str) -> Response:

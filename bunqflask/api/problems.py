@@ -13,6 +13,7 @@ from flask import Response, current_app, request
 from bunqflask.api.schemas import ApiProblem
 
 MEDIA_TYPE = "application/problem+json"
+MCP_PATH = "/mcp"
 _CODES = {
     400: "bad_request",
     401: "invalid_token",
@@ -29,7 +30,7 @@ _CODES = {
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
-    return path in ("/api", "/metrics") or path.startswith("/api/")
+    return path in ("/api", "/metrics", MCP_PATH) or path.startswith("/api/")
 
 
 def answer(status: int, title: str, detail: str = "", *, code: str = "", reference: str | None = None) -> Response:
@@ -45,8 +46,15 @@ def answer(status: int, title: str, detail: str = "", *, code: str = "", referen
     response = current_app.response_class(msgspec.json.encode(problem), status, content_type=MEDIA_TYPE)
     if status == 401:
         error = "" if code == "missing_token" else ', error="invalid_token"'
-        response.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask"{error}'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask"{error}{how_to_log_in()}'
     return response
+
+
+def how_to_log_in() -> str:
+    """Return what a challenge adds for assistants: where they learn how their person logs in."""
+    if request.path != MCP_PATH:
+        return ""
+    return f', resource_metadata="{current_app.config["PUBLIC_URL"]}/.well-known/oauth-protected-resource{MCP_PATH}"'
 
 
 class ParameterRefused(Exception):

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "cli"},
+    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "mcp", "cli"},
     "addresses": set(),
     "config": {"addresses"},
     "clock": set(),
@@ -157,6 +157,7 @@ ARROWS: dict[str, set[str]] = {
         "services.audit",
     },
     "api": {"clock", "extensions", "models", "services"},
+    "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
         "api",
         "database.storage",
