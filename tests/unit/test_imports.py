@@ -176,6 +176,8 @@ ARROWS: dict[str, set[str]] = {
     "cli": {
         "database.storage",
         "config",
+        "extensions",
+        "mcp",
         "models",
         "database.encryption.SecretUnreadable",
         "bunq.errors",
