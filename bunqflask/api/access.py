@@ -48,6 +48,8 @@ def _guard() -> Response | None:
         g.bearer = tokens.bearer_of(token.strip(), address)
     except TokenUnknown:
         return _refuse(address)
+    if g.bearer.is_assistant and request.path != problems.MCP_PATH:
+        return problems.answer(401, "The token is not valid here", "It was issued to an assistant, for /mcp only.")
     origin.set_current(Origin(member_id=g.bearer.id, address=address, browser=request.user_agent.string))
     try:
         g.allowance = rate_limit.count_call(g.bearer.token_id, current_app.config["API_CALLS_PER_MINUTE"], address)
