@@ -49,7 +49,7 @@ class Program:
     def code_by(self, browser: Browser, **answers: str | list[str]) -> str:
         """Let a member let it in; return the code."""
         browser.get(self.request())
-        return code_of(browser.submit(button="Let it read", **answers))
+        return code_of(browser.submit(button="Let it read", action=None, **answers))
 
     def token(self, **fields: str | None) -> requests.Response:
         """Ask for tokens."""
@@ -57,7 +57,7 @@ class Program:
         kept = {name: each for name, each in given.items() if each is not None}
         return self.session.post(f"{self.site}/assistants/token", data=kept, timeout=30)
 
-    def exchange(self, code: str, **changed: str | None) -> requests.Response:
+    def exchange(self, code: str, /, **changed: str | None) -> requests.Response:
         fields: dict[str, str | None] = {
             "grant_type": "authorization_code",
             "code": code,

@@ -1,5 +1,6 @@
 """An assistant is let in by its member's login, and what attackers try on that way fails."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,20 +8,51 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from bunqflask import clock
+from bunqflask import clock, worker
 from bunqflask.extensions import Base, db
-from bunqflask.models import ApiToken, Assistant, AssistantCode, AssistantRefresh, AuditEvent, AuditKind, TeamRole
+from bunqflask.models import (
+    ApiToken,
+    Assistant,
+    AssistantCode,
+    AssistantRefresh,
+    AuditEvent,
+    AuditKind,
+    Login,
+    TeamRole,
+)
 from bunqflask.services.assistants import clients
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets, roles
 from tests.protocol.mcp.assistant import Assistant as Caller
 from tests.protocol.mcp.oauth import HERE, Program, code_of, facts_of, target_of
-from tests.support import rows
+from tests.support import consents, rows
 from tests.support.apps import PASSWORD, ThreadSite, add_member, sign_in
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
+from tests.support.databases import Databases
 
 SAM = "sam@example.org"
+
+
+@pytest.fixture
+def site(databases: Databases) -> Iterator[ThreadSite]:
+    """The app over a database in which Robin has connected Jodi; no bank is needed."""
+    url = databases.copy(consents.fill_connected)
+    with rows.bare_site(url) as site:
+        yield site
+    databases.forget(url)
+
+
+@pytest.fixture
+def robin(site: ThreadSite) -> Browser:
+    return sign_in(site, ROBIN)
+
+
+def clean_up(site: ThreadSite) -> None:
+    """Let the worker delete old rows."""
+    [duty] = [each for each in worker.DUTIES if each.name == "delete old rows"]
+    with rows.behind(site.app), rows.read_only():
+        duty.run(None)
 
 
 def let_in(site: ThreadSite, browser: Browser, **answers: str | list[str]) -> tuple[Program, dict[str, Any]]:
@@ -88,7 +120,9 @@ def test_a_person_who_is_not_logged_in_logs_in_first_and_comes_back(site: Thread
 
 
 def test_letting_in_needs_a_recent_proof_of_who_asks(site: ThreadSite, robin: Browser) -> None:
-    rows.age_logins(site.app, made_ago=timedelta(hours=1))
+    with rows.behind(site.app):
+        db.session.execute(db.update(Login).values(confirmed_at=clock.now() - timedelta(hours=1)))
+        db.session.commit()
     program = Program(site.url)
     robin.get(program.request())
     asked = robin.submit(button="Let it read", days="7")
@@ -247,7 +281,7 @@ def test_a_code_expires_and_what_was_never_fetched_is_deleted(site: ThreadSite, 
     with rows.behind(site.app):
         db.session.execute(db.update(AssistantCode).values(expires_at=clock.now() - timedelta(seconds=1)))
         db.session.commit()
-    rows.run_duties(site.app)
+    clean_up(site)
 
     assert program.exchange(code).json()["error"] == "invalid_grant"
     assert rows.count(site.app, ApiToken) == 0
@@ -319,7 +353,7 @@ def test_a_form_that_was_changed_grants_nothing(
     site: ThreadSite, robin: Browser, answers: dict[str, str | list[str]], status: int
 ) -> None:
     robin.get(Program(site.url).request(scope="balances:read"))
-    page = robin.submit(button="Let it read", **answers)
+    page = robin.submit(button="Let it read", action=None, **answers)
 
     assert page.status == status
     assert rows.count(site.app, ApiToken) == 0
@@ -408,7 +442,7 @@ def test_registrations_are_limited_and_unused_ones_expire(site: ThreadSite, robi
         known = clients.find(program.client_id)
         db.session.execute(db.update(Assistant).values(created_at=clock.now() - timedelta(days=2)))
         db.session.commit()
-    rows.run_duties(site.app)
+    clean_up(site)
 
     assert statuses == [201] * 19 + [429] * 2
     assert flooded == clients.MOST_UNUSED + 1
