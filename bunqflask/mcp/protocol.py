@@ -128,7 +128,7 @@ def _message(raw: dict[str, Any], request_id: str | int | None, headers: Headers
 
 def _version(method: str, named: Any, headers: Headers) -> Any:
     """Return the revision of a request by HTTP, which its header names, and since 2026 its body too."""
-    in_header = headers.get("MCP-Protocol-Version")
+    in_header = headers.get("MCP-Protocol-Version", "").strip() or None
     if method == "initialize" and named is None:
         return None
     if in_header is None:
@@ -148,7 +148,7 @@ def _check_current(method: str, params: dict[str, Any], meta: dict[str, Any], he
         raise Refused(INVALID_PARAMS, f"`_meta` needs {needed}.")
     if headers is None:
         return
-    if headers.get("Mcp-Method") != method:
+    if headers.get("Mcp-Method", "").strip() != method:
         raise Refused(HEADER_MISMATCH, "The header Mcp-Method is not the method of the body.")
     if method == "tools/call" and _plain(headers.get("Mcp-Name")) != params.get("name"):
         raise Refused(HEADER_MISMATCH, "The header Mcp-Name is not the name in the body.")
@@ -156,6 +156,7 @@ def _check_current(method: str, params: dict[str, Any], meta: dict[str, Any], he
 
 def _plain(value: str | None) -> str | None:
     """Return the value of a header that may be written in base64, between `=?base64?` and `?=`."""
+    value = None if value is None else value.strip()
     if value is None or not (value.startswith("=?base64?") and value.endswith("?=")):
         return value
     try:
