@@ -96,7 +96,7 @@ class Tool:
         if self.scope.value not in bearer.scopes:
             raise ScopeMissing(self.scope)
         try:
-            asked = msgspec.convert(arguments, self.takes, strict=False)
+            asked = msgspec.convert(_as_texts(arguments), self.takes, strict=False)
             return untrusted.marked(self.run(bearer, asked))
         except msgspec.ValidationError as error:
             raise ToolFailed(f"The arguments do not fit: {error}") from error
@@ -111,6 +111,16 @@ class Tool:
 def permitted(bearer: TokenBearer) -> list[Tool]:
     """Return the tools that a token allows, always in the same order."""
     return [tool for tool in TOOLS.values() if tool.scope.value in bearer.scopes]
+
+
+def _as_texts(arguments: Any) -> Any:
+    """Return arguments with numbers as texts: ids and amounts are texts here, and assistants write them as numbers."""
+    if not isinstance(arguments, dict):
+        return arguments
+    is_number = {
+        name for name, each in arguments.items() if isinstance(each, int | float) and not isinstance(each, bool)
+    }
+    return {name: str(each) if name in is_number else each for name, each in arguments.items()}
 
 
 def _input_schema(model: type[Struct]) -> dict[str, Any]:

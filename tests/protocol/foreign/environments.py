@@ -23,6 +23,7 @@ BUNQ_OF_2017 = ("bunq==0.0.2", "requests", "cryptography")
 MCP_SDK = "mcp==2.3.0"
 # The version that knows the revision of July 2026.
 MCP_CONFORMANCE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
+MCP_INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 JS_CLIENT = "@bunq-community/bunq-js-client@1.1.2"
 INSTALL_WITHIN_S = 300
 
@@ -101,6 +102,12 @@ def mcp_conformance() -> list[str]:
     """Return the command of the official conformance suite of MCP, with the Node that Playwright brings."""
     modules = _modules("mcp-conformance", MCP_CONFORMANCE)
     return [playwright_node(), f"{modules}/@modelcontextprotocol/conformance/dist/index.js"]
+
+
+def mcp_inspector() -> list[str]:
+    """Return the command of the MCP Inspector."""
+    modules = _modules("mcp-inspector", MCP_INSPECTOR)
+    return [playwright_node(), f"{modules}/@modelcontextprotocol/inspector/clients/launcher/build/index.js"]
 
 
 def playwright_node() -> str:

@@ -123,7 +123,9 @@ def test_what_an_assistant_reads_of_others_is_in_the_audit_trail(site: ThreadSit
         ("search_payments", {"sort": "amount"}),
         ("search_payments", {"cursor": "x"}),
         ("search_payments", {"q": "!!!"}),
-        ("search_payments", {"q": 12}),
+        ("search_payments", {"q": True}),
+        ("search_payments", {"q": ["koffie"]}),
+        ("search_payments", {"min": 1e99}),
         ("balances", {}),
         ("balances", {"account": "1", "from": "2020-01-01", "to": "2026-01-01"}),
         ("list_accounts", {"account": "1"}),
@@ -139,6 +141,13 @@ def test_arguments_that_do_not_fit_are_an_error_of_the_tool(
     assert result["isError"] is True
     assert "structuredContent" not in result
     assert len(result["content"][0]["text"]) > 10
+
+
+def test_numbers_for_ids_and_amounts_are_understood(assistant: Assistant) -> None:
+    as_texts = assistant.read("search_payments", account="1", min="10", max="99.5", limit=3)
+
+    assert assistant.read("search_payments", account=1, min=10, max=99.5, limit="3") == as_texts
+    assert as_texts["items"]
 
 
 @pytest.mark.settings(API_CALLS_PER_MINUTE="5")
