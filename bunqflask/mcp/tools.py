@@ -117,10 +117,7 @@ def _as_texts(arguments: Any) -> Any:
     """Return arguments with numbers as texts: ids and amounts are texts here, and assistants write them as numbers."""
     if not isinstance(arguments, dict):
         return arguments
-    is_number = {
-        name for name, each in arguments.items() if isinstance(each, int | float) and not isinstance(each, bool)
-    }
-    return {name: str(each) if name in is_number else each for name, each in arguments.items()}
+    return {name: str(each) if type(each) in (int, float) else each for name, each in arguments.items()}
 
 
 def _input_schema(model: type[Struct]) -> dict[str, Any]:

@@ -20,11 +20,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import databases, export_memory, machine, pages, soak, starting, syncing, waiting
+from tests.bench import assistants, databases, export_memory, machine, pages, soak, starting, syncing, waiting
 from tests.bench.table import Row, show
 
 SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "pages": pages.measure,
+    "assistants": assistants.measure,
     "home": waiting.home,
     "polls": waiting.polls,
     "memory": waiting.memory,

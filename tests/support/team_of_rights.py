@@ -21,6 +21,7 @@ from bunqflask.models import (
     AccountHolder,
     AccountShare,
     ApiToken,
+    Assistant,
     AttemptStep,
     AuditKind,
     Browser,
@@ -168,6 +169,10 @@ def api_token_of(person: str) -> str:
     return text.complete(digest(person)[:32])
 
 
+# A program that asks for access.
+ASSISTANT = "clever-assistant"
+
+
 def fill(database_url: str) -> None:
     """Fill a database with the team, its connections, and all that belongs to them."""
     migrate(database_url)
@@ -179,6 +184,8 @@ def fill(database_url: str) -> None:
         for connection_id, account_ids in ACCOUNTS.items():
             _add_connection(connection_id, account_ids, ids["robin"])
         _consent(OWN, [MIAS], ids["mia"])
+        uris = ("http://127.0.0.1/callback",)
+        db.session.add(Assistant(client_id=ASSISTANT, name="Clever", redirect_uris=uris, created_at=clock.now()))
         _share(ids)
         _add_attempts(ids)
         db.session.commit()

@@ -116,8 +116,9 @@ def test_the_official_conformance_suite_for_authorization_servers(site: ThreadSi
     scenario = "authorization-server-metadata-endpoint"
     checks = checks_of(tmp_path, "authorization", "--url", site.url, "--scenario", scenario)
 
-    assert checks
-    assert [each for each in checks if each["status"] != "SUCCESS"] == []
+    assert len(checks) > 1
+    # No document is fetched from an address that a stranger names: programs register themselves instead.
+    assert [each["id"] for each in checks if each["status"] != "SUCCESS"] == ["authorization-server-metadata-cimd"]
 
 
 def checks_of(folder: Path, *arguments: str) -> list[dict[str, Any]]:
