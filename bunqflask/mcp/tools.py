@@ -30,7 +30,7 @@ from bunqflask.services.principal import TokenBearer
 
 
 class ToolFailed(Exception):
-    """A tool cannot do what was asked; the text is for the assistant, and repeats nothing that it sent."""
+    """A tool cannot answer a call; the text is for the assistant, and repeats no value of its arguments."""
 
 
 class ScopeMissing(Exception):

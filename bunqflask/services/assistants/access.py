@@ -31,7 +31,7 @@ from bunqflask.services.audit import trail
 from bunqflask.services.tokens import text
 
 ACCESS_LIFETIME = timedelta(hours=1)
-# A used refresh token is remembered for so long: whoever brings it later is refused all the same.
+# For so long a second use of a refresh token is noticed; later the token is unknown, and refused too.
 _REMEMBERED = timedelta(days=30)
 _Once = TypeVar("_Once", AssistantCode, AssistantRefresh)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)

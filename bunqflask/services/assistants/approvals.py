@@ -37,7 +37,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 class RequestRefused(Exception):
     """An assistant's request for access is not valid; the text says why, for a person.
 
-    It is shown here and sent to nobody: anybody can register an address, and a link here shall lead to none by itself.
+    It is shown here and sent to nobody: anybody can register an address, and no link to this site may lead there.
     """
 
 

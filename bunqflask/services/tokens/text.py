@@ -23,7 +23,7 @@ def new() -> str:
 
 
 def new_refresh() -> str:
-    """Return a new refresh token, which opens nothing by itself; of as many random bits."""
+    """Return a new refresh token, of as many random bits; no address takes it as a token."""
     return REFRESH_PREFIX + new().removeprefix(PREFIX)
 
 

@@ -1,6 +1,6 @@
 """The page on which a member lets an assistant in: who asks, where the answer goes, what it may read, until when.
 
-A browser is never sent on by itself: anybody can register an address, and a link to this site would then lead to it.
+A browser goes on only after the member’s answer: anybody can register an address, and a link could lead there.
 """
 
 from __future__ import annotations

@@ -94,11 +94,16 @@ ASKED = {
     "code_challenge": "c" * 43,
     "code_challenge_method": "S256",
 }
-LET_IN = {**ASKED, "answer": "yes", "scope_of": "balances:read", "accounts": "some", "days": "7"}
+LET_IN = {
+    **ASKED,
+    "answer": "yes",
+    "scope_of": "balances:read",
+    "accounts": "some",
+    "account": "{account}",
+    "days": "7",
+}
 ROWS = {
-    "assistants.answer POST": accounts(
-        "200 200 404 404", "- 200 404 404", "- 200 404 404", account="{account}", **LET_IN
-    ),
+    "assistants.answer POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", **LET_IN),
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),

@@ -1,6 +1,7 @@
 """What a document shows can be used: shell, Python, settings; each block says what language it is in."""
 
 import ast
+import json
 import re
 import subprocess
 
@@ -11,7 +12,7 @@ from tests.support import documents
 from tests.support.documents import Block
 
 # Those of servers are checked in tests/protocol/docs, the first by GitHub only.
-LANGUAGES = {"mermaid", "sh", "python", "ini", "nginx", "caddyfile", "yaml"}
+LANGUAGES = {"mermaid", "sh", "python", "ini", "json", "nginx", "caddyfile", "yaml"}
 
 
 def test_each_fenced_block_is_in_a_language_that_is_checked() -> None:
@@ -40,6 +41,11 @@ def test_yaml_blocks_are_correct_and_name_numbers_that_the_server_has(block: Blo
     known = set(re.findall(r'"(bunqflask_\w+)"', source))
     assert isinstance(yaml.safe_load(block.text), dict)
     assert set(re.findall(r"bunqflask_\w+", block.text)) <= known
+
+
+@pytest.mark.parametrize("block", documents.blocks_in("json"), ids=str)
+def test_json_blocks_are_correct_json(block: Block) -> None:
+    assert json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", documents.blocks_in("python"), ids=str)
