@@ -7,10 +7,10 @@ none can leave the mark or imitate the end of one. Which fields these are, the s
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import UNSET, inspect
+from msgspec import inspect
 
 from bunqflask import invisible
 
@@ -27,12 +27,12 @@ _SCHEMA = {
     "required": [KEY],
     "additionalProperties": False,
 }
-_Shape = inspect.Type
+_Plan: TypeAlias = bool | dict[str, Any] | None
 
 
 def marked(value: msgspec.Struct) -> dict[str, Any]:
     """Return a result as plain values, each text of strangers marked and without invisible characters."""
-    found: dict[str, Any] = _marked(value, _shape(type(value)))
+    found: dict[str, Any] = _marked(msgspec.to_builtins(value), _plan_of(type(value)))
     return found
 
 
@@ -51,25 +51,35 @@ def text_of(plain: Any) -> str:
 
 
 @cache
-def _shape(model: type[Any]) -> _Shape:
-    return inspect.type_info(model)
+def _plan_of(model: type[Any]) -> _Plan:
+    return _plan(inspect.type_info(model))
 
 
-def _marked(value: Any, shape: _Shape) -> Any:
-    if value is None:
-        return None
+def _plan(shape: inspect.Type) -> _Plan:
+    """Return where the texts of strangers are in a value: True for one, members by their names, None for nowhere.
+
+    The plan of a list is that of each of its items.
+    """
     if isinstance(shape, inspect.UnionType):
-        return _marked(value, next(each for each in shape.types if not isinstance(each, inspect.NoneType)))
+        return next((plan for plan in map(_plan, shape.types) if plan), None)
     if isinstance(shape, inspect.Metadata):
-        if (shape.extra_json_schema or {}).get(_FLAG):
-            return {KEY: invisible.remove(value)}
-        return _marked(value, shape.type)
+        return True if (shape.extra_json_schema or {}).get(_FLAG) else _plan(shape.type)
     if isinstance(shape, inspect.StructType):
-        given = {each.encode_name: (getattr(value, each.name), each.type) for each in shape.fields}
-        return {name: _marked(member, of) for name, (member, of) in given.items() if member is not UNSET}
-    if isinstance(shape, inspect.ListType):
-        return [_marked(each, shape.item_type) for each in value]
-    return msgspec.to_builtins(value)
+        plans = {each.encode_name: _plan(each.type) for each in shape.fields}
+        return {name: plan for name, plan in plans.items() if plan} or None
+    return _plan(shape.item_type) if isinstance(shape, inspect.ListType) else None
+
+
+def _marked(value: Any, plan: _Plan) -> Any:
+    if value is None or plan is None:
+        return value
+    if isinstance(value, list):
+        return [_marked(each, plan) for each in value]
+    if isinstance(plan, dict):
+        for name in plan.keys() & value.keys():
+            value[name] = _marked(value[name], plan[name])
+        return value
+    return {KEY: invisible.remove(value)}
 
 
 def _marked_schema(found: Any) -> Any:
