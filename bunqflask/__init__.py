@@ -12,7 +12,7 @@ def create_app(config: Config | None = None) -> Flask:
     :raises ConfigError: settings are missing or malformed.
     """
     # Imported here, so that importing `bunqflask.sandbox` does not load the app.
-    from bunqflask import api, cli, web
+    from bunqflask import api, cli, mcp, web
     from bunqflask.database import encryption, engines
     from bunqflask.extensions import db, migrate
     from bunqflask.services.audit import log_lines
@@ -26,6 +26,7 @@ def create_app(config: Config | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     web.init_app(app, config)
     api.init_app(app)
+    mcp.init_app(app)
     cli.init_app(app)
     if hops := config.TRUSTED_PROXY_HOPS:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)  # type: ignore[method-assign]

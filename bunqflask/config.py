@@ -29,7 +29,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ROOT = Path(__file__).resolve().parent.parent
 CALLBACK_PATH = "/oauth/callback"
 KEY_BYTES = 32
-_SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY")
+_SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY", "BUNQFLASK_TOKEN")
 _log = logging.getLogger(__name__)
 
 # https://doc.bunq.com/basics/ names the hosts; the token endpoint is the one on the API host,
@@ -144,6 +144,18 @@ def api_key(environ: Mapping[str, str] | None = None) -> str | None:
     if reader.problems:
         raise ConfigError("; ".join(reader.problems))
     return key or None
+
+
+def assistant_token(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the token given to `flask mcp` by `BUNQFLASK_TOKEN` or `BUNQFLASK_TOKEN_FILE`, if any.
+
+    :raises ConfigError: when the named file cannot be read.
+    """
+    reader = _Reader(settings(environ))
+    token = reader.get("BUNQFLASK_TOKEN")
+    if reader.problems:
+        raise ConfigError("; ".join(reader.problems))
+    return token or None
 
 
 def sudo_user() -> str:

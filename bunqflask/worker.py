@@ -25,6 +25,7 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
+from bunqflask.services.assistants import access, clients
 from bunqflask.services.audit import retention
 from bunqflask.services.connections import sharing
 from bunqflask.services.consent import attempts, completion
@@ -82,6 +83,8 @@ def _delete_old_rows() -> None:
     sharing.delete_expired()
     tokens.delete_expired()
     orders.delete_expired()
+    access.delete_old()
+    clients.delete_unused()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))

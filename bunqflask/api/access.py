@@ -17,6 +17,7 @@ from flask import Flask, Response, current_app, g, request
 from bunqflask import clock
 from bunqflask.api import blueprint, problems
 from bunqflask.api.problems import ParameterRefused
+from bunqflask.models import TokenScope
 from bunqflask.services.audit import origin
 from bunqflask.services.audit.origin import Origin
 from bunqflask.services.team import throttle
@@ -51,6 +52,8 @@ def _guard() -> Response | None:
         g.bearer = tokens.bearer_of(token, address, in_address=is_link)
     except TokenUnknown:
         return _refuse(address, is_link=is_link)
+    if g.bearer.is_assistant and request.path != problems.MCP_PATH:
+        return problems.answer(401, "The token is not valid here", "It was issued to an assistant, for /mcp only.")
     return _count_and_check(address)
 
 
@@ -69,16 +72,22 @@ def _count_and_check(address: str) -> Response | None:
         answer.headers["Retry-After"] = str(reached.wait_s)
         _announce(answer, reached.limit, 0, reached.wait_s)
         return answer
+    if request.path == problems.MCP_PATH:
+        return None  # its messages are bodies, and name the tool that needs a scope
     if request.method not in ("GET", "HEAD") and request.url_rule is not None:
         refused = _refuse_body()
         if refused is not None:
             return refused
     scope = blueprint.scope_of(request.endpoint)
-    if scope is not None and scope.value not in g.bearer.scopes:
-        answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
-        answer.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"'
-        return answer
-    return None
+    return scope_missing(scope) if scope is not None and scope.value not in g.bearer.scopes else None
+
+
+def scope_missing(scope: TokenScope) -> Response:
+    """Refuse a call for a scope that its token has not."""
+    answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
+    challenge = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"{problems.how_to_log_in()}'
+    answer.headers["WWW-Authenticate"] = challenge
+    return answer
 
 
 def _refuse_body() -> Response | None:
@@ -96,7 +105,7 @@ def _refuse_body() -> Response | None:
 
 
 def _is_protected(path: str) -> bool:
-    is_api = path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics")
+    is_api = path.startswith(f"{blueprint.PREFIX}/") or path in (blueprint.PREFIX, "/metrics", problems.MCP_PATH)
     return is_api or problems.is_link(path)
 
 

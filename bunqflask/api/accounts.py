@@ -15,6 +15,7 @@ from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, repository
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.principal import Principal
 from bunqflask.services.sync import balance_history, status
 from bunqflask.services.sync.status import AccountStatus
 
@@ -25,15 +26,13 @@ _MOST_DAYS, _USUAL_DAYS = 400, 30
 @endpoint("GET", "/accounts", answer=Accounts, scope=TokenScope.BALANCES_READ, tag=_TAG)
 def accounts() -> Accounts:
     """All accounts that the token sees, with their last known balances and how far they are imported."""
-    scope = repository.scope_of(g.bearer)
-    statuses = status.of_connections(scope.connections)
-    return Accounts([_item(each, statuses[each.id]) for each in scope.accounts.values()])
+    return list_of(g.bearer)
 
 
 @endpoint("GET", "/accounts/<int:account_id>", answer=AccountItem, scope=TokenScope.BALANCES_READ, tag=_TAG)
 def account(account_id: int) -> AccountItem:
     """One account."""
-    scope, found = _scope_and_account(account_id)
+    scope, found = _scope_and_account(g.bearer, account_id)
     statuses = status.of_connections([scope.by_id[found.connection_id]])
     return _item(found, statuses[found.id])
 
@@ -51,7 +50,23 @@ def balances(account_id: int, query: BalanceQuery) -> DayBalances:
 
     A day is left out as long as no payment up to it is known.
     """
-    scope, found = _scope_and_account(account_id)
+    return days_of(g.bearer, account_id, query)
+
+
+def list_of(principal: Principal) -> Accounts:
+    """Return the accounts that a principal sees."""
+    scope = repository.scope_of(principal)
+    statuses = status.of_connections(scope.connections)
+    return Accounts([_item(each, statuses[each.id]) for each in scope.accounts.values()])
+
+
+def days_of(principal: Principal, account_id: int, query: BalanceQuery) -> DayBalances:
+    """Return the balances of an account at the ends of days.
+
+    :raises NotFoundHere: the principal does not see the account.
+    :raises ParameterRefused: the days are too many, or in the wrong order.
+    """
+    scope, found = _scope_and_account(principal, account_id)
     problems.check_days(query)
     last = query.date or query.last or local_days.day_of(clock.now())
     first = query.date or query.first or last - timedelta(days=_USUAL_DAYS - 1)
@@ -79,8 +94,8 @@ def _check_days(first: date, last: date) -> None:
         problems.refuse(f"At most {_MOST_DAYS} days at a time.")
 
 
-def _scope_and_account(account_id: int) -> tuple[Scope, AccountBalance]:
-    scope = repository.scope_of(g.bearer)
+def _scope_and_account(principal: Principal, account_id: int) -> tuple[Scope, AccountBalance]:
+    scope = repository.scope_of(principal)
     if account_id not in scope.accounts:
         raise NotFoundHere
     return scope, scope.accounts[account_id]

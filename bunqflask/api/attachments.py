@@ -22,7 +22,7 @@ _PATIENCE_S = 3.0
 def attachments(payment_id: int) -> Attachments:
     """The files of a payment, and of the stored notes on it."""
     found = notes.list_files(g.bearer, payment_id)
-    record_look(repository.scope_of(g.bearer), {each.account_id for each in found})
+    record_look(g.bearer, repository.accounts_of(g.bearer), {each.account_id for each in found})
     return Attachments(
         [
             AttachmentItem(

@@ -27,7 +27,7 @@ def payment_changes(query: ChangesQuery) -> tuple[Changes, int, dict[str, str]]:
         found = changes.since(scope, query.cursor, limit=query.limit, with_notes=with_notes)
     except CursorRefused:
         problems.refuse("`cursor` is not one that this server made.")
-    record_look(scope, {each.line.account_id for each in found.payments})
+    record_look(g.bearer, scope, {each.line.account_id for each in found.payments})
     items = [(each.is_new, _item(each, with_notes=with_notes)) for each in found.payments]
     page = Changes(
         removed_accounts=[str(each) for each in found.removed_accounts],

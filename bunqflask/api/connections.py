@@ -10,6 +10,7 @@ from bunqflask.models import TokenScope
 from bunqflask.services import policy
 from bunqflask.services.connections import overview
 from bunqflask.services.connections.overview import ConnectionOverview
+from bunqflask.services.principal import Principal
 from bunqflask.services.sync import connection_sync
 
 _TAG = "Connections"
@@ -18,7 +19,7 @@ _TAG = "Connections"
 @endpoint("GET", "/connections", answer=Connections, scope=TokenScope.BALANCES_READ, tag=_TAG)
 def connections() -> Connections:
     """All connections of which the token sees an account, the oldest first."""
-    return Connections([_item(each) for each in overview.list_all(g.bearer, with_people=False)])
+    return list_of(g.bearer)
 
 
 @endpoint("GET", "/connections/<int:connection_id>", answer=ConnectionItem, scope=TokenScope.BALANCES_READ, tag=_TAG)
@@ -42,6 +43,11 @@ def sync_connection(connection_id: int) -> tuple[Accepted, int, dict[str, str]]:
     connection_sync.request(g.bearer, connection_id)
     address = url_for("api.connection", connection_id=connection_id, _external=True)
     return Accepted(state_at=address), 202, {"Location": address, "Retry-After": "5"}
+
+
+def list_of(principal: Principal) -> Connections:
+    """Return the connections of which a principal sees an account."""
+    return Connections([_item(each) for each in overview.list_all(principal, with_people=False)])
 
 
 def _item(found: ConnectionOverview) -> ConnectionItem:

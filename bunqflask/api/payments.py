@@ -38,6 +38,7 @@ from bunqflask.services.payments.search import Cursor, Search
 from bunqflask.services.payments.tokenizer import search_text
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.policy import NotFoundHere
+from bunqflask.services.principal import Principal
 
 _TAG = "Payments"
 _READ = TokenScope.PAYMENTS_READ
@@ -47,16 +48,11 @@ _LOOK_PATIENCE_S = 0.5
 @endpoint("GET", "/payments", query=PaymentQuery, answer=Payments, scope=_READ, tag=_TAG)
 def payments(query: PaymentQuery) -> Payments | tuple[Payments, int, dict[str, str]]:
     """Payments that the token sees, the newest first, a page at a time; the header `Link` leads to the next page."""
-    search = _search(query)
-    after = None if query.cursor is None else _cursor_of(query.cursor)
-    page = search.page(after=after, size=query.limit)
-    record_look(search.scope, search.account_ids)
-    items = [_item(line) for line in page.lines]
-    if page.older is None:
-        return Payments(items=items, next=None)
-    cursor = page.older.text
-    address = f"{current_app.config['PUBLIC_URL']}{request.path}?{_with_cursor(cursor)}"
-    return Payments(items=items, next=cursor), 200, {"Link": f'<{address}>; rel="next"'}
+    page = page_of(g.bearer, query)
+    if page.next is None:
+        return page
+    address = f"{current_app.config['PUBLIC_URL']}{request.path}?{_with_cursor(page.next)}"
+    return page, 200, {"Link": f'<{address}>; rel="next"'}
 
 
 @endpoint("GET", "/payments/<long:payment_id>", query=PaymentExpansion, answer=PaymentWhole, scope=_READ, tag=_TAG)
@@ -64,7 +60,7 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
     """One payment, with its late changes; with `expand=raw` as bunq’s JSON too."""
     scope = repository.accounts_of(g.bearer)
     found = details.get(scope, payment_id)
-    record_look(scope, [found.account.id])
+    record_look(g.bearer, scope, [found.account.id])
     return PaymentWhole(
         **facts(found.line),
         payment_id=str(found.payment_id),
@@ -90,9 +86,17 @@ def payment(payment_id: int, query: PaymentExpansion) -> PaymentWhole:
 @endpoint("GET", "/payments/<long:payment_id>/notes", answer=Notes, scope=TokenScope.NOTES_READ, tag=_TAG)
 def payment_notes(payment_id: int) -> Notes:
     """The notes on a payment, as they were last fetched from bunq."""
-    scope = repository.accounts_of(g.bearer)
+    return notes_of(g.bearer, payment_id)
+
+
+def notes_of(principal: Principal, payment_id: int) -> Notes:
+    """Return the stored notes of a payment.
+
+    :raises NotFoundHere: the principal does not see the payment.
+    """
+    scope = repository.accounts_of(principal)
     found = details.get(scope, payment_id)
-    record_look(scope, [found.account.id])
+    record_look(principal, scope, [found.account.id])
     stored = notes.of(payment_id)
     return Notes(items=[note_item(each) for each in stored.notes], fetched_at=stored.synced_at)
 
@@ -100,18 +104,36 @@ def payment_notes(payment_id: int) -> Notes:
 @endpoint("GET", "/totals", query=PaymentFilter, answer=AllTotals, scope=_READ, tag=_TAG)
 def payment_totals(query: PaymentFilter) -> AllTotals:
     """What payments add up to, per currency."""
-    search = _search(query)
+    search = _search(g.bearer, query)
     found = totals.of_all(search) if search.account_ids else []
-    record_look(search.scope, search.account_ids)
+    record_look(g.bearer, search.scope, search.account_ids)
     return AllTotals([_totals(each) for each in found])
 
 
 @endpoint("GET", "/months", query=PaymentFilter, answer=Months, scope=_READ, tag=_TAG)
 def payment_months(query: PaymentFilter) -> Months:
     """What the payments of each month add up to, per currency, the newest month first."""
-    search = _search(query)
+    return months_of(g.bearer, query)
+
+
+def page_of(principal: Principal, query: PaymentQuery) -> Payments:
+    """Return a page of the payments that a principal sees.
+
+    :raises NotFoundHere: the principal does not see the account.
+    :raises ParameterRefused: a parameter cannot be used.
+    """
+    search = _search(principal, query)
+    after = None if query.cursor is None else _cursor_of(query.cursor)
+    page = search.page(after=after, size=query.limit)
+    record_look(principal, search.scope, search.account_ids)
+    return Payments(items=[_item(line) for line in page.lines], next=page.older.text if page.older else None)
+
+
+def months_of(principal: Principal, query: PaymentFilter) -> Months:
+    """Return what payments of each month add up to; raises what `page_of` does."""
+    search = _search(principal, query)
     found = totals.of_months(search) if search.account_ids else {}
-    record_look(search.scope, search.account_ids)
+    record_look(principal, search.scope, search.account_ids)
     return Months(
         [
             MonthItem(month=f"{month:%Y-%m}", totals=[_totals(each) for each in of_month])
@@ -120,8 +142,8 @@ def payment_months(query: PaymentFilter) -> Months:
     )
 
 
-def _search(query: PaymentFilter) -> Search:
-    scope = repository.accounts_of(g.bearer)
+def _search(principal: Principal, query: PaymentFilter) -> Search:
+    scope = repository.accounts_of(principal)
     account_id = None if query.account is None else int(query.account)
     if account_id is not None and account_id not in scope.accounts:
         raise NotFoundHere
@@ -198,8 +220,8 @@ def _with_cursor(cursor: str) -> str:
     return urlencode([*kept, ("cursor", cursor)])
 
 
-def record_look(scope: AccountScope, account_ids: Iterable[int]) -> None:
+def record_look(principal: Principal, scope: AccountScope, account_ids: Iterable[int]) -> None:
     """Let it be recorded that payments of accounts were read that are not the member's own."""
     others = {each for each in account_ids if not scope.accounts[each].is_held}
     if others:
-        looks.record_if_possible(g.bearer, others, local_days.zone(), patience_s=_LOOK_PATIENCE_S)
+        looks.record_if_possible(principal, others, local_days.zone(), patience_s=_LOOK_PATIENCE_S)

@@ -14,6 +14,7 @@ from flask import Response, current_app, request
 from bunqflask.api.schemas import ApiProblem, BunqRefusal
 
 MEDIA_TYPE = "application/problem+json"
+MCP_PATH = "/mcp"
 _CODES = {
     400: "bad_request",
     401: "invalid_token",
@@ -92,7 +93,7 @@ def described(status: str, about: str = "", example: tuple[str, str, str] | None
 
 def is_api(path: str) -> bool:
     """Tell whether an address belongs to the API, so that its errors are for a program."""
-    return path in ("/api", "/metrics") or path.startswith("/api/") or is_link(path)
+    return path in ("/api", "/metrics", MCP_PATH) or path.startswith("/api/") or is_link(path)
 
 
 def is_link(path: str) -> bool:
@@ -122,8 +123,15 @@ def answer(
     response = current_app.response_class(msgspec.json.encode(problem), status, content_type=MEDIA_TYPE)
     if status == 401:
         error = "" if code == "missing_token" else ', error="invalid_token"'
-        response.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask"{error}'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="bunqflask"{error}{how_to_log_in()}'
     return response
+
+
+def how_to_log_in() -> str:
+    """Return what a challenge adds for assistants: where they learn how their person logs in."""
+    if request.path != MCP_PATH:
+        return ""
+    return f', resource_metadata="{current_app.config["PUBLIC_URL"]}/.well-known/oauth-protected-resource{MCP_PATH}"'
 
 
 class _Days(Protocol):

@@ -21,6 +21,8 @@ Size = Annotated[
     str, Meta(description="An amount without a sign.", pattern=r"^[0-9]{1,14}(\.[0-9]{1,4})?$", examples=["10.00"])
 ]
 Day = Annotated[date, Meta(description="A day of the server’s time zone.", examples=["2026-11-28"])]
+# What a payer or another stranger may have written. Results for assistants mark it as such.
+Foreign = Annotated[str, Meta(extra_json_schema={"x-untrusted": True})]
 
 
 class BunqRefusal(Struct, frozen=True, kw_only=True):
@@ -72,7 +74,7 @@ class ConnectionItem(Struct, frozen=True, kw_only=True):
     """A connection to bunq. `state` is active, lost (the holder has to approve again) or disconnected."""
 
     id: Id
-    holder_name: str
+    holder_name: Foreign
     holder_type: str
     state: str
     state_since: datetime
@@ -99,7 +101,7 @@ class AccountItem(Struct, frozen=True, kw_only=True):
     id: Id
     connection_id: Id
     monetary_account_id: str
-    name: str
+    name: Foreign
     type: str
     iban: str | None
     currency: Currency
@@ -133,9 +135,9 @@ class PaymentItem(Struct, frozen=True, kw_only=True):
     currency: Currency
     direction: Literal["in", "out", "own"]
     type: str
-    description: str
-    counterparty_name: str
-    counterparty_iban: str | None
+    description: Foreign
+    counterparty_name: Foreign
+    counterparty_iban: Foreign | None
 
 
 class ChangeItem(Struct, frozen=True, kw_only=True):
@@ -185,8 +187,8 @@ class MonthItem(Struct, frozen=True, kw_only=True):
 class NoteItem(Struct, frozen=True, kw_only=True):
     """A note on a payment, or a file attached to it, as they were fetched from bunq."""
 
-    text: str | None
-    author: str
+    text: Foreign | None
+    author: Foreign
     attachment_ids: list[str]
     created_at: datetime | None
 

@@ -12,6 +12,7 @@ from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.export import export_command
+from bunqflask.cli.mcp import mcp_command
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
 from bunqflask.cli.shell import as_shell_user
@@ -28,6 +29,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export_command,
     team_cli,
     token_cli,
+    mcp_command,
     secrets_cli,
     audit_cli,
     worker_command,

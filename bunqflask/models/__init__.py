@@ -31,7 +31,14 @@ from bunqflask.models.team import (
     TeamMember,
     TeamRules,
 )
-from bunqflask.models.tokens import ApiToken, ApiTokenAccount, TokenScope
+from bunqflask.models.tokens import (
+    ApiToken,
+    ApiTokenAccount,
+    Assistant,
+    AssistantCode,
+    AssistantRefresh,
+    TokenScope,
+)
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
@@ -42,6 +49,9 @@ __all__ = [
     "AggregateState",
     "ApiToken",
     "ApiTokenAccount",
+    "Assistant",
+    "AssistantCode",
+    "AssistantRefresh",
     "AttemptFailure",
     "AttemptStep",
     "AuditAccount",

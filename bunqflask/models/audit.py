@@ -61,9 +61,9 @@ class AuditKind(StrEnum):
     # facts: day, token (where a program read them)
     ACCOUNT_VIEWED = "account_viewed"
     RECEIPT_MADE = "receipt_made"
-    # facts: token, scopes, days
+    # facts: token, scopes, days, assistant (where one was let in)
     TOKEN_MADE = "token_made"  # noqa: S105 - a kind, not a secret
-    # facts: token
+    # facts: token, assistant (where it gave its access back, or a code or refresh token of it was used twice)
     TOKEN_ENDED = "token_ended"  # noqa: S105 - a kind, not a secret
 
     # facts: role

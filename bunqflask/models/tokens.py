@@ -40,6 +40,10 @@ class ApiToken(Base):
     # its first characters, by which a person knows it again
     prefix: Mapped[str] = mapped_column(String(12))
     member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
+    # for an assistant that its member let in by a login; it then works with MCP only
+    assistant_id: Mapped[int | None] = mapped_column(ForeignKey("assistant.id", ondelete="CASCADE"), index=True)
+    # until when the assistant's present access token counts; then it fetches another, up to `expires_at`
+    access_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     name: Mapped[str] = mapped_column(String(120))
     scopes: Mapped[tuple[TokenScope, ...]] = mapped_column(TypedJson(tuple[TokenScope, ...]))
     # all that its member sees, also later; otherwise the accounts of `ApiTokenAccount`
@@ -64,3 +68,43 @@ class ApiTokenAccount(Base):
     account_id: Mapped[int] = mapped_column(
         ForeignKey("monetary_account.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+class Assistant(Base):
+    """A program that registered itself to ask members for access (an OAuth client); it has no secret."""
+
+    __tablename__ = "assistant"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(64), unique=True)
+    # what it calls itself: nobody has checked it
+    name: Mapped[str] = mapped_column(String(120))
+    redirect_uris: Mapped[tuple[str, ...]] = mapped_column(TypedJson(tuple[str, ...]))
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # when a member last let it in
+    approved_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class AssistantCode(Base):
+    """An authorization code, for which an assistant gets its first tokens once."""
+
+    __tablename__ = "assistant_code"
+
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id", ondelete="CASCADE"), index=True)
+    redirect_uri: Mapped[str] = mapped_column(String(500))
+    # of PKCE, always by S256
+    challenge: Mapped[str] = mapped_column(String(43))
+    expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    used_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class AssistantRefresh(Base):
+    """A refresh token, for which an assistant gets its next tokens once; a second use ends the access."""
+
+    __tablename__ = "assistant_refresh"
+
+    refresh_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id", ondelete="CASCADE"), index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)

@@ -28,6 +28,7 @@ class TokenBearer:
     """A program that calls with a token of a team member: it may do at most what the member may do.
 
     `account_ids` are our ids of the accounts to which the token is narrowed, None where it has all of the member's.
+    `is_assistant` tells that the member let an assistant in by a login: the token then works with MCP only.
     """
 
     id: int
@@ -38,6 +39,7 @@ class TokenBearer:
     token_id: int
     scopes: frozenset[str]
     account_ids: frozenset[int] | None = None
+    is_assistant: bool = False
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def init_app(app: Flask, config: Config) -> None:
     """Register the views, the guards around them and what every template knows."""
     from bunqflask.extensions import csrf
     from bunqflask.web import (
+        assistants,
         audit,
         connections,
         consent,
@@ -51,7 +52,7 @@ def init_app(app: Flask, config: Config) -> None:
     errors.init_app(app)
     for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
-    for area in (connections, consent, payments, exports, team, audit, developers, machine):
+    for area in (connections, consent, payments, exports, team, audit, developers, assistants, machine):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)

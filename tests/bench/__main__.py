@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests.bench import (
     api,
+    assistants,
     bunq_calls,
     databases,
     export_memory,
@@ -39,6 +40,7 @@ SECTIONS: dict[str, Callable[[Path], list[Row]]] = {
     "pages": pages.measure,
     "api": api.measure,
     "feed": feed.measure,
+    "assistants": assistants.measure,
     "home": waiting.home,
     "polls": waiting.polls,
     "memory": waiting.memory,

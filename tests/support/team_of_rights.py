@@ -22,6 +22,7 @@ from bunqflask.models import (
     AccountShare,
     ApiToken,
     ApiTokenAccount,
+    Assistant,
     AttemptStep,
     AuditKind,
     Browser,
@@ -170,6 +171,10 @@ def api_token_of(person: str) -> str:
     return text.complete(digest(person)[:32])
 
 
+# A program that asks for access.
+ASSISTANT = "clever-assistant"
+
+
 def link_token_of(person: str) -> str:
     """Return the token in the link of a spreadsheet of somebody, which names every account there is."""
     return text.complete(digest(f"link of {person}")[:32])
@@ -186,6 +191,8 @@ def fill(database_url: str) -> None:
         for connection_id, account_ids in ACCOUNTS.items():
             _add_connection(connection_id, account_ids, ids["robin"])
         _consent(OWN, [MIAS], ids["mia"])
+        uris = ("http://127.0.0.1/callback",)
+        db.session.add(Assistant(client_id=ASSISTANT, name="Clever", redirect_uris=uris, created_at=clock.now()))
         _share(ids)
         _narrow_links()
         _add_attempts(ids)

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "cli"},
+    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "mcp", "cli"},
     "addresses": set(),
     "config": {"addresses"},
     "clock": set(),
@@ -156,7 +156,21 @@ ARROWS: dict[str, set[str]] = {
         "services.policy",
         "services.audit",
     },
+    "services.assistants": {
+        "clock",
+        "digest",
+        "i18n",
+        "invisible",
+        "extensions",
+        "database",
+        "models",
+        "services.principal",
+        "services.policy",
+        "services.audit",
+        "services.tokens",
+    },
     "api": {"bunq.errors", "bunq.readable", "clock", "exports", "extensions", "models", "services"},
+    "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
         "api",
         "database.storage",
@@ -175,6 +189,8 @@ ARROWS: dict[str, set[str]] = {
     "cli": {
         "database.storage",
         "config",
+        "extensions",
+        "mcp",
         "models",
         "database.encryption.SecretUnreadable",
         "bunq.errors",

@@ -10,7 +10,7 @@ import secrets
 import string
 import zlib
 
-PREFIX = "bqf_"
+PREFIX, REFRESH_PREFIX = "bqf_", "bqr_"
 SHOWN = 12
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM, _CHECKSUM = 32, 6
@@ -20,6 +20,11 @@ _FORM = re.compile(rf"{PREFIX}([0-9A-Za-z]{{{_RANDOM}}})([0-9A-Za-z]{{{_CHECKSUM
 def new() -> str:
     """Return a new token, of 190 random bits."""
     return complete("".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM)))
+
+
+def new_refresh() -> str:
+    """Return a new refresh token, of as many random bits; no address takes it as a token."""
+    return REFRESH_PREFIX + new().removeprefix(PREFIX)
 
 
 def complete(chosen: str) -> str:

@@ -50,7 +50,10 @@ class TokenTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRow:
-    """A token as its member sees it; times are aware UTC. `account_names` is None where it has all accounts."""
+    """A token as its member sees it; times are aware UTC. `account_names` is None where it has all accounts.
+
+    `is_assistant` tells that an assistant got it by a login of the member.
+    """
 
     id: int
     name: str
@@ -64,6 +67,7 @@ class TokenRow:
     last_address: str
     use_count: int
     is_expired: bool
+    is_assistant: bool
 
 
 def add(principal: Principal, terms: TokenTerms) -> str:
@@ -73,39 +77,51 @@ def add(principal: Principal, terms: TokenTerms) -> str:
     :raises NotFoundHere: the principal does not see one of the accounts.
     :raises NotPermitted: the principal's role does not allow a scope.
     """
-    name, networks = _checked(principal, terms)
-    token, now = text.new(), clock.now()
+    token = text.new()
     with transaction():
-        _check_sees(principal, terms.account_ids)
-        held = db.session.scalars(select(ApiToken.id).where(ApiToken.member_id == principal.id)).all()
-        if len(held) >= MOST_OF_MEMBER:
-            raise TokenRefused(_("You have %(count)s tokens. End one first.") % {"count": len(held)})
-        row = ApiToken(
-            token_hash=digest(token),
-            prefix=token[: text.SHOWN],
-            member_id=principal.id,
-            name=name,
-            scopes=terms.scopes,
-            all_accounts=terms.account_ids is None,
-            networks=networks,
-            created_at=now,
-            expires_at=now + timedelta(days=terms.days),
-        )
-        db.session.add(row)
-        db.session.flush()
-        chosen = sorted(set(terms.account_ids or ()))
-        if chosen:
-            db.session.execute(insert(ApiTokenAccount), [{"token_id": row.id, "account_id": each} for each in chosen])
-        trail.record(
-            AuditKind.TOKEN_MADE,
-            actor_id=principal.id,
-            subject=name,
-            account_ids=chosen,
-            token=row.id,
-            scopes=[scope.value for scope in terms.scopes],
-            days=terms.days,
-        )
+        add_row(principal, terms, token)
     return token
+
+
+def add_row(principal: Principal, terms: TokenTerms, token: str, *, assistant_id: int | None = None) -> ApiToken:
+    """Add the row of a token, within the caller's unit of work; raises what `add` does.
+
+    :param assistant_id: the assistant that gets it, if one does.
+    """
+    name, networks = _checked(principal, terms)
+    now = clock.now()
+    _check_sees(principal, terms.account_ids)
+    held = db.session.scalars(select(ApiToken.id).where(ApiToken.member_id == principal.id)).all()
+    if len(held) >= MOST_OF_MEMBER:
+        raise TokenRefused(_("You have %(count)s tokens. End one first.") % {"count": len(held)})
+    row = ApiToken(
+        token_hash=digest(token),
+        prefix=token[: text.SHOWN],
+        member_id=principal.id,
+        assistant_id=assistant_id,
+        name=name,
+        scopes=terms.scopes,
+        all_accounts=terms.account_ids is None,
+        networks=networks,
+        created_at=now,
+        expires_at=now + timedelta(days=terms.days),
+    )
+    db.session.add(row)
+    db.session.flush()
+    chosen = sorted(set(terms.account_ids or ()))
+    if chosen:
+        db.session.execute(insert(ApiTokenAccount), [{"token_id": row.id, "account_id": each} for each in chosen])
+    trail.record(
+        AuditKind.TOKEN_MADE,
+        actor_id=principal.id,
+        subject=name,
+        account_ids=chosen,
+        token=row.id,
+        scopes=[scope.value for scope in terms.scopes],
+        days=terms.days,
+        **({"assistant": assistant_id} if assistant_id else {}),
+    )
+    return row
 
 
 def list_for(principal: Principal) -> list[TokenRow]:
@@ -127,6 +143,7 @@ def list_for(principal: Principal) -> list[TokenRow]:
             last_address=row.last_address,
             use_count=row.use_count,
             is_expired=row.expires_at <= now,
+            is_assistant=row.assistant_id is not None,
         )
         for row in rows
     ]
@@ -139,10 +156,11 @@ def end(principal: Principal, token_id: int) -> None:
     """
     with transaction():
         ended = delete(ApiToken).where(ApiToken.id == token_id, ApiToken.member_id == principal.id)
-        name = db.session.scalar(ended.returning(ApiToken.name))
-        if name is None:
+        row = db.session.execute(ended.returning(ApiToken.name, ApiToken.assistant_id)).one_or_none()
+        if row is None:
             raise NotFoundHere
-        trail.record(AuditKind.TOKEN_ENDED, actor_id=principal.id, subject=name, token=token_id)
+        facts = {"assistant": row.assistant_id} if row.assistant_id else {}
+        trail.record(AuditKind.TOKEN_ENDED, actor_id=principal.id, subject=row.name, token=token_id, **facts)
 
 
 def delete_expired() -> None:
@@ -160,6 +178,8 @@ _FIND = (
         _token.networks,
         _token.created_at,
         _token.expires_at,
+        _token.access_until,
+        _token.assistant_id,
         _member.id.label("member_id"),
         _member.email,
         _member.name,
@@ -182,7 +202,12 @@ def bearer_of(token: str, address: str, *, in_address: bool = False) -> TokenBea
     row = None
     if text.is_well_formed(token):
         row = db.session.execute(_FIND, {"token_hash": digest(token), "now": now}).one_or_none()
-    if row is None or row.expires_at <= now or clock.is_ahead(row.created_at) or not _is_from(row.networks, address):
+    if (
+        row is None
+        or min(row.expires_at, row.access_until or row.expires_at) <= now
+        or clock.is_ahead(row.created_at)
+        or not _is_from(row.networks, address)
+    ):
         raise TokenUnknown
     if in_address is not (TokenScope.SPREADSHEET_READ in row.scopes):
         raise TokenUnknown
@@ -199,6 +224,7 @@ def bearer_of(token: str, address: str, *, in_address: bool = False) -> TokenBea
         token_id=row.id,
         scopes=frozenset(scope.value for scope in row.scopes),
         account_ids=account_ids,
+        is_assistant=row.assistant_id is not None,
     )
 
 

@@ -116,6 +116,11 @@ def _say(text: str) -> Callable[[TrailEvent], Markup]:
     return lambda event: escape(text) % {"subject": _subject(event), "accounts": accounts(event)}
 
 
+def _token(by_hand: str, by_login: str) -> Callable[[TrailEvent], Markup]:
+    """Return what makes one of two sentences: for a token, or for the access of an assistant."""
+    return lambda event: _say(by_login if "assistant" in event.facts else by_hand)(event)
+
+
 def _login_refused(event: TrailEvent) -> Markup:
     how = event.facts.get("how")
     if how == "passkey":
@@ -302,8 +307,10 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.MEMBER_REMOVED: _member_removed,
     AuditKind.MEMBER_RESET: _say(_("ended the password of %(subject)s and made a link for a new one")),
     AuditKind.ROLE_CHANGED: _with_role(_("made %(subject)s %(role)s")),
-    AuditKind.TOKEN_MADE: _say(_("made the API token %(subject)s")),
-    AuditKind.TOKEN_ENDED: _say(_("ended the API token %(subject)s")),
+    AuditKind.TOKEN_MADE: _token(_("made the API token %(subject)s"), _("let the assistant %(subject)s read")),
+    AuditKind.TOKEN_ENDED: _token(
+        _("ended the API token %(subject)s"), _("no longer lets the assistant %(subject)s read")
+    ),
     AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
     AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
     AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),

@@ -64,6 +64,11 @@ PUBLIC = {
     "webhooks.receive",
     "static",
     *(
+        "assistant_metadata.resource",
+        "assistant_metadata.server",
+        "assistant_programs.register",
+        "assistant_programs.revoke",
+        "assistant_programs.token",
         "consent.result",
         "reports.receive",
         "well_known.change_password",
@@ -95,7 +100,7 @@ def rules(site: ThreadSite, ids: dict[str, object]) -> list[Rule]:
     adapter = site.app.url_map.bind("localhost")
     found = []
     for rule in site.app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] in ("api", "metrics"):
+        if rule.endpoint.split(".")[0] in ("api", "mcp", "metrics"):
             continue
         arguments = {name: ids[name] for name in rule.arguments}
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 PLACE = Path(__file__).parents[3] / ".venv" / "foreign"
 BUNQ_SDK = "bunq_sdk==1.28.0"
@@ -19,6 +20,10 @@ BUNQ_SDK = "bunq_sdk==1.28.0"
 BUNQEXPORT = ("bunqexport==0.0.3", "bunq_sdk==1.14.18", "pandas<4", "requests")
 # A client of 2017, which signs as bunq wanted it until 2020.
 BUNQ_OF_2017 = ("bunq==0.0.2", "requests", "cryptography")
+MCP_SDK = "mcp==2.3.0"
+# The version that knows the revision of July 2026.
+MCP_CONFORMANCE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
+MCP_INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 JS_CLIENT = "@bunq-community/bunq-js-client@1.1.2"
 INSTALL_WITHIN_S = 300
 
@@ -88,13 +93,43 @@ def python_of_bunq_of_2017() -> str:
     return _python_with("bunq-of-2017", *BUNQ_OF_2017)
 
 
+def python_of_mcp() -> str:
+    """Return the Python that has the official SDK of MCP."""
+    return _python_with("mcp", MCP_SDK)
+
+
+def mcp_conformance() -> list[str]:
+    """Return the command of the official conformance suite of MCP, with the Node that Playwright brings."""
+    modules = _modules("mcp-conformance", MCP_CONFORMANCE)
+    return [playwright_node(), f"{modules}/@modelcontextprotocol/conformance/dist/index.js"]
+
+
+def mcp_inspector() -> list[str]:
+    """Return the command of the MCP Inspector."""
+    modules = _modules("mcp-inspector", MCP_INSPECTOR)
+    return [playwright_node(), f"{modules}/@modelcontextprotocol/inspector/clients/launcher/build/index.js"]
+
+
+def playwright_node() -> str:
+    """Return Playwright's own Node, which is newer than that of many systems."""
+    return compute_driver_executable()[0]
+
+
+def _modules(name: str, package: str) -> str:
+    """Return the folder of modules with an npm package, made at the first call."""
+    npm = shutil.which("npm")
+    if npm is None:
+        missing(f"npm is not installed: {package} does not run")
+    assert npm is not None
+    place = PLACE / name
+    _install(place, [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", package])
+    return str(place / "node_modules")
+
+
 def modules_of_js_client() -> tuple[str, str]:
     """Return (node, the folder of modules) for the JavaScript client."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        missing("Node.js and npm are not installed: the JavaScript client does not run")
+    node = shutil.which("node")
+    if node is None:
+        missing("Node.js is not installed: the JavaScript client does not run")
     assert node is not None
-    assert npm is not None
-    place = PLACE / "js-client"
-    _install(place, [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", ".", JS_CLIENT])
-    return node, str(place / "node_modules")
+    return node, _modules("js-client", JS_CLIENT)

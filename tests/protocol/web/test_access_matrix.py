@@ -87,7 +87,24 @@ def plain(member: str, owner: str, guest: str, **data: str) -> Row:
 
 PERIOD = {"from": "2026-01-01", "to": "2026-12-31", "format": "csv", "files": "1"}
 TOKEN = {"name": "mine", "scope": "balances:read", "accounts": "some", "days": "7"}
+ASKED = {
+    "response_type": "code",
+    "client_id": team.ASSISTANT,
+    "redirect_uri": "http://127.0.0.1/callback",
+    "code_challenge": "c" * 43,
+    "code_challenge_method": "S256",
+}
+LET_IN = {
+    **ASKED,
+    "answer": "yes",
+    "scope_of": "balances:read",
+    "accounts": "some",
+    "account": "{account}",
+    "days": "7",
+}
 ROWS = {
+    "assistants.answer POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", **LET_IN),
+    "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
     "connections.disconnect GET": connections("200 404 404", "- 404 404", "- 404 404"),
@@ -354,7 +371,7 @@ def is_public(app: Flask, route: Route) -> bool:
 
 
 def is_for_programs(route: Route) -> bool:
-    return route.endpoint.split(".")[0] in ("api", "metrics", "spreadsheet")
+    return route.endpoint.split(".")[0] in ("api", "mcp", "metrics", "spreadsheet")
 
 
 def cells(matrix: Matrix, person: str) -> Iterator[tuple[Route, str, int]]:

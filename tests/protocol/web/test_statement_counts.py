@@ -126,7 +126,7 @@ def addresses(app: Flask) -> Iterator[tuple[str, str]]:
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
             # Those of programs need a token: tests/protocol/api counts them.
-            is_for_programs = rule.endpoint.split(".")[0] in ("api", "metrics")
+            is_for_programs = rule.endpoint.split(".")[0] in ("api", "mcp", "metrics")
             if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_COUNTED or is_for_programs:
                 continue
             path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})

@@ -1,6 +1,7 @@
 """What a document shows can be used: shell, Python, settings; each block says what language it is in."""
 
 import ast
+import json
 import re
 import subprocess
 
@@ -39,6 +40,11 @@ def test_yaml_blocks_are_correct_and_name_numbers_that_the_server_has(block: Blo
     known = set(re.findall(r'"(bunqflask_\w+)"', source))
     assert isinstance(documents.read_yaml(block.text), dict)
     assert set(re.findall(r"bunqflask_\w+", block.text)) <= known
+
+
+@pytest.mark.parametrize("block", documents.blocks_in("json"), ids=str)
+def test_json_blocks_are_correct_json(block: Block) -> None:
+    assert json.loads(block.text)
 
 
 @pytest.mark.parametrize("block", documents.blocks_in("python"), ids=str)
