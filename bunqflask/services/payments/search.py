@@ -164,8 +164,9 @@ class Search:
         first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
         if self._are_surely_many:
             first = self._first_of_all
-        query = select(*line_columns(Payment)).where(Payment.id.in_(first(part, limit)))
-        return [line_of(row, self.scope) for row in db.session.execute(query.order_by(*part.order(Payment)))]
+        payment = table_of(Payment).c
+        query = select(*line_columns(payment)).where(payment.id.in_(first(part, limit)))
+        return [line_of(row, self.scope) for row in db.session.execute(query.order_by(*part.order(payment)))]
 
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
         """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""

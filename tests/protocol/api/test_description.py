@@ -66,7 +66,7 @@ def test_generated_calls_are_answered_as_described(program: Program, pytestconfi
     quicker = settings(quick, max_examples=-(-calls // 4))
 
     def check(case: Any) -> None:
-        case.validate_response(case.call(session=program.session), checks=list(CHECKS))
+        case.validate_response(case.call(session=program.session, timeout=60), checks=list(CHECKS))
 
     found: list[Any] = list(schema.get_all_operations())
     for operation in found:
