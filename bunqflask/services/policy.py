@@ -30,7 +30,6 @@ from sqlalchemy import (
 )
 
 from bunqflask import clock
-from bunqflask.database.types import UtcTimestamp
 from bunqflask.extensions import db, table_of
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
@@ -216,7 +215,7 @@ def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[boo
     """The condition that a share lets a member read now; a guest only sees what is shared with them by name."""
     names_them = or_(AccountShare.member_id == member_id, and_(AccountShare.member_id.is_(None), not_(is_guest)))
     # asked for when the statement is executed, which may be long after it was built
-    now = bindparam("now", callable_=lambda: clock.now(), unique=True, type_=UtcTimestamp())
+    now = bindparam("now", callable_=lambda: clock.now(), unique=True, type_=AccountShare.until.type)
     return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > now))
 
 
