@@ -22,6 +22,7 @@ def test_from_the_menu_to_a_json_answer(robin: Page) -> None:
     dialog.get_by_role("textbox").fill(token)
     dialog.get_by_role("button", name="Apply credentials").click()
     dialog.get_by_role("button", name="Close").first.click()
+    robin.locator("#operations-tag-Accounts").click()
     robin.locator("#operations-Accounts-accounts").get_by_role("button").first.click()
     robin.get_by_role("button", name="Execute").click()
 

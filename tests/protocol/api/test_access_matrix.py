@@ -15,6 +15,9 @@ from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import Payment
+from bunqflask.services import policy
+from bunqflask.services.connections import access
+from bunqflask.services.team import members
 from tests.protocol.web.test_access_matrix import FOREIGN, HIDDEN, NOBODY, check_shows_nothing_hidden
 from tests.support import team_of_rights as team
 from tests.support.apps import bare_environ, let_go
@@ -180,3 +183,16 @@ def test_the_token_of_who_has_no_access_is_refused_everywhere(api: Api, person: 
         answer = api.ask(person, method, name, ids_of(READ))
         assert answer.status_code == 401, name
         assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_accounts_of_one_connection_are_those_of_all_that_are_on_it(api: Api) -> None:
+    for person in ("robin", *SEES, "kim"):
+        member = members.require(f"{person}@example.org")
+        seen = policy.accounts_seen_by(member).values()
+        for connection_id in (*team.ACCOUNTS, team.NO_CONNECTION):
+            quick = [(each.id, each.right, each.ibans) for each in access.accounts_on(member, connection_id)]
+            assert quick == [
+                (each.row.id, each.right, (each.row.iban, *each.row.other_ibans))
+                for each in seen
+                if each.row.connection_id == connection_id
+            ], (person, connection_id)
