@@ -75,7 +75,13 @@ def fill(database_url: str) -> None:
             history.store(account, _paid(account.id))
         # Notes that are fresh are not asked for at bunq again.
         [newest, *_rest] = db.session.scalars(db.select(Payment.id).order_by(Payment.id)).all()
-        db.session.add(NoteSync(id=newest, account_id=db.session.get_one(Payment, newest).account_id, synced_at=clock.now() + timedelta(minutes=1)))
+        db.session.add(
+            NoteSync(
+                id=newest,
+                account_id=db.session.get_one(Payment, newest).account_id,
+                synced_at=clock.now() + timedelta(minutes=1),
+            )
+        )
         db.session.commit()
         db.session.remove()
     let_go(app)
