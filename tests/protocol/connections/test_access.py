@@ -307,7 +307,8 @@ def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[st
         "invitations.ask_for_password",
     )
     # The first needs the session of somebody who has come back from bunq, the second a contact in the settings.
-    absent = ("consent.result", "well_known.security_txt")
+    # The last one asks about a program, and there is none here.
+    absent = ("consent.result", "well_known.security_txt", "assistants.ask")
     for rule in rules(site, ids):
         if rule.method == "GET":
             page = robin.get(rule.path)

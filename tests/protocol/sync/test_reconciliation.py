@@ -30,7 +30,7 @@ class History:
         account = db.session.scalars(db.select(MonetaryAccount).order_by(MonetaryAccount.id)).first()
         assert account is not None
         self.account = account
-        self.state = AccountSync(id=account.id, covered=(CoveredRange(10_000, 1, True),), discrepancies=())
+        self.state = AccountSync(id=account.id, covered=(CoveredRange(10_000, 1, True),), discrepancies=(), missing=())
         db.session.add(self.state)
         db.session.commit()
 
