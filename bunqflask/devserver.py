@@ -102,7 +102,7 @@ def _run(config: Config) -> None:
 @contextmanager
 def _app(config: Config) -> Iterator[Flask]:
     """Make the app in this process, for the steps before it serves; a process for each step takes seconds."""
-    # The reader of this output is a person, who is told of each step; the events are stored all the same.
+    # The output says each step to a person; the events are stored all the same.
     log_lines.LOGGER.addHandler(logging.NullHandler())
     app = create_app(config)
     with app.app_context():

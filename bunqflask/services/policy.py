@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -18,10 +18,8 @@ from sqlalchemy import (
     Date,
     Select,
     and_,
-    bindparam,
     false,
     literal,
-    not_,
     null,
     or_,
     select,
@@ -29,7 +27,6 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from bunqflask import clock
 from bunqflask.extensions import db, table_of
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
@@ -44,6 +41,7 @@ from bunqflask.models import (
     TeamMember,
     TeamRole,
 )
+from bunqflask.services.account_rights import AccountRight, Asker, asker_of, is_valid_for, widest, within_token
 from bunqflask.services.principal import Principal, TokenBearer
 
 # So many members and tokens ask at about the same time.
@@ -68,17 +66,6 @@ class Person(Protocol):
 
 
 @dataclass(frozen=True)
-class AccountRight:
-    """What a principal may do with one account: read it, from the payments of a day on; all else if they hold it.
-
-    `first_day` is None where all payments may be read.
-    """
-
-    is_held: bool
-    first_day: date | None = None
-
-
-@dataclass(frozen=True)
 class VisibleAccount:
     """An account that a principal may see, with their right on it."""
 
@@ -87,24 +74,10 @@ class VisibleAccount:
     holder_name: str
 
 
-@dataclass(frozen=True)
-class _Asker:
-    """What decides which accounts a principal sees; their statements are built once for each and used again."""
-
-    id: int
-    is_guest: bool
-    account_ids: frozenset[int] | None
-
-
-def _asker(principal: Principal) -> _Asker:
-    account_ids = principal.account_ids if isinstance(principal, TokenBearer) else None
-    return _Asker(principal.id, principal.role is TeamRole.GUEST, account_ids)
-
-
 def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     """Return all accounts that the principal may see, by our id of each, with their rights on them."""
     found: dict[int, VisibleAccount] = {}
-    for row, is_held, first_day, holder_name in db.session.execute(_accounts_seen_by(_asker(principal))):
+    for row, is_held, first_day, holder_name in db.session.execute(_accounts_seen_by(asker_of(principal))):
         right = AccountRight(bool(is_held), first_day)
         also = (found[row.id].right,) if row.id in found else ()
         found[row.id] = VisibleAccount(row, widest((right, *also)), holder_name)
@@ -112,12 +85,12 @@ def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
 
 
 @lru_cache(maxsize=_MOST_STATEMENTS)
-def _accounts_seen_by(asker: _Asker) -> Select[Any]:
+def _accounts_seen_by(asker: Asker) -> Select[Any]:
     held = select(AccountHolder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
     shared = select(AccountShare.account_id, false().label("is_held"), AccountShare.first_day)
     rights = (
-        held.where(AccountHolder.member_id == asker.id, *_within_token(asker, AccountHolder.account_id))
-        .union_all(shared.where(*_is_valid_for(asker)))
+        held.where(AccountHolder.member_id == asker.id, *within_token(asker, AccountHolder.account_id))
+        .union_all(shared.where(*is_valid_for(asker)))
         .subquery("rights")
     )
     return (
@@ -131,7 +104,7 @@ def _accounts_seen_by(asker: _Asker) -> Select[Any]:
 
 def visible_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal may see; the condition behind every list."""
-    shared = select(AccountShare.account_id).where(*_is_valid_for(_asker(principal)))
+    shared = select(AccountShare.account_id).where(*is_valid_for(asker_of(principal)))
     return select(MonetaryAccount.id).where(
         or_(MonetaryAccount.id.in_(held_accounts(principal)), MonetaryAccount.id.in_(shared))
     )
@@ -139,7 +112,7 @@ def visible_accounts(principal: Principal) -> Select[int]:
 
 def held_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal holds: may sync, share and give up."""
-    of_token = _within_token(_asker(principal), AccountHolder.account_id)
+    of_token = within_token(asker_of(principal), AccountHolder.account_id)
     return select(AccountHolder.account_id).where(AccountHolder.member_id == principal.id, *of_token)
 
 
@@ -199,32 +172,6 @@ def _with_own_consent(principal: Principal) -> Select[int]:
     query = select(Consent.connection_id).where(Consent.member_id == principal.id, is_active)
     # To a token with chosen accounts a connection without one of them does not exist.
     return query.where(false()) if isinstance(principal, TokenBearer) and principal.account_ids is not None else query
-
-
-def _within_token(asker: _Asker, account_id: Any) -> list[ColumnElement[bool]]:
-    """The condition that an account is one of those to which the principal's token is narrowed, if it is."""
-    return [] if asker.account_ids is None else [account_id.in_(asker.account_ids)]
-
-
-def _is_valid_for(asker: _Asker) -> list[ColumnElement[bool]]:
-    is_shared = is_shared_with(literal(asker.id), is_guest=literal(asker.is_guest))
-    return [is_shared, *_within_token(asker, AccountShare.account_id)]
-
-
-def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The condition that a share lets a member read now; a guest only sees what is shared with them by name."""
-    names_them = or_(AccountShare.member_id == member_id, and_(AccountShare.member_id.is_(None), not_(is_guest)))
-    # asked for when the statement is executed, which may be long after it was built
-    now = bindparam("now", callable_=lambda: clock.now(), unique=True, type_=AccountShare.until.type)
-    return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > now))
-
-
-def widest(rights: Iterable[AccountRight]) -> AccountRight:
-    """Return what several rights on one account allow together: the earliest first day counts, none is earlier."""
-    known = list(rights)
-    is_held = any(each.is_held for each in known)
-    days = [each.first_day for each in known if each.first_day is not None]
-    return AccountRight(is_held, min(days) if len(days) == len(known) else None)
 
 
 # Roles. A rule about a person takes that person second; none of them says whether an owner would be left, because

@@ -38,7 +38,8 @@ ARROWS: dict[str, set[str]] = {
         "database.types",
     },
     "services.principal": {"models.states"},
-    "services.policy": {"clock", "extensions", "i18n", "models", "services.principal"},
+    "services.account_rights": {"clock", "models", "services.principal"},
+    "services.policy": {"extensions", "i18n", "models", "services.principal", "services.account_rights"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},
     "services.receipt": {
@@ -74,6 +75,7 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "bunq",
         "services.principal",
+        "services.account_rights",
         "services.policy",
         "services.gateway",
     },
@@ -132,6 +134,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "services.team": {
         "services.audit",
+        "services.account_rights",
         "services.policy",
         "invisible",
         "i18n",

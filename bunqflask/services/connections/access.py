@@ -20,8 +20,9 @@ from bunqflask.models import (
     MonetaryAccount,
     TeamRole,
 )
-from bunqflask.services import policy
-from bunqflask.services.policy import AccountRight, NotFoundHere
+from bunqflask.services import account_rights, policy
+from bunqflask.services.account_rights import AccountRight
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal, TokenBearer
 
 
@@ -91,7 +92,9 @@ def accounts_on(principal: Principal, connection_id: int) -> list[AccountOnConne
         right = AccountRight(bool(row.is_held), row.first_day)
         also = (found[row.id].right,) if row.id in found else ()
         ibans = (row.iban, *row.other_ibans) if row.iban else ()
-        found[row.id] = AccountOnConnection(row.id, row.monetary_account_id, ibans, policy.widest((right, *also)))
+        found[row.id] = AccountOnConnection(
+            row.id, row.monetary_account_id, ibans, account_rights.widest((right, *also))
+        )
     return list(found.values())
 
 
@@ -101,7 +104,7 @@ def _on_connection() -> Select[Any]:
     member_id = bindparam("member_id", type_=Integer)
     held = select(holder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
     shared = select(share.account_id, false().label("is_held"), share.first_day)
-    is_shared = policy.is_shared_with(member_id, is_guest=bindparam("is_guest", type_=Boolean))
+    is_shared = account_rights.is_shared_with(member_id, is_guest=bindparam("is_guest", type_=Boolean))
     rights = held.where(holder.member_id == member_id).union_all(shared.where(is_shared)).subquery("rights")
     return (
         select(

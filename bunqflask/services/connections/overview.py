@@ -28,8 +28,9 @@ from bunqflask.models import (
     TeamMember,
 )
 from bunqflask.services import policy
+from bunqflask.services.account_rights import AccountRight
 from bunqflask.services.connections import access, accounts, consents
-from bunqflask.services.policy import AccountRight, NotFoundHere, VisibleAccount
+from bunqflask.services.policy import NotFoundHere, VisibleAccount
 from bunqflask.services.principal import Principal
 
 

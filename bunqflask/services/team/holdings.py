@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from bunqflask.extensions import db, table_of
 from bunqflask.i18n import ngettext
 from bunqflask.models import AccountHolder, AccountShare, Connection, MonetaryAccount, TeamMember, TeamRole
-from bunqflask.services import policy
+from bunqflask.services import account_rights, policy
 from bunqflask.services.connections import rights
 from bunqflask.services.principal import Operator, Principal
 
@@ -40,7 +40,7 @@ def count_seen() -> tuple[dict[int, int], int]:
     """Return how many accounts each team member may see now, and how many there are."""
     member = table_of(TeamMember).c
     held = select(AccountHolder.member_id, AccountHolder.account_id)
-    is_read = policy.is_shared_with(member.id, is_guest=member.role == TeamRole.GUEST)
+    is_read = account_rights.is_shared_with(member.id, is_guest=member.role == TeamRole.GUEST)
     shared = select(member.id, AccountShare.account_id).join_from(table_of(TeamMember), AccountShare, is_read)
     seen = held.union(shared).subquery()
     counts = select(seen.c.member_id, func.count().label("accounts")).group_by(seen.c.member_id)

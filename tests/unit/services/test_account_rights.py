@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from bunqflask.services.policy import AccountRight, widest
+from bunqflask.services.account_rights import AccountRight, widest
 
 EARLY, LATE = date(2026, 1, 1), date(2026, 6, 1)
 HELD, ALL = AccountRight(is_held=True), AccountRight(is_held=False)
