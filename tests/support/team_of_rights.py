@@ -336,7 +336,13 @@ def _add_payments(marked: Marked) -> None:
 def _add_notes_and_packs(holder_id: int) -> None:
     now = clock.now()
     for marked in MARKED.values():
-        db.session.add(NoteSync(id=marked.payment_row_id, synced_at=now + timedelta(hours=1)))
+        db.session.add(
+            NoteSync(
+                id=marked.payment_row_id,
+                account_id=marked.account_id,
+                synced_at=now + timedelta(hours=1),
+            )
+        )
         db.session.flush()
         note = Note(
             payment_row_id=marked.payment_row_id,

@@ -74,8 +74,10 @@ def fill(database_url: str) -> None:
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
             history.store(account, _paid(account.id))
         # Notes that are fresh are not asked for at bunq again.
-        [newest, *_rest] = db.session.scalars(db.select(Payment.id).order_by(Payment.id)).all()
-        db.session.add(NoteSync(id=newest, synced_at=clock.now() + timedelta(minutes=1)))
+        newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
+        db.session.add(
+            NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now() + timedelta(minutes=1))
+        )
         db.session.commit()
         db.session.remove()
     let_go(app)
