@@ -31,7 +31,7 @@ def is_due(
         callback_received_at=None if came is None else now - came,
     )
     newest = None if after_newest is None else Decimal(after_newest)
-    return bool(_due(connection, _Stored({1: AccountSync(id=1, **at)}, {1: newest}), now))
+    return bool(_due(connection, _Stored({1: AccountSync(id=1, missing=(), **at)}, {1: newest}), now))
 
 
 @pytest.mark.parametrize(
