@@ -337,11 +337,7 @@ def _add_notes_and_packs(holder_id: int) -> None:
     now = clock.now()
     for marked in MARKED.values():
         db.session.add(
-            NoteSync(
-                id=marked.payment_row_id,
-                account_id=marked.account_id,
-                synced_at=now + timedelta(hours=1),
-            )
+            NoteSync(id=marked.payment_row_id, account_id=marked.account_id, synced_at=now + timedelta(hours=1))
         )
         db.session.flush()
         note = Note(
