@@ -197,20 +197,6 @@ def check_can_connect(principal: Principal) -> None:
     _check(can_connect(principal), _("Guests cannot connect bunq."))
 
 
-def can_begin_consent(principal: Principal) -> bool:
-    """Tell whether the principal may ask a holder for a consent: its accounts are not known before, to no token."""
-    return can_connect(principal) and not (isinstance(principal, TokenBearer) and principal.account_ids is not None)
-
-
-def check_can_begin_consent(principal: Principal) -> None:
-    """Make sure of the same.
-
-    :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
-    """
-    check_can_connect(principal)
-    _check(can_begin_consent(principal), _("A token for chosen accounts cannot connect others."))
-
-
 def can_share(principal: Principal) -> bool:
     """Tell whether the principal may share what is theirs."""
     return _is_no_guest(principal)

@@ -91,10 +91,10 @@ class LinkUsed(ConsentError):
 def start(principal: Principal, *, renews_connection_id: int | None = None) -> str:
     """Begin an attempt to obtain a consent, or to renew one; return its id.
 
-    :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
+    :raises NotPermitted: the principal is a guest.
     :raises NotSetUp: setup has not been run.
     """
-    policy.check_can_begin_consent(principal)
+    policy.check_can_connect(principal)
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
     with transaction():

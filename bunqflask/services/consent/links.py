@@ -12,8 +12,8 @@ from bunqflask.models import AttemptFailure, AttemptStep, ConsentAttempt, ErrorK
 from bunqflask.services import policy
 from bunqflask.services.connections import overview
 from bunqflask.services.consent import attempts
-from bunqflask.services.policy import NotFoundHere
-from bunqflask.services.principal import Principal
+from bunqflask.services.policy import NotFoundHere, NotPermitted
+from bunqflask.services.principal import Principal, TokenBearer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def make(principal: Principal, *, renews_connection_id: int | None = None) -> Co
     :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
     :raises NotSetUp: setup has not been run.
     """
-    policy.check_can_begin_consent(principal)
+    _check_may_ask(principal)
     if renews_connection_id is not None:
         policy.check_can_manage(principal, renews_connection_id)
     return get(principal, attempts.start(principal, renews_connection_id=renews_connection_id))
@@ -58,7 +58,7 @@ def list_open(principal: Principal) -> list[ConsentLink]:
 
     :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
     """
-    policy.check_can_begin_consent(principal)
+    _check_may_ask(principal)
     return [_link(principal, each) for each in attempts.list_open(principal)]
 
 
@@ -68,7 +68,7 @@ def get(principal: Principal, attempt_id: str) -> ConsentLink:
     :raises NotFoundHere: there is none.
     :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
     """
-    policy.check_can_begin_consent(principal)
+    _check_may_ask(principal)
     return _link(principal, attempts.get_for(principal, attempt_id))
 
 
@@ -78,9 +78,19 @@ def cancel(principal: Principal, attempt_id: str) -> ConsentLink:
     :raises NotFoundHere: there is none.
     :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
     """
-    policy.check_can_begin_consent(principal)
+    _check_may_ask(principal)
     attempts.cancel(attempts.get_for(principal, attempt_id))
     return get(principal, attempt_id)
+
+
+def _check_may_ask(principal: Principal) -> None:
+    """Make sure that the principal may ask a holder for a consent: its accounts are not known before, to no token.
+
+    :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
+    """
+    policy.check_can_connect(principal)
+    if isinstance(principal, TokenBearer) and principal.account_ids is not None:
+        raise NotPermitted("A token for chosen accounts cannot connect others.")
 
 
 def _link(principal: Principal, attempt: ConsentAttempt) -> ConsentLink:
