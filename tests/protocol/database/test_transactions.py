@@ -89,7 +89,7 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, and without a contact in the settings.
-    acting |= {"consent.result", "well_known.security_txt"}
+    acting |= {"consent.result", "well_known.security_txt", "assistants.ask"}
     assert len(pages) > 15
     rows.age_logins(site.app, unused_for=timedelta(minutes=2))
     with rows.behind(site.app):
