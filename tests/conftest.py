@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
@@ -35,6 +36,9 @@ from tests.support.scheduling import OneByOne
 from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 # More than any test makes known to one bank.
 _KEYS_OF_A_PROCESS = 6

@@ -61,7 +61,7 @@ def _any_file(path: str) -> str:
 def test_generated_calls_are_answered_as_described(program: Program, pytestconfig: pytest.Config) -> None:
     schema = schemathesis.openapi.from_url(f"{program.url}/api/openapi.json")
     calls = int(pytestconfig.getoption("--api-calls"))
-    quick = settings(max_examples=calls, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    quick = settings(max_examples=calls, database=None, suppress_health_check=list(HealthCheck))
     # The resources of bunq's API are many, and one view answers them all.
     quicker = settings(quick, max_examples=-(-calls // 4))
 

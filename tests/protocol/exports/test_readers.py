@@ -21,7 +21,7 @@ from tests.support.readers import Reader
 from tests.unit.exports.statements import account, entry, hostile_statements, statement, sum_of, whole_ledger, written
 
 each_example = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -99,7 +99,7 @@ def test_pages_list_each_payment_once_in_order_and_each_day_once_with_its_total(
     everything = list(db.session.scalars(db.select(Payment)))
     assert len({each.created_at for each in everything}) < len(everything) * 3 / 4, "many times are equal"
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(FILTERS, st.sampled_from([3, 7, 50]))
     def check(wanted: Filter, size: int) -> None:
         listed: list[PaymentLine] = []

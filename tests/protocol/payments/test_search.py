@@ -125,7 +125,7 @@ def test_the_newest_of_all_that_fit_are_found_and_older_ones_follow(
         everything = list(db.session.scalars(db.select(Payment).order_by(*newest_first)))
         assert len(everything) == SIZE
 
-        @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=50, suppress_health_check=list(HealthCheck))
         @given(FILTERS, st.integers(0, 3), st.sampled_from([1, 50]))
         @example(Filter(words="12.5", amount=Decimal("12.5")), 3, 50)
         @example(Filter(words="cafe", type="SWIFT"), 1, 50)

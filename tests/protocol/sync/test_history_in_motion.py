@@ -56,7 +56,7 @@ def moving(site: ThreadSite, bank: Bank) -> ThreadSite:
 
 
 @given(acts=st.lists(st.tuples(ACTS, st.integers(0, 10_000)), max_size=6))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_changes_during_an_import_the_next_syncs_end_complete(
     moving: ThreadSite, bank: Bank, acts: list[tuple[str, int]]
 ) -> None:

@@ -144,7 +144,7 @@ def test_a_discrepancy_of_bunqs_own_does_not_keep_an_older_one_from_being_repair
     kind=st.sampled_from(["missing", "duplicate", "changed"]),
 )
 @example(amounts=[100, 5, 7, 9], place=1, kind="duplicate")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happened_to_one_payment_is_one_finding_of_its_kind(
     site: ThreadSite, robin: Browser, amounts: list[int], place: int, kind: str
 ) -> None:

@@ -104,9 +104,7 @@ def changes_of(members: list[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
     return st.lists(st.dictionaries(st.sampled_from(members), VALUES, min_size=1, max_size=3), min_size=25, max_size=40)
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(payments=changes_of(PAYMENT_MEMBERS), accounts=changes_of(ACCOUNT_MEMBERS))
 def test_what_is_odd_is_named_and_all_else_is_stored_and_shown(
     bunq: OddBunq,

@@ -412,7 +412,7 @@ ODD = st.text(max_size=40) | st.sampled_from(
 
 
 @pytest.mark.sqlite_only
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(label=ODD, role=ODD | st.sampled_from([role.value for role in TeamRole]), until=ODD, may_export=ODD)
 def test_odd_invitations_are_no_server_error(
     live_app: ThreadSite, robin: Browser, label: str, role: str, until: str, may_export: str
@@ -423,7 +423,7 @@ def test_odd_invitations_are_no_server_error(
 
 
 @pytest.mark.sqlite_only
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(email=ODD, name=ODD, new=ODD)
 def test_odd_acceptances_are_no_server_error(
     live_app: ThreadSite, robin: Browser, email: str, name: str, new: str

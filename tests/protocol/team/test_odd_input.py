@@ -112,9 +112,7 @@ def client_of(app: Flask, *, half: bool, recent: bool) -> FlaskClient:
     return client
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_form_answers_odd_input_with_an_error(the_app: Flask, data: st.DataObject) -> None:
     client = client_of(the_app, half=data.draw(st.booleans()), recent=data.draw(st.booleans()))
@@ -125,9 +123,7 @@ def test_no_form_answers_odd_input_with_an_error(the_app: Flask, data: st.DataOb
         assert b"Traceback" not in answer.data
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(answer=CREDENTIALS | TEXTS)
 def test_no_odd_answer_of_a_passkey_logs_anybody_in(the_app: Flask, answer: str) -> None:
     with the_app.app_context():

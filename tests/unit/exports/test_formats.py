@@ -235,7 +235,7 @@ def test_xlsx_has_one_sheet_of_all_payments_by_time_and_the_iban_on_each() -> No
 
 
 @given(texts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_name_makes_a_sheet_that_excel_takes(text: str) -> None:
     twins = [
         statement([], account=account(name=text, monetary_account_id=1)),
@@ -376,7 +376,7 @@ def test_mt940_cuts_no_word_of_a_long_text() -> None:
 
 
 @given(hostile_statements(largest=10**9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_text_can_forge_a_field_or_a_codeword_of_mt940(of: Statement) -> None:
     lines = lines_of(of)
     entries = list(of.entries())

@@ -228,7 +228,7 @@ def test_a_huge_pack_announces_its_large_files(monkeypatch: pytest.MonkeyPatch) 
 
 
 @given(one=hostile_statements(largest=10**9), two=hostile_statements(number=10112, largest=10**9))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_hostile_names_stay_inside_their_files(one: Statement, two: Statement) -> None:
     two = replace(
         two, first_day=one.first_day, last_day=one.last_day, zone=one.zone, entries=lambda: iter(()), closing=None

@@ -52,7 +52,6 @@ def other(role: TeamRole) -> Somebody:
 EVERYBODY_ELSE = [other(role) for role in TeamRole]
 ACTIONS = [
     Action("connect", "owner admin member"),
-    Action("begin_consent", "owner admin member"),
     Action("share", "owner admin member"),
     Action("refresh", "owner admin member"),
     Action("export", "owner admin member"),

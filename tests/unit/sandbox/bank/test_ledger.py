@@ -30,7 +30,7 @@ PLACES = st.sampled_from([0, *ACCOUNTS])
 MOVES = st.lists(st.tuples(PLACES, PLACES, st.integers(1, 200_00), st.booleans()), max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MOVES)
 def test_no_cent_appears_or_vanishes(moves: list[tuple[int, int, int, bool]]) -> None:
     store = _bank()
