@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from bunqflask.api import accounts, connections, payments
+from bunqflask.api import accounts, changes, connections, payments
 from bunqflask.api.problems import ParameterRefused
 from bunqflask.api.schemas import (
     Accounts,
     BalanceQuery,
+    Changes,
+    ChangesQuery,
     Connections,
     DayBalances,
     Months,
@@ -184,6 +186,16 @@ TOOLS = {
             OnePayment,
             Notes,
             lambda bearer, asked: payments.notes_of(bearer, int(asked.payment)),
+        ),
+        Tool(
+            "changes",
+            "Changes of payments",
+            "What was added, modified or removed since a cursor, and which accounts are gone. Without a cursor it "
+            "begins with everything; keep `next`, and give it as `cursor` the next time.",
+            _PAYMENTS,
+            ChangesQuery,
+            Changes,
+            lambda bearer, asked: changes.list_since(bearer, asked),
         ),
         Tool(
             "connections",

@@ -19,7 +19,7 @@ from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
-TOOLS = ["list_accounts", "balances", "search_payments", "month_totals", "payment_notes", "connections"]
+TOOLS = ["list_accounts", "balances", "search_payments", "month_totals", "payment_notes", "changes", "connections"]
 
 
 def say(**facts):

@@ -52,6 +52,9 @@ def test_tools_find_what_the_api_finds(site: ThreadSite, assistant: Assistant) -
     assert len(second["items"]) == 20
     number = first["items"][0]["id"]
     assert plain(assistant.read("payment_notes", payment=number)) == program.get(f"/payments/{number}/notes")
+    changed = assistant.read("changes", limit=10)
+    assert plain(changed) == program.get("/changes", limit=10)
+    assert plain(assistant.read("changes", cursor=changed["next"])) == program.get("/changes", cursor=changed["next"])
 
 
 @pytest.mark.parametrize("version", [CURRENT, EARLIER])

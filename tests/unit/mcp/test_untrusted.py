@@ -17,6 +17,8 @@ OURS = {
     *("type", "status", "state", "holder_type", "error"),
     *("date", "booked_at", "created_at", "fetched_at", "balance_at", "payments_from", "state_since"),
     *("accounts_updated_at", "next_try_at", "consents", "synced_at", "verified_until", untrusted.KEY),
+    # ids of payments and accounts
+    *("removed", "removed_accounts"),
 }
 
 
