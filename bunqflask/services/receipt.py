@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, func, literal, or_, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -179,13 +180,9 @@ def _accounts(principal: Principal, connection_id: int) -> tuple[StoredAccount, 
         .group_by(MonetaryAccount.id)
         .order_by(MonetaryAccount.id)
     )
-    ids = select(MonetaryAccount.id).where(*own)
-    notes = _counts(
-        select(NoteSync.account_id).join(Note, Note.payment_row_id == NoteSync.id), NoteSync.account_id, ids
-    )
-    withdrawn = _counts(select(WithdrawnPayment.account_id), WithdrawnPayment.account_id, ids)
+    apart = _counts_apart(select(MonetaryAccount.id).where(*own))
     found = [
-        StoredAccount(**row._mapping, notes=notes.get(row.id, 0), withdrawn_payments=withdrawn.get(row.id, 0))
+        StoredAccount(**row._mapping, notes=apart["note", row.id], withdrawn_payments=apart["withdrawn", row.id])
         for row in db.session.execute(query)
     ]
     if not found:
@@ -193,10 +190,17 @@ def _accounts(principal: Principal, connection_id: int) -> tuple[StoredAccount, 
     return tuple(found)
 
 
-def _counts(rows: Select[Any], account_id: Any, ids: Select[int]) -> dict[int, int]:
-    """Return how many of some rows each account has, by our id of it."""
-    query = rows.add_columns(func.count()).where(account_id.in_(ids)).group_by(account_id)
-    return {row[0]: row[1] for row in db.session.execute(query)}
+def _counts_apart(ids: Select[int]) -> Counter[tuple[str, int]]:
+    """Return how many notes and withdrawn payments some accounts have, by our ids of these, with one statement."""
+    notes = select(literal("note").label("what"), NoteSync.account_id).join(Note, Note.payment_row_id == NoteSync.id)
+    withdrawn = select(literal("withdrawn").label("what"), WithdrawnPayment.account_id)
+    rows = (
+        notes.where(NoteSync.account_id.in_(ids))
+        .union_all(withdrawn.where(WithdrawnPayment.account_id.in_(ids)))
+        .subquery()
+    )
+    query = select(rows.c.what, rows.c.account_id, func.count()).group_by(rows.c.what, rows.c.account_id)
+    return Counter({(what, account_id): count for what, account_id, count in db.session.execute(query)})
 
 
 def _consents(accounts: Iterable[StoredAccount]) -> tuple[GivenConsent, ...]:

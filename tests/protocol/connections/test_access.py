@@ -70,6 +70,7 @@ PUBLIC = {
         "assistant_programs.revoke",
         "assistant_programs.token",
         "consent.result",
+        "llms.llms",
         "reports.receive",
         "well_known.change_password",
         "well_known.robots",
@@ -100,7 +101,7 @@ def rules(site: ThreadSite, ids: dict[str, object]) -> list[Rule]:
     adapter = site.app.url_map.bind("localhost")
     found = []
     for rule in site.app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] in ("api", "mcp", "metrics"):
+        if rule.endpoint.split(".")[0] in ("api", "mcp", "metrics", "spreadsheet"):
             continue
         arguments = {name: ids[name] for name in rule.arguments}
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
