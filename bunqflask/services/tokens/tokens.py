@@ -128,7 +128,7 @@ def list_for(principal: Principal) -> list[TokenRow]:
     """Return the principal's tokens, the newest first; also the expired ones, until they are deleted."""
     query = select(ApiToken).where(ApiToken.member_id == principal.id).order_by(ApiToken.id.desc())
     rows = list(db.session.scalars(query))
-    names, now = _account_names([row.id for row in rows]), clock.now()
+    names, now = _account_names(principal, [row.id for row in rows]), clock.now()
     return [
         TokenRow(
             id=row.id,
@@ -291,11 +291,12 @@ def _check_sees(principal: Principal, account_ids: Collection[int] | None) -> No
         raise NotFoundHere
 
 
-def _account_names(token_ids: Sequence[int]) -> dict[int, list[str]]:
+def _account_names(principal: Principal, token_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return the names of the accounts that tokens have, less those that the principal does not see any more."""
     query = (
         select(ApiTokenAccount.token_id, MonetaryAccount.description)
         .join(MonetaryAccount, MonetaryAccount.id == ApiTokenAccount.account_id)
-        .where(ApiTokenAccount.token_id.in_(token_ids))
+        .where(ApiTokenAccount.token_id.in_(token_ids), MonetaryAccount.id.in_(policy.visible_accounts(principal)))
         .order_by(MonetaryAccount.monetary_account_id)
     )
     found: dict[int, list[str]] = {}

@@ -41,6 +41,7 @@ from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.consents import connect, share, start
+from tests.support.routes import is_for_programs
 
 PUBLIC = {
     "api_documentation.docs",
@@ -101,7 +102,7 @@ def rules(site: ThreadSite, ids: dict[str, object]) -> list[Rule]:
     adapter = site.app.url_map.bind("localhost")
     found = []
     for rule in site.app.url_map.iter_rules():
-        if rule.endpoint.split(".")[0] in ("api", "mcp", "metrics", "spreadsheet"):
+        if is_for_programs(rule.endpoint):
             continue
         arguments = {name: ids[name] for name in rule.arguments}
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):

@@ -108,7 +108,7 @@ def test_the_examples_of_the_guide_run(
     assert len(json.loads(run_shell(first))["items"]) == 4
     with pytest.raises(AssertionError, match='"code":"invalid"'):
         run_shell(refused)
-    [pages, changed, files, errors] = [
+    [pages, changed, files, events, errors] = [
         block.text.replace(LOCAL, site.url) for block in documents.blocks_in("python") if block.path == GUIDE
     ]
     assert int(run_python(pages, capsys).split()[0]) >= 30
@@ -118,6 +118,7 @@ def test_the_examples_of_the_guide_run(
     monkeypatch.chdir(tmp_path)
     run_python(files, capsys)
     assert zipfile.is_zipfile(tmp_path / "october.zip")
+    assert int(run_python(events, capsys).split()[0]) > 0
     assert run_python(errors, capsys).startswith("422 invalid Expected `int` <= 100")
 
 

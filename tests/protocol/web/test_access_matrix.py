@@ -29,6 +29,7 @@ from bunqflask.web import marks
 from tests.support import team_of_rights as team
 from tests.support.apps import PASSWORD, bare_environ, let_go
 from tests.support.databases import Databases
+from tests.support.routes import is_for_programs
 from tests.support.team_of_rights import MARKED, MIAS, READ
 
 # What a request is about: an account or what belongs to it, `hidden` being another account of the connection of one's
@@ -367,11 +368,11 @@ def rows_of(matrix: Matrix) -> Iterator[tuple[Route, Row]]:
 
 def is_public(app: Flask, route: Route) -> bool:
     """Tell whether a route needs no login; those of programs need a token: see tests/protocol/api."""
-    return is_for_programs(route) or route.endpoint == "static" or marks.is_public(app.view_functions[route.endpoint])
-
-
-def is_for_programs(route: Route) -> bool:
-    return route.endpoint.split(".")[0] in ("api", "mcp", "metrics", "spreadsheet")
+    return (
+        is_for_programs(route.endpoint)
+        or route.endpoint == "static"
+        or marks.is_public(app.view_functions[route.endpoint])
+    )
 
 
 def cells(matrix: Matrix, person: str) -> Iterator[tuple[Route, str, int]]:
@@ -452,7 +453,7 @@ def test_who_has_no_login_gets_to_the_login(matrix: Matrix, person: str) -> None
 @pytest.mark.parametrize("person", [*NOBODY, *PEOPLE])
 def test_public_routes_show_nobody_anything(matrix: Matrix, person: str) -> None:
     for route in routes(matrix.app):
-        if is_public(matrix.app, route) and not is_for_programs(route):
+        if is_public(matrix.app, route) and not is_for_programs(route.endpoint):
             answer = matrix.ask(person, route, {})
             assert answer.status_code < 500, route.name
             check_shows_nothing_hidden(person, answer, {}, (route.name,))

@@ -27,6 +27,7 @@ from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
 from tests.support.history import Paid
 from tests.support.logins import log_in
+from tests.support.routes import is_for_programs
 
 CONNECTIONS, ACCOUNTS, MOST = 20, 4, 12
 # What a request is given in the address beside the arguments of its route: each filter in turn.
@@ -126,8 +127,7 @@ def addresses(app: Flask) -> Iterator[tuple[str, str]]:
     with app.test_request_context():
         for rule in app.url_map.iter_rules():
             # Those of programs need a token: tests/protocol/api counts them.
-            is_for_programs = rule.endpoint.split(".")[0] in ("api", "mcp", "metrics")
-            if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_COUNTED or is_for_programs:
+            if "GET" not in (rule.methods or ()) or rule.endpoint in NOT_COUNTED or is_for_programs(rule.endpoint):
                 continue
             path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
             for query in QUERIES.get(rule.endpoint, ("",)):
