@@ -238,10 +238,9 @@ def test_a_form_without_its_token_or_from_another_site_is_refused(live_app: Thre
     # bunq's own calls and browsers' reports carry no token of ours, and change nothing but when we look.
     # Programs send a token in a header, which no form can send.
     exempted = {"webhooks", "reports", "api", "mcp", "assistant_programs"}
-    exempt = {"webhooks.receive", "reports.receive", "api.sync_connection"}
     assert ({each.name for each in csrf._exempt_blueprints}, csrf._exempt_views) == (exempted, set())
     for rule in posts:
-        if rule.endpoint in exempt:
+        if rule.endpoint.split(".")[0] in exempted:
             continue
         path = adapter.build(rule.endpoint, dict.fromkeys(rule.arguments, 1), method="POST")
         page = browser.post(path, {"data": "erase"}, ours)
