@@ -85,9 +85,11 @@ def accounts_on(principal: Principal, connection_id: int) -> list[AccountOnConne
         "is_guest": principal.role is TeamRole.GUEST,
         "connection_id": connection_id,
     }
+    # None: a token for all accounts. One whose accounts were all erased has none left, which is not the same.
+    chosen = principal.account_ids if isinstance(principal, TokenBearer) else None
     found: dict[int, AccountOnConnection] = {}
     for row in db.session.connection().execute(_ON_CONNECTION, asked):
-        if isinstance(principal, TokenBearer) and row.id not in (principal.account_ids or (row.id,)):
+        if chosen is not None and row.id not in chosen:
             continue
         right = AccountRight(bool(row.is_held), row.first_day)
         also = (found[row.id].right,) if row.id in found else ()

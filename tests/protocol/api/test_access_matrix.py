@@ -6,6 +6,7 @@ The team is that of tests/protocol/web/test_access_matrix, and so are the texts 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Payment
 from bunqflask.services import policy
 from bunqflask.services.connections import access
+from bunqflask.services.principal import Principal, TokenBearer
 from bunqflask.services.team import members
 from tests.protocol.web.test_access_matrix import FOREIGN, HIDDEN, NOBODY, check_shows_nothing_hidden
 from tests.support import team_of_rights as team
@@ -186,13 +188,26 @@ def test_the_token_of_who_has_no_access_is_refused_everywhere(api: Api, person: 
 
 
 def test_the_accounts_of_one_connection_are_those_of_all_that_are_on_it(api: Api) -> None:
+    """Also for tokens: for all accounts, for one, and for accounts that were all erased since."""
     for person in ("robin", *SEES, "kim"):
         member = members.require(f"{person}@example.org")
-        seen = policy.accounts_seen_by(member).values()
-        for connection_id in (*team.ACCOUNTS, team.NO_CONNECTION):
-            quick = [(each.id, each.right, each.ibans) for each in access.accounts_on(member, connection_id)]
-            assert quick == [
-                (each.row.id, each.right, (each.row.iban, *each.row.other_ibans))
-                for each in seen
-                if each.row.connection_id == connection_id
-            ], (person, connection_id)
+        token = TokenBearer(
+            id=member.id,
+            email=member.email,
+            name=member.name,
+            role=member.role,
+            may_export=member.may_export,
+            token_id=1,
+            scopes=frozenset(),
+        )
+        narrowed = [replace(token, account_ids=frozenset(each)) for each in ((), (MIAS,), (READ,))]
+        askers: list[Principal] = [member, token, *narrowed]
+        for asker in askers:
+            seen = policy.accounts_seen_by(asker).values()
+            for connection_id in (*team.ACCOUNTS, team.NO_CONNECTION):
+                quick = [(each.id, each.right, each.ibans) for each in access.accounts_on(asker, connection_id)]
+                assert quick == [
+                    (each.row.id, each.right, (each.row.iban, *each.row.other_ibans))
+                    for each in seen
+                    if each.row.connection_id == connection_id
+                ], (person, asker, connection_id)
