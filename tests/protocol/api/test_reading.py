@@ -3,11 +3,13 @@
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 
 from bunqflask import clock
+from bunqflask.config import HOME_ZONE
 from bunqflask.extensions import db
 from bunqflask.models import MonetaryAccount, Payment
 from tests.protocol.api.program import Program
@@ -119,7 +121,7 @@ def test_the_balance_of_a_day_is_the_last_one_of_that_day(program: Program) -> N
     days = program.get("/accounts/1/balances")["items"]
 
     assert (day["date"], day["balance"], day["is_verified"]) == (newest["date"], whole["balance_after"], True)
-    assert days[-1]["date"] == str(clock.now().date())
+    assert days[-1]["date"] == str(clock.now().astimezone(ZoneInfo(HOME_ZONE)).date())
     assert len(days) == 30
 
 

@@ -74,11 +74,9 @@ def fill(database_url: str) -> None:
         db.session.commit()
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
             history.store(account, _paid(account.id))
-        # Notes that are fresh are not asked for at bunq again.
+        # Notes that are fresh are not asked for at bunq again. The database is copied for tests of hours later, too.
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
-        db.session.add(
-            NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now() + timedelta(minutes=1))
-        )
+        db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now() + timedelta(days=1)))
         db.session.commit()
         db.session.remove()
     let_go(app)
