@@ -29,6 +29,26 @@ class EventKind(StrEnum):
     # payments were deleted on a person's wish, and are to vanish from the files too
     DATA_ERASED = "data_erased"
 
+    # What people are informed about (`services.notices`).
+    # facts: connection_id, reason, since (ISO 8601): nothing updates it any more, or for longer than is promised
+    CONNECTION_STOPPED = "connection_stopped"
+    # facts: connection_id, stopped_since
+    CONNECTION_RECOVERED = "connection_recovered"
+    # facts: connection_id, day (of the reminder), days_left
+    RENEWAL_DUE = "renewal_due"
+    # facts of both: attempt_id; the holder opened the invitation, approved at bunq
+    INVITATION_OPENED = "invitation_opened"
+    INVITATION_APPROVED = "invitation_approved"
+    # facts: account_id, change_ids: payments that changed, came late or were withdrawn
+    PAYMENTS_CHANGED = "payments_changed"
+    # facts: account_id, payment_ids
+    PAYMENTS_ARRIVED = "payments_arrived"
+    # facts: checks (their names)
+    DOCTOR_FOUND_FAULT = "doctor_found_fault"
+    DOCTOR_ALL_GOOD = "doctor_all_good"
+    # facts: reason
+    BACKUP_FAILED = "backup_failed"
+
 
 class Event(Base):
     """One event. It is unhandled until the worker has acted on it."""

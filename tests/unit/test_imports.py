@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 ARROWS: dict[str, set[str]] = {
     "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "mcp", "cli"},
     "addresses": set(),
+    "calendar_files": {"invisible"},
     "config": {"addresses"},
     "clock": set(),
     "digest": set(),
