@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -13,9 +14,7 @@ from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
-from bunqflask import create_app
 from bunqflask.bunq import protocol
-from bunqflask.config import Config
 from bunqflask.database import transactions
 from tests.support import bank as banks
 from tests.support import chromium, documents, postgres
@@ -23,7 +22,6 @@ from tests.support.apps import (
     GunicornSite,
     ThreadSite,
     environ_for,
-    let_go,
     reserve_port,
     served,
     set_up,
@@ -31,6 +29,7 @@ from tests.support.apps import (
 from tests.support.bank import Bank
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.support.network import stay_on_loopback
+from tests.support.pool import AppPool
 from tests.support.postgres import Cluster
 from tests.support.scheduling import OneByOne
 from tests.support.secrets import SecretsSeen
@@ -183,11 +182,30 @@ def empty_database_url(databases: Databases) -> Iterator[str]:
     databases.forget(url)
 
 
+@pytest.fixture(scope="session")
+def bank_listener() -> Iterator[socket.socket]:
+    """The one address of the banks of this process: apps with the same settings can then be used again."""
+    with reserve_port() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def site_listener() -> Iterator[socket.socket]:
+    """The one address of the sites of this process."""
+    with reserve_port() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="session")
+def app_pool() -> AppPool:
+    return AppPool()
+
+
 @pytest.fixture
-def bank(request: pytest.FixtureRequest) -> Iterator[Bank]:
+def bank(request: pytest.FixtureRequest, bank_listener: socket.socket) -> Iterator[Bank]:
     """The stand-in, fresh; `@pytest.mark.bank(token_style="query")` sets its switches before it starts."""
     marker = request.node.get_closest_marker("bank")
-    with banks.running(**(marker.kwargs if marker else {})) as bank:
+    with banks.running(bank_listener, **(marker.kwargs if marker else {})) as bank:
         yield bank
 
 
@@ -199,23 +217,21 @@ def overrides(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def app(bank: Bank, database_url: str, overrides: dict[str, str]) -> Iterator[Flask]:
+def app(bank: Bank, database_url: str, overrides: dict[str, str], app_pool: AppPool) -> Iterator[Flask]:
     """The app, not served: for services and commands."""
-    app = create_app(Config.from_env(environ_for(bank, database_url, **overrides)))
-    yield app
-    let_go(app)
+    with app_pool.take(environ_for(bank, database_url, **overrides)) as app:
+        yield app
 
 
 @pytest.fixture
-def live_app(bank: Bank, database_url: str, overrides: dict[str, str]) -> Iterator[ThreadSite]:
+def live_app(
+    bank: Bank, database_url: str, overrides: dict[str, str], app_pool: AppPool, site_listener: socket.socket
+) -> Iterator[ThreadSite]:
     """The app on a thread of this process, reached over real HTTP; not yet set up with the bank."""
-    with reserve_port() as listener:
-        url = f"http://localhost:{listener.getsockname()[1]}"
-        environ = environ_for(bank, database_url, **{"PUBLIC_URL": url, **overrides})
-        app = create_app(Config.from_env(environ))
-        with served(app, listener, environ) as site:
-            yield site
-        let_go(app)
+    url = f"http://localhost:{site_listener.getsockname()[1]}"
+    environ = environ_for(bank, database_url, **{"PUBLIC_URL": url, **overrides})
+    with app_pool.take(environ) as app, served(app, site_listener, environ) as site:
+        yield site
 
 
 @pytest.fixture

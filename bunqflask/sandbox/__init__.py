@@ -16,6 +16,7 @@ from flask import Flask, Response, current_app, request
 from bunqflask.sandbox import commands
 from bunqflask.sandbox.bank import hosts, people, seed, wire
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.settings import Settings
 from bunqflask.sandbox.control import api, scenarios
 from bunqflask.sandbox.pages import bunqme_pages, bunqto_links, consent, panel, phone, portal
@@ -28,17 +29,13 @@ __all__ = ["Settings", "create_app"]
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the sandbox as a WSGI application; settings come from the environment unless given."""
-    bank = Bank(settings or Settings.from_env())
     app = Flask(__name__, template_folder="pages/templates", static_folder="pages/static", static_url_path="/static")
     app.url_map.strict_slashes = False
-    app.extensions["bank"] = bank
     app.extensions["call_names"] = CALL_NAMES
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.before_request(_refuse_foreign_name)
-    # Commands make an app too; only one that answers requests needs a past and a worker.
-    app.before_request(once(lambda: seed.give_past(bank)))
-    app.before_request(bank.start_worker)
-    mount(app, bank, CALLS)
+    app.before_request(_begin)
+    mount(app, CALLS)
     app.register_blueprint(token_endpoint.bp)
     app.register_blueprint(consent.bp)
     app.register_blueprint(bunqme_pages.bp)
@@ -48,16 +45,30 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(panel.bp)
     app.register_blueprint(phone.bp)
     app.register_blueprint(scenarios.bp)
-    _add_errors(app, bank)
-    commands.init_app(app, bank)
+    _add_errors(app)
+    commands.init_app(app)
     logging.getLogger("werkzeug").addFilter(_without_secrets)
-    seed.ensure(bank)
+    put_bank(app, settings or Settings.from_env())
     return app
 
 
+def put_bank(app: Flask, settings: Settings) -> Bank:
+    """Let a sandbox be about a new bank from here on; the one before it has to be closed."""
+    bank = Bank(settings)
+    app.extensions["bank"] = bank
+    app.extensions["give_past"] = once(lambda: seed.give_past(bank))
+    seed.ensure(bank)
+    return bank
+
+
+def _begin() -> None:
+    """Give the bank a past and a worker; commands make an app too, which needs neither."""
+    current_app.extensions["give_past"]()
+    current().start_worker()
+
+
 def _refuse_foreign_name() -> Response | None:
-    bank: Bank = current_app.extensions["bank"]
-    if hosts.is_ours(request.host, bank.settings.hosts):
+    if hosts.is_ours(request.host, current().settings.hosts):
         return None
     told = "The sandbox does not answer to this name. Set SANDBOX_HOSTS to the names that it has on your network.\n"
     return Response(told, 421, content_type="text/plain; charset=utf-8")
@@ -88,7 +99,7 @@ def _without_secrets(record: logging.LogRecord) -> bool:
     return True
 
 
-def _add_errors(app: Flask, bank: Bank) -> None:
+def _add_errors(app: Flask) -> None:
     """Answer in bunq's shape where nothing else does, and show in the log who looks for bunq's API elsewhere."""
 
     @app.errorhandler(404)
@@ -110,6 +121,7 @@ def _add_errors(app: Flask, bank: Bank) -> None:
         response_id = response.headers["X-Bunq-Client-Response-Id"] = str(uuid.uuid4())
         if not request.path.startswith((api.PREFIX, "/favicon")):
             hint = {"path": "bunq's API lies under /v1/"} if refusal.status == 404 else {}
+            bank = current()
             bank.calls.add(
                 at=people.now_text(bank.store),
                 method=request.method,

@@ -6,16 +6,16 @@ import click
 from flask import Flask
 
 from bunqflask.sandbox.bank import history, seed
-from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
 
 
-def init_app(app: Flask, bank: Bank) -> None:
+def init_app(app: Flask) -> None:
     """Add the commands."""
 
     @app.cli.command("reset")
     def reset() -> None:
         """Forget everything and start again with the seeded people."""
-        seed.reset(bank, past=False)
+        seed.reset(current(), past=False)
         click.echo("The simulated bank is as new.")
 
     @app.cli.command("seed")
@@ -33,11 +33,11 @@ def init_app(app: Flask, bank: Bank) -> None:
     def seed_command(payments: int | None, chosen: tuple[int, ...], number: int) -> None:
         """Add the seeded people if they are not there yet, and payments if asked for."""
         if payments is None:
-            click.echo("Seeded." if seed.ensure(bank) else "Already seeded.")
+            click.echo("Seeded." if seed.ensure(current()) else "Already seeded.")
             return
         try:
             orders = [history.Order(account=each, payments=payments, seed=number) for each in chosen]
-            histories = history.make(bank, *orders)
+            histories = history.make(current(), *orders)
         except ValueError as error:
             raise click.ClickException(str(error)) from None
         for made in histories:

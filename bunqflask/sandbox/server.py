@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bunqflask.sandbox import create_app
+from bunqflask.sandbox import create_app, put_bank
 from bunqflask.sandbox.bank.settings import Settings
 
 
@@ -51,13 +52,28 @@ class Served:
 
 
 @contextmanager
-def serve(settings: Settings | None = None, *, port: int = 0) -> Iterator[Served]:
+def serve(
+    settings: Settings | None = None,
+    *,
+    port: int = 0,
+    listener: socket.socket | None = None,
+    app: Flask | None = None,
+) -> Iterator[Served]:
     """Run a sandbox on 127.0.0.1 until the block ends; port 0 takes a free one.
 
     Without settings it lives in memory.
+
+    :param listener: a listening socket to serve at instead, which stays open for the next sandbox at the same address.
+    :param app: a sandbox that served before, to be about a new bank from here on.
     """
-    app = create_app(settings or Settings())
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    if app is None:
+        app = create_app(settings or Settings())
+    else:
+        put_bank(app, settings or Settings())
+    fd = None
+    if listener is not None:
+        fd, port = listener.fileno(), listener.getsockname()[1]
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet, fd=fd)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

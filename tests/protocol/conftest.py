@@ -13,6 +13,7 @@ from bunqflask.services.team import passwords
 from tests.support import consents
 from tests.support.apps import GunicornSite, add_member, bare_environ, let_go, set_up
 from tests.support.databases import Databases
+from tests.support.pool import AppPool
 from tests.support.readers import Reader, output_of, program
 
 _QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -46,13 +47,11 @@ def connected_url(databases: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def connected_app(connected_url: str) -> Iterator[Flask]:
+def connected_app(connected_url: str, app_pool: AppPool) -> Iterator[Flask]:
     """An app on it, in whose context the test is."""
-    app = create_app(Config.from_env(bare_environ(connected_url)))
-    with app.app_context():
+    with app_pool.take(bare_environ(connected_url)) as app, app.app_context():
         yield app
         db.session.remove()
-    let_go(app)
 
 
 @pytest.fixture

@@ -1,16 +1,20 @@
 """The stand-in as tests use it: told over HTTP what to do next, its consent page answered by a person."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import requests
+from flask import Flask
 
 from bunqflask.sandbox.bank.settings import Settings
 from bunqflask.sandbox.server import serve
 from tests.support.browser import Browser, Page
 
 TIMEOUT_S = 30
+# Stand-ins that have served a test; making one costs as much as a few requests.
+_idle: list[Flask] = []
 
 JODI = 1864430
 """bunq's user id of the seeded person, Jodi Walker, who has four accounts."""
@@ -116,11 +120,13 @@ class Bank:
 
 
 @contextmanager
-def running(**settings: Any) -> Iterator[Bank]:
+def running(listener: socket.socket | None = None, **settings: Any) -> Iterator[Bank]:
     """Serve a fresh stand-in on a thread, in memory; without rate limits unless a setting says otherwise.
 
     It holds the app to the documentation, also where published clients at bunq live without.
     """
     strict = {"rate_limits": "off", "request_ids_enforced": True, "user_agent_enforced": True}
-    with serve(Settings(**{**strict, **settings})) as served:
+    app = _idle.pop() if _idle else None
+    with serve(Settings(**{**strict, **settings}), listener=listener, app=app) as served:
         yield Bank(served.origin)
+    _idle.append(served.app)

@@ -20,6 +20,7 @@ class SqliteDatabases:
         self._folder = folder
         self._numbers = itertools.count(1)
         self._filled: dict[Fill, Path] = {}
+        self._free: list[Path] = []
 
     def empty(self) -> str:
         """Return the URL of a database with nothing in it."""
@@ -35,7 +36,7 @@ class SqliteDatabases:
             path = self._new_path()
             fill(f"sqlite:///{path}")
             self._filled[fill] = path
-        path = self._new_path()
+        path = self._free.pop() if self._free else self._new_path()
         shutil.copy(self._filled[fill], path)
         return f"sqlite:///{path}"
 
@@ -46,8 +47,9 @@ class SqliteDatabases:
         shutil.copy(self._filled[fill], path)
 
     def forget(self, url: str) -> None:
-        """Let go of a database that is no longer needed."""
+        """Let its place be used for another database."""
         self.drop(url)
+        self._free.append(Path(url.removeprefix("sqlite:///")))
 
     def drop(self, url: str) -> None:
         """Remove a database."""

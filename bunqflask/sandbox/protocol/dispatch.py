@@ -18,6 +18,7 @@ from flask import Flask, Response, request
 
 from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.bank import Bank
+from bunqflask.sandbox.bank.current import current
 from bunqflask.sandbox.bank.wire import Refusal
 from bunqflask.sandbox.protocol import signing
 from bunqflask.sandbox.protocol.call import Call, Resource, Route
@@ -34,18 +35,18 @@ def table(resources: Iterable[Resource]) -> Table[Route]:
     return Table((route.method, route.rule, route) for resource in resources for route in resource.routes)
 
 
-def mount(app: Flask, bank: Bank, calls: Table[Route]) -> None:
+def mount(app: Flask, calls: Table[Route]) -> None:
     """Add the view that answers every call under /v1."""
 
     def answer(path: str) -> Response:
         try:
             found = calls.find(request.method, path)
         except LookupError:
-            return _serve(bank, _nowhere(path, wire.nothing_there()))
+            return _serve(current(), _nowhere(path, wire.nothing_there()))
         if found is None:
-            return _serve(bank, _nowhere(path, wire.wrong_method()))
+            return _serve(current(), _nowhere(path, wire.wrong_method()))
         route, ids = found
-        return _serve(bank, route, **ids)
+        return _serve(current(), route, **ids)
 
     app.add_url_rule(
         "/v1/<path:path>",

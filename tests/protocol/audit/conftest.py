@@ -8,20 +8,17 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, text
 
-from bunqflask import create_app
-from bunqflask.config import Config
 from bunqflask.extensions import db
-from tests.support.apps import bare_environ, let_go
+from tests.support.apps import bare_environ
+from tests.support.pool import AppPool
 
 
 @pytest.fixture
-def here(database_url: str, overrides: dict[str, str]) -> Iterator[Flask]:
+def here(database_url: str, overrides: dict[str, str], app_pool: AppPool) -> Iterator[Flask]:
     """The app without a bank, in whose context the test is."""
-    app = create_app(Config.from_env({**bare_environ(database_url), **overrides}))
-    with app.app_context():
+    with app_pool.take({**bare_environ(database_url), **overrides}) as app, app.app_context():
         yield app
         db.session.remove()
-    let_go(app)
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ from bunqflask.services.team.members import Member
 from tests.support import stored_payments
 from tests.support.apps import PASSWORD, bare_environ, let_go
 from tests.support.copies import Copy, listed
+from tests.support.pool import AppPool
 
 FIRST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHARED_FROM = date(2026, 1, 15)
@@ -50,10 +51,9 @@ HOLDER, READER = 0, 1
 
 
 @pytest.fixture
-def team(database_url: str) -> Iterator[list[Member]]:
+def team(database_url: str, app_pool: AppPool) -> Iterator[list[Member]]:
     """A member who holds three accounts, and one who holds none, in an app's context; no bank is needed."""
-    app: Flask = create_app(Config.from_env(bare_environ(database_url)))
-    with app.app_context():
+    with app_pool.take(bare_environ(database_url)) as app, app.app_context():
         found = [members.add(f"person{each}@example.org", "", PASSWORD) for each in (HOLDER, READER)]
         db.session.add(
             Connection(
@@ -69,7 +69,6 @@ def team(database_url: str) -> Iterator[list[Member]]:
             add_account(found[HOLDER], number)
         yield found
         db.session.remove()
-    let_go(app)
 
 
 def add_account(holder: Member, number: int) -> int:

@@ -24,6 +24,7 @@ from tests.support import consents, history
 from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
 from tests.support.history import Paid
+from tests.support.pool import AppPool
 
 # More than are ever put in order at once, or looked at one by one.
 SIZE = 12_000
@@ -66,11 +67,10 @@ def fill(database_url: str) -> None:
 
 
 @pytest.fixture
-def long_app(databases: Databases) -> Iterator[Flask]:
+def long_app(databases: Databases, app_pool: AppPool) -> Iterator[Flask]:
     url = databases.copy(fill)
-    app = create_app(Config.from_env(bare_environ(url)))
-    yield app
-    let_go(app)
+    with app_pool.take(bare_environ(url)) as app:
+        yield app
     databases.forget(url)
 
 
