@@ -27,7 +27,7 @@ from bunqflask.models import Event, EventKind
 from bunqflask.services import workers
 from bunqflask.services.assistants import access, clients
 from bunqflask.services.audit import retention
-from bunqflask.services.connections import sharing
+from bunqflask.services.connections import sharing, timeline
 from bunqflask.services.consent import attempts, completion
 from bunqflask.services.exports import orders
 from bunqflask.services.gateway import abandoned_sessions, rate_limiter
@@ -111,6 +111,12 @@ DUTIES = (
         threads=_SYNC_THREADS,
         every=timedelta(seconds=10),
         on=frozenset({EventKind.SYNC_REQUESTED, EventKind.CONNECTION_WORKS}),
+    ),
+    Duty(
+        name="note conditions",
+        run=lambda _: timeline.note_changes(),
+        every=timedelta(seconds=15),
+        on=frozenset({EventKind.CONNECTION_LOST, EventKind.CONNECTION_ENDED, EventKind.CONNECTION_WORKS}),
     ),
     Duty(
         name="erase",
@@ -281,6 +287,7 @@ class Worker:
     def _end_outage(self) -> None:
         """After a start and after an outage, read everything, unless another worker was here meanwhile."""
         if clock.is_over(self._ticked_at, after=_OUTAGE) and not workers.is_alive():
+            timeline.note_absence()
             connection_sync.request_after_outage()
         self._ticked_at = clock.now()
 

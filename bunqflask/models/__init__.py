@@ -4,6 +4,7 @@ from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
+from bunqflask.models.conditions import Condition, ConditionChange, ConnectionDay, RenewalReminder, StopReason
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
@@ -61,7 +62,10 @@ __all__ = [
     "Browser",
     "BunqSession",
     "CoOwner",
+    "Condition",
+    "ConditionChange",
     "Connection",
+    "ConnectionDay",
     "ConnectionState",
     "Consent",
     "ConsentAccount",
@@ -100,7 +104,9 @@ __all__ = [
     "PendingLogin",
     "RateLimitWindow",
     "RecoveryCode",
+    "RenewalReminder",
     "StaleMonth",
+    "StopReason",
     "TeamMember",
     "TeamRole",
     "TeamRules",

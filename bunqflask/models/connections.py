@@ -14,10 +14,14 @@ from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.database.leases import Leased
 from bunqflask.database.types import ExactAmount, TypedJson, UtcTimestamp, enum_column
 from bunqflask.extensions import Base
+from bunqflask.models.conditions import Condition
 from bunqflask.models.states import ConnectionState
 
 if TYPE_CHECKING:
     from bunqflask.models.consent import Consent
+
+# European law lets such a permission end after 90 days (until 2023) or 180; bunq says nothing about its own.
+REMIND_AFTER_DAYS = 80
 
 
 class Connection(Encrypted, Leased, Base):
@@ -36,6 +40,12 @@ class Connection(Encrypted, Leased, Base):
     display_name: Mapped[str] = mapped_column(String(200))
     state: Mapped[ConnectionState] = mapped_column(enum_column(ConnectionState), default=ConnectionState.ACTIVE)
     state_since: Mapped[datetime] = mapped_column(UtcTimestamp)
+
+    # as it was last stored (`services.connections.timeline`), and up to when all its accounts were up to date
+    condition: Mapped[Condition] = mapped_column(enum_column(Condition), default=Condition.WORKING)
+    current_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # its holders want to be reminded when the permission is so old; None: never. bunq itself names no date.
+    remind_after_days: Mapped[int | None] = mapped_column(default=REMIND_AFTER_DAYS)
 
     # the last time that bunq listed accounts
     accounts_synced_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
@@ -97,6 +107,8 @@ class MonetaryAccount(Base):
     updated_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # since when no active consent covers it; such an account keeps its row and its payments
     uncovered_since: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # since when it is not updated although it should be, as it was last stored (`services.connections.timeline`)
+    stopped_since: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # as bunq lists them, the holder among them
     co_owners: Mapped[tuple[CoOwner, ...]] = mapped_column(TypedJson(tuple[CoOwner, ...]), default=())
     # counts the transactions in which one of its payments, or a note on one, was stored anew (`payments.revisions`)

@@ -20,3 +20,5 @@ class WorkerHeartbeat(Base):
     worker: Mapped[str] = mapped_column(String(200), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     seen_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # it was stopped; without that a row which is not written any more is one of a worker that was killed
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)

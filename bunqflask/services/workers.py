@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -21,8 +21,14 @@ _ALIVE_FOR = timedelta(seconds=30)
 
 def is_alive() -> bool:
     """Tell whether a worker runs."""
-    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
+    runs = WorkerHeartbeat.ended_at.is_(None)
+    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)).where(runs))
     return not clock.is_over(seen_at, after=_ALIVE_FOR)
+
+
+def last_seen_at() -> datetime | None:
+    """Return when a worker last gave a sign of life; None where none ever has."""
+    return db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
 
 
 def name() -> str:
@@ -35,7 +41,9 @@ def beat(worker: str) -> None:
     now = clock.now()
     fresh = insert_into(WorkerHeartbeat).values(worker=worker, started_at=now, seen_at=now)
     with transaction():
-        db.session.execute(fresh.on_conflict_do_update(index_elements=["worker"], set_={"seen_at": now}))
+        db.session.execute(
+            fresh.on_conflict_do_update(index_elements=["worker"], set_={"seen_at": now, "ended_at": None})
+        )
         gone = WorkerHeartbeat.seen_at < now - timedelta(days=1)
         db.session.execute(delete(WorkerHeartbeat).where(gone))
 
@@ -43,4 +51,5 @@ def beat(worker: str) -> None:
 def end(worker: str) -> None:
     """Write that this worker does not run any more."""
     with transaction():
-        db.session.execute(delete(WorkerHeartbeat).where(WorkerHeartbeat.worker == worker))
+        ended = update(WorkerHeartbeat).where(WorkerHeartbeat.worker == worker)
+        db.session.execute(ended.values(ended_at=clock.now()))

@@ -234,6 +234,7 @@ def upgrade() -> None:
         sa.Column("worker", sa.String(length=200), nullable=False),
         sa.Column("started_at", types.UtcTimestamp(), nullable=False),
         sa.Column("seen_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("ended_at", types.UtcTimestamp(), nullable=True),
         sa.PrimaryKeyConstraint("worker", name=op.f("pk_worker_heartbeat")),
     )
     op.create_table(
@@ -570,6 +571,22 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("state_since", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "condition",
+            sa.Enum(
+                "working",
+                "renew_soon",
+                "stopped",
+                "disconnected",
+                name="condition_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("current_until", types.UtcTimestamp(), nullable=True),
+        sa.Column("remind_after_days", sa.Integer(), nullable=True),
         sa.Column("accounts_synced_at", types.UtcTimestamp(), nullable=True),
         sa.Column("sync_requested_at", types.UtcTimestamp(), nullable=True),
         sa.Column("callback_hash", sa.String(length=64), nullable=True),
@@ -790,6 +807,85 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_consent_attempt_step"), ["step"], unique=False)
 
     op.create_table(
+        "connection_condition",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "condition",
+            sa.Enum(
+                "working",
+                "renew_soon",
+                "stopped",
+                "disconnected",
+                name="condition_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "refused",
+                "address",
+                "installation",
+                "bunq_away",
+                "answers",
+                "accounts",
+                "late",
+                "no_worker",
+                name="stopreason_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=True,
+        ),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.Column("noted_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("account_ids", sa.Text(), nullable=False),
+        sa.Column("facts", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_connection_condition_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_connection_condition")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("connection_condition", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_connection_condition_connection_id"), ["connection_id"], unique=False)
+
+    op.create_table(
+        "connection_day",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("longest_gap_s", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_connection_day_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "day", name=op.f("pk_connection_day")),
+    )
+    op.create_table(
+        "renewal_reminder",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("days_before", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("given_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_renewal_reminder_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "day", "days_before", name=op.f("pk_renewal_reminder")),
+    )
+    op.create_table(
         "monetary_account",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -806,6 +902,7 @@ def upgrade() -> None:
         sa.Column("savings_goal", types.ExactAmount(), nullable=True),
         sa.Column("updated_at", types.UtcTimestamp(), nullable=True),
         sa.Column("uncovered_since", types.UtcTimestamp(), nullable=True),
+        sa.Column("stopped_since", types.UtcTimestamp(), nullable=True),
         sa.Column("co_owners", sa.Text(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("raw", sa.JSON(), nullable=False),
@@ -1417,6 +1514,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_consent_connection_id"))
 
     op.drop_table("consent")
+    op.drop_table("renewal_reminder")
+    op.drop_table("connection_day")
+    with op.batch_alter_table("connection_condition", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_connection_condition_connection_id"))
+
+    op.drop_table("connection_condition")
     op.drop_table("connection")
     with op.batch_alter_table("pack", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pack_member_id"))

@@ -68,7 +68,9 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.connections": {
+        "calendar_files",
         "services.audit",
+        "services.workers",
         "clock",
         "i18n",
         "extensions",

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, inspect, literal, or_, select
+from sqlalchemy import ColumnElement, Select, inspect, select
 
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import (
-    AccountHolder,
-    AccountShare,
     AccountSync,
     Connection,
     ConnectionState,
@@ -25,11 +23,12 @@ from bunqflask.models import (
     CoOwner,
     ErrorKind,
     MonetaryAccount,
-    TeamMember,
 )
-from bunqflask.services import policy
+from bunqflask.services import policy, workers
 from bunqflask.services.account_rights import AccountRight
-from bunqflask.services.connections import access, accounts, consents
+from bunqflask.services.connections import access, accounts, condition_rows, consents
+from bunqflask.services.connections.condition import Rows, Standing, assess
+from bunqflask.services.connections.people import People
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
 from bunqflask.services.principal import Principal
 
@@ -103,7 +102,8 @@ class ConnectionOverview:
     `state` is that of these accounts: active as long as a permission covers one of them. `may_manage` tells that the
     principal may sync, share, renew and end it. `is_stale` tells that its accounts should be listed again, `is_due`
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
-    worker has done it yet. `permissions` come newest first.
+    worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
+    up to date, as it was stored. `remind_after_days` is when its holders want to be reminded to renew it.
     """
 
     id: int
@@ -122,7 +122,20 @@ class ConnectionOverview:
     is_due: bool
     is_syncing: bool
     is_requested: bool
+    remind_after_days: int | None = None
+    current_until: datetime | None = None
     permissions: tuple[Permission, ...] = ()
+    known_standing: Standing | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """The condition of what the principal sees.
+
+        :raises LookupError: it was not asked for.
+        """
+        if self.known_standing is None:
+            raise LookupError("ask for the connection with its standing")
+        return self.known_standing
 
     @property
     def held(self) -> tuple[AccountBalance, ...]:
@@ -130,23 +143,29 @@ class ConnectionOverview:
         return tuple(account for account in self.accounts if account.is_held)
 
 
-def get(principal: Principal, connection_id: int) -> ConnectionOverview:
+def get(principal: Principal, connection_id: int, *, with_standing: bool = False) -> ConnectionOverview:
     """Return one connection that the principal may see.
 
+    :param with_standing: with its condition; it costs three statements.
     :raises NotFoundHere: there is none.
     """
-    found = _load(access.visible_to(principal).where(Connection.id == connection_id), principal)
+    one = access.visible_to(principal).where(Connection.id == connection_id)
+    found = _load(one, principal, with_standing=with_standing)
     if not found:
         raise NotFoundHere
     return found[0]
 
 
-def list_all(principal: Principal, *, with_people: bool = True) -> list[ConnectionOverview]:
+def list_all(
+    principal: Principal, *, with_people: bool = True, with_standing: bool = False
+) -> list[ConnectionOverview]:
     """Return all connections that the principal may see, the oldest first.
 
     :param with_people: name the members who hold or read each account; it costs a statement.
+    :param with_standing: with the condition of each; it costs three.
     """
-    return _load(access.visible_to(principal).order_by(Connection.id), principal, with_people=with_people)
+    every = access.visible_to(principal).order_by(Connection.id)
+    return _load(every, principal, with_people=with_people, with_standing=with_standing)
 
 
 def accounts_of(principal: Principal) -> list[AccountBalance]:
@@ -175,10 +194,10 @@ def balance_of(
     connection_id: int,
     holder_name: str,
     right: AccountRight | None = None,
-    people: _People | None = None,
+    people: People | None = None,
 ) -> AccountBalance:
     """Return the read model of an account, stored or not; the holder is no co-owner worth naming."""
-    right, people = right or AccountRight(is_held=True), people or _People()
+    right, people = right or AccountRight(is_held=True), people or People()
     return AccountBalance(
         id=account.id if inspect(account).persistent else 0,
         connection_id=connection_id,
@@ -206,61 +225,61 @@ def balance_of(
     )
 
 
-@dataclass
-class _People:
-    """Who holds and who reads some accounts, by our ids of these: the members' ids and names."""
-
-    principal_id: int = 0
-    holders: dict[int, dict[int, str]] = field(default_factory=dict)
-    readers: dict[int, dict[int, str]] = field(default_factory=dict)
-    team_reads: set[int] = field(default_factory=set)
-
-    def other_holders(self, account_id: int) -> list[str]:
-        """Return the names of those who hold an account, without the principal."""
-        return [name for number, name in self.holders.get(account_id, {}).items() if number != self.principal_id]
-
-    @classmethod
-    def of(cls, principal: Principal, account_ids: Collection[int]) -> _People:
-        """Load them, with one statement."""
-        found = cls(principal.id)
-        if not account_ids:
-            return found
-        holding = select(AccountHolder.account_id, AccountHolder.member_id, literal(True).label("is_holder"))
-        reading = select(AccountShare.account_id, AccountShare.member_id, literal(False).label("is_holder"))
-        is_valid = or_(AccountShare.until.is_(None), AccountShare.until > clock.now())
-        rights = holding.union_all(reading.where(is_valid)).subquery()
-        query = (
-            select(rights.c.account_id, rights.c.is_holder, TeamMember.id, TeamMember.name)
-            .outerjoin(TeamMember, TeamMember.id == rights.c.member_id)
-            .where(rights.c.account_id.in_(account_ids))
-            .order_by(TeamMember.id)
-        )
-        for account_id, is_holder, member_id, name in db.session.execute(query):
-            if member_id is None:
-                found.team_reads.add(account_id)
-            else:
-                (found.holders if is_holder else found.readers).setdefault(account_id, {})[member_id] = name
-        return found
-
-
-def _load(query: Select[Connection], principal: Principal, *, with_people: bool = True) -> list[ConnectionOverview]:
+def _load(
+    query: Select[Connection], principal: Principal, *, with_people: bool = True, with_standing: bool = False
+) -> list[ConnectionOverview]:
     visible = policy.accounts_seen_by(principal)
     rows = list(db.session.execute(query.add_columns(_is_syncing())).unique())
-    people = _People.of(principal, list(visible)) if with_people else _People()
+    people = People.of(principal, list(visible)) if with_people else People()
     of_connection: dict[int, list[VisibleAccount]] = {}
     for each in visible.values():
         of_connection.setdefault(each.row.connection_id, []).append(each)
-    return [
+    found = [
         _overview(connection, principal, of_connection.get(connection.id, []), people, is_syncing=syncing)
         for connection, syncing in rows
     ]
+    if not with_standing:
+        return found
+    standings = _standings({connection.id: connection for connection, _syncing in rows}, found, visible)
+    return [replace(each, known_standing=standings[each.id]) for each in found]
+
+
+def _standings(
+    connections: Mapping[int, Connection], found: Sequence[ConnectionOverview], visible: Mapping[int, VisibleAccount]
+) -> dict[int, Standing]:
+    """Return the condition of each connection, as far as it is seen."""
+    before, syncs = condition_rows.latest(list(connections)), condition_rows.syncs_of(list(visible))
+    seen_at, now, zone = workers.last_seen_at(), clock.now(), condition_rows.zone()
+    standings = {}
+    for each in found:
+        known, connection = {permission.id for permission in each.permissions}, connections[each.id]
+        rows = Rows(
+            connection=connection,
+            state=each.state,
+            state_since=each.state_since,
+            consents=[consent for consent in connection.consents if _is_known(consent, known, each)],
+            accounts=[visible[account.id].row for account in each.accounts],
+            syncs=syncs,
+            before=before.get(each.id),
+            worker_seen_at=seen_at,
+            now=now,
+            zone=zone,
+        )
+        standings[each.id] = assess(rows)
+    return standings
+
+
+def _is_known(consent: Consent, known: Collection[int], connection: ConnectionOverview) -> bool:
+    """Tell whether a consent concerns who sees the connection; also one that has ended here."""
+    seen = {account.id for account in connection.accounts}
+    return consent.id in known or any(covered.account_id in seen for covered in consent.accounts)
 
 
 def _overview(
     connection: Connection,
     principal: Principal,
     visible: Sequence[VisibleAccount],
-    people: _People,
+    people: People,
     *,
     is_syncing: bool,
 ) -> ConnectionOverview:
@@ -287,6 +306,8 @@ def _overview(
         is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,
         is_syncing=leases.is_taken(connection) or is_syncing,
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
+        remind_after_days=connection.remind_after_days,
+        current_until=connection.current_until,
         permissions=permissions,
     )
 
