@@ -11,6 +11,7 @@ def init_app(app: Flask) -> None:
         attachments,
         blueprint,
         bunq,
+        calendars,
         changes,
         connections,
         consents,
@@ -30,4 +31,5 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(blueprint.bp)
     app.register_blueprint(metrics.bp)
     app.register_blueprint(spreadsheet.bp)
+    app.register_blueprint(calendars.bp)
     description.init_app(app)

@@ -97,8 +97,8 @@ def is_api(path: str) -> bool:
 
 
 def is_link(path: str) -> bool:
-    """Tell whether an address is one for spreadsheets, with a token in it."""
-    return path.startswith("/sheets/")
+    """Tell whether an address is one for spreadsheets or calendar programs, with a token in it."""
+    return path.startswith(("/sheets/", "/calendars/"))
 
 
 def answer(

@@ -33,6 +33,7 @@ from bunqflask.models.team import (
     TeamRules,
 )
 from bunqflask.models.tokens import (
+    LINK_SCOPES,
     ApiToken,
     ApiTokenAccount,
     Assistant,
@@ -43,6 +44,7 @@ from bunqflask.models.tokens import (
 from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
+    "LINK_SCOPES",
     "AccountHolder",
     "AccountLook",
     "AccountShare",

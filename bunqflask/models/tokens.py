@@ -23,10 +23,16 @@ class TokenScope(StrEnum):
     CONNECTIONS_WRITE = "connections:write"
     # payments and balances as tables, by an address with the token in it; a scope for itself
     SPREADSHEET_READ = "spreadsheet:read"
+    # the days on which to renew, for a calendar program, by an address with the token in it; a scope for itself
+    CALENDAR_READ = "calendar:read"
     # bunq's own API, as far as the grants permit it and the member may see it
     BUNQ_READ = "bunq:read"
     # numbers about the server, for owners and admins
     METRICS_READ = "metrics:read"
+
+
+# Such a token stands in an address, which is shown and stored in many places: it is valid there alone, for one thing.
+LINK_SCOPES = frozenset({TokenScope.SPREADSHEET_READ, TokenScope.CALENDAR_READ})
 
 
 class ApiToken(Base):

@@ -6,7 +6,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ScalarSelect, delete, func, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -28,7 +28,12 @@ def is_alive() -> bool:
 
 def last_seen_at() -> datetime | None:
     """Return when a worker last gave a sign of life; None where none ever has."""
-    return db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
+    return db.session.scalar(select(last_seen()))
+
+
+def last_seen() -> ScalarSelect[datetime]:
+    """The same as a part of another statement; NULL where none ever has."""
+    return select(func.max(WorkerHeartbeat.seen_at)).scalar_subquery()
 
 
 def name() -> str:

@@ -66,6 +66,7 @@ def _known_to_templates() -> dict[str, Any]:
     member = g.get("team_member")
     return {
         "rights": {"connect": policy.can_connect(member), "export": policy.can_export(member)} if member else {},
+        "attention": g.login.attention if g.get("login") else 0,
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
         "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
         if member

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_OF_PROGRAMS = ("api", "mcp", "metrics", "spreadsheet")
+_OF_PROGRAMS = ("api", "calendars", "mcp", "metrics", "spreadsheet")
 
 
 def is_for_programs(endpoint: str) -> bool:

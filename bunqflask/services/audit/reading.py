@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,11 +35,12 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountName:
-    """An account that the reader may see, and whose it is."""
+    """An account that the reader may see, whose it is, and whether the reader holds it, where that is known."""
 
     id: int
     name: str
     holder: str
+    is_held: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,18 @@ def page_for(principal: Principal, wanted: Wanted, *, size: int = PAGE_SIZE) -> 
     query = _visible_to(principal, wanted).order_by(AuditEvent.id.desc()).limit(size + 1)
     events = list(db.session.scalars(query))
     return TrailPage(_as_known_to(principal, events[:size]), len(events) > size)
+
+
+def newest_about(principal: Principal, accounts: Mapping[int, AccountName], wanted: Wanted) -> list[TrailEvent]:
+    """Return the newest events about accounts that the principal sees; with two statements less than `page_for`.
+
+    :param accounts: the names of all accounts that the principal sees of what is asked for, by our id of each.
+    """
+    query = _visible_to(principal, wanted).order_by(AuditEvent.id.desc()).limit(PAGE_SIZE)
+    events = list(db.session.scalars(query))
+    about = _account_ids(events)
+    held = {account_id for account_id, account in accounts.items() if account.is_held}
+    return [_known(principal, event, about.get(event.id, []), accounts, held) for event in events]
 
 
 def all_for(principal: Principal, wanted: Wanted) -> Iterator[TrailEvent]:
@@ -169,7 +182,7 @@ def _as_known_to(principal: Principal, events: Sequence[AuditEvent]) -> list[Tra
 
 
 def _known(
-    principal: Principal, event: AuditEvent, account_ids: list[int], named: dict[int, AccountName], held: set[int]
+    principal: Principal, event: AuditEvent, account_ids: list[int], named: Mapping[int, AccountName], held: set[int]
 ) -> TrailEvent:
     is_theirs = principal.id in (event.actor_id, event.subject_member_id) or policy.can_see_whole_audit_trail(principal)
     # Who reads it for the sake of their accounts learns nothing about the other ones in it.

@@ -9,13 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import ColumnElement, Select, inspect, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, inspect, select
 
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import (
     AccountSync,
+    BunqSession,
+    ConditionChange,
     Connection,
     ConnectionState,
     Consent,
@@ -103,7 +105,8 @@ class ConnectionOverview:
     principal may sync, share, renew and end it. `is_stale` tells that its accounts should be listed again, `is_due`
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
     worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
-    up to date, as it was stored. `remind_after_days` is when its holders want to be reminded to renew it.
+    up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it,
+    `session_until` when bunq ends the session that is open.
     """
 
     id: int
@@ -124,6 +127,7 @@ class ConnectionOverview:
     is_requested: bool
     remind_after_days: int | None = None
     current_until: datetime | None = None
+    session_until: datetime | None = None
     permissions: tuple[Permission, ...] = ()
     known_standing: Standing | None = None
 
@@ -146,7 +150,7 @@ class ConnectionOverview:
 def get(principal: Principal, connection_id: int, *, with_standing: bool = False) -> ConnectionOverview:
     """Return one connection that the principal may see.
 
-    :param with_standing: with its condition; it costs three statements.
+    :param with_standing: with its condition; it costs two statements.
     :raises NotFoundHere: there is none.
     """
     one = access.visible_to(principal).where(Connection.id == connection_id)
@@ -162,7 +166,7 @@ def list_all(
     """Return all connections that the principal may see, the oldest first.
 
     :param with_people: name the members who hold or read each account; it costs a statement.
-    :param with_standing: with the condition of each; it costs three.
+    :param with_standing: with the condition of each; it costs two.
     """
     every = access.visible_to(principal).order_by(Connection.id)
     return _load(every, principal, with_people=with_people, with_standing=with_standing)
@@ -229,44 +233,49 @@ def _load(
     query: Select[Connection], principal: Principal, *, with_people: bool = True, with_standing: bool = False
 ) -> list[ConnectionOverview]:
     visible = policy.accounts_seen_by(principal)
-    rows = list(db.session.execute(query.add_columns(_is_syncing())).unique())
+    columns: Select[Any] = query.add_columns(_is_syncing(), _session_until(), workers.last_seen())
+    rows = db.session.execute(columns).unique().all()
     people = People.of(principal, list(visible)) if with_people else People()
     of_connection: dict[int, list[VisibleAccount]] = {}
     for each in visible.values():
         of_connection.setdefault(each.row.connection_id, []).append(each)
-    found = [
-        _overview(connection, principal, of_connection.get(connection.id, []), people, is_syncing=syncing)
-        for connection, syncing in rows
-    ]
+    found: list[ConnectionOverview] = []
+    for connection, syncing, session_until, _seen_at in rows:
+        seen = of_connection.get(connection.id, [])
+        read = _overview(connection, principal, seen, people, is_syncing=syncing)
+        found.append(replace(read, session_until=session_until))
     if not with_standing:
         return found
-    standings = _standings({connection.id: connection for connection, _syncing in rows}, found, visible)
-    return [replace(each, known_standing=standings[each.id]) for each in found]
+    before, syncs = condition_rows.latest([each.id for each in found]), condition_rows.syncs_of(list(visible))
+    return [
+        replace(each, known_standing=_standing(row[0], each, visible, before.get(each.id), syncs, row[3]))
+        for each, row in zip(found, rows, strict=True)
+    ]
 
 
-def _standings(
-    connections: Mapping[int, Connection], found: Sequence[ConnectionOverview], visible: Mapping[int, VisibleAccount]
-) -> dict[int, Standing]:
-    """Return the condition of each connection, as far as it is seen."""
-    before, syncs = condition_rows.latest(list(connections)), condition_rows.syncs_of(list(visible))
-    seen_at, now, zone = workers.last_seen_at(), clock.now(), condition_rows.zone()
-    standings = {}
-    for each in found:
-        known, connection = {permission.id for permission in each.permissions}, connections[each.id]
-        rows = Rows(
-            connection=connection,
-            state=each.state,
-            state_since=each.state_since,
-            consents=[consent for consent in connection.consents if _is_known(consent, known, each)],
-            accounts=[visible[account.id].row for account in each.accounts],
-            syncs=syncs,
-            before=before.get(each.id),
-            worker_seen_at=seen_at,
-            now=now,
-            zone=zone,
-        )
-        standings[each.id] = assess(rows)
-    return standings
+def _standing(
+    connection: Connection,
+    seen: ConnectionOverview,
+    visible: Mapping[int, VisibleAccount],
+    before: ConditionChange | None,
+    syncs: Mapping[int, AccountSync],
+    worker_seen_at: datetime | None,
+) -> Standing:
+    """Return the condition of a connection, as far as it is seen."""
+    known = {permission.id for permission in seen.permissions}
+    rows = Rows(
+        connection=connection,
+        state=seen.state,
+        state_since=seen.state_since,
+        consents=[consent for consent in connection.consents if _is_known(consent, known, seen)],
+        accounts=[visible[account.id].row for account in seen.accounts],
+        syncs=syncs,
+        before=before,
+        worker_seen_at=worker_seen_at,
+        now=clock.now(),
+        zone=condition_rows.zone(),
+    )
+    return assess(rows)
 
 
 def _is_known(consent: Consent, known: Collection[int], connection: ConnectionOverview) -> bool:
@@ -380,6 +389,18 @@ def _is_syncing() -> ColumnElement[bool]:
         .where(MonetaryAccount.connection_id == Connection.id, AccountSync.lease_until > clock.now())
         .correlate(Connection)
         .exists()
+    )
+
+
+def _session_until() -> ScalarSelect[datetime | None]:
+    """Until when the session lasts that was opened with a consent of a connection; the last of several."""
+    return (
+        select(func.max(BunqSession.expires_at))
+        .join(Consent, Consent.session_id == BunqSession.id)
+        .where(Consent.connection_id == Connection.id, Consent.state == ConsentGrantState.ACTIVE)
+        .where(BunqSession.token_sealed.is_not(None))
+        .correlate(Connection)
+        .scalar_subquery()
     )
 
 

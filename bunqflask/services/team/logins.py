@@ -9,11 +9,14 @@ from sqlalchemy import bindparam, delete, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
+from bunqflask.database.types import UtcTimestamp
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
 from bunqflask.models import AuditKind, Factor, Login, MemberNotice, TeamMember, TeamRole, TeamRules
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
+from bunqflask.services.connections import attention
+from bunqflask.services.connections.condition import WORKER_IS_GONE_AFTER
 from bunqflask.services.principal import Principal
 from bunqflask.services.team import members, notices
 
@@ -44,6 +47,7 @@ _FIND = (
         _HAS_NOTICES.label("has_notices"),
         _HAS_FACTOR.label("has_factor"),
         select(TeamRules.second_factor_from).scalar_subquery().label("second_factor_from"),
+        attention.count_for(table_of(TeamMember), bindparam("worker_gone_at", type_=UtcTimestamp)).label("attention"),
     )
     .join(table_of(TeamMember), _member.id == _login.member_id)
     # A member who was locked, or whose time as a guest has ended, is refused at once.
@@ -74,6 +78,8 @@ class CurrentLogin:
     # the day from which they reach only the page that sets a second factor up, if they have none
     factor_required_from: date | None = None
     needs_touch: bool = False
+    # the connections that the member sees and that need somebody's attention
+    attention: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,8 @@ class LoginPlace:
 def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old."""
     now = clock.now()
-    row = db.session.execute(_FIND, {"token_hash": digest(token), "now": now}).one_or_none()
+    asked = {"token_hash": digest(token), "now": now, "worker_gone_at": now - WORKER_IS_GONE_AFTER}
+    row = db.session.execute(_FIND, asked).one_or_none()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
     if clock.is_ahead(row.last_seen_at):
@@ -103,6 +110,7 @@ def find(token: str) -> CurrentLogin | None:
         browser_id=row.browser_id,
         has_notices=row.has_notices,
         factor_required_from=None if row.has_factor else row.second_factor_from,
+        attention=row.attention,
         needs_touch=row.last_seen_at < now - _TOUCH_EVERY,
     )
 

@@ -14,7 +14,7 @@ from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db, table_of
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ApiToken, ApiTokenAccount, AuditKind, MonetaryAccount, TeamMember, TokenScope
+from bunqflask.models import LINK_SCOPES, ApiToken, ApiTokenAccount, AuditKind, MonetaryAccount, TeamMember, TokenScope
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
 from bunqflask.services.policy import NotFoundHere
@@ -81,6 +81,16 @@ def add(principal: Principal, terms: TokenTerms) -> str:
     with transaction():
         add_row(principal, terms, token)
     return token
+
+
+def add_calendar(principal: Principal) -> str:
+    """Make the token of an address to which a calendar program subscribes; return its text, which is stored nowhere.
+
+    :raises TokenRefused: the principal has too many tokens.
+    :raises NotPermitted: the principal is a guest, who has nothing to renew.
+    """
+    name, scopes = _("Calendar of reminders"), (TokenScope.CALENDAR_READ,)
+    return add(principal, TokenTerms(name=name, scopes=scopes, days=LONGEST_DAYS))
 
 
 def add_row(principal: Principal, terms: TokenTerms, token: str, *, assistant_id: int | None = None) -> ApiToken:
@@ -195,7 +205,7 @@ def bearer_of(token: str, address: str, *, in_address: bool = False) -> TokenBea
     """Return who calls with a token, from a network address.
 
     :param in_address: the token came in the address of a request. Addresses are shown and stored in many places, so
-        tokens of spreadsheets alone are valid there, and nowhere else.
+        tokens of links alone are valid there, and nowhere else.
     :raises TokenUnknown: it is not valid, or not from there.
     """
     now = clock.now()
@@ -209,7 +219,7 @@ def bearer_of(token: str, address: str, *, in_address: bool = False) -> TokenBea
         or not _is_from(row.networks, address)
     ):
         raise TokenUnknown
-    if in_address is not (TokenScope.SPREADSHEET_READ in row.scopes):
+    if in_address is LINK_SCOPES.isdisjoint(row.scopes):
         raise TokenUnknown
     account_ids = None
     if not row.all_accounts:
@@ -242,7 +252,7 @@ def _checked(principal: Principal, terms: TokenTerms) -> tuple[str, tuple[str, .
         raise TokenRefused(_("Choose what the token may do."))
     if TokenScope.METRICS_READ in terms.scopes:
         policy.check_can_read_metrics(principal)
-    if TokenScope.SPREADSHEET_READ in terms.scopes:
+    if not LINK_SCOPES.isdisjoint(terms.scopes):
         _check_link(principal, terms)
     if not 1 <= terms.days <= LONGEST_DAYS:
         raise TokenRefused(_("A token lasts from 1 to %(count)s days.") % {"count": LONGEST_DAYS})
@@ -252,14 +262,17 @@ def _checked(principal: Principal, terms: TokenTerms) -> tuple[str, tuple[str, .
 
 
 def _check_link(principal: Principal, terms: TokenTerms) -> None:
-    """Make sure that the token of a spreadsheet can do nothing else.
+    """Make sure that the token of a link can do nothing else.
 
     :raises TokenRefused: it could.
-    :raises NotPermitted: the principal may not export.
+    :raises NotPermitted: the principal may not export, or has nothing to renew.
     """
+    if len(terms.scopes) != 1:
+        raise TokenRefused(_("A link can do nothing else. Make another token for the rest."))
+    if TokenScope.CALENDAR_READ in terms.scopes:
+        policy.check_can_connect(principal)
+        return
     policy.check_can_export(principal)
-    if set(terms.scopes) != {TokenScope.SPREADSHEET_READ}:
-        raise TokenRefused(_("A spreadsheet link can do nothing else. Make another token for the rest."))
     if terms.account_ids is None:
         raise TokenRefused(_("Choose the accounts that the spreadsheet may read."))
 

@@ -53,7 +53,7 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         state=connection.state.value,
-        sharing=_sharing(connection),
+        sharing=sharing(connection),
         may_act=connection.may_manage,
         connected_by=_names(account.holder_names for account in connection.accounts),
         shared_with=_names(account.reader_names for account in connection.held),
@@ -162,7 +162,8 @@ def _reconnect(connection: ConnectionOverview) -> Way:
     return Way(label=_("Reconnect"), url=url, method="post", primary=True)
 
 
-def _sharing(connection: ConnectionOverview) -> Sharing:
+def sharing(connection: ConnectionOverview) -> Sharing:
+    """Tell who else sees what the reader holds of a connection; `guest` where the reader holds nothing of it."""
     if not connection.may_manage:
         return "guest"
     if any(account.is_team_shared for account in connection.held):

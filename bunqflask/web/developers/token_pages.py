@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, flash, g, redirect, render_template, r
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import TokenScope
+from bunqflask.models import LINK_SCOPES, TokenScope
 from bunqflask.services import policy
 from bunqflask.services.connections import overview
 from bunqflask.services.tokens import tokens
@@ -88,7 +88,7 @@ def _page(form: TokenForm, *, error: str | None = None) -> str:
 
 
 def _choices() -> list[ScopeChoice]:
-    left_out = {TokenScope.SPREADSHEET_READ.value}
+    left_out = {each.value for each in LINK_SCOPES}
     if not policy.can_read_metrics(g.team_member):
         left_out.add(TokenScope.METRICS_READ.value)
     return [ScopeChoice(value, label) for value, label in _labels().items() if value not in left_out]
@@ -102,6 +102,7 @@ def _labels() -> dict[str, str]:
         TokenScope.EXPORTS_READ.value: _("Export files for bookkeepers"),
         TokenScope.CONNECTIONS_WRITE.value: _("Make links to connect bunq, and to renew"),
         TokenScope.SPREADSHEET_READ.value: _("Spreadsheet link"),
+        TokenScope.CALENDAR_READ.value: _("Calendar link"),
         TokenScope.BUNQ_READ.value: _("Read bunq’s own API"),
         TokenScope.METRICS_READ.value: _("Read numbers about this server"),
     }

@@ -1,0 +1,75 @@
+"""A connection over time: the app's clock is moved, the worker's duties are done once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Condition, ConditionChange, Event, EventKind, WorkerHeartbeat
+from bunqflask.services import workers
+from bunqflask.services.connections import timeline
+from bunqflask.services.connections.condition import Standing
+from tests.support import rows
+
+TOLD = (EventKind.CONNECTION_STOPPED, EventKind.CONNECTION_RECOVERED, EventKind.RENEWAL_DUE)
+
+
+class Time:
+    """The app's clock, ahead of the real one by what has passed in a test."""
+
+    def __init__(self, app: Flask, patch: pytest.MonkeyPatch) -> None:
+        self._app = app
+        self._real, self._ahead = clock.now, timedelta(0)
+        patch.setattr(clock, "now", lambda: self._real() + self._ahead)
+
+    def jump(self, to: datetime) -> None:
+        """Let it be this time; nobody was here meanwhile."""
+        self._ahead = to - self._real()
+
+    def skip(self, by: timedelta) -> None:
+        """Let so much time pass in which nobody was here."""
+        self._ahead += by
+
+    def work(self, by: timedelta = timedelta(0)) -> None:
+        """Let so much time pass, and let a worker that lives do its duties at its end."""
+        self._ahead += by
+        rows.due_now(self._app)
+        rows.end_leases(self._app)
+        with rows.behind(self._app):
+            workers.beat("a worker of this test")
+        rows.run_duties(self._app)
+        # What the sync has found is noted by the next round.
+        rows.run_duties(self._app)
+
+
+def seen(app: Flask, connection_id: int = 1) -> Standing:
+    """Return how a connection stands now, live."""
+    with rows.behind(app):
+        return timeline.standings()[connection_id]
+
+
+def stored(app: Flask, connection_id: int = 1) -> list[tuple[Condition, str | None]]:
+    """Return the conditions of a connection that were stored, the oldest first."""
+    with rows.behind(app):
+        query = db.select(ConditionChange).filter_by(connection_id=connection_id).order_by(ConditionChange.id)
+        return [(each.condition, each.reason) for each in db.session.scalars(query)]
+
+
+def told(app: Flask) -> list[tuple[EventKind, dict[str, object]]]:
+    """Return the events that people are informed by, the oldest first."""
+    with rows.behind(app):
+        query = db.select(Event).where(Event.kind.in_(TOLD)).order_by(Event.id)
+        return [(each.kind, each.facts) for each in db.session.scalars(query)]
+
+
+@contextmanager
+def no_worker(app: Flask) -> Iterator[None]:
+    """No worker has ever run here."""
+    with rows.behind(app):
+        db.session.execute(db.delete(WorkerHeartbeat))
+        db.session.commit()
+    yield
