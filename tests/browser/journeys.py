@@ -118,9 +118,9 @@ def connect(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[
 
 
 def renew(page: Page, *, person: str = "Jodi Walker (person)", without: tuple[str, ...] = ()) -> None:
-    "Reconnect the first connection, from its page: ends where bunq sends the browser back to."
-    page.goto("/connections/1/accounts")
-    button(page, "Reconnect").click()
+    "Renew the first connection, from its page: ends where bunq sends the browser back to."
+    page.goto("/connections/1")
+    button(page, "Renew now").click()
     go_to_bunq(page)
     accept(page, person=person, without=without)
 

@@ -8,7 +8,6 @@ from tests.browser.journeys import button, connect
 
 def test_from_the_menu_to_a_json_answer(robin: Page) -> None:
     connect(robin)
-    robin.get_by_role("button", name="Menu: theme, amounts, settings, log out").click()
     robin.get_by_role("link", name="Developers").click()
     robin.get_by_label("What is it for?").fill("my dashboard")
     button(robin, "Make the token").click()

@@ -37,8 +37,8 @@ def test_a_form_is_not_sent_again_while_its_answer_is_on_the_way(robin: Page, si
 
 def test_confirming_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
-    robin.goto("/connections/1/accounts")
-    button(robin, "Reconnect").dblclick()
+    robin.goto("/connections/1")
+    button(robin, "Renew now").dblclick()
     expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     assert count(site, ConsentAttempt) == 2
     go_to_bunq(robin)

@@ -175,9 +175,10 @@ ARROWS: dict[str, set[str]] = {
         "services.audit",
         "services.tokens",
     },
-    "api": {"bunq.errors", "bunq.readable", "clock", "exports", "extensions", "models", "services"},
+    "api": {"calendar_files", "bunq.errors", "bunq.readable", "clock", "exports", "extensions", "models", "services"},
     "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
+        "calendar_files",
         "api",
         "database.storage",
         "invisible",

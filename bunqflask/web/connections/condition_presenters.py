@@ -62,7 +62,7 @@ class ConnectionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StripBar:
-    """One day of the strip: `kind` is ok, late, bad or none."""
+    """One day of the strip: `kind` is s-ok, s-late, s-bad or s-none."""
 
     x: str
     y: int
@@ -150,10 +150,10 @@ def strip(days: Sequence[Day]) -> Strip:
         height = {"ok": _HEIGHT, "late": 20, "bad": 8, "none": 2}[level]
         title = f"{formatting.day(each.day, 'tick')}: {text}"
         x = f"{number * _STEP + 1.5:.1f}"
-        bars.append(StripBar(x=x, y=_HEIGHT - height, height=height, kind=level, title=title))
+        bars.append(StripBar(x=x, y=_HEIGHT - height, height=height, kind=f"s-{level}", title=title))
         if level in ("late", "bad"):
             bad.append(title)
-    levels = [each.kind for each in bars]
+    levels = [each.kind.removeprefix("s-") for each in bars]
     parts = [
         (levels.count("ok"), _("%(n)d up to date")),
         (levels.count("late"), _("%(n)d late")),

@@ -272,7 +272,7 @@ def test_a_guest_of_a_shared_connection_reads_it_and_can_do_nothing_else(
     assert "The whole team, also people who join later" in share(robin).text
     before = snapshot(site)
     may_read = {"connections.index", "payments.index", "payments.show", "payments.state", "payments.filter_account"}
-    may_read |= {"notes.index", "notes.file"}
+    may_read |= {"notes.index", "notes.file", "conditions.show"}
     about_it = ("/connections/", "/payments/")
     for rule in rules(site, ids):
         if not rule.is_about_a_row or not rule.path.startswith(about_it):

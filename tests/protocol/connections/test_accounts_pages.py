@@ -68,7 +68,10 @@ def every_page(site: ThreadSite, bank: Bank) -> Iterator[tuple[str, str]]:
     for attempt_id in attempts:
         yield "attempt", robin.get(f"/connect/{attempt_id}").html
     yield "link", site.browser().get(link(start(robin).html)).html
-    robin.get("/connections/1/accounts")
+    for browser in (robin, sam):
+        yield "connections", browser.get("/connections").html
+        yield "connection", browser.get("/connections/1").html
+    robin.get("/connections/1")
     robin.submit(action="/reconnect")
     yield "renewal", robin.page.html
     yield "settings", robin.get("/settings").html

@@ -231,7 +231,7 @@ def test_newly_ticked_accounts_are_private_also_when_a_shared_connection_is_rene
     connect(robin, bank, accounts=[MAIN])
     share(robin)
     assert "Main" in sam.get("/").text
-    robin.get("/connections/1/accounts")
+    robin.get("/connections/1")
     robin.submit(action="/reconnect")
     target = robin.submit(action="/go").leaves_for
     assert target is not None

@@ -103,7 +103,7 @@ def test_what_was_disconnected_can_be_connected_again_on_the_same_rows(site: Thr
 def test_erasing_while_a_renewal_waits_for_an_answer_loses_no_secret_out_of_sight(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
-    robin.get(f"/connections/{rows.connection(site.app).id}/accounts")
+    robin.get(f"/connections/{rows.connection(site.app).id}")
     robin.submit(action="/reconnect")
     target = robin.submit(action="/go").leaves_for
     assert target is not None

@@ -33,8 +33,8 @@ def run_until_settled(site: ThreadSite, bank: Bank) -> None:
 
 
 def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[int] | None = None) -> Page:
-    'Press "Reconnect" on the first connection and approve.'
-    browser.get("/connections/1/accounts")
+    'Press "Renew now" on the first connection and approve.'
+    browser.get("/connections/1")
     browser.submit(action="/reconnect")
     target = browser.submit(action="/go").leaves_for
     assert target is not None
@@ -222,7 +222,7 @@ def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_an
 ) -> None:
     robin = sign_in(site, "robin@example.com")
     connect(robin, bank)
-    robin.get("/connections/1/accounts")
+    robin.get("/connections/1")
     robin.submit(action="/reconnect")
     waiting = robin.page.url
     if ending == "discarded":

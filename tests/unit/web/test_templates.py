@@ -408,6 +408,7 @@ def render(name: str, *, cookies: str = "", **more: Any) -> str:
     known: dict[str, Any] = {
         "bank": "local",
         "rights": {"connect": True, "export": True},
+        "attention": 2,
         "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
         "htmx_url": "/assets/htmx.min.js",
     }
