@@ -25,7 +25,7 @@ def connections() -> Connections:
 @endpoint("GET", "/connections/<int:connection_id>", answer=ConnectionItem, scope=TokenScope.BALANCES_READ, tag=_TAG)
 def connection(connection_id: int) -> ConnectionItem:
     """One connection."""
-    return _item(overview.get(g.bearer, connection_id))
+    return _item(overview.get(g.bearer, connection_id, with_standing=True))
 
 
 @endpoint(
@@ -47,16 +47,23 @@ def sync_connection(connection_id: int) -> tuple[Accepted, int, dict[str, str]]:
 
 def list_of(principal: Principal) -> Connections:
     """Return the connections of which a principal sees an account."""
-    return Connections([_item(each) for each in overview.list_all(principal, with_people=False)])
+    return Connections([_item(each) for each in overview.list_all(principal, with_people=False, with_standing=True)])
 
 
 def _item(found: ConnectionOverview) -> ConnectionItem:
+    standing = found.standing
     return ConnectionItem(
         id=str(found.id),
         holder_name=found.holder_name,
         holder_type=found.holder_type,
-        state=found.state.value,
-        state_since=found.state_since,
+        state=standing.condition.value,
+        state_since=standing.since,
+        reason=standing.reason.value if standing.reason else None,
+        who=standing.who.value,
+        given_at=standing.given_at,
+        reminder_on=standing.reminder_day,
+        session_until=found.session_until,
+        complete_at=standing.complete_at,
         accounts_updated_at=found.accounts_synced_at,
         error=found.error_kind.value if found.error_kind else None,
         next_try_at=found.next_try_at,

@@ -71,13 +71,25 @@ class Me(Struct, frozen=True, kw_only=True):
 
 
 class ConnectionItem(Struct, frozen=True, kw_only=True):
-    """A connection to bunq. `state` is active, lost (the holder has to approve again) or disconnected."""
+    """A connection to bunq. `state` is working, renew_soon, stopped or disconnected; bunq names no date for its end."""
 
     id: Id
     holder_name: Foreign
     holder_type: str
     state: str
     state_since: datetime
+    reason: Annotated[
+        str | None,
+        Meta(
+            description="Why it has stopped: refused (the permission), address or installation (this server), "
+            "bunq_away, answers, accounts, late or no_worker."
+        ),
+    ]
+    who: Annotated[str, Meta(description="Who can do something about it: nobody, holder or operator.")]
+    given_at: Annotated[datetime | None, Meta(description="When the oldest permission in use was given.")]
+    reminder_on: Annotated[date | None, Meta(description="The holders’ own reminder to renew it; not bunq’s date.")]
+    session_until: Annotated[datetime | None, Meta(description="When bunq ends the session; another one follows.")]
+    complete_at: Annotated[datetime | None, Meta(description="The last complete update of all accounts in it.")]
     accounts_updated_at: datetime | None
     error: Annotated[str | None, Meta(description="Why the last update failed.")]
     next_try_at: datetime | None

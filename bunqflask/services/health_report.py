@@ -6,26 +6,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy.orm import selectinload
 
 from bunqflask import clock
 from bunqflask.bunq import transport
 from bunqflask.database import erasure, storage
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConnectionState, Consent, ErrorKind, Installation
+from bunqflask.models import BunqSession, Connection, ConnectionState, Installation, StopReason
 from bunqflask.services import workers
-from bunqflask.services.connections import consents
+from bunqflask.services.connections import timeline
+from bunqflask.services.connections.condition import Standing
 from bunqflask.services.gateway import installations, psd2, rate_limiter
 from bunqflask.services.sync import schedule
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
 _ERASED_WITHIN = timedelta(hours=1)
-# What the command line says of errors that need a person.
+# What the command line says of connections that have stopped, where a person can end that.
 _TO_DO = {
-    ErrorKind.SERVER_REFUSED: "bunq refuses this server: allow its address in the bunq app, or run setup",
-    ErrorKind.INSTALLATION_REFUSED: "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
-    ErrorKind.NOT_TRUSTED: f"bunq's answers do not carry its signature: {_RUN_SETUP}, it tells more",
+    StopReason.REFUSED: "{name} needs to approve again: open connection {id} in the browser",
+    StopReason.ADDRESS: "bunq refuses this server: allow its address in the bunq app, or run setup",
+    StopReason.INSTALLATION: "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
+    StopReason.ANSWERS: f"bunq's answers do not carry its signature or are not understood: {_RUN_SETUP}, it tells more",
+    StopReason.ACCOUNTS: "{name} needs to approve again and tick all accounts: open connection {id} in the browser",
+    StopReason.LATE: "look at the log of the worker: no update was complete for a day",
 }
 
 
@@ -59,7 +62,6 @@ def report() -> Report:
     else:
         lines += _installation_lines(installation)
     query = db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
-    query = query.options(selectinload(Connection.consents).selectinload(Consent.accounts))
     connections = db.session.scalars(query).all()
     lines.append(_worker_line(is_needed=bool(connections)))
     if not connections:
@@ -70,7 +72,8 @@ def report() -> Report:
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
         found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
         lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))
-    return Report(lines + [_connection_line(connection) for connection in connections])
+    standings = timeline.standings()
+    return Report(lines + [_connection_line(each, standings[each.id]) for each in connections])
 
 
 def _environment_line(environment: str, api_url: str) -> Line:
@@ -138,22 +141,30 @@ def _redirect_line(installation: Installation) -> Line:
     return Line("redirect URLs", f"{shown} (ours, {ours}, is not among them)", _RUN_SETUP)
 
 
-def _connection_line(connection: Connection) -> Line:
-    synced_at = connection.accounts_synced_at
-    last = f"accounts read {synced_at:%Y-%m-%d %H:%M} UTC" if synced_at else "accounts never read"
-    name = f"connection {connection.id}"
-    found = f"{connection.display_name}, {connection.state}, {last}"
+def _connection_line(connection: Connection, standing: Standing) -> Line:
+    name, synced_at = f"connection {connection.id}", connection.accounts_synced_at
+    parts = [f"{connection.display_name}, {standing.condition} since {standing.since:%Y-%m-%d %H:%M} UTC"]
+    if standing.reason is not None:
+        parts[0] += f" ({standing.reason})"
+    if standing.is_asked_again:
+        again = f" at {standing.next_try_at:%Y-%m-%d %H:%M} UTC" if standing.next_try_at else ""
+        parts.append(f"bunq refused the permission, the worker asks again{again}")
+    parts.append(f"accounts read {synced_at:%Y-%m-%d %H:%M} UTC" if synced_at else "accounts never read")
+    complete_at = standing.complete_at
+    parts.append(f"complete {complete_at:%Y-%m-%d %H:%M} UTC" if complete_at else "never complete")
+    if standing.reminder_day is not None:
+        parts.append(f"reminder to renew {standing.reminder_day}")
     if connection.state == ConnectionState.ACTIVE:
-        found += f", {_callbacks(connection)}"
-    if connection.state == ConnectionState.LOST:
-        return Line(name, found, f"{connection.display_name} needs to approve again: open it in the browser")
-    refused = [each.next_try_at for each in consents.pending(connection) if each.error_kind == ErrorKind.REFUSED_ONCE]
-    if refused:
-        again = f" at {min(filter(None, refused)):%Y-%m-%d %H:%M} UTC" if any(refused) else ""
-        found += f"; bunq refused a permission once, the worker asks again{again}"
-    asked = [*consents.pending(connection), *consents.to_list(connection)]
-    to_do = (_TO_DO.get(consent.error_kind, "") for consent in asked if consent.error_kind)
-    return Line(name, found, next(filter(None, to_do), ""))
+        parts.append(_callbacks(connection))
+    return Line(name, ", ".join(parts), _to_do(connection, standing))
+
+
+def _to_do(connection: Connection, standing: Standing) -> str:
+    if standing.reason is not None:
+        return _TO_DO.get(standing.reason, "").format(name=connection.display_name, id=connection.id)
+    today = clock.now().astimezone(current_app.config["TIME_ZONE"]).date()
+    is_due = standing.reminder_day is not None and standing.reminder_day <= today
+    return f"renew {connection.display_name}: open connection {connection.id} in the browser" if is_due else ""
 
 
 def _callbacks(connection: Connection) -> str:

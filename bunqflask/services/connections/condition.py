@@ -79,7 +79,8 @@ _WHO = {
 class Rows:
     """What a condition follows from: of a whole connection, or as much of it as somebody sees.
 
-    `state` and `state_since` are of the connection, as far as it is seen. `before` is the condition that was stored
+    `state` and `state_since` are of the connection, as far as it is seen. `remind_after_days` is None where no reminder
+    is wanted, or for somebody who cannot renew it. `before` is the condition that was stored
     last. `worker_seen_at` is the last sign of life of any worker. Consents come with their accounts. Times are UTC.
     """
 
@@ -89,6 +90,7 @@ class Rows:
     consents: Collection[Consent]
     accounts: Collection[MonetaryAccount]
     syncs: Mapping[int, AccountSync]
+    remind_after_days: int | None
     before: ConditionChange | None
     worker_seen_at: datetime | None
     now: datetime
@@ -176,7 +178,7 @@ def _shared(rows: Rows) -> dict[str, Any]:
     complete_at = min((each for each in times if each is not None), default=None) if all(times) else None
     return {
         "given_at": given_at,
-        "reminder_day": reminder_day(given_at, rows.connection.remind_after_days, rows.zone),
+        "reminder_day": reminder_day(given_at, rows.remind_after_days, rows.zone),
         "complete_at": complete_at or (None if times else rows.connection.accounts_synced_at),
     }
 

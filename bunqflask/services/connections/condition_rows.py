@@ -39,6 +39,7 @@ def of_whole(worker_seen_at: datetime | None, connection_id: int | None = None) 
             consents=each.consents,
             accounts=each.monetary_accounts,
             syncs=syncs,
+            remind_after_days=each.remind_after_days,
             before=before.get(each.id),
             worker_seen_at=worker_seen_at,
             now=now,

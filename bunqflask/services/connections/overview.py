@@ -105,8 +105,8 @@ class ConnectionOverview:
     principal may sync, share, renew and end it. `is_stale` tells that its accounts should be listed again, `is_due`
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
     worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
-    up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it,
-    `session_until` when bunq ends the session that is open.
+    up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it, None for
+    others; `session_until` when bunq ends the session that is open.
     """
 
     id: int
@@ -270,6 +270,7 @@ def _standing(
         consents=[consent for consent in connection.consents if _is_known(consent, known, seen)],
         accounts=[visible[account.id].row for account in seen.accounts],
         syncs=syncs,
+        remind_after_days=seen.remind_after_days,
         before=before,
         worker_seen_at=worker_seen_at,
         now=clock.now(),
@@ -297,6 +298,7 @@ def _overview(
     seen = tuple(balance_of(each.row, connection.id, name, each.right, people) for each in visible)
     permissions = _permissions(connection, principal, {each.id for each in seen})
     state, since = _state(connection, seen, permissions)
+    may_manage = any(each.is_held for each in seen) or _has_own_consent(permissions)
     failing = _failing(connection, {each.id for each in seen}, permissions)
     return ConnectionOverview(
         id=connection.id,
@@ -309,13 +311,13 @@ def _overview(
         error_kind=failing.error_kind if failing else None,
         error_facts=failing.error_facts if failing else None,
         next_try_at=failing.next_try_at if failing else None,
-        may_manage=any(each.is_held for each in seen) or _has_own_consent(permissions),
+        may_manage=may_manage,
         accounts=seen,
         is_stale=accounts.is_stale(connection),
         is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,
         is_syncing=leases.is_taken(connection) or is_syncing,
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
-        remind_after_days=connection.remind_after_days,
+        remind_after_days=connection.remind_after_days if may_manage else None,
         current_until=connection.current_until,
         permissions=permissions,
     )

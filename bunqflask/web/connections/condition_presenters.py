@@ -103,29 +103,26 @@ def row(connection: ConnectionOverview, now: datetime) -> ConnectionRow:
     standing, today = connection.standing, now.astimezone(formatting.zone()).date()
     given_on = standing.given_at.astimezone(formatting.zone()).date() if standing.given_at else today
     name = formatting.name(connection.holder_name)
-    # Only those who hold it can renew it: to others their reminder is none.
-    is_shown = standing.condition != Condition.RENEW_SOON or connection.may_manage
-    condition = standing.condition if is_shown else Condition.WORKING
     return ConnectionRow(
         id=connection.id,
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         sharing=sharing(connection),
-        condition=condition,
-        pill=condition_texts.pill(standing) if is_shown else Pill("ok", _("Working")),
-        needs_somebody=standing.needs_somebody and is_shown,
+        condition=standing.condition,
+        pill=condition_texts.pill(standing),
+        needs_somebody=standing.needs_somebody,
         may_act=connection.may_manage,
         is_own=bool(connection.held) or any(each.is_own for each in connection.permissions),
         given_at=standing.given_at,
         age=(today - given_on).days,
-        remind_after=connection.remind_after_days if connection.may_manage else None,
-        reminder_day=standing.reminder_day if connection.may_manage else None,
+        remind_after=connection.remind_after_days,
+        reminder_day=standing.reminder_day,
         days_left=(standing.reminder_day - today).days if standing.reminder_day else 0,
         since=standing.since,
         complete_at=standing.complete_at,
         next_try_at=standing.next_try_at,
         ended=_ended(standing),
-        explanation=condition_texts.explanation(standing, name) if is_shown else None,
+        explanation=condition_texts.explanation(standing, name),
         facts=shown_facts(standing.facts) if connection.may_manage else [],
     )
 

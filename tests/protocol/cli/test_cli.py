@@ -90,7 +90,8 @@ def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank
     told = flask(site.app, "status")
     assert told.exit_code == 0
     assert "worker           runs" in told.output
-    assert "Jodi Walker, active, accounts read" in told.output
+    assert "Jodi Walker, working since " in told.output
+    assert "reminder to renew " in told.output
     with site.app.app_context():
         db.session.execute(db.update(Connection).values(state=ConnectionState.LOST, display_name="Jodi Walker"))
         db.session.commit()

@@ -14,7 +14,8 @@ OURS = {
     *("id", "connection_id", "account_id", "account_ids", "monetary_account_id", "attachment_ids", "next", "month"),
     *("iban", "amount", "balance", "money_in", "money_out", "own_transfers", "not_imported", "currency"),
     # bunq's own words, of which it has a fixed set
-    *("type", "status", "state", "holder_type", "error"),
+    *("type", "status", "state", "holder_type", "error", "reason", "who"),
+    *("given_at", "reminder_on", "session_until", "complete_at"),
     *("date", "booked_at", "created_at", "fetched_at", "balance_at", "payments_from", "state_since"),
     *("accounts_updated_at", "next_try_at", "consents", "synced_at", "verified_until", untrusted.KEY),
     # ids of payments and accounts

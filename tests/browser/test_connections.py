@@ -1,0 +1,121 @@
+"""The pages of connections in every condition, as their holder and a reader meet them: usable by everybody."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Login
+from bunqflask.services.connections import reminders
+from tests.browser import screenshots
+from tests.browser.journeys import button, connect, heading
+from tests.support import rows
+from tests.support.apps import ThreadSite
+from tests.support.bank import JODI, Bank
+from tests.support.conditions import Time
+
+# Where pictures of all pages are left for a person to look at, if anywhere.
+FOLDER = os.environ.get("PICTURES_OF_PAGES", "")
+
+
+def look(page: Page, path: str, name: str) -> list[str]:
+    """Go to a page, and return what is wrong with it; every fold of it is open."""
+    page.goto(path)
+    page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
+    found = screenshots.look(page, name)
+    if FOLDER:
+        for width, theme in ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")):
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            Path(FOLDER).mkdir(parents=True, exist_ok=True)
+            page.screenshot(path=Path(FOLDER) / f"{name}-{width}-{theme}.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 900})
+    return found
+
+
+def log_in_again(site: ThreadSite) -> None:
+    """Let all logins be of this minute: so much time has passed."""
+    with rows.behind(site.app):
+        db.session.execute(db.update(Login).values(created_at=clock.now(), last_seen_at=clock.now()))
+        db.session.commit()
+
+
+@pytest.mark.sqlite_only
+def test_every_condition_is_usable(robin: Page, site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = look(robin, "/connections", "connections none")
+    connect(robin)
+    time = Time(site.app, monkeypatch)
+    time.work()
+    findings += look(robin, "/connections", "connections working")
+    findings += look(robin, "/connections/1", "connection working")
+    findings += look(robin, "/connections/calendar", "calendar")
+    button(robin, "Make an address").click()
+    expect(robin.get_by_label("Address of the calendar")).to_be_visible()
+    findings += screenshots.look(robin, "calendar made")
+
+    with rows.behind(site.app):
+        reminders.set_days(rows.owner(), 1, 9)
+    time.work(timedelta(seconds=30))
+    findings += look(robin, "/connections", "connections renew soon")
+    findings += look(robin, "/connections/1", "connection renew soon")
+    expect(robin.get_by_role("link", name="Connections needing attention: 1")).to_be_visible()
+
+    bank.revoke(JODI)
+    time.work(timedelta(minutes=61))
+    log_in_again(site)
+    findings += look(robin, "/connections", "connections stopped")
+    findings += look(robin, "/connections/1", "connection refused")
+    expect(heading(robin, "Jodi Walker Approve again")).to_be_visible()
+    assert findings == [], "\n".join(findings)
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("trouble", ["address", "outage", "worker", "disconnected"])
+def test_what_stops_one_is_usable(
+    robin: Page, site: ThreadSite, bank: Bank, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(robin)
+    time = Time(site.app, monkeypatch)
+    time.work()
+    if trouble == "address":
+        bank.switch(permitted_ips_enforced=True, caller_address="203.0.113.7")
+        rows.end_sessions(site.app)
+        time.work(timedelta(minutes=61))
+    elif trouble == "outage":
+        bank.switch(maintenance=True)
+        time.work(timedelta(minutes=61))
+        for _ in range(7):
+            time.work(timedelta(minutes=10))
+    elif trouble == "worker":
+        time.skip(timedelta(hours=20))
+    else:
+        robin.goto("/connections/1/disconnect")
+        button(robin, "Disconnect").click()
+        time.work(timedelta(seconds=20))
+    log_in_again(site)
+    findings = look(robin, "/connections", f"connections {trouble}")
+    findings += look(robin, "/connections/1", f"connection {trouble}")
+    assert findings == [], "\n".join(findings)
+
+
+@pytest.mark.sqlite_only
+def test_the_places_of_a_phone_open_and_lead_on(robin: Page, site: ThreadSite) -> None:
+    connect(robin)
+    robin.set_viewport_size({"width": 375, "height": 800})
+    robin.goto("/")
+    button(robin, "More").click()
+    menu = robin.locator("#places")
+    expect(menu.get_by_role("link", name="Connections")).to_be_visible()
+    findings = screenshots.look(robin, "places")
+    robin.set_viewport_size({"width": 375, "height": 800})
+    robin.reload()
+    button(robin, "More").click()
+    menu.get_by_role("link", name="Connections").click()
+    expect(heading(robin, "Connections")).to_be_visible()
+    assert findings == [], "\n".join(findings)
