@@ -58,6 +58,8 @@ def add(
     if TokenScope.SPREADSHEET_READ in terms.scopes:
         for name in ("payments", "balances"):
             click.echo(f"{current_app.config['PUBLIC_URL']}/sheets/{token}/{name}.csv")
+    if TokenScope.CALENDAR_READ in terms.scopes:
+        click.echo(f"{current_app.config['PUBLIC_URL']}/calendars/{token}/renewals.ics")
     click.echo(f"A token of {member.email}, shown only now:")
     click.echo(token)
 

@@ -104,7 +104,7 @@ def page_for(principal: Principal, wanted: Wanted, *, size: int = PAGE_SIZE) -> 
 def newest_about(principal: Principal, accounts: Mapping[int, AccountName], wanted: Wanted) -> list[TrailEvent]:
     """Return the newest events about accounts that the principal sees; with two statements less than `page_for`.
 
-    :param accounts: the names of all accounts that the principal sees of what is asked for, by our id of each.
+    :param accounts: the names of all accounts wanted that the principal sees, by our id of each.
     """
     query = _visible_to(principal, wanted).order_by(AuditEvent.id.desc()).limit(PAGE_SIZE)
     events = list(db.session.scalars(query))

@@ -40,10 +40,10 @@ def start_of(day: date, zone: tzinfo) -> datetime:
 def split(start: datetime, end: datetime, zone: tzinfo) -> Iterator[tuple[date, timedelta]]:
     """Yield each local day that a time without updates touches, and how much of that time is in it."""
     day = start.astimezone(zone).date()
-    while (begins := start_of(day, zone)) < end:
-        ends = start_of(day + _A_DAY, zone)
-        yield day, min(end, ends) - max(start, begins)
-        day += _A_DAY
+    while start < end:
+        next_day = start_of(day + _A_DAY, zone)
+        yield day, min(end, next_day) - start
+        day, start = day + _A_DAY, next_day
 
 
 def is_due(connection: Connection, standing: Standing, now: datetime) -> bool:

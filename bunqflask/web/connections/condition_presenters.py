@@ -12,7 +12,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.models import Condition, ConditionChange, RenewalReminder
 from bunqflask.services.audit.reading import TrailEvent
-from bunqflask.services.connections.condition import Standing
+from bunqflask.services.connections.condition import Actor, Standing
 from bunqflask.services.connections.days import TOLERATED, Day
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.principal import Principal
@@ -46,6 +46,7 @@ class ConnectionRow:
     pill: Pill
     needs_somebody: bool
     may_act: bool
+    is_renewal_the_way: bool
     is_own: bool
     given_at: datetime | None
     age: int
@@ -112,6 +113,7 @@ def row(connection: ConnectionOverview, now: datetime) -> ConnectionRow:
         pill=condition_texts.pill(standing),
         needs_somebody=standing.needs_somebody,
         may_act=connection.may_manage,
+        is_renewal_the_way=standing.who == Actor.HOLDER or standing.condition == Condition.DISCONNECTED,
         is_own=bool(connection.held) or any(each.is_own for each in connection.permissions),
         given_at=standing.given_at,
         age=(today - given_on).days,

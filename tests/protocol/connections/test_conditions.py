@@ -1,7 +1,8 @@
 """The condition of a connection: every state against the stand-in, each change stored and told once."""
 
 import threading
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,7 +10,7 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Condition, ConditionChange, Connection, EventKind, MonetaryAccount, StopReason
 from bunqflask.services import workers
-from bunqflask.services.connections import reminders, timeline
+from bunqflask.services.connections import days, reminders, timeline
 from bunqflask.services.connections.condition import Actor
 from bunqflask.services.consent.disconnect import disconnect
 from tests.support import consents, rows
@@ -242,8 +243,8 @@ def test_reminders_come_once_each_and_move_with_a_renewal(site: ThreadSite, bank
     for _ in range(34):
         time.work(timedelta(days=1))
         left = [facts["days_left"] for kind, facts in told(site.app) if kind == EventKind.RENEWAL_DUE]
-        days = {facts["day"] for kind, facts in told(site.app) if kind == EventKind.RENEWAL_DUE}
-        assert days <= {day.isoformat()}
+        named = {facts["day"] for kind, facts in told(site.app) if kind == EventKind.RENEWAL_DUE}
+        assert named <= {day.isoformat()}
     assert left == [14, 7, 1, 0]
     found = seen(site.app)
     assert (found.condition, found.who) == (Condition.RENEW_SOON, Actor.HOLDER)
@@ -267,7 +268,34 @@ def test_a_reminder_that_a_stopped_worker_missed_is_given_once_with_what_is_left
     assert due == [5]
 
 
-@pytest.mark.parametrize("days", [0, -1, 731])
-def test_a_reminder_needs_a_number_of_days(site: ThreadSite, bank: Bank, time: Time, days: int) -> None:
+@pytest.mark.parametrize(("sunday", "hours"), [(date(2027, 3, 28), 23), (date(2027, 10, 31), 25)])
+def test_a_day_without_updates_is_as_long_as_that_day_is(
+    site: ThreadSite, bank: Bank, time: Time, sunday: date, hours: int
+) -> None:
+    zone = ZoneInfo("Europe/Amsterdam")
+    before, after = (
+        datetime(sunday.year, sunday.month, sunday.day, 12, tzinfo=zone) + timedelta(days=each) for each in (-1, 1)
+    )
+    time.jump(before)
+    time.work()
+    time.jump(after)
+    with rows.behind(site.app):
+        stored_until = db.session.scalar(db.select(Connection.current_until))
+        live = days.strip(1, stored_until, clock.now(), zone)
+    time.work()
+    with rows.behind(site.app):
+        [connection] = db.session.scalars(db.select(Connection)).unique()
+        found = days.strip(1, connection.current_until, clock.now(), zone)
+    for shown in (live, found):
+        assert [each.day for each in shown][-3:] == [sunday - timedelta(days=1), sunday, sunday + timedelta(days=1)]
+        gaps = [each.longest_gap for each in shown][-3:]
+        assert gaps[1] == timedelta(hours=hours)
+        for gap in (gaps[0], gaps[2]):
+            assert gap is not None
+            assert timedelta(0) <= gap - timedelta(hours=12) + timedelta(minutes=2) < timedelta(minutes=4)
+
+
+@pytest.mark.parametrize("number", [0, -1, 731])
+def test_a_reminder_needs_a_number_of_days(site: ThreadSite, bank: Bank, time: Time, number: int) -> None:
     with rows.behind(site.app), pytest.raises(reminders.ReminderRefused):
-        reminders.set_days(rows.owner(), 1, days)
+        reminders.set_days(rows.owner(), 1, number)
