@@ -18,6 +18,7 @@ from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import (
+    LINK_SCOPES,
     AccountHolder,
     AccountShare,
     ApiToken,
@@ -70,7 +71,7 @@ INVITATION, INVITATION_TOKEN = 8_138_001, "invitation-of-somebody"
 RESET_TOKEN, PENDING_TOKEN = "reset-of-kim", "pending-of-kim"
 ATTEMPT_OF_ROBIN, ATTEMPT_OF_MIA, NO_ATTEMPT = "a7" * 16, "b7" * 16, "c7" * 16
 _FIRST_PAYMENT = 5_000
-IN_ADDRESSES = (TokenScope.SPREADSHEET_READ,)
+OF_SHEET = (TokenScope.SPREADSHEET_READ,)
 
 
 @dataclass(frozen=True)
@@ -237,8 +238,8 @@ def _add_person(name: str, role: TeamRole) -> int:
     notice = MemberNotice(
         id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=noticed_at
     )
-    token = _token(number, api_token_of(name), member.id, [each for each in TokenScope if each not in IN_ADDRESSES])
-    link = _token(number + 1, link_token_of(name), member.id, IN_ADDRESSES)
+    token = _token(number, api_token_of(name), member.id, [each for each in TokenScope if each not in LINK_SCOPES])
+    link = _token(number + 1, link_token_of(name), member.id, OF_SHEET)
     link.all_accounts = False
     db.session.add_all((login, factor, notice, token, link))
     db.session.commit()

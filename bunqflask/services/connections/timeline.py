@@ -26,7 +26,7 @@ from bunqflask.services.connections.condition import STOPPED_AFTER, Rows, Standi
 
 
 def standings() -> dict[int, Standing]:
-    """Return the conditions of all connections as a whole, live, by our id of each; for work that nobody asks for."""
+    """Return the conditions of all connections as a whole, live, by our id of each; for background work."""
     return {rows.connection.id: assess(rows) for rows in condition_rows.of_whole(workers.last_seen_at())}
 
 

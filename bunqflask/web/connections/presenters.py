@@ -53,6 +53,7 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         state=connection.state.value,
+        is_stopped=connection.is_stopped,
         sharing=sharing(connection),
         may_act=connection.may_manage,
         connected_by=_names(account.holder_names for account in connection.accounts),

@@ -122,7 +122,7 @@ class ConnectionCard:
     """One connection with its accounts, as the reader may see it.
 
     `sharing` is `guest` for who reads it because a member shared it; of the `held_count` accounts that the reader
-    holds, others see `shared_count`. Times are UTC.
+    holds, others see `shared_count`. `is_stopped` tells that one of the accounts is not updated. Times are UTC.
     """
 
     id: int
@@ -131,6 +131,7 @@ class ConnectionCard:
     state: Literal["active", "lost", "disconnected"]
     sharing: Sharing
     may_act: bool
+    is_stopped: bool = False
     connected_by: list[str] = field(default_factory=list)
     shared_with: list[str] = field(default_factory=list)
     shared_count: int = 0

@@ -8,7 +8,7 @@ from flask import Flask
 
 from bunqflask import clock
 from bunqflask.extensions import db, table_of
-from bunqflask.models import ApiToken, AuditEvent, AuditKind, TeamRole, TokenScope
+from bunqflask.models import LINK_SCOPES, ApiToken, AuditEvent, AuditKind, TeamRole, TokenScope
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets, roles
 from bunqflask.services.tokens import text, tokens
@@ -60,7 +60,7 @@ def test_a_login_of_a_browser_is_no_token(site: ThreadSite, robin: Browser) -> N
 
 
 def test_each_route_needs_its_scope(site: ThreadSite, robin: Browser) -> None:
-    for scope in set(TokenScope) - {TokenScope.SPREADSHEET_READ}:
+    for scope in set(TokenScope) - LINK_SCOPES:
         program = program_of(site, ROBIN, scopes=(scope,))
         for method, path in paths(site.app):
             answer = program.call(path, method=method)

@@ -9,8 +9,10 @@ import requests
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import AccountShare, ApiToken, Connection, TeamMember, TeamRole
+from bunqflask.services import health_report
 from bunqflask.services.connections import reminders
 from bunqflask.services.consent.disconnect import disconnect
+from tests.protocol.api.program import program_of
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import JODI, Bank
@@ -225,3 +227,22 @@ def test_the_timeline_tells_of_a_stop_a_recovery_and_a_renewal(site: ThreadSite,
     assert page.index("Works again") < page.index("Stopped: bunq gave")
     assert "without a complete update" in page
     assert "1 without update" in page
+
+
+def test_programs_and_the_command_line_get_the_same(site: ThreadSite, bank: Bank, time: Time) -> None:
+    program = program_of(site, consents.ROBIN)
+    [found] = program.get("/connections")["items"]
+    assert (found["state"], found["reason"], found["who"]) == ("working", None, "nobody")
+    assert found["reminder_on"] == str(seen(site.app).reminder_day)
+    assert found["given_at"] < found["complete_at"] < found["session_until"]
+    bank.revoke(JODI)
+    time.work(timedelta(minutes=61))
+    [found] = program.get("/connections")["items"]
+    assert (found["state"], found["reason"], found["who"]) == ("stopped", "refused", "holder")
+    assert found == program.get("/connections/1")
+    with rows.behind(site.app):
+        report = health_report.report()
+    [line] = [each for each in report.lines if each.name == "connection 1"]
+    assert "Jodi Walker, stopped since " in line.found
+    assert "(refused), bunq refused the permission, the worker asks again at " in line.found
+    assert line.to_do == "Jodi Walker needs to approve again: open connection 1 in the browser"

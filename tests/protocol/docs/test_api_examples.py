@@ -16,7 +16,7 @@ from bunqflask import create_app
 from bunqflask.api import description
 from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.models import Payment, TokenScope
+from bunqflask.models import LINK_SCOPES, Payment, TokenScope
 from tests.protocol.api.program import make_token
 from tests.support import api_calls, documents, rows
 from tests.support.apps import ThreadSite, bare_environ, sign_in
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.sqlite_only
 GUIDE = documents.ROOT / "docs" / "how-to" / "use-the-api.md"
 LOCAL = "http://localhost:5000"
 # All but that of tokens that are valid in an address only.
-OF_API = tuple(each for each in TokenScope if each is not TokenScope.SPREADSHEET_READ)
+OF_API = tuple(each for each in TokenScope if each not in LINK_SCOPES)
 
 
 @pytest.fixture

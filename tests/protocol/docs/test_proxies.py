@@ -115,7 +115,9 @@ def test_the_log_of_the_proxy_has_no_secret_of_an_address(visitor: urllib3.HTTPS
         time.sleep(0.1)
     written = log.read_text(encoding="utf-8")
     assert [
-        path for path in ("/login", "/c/***", "/welcome/***", "/password/***", "/sheets/***", "/calendars/***") if path not in written
+        path
+        for path in ("/login", "/c/***", "/welcome/***", "/password/***", "/sheets/***", "/calendars/***")
+        if path not in written
     ] == []
     assert SECRET not in written
 
