@@ -172,7 +172,7 @@ def test_accounts_in_every_state(robin: Page, profiles: Profiles, site: ThreadSi
     look(robin, "disconnect, in a dialog")
     robin.goto("/connections/1/disconnect")
     look(robin, "disconnect")
-    robin.goto("/connections/2/accounts")
+    robin.goto("/connections/2")
     robin.get_by_role("link", name="Share accounts…").first.click()
     look(robin, "sharing")
     robin.get_by_role("checkbox").first.check()

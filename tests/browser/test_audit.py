@@ -52,7 +52,7 @@ def test_pages_of_the_trail_can_be_used_by_everybody(watched: Page) -> None:
 
 
 def test_the_receipt_says_what_is_stored_and_who_has_seen_it(watched: Page) -> None:
-    watched.goto("/connections/1/accounts")
+    watched.goto("/connections/1")
     watched.get_by_role("link", name="What is stored, and who has seen it").click()
     expect(watched.get_by_role("heading", name="What is stored about Jodi Walker")).to_be_visible()
     expect(watched.get_by_role("listitem").filter(has_text="NL65")).to_contain_text("Main")

@@ -126,9 +126,8 @@ def test_a_second_member_who_consents_for_the_same_person_gains_access_to_that_c
     connect(sam, bank)
     assert rows.connection(site.app).id == stored.id
     for browser in (robin, sam):
-        page = browser.get(f"/connections/{stored.id}/accounts")
-        assert "Others can see 4 of 4 accounts" in page.text
-        assert page.link("Share accounts")
+        assert "Others can see 4 of 4 accounts" in browser.get(f"/connections/{stored.id}/accounts").text
+        assert browser.get(f"/connections/{stored.id}").link("Share accounts")
         assert browser.get(f"/connections/{stored.id}/disconnect").status == 200
 
 
