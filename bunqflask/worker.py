@@ -116,7 +116,7 @@ DUTIES = (
         name="note conditions",
         run=lambda _: timeline.note_changes(),
         every=timedelta(seconds=15),
-        on=frozenset({EventKind.CONNECTION_LOST, EventKind.CONNECTION_ENDED, EventKind.CONNECTION_WORKS}),
+        on=frozenset({EventKind.CONNECTION_LOST, EventKind.CONNECTION_ENDED}),
     ),
     Duty(
         name="erase",
