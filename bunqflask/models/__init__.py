@@ -4,8 +4,11 @@ from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
+from bunqflask.models.backups import BackupOutcome, BackupRecord
+from bunqflask.models.calls import BunqCall
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
+from bunqflask.models.doctor import Check, CheckName, Comparison, DoctorState, Verdict, Who
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
@@ -58,9 +61,15 @@ __all__ = [
     "AuditCut",
     "AuditEvent",
     "AuditKind",
+    "BackupOutcome",
+    "BackupRecord",
     "Browser",
+    "BunqCall",
     "BunqSession",
+    "Check",
+    "CheckName",
     "CoOwner",
+    "Comparison",
     "Connection",
     "ConnectionState",
     "Consent",
@@ -70,6 +79,7 @@ __all__ = [
     "ConsentState",
     "CoveredRange",
     "Discrepancy",
+    "DoctorState",
     "ErrorKind",
     "Event",
     "EventKind",
@@ -106,6 +116,8 @@ __all__ = [
     "TeamRules",
     "TokenScope",
     "Unit",
+    "Verdict",
+    "Who",
     "WithdrawnPayment",
     "WorkerHeartbeat",
     "WriteCheck",

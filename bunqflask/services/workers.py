@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
 
@@ -21,8 +21,12 @@ _ALIVE_FOR = timedelta(seconds=30)
 
 def is_alive() -> bool:
     """Tell whether a worker runs."""
-    seen_at = db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
-    return not clock.is_over(seen_at, after=_ALIVE_FOR)
+    return not clock.is_over(last_seen_at(), after=_ALIVE_FOR)
+
+
+def last_seen_at() -> datetime | None:
+    """Return the last sign of life of any worker."""
+    return db.session.scalar(select(func.max(WorkerHeartbeat.seen_at)))
 
 
 def name() -> str:
