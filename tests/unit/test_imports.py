@@ -60,9 +60,8 @@ ARROWS: dict[str, set[str]] = {
         "clock",
         "extensions",
         "database.erasure",
-        "database.storage",
         "models",
-        "services.workers",
+        "services.doctor",
         "services.gateway",
         "services.connections",
         "services.sync",
@@ -192,6 +191,7 @@ ARROWS: dict[str, set[str]] = {
     "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
         "api",
+        "database.migrations",
         "database.storage",
         "invisible",
         "clock",
