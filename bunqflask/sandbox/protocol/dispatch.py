@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, NoReturn
 
 from flask import Flask, Response, request
-from werkzeug.http import http_date
 
 from bunqflask.sandbox.bank import wire
 from bunqflask.sandbox.bank.bank import Bank
@@ -79,7 +78,6 @@ def _serve(bank: Bank, route: Route, **ids: Any) -> Response:
     sign = partial(_sign, call)
     response = Response(body, status, content_type=content_type)
     response.headers["X-Bunq-Client-Response-Id"] = response_id
-    response.headers["Date"] = http_date(bank.store.clock.now())
     if request_id := request.headers.get("X-Bunq-Client-Request-Id"):
         response.headers["X-Bunq-Client-Request-Id"] = request_id
     if signed and (signature := sign(body)):

@@ -122,7 +122,9 @@ def test_keys_belong_together_and_open() -> None:
     concludes(keys(is_session_ours=False), LOOK, "another installation")
     concludes(keys(refused=ErrorKind.INSTALLATION_REFUSED), BROKEN, "--new-installation")
     concludes(keys(refused=ErrorKind.NOT_TRUSTED), BROKEN, "signature")
-    concludes(keys(unreadable=["consent.access_token"], missing=None), BROKEN, "consent.access_token", "ENCRYPTION_KEYS")
+    concludes(
+        keys(unreadable=["consent.access_token"], missing=None), BROKEN, "consent.access_token", "ENCRYPTION_KEYS"
+    )
     concludes(keys(refused=ErrorKind.SERVER_REFUSED), GOOD)  # it is the address or the API key
 
 
@@ -169,7 +171,9 @@ def queue(**facts: Any) -> Check:
 def test_nothing_waits_for_long() -> None:
     concludes(queue(), GOOD, "3 of 3", "nothing waits")
     concludes(queue(waiting=2, oldest=("sync_requested", ago(minutes=9))), GOOD, "2 events wait")
-    concludes(queue(waiting=2, oldest=("sync_requested", ago(minutes=10, seconds=1))), BROKEN, "sync_requested", "11:49")
+    concludes(
+        queue(waiting=2, oldest=("sync_requested", ago(minutes=10, seconds=1))), BROKEN, "sync_requested", "11:49"
+    )
     concludes(queue(is_shared=True), LOOK, "another program")
     concludes(queue(blocked=["GET user/#"]), GOOD, "GET user/#")
 
