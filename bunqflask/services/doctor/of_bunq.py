@@ -245,9 +245,9 @@ def session(facts: SessionFacts) -> Check:
         steps = (_("Run %(command)s.") % {"command": _SETUP},)
         return Check(name, Verdict.LOOK, _("None was opened yet"), Who.ADMIN, steps)
     if facts.expires_at <= our_clock.now():
-        return Check(name, Verdict.GOOD, _("over; a new one is opened when it is needed"))
+        return Check(name, Verdict.GOOD, _("Over; a new one is opened when it is needed"))
     return Check(
-        name, Verdict.GOOD, _("open until %(time)s; renewed automatically") % {"time": _time(facts.expires_at)}
+        name, Verdict.GOOD, _("Open until %(time)s; renewed automatically") % {"time": _time(facts.expires_at)}
     )
 
 

@@ -81,12 +81,12 @@ def worker(facts: WorkerFacts) -> Check:
     """Judge whether a worker runs."""
     name = CheckName.WORKER
     if not clock.is_over(facts.seen_at, after=WORKER_SEEN_WITHIN):
-        return Check(name, Verdict.GOOD, _("runs"))
+        return Check(name, Verdict.GOOD, _("Runs"))
     if not facts.is_needed:
-        return Check(name, Verdict.GOOD, _("none runs; none is needed before bunq is connected"))
-    found = _("none runs, and payments are not imported")
+        return Check(name, Verdict.GOOD, _("None runs; none is needed before bunq is connected"))
+    found = _("None runs, and payments are not imported")
     if facts.seen_at is not None:
-        found = _("none runs since %(time)s, and payments are not imported") % {"time": _time(facts.seen_at)}
+        found = _("None runs since %(time)s, and payments are not imported") % {"time": _time(facts.seen_at)}
     steps = (
         _("Start it: `systemctl start bunqflask-worker`, or without systemd `flask --app wsgi worker`."),
         _("Look why it ended: `journalctl -u bunqflask-worker`."),

@@ -109,9 +109,13 @@ def run_for(principal: Principal) -> Examination:
 def run_if_due() -> None:
     """Examine if the last time is an hour ago, or if bunq has refused this server since then."""
     checked_at = db.session.scalar(select(DoctorState.checked_at))
-    refused = select(Event.id).where(Event.kind == EventKind.SERVER_REFUSED, Event.created_at > checked_at).limit(1)
-    if clock.is_over(checked_at, after=EVERY) or db.session.scalar(refused) is not None:
+    if checked_at is None or clock.is_over(checked_at, after=EVERY) or _was_refused_since(checked_at):
         run()
+
+
+def _was_refused_since(checked_at: datetime) -> bool:
+    refused = select(Event.id).where(Event.kind == EventKind.SERVER_REFUSED, Event.created_at > checked_at)
+    return db.session.scalar(refused.limit(1)) is not None
 
 
 def run() -> Examination:

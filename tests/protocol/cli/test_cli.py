@@ -67,9 +67,9 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
     bank.forget_calls()
     told = flask(app, "status")
     assert told.exit_code == 0, told.output
-    assert "worker           none runs" in told.output
+    assert "worker           None runs" in told.output
     assert "return address   Registered letter for letter: http://localhost:5000/oauth/callback" in told.output
-    assert "open until" in told.output
+    assert "Open until" in told.output
     assert not bank.calls()
     with app.app_context():
         db.session.execute(db.update(BunqSession).values(expires_at=clock.now() - timedelta(days=1)))
@@ -77,7 +77,7 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
         db.session.remove()
     told = flask(app, "status")
     assert told.exit_code == 0
-    assert "over; a new one is opened when it is needed" in told.output
+    assert "Over; a new one is opened when it is needed" in told.output
 
 
 @pytest.mark.sqlite_only
@@ -90,7 +90,7 @@ def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank
     beat(site.app)
     told = flask(site.app, "status")
     assert told.exit_code == 0
-    assert "worker           runs" in told.output
+    assert "worker           Runs" in told.output
     assert "Jodi Walker, active, accounts read" in told.output
     with site.app.app_context():
         db.session.execute(db.update(Connection).values(state=ConnectionState.LOST, display_name="Jodi Walker"))

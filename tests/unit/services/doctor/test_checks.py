@@ -135,7 +135,7 @@ def session(**facts: Any) -> Check:
 def test_a_session_is_open_or_can_be_opened() -> None:
     concludes(session(is_set_up=False), NOT_KNOWN)
     concludes(session(), LOOK)
-    concludes(session(expires_at=ahead(days=3)), GOOD, "open until 2026-12-01 12:00")
+    concludes(session(expires_at=ahead(days=3)), GOOD, "Open until 2026-12-01 12:00")
     concludes(session(expires_at=ago(days=3)), GOOD, "opened when it is needed")
     refused = session(refused=ErrorKind.SERVER_REFUSED, refused_since=ago(hours=2), expires_at=ahead(hours=6))
     concludes(refused, BROKEN, "2026-11-28 10:00", "the open one ends 2026-11-28 18:00")
