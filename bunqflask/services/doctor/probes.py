@@ -38,7 +38,7 @@ from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import webhooks
 
-# Nobody waits for long: a person may have asked, and work of others goes first.
+# A person may wait for the answer; other calls to bunq go first.
 _PATIENCE_S = 3.0
 _KINDS: dict[type[errors.BunqError], ErrorKind] = {
     errors.SecretRefused: ErrorKind.SERVER_REFUSED,

@@ -1,6 +1,6 @@
 """Examinations: hourly and after a refusal by the worker, at once for a person; the last one is stored.
 
-One process examines at a time, under a lease. A check that turns broken is told once, and so is the end of all faults;
+One process examines at a time, under a lease. A check that turns broken emits one event, and so does the end of all faults;
 what cannot be found out for a while stays as it was.
 """
 
@@ -158,7 +158,7 @@ def _faults_after(before: tuple[CheckName, ...], checks: tuple[Check, ...]) -> t
 def _tell(before: set[CheckName], after: set[CheckName], checks: tuple[Check, ...]) -> None:
     """Emit what has turned, within the caller's transaction.
 
-    A backup has an event of its own; one that failed was told by the command that failed.
+    A backup has an event of its own; where one failed, the command that failed has emitted it.
     """
     new = after - before
     if CheckName.BACKUP in new:

@@ -34,7 +34,7 @@ class Answered(StrEnum):
     WELL = "well"
     REFUSED = "refused"
     LIMITED = "limited"
-    # by bunq's own trouble, or not at all
+    # bunq failed, or gave no answer
     FAILED = "failed"
 
 

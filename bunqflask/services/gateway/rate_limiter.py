@@ -123,7 +123,7 @@ class RateLimiter:
 
     def _compare_clocks(self, response: BunqResponse | None) -> None:
         if response is not None and (said := call_log.date_of(response)) is not None:
-            # It was some moment of the second that bunq named.
+            # bunq names the second; on average half of it is over.
             self.clock_difference_s = (said - clock.now()).total_seconds() + 0.5
 
     def close(self, endpoint: str, wait_s: float) -> None:
