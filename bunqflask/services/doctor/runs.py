@@ -1,6 +1,6 @@
 """Examinations: hourly and after a refusal by the worker, at once for a person; the last one is stored.
 
-One process examines at a time, under a lease. A check that turns broken emits one event, and so does the end of all faults;
+One process examines at a time, under a lease. A check that turns broken emits one event, as does the end of all faults;
 what cannot be found out for a while stays as it was.
 """
 

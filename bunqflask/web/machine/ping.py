@@ -10,9 +10,9 @@ from bunqflask.web.marks import public
 bp = Blueprint("ping", __name__)
 
 
-@bp.get(ping.PATH + "<value>")
+@bp.get(ping.PATH + "<token>")
 @public
-def answer(value: str) -> Response:
+def answer(token: str) -> Response:
     """The proof that a one-time value of the doctor's came here; anybody else learns nothing."""
-    proof = ping.answer(value)
+    proof = ping.answer(token)
     return Response(f"{proof}\n", mimetype="text/plain") if proof else Response(status=404)
