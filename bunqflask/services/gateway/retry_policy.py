@@ -215,6 +215,7 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
                     "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
                     "address of this server; or make a new key and run setup again. Nobody needs to approve again."
                 ),
+                _("The doctor names that address, as far as it can be seen. Owners and admins find it under Settings."),
             ),
             who=admin,
             status=503,
