@@ -5,11 +5,14 @@ A call is written in the transaction in which the rate limiter counts it, so it 
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
@@ -23,6 +26,7 @@ from bunqflask.models import BunqCall
 
 KEPT = timedelta(days=14)
 PAGE_SIZE = 50
+_MOST_WAITING = 100
 # bunq's response ids are UUIDs; what is none was perhaps written by something between us and bunq.
 _RESPONSE_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 _calls = table_of(BunqCall)
@@ -69,26 +73,50 @@ def add(
     :param response: bunq's answer; None when there was none.
     :param calls_left: how many more of its kind our own count allows now.
     """
+    call = _row(endpoint, response, took_s) | {"calls_left": calls_left, "connection_id": connection_id}
+    connection.execute(insert(_calls), [*_waiting_rows(), call])
+
+
+def add_uncounted(endpoint: str, response: BunqResponse | None, took_s: float) -> None:
+    """Write a call into the log that the rate limiter does not count; what bunq answered is not lost by a failure.
+
+    A call that succeeds is followed by another one at once, and is written with that one: it costs no commit.
+    """
+    if response is not None and response.status == 200:
+        _waiting().append(_row(endpoint, response, took_s))
+        return
+    try:
+        with separate_transaction() as connection:
+            connection.execute(insert(_calls), _row(endpoint, response, took_s))
+    except DBAPIError as error:
+        current_app.logger.warning("a call to bunq is not in the log: %s", error.orig)
+
+
+def _row(endpoint: str, response: BunqResponse | None, took_s: float) -> dict[str, Any]:
     response_id = response.response_id if response is not None else None
-    call = {
+    return {
         "at": clock.now(),
         "endpoint": endpoint[:200],
         "duration_ms": round(took_s * 1000),
         "status": response.status if response is not None else None,
         "response_id": response_id if response_id and _RESPONSE_ID.fullmatch(response_id) else None,
-        "calls_left": calls_left,
-        "connection_id": connection_id,
+        "calls_left": None,
+        "connection_id": None,
     }
-    connection.execute(insert(_calls), call)
 
 
-def add_uncounted(endpoint: str, response: BunqResponse | None, took_s: float) -> None:
-    """Write a call into the log that the rate limiter does not count; what bunq answered is not lost by a failure."""
-    try:
-        with separate_transaction() as connection:
-            add(connection, endpoint, response, took_s, calls_left=None, connection_id=None)
-    except DBAPIError as error:
-        current_app.logger.warning("a call to bunq is not in the log: %s", error.orig)
+def _waiting() -> deque[dict[str, Any]]:
+    """Return the calls of this process that are written with its next one."""
+    waiting: deque[dict[str, Any]] = current_app.extensions.setdefault("bunqflask.calls", deque(maxlen=_MOST_WAITING))
+    return waiting
+
+
+def _waiting_rows() -> list[dict[str, Any]]:
+    waiting, found = _waiting(), []
+    with contextlib.suppress(IndexError):
+        while True:
+            found.append(waiting.popleft())
+    return found
 
 
 def date_of(response: BunqResponse) -> datetime | None:
