@@ -17,7 +17,7 @@ control_socket_disable = True
 forwarder_headers = ""
 
 # What follows in such an address is a secret: a one-time link, the address of bunq's callbacks, a spreadsheet's token.
-_SECRET = re.compile(r"(/(?:c|bunq/hook|welcome|password|sheets|calendars)/)[^/]+")
+_SECRET = re.compile(r"(/(?:c|bunq/hook|bunq/ping|welcome|password|sheets|calendars)/)[^/]+")
 
 
 class WithoutSecrets(Logger):  # type: ignore[misc] # gunicorn has no types

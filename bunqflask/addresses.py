@@ -50,6 +50,14 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one by which the internet knows a machine."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
+
+
 def _host(name: str) -> str:
     """Return a host as browsers write it.
 

@@ -29,8 +29,9 @@ from bunqflask.services.assistants import access, clients
 from bunqflask.services.audit import retention
 from bunqflask.services.connections import sharing, timeline
 from bunqflask.services.consent import attempts, completion
+from bunqflask.services.doctor import runs
 from bunqflask.services.exports import orders
-from bunqflask.services.gateway import abandoned_sessions, rate_limiter
+from bunqflask.services.gateway import abandoned_sessions, call_log, rate_limiter
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
 from bunqflask.services.tokens import tokens
@@ -85,6 +86,7 @@ def _delete_old_rows() -> None:
     orders.delete_expired()
     access.delete_old()
     clients.delete_unused()
+    call_log.delete_old()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))
@@ -125,6 +127,12 @@ DUTIES = (
         on=frozenset({EventKind.DATA_ERASED}),
     ),
     Duty(name="delete old rows", run=lambda _: _delete_old_rows(), every=timedelta(hours=1)),
+    Duty(
+        name="examine this server",
+        run=lambda _: runs.run_if_due(),
+        every=timedelta(minutes=5),
+        on=frozenset({EventKind.SERVER_REFUSED}),
+    ),
     Duty(name="delete old audit events", run=lambda _: retention.delete_old(), every=timedelta(hours=6)),
 )
 

@@ -16,6 +16,7 @@ def init_app(app: Flask) -> None:
         connections,
         consents,
         description,
+        doctor,
         exports,
         metrics,
         payments,
@@ -24,7 +25,7 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments, attachments, changes, exports, consents, bunq):
+    for area in (server, connections, accounts, payments, attachments, changes, exports, consents, bunq, doctor):
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

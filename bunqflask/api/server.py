@@ -14,7 +14,18 @@ _TAG = "Server"
 @endpoint("GET", "/", answer=Server, scope=None, tag=_TAG)
 def server() -> Server:
     """The server: its version, bunq’s environment and the addresses of everything else."""
-    names = ("me", "connections", "accounts", "payments", "changes", "totals", "months", "exports", "consents")
+    names = (
+        "me",
+        "connections",
+        "accounts",
+        "payments",
+        "changes",
+        "totals",
+        "months",
+        "exports",
+        "consents",
+        "doctor",
+    )
     root = current_app.config["PUBLIC_URL"] + PREFIX
     return Server(
         version=VERSION,

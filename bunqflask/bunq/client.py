@@ -22,7 +22,9 @@ from bunqflask.bunq.resources import (
     callback_url,
     callbacks_in,
     created_id,
+    key_of_device,
     one,
+    permitted_addresses,
 )
 from bunqflask.bunq.resources import secret as read_secret
 from bunqflask.bunq.transport import Transport
@@ -215,6 +217,21 @@ class BunqClient:
             read=lambda response: PaymentPage.from_answer(*protocol.read_items(response, server_key=server_key)),
         )
 
+    def list_allowed_addresses(self, token: str, user_id: int, device: str) -> list[list[str]]:
+        """List, for each API key that was bound to a device of this description, the addresses bunq allows for it.
+
+        bunq names no secret of a key in use, so which of several keys is ours cannot be told.
+
+        https://doc.bunq.com/basics/whitelisting-and-updating-ip-addresses
+        """
+        path = f"user/{user_id}/credential-password-ip"
+        found = []
+        for item in self._list(path, token=token):
+            key = item.get("CredentialPasswordIp")
+            if isinstance(key, dict) and (key_id := key_of_device(key, device)) is not None:
+                found.append(permitted_addresses(self._list(f"{path}/{key_id}/ip", token=token)))
+        return found
+
     def list_notes(self, token: str, path_user_id: int, monetary_account_id: int, payment_id: int) -> list[Note]:
         """List all notes on a payment: the texts, then those that only bring files along.
 
@@ -338,11 +355,12 @@ class BunqClient:
                 payload=payload,
                 key=self._key,
             )
+            response: protocol.BunqResponse | None = None
             try:
                 try:
                     response = self._transport.send(request)
                 finally:
-                    self._gate.leave(endpoint)
+                    self._gate.leave(endpoint, response)
                 return read(response)
             except errors.SecretRefused as refused:
                 if endpoint in _TAKES_SECRETS:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from bunqflask.bunq.protocol import BunqResponse
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -38,7 +40,7 @@ class Gate(Protocol):
         :raises CallNotAllowedYet: when the turn is further away than the caller may wait.
         """
 
-    def leave(self, endpoint: str) -> None:
+    def leave(self, endpoint: str, response: BunqResponse | None) -> None:
         """The call that entered has its answer, or will get none."""
 
     def close(self, endpoint: str, wait_s: float) -> None:

@@ -346,3 +346,22 @@ def _ibans(aliases: Any) -> tuple[str, ...]:
 
 def _color(value: Any) -> str | None:
     return value if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value) else None
+
+
+def key_of_device(key: dict[str, Any], device: str) -> int | None:
+    """Return the id of an API key that is in use by a device of this description; None for any other.
+
+    https://doc.bunq.com/api-reference/credential-password-ip
+    """
+    permitted = key.get("permitted_device")
+    is_its = isinstance(permitted, dict) and permitted.get("description") == device
+    return whole(key.get("id")) if is_its and key.get("status") == "ACTIVE" else None
+
+
+def permitted_addresses(items: list[dict[str, Any]]) -> list[str]:
+    """Return the addresses of a list of `PermittedIp` that are switched on; `*` stands for all.
+
+    https://doc.bunq.com/basics/whitelisting-and-updating-ip-addresses
+    """
+    shown = [data for item in items if isinstance(data := item.get("PermittedIp"), dict)]
+    return [data["ip"] for data in shown if data.get("status") == "ACTIVE" and isinstance(data.get("ip"), str)]

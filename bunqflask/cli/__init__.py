@@ -10,6 +10,7 @@ from flask import Flask
 from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
 from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
+from bunqflask.cli.doctor import doctor_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.export import export_command
 from bunqflask.cli.mcp import mcp_command
@@ -25,6 +26,7 @@ from bunqflask.cli.worker import worker_command
 COMMANDS: tuple[click.Command, ...] = (
     setup_command,
     status_command,
+    doctor_command,
     sync_command,
     export_command,
     team_cli,

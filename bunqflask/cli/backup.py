@@ -27,7 +27,7 @@ def backup_command(file: Path, recipient: tuple[str, ...]) -> None:
         raise click.ClickException(f"No backup was made: {error}.") from error
     click.echo(f"{file}: {_found(made)}.")
     try:
-        backups.record(made)
+        backups.record(made, file)
     except OperationalError as error:
         # A disk that is full is a reason to make a backup, and none to refuse it.
         click.echo(f"The audit trail does not mention this backup: {storage.explain(error)}")
@@ -46,6 +46,7 @@ def restore_command(file: Path, check: bool, identity: Path | None) -> None:
     try:
         if check:
             click.echo(f"{file}: {_found(backups.check(file, identity))}.")
+            backups.record_test(file)
             return
         found, replaced = backups.restore(file, identity)
     except BackupFailed as error:

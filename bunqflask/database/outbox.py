@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     SESSION_ABANDONED = "session_abandoned"
     # payments were deleted on a person's wish, and are to vanish from the files too
     DATA_ERASED = "data_erased"
+    # bunq refuses this server as a whole, as far as it was not known to already: the doctor examines at once
+    SERVER_REFUSED = "server_refused"
 
     # What people are informed about (`services.notices`).
     # facts: connection_id, reason, since (ISO 8601): nothing updates it any more, or for longer than is promised

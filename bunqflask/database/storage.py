@@ -86,6 +86,14 @@ class Storage:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Room:
+    """Bytes that are free on a disk, and all that it has."""
+
+    free: int
+    total: int
+
+
 def check() -> Storage:
     """Store something small, unless that was done a moment ago, and see whether there is room for more."""
     checked = table_of(WriteCheck).c
@@ -98,10 +106,19 @@ def check() -> Storage:
     except DBAPIError as error:
         fault = fault_of(error)
         return Storage() if fault == StorageFault.BUSY else Storage(fault, explain(error))
-    path = _path(db.engine)
-    if path is not None and shutil.disk_usage(path.parent).free < _LEAST_ROOM:
+    path, found = _path(db.engine), room()
+    if path is not None and found is not None and found.free < _LEAST_ROOM:
         return Storage(StorageFault.FULL, f"The disk is full: {path.parent} has no room left.")
     return Storage()
+
+
+def room() -> Room | None:
+    """Return the room on the disk of SQLite's file; None for PostgreSQL, whose disk is not seen from here."""
+    path = _path(db.engine)
+    if path is None:
+        return None
+    usage = shutil.disk_usage(path.parent)
+    return Room(usage.free, usage.total)
 
 
 def fault_of(error: BaseException | None) -> StorageFault | None:

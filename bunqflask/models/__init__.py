@@ -4,9 +4,12 @@ from bunqflask.database.outbox import Event, EventKind
 from bunqflask.database.storage import WriteCheck
 from bunqflask.models.aggregates import AggregateState, PaymentTotal, StaleMonth, Unit
 from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEvent, AuditKind
+from bunqflask.models.backups import BackupOutcome, BackupRecord
+from bunqflask.models.calls import BunqCall
 from bunqflask.models.conditions import Condition, ConditionChange, ConnectionDay, RenewalReminder, StopReason
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
+from bunqflask.models.doctor import Check, CheckName, Comparison, DoctorState, Verdict, Who
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
@@ -61,9 +64,15 @@ __all__ = [
     "AuditCut",
     "AuditEvent",
     "AuditKind",
+    "BackupOutcome",
+    "BackupRecord",
     "Browser",
+    "BunqCall",
     "BunqSession",
+    "Check",
+    "CheckName",
     "CoOwner",
+    "Comparison",
     "Condition",
     "ConditionChange",
     "Connection",
@@ -76,6 +85,7 @@ __all__ = [
     "ConsentState",
     "CoveredRange",
     "Discrepancy",
+    "DoctorState",
     "ErrorKind",
     "Event",
     "EventKind",
@@ -114,6 +124,8 @@ __all__ = [
     "TeamRules",
     "TokenScope",
     "Unit",
+    "Verdict",
+    "Who",
     "WithdrawnPayment",
     "WorkerHeartbeat",
     "WriteCheck",

@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
+from werkzeug.http import http_date
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bunqflask.sandbox import create_app, put_bank
 from bunqflask.sandbox.bank.settings import Settings
 
 
-class _Quiet(WSGIRequestHandler):
-    """Prints nothing: an address can hold a secret, as the token call's does."""
+class _Handler(WSGIRequestHandler):
+    """Prints nothing, because an address can hold a secret, as the token call's does; tells the sandbox's time."""
 
     def log(self, level: str, message: str, *args: Any) -> None:
         """Drop the line."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the header Date, by the clock of the sandbox."""
+        app: Any = self.server.app
+        return http_date(app.extensions["bank"].store.clock.now() if timestamp is None else timestamp)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def serve(
     fd = None
     if listener is not None:
         fd, port = listener.fileno(), listener.getsockname()[1]
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet, fd=fd)
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Handler, fd=fd)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyrage
+from flask import current_app
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from bunqflask import clock
 from bunqflask.database import backup_postgres, backup_sqlite
 from bunqflask.database.backup_postgres import ProgramFailed
 from bunqflask.database.encryption import SecretUnreadable, open_sealed
-from bunqflask.database.transactions import transaction
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import AuditKind
+from bunqflask.models import AuditKind, BackupOutcome, BackupRecord, EventKind
 from bunqflask.services.audit import origin, trail
 
 _AGE = b"age-encryption.org/v1"
@@ -48,11 +50,19 @@ class Backup:
 
 
 def write(path: Path, recipients: Sequence[str] = ()) -> Backup:
-    """Write a backup of the database to a new file, encrypted where there are recipients.
+    """Write a backup of the database to a new file, encrypted where there are recipients; a failure is recorded.
 
     :param recipients: public keys of age (`age1…`) or SSH (`ssh-ed25519 …`, `ssh-rsa …`).
     :raises BackupFailed: nothing was written.
     """
+    try:
+        return _write(path, recipients)
+    except BackupFailed:
+        _record_failure()
+        raise
+
+
+def _write(path: Path, recipients: Sequence[str]) -> Backup:
     keys = [_recipient(text) for text in recipients]
     if path.exists():
         raise BackupFailed(f"{path} exists already: choose another name")
@@ -67,14 +77,43 @@ def write(path: Path, recipients: Sequence[str] = ()) -> Backup:
             return found
 
 
-def record(backup: Backup) -> None:
-    """Record in the audit trail that a backup was made.
+def record(backup: Backup, path: Path) -> None:
+    """Record that a backup was made, also in the audit trail.
 
     :raises OperationalError: the database cannot be written.
     """
     with transaction():
         actor_id = origin.current().member_id
+        db.session.add(_record_of(BackupOutcome.MADE, path))
         trail.record(AuditKind.BACKUP_MADE, actor_id=actor_id, encrypted=backup.is_encrypted)
+
+
+def _record_of(outcome: BackupOutcome, path: Path | None) -> BackupRecord:
+    return BackupRecord(at=clock.now(), outcome=outcome, size_bytes=path.stat().st_size if path is not None else None)
+
+
+def _record_failure() -> None:
+    """Record that no backup was made, if the database takes it, and let people be informed."""
+    with _if_possible(), transaction():
+        db.session.add(_record_of(BackupOutcome.FAILED, None))
+        emit(EventKind.BACKUP_FAILED, reason="failed")
+
+
+def record_test(path: Path) -> None:
+    """Record that a backup was read as for a restore, if there is a database here that takes it."""
+    database = _database_file()
+    if database is not None and not database.exists():
+        return  # a machine that only tests backups
+    with _if_possible(), transaction():
+        db.session.add(_record_of(BackupOutcome.TESTED, path))
+
+
+@contextlib.contextmanager
+def _if_possible() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, BackupFailed) as error:
+        current_app.logger.warning("what became of a backup is not recorded: %s", getattr(error, "orig", error))
 
 
 def check(path: Path, identity: Path | None = None) -> Backup:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,13 +10,21 @@ from flask import current_app
 
 from bunqflask import clock
 from bunqflask.bunq import transport
-from bunqflask.database import erasure, storage
+from bunqflask.database import erasure
 from bunqflask.extensions import db
-from bunqflask.models import BunqSession, Connection, ConnectionState, Installation, StopReason
-from bunqflask.services import workers
+from bunqflask.models import (
+    Check,
+    CheckName,
+    Connection,
+    ConnectionState,
+    Installation,
+    StopReason,
+    Verdict,
+)
 from bunqflask.services.connections import timeline
 from bunqflask.services.connections.condition import Standing
-from bunqflask.services.gateway import installations, psd2, rate_limiter
+from bunqflask.services.doctor import runs
+from bunqflask.services.gateway import installations, psd2
 from bunqflask.services.sync import schedule
 
 _RUN_SETUP = "run `flask --app wsgi setup`"
@@ -55,20 +64,22 @@ class Report:
 def report() -> Report:
     """Look at what is stored; no call to bunq is made."""
     environment = current_app.config["BUNQ_ENVIRONMENT"]
-    lines = [_environment_line(environment, current_app.config["BUNQ_API_URL"]), _storage_line()]
+    checks = {each.name: each for each in runs.stored_facts()}
+    lines = [
+        _environment_line(environment, current_app.config["BUNQ_API_URL"]),
+        _check_line("storage", checks[CheckName.STORAGE]),
+    ]
     installation = installations.find_current()
     if installation is None:
         lines.append(Line("installation", "none", _RUN_SETUP))
     else:
-        lines += _installation_lines(installation)
+        lines += _installation_lines(installation, checks)
     query = db.select(Connection).filter_by(environment=environment).order_by(Connection.id)
     connections = db.session.scalars(query).all()
-    lines.append(_worker_line(is_needed=bool(connections)))
+    lines.append(_check_line("worker", checks[CheckName.WORKER]))
+    lines.append(_check_line("queue", checks[CheckName.QUEUE]))
     if not connections:
         lines.append(Line("connections", "none yet"))
-    if rate_limiter.is_shared():
-        found = "bunq refuses calls that are not used up here: another program on this address uses bunq"
-        lines.append(Line("rate limit", found, "find that program, or give it another address"))
     if (since := erasure.pending_since()) is not None and since < clock.now() - _ERASED_WITHIN:
         found = f"rows erased at {since:%Y-%m-%d %H:%M} UTC are still in the database's files"
         lines.append(Line("erased data", found, "run `flask --app wsgi worker`; its log says what stands in the way"))
@@ -81,32 +92,24 @@ def _environment_line(environment: str, api_url: str) -> Line:
     return Line("environment", f"{environment}, {api_url}" + (f" through the proxy {proxy}" if proxy else ""))
 
 
-def _worker_line(*, is_needed: bool) -> Line:
-    if workers.is_alive():
-        return Line("worker", "runs")
-    if not is_needed:
-        return Line("worker", "none runs")
-    return Line("worker", "none runs, and payments are not imported", "start it: `flask --app wsgi worker`")
+def _check_line(name: str, check: Check) -> Line:
+    """Return what the doctor says of the same thing."""
+    needs_a_person = check.verdict in (Verdict.BROKEN, Verdict.LOOK)
+    return Line(name, check.found, " ".join(check.steps) if needs_a_person else "")
 
 
-def _storage_line() -> Line:
-    checked = storage.check()
-    return Line("storage", "nothing can be stored", checked.message) if checked.message else Line("storage", "works")
-
-
-def _installation_lines(installation: Installation) -> list[Line]:
-    return [
+def _installation_lines(installation: Installation, checks: Mapping[CheckName, Check]) -> list[Line]:
+    registered_at = installation.device_registered_at
+    lines = [
         _step("installation", installation.token_sealed, f"number {installation.bunq_installation_id}"),
         *([_psd2_line(installation)] if installation.psd2_certificate else []),
-        _step(
-            "device",
-            installation.device_registered_at,
-            f"registered {installation.device_registered_at:%Y-%m-%d}" if installation.device_registered_at else "",
-        ),
-        _session_line(installation),
+        _step("device", registered_at, f"registered {registered_at:%Y-%m-%d}" if registered_at else ""),
+        _check_line("session", checks[CheckName.SESSION]) if installation.session_id else _step("session", None, ""),
         _step("OAuth client", installation.client_id, f"number {installation.oauth_client_id}"),
-        _redirect_line(installation),
     ]
+    if installation.client_id:
+        lines.append(_check_line("return address", checks[CheckName.RETURN_ADDRESS]))
+    return lines
 
 
 def _step(name: str, done: object, found: str) -> Line:
@@ -121,24 +124,6 @@ def _psd2_line(installation: Installation) -> Line:
     if ends_at > clock.now() + _RENEW_CERTIFICATE_BEFORE:
         return Line("PSD2 credential", found)
     return Line("PSD2 credential", found, f"{_RUN_SETUP} with a new certificate and --new-installation")
-
-
-def _session_line(installation: Installation) -> Line:
-    session = db.session.get(BunqSession, installation.session_id) if installation.session_id else None
-    if session is None or session.expires_at is None:
-        return Line("session", "none", _RUN_SETUP)
-    who = session.holder_name or session.holder_type or "unknown"
-    if session.expires_at <= clock.now():
-        return Line("session", f"as {who}, over; a new one is opened when it is needed")
-    return Line("session", f"as {who}, open until {session.expires_at:%Y-%m-%d %H:%M} UTC")
-
-
-def _redirect_line(installation: Installation) -> Line:
-    ours, known = current_app.config["REDIRECT_URI"], installation.redirect_uris
-    shown = ", ".join(known) or "none"
-    if ours in known:
-        return Line("redirect URLs", f"{shown} (ours is among them)")
-    return Line("redirect URLs", f"{shown} (ours, {ours}, is not among them)", _RUN_SETUP)
 
 
 def _connection_line(connection: Connection, standing: Standing) -> Line:

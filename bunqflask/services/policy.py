@@ -380,6 +380,32 @@ def check_can_read_metrics(principal: Principal) -> None:
     _check(can_read_metrics(principal), _("Only owners and admins read the numbers about this server."))
 
 
+def can_see_doctor(principal: Principal) -> bool:
+    """Tell whether the principal may see how this server stands with bunq, and have it checked."""
+    return principal.role in (TeamRole.OWNER, TeamRole.ADMIN)
+
+
+def check_can_see_doctor(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is neither owner nor admin.
+    """
+    _check(can_see_doctor(principal), _("Only owners and admins see how this server stands."))
+
+
+def can_see_calls(principal: Principal) -> bool:
+    """Tell whether the principal may see every call to bunq, which tells how much is read of each connection."""
+    return principal.role is TeamRole.OWNER
+
+
+def check_can_see_calls(principal: Principal) -> None:
+    """Make sure of the same.
+
+    :raises NotPermitted: the principal is no owner.
+    """
+    _check(can_see_calls(principal), _("Only owners see the calls to bunq."))
+
+
 def can_see_whole_audit_trail(principal: Principal) -> bool:
     """Tell whether the principal sees every event of the audit trail; all others see what concerns them."""
     return principal.role is TeamRole.OWNER

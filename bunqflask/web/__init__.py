@@ -34,6 +34,7 @@ def init_app(app: Flask, config: Config) -> None:
         consent,
         cookies,
         developers,
+        doctor,
         errors,
         exports,
         guards,
@@ -52,7 +53,7 @@ def init_app(app: Flask, config: Config) -> None:
     errors.init_app(app)
     for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
-    for area in (connections, consent, payments, exports, team, audit, developers, assistants, machine):
+    for area in (connections, consent, payments, exports, team, audit, developers, doctor, assistants, machine):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)
@@ -65,7 +66,13 @@ def _known_to_templates() -> dict[str, Any]:
 
     member = g.get("team_member")
     return {
-        "rights": {"connect": policy.can_connect(member), "export": policy.can_export(member)} if member else {},
+        "rights": {
+            "connect": policy.can_connect(member),
+            "export": policy.can_export(member),
+            "doctor": policy.can_see_doctor(member),
+        }
+        if member
+        else {},
         "attention": g.login.attention if g.get("login") else 0,
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
         "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}

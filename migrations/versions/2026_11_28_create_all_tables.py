@@ -38,6 +38,58 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_write_check")),
     )
     op.create_table(
+        "bunq_call",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", types.UtcTimestamp(), nullable=False),
+        sa.Column("endpoint", sa.String(length=200), nullable=False),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("response_id", sa.String(length=64), nullable=True),
+        sa.Column("calls_left", sa.Integer(), nullable=True),
+        sa.Column("connection_id", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_bunq_call")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("bunq_call", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_bunq_call_at"), ["at"], unique=False)
+
+    op.create_table(
+        "backup_record",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", types.UtcTimestamp(), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Enum(
+                "made",
+                "failed",
+                "tested",
+                name="backupoutcome_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backup_record")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("backup_record", schema=None) as batch_op:
+        batch_op.create_index("ix_backup_record_outcome_at", ["outcome", "at"], unique=False)
+
+    op.create_table(
+        "doctor_state",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("checked_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("checks", sa.Text(), nullable=False),
+        sa.Column("faults", sa.Text(), nullable=False),
+        sa.Column("ping_hash", sa.String(length=64), nullable=True),
+        sa.Column("ping_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("lease_holder", sa.String(length=32), nullable=True),
+        sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_doctor_state")),
+    )
+    op.create_table(
         "event",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column(
@@ -50,6 +102,7 @@ def upgrade() -> None:
                 "sync_requested",
                 "session_abandoned",
                 "data_erased",
+                "server_refused",
                 "connection_stopped",
                 "connection_recovered",
                 "renewal_due",
@@ -1603,6 +1656,15 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_created_at"))
 
     op.drop_table("event")
+    op.drop_table("doctor_state")
+    with op.batch_alter_table("backup_record", schema=None) as batch_op:
+        batch_op.drop_index("ix_backup_record_outcome_at")
+
+    op.drop_table("backup_record")
+    with op.batch_alter_table("bunq_call", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_bunq_call_at"))
+
+    op.drop_table("bunq_call")
     op.drop_table("write_check")
     op.drop_table("bunq_session")
     # ### end Alembic commands ###

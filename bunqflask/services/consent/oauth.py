@@ -9,6 +9,7 @@ https://doc.bunq.com/oauth
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +28,7 @@ from bunqflask.database import transactions
 from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import ConsentState, Installation
+from bunqflask.services.gateway import call_log
 
 STATE_LIFE = timedelta(minutes=10)
 _QUERY_STYLE = "bunq_query"
@@ -140,6 +142,7 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
     answer = _Answer()
     transactions.release()
     app.compliance_fix = lambda session: session.register_compliance_hook("access_token_response", answer.keep)
+    started_s = time.monotonic()
     try:
         app.fetch_access_token(code=code, allow_redirects=False, **taken.data)
     except requests.RequestException as error:
@@ -149,6 +152,8 @@ def exchange(installation: Installation, taken: TakenState, code: str) -> str:
     except (OAuthError, ValueError, RecursionError):
         if answer.response is None:
             raise errors.TransportFailed("the token endpoint gave no answer") from None
+    finally:
+        call_log.add_uncounted("POST token", answer.response, time.monotonic() - started_s)
     if answer.response is None:
         raise errors.TransportFailed("the token endpoint gave no answer")
     # Authlib reads one shape of error; bunq has two, and pages of HTML. What it means is decided in one place.

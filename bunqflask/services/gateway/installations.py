@@ -14,6 +14,7 @@ from sqlalchemy import select
 from bunqflask import clock
 from bunqflask.bunq import errors, protocol
 from bunqflask.bunq.client import BunqClient
+from bunqflask.bunq.limits import Gate
 from bunqflask.bunq.transport import Transport
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
@@ -57,20 +58,18 @@ def shown_name() -> str | None:
     return db.session.scalar(of_here)
 
 
-def client(installation: Installation | None, limiter: RateLimiter, transport: Transport) -> BunqClient:
+def client(installation: Installation | None, gate: Gate, transport: Transport) -> BunqClient:
     """Return a client that signs with an installation's key, over a transport of the caller's."""
     private_key = installation.private_key if installation else None
     server_key = installation.server_public_key if installation else None
-    return client_with(private_key, server_key, limiter, transport)
+    return client_with(private_key, server_key, gate, transport)
 
 
-def client_with(
-    private_key: str | None, server_key: str | None, limiter: RateLimiter, transport: Transport
-) -> BunqClient:
+def client_with(private_key: str | None, server_key: str | None, gate: Gate, transport: Transport) -> BunqClient:
     """Return a client with these keys, as they are stored."""
     return BunqClient(
         current_app.config["BUNQ_API_URL"],
-        gate=limiter,
+        gate=gate,
         transport=transport,
         key=protocol.load_private_key(private_key, is_ours=True) if private_key else None,
         server_key=protocol.load_server_key(server_key) if server_key else None,

@@ -30,6 +30,7 @@ _OPEN = (
         _session.generation,
         _session.token_sealed,
         _session.path_user_id,
+        _consent.connection_id,
         _installation.id.label("installation_id"),
         _installation.private_key_sealed,
         _installation.server_public_key,
@@ -52,5 +53,5 @@ def find(consent_id: int, limiter: RateLimiter, transport: Transport) -> Opened 
     private_key = encryption.open_sealed(
         row.private_key_sealed, encryption.place_of(Installation.private_key, Installation, row.installation_id)
     )
-    client = installations.client_with(private_key, row.server_public_key, limiter, transport)
+    client = installations.client_with(private_key, row.server_public_key, limiter.about(row.connection_id), transport)
     return Opened(row.id, row.generation, client, token, row.path_user_id)

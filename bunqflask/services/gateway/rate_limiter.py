@@ -25,11 +25,13 @@ from sqlalchemy import bindparam, select, update
 from bunqflask import clock
 from bunqflask.bunq.errors import CallNotAllowedYet
 from bunqflask.bunq.limits import limit_for
+from bunqflask.bunq.protocol import BunqResponse
 from bunqflask.database import transactions
 from bunqflask.database.leases import LEASE, Lease
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import RateLimitWindow
+from bunqflask.services.gateway import call_log
 
 # bunq counts a call when it arrives, which is between our sending it and its answer. Once the answer is here, a call
 # counts from then on, so no two can be closer together at bunq than they are here; the margin is for the clocks.
@@ -67,6 +69,13 @@ class RateLimiter:
         self._lease = lease
         self._deadline = time.monotonic() + patience_s
         self._entered: dict[str, str] = {}
+        self._started: dict[str, float] = {}
+        # how far bunq's clock was ahead of ours at its last answer, in seconds; bunq names whole seconds
+        self.clock_difference_s: float | None = None
+
+    def about(self, connection_id: int | None) -> CallsAbout:
+        """Return this limiter for calls about a connection: the log of calls names it."""
+        return CallsAbout(self, connection_id)
 
     def without_waiting(self) -> RateLimiter:
         """Return a limiter for the same work that never waits."""
@@ -84,24 +93,38 @@ class RateLimiter:
             raise CallNotAllowedYet(endpoint, _RETURNS_WITHIN_S)
         if current_app.config["BUNQ_CALL_LIMITS"] == "off":
             self._renew_lease()
+            self._started[endpoint] = time.monotonic()
             return
         while True:
             entered_at = clock.now().isoformat()
             wait_s = self._take(endpoint, entered_at)
             if wait_s <= 0:
                 self._entered[endpoint] = entered_at
+                self._started[endpoint] = time.monotonic()
                 return
             if not self.pause(wait_s):
                 raise CallNotAllowedYet(endpoint, wait_s)
 
-    def leave(self, endpoint: str) -> None:
-        """The answer is here, or none will come: count the call from now on."""
-        entered_at = self._entered.pop(endpoint, None)
-        if entered_at is None:
+    def leave(self, endpoint: str, response: BunqResponse | None, *, connection_id: int | None = None) -> None:
+        """The answer is here, or none will come: log the call, and count it from now on."""
+        entered_at, started_s = self._entered.pop(endpoint, None), self._started.pop(endpoint, None)
+        if started_s is None:
             return
+        took_s, left = time.monotonic() - started_s, None
+        self._compare_clocks(response)
         with transactions.separate_transaction() as connection:
-            calls = [each for each in _locked_row(connection, endpoint).calls if each != entered_at]
-            _update(connection, endpoint, calls=[*calls, clock.now().isoformat()])
+            if entered_at is not None:
+                now = clock.now()
+                before = [each for each in _locked_row(connection, endpoint).calls if each != entered_at]
+                calls = [*before, now.isoformat()]
+                _update(connection, endpoint, calls=calls)
+                left = _Window(calls, None, None).calls_left(endpoint, now)
+            call_log.add(connection, endpoint, response, took_s, calls_left=left, connection_id=connection_id)
+
+    def _compare_clocks(self, response: BunqResponse | None) -> None:
+        if response is not None and (said := call_log.date_of(response)) is not None:
+            # bunq names the second; on average half of it is over.
+            self.clock_difference_s = (said - clock.now()).total_seconds() + 0.5
 
     def close(self, endpoint: str, wait_s: float) -> None:
         """Block an endpoint after bunq refused a call for being too many."""
@@ -153,6 +176,43 @@ class RateLimiter:
         return 0.0
 
 
+@dataclass(frozen=True)
+class CallsAbout:
+    """A limiter for calls about one connection."""
+
+    limiter: RateLimiter
+    connection_id: int | None
+
+    def enter(self, endpoint: str) -> None:
+        """Take the next free call of the endpoint, as `RateLimiter.enter` does."""
+        self.limiter.enter(endpoint)
+
+    def leave(self, endpoint: str, response: BunqResponse | None) -> None:
+        """Log and count the call."""
+        self.limiter.leave(endpoint, response, connection_id=self.connection_id)
+
+    def close(self, endpoint: str, wait_s: float) -> None:
+        """Block the endpoint."""
+        self.limiter.close(endpoint, wait_s)
+
+    def pause(self, wait_s: float) -> bool:
+        """Wait, if the work may still wait for so long."""
+        return self.limiter.pause(wait_s)
+
+
+def calls_left(endpoint: str) -> int:
+    """Return how many calls of an endpoint our count allows now."""
+    row = db.session.execute(_WINDOW.where(RateLimitWindow.endpoint == endpoint)).one_or_none()
+    now = clock.now()
+    return _Window(*row).corrected(endpoint, now).calls_left(endpoint, now) if row else limit_for(endpoint).calls
+
+
+def blocked_endpoints() -> list[str]:
+    """Return the endpoints that bunq has closed for being called too often, until some time that is yet to come."""
+    blocked = RateLimitWindow.blocked_until > clock.now()
+    return list(db.session.scalars(select(RateLimitWindow.endpoint).where(blocked).order_by(RateLimitWindow.endpoint)))
+
+
 def stop_waiting() -> None:
     """Let all work of this process end at its next call to bunq: the process is about to end."""
     _stopping.set()
@@ -202,6 +262,12 @@ class _Window:
         if len(recent) < calls:
             return 0.0
         return limit.period_s + _MARGIN_S - _age_s(recent[-calls], now)
+
+    def calls_left(self, endpoint: str, now: datetime) -> int:
+        """Return how many calls are free; 0 while it is blocked."""
+        if self.blocked_until is not None and self.blocked_until > now:
+            return 0
+        return max(0, limit_for(endpoint).calls - len(self.recent(endpoint, now)))
 
     def recent(self, endpoint: str, now: datetime) -> list[str]:
         """Return the calls that still count, oldest first."""

@@ -14,9 +14,10 @@ from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.bunq import errors
+from bunqflask.database.transactions import emit
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Connection, Consent, ConsentAttempt, ErrorKind
+from bunqflask.models import Connection, Consent, ConsentAttempt, ErrorKind, EventKind
 from bunqflask.models.retry import RetryState
 from bunqflask.services.gateway import rate_limiter
 
@@ -27,6 +28,8 @@ NOT_LISTED_RETRY = timedelta(hours=6)
 REFUSED_RETRY = timedelta(minutes=15)
 _LONGER = {ErrorKind.NOT_LISTED: NOT_LISTED_RETRY, ErrorKind.REFUSED_ONCE: REFUSED_RETRY}
 _SOON = timedelta(seconds=1)
+# bunq accepts this server's address, its key or its installation no longer.
+SERVER_REFUSALS = (ErrorKind.SERVER_REFUSED, ErrorKind.INSTALLATION_REFUSED)
 # Where bunq does not say how long to wait.
 _USUAL_WAIT_S = 3.0
 _CHECK_WAIT_S = 5.0
@@ -98,6 +101,8 @@ def record_kind(row: RetryState, kind: ErrorKind, *, wait_s: float | None = None
     :param wait_s: how long bunq asked us to wait, in seconds; without it the kind's own interval counts.
     """
     wait = policy_for(kind).retry_after if wait_s is None else timedelta(seconds=wait_s)
+    if kind in SERVER_REFUSALS and row.error_kind is not kind:
+        emit(EventKind.SERVER_REFUSED)
     row.error_kind = kind
     row.next_try_at = clock.now() + max(wait, _SOON)
     row.error_since = row.error_since or clock.now()
@@ -210,6 +215,7 @@ def _server_wide() -> dict[ErrorKind, ErrorPolicy]:
                     "In the bunq app, open Profile › Security & Settings › Developers › API keys and allow the "
                     "address of this server; or make a new key and run setup again. Nobody needs to approve again."
                 ),
+                _("The doctor names that address, as far as it can be seen. Owners and admins find it under Settings."),
             ),
             who=admin,
             status=503,

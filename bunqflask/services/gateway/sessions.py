@@ -61,6 +61,8 @@ class Credentials:
     session_id: int
     secret: str = field(repr=False)
     installation_id: int
+    # whose session it is; None: our own, or that of an attempt
+    connection_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,10 @@ class Bunq:
         """Register such an address; False when bunq knows it already."""
         return self._call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
 
+    def list_allowed_addresses(self, device: str) -> list[list[str]]:
+        """List the addresses that bunq allows, for each API key that was bound to a device of this description."""
+        return self._call(lambda client, token, user_id: client.list_allowed_addresses(token, user_id, device))
+
     def close(self) -> None:
         """Close the connections to bunq, but for those of a caller's transport; the session at bunq stays open."""
         if self._closes_transport:
@@ -194,7 +200,8 @@ class Bunq:
         if session.token is None or session.path_user_id is None:
             raise errors.CallNotAllowedYet(SESSION_SERVER, _POLL_S)  # it was closed just now
         installation = db.session.get_one(Installation, credentials.installation_id)
-        client = installations.client(installation, self._limiter, self._transport)
+        gate = self._limiter.about(credentials.connection_id)
+        client = installations.client(installation, gate, self._transport)
         self._opened = Opened(session.id, session.generation, client, session.token, session.path_user_id)
         return self._opened
 
@@ -271,7 +278,8 @@ def open_under(lease: leases.Lease, credentials: Credentials, limiter: RateLimit
             raise NotSetUp
         installation_token, asked_at = installation.token, clock.now()
         with Transport() as transport:
-            client = installations.client(installation, limiter.without_waiting(), transport)
+            gate = limiter.without_waiting().about(credentials.connection_id)
+            client = installations.client(installation, gate, transport)
             answer = client.open_session(installation_token, credentials.secret)
             is_stored = False
             try:
@@ -347,10 +355,10 @@ def credentials_of(consent_id: int) -> Credentials:
                 raise SessionGone
             if consent.session_id is None:
                 consent.session_id = new_session().id
-    secret, session_id = consent.access_token, consent.session_id
+    secret, session_id, connection_id = consent.access_token, consent.session_id, consent.connection_id
     if secret is None or session_id is None:
         raise SessionGone
-    return Credentials(session_id, secret, consent.installation_id or installations.current().id)
+    return Credentials(session_id, secret, consent.installation_id or installations.current().id, connection_id)
 
 
 def new_session() -> BunqSession:

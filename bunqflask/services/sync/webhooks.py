@@ -67,7 +67,7 @@ class CallbackRefused(Exception):
 def is_due(connection: Connection) -> bool:
     """Tell whether registering failed, and is to be tried again now; the first time is part of a sync."""
     next_try_at = connection.callbacks_next_try_at
-    return next_try_at is not None and _is_reachable() and clock.has_come(next_try_at, longest=_RETRY)
+    return next_try_at is not None and is_reachable() and clock.has_come(next_try_at, longest=_RETRY)
 
 
 def ensure(connection_id: int, limiter: RateLimiter) -> None:
@@ -76,7 +76,7 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
     An error is logged and stops nothing: payments are synced without callbacks too.
     """
     connection = _load(connection_id)
-    if connection is None or not _is_reachable():
+    if connection is None or not is_reachable():
         return
     widest = consents.to_list(connection)[:1]
     if not widest or not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
@@ -192,7 +192,7 @@ def _register(bunq: Bunq, secret: str) -> None:
         bunq.replace_callbacks(others + mine[:1])
 
 
-def _is_reachable() -> bool:
+def is_reachable() -> bool:
     """bunq calls only https addresses; the local stand-in also calls this machine."""
     config = current_app.config
     is_https: bool = config["PUBLIC_URL"].startswith("https://")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app
 from sqlalchemy.exc import DBAPIError
 
-from bunqflask.config import ROOT
-from bunqflask.database import storage
+from bunqflask.database import migrations, storage
 from bunqflask.database.storage import StorageFault
-from bunqflask.extensions import db
 from bunqflask.web.marks import public, without_database
 
 bp = Blueprint("health", __name__)
@@ -41,11 +35,10 @@ def alive() -> Response:
 def ready() -> Response:
     """The database has the tables of this version, and stores what is written."""
     try:
-        with db.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+        is_migrated = migrations.is_at_head()
     except DBAPIError as error:
         return _not_ready(_FAULTS.get(storage.fault_of(error), _NO_ANSWER), storage.explain(error))
-    if found != _newest_revision():
+    if not is_migrated:
         return _not_ready("the database is not migrated: flask db upgrade")
     checked = storage.check()
     if checked.message:
@@ -57,8 +50,3 @@ def _not_ready(reason: str, details: str = "") -> Response:
     """Tell anybody the reason, and the log the details: they name files and users."""
     current_app.logger.error("not ready: %s", details or reason)
     return Response(f"{reason}\n", status=503, mimetype="text/plain")
-
-
-@cache
-def _newest_revision() -> str | None:
-    return ScriptDirectory(str(ROOT / "migrations")).get_current_head()

@@ -67,9 +67,9 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
     bank.forget_calls()
     told = flask(app, "status")
     assert told.exit_code == 0, told.output
-    assert "worker           none runs" in told.output
-    assert "ours is among them" in told.output
-    assert "open until" in told.output
+    assert "worker           None runs" in told.output
+    assert "return address   Registered letter for letter: http://localhost:5000/oauth/callback" in told.output
+    assert "Open until" in told.output
     assert not bank.calls()
     with app.app_context():
         db.session.execute(db.update(BunqSession).values(expires_at=clock.now() - timedelta(days=1)))
@@ -77,7 +77,7 @@ def test_status_after_setup_is_content_and_calls_nobody(app: Flask, bank: Bank) 
         db.session.remove()
     told = flask(app, "status")
     assert told.exit_code == 0
-    assert "over; a new one is opened when it is needed" in told.output
+    assert "Over; a new one is opened when it is needed" in told.output
 
 
 @pytest.mark.sqlite_only
@@ -85,11 +85,12 @@ def test_status_shows_connections_and_which_need_a_person(site: ThreadSite, bank
     consents.connect(sign_in(site, "sam@team.example"), bank)
     told = flask(site.app, "status")
     assert told.exit_code == 1
-    assert "to do: start it: `flask --app wsgi worker`" in told.output, "payments are waited for in vain"
+    step = "to do: Start it: `systemctl start bunqflask-worker`, or without systemd `flask --app wsgi worker`."
+    assert step in told.output, "payments are waited for in vain"
     beat(site.app)
     told = flask(site.app, "status")
     assert told.exit_code == 0
-    assert "worker           runs" in told.output
+    assert "worker           Runs" in told.output
     assert "Jodi Walker, working since " in told.output
     assert "reminder to renew " in told.output
     with site.app.app_context():

@@ -62,6 +62,7 @@ PUBLIC = {
     "invitations.set_password",
     "health.alive",
     "health.ready",
+    "ping.answer",
     "webhooks.receive",
     "static",
     *(
@@ -310,7 +311,7 @@ def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[st
     )
     # The first needs the session of somebody who has come back from bunq, the second a contact in the settings.
     # The last one asks about a program, and there is none here.
-    absent = ("consent.result", "well_known.security_txt", "assistants.ask")
+    absent = ("consent.result", "well_known.security_txt", "assistants.ask", "ping.answer")
     for rule in rules(site, ids):
         if rule.method == "GET":
             page = robin.get(rule.path)

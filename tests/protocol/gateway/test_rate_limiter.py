@@ -42,7 +42,7 @@ class OpenGate:
     def enter(self, endpoint: str) -> None:
         self.entered.append(endpoint)
 
-    def leave(self, endpoint: str) -> None:
+    def leave(self, endpoint: str, response: BunqResponse | None) -> None:
         pass
 
     def close(self, endpoint: str, wait_s: float) -> None:
@@ -260,8 +260,8 @@ def test_a_call_counts_from_its_answer_because_bunq_counts_it_somewhere_on_the_w
         after(0)
         limiter.enter(endpoint)
         after(20)
-        limiter.leave(endpoint)
-        limiter.leave(endpoint)  # once more changes nothing
+        limiter.leave(endpoint, None)
+        limiter.leave(endpoint, None)  # once more changes nothing
         assert db.session.get_one(RateLimitWindow, endpoint).calls == [(began + timedelta(seconds=20)).isoformat()]
         for seconds, is_free in ((31, False), (49.9, False), (50.1, True)):
             after(seconds)

@@ -128,6 +128,9 @@ ROWS = {
     "consent.show GET": personal("200 404", "- 404", "- 404"),
     "consent.start POST": plain("302", "302", "403"),
     "consent.status GET": personal("204 404", "- 404", "- 404"),
+    "doctor.check POST": plain("403", "302", "403"),
+    "doctor.index GET": plain("403", "200", "403"),
+    "doctor.list_calls GET": plain("403", "200", "403"),
     # What one may not see cannot be chosen there, and is left out.
     "exports.index GET": accounts("200 200 200 200", "- 200 200 200", "- 200 200 200", account="{account}"),
     "exports.make POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", account="{account}", **PERIOD),

@@ -62,6 +62,8 @@ ACTIONS = [
     Action("set_rules", "owner"),
     Action("see_whole_audit_trail", "owner"),
     Action("read_metrics", "owner admin"),
+    Action("see_doctor", "owner admin"),
+    Action("see_calls", "owner"),
     Action("invite", "owner", (OWNER,)),
     *(Action("invite", "owner admin", (role,)) for role in (ADMIN, MEMBER, GUEST)),
     *(Action("change_role", "owner", (person, OWNER)) for person in EVERYBODY_ELSE),

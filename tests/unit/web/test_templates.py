@@ -407,7 +407,7 @@ def render(name: str, *, cookies: str = "", **more: Any) -> str:
     template, context = PAGES[name]
     known: dict[str, Any] = {
         "bank": "local",
-        "rights": {"connect": True, "export": True},
+        "rights": {"connect": True, "export": True, "doctor": True},
         "attention": 2,
         "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
         "htmx_url": "/assets/htmx.min.js",

@@ -105,7 +105,7 @@ def test_programs_leave_calls_to_people_and_to_a_sync(site: ThreadSite, robin: B
     with rows.behind(site.app):
         worker = RateLimiter(0.0, is_background=True)
         worker.enter(ENDPOINT)
-        worker.leave(ENDPOINT)
+        worker.leave(ENDPOINT, None)
         with pytest.raises(CallNotAllowedYet):
             worker.enter(ENDPOINT)
     wait_for_free_calls(site)
