@@ -18,6 +18,7 @@ from bunqflask.models.states import (
     ConsentGrantState,
     ErrorKind,
     FactorKind,
+    Language,
     NoticeKind,
     TeamRole,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "Installation",
     "Invitation",
     "InvitationAccount",
+    "Language",
     "LateChangeKind",
     "Login",
     "LoginThrottle",
