@@ -177,6 +177,7 @@ ARROWS: dict[str, set[str]] = {
     "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
         "api",
+        "calendar_files",
         "database.storage",
         "invisible",
         "clock",

@@ -52,6 +52,8 @@ KEEP_TRYING = timedelta(hours=24)  # the holder need not approve again because b
 MOST_WAITING = 20
 MOST_INVITATIONS = 200
 MOST_ENDED = 50
+# The signs of a label.
+LONGEST_LABEL = 120
 _KEPT = timedelta(days=30)
 _SECRETS_KEPT = timedelta(days=1)
 # The longest that an exchange can take; older ones were cut off by a crash.

@@ -10,7 +10,6 @@ from flask import current_app, request, session
 
 from bunqflask import i18n
 from bunqflask.calendar_files import CalendarDay
-from bunqflask.digest import digest
 from bunqflask.i18n import gettext as _
 from bunqflask.models import AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts
@@ -76,7 +75,7 @@ def reminder(attempt: ConsentAttempt) -> CalendarDay:
     if organisation:
         lines.insert(1, _("In the bunq app it has the name “%(name)s”.") % {"name": formatting.name(organisation)})
     return CalendarDay(
-        uid=f"permission-{digest(attempt.id)[:32]}@{urlsplit(current_app.config['PUBLIC_URL']).hostname}",
+        uid=f"permission-{attempt.link_hash[:32]}@{urlsplit(current_app.config['PUBLIC_URL']).hostname}",
         day=formatting.local_day(attempt.approved_at + _REMIND_AFTER),
         title=_("Do you still want %(name)s (%(site)s) to see your bunq accounts?") % who,
         text="\n".join(lines),

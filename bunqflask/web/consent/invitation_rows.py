@@ -10,7 +10,7 @@ from bunqflask.models import AttemptStep
 from bunqflask.services.consent import invitations
 from bunqflask.services.consent.invitations import InvitationState, OpenInvitation
 from bunqflask.services.principal import Principal
-from bunqflask.web.consent.view_models import InvitationRow
+from bunqflask.web.consent.view_models import InviteRow
 from bunqflask.web.ui import formatting
 
 _CAN_WITHDRAW = (
@@ -21,15 +21,15 @@ _CAN_WITHDRAW = (
 )
 
 
-def load(principal: Principal) -> list[InvitationRow]:
+def load(principal: Principal) -> list[InviteRow]:
     """Return the rows of `consent/_invitations.html` for a principal."""
     return [row(each) for each in invitations.list_open(principal)]
 
 
-def row(found: OpenInvitation) -> InvitationRow:
+def row(found: OpenInvitation) -> InviteRow:
     """Show one invitation in the list."""
     text, look = _state(found)
-    return InvitationRow(
+    return InviteRow(
         id=found.id,
         label=found.label,
         renews_name=found.renews_name,

@@ -40,7 +40,7 @@ class InviteForm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvitationRow:
+class InviteRow:
     """An invitation in the list of its maker; all times are UTC.
 
     `link` is there while it can be used. `ends_at` is until when it can wait in this state, None at its end.
@@ -105,6 +105,6 @@ class AttemptView:
     problem: Problem | None = None
     polling: bool = False
     # for whom it is, and how far, when it is an invitation
-    invitation: InvitationRow | None = None
+    invitation: InviteRow | None = None
     # it came back in the member's own browser, and would change what they have
     asks_about_changes: bool = False

@@ -21,7 +21,6 @@ bp = Blueprint("consent", __name__)
 
 # How long a page may wait for bunq's rate limit before it says when the next try is.
 _POLL_PATIENCE_S = 0.5
-LONGEST_LABEL = 120
 # What tells htmx to stop polling.
 _STOP_POLLING = 286
 
@@ -44,7 +43,9 @@ def invite() -> ResponseReturnValue:
     given = {name: request.form.get(name, "") for name in ("label", "language", "renews")}
     form = InviteForm(**given)
     renews = _renewed(form)
-    label = formatting.one_line(form.label, LONGEST_LABEL) or (renews.holder_name if renews else "")
+    label = formatting.one_line(form.label, attempts.LONGEST_LABEL) or (
+        renews.holder_name[: attempts.LONGEST_LABEL] if renews else ""
+    )
     if not label:
         return _begin_page(form, refused=_("Enter a name or an email address, for your list of invitations.")), 422
     language = Language(form.language) if form.language in list(Language) else None

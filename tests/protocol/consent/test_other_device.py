@@ -78,9 +78,7 @@ def test_discarding_erases_the_permission_and_closes_the_session(site: ThreadSit
 
 @pytest.mark.parametrize("visit", ["the attempt", "another start", "the worker"])
 @pytest.mark.sqlite_only
-def test_without_an_answer_the_permission_is_erased_after_seven_days(
-    site: ThreadSite, bank: Bank, visit: str
-) -> None:
+def test_without_an_answer_the_permission_is_erased_after_seven_days(site: ThreadSite, bank: Bank, visit: str) -> None:
     robin = sign_in(site, "robin@example.com")
     link = link_of(robin)
     waiting = robin.page
