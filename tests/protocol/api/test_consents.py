@@ -27,7 +27,7 @@ def robin(site: ThreadSite) -> Browser:
 
 def test_a_holder_approves_by_the_link_and_the_member_answers(site: ThreadSite, bank: Bank, robin: Browser) -> None:
     program = program_of(site, ROBIN)
-    answer = program.call("/consents", method="POST", json={"label": "Jodi", "language": "nl"})
+    answer = program.call("/consents", method="POST", json={"label": "Jodi", "language": "en"})
     begun = answer.json()
     listed = program.get("/consents")["items"]
     phone = approve_on_phone(site, bank, begun["link"])
@@ -43,7 +43,7 @@ def test_a_holder_approves_by_the_link_and_the_member_answers(site: ThreadSite, 
     assert (begun["state"], begun["connection_id"], listed) == ("waiting", None, [begun])
     assert "Jodi Walker" in phone.page.text
     assert (approved["state"], approved["holder_name"], approved["link"]) == ("confirm", "Jodi Walker", None)
-    assert (begun["label"], begun["language"], begun["seen_at"]) == ("Jodi", "nl", None)
+    assert (begun["label"], begun["language"], begun["seen_at"]) == ("Jodi", "en", None)
     assert datetime.fromisoformat(begun["valid_until"]) - datetime.fromisoformat(begun["created_at"]) == timedelta(7)
     assert before == 0, "no program says that it was the right person"
     assert cancelled["state"] == "confirm"
