@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 # A body for each call that takes one.
 _BODIES: dict[str, Any] = {
+    "begin_consent": {"label": "Ann", "language": "nl"},
     "order_export": {"formats": ["csv"], "from": "2026-10-01", "to": "2026-10-31"},
 }
 # Ids that nobody can guess, with the call whose answer has one first.
 _FOUND_BY: dict[str, tuple[str, str, Any]] = {
     "payment_id": ("get", "/api/v1/payments?limit=1", None),
     "export_id": ("post", "/api/v1/exports", _BODIES["order_export"]),
-    "consent_id": ("post", "/api/v1/consents", None),
+    "consent_id": ("post", "/api/v1/consents", _BODIES["begin_consent"]),
 }
 # Which payment has files is not to be seen before: such calls have no example that runs as it stands. Those of bunq's
 # own API are as bunq documents them.

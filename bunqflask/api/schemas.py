@@ -271,6 +271,18 @@ class Exports(Struct, frozen=True):
     items: list[ExportItem]
 
 
+class ConsentWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For whom a link is. Nothing is sent to them."""
+
+    label: Annotated[
+        str, Meta(max_length=120, description="A name or an email address, for the member’s list.", examples=["Ann"])
+    ] = ""
+    language: Annotated[
+        Literal["en", "nl"] | None,
+        Meta(description="The language of the holder’s pages; null: the one that their browser asks for."),
+    ] = None
+
+
 class ConsentItem(Struct, frozen=True, kw_only=True):
     """A link by which an account holder consents at bunq, and how far that is.
 
@@ -279,12 +291,16 @@ class ConsentItem(Struct, frozen=True, kw_only=True):
     """
 
     id: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    label: Annotated[str, Meta(description="For whom the link is, as its maker noted it; empty for an own consent.")]
+    language: Annotated[str | None, Meta(description="The language chosen for the holder’s pages.")]
     state: str
     link: Annotated[str | None, Meta(description="Give it to the holder; it works once. Null unless waiting.")]
     created_at: datetime
     state_since: datetime
     ends_at: Annotated[datetime | None, Meta(description="Until when it stays in this state at most.")]
-    opened_at: datetime | None
+    valid_until: Annotated[datetime, Meta(description="Until when the link can be used, 7 days from its making.")]
+    seen_at: Annotated[datetime | None, Meta(description="When a browser first showed the page of the link.")]
+    opened_at: Annotated[datetime | None, Meta(description="When the holder last went on to bunq.")]
     approved_at: datetime | None
     holder_name: str | None
     renews_connection_id: Id | None

@@ -22,6 +22,7 @@ from bunqflask.models.states import (
     ConsentGrantState,
     ErrorKind,
     FactorKind,
+    Language,
     NoticeKind,
     TeamRole,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "Installation",
     "Invitation",
     "InvitationAccount",
+    "Language",
     "LateChangeKind",
     "Login",
     "LoginThrottle",

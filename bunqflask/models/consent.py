@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from bunqflask.extensions import Base
 from bunqflask.models.connections import Connection
 from bunqflask.models.gateway import BunqSession, Installation
 from bunqflask.models.retry import RefusalState
-from bunqflask.models.states import AttemptFailure, AttemptStep, ConsentGrantState
+from bunqflask.models.states import AttemptFailure, AttemptStep, ConsentGrantState, Language
 from bunqflask.models.team import TeamMember
 
 
@@ -56,7 +57,10 @@ class ConsentAccount(Base):
 
 
 class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
-    """One try to obtain a consent, from the press on "Connect bunq" to its end."""
+    """One try to obtain a consent, from the press on "Connect bunq" to its end.
+
+    An invitation is one for a holder elsewhere: it differs in how long it waits, and in what the inviter noted on it.
+    """
 
     __tablename__ = "consent_attempt"
 
@@ -68,11 +72,18 @@ class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
     step_since: Mapped[datetime] = mapped_column(UtcTimestamp)
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
     expires_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    is_invitation: Mapped[bool] = mapped_column(default=False)
+    # for whom it is, in the inviter's own words; it decides nothing
+    label: Mapped[str] = mapped_column(String(120), default="")
+    # in which language the holder's pages speak; None: the one that their browser asks for
+    language: Mapped[Language | None] = mapped_column(enum_column(Language))
     # the one-time link: found by its hash, shown again from its encrypted text, bound to the first browser
     link_hash: Mapped[str] = mapped_column(String(64), unique=True)
     link_token = Secret()
     link_token_sealed: Mapped[bytes | None]
     link_browser_hash: Mapped[str | None] = mapped_column(String(64))
+    # when a browser first showed the page of the link to a person
+    seen_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     # when somebody last went on to bunq, and in which browser
     opened_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     opened_user_agent: Mapped[str | None] = mapped_column(String(300))
@@ -86,7 +97,11 @@ class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
     granted_user_id: Mapped[int | None] = mapped_column(BigInteger)
     granted_user_type: Mapped[str | None] = mapped_column(String(40))
     granted_user_name: Mapped[str | None] = mapped_column(String(200))
-    accounts: Mapped[list[Any] | None] = mapped_column(JSON)
+    # the listed accounts as bunq described them, JSON; there until the consent is taken up or discarded
+    accounts_text = Secret()
+    accounts_text_sealed: Mapped[bytes | None]
+    # the last four characters of each IBAN, "" for an account without one: what the holder's page keeps of them
+    iban_endings: Mapped[list[str] | None] = mapped_column(JSON)
 
     failure: Mapped[AttemptFailure | None] = mapped_column(enum_column(AttemptFailure))
 
@@ -100,6 +115,15 @@ class ConsentAttempt(Encrypted, Leased, RefusalState, Base):
     renews_connection: Mapped[Connection | None] = relationship(
         foreign_keys=[renews_connection_id], lazy="raise_on_sql"
     )
+
+    @property
+    def accounts(self) -> list[Any] | None:
+        """The listed accounts, as bunq described each; None before they are listed and once they are stored."""
+        return None if (text := self.accounts_text) is None else json.loads(text)
+
+    @accounts.setter
+    def accounts(self, items: list[Any] | None) -> None:
+        self.accounts_text = None if items is None else json.dumps(items)
 
 
 class ConsentState(Encrypted, Base):

@@ -53,6 +53,13 @@ class AttemptStep(StrEnum):
     DISCARDED = "discarded"
 
 
+class Language(StrEnum):
+    """The languages that the pages of an account holder speak; `bunqflask.i18n` has their words."""
+
+    ENGLISH = "en"
+    DUTCH = "nl"
+
+
 class ErrorKind(StrEnum):
     """Why a call to bunq failed; `services.gateway.retry_policy` says what follows from each."""
 

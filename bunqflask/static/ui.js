@@ -3,7 +3,7 @@ const $ = (what, root = document) => root.querySelector(what);
 const all = (what) => document.querySelectorAll(what);
 const on = (...listener) => document.addEventListener(...listener);
 const say = (text) => { $("#say").textContent = text; };
-const ready = () => all("button[hidden]" + (window.htmx ? ", [data-scripted]" : "")).forEach((part) => { part.hidden = false; });
+const ready = () => all("button[hidden]" + (window.htmx ? ", [data-scripted]" : "") + (navigator.share ? ", [data-sharing]" : "")).forEach((part) => { part.hidden = false; });
 const keys = $("#keys-on");
 const opened = new Map();
 let last = "", typed, asked, held;
@@ -16,6 +16,11 @@ async function copy(button) {
   setTimeout(() => { word.textContent = before; }, 2000);
 }
 
+// Where the system has a way to share; who gives up sharing is asked nothing.
+function share(button) {
+  navigator.share({ title: button.dataset.title, url: $("#" + button.dataset.share).value }).catch(() => {});
+}
+
 function show(button) {
   const field = $("#" + button.dataset.show), shown = field.type === "password";
   field.type = shown ? "text" : "password";
@@ -26,6 +31,8 @@ on("click", (event) => {
   const at = (what) => event.target.closest(what);
   if (at("[data-copy]")) copy(at("[data-copy]"));
   if (at("[data-show]")) show(at("[data-show]"));
+  if (at("[data-share]")) share(at("[data-share]"));
+  if (at("[data-print]")) print();
   if (at("[data-keys]")) $("#keys").showModal();
   if (at("dialog [data-close]")) { event.preventDefault(); at("dialog").close(); }
   closeMenus(at(".drop"));

@@ -758,9 +758,17 @@ def upgrade() -> None:
         sa.Column("step_since", types.UtcTimestamp(), nullable=False),
         sa.Column("created_at", types.UtcTimestamp(), nullable=False),
         sa.Column("expires_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("is_invitation", sa.Boolean(), nullable=False),
+        sa.Column("label", sa.String(length=120), nullable=False),
+        sa.Column(
+            "language",
+            sa.Enum("en", "nl", name="language_known", native_enum=False, create_constraint=True, length=40),
+            nullable=True,
+        ),
         sa.Column("link_hash", sa.String(length=64), nullable=False),
         sa.Column("link_token_sealed", sa.LargeBinary(), nullable=True),
         sa.Column("link_browser_hash", sa.String(length=64), nullable=True),
+        sa.Column("seen_at", types.UtcTimestamp(), nullable=True),
         sa.Column("opened_at", types.UtcTimestamp(), nullable=True),
         sa.Column("opened_user_agent", sa.String(length=300), nullable=True),
         sa.Column("came_back_elsewhere", sa.Boolean(), nullable=False),
@@ -771,7 +779,8 @@ def upgrade() -> None:
         sa.Column("granted_user_id", sa.BigInteger(), nullable=True),
         sa.Column("granted_user_type", sa.String(length=40), nullable=True),
         sa.Column("granted_user_name", sa.String(length=200), nullable=True),
-        sa.Column("accounts", sa.JSON(), nullable=True),
+        sa.Column("accounts_text_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("iban_endings", sa.JSON(), nullable=True),
         sa.Column(
             "failure",
             sa.Enum(

@@ -91,7 +91,8 @@ def button(page: Page | Locator, words: str) -> Locator:
 def ask(page: Page) -> None:
     """Start an attempt: ends on the page that waits."""
     page.goto("/")
-    button(page, "Connect bunq").click()
+    page.get_by_role("link", name="Connect bunq").click()
+    button(page, "Connect your accounts").click()
     expect(heading(page, "Connect bunq")).to_be_visible()
 
 

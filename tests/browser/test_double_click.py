@@ -10,7 +10,8 @@ from tests.support.rows import run_duties
 
 
 def test_connecting_begins_one_attempt_and_makes_one_connection(robin: Page, site: ThreadSite, bank: Bank) -> None:
-    button(robin, "Connect bunq").dblclick()
+    robin.goto("/connect")
+    button(robin, "Connect your accounts").dblclick()
     expect(heading(robin, "Connect bunq")).to_be_visible()
     assert count(site, ConsentAttempt) == 1
     button(robin, "Continue to bunq").dblclick()
@@ -23,8 +24,9 @@ def test_connecting_begins_one_attempt_and_makes_one_connection(robin: Page, sit
 
 def test_a_form_is_not_sent_again_while_its_answer_is_on_the_way(robin: Page, site: ThreadSite) -> None:
     held: list[Route] = []
+    robin.goto("/connect")
     robin.context.route("**/connect", lambda route: held.append(route))
-    at = button(robin, "Connect bunq").bounding_box()
+    at = button(robin, "Connect your accounts").bounding_box()
     assert at is not None
     with robin.expect_request("**/connect"):
         robin.mouse.click(at["x"] + 5, at["y"] + 5)

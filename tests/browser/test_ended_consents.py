@@ -184,7 +184,8 @@ def test_a_renewal_by_somebody_else_is_asked_about(robin: Page, site: ThreadSite
 def test_a_server_that_is_not_set_up_says_so(profiles: Profiles, live_app: ThreadSite) -> None:
     profiles.expected_statuses = {503}
     page = arrive(profiles, live_app)
-    button(page, "Connect bunq").click()
+    page.goto("/connect")
+    button(page, "Connect your accounts").click()
     expect(heading(page, "This server is not set up with bunq yet")).to_be_visible()
     page.get_by_role("link", name="Back to accounts").click()
     expect(page.get_by_text("No accounts yet.")).to_be_visible()

@@ -58,7 +58,7 @@ def test_a_waiting_attempt_is_found_again_copied_and_cancelled(
 
     phone = profiles.new_page(site.url, **PHONE, user_agent="Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) Safari/605")
     phone.goto(link)
-    name = phone.get_by_text("bunq will ask under the name").locator("b").inner_text()
+    name = phone.get_by_text("bunq will show the name").locator("b").inner_text()
     button(phone, "Continue to bunq").tap()
     expect(phone.get_by_text(f"{name} asks for access").first).to_be_visible()
     expect(robin.locator("#attempt").get_by_text("Opened in Safari on iPhone at")).to_be_visible()

@@ -51,6 +51,8 @@ def press(page: Page, name: str, key: str = "Enter") -> list[str]:
 
 def test_connecting_and_disconnecting_with_the_keyboard(robin: Page) -> None:
     assert press(robin, "Connect bunq")[:3] == ["Skip to content", "bunqflask", "Accounts"]
+    expect(heading(robin, "Connect accounts")).to_be_visible()
+    press(robin, "Connect your accounts")
     expect(heading(robin, "Connect bunq")).to_be_visible()
     press(robin, "Continue to bunq")
     expect(heading(robin, "You are at the simulated bank")).to_be_visible()

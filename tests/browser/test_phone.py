@@ -40,7 +40,8 @@ def approve_on_phone(phone: Page, link: str) -> None:
 
 def test_two_phones_the_holder_approves_and_the_member_confirms(profiles: Profiles, site: ThreadSite) -> None:
     robin = arrive(profiles, site, **PHONE)
-    button(robin, "Connect bunq").tap()
+    robin.get_by_role("link", name="Connect bunq").tap()
+    button(robin, "Connect your accounts").tap()
     expect(heading(robin, "Connect bunq")).to_be_visible()
     link = robin.get_by_label("Or send this link").input_value()
     code = robin.get_by_role("img", name="QR code with the link of this attempt")

@@ -85,8 +85,8 @@ def test_a_second_member_who_consents_joins_the_same_connection(
 ) -> None:
     connect(robin)
     sam = arrive(profiles, site, SAM)
-    sam.goto("/")
-    button(sam, "Connect bunq").click()
+    sam.goto("/connect")
+    button(sam, "Connect your accounts").click()
     button(sam, "Continue to bunq").click()
     button(sam, "Accept").click()
     expect(sam.get_by_text("Others can see 4 of 4 accounts")).to_be_visible()
@@ -184,7 +184,8 @@ def test_a_lapsed_login_leads_to_login_and_back(
 
 
 def test_a_page_that_waits_leads_to_login_when_the_login_lapses(robin: Page, site: ThreadSite) -> None:
-    button(robin, "Connect bunq").click()
+    robin.goto("/connect")
+    button(robin, "Connect your accounts").click()
     expect(heading(robin, "Connect bunq")).to_be_visible()
     address = robin.url
     change(site, Login, last_seen_at=LONG_AGO)

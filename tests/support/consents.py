@@ -14,7 +14,7 @@ ROBIN = "robin@example.org"
 
 def start(browser: Browser) -> Page:
     """Start an attempt; returns the page on which it waits."""
-    browser.get("/")
+    browser.get("/connect")
     return browser.submit(action="/connect")
 
 
@@ -29,7 +29,12 @@ def ask(browser: Browser) -> str:
 
 def connect(browser: Browser, bank: Bank, *, person: int = JODI, accounts: Sequence[int] | None = None) -> Page:
     """Connect a bunq user's accounts, all in one browser; returns the page at the end."""
-    return browser.get(bank.approve(ask(browser), person=person, accounts=accounts))
+    return take_up(browser, browser.get(bank.approve(ask(browser), person=person, accounts=accounts)))
+
+
+def take_up(browser: Browser, page: Page) -> Page:
+    """Say yes where the page asks whether a renewal may change which accounts there are."""
+    return browser.submit(button="Renew with these changes") if "Renew with these changes" in page.text else page
 
 
 def share(browser: Browser, *, connection_id: int = 1, accounts: Sequence[int] = (), **chosen: str | list[str]) -> Page:

@@ -19,8 +19,8 @@ _TIMEOUT_MS = 120_000
 
 
 def _connect(page: Page) -> None:
-    page.goto("/")
-    page.get_by_role("button", name="Connect bunq").first.click()
+    page.goto("/connect")
+    page.get_by_role("button", name="Connect your accounts").click()
     page.get_by_role("button", name="Continue to bunq").click()
     page.get_by_label("You are").select_option(label="Jodi Walker (person)")
     page.get_by_role("button", name="Accept").click()

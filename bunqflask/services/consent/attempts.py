@@ -4,10 +4,10 @@ An attempt moves through its steps only by conditional updates, so that of any n
 exactly one makes each move:
 
     waiting → exchanging → connecting → connected
-       │           │            ├→ confirm → connected | discarded
-       ├→ denied   └→ failed    └→ failed
-       ├→ expired
-       └→ cancelled
+       │        │  │            ├→ confirm → connected | discarded
+       │        │  └→ failed    └→ failed
+       ├→ expired, cancelled
+       └────────┴→ denied, or waiting again: an invitation whose approval could not be used
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Select, and_, bindparam, delete, null, or_, select, update
+from sqlalchemy import CursorResult, Select, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload
 
@@ -34,21 +34,26 @@ from bunqflask.models import (
     ConnectionState,
     ConsentAttempt,
     ErrorKind,
+    Language,
 )
 from bunqflask.services import policy
-from bunqflask.services.consent import oauth, recording
+from bunqflask.services.consent import recording
 from bunqflask.services.gateway import abandoned_sessions, installations
-from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.services.sync import connection_sync
 
 WINDOW = timedelta(minutes=10)
-HOLD = timedelta(minutes=15)
+# An invitation: the holder is elsewhere, and reads it when they have the time.
+INVITATION_WINDOW = timedelta(days=7)
+HOLD = timedelta(days=7)
 KEEP_TRYING = timedelta(hours=24)  # the holder need not approve again because bunq has a bad hour
-# A member's links that wait at the same time, and ended attempts that are kept at all.
+# A member's links that wait at the same time, invitations among them, and ended attempts that are kept at all.
 MOST_WAITING = 20
+MOST_INVITATIONS = 200
 MOST_ENDED = 50
+# The signs of a label.
+LONGEST_LABEL = 120
 _KEPT = timedelta(days=30)
 _SECRETS_KEPT = timedelta(days=1)
 # The longest that an exchange can take; older ones were cut off by a crash.
@@ -88,17 +93,37 @@ class LinkUsed(ConsentError):
     """The one-time link was taken by another browser, or its attempt is over."""
 
 
-def start(principal: Principal, *, renews_connection_id: int | None = None) -> str:
+class TooManyInvitations(Exception):
+    """A member has as many open invitations as one may have; none is ended for a new one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """What an inviter notes on an invitation: for whom it is, and the language of the holder's pages.
+
+    `language` None means the one that the holder's browser asks for.
+    """
+
+    label: str = ""
+    language: Language | None = None
+
+
+def start(
+    principal: Principal, *, renews_connection_id: int | None = None, invitation: Invitation | None = None
+) -> str:
     """Begin an attempt to obtain a consent, or to renew one; return its id.
 
+    :param invitation: for a holder elsewhere, whom the link waits for; None: for the principal's own browser.
     :raises NotPermitted: the principal is a guest.
     :raises NotSetUp: setup has not been run.
+    :raises TooManyInvitations: the principal has too many that are open.
     """
     policy.check_can_connect(principal)
     installations.current()
     now, token = clock.now(), secrets.token_urlsafe(16)
+    noted = invitation or Invitation()
     with transaction():
-        _make_room(principal.id)
+        _make_room(principal.id, for_invitation=invitation is not None)
         attempt = ConsentAttempt(
             id=uuid.uuid4().hex,
             environment=current_app.config["BUNQ_ENVIRONMENT"],
@@ -107,7 +132,10 @@ def start(principal: Principal, *, renews_connection_id: int | None = None) -> s
             step=AttemptStep.WAITING,
             step_since=now,
             created_at=now,
-            expires_at=now + WINDOW,
+            expires_at=now + (INVITATION_WINDOW if invitation else WINDOW),
+            is_invitation=invitation is not None,
+            label=noted.label,
+            language=noted.language,
             link_hash=digest(token),
             came_back_elsewhere=False,
         )
@@ -126,7 +154,7 @@ def get_for(principal: Principal, attempt_id: str) -> ConsentAttempt:
     attempt = _load(attempt_id) if attempt_id.isalnum() else None
     if attempt is None or attempt.member_id != principal.id:
         raise NotFoundHere
-    return _load_ended(attempt)
+    return load_ended(attempt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +163,11 @@ class AttemptProgress:
 
     step: AttemptStep
     step_since: datetime
+    created_at: datetime
     expires_at: datetime
     next_try_at: datetime | None
     error_kind: ErrorKind | None
+    seen_at: datetime | None
     opened_at: datetime | None
 
 
@@ -171,58 +201,13 @@ def by_id(attempt_id: str) -> ConsentAttempt:
 
 def list_open(principal: Principal) -> list[ConsentAttempt]:
     """Return the principal's attempts that wait for the holder, for bunq, or for an answer here."""
-    query = _query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(_LISTED))
-    return [each for each in db.session.scalars(query.order_by(ConsentAttempt.created_at)) if not is_overdue(each)]
+    ours = query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(_LISTED))
+    return [each for each in db.session.scalars(ours.order_by(ConsentAttempt.created_at)) if not is_overdue(each)]
 
 
 def list_approved() -> list[str]:
     """Return the ids of attempts whose approval is stored and whose accounts are still to be fetched."""
     return list(db.session.scalars(select(ConsentAttempt.id).filter_by(step=AttemptStep.CONNECTING)))
-
-
-def by_link(token: str) -> ConsentAttempt:
-    """Return the attempt of a one-time link.
-
-    :raises LinkUsed: there is no such link, or its attempt is over.
-    """
-    query = _query().where(ConsentAttempt.link_hash == digest(token))
-    if (attempt := db.session.scalars(query).one_or_none()) is None:
-        raise LinkUsed
-    attempt = _load_ended(attempt)
-    if attempt.step != AttemptStep.WAITING:
-        raise LinkUsed(attempt.id)
-    return attempt
-
-
-def authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, *, user_agent: str) -> str:
-    """Return bunq's address for this attempt; its state is tied to this browser.
-
-    :raises LinkUsed: the attempt is over.
-    :raises NotSetUp: setup is not complete.
-    """
-    with transaction():
-        return _authorization_url(attempt, browser_session, user_agent)
-
-
-def authorization_url_by_link(
-    attempt: ConsentAttempt, browser: str, browser_session: oauth.BrowserSession, *, user_agent: str
-) -> str:
-    """Bind a link to the browser in which it is pressed, and do the same; the same browser may press again.
-
-    :param browser: the random name that this browser's cookie carries.
-    :raises LinkUsed: another browser was first, or the attempt is over.
-    :raises NotSetUp: setup is not complete.
-    """
-    taken_by = digest(browser)
-    free_or_ours = or_(ConsentAttempt.link_browser_hash.is_(None), ConsentAttempt.link_browser_hash == taken_by)
-    with transaction():
-        reload(attempt)
-        is_first = attempt.link_browser_hash is None
-        if not claim(attempt, AttemptStep.WAITING, AttemptStep.WAITING, free_or_ours, link_browser_hash=taken_by):
-            raise LinkUsed(attempt.id)
-        if is_first:
-            recording.link_opened(attempt)
-        return _authorization_url(attempt, browser_session, user_agent)
 
 
 def cancel(attempt: ConsentAttempt) -> None:
@@ -247,13 +232,18 @@ def end(attempt_id: str, old: AttemptStep, new: AttemptStep, failure: AttemptFai
 def end_within(
     attempt: ConsentAttempt, old: AttemptStep, new: AttemptStep, failure: AttemptFailure | None = None
 ) -> bool:
-    """Do the same within the caller's transaction."""
+    """Do the same within the caller's transaction.
+
+    An invitation whose approval could not be exchanged waits again instead, for another press in the same browser.
+    """
+    if (old, new) == (AttemptStep.EXCHANGING, AttemptStep.FAILED) and _may_wait_again(attempt):
+        return claim(attempt, old, AttemptStep.WAITING, failure=failure, lease_holder=None, lease_until=None)
     is_late = is_overdue(attempt)
     if not claim(attempt, old, new, failure=failure):
         return False
     recording.ended(attempt, is_late=is_late)
     erase(attempt)
-    _test_renewed(attempt)
+    test_renewed(attempt)
     if new == AttemptStep.FAILED:
         current_app.logger.warning(
             "%s: a consent failed: %s %s", reference(attempt), failure or attempt.error_kind, attempt.error_facts
@@ -261,7 +251,11 @@ def end_within(
     return True
 
 
-def _test_renewed(attempt: ConsentAttempt) -> None:
+def _may_wait_again(attempt: ConsentAttempt) -> bool:
+    return attempt.is_invitation and attempt.expires_at > clock.now()
+
+
+def test_renewed(attempt: ConsentAttempt) -> None:
     """Let the worker test at once what a renewal would have replaced: bunq may have ended it with the new approval."""
     same_user = and_(
         Connection.environment == attempt.environment, Connection.granted_user_id == attempt.granted_user_id
@@ -275,7 +269,7 @@ def erase(attempt: ConsentAttempt) -> None:
     """Erase all that an attempt obtained, within the caller's transaction; the worker closes its session at bunq."""
     abandoned_sessions.abandon(attempt.session_id, attempt.installation_id)
     attempt.access_token = None
-    attempt.accounts = None
+    attempt.accounts = attempt.iban_endings = None
     attempt.session_id = attempt.installation_id = None
 
 
@@ -292,7 +286,9 @@ def delete_old() -> None:
     with transaction():
         db.session.execute(delete(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _KEPT))
         secrets_of = update(ConsentAttempt).where(ended, ConsentAttempt.step_since < now - _SECRETS_KEPT)
-        db.session.execute(secrets_of.values(link_token_sealed=None, access_token_sealed=None, accounts=null()))
+        db.session.execute(
+            secrets_of.values(link_token_sealed=None, access_token_sealed=None, accounts_text_sealed=None)
+        )
 
 
 def deadline(attempt: ConsentAttempt | AttemptProgress) -> datetime | None:
@@ -309,7 +305,8 @@ def is_overdue(attempt: ConsentAttempt | AttemptProgress) -> bool:
     if until is None or until < clock.now():
         return until is not None
     # Begun by a clock that was wrong, it would wait for hours; a stored approval only waits longer for bunq.
-    return attempt.step != AttemptStep.CONNECTING and clock.is_ahead(until, by=HOLD)
+    begun_at = attempt.created_at if attempt.step == AttemptStep.WAITING else attempt.step_since
+    return attempt.step != AttemptStep.CONNECTING and clock.is_ahead(begun_at, by=clock.SKEW)
 
 
 def reference(attempt: ConsentAttempt) -> str:
@@ -347,26 +344,24 @@ def reload(attempt: ConsentAttempt) -> None:
         raise ConsentStateMismatch from None
 
 
-def _make_room(member_id: int) -> None:
-    """Cancel the member's oldest waiting attempts, and delete the oldest ended ones, before there are too many."""
+def _make_room(member_id: int, *, for_invitation: bool) -> None:
+    """Cancel the member's oldest waiting attempts, and delete the oldest ended ones, before there are too many.
+
+    :raises TooManyInvitations: an invitation is not cancelled for another one: somebody was sent its link.
+    """
     ours = select(ConsentAttempt).where(ConsentAttempt.member_id == member_id)
-    waiting = ours.where(ConsentAttempt.step == AttemptStep.WAITING).order_by(ConsentAttempt.created_at.desc())
-    for attempt in list(db.session.scalars(waiting.offset(MOST_WAITING - 1))):
+    is_open = ConsentAttempt.is_invitation, ConsentAttempt.step.in_(OPEN_STEPS)
+    count = select(func.count()).select_from(ConsentAttempt).where(ConsentAttempt.member_id == member_id, *is_open)
+    if for_invitation and (db.session.scalar(count) or 0) >= MOST_INVITATIONS:
+        raise TooManyInvitations
+    waiting = ours.where(ConsentAttempt.step == AttemptStep.WAITING, ~ConsentAttempt.is_invitation)
+    for attempt in list(
+        db.session.scalars(waiting.order_by(ConsentAttempt.created_at.desc()).offset(MOST_WAITING - 1))
+    ):
         end_within(attempt, AttemptStep.WAITING, AttemptStep.CANCELLED)
     ended = ours.where(ConsentAttempt.step.not_in(OPEN_STEPS)).order_by(ConsentAttempt.step_since.desc())
     too_many = ended.offset(MOST_ENDED).with_only_columns(ConsentAttempt.id)
     db.session.execute(delete(ConsentAttempt).where(ConsentAttempt.id.in_(too_many)))
-
-
-def _authorization_url(attempt: ConsentAttempt, browser_session: oauth.BrowserSession, user_agent: str) -> str:
-    reload(attempt)
-    if attempt.step != AttemptStep.WAITING:
-        raise LinkUsed(attempt.id)
-    installation = installations.current()
-    if installation.client_id is None or installation.client_secret_sealed is None:
-        raise NotSetUp
-    attempt.opened_at, attempt.opened_user_agent = clock.now(), user_agent[:300]
-    return oauth.authorization_url(installation, attempt.id, browser_session)
 
 
 def _end_overdue(attempt: ConsentAttempt) -> bool:
@@ -377,7 +372,7 @@ def _end_overdue(attempt: ConsentAttempt) -> bool:
     return True
 
 
-def _load_ended(attempt: ConsentAttempt) -> ConsentAttempt:
+def load_ended(attempt: ConsentAttempt) -> ConsentAttempt:
     """Return the attempt, ended and loaded again when its time has run out."""
     attempt_id = attempt.id
     if not _end_overdue(attempt):
@@ -388,10 +383,10 @@ def _load_ended(attempt: ConsentAttempt) -> ConsentAttempt:
 
 
 def _load(attempt_id: str) -> ConsentAttempt | None:
-    return db.session.scalars(_query().where(ConsentAttempt.id == attempt_id)).one_or_none()
+    return db.session.scalars(query().where(ConsentAttempt.id == attempt_id)).one_or_none()
 
 
-def _query() -> Select[ConsentAttempt]:
+def query() -> Select[ConsentAttempt]:
     """Attempts with all that their pages show."""
     return (
         select(ConsentAttempt)

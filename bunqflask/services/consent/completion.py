@@ -327,9 +327,15 @@ def _take_up(attempt: ConsentAttempt, found: list[resources.MonetaryAccount]) ->
     attempt.granted_user_type = session.holder_type or "User"
     attempt.granted_user_name = session.holder_name or f"bunq user {granted_user_id}"
     attempt.accounts = [{account.wrapper: dict(account.raw)} for account in found]
+    attempt.iban_endings = [each.ibans[0][-4:] if each.ibans else "" for each in found]
+    attempt.failure = None
     attempt.clear_error()
-    if attempt.came_back_elsewhere or is_other_person(attempt):
+    if attempt.came_back_elsewhere or is_other_person(attempt) or grants.would_change(attempt):
         attempts.claim(attempt, AttemptStep.CONNECTING, AttemptStep.CONFIRM)
+        # The earlier permission goes on until the answer, if bunq has not ended it.
+        attempts.test_renewed(attempt)
+        if attempt.came_back_elsewhere:
+            emit(EventKind.INVITATION_APPROVED, attempt_id=attempt.id)
     else:
         grants.take_up(attempt, AttemptStep.CONNECTING)
 

@@ -8,7 +8,7 @@ from bunqflask import clock
 from bunqflask.bunq import resources
 from bunqflask.database.transactions import emit
 from bunqflask.extensions import db
-from bunqflask.models import AttemptStep, Consent, ConsentAttempt, EventKind, MonetaryAccount
+from bunqflask.models import AttemptStep, Connection, Consent, ConsentAttempt, EventKind, MonetaryAccount
 from bunqflask.services.connections import accounts, lifecycle, rights
 from bunqflask.services.consent import attempts, joining, recording
 from bunqflask.services.sync import connection_sync
@@ -31,7 +31,7 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     held_before = _held(attempt.member_id, connection.id)
     consent = lifecycle.add_consent(connection, attempt.member_id, attempt.approved_at or clock.now())
     _hand_over(attempt, consent)
-    listed = [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
+    listed = _listed(attempt)
     accounts.store(consent, listed)
     connection_sync.retry_refused_within(connection.id)
     lifecycle.end_superseded(consent)
@@ -47,6 +47,21 @@ def take_up(attempt: ConsentAttempt, step: AttemptStep) -> bool:
     emit(EventKind.CONNECTION_WORKS, connection_id=connection.id, attempt_id=attempt.id)
     recording.connected(attempt, consent, connection.display_name, step)
     return True
+
+
+def would_change(attempt: ConsentAttempt) -> bool:
+    """Tell whether taking the consent up would change which accounts its member has on a connection they have already.
+
+    Then they are shown the difference, and asked, before it is applied.
+    """
+    query = select(Connection.id).filter_by(environment=attempt.environment, granted_user_id=attempt.granted_user_id)
+    connection_id = db.session.scalar(query)
+    held = _held(attempt.member_id, connection_id) if connection_id is not None else set()
+    return bool(held) and held != {account.monetary_account_id for account in _listed(attempt)}
+
+
+def _listed(attempt: ConsentAttempt) -> list[resources.MonetaryAccount]:
+    return [account for item in attempt.accounts or [] if (account := resources.MonetaryAccount.from_item(item))]
 
 
 def _held(member_id: int, connection_id: int) -> set[int]:

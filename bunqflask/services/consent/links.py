@@ -5,13 +5,14 @@ The answer whether the right person has approved is not for a program: the membe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bunqflask.models import AttemptFailure, AttemptStep, ConsentAttempt, ErrorKind
+from bunqflask.models import AttemptFailure, AttemptStep, ConsentAttempt, ErrorKind, Language
 from bunqflask.services import policy
 from bunqflask.services.connections import overview
 from bunqflask.services.consent import attempts
+from bunqflask.services.consent.attempts import LONGEST_LABEL, Invitation
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.principal import Principal, TokenBearer
 
@@ -21,15 +22,19 @@ class ConsentLink:
     """An attempt to obtain a consent, as the member who began it may know of it.
 
     `token` is the last part of the one-time link while it waits for the holder. `ends_at` is until when it can stay in
-    this step, None at its end. `connection_id` is what it led to.
+    this step, None at its end. `valid_until` is until when its link can be used. `connection_id` is what it led to.
     """
 
     id: str
+    label: str
+    language: Language | None
     step: AttemptStep
     token: str | None
     created_at: datetime
     step_since: datetime
     ends_at: datetime | None
+    valid_until: datetime
+    seen_at: datetime | None
     opened_at: datetime | None
     approved_at: datetime | None
     holder_name: str | None
@@ -40,17 +45,20 @@ class ConsentLink:
     next_try_at: datetime | None
 
 
-def make(principal: Principal, *, renews_connection_id: int | None = None) -> ConsentLink:
-    """Make a link for a new consent, or for one that renews a connection.
+def make(principal: Principal, invitation: Invitation, *, renews_connection_id: int | None = None) -> ConsentLink:
+    """Make a link for a new consent, or for one that renews a connection; without a label that has its holder's name.
 
     :raises NotFoundHere: the principal may not manage that connection.
     :raises NotPermitted: the principal is a guest, or a program whose token is narrowed to accounts.
     :raises NotSetUp: setup has not been run.
+    :raises TooManyInvitations: the principal has too many that are open.
     """
     _check_may_ask(principal)
     if renews_connection_id is not None:
         policy.check_can_manage(principal, renews_connection_id)
-    return get(principal, attempts.start(principal, renews_connection_id=renews_connection_id))
+        name = overview.get(principal, renews_connection_id).holder_name
+        invitation = replace(invitation, label=invitation.label or name[:LONGEST_LABEL])
+    return get(principal, attempts.start(principal, renews_connection_id=renews_connection_id, invitation=invitation))
 
 
 def list_open(principal: Principal) -> list[ConsentLink]:
@@ -98,11 +106,15 @@ def _link(principal: Principal, attempt: ConsentAttempt) -> ConsentLink:
     is_erased = attempt.step == AttemptStep.CONNECTED and not is_seen
     return ConsentLink(
         id=attempt.id,
+        label=attempt.label,
+        language=attempt.language,
         step=AttemptStep.DISCARDED if is_erased else attempt.step,
         token=attempt.link_token if attempt.step == AttemptStep.WAITING else None,
         created_at=attempt.created_at,
         step_since=attempt.step_since,
         ends_at=attempts.deadline(attempt),
+        valid_until=attempt.expires_at,
+        seen_at=attempt.seen_at,
         opened_at=attempt.opened_at,
         approved_at=attempt.approved_at,
         holder_name=attempt.granted_user_name,

@@ -19,6 +19,8 @@ from bunqflask.services.tokens import tokens
 from bunqflask.services.tokens.tokens import TokenRefused
 from bunqflask.web.connections import condition_presenters as shown
 from bunqflask.web.connections import presenters
+from bunqflask.web.consent import invitation_rows
+from bunqflask.web.consent.view_models import InviteRow
 from bunqflask.web.guards import recently_authenticated
 
 bp = Blueprint("conditions", __name__, url_prefix="/connections")
@@ -49,7 +51,14 @@ def index() -> ResponseReturnValue:
         needing=needing,
         worst=needing[0] if needing else None,
         summary=shown.summary(found),
+        invitations=_open_invitations(),
     )
+
+
+def _open_invitations() -> list[InviteRow]:
+    if not policy.can_connect(g.team_member):
+        return []
+    return [each for each in invitation_rows.load(g.team_member) if each.is_open]
 
 
 @bp.get("/<int:connection_id>")

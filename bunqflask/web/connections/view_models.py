@@ -66,7 +66,8 @@ class CurrencyTotal:
 class AccountRow:
     """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing.
 
-    `uncovered_since` tells since when no permission covers it.
+    `uncovered_since` tells since when no permission covers it. `iban_ending` stands in place of an IBAN that is not to
+    be seen yet.
     """
 
     connection_id: int
@@ -81,6 +82,7 @@ class AccountRow:
     pill: Pill | None = None
     goal: Goal | None = None
     uncovered_since: datetime | None = None
+    iban_ending: str | None = None
     closed_on: date | None = None
 
 

@@ -9,7 +9,7 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.services.connections import overview
 from bunqflask.services.connections.overview import ConnectionOverview
-from bunqflask.services.consent import attempts
+from bunqflask.services.consent import attempts, invitations
 from bunqflask.services.consent.disconnect import disconnect as end_connection
 from bunqflask.services.payments import this_month
 from bunqflask.services.payments.repository import Scope
@@ -35,7 +35,7 @@ def home() -> ResponseReturnValue:
     month = first_page.month(this_month.of(scope))
     if month:
         note_look(scope, None)
-    open_attempts = attempts.list_open(g.team_member)
+    open_attempts = [each for each in attempts.list_open(g.team_member) if not invitations.waits_for_holder(each)]
     return render_template(
         "connections/index.html",
         cards=cards,

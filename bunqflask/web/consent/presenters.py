@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from flask import url_for
@@ -10,7 +11,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import AttemptStep, ConsentAttempt, ErrorKind
 from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
-from bunqflask.services.consent import attempts, completion
+from bunqflask.services.consent import attempts, completion, invitations
 from bunqflask.services.consent.attempts import AttemptProgress
 from bunqflask.services.gateway import installations
 from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
@@ -18,6 +19,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 from bunqflask.web.connections.presenters import account_row, card, kind
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.consent import invitation_rows
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.messages import failure_message
@@ -68,6 +70,8 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
         card=card(connection, focus=True) if connection else _renewed(attempt, principal),
         problem=problem(attempt),
         polling=is_polled(attempt),
+        invitation=invitation_rows.row(invitations.of(attempt)) if attempt.is_invitation else None,
+        asks_about_changes=step == AttemptStep.CONFIRM and not attempt.came_back_elsewhere,
     )
 
 
@@ -124,8 +128,8 @@ def is_polled(attempt: ConsentAttempt | AttemptProgress) -> bool:
 def seen(attempt: ConsentAttempt | AttemptProgress) -> str:
     """Name what the page shows of an attempt, so that a poll can tell whether anything has changed."""
     next_try = attempt.next_try_at.isoformat() if attempt.next_try_at else ""
-    opened_at = attempt.opened_at.isoformat() if attempt.opened_at else ""
-    return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}|{opened_at}"
+    opened = "|".join(each.isoformat() for each in (attempt.seen_at, attempt.opened_at) if each)
+    return f"{attempt.step}|{next_try}|{attempt.error_kind or ''}|{opened}"
 
 
 def problem(attempt: ConsentAttempt) -> Problem | None:
@@ -191,7 +195,13 @@ def _renewed(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | 
 def _ticked(attempt: ConsentAttempt) -> list[AccountRow]:
     """The accounts that were ticked at bunq, none of which is stored yet."""
     listed = accounts.from_raw(attempt.accounts or [])
-    return [account_row(overview.balance_of(each, 0, attempt.granted_user_name or "")) for each in listed]
+    return [_unstored(account_row(overview.balance_of(each, 0, attempt.granted_user_name or ""))) for each in listed]
+
+
+def _unstored(row: AccountRow) -> AccountRow:
+    """Show of an account, before the member has answered, its name and the end of its IBAN: no amount."""
+    ending = row.iban[-4:] if row.iban else None
+    return replace(row, iban=None, iban_ending=ending, amount=None, goal=None, pill=None)
 
 
 def _connected_since(connection: ConnectionOverview) -> datetime | None:
@@ -212,7 +222,7 @@ def _account_diff(
     listed = accounts.from_raw(attempt.accounts or [])
     after = {row.monetary_account_id: overview.balance_of(row, known.id, known.holder_name) for row in listed}
     return AccountDiff(
-        new=[account_row(each) for key, each in after.items() if key not in before],
+        new=[_unstored(account_row(each)) for key, each in after.items() if key not in before],
         gone=[account_row(each) for key, each in before.items() if key not in after],
-        stays=[account_row(each) for key, each in after.items() if key in before],
+        stays=[account_row(each) for key, each in before.items() if key in after],
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from bunqflask.models import AttemptStep
+from bunqflask.services.consent.invitations import InvitationState
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
 from bunqflask.web.errors.problem import Problem
 
@@ -27,6 +28,38 @@ class PendingAttempt:
     link: str = ""
     opened: str = ""
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteForm:
+    """What the form for an invitation says, as it was written; `renews` is the id of a connection, or empty."""
+
+    label: str = ""
+    language: str = ""
+    renews: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteRow:
+    """An invitation in the list of its maker; all times are UTC.
+
+    `link` is there while it can be used. `ends_at` is until when it can wait in this state, None at its end.
+    """
+
+    id: str
+    label: str
+    state: InvitationState
+    state_text: str
+    state_look: str
+    state_since: datetime
+    created_at: datetime
+    ends_at: datetime | None = None
+    renews_name: str | None = None
+    language: str = ""
+    link: str = ""
+    note: str = ""
+    may_withdraw: bool = False
+    is_open: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +104,7 @@ class AttemptView:
     card: ConnectionCard | None = None
     problem: Problem | None = None
     polling: bool = False
+    # for whom it is, and how far, when it is an invitation
+    invitation: InviteRow | None = None
+    # it came back in the member's own browser, and would change what they have
+    asks_about_changes: bool = False

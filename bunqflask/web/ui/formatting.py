@@ -19,7 +19,7 @@ from markupsafe import Markup
 from bunqflask import invisible
 from bunqflask.config import HOME_ZONE
 from bunqflask.i18n import gettext as _
-from bunqflask.i18n import ngettext
+from bunqflask.i18n import language, ngettext
 
 LOCALE = "en"
 MINUS = "\N{MINUS SIGN}"
@@ -106,15 +106,21 @@ def initials(raw: str | None) -> str:
     return "".join(letters).upper()
 
 
-def day(moment: date | datetime, form: str = "long", locale: str = LOCALE) -> str:
+def day(moment: date | datetime, form: str = "long", locale: str | None = None) -> str:
     """A date: "14 March 2026", `short` "14 Mar 2026", `week` "Saturday 14 March"."""
-    return _day_text(_local(moment).date() if isinstance(moment, datetime) else moment, form, locale)
+    when = _local(moment).date() if isinstance(moment, datetime) else moment
+    return _day_text(when, form, locale or language())
 
 
 @lru_cache(2048)
 def _day_text(when: date, form: str, locale: str) -> str:
     """A chart shows hundreds of days, and the next page the same ones again."""
     return format_date(when, DAY_PATTERNS[form], locale=locale)
+
+
+def local_day(when: datetime) -> date:
+    """The day on which something happens at this site."""
+    return _local(when).date()
 
 
 def clock(moment: datetime, *, seconds: bool = False) -> str:
@@ -130,13 +136,13 @@ def moment(when: datetime, now: datetime | None = None, *, seconds: bool = False
     """A time; with its date unless that is today."""
     local = _local(when)
     time, date_there = _clock_text(local, seconds=seconds), local.date()
-    return time if date_there == _local(_now(now)).date() else f"{_day_text(date_there, 'short', LOCALE)} {time}"
+    return time if date_there == _local(_now(now)).date() else f"{_day_text(date_there, 'short', language())} {time}"
 
 
 def exact(when: datetime) -> str:
     """Date and time to the second, for a tooltip beside "2 min ago"; a zone that is not the usual one is named."""
     local, key = _local(when), zone().key
-    text = f"{_day_text(local.date(), 'short', LOCALE)} {_clock_text(local, seconds=True)}"
+    text = f"{_day_text(local.date(), 'short', language())} {_clock_text(local, seconds=True)}"
     return text if key == HOME_ZONE else f"{text} {key}"
 
 
@@ -178,7 +184,7 @@ def register(app: Flask) -> None:
     install: Callable[..., None] = app.jinja_env.install_gettext_callables  # type: ignore[attr-defined]
     install(_, ngettext, newstyle=True)
     # Jinja's own look up the context at each call, and a page has hundreds of texts.
-    app.jinja_env.globals |= {"_": _text, "gettext": _text, "ngettext": _counted_text}
+    app.jinja_env.globals |= {"_": _text, "gettext": _text, "ngettext": _counted_text, "language": language}
 
 
 def _text(message: str, **values: Any) -> Markup:

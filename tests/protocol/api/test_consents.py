@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,7 +27,7 @@ def robin(site: ThreadSite) -> Browser:
 
 def test_a_holder_approves_by_the_link_and_the_member_answers(site: ThreadSite, bank: Bank, robin: Browser) -> None:
     program = program_of(site, ROBIN)
-    answer = program.call("/consents", method="POST")
+    answer = program.call("/consents", method="POST", json={"label": "Jodi", "language": "en"})
     begun = answer.json()
     listed = program.get("/consents")["items"]
     phone = approve_on_phone(site, bank, begun["link"])
@@ -41,6 +43,8 @@ def test_a_holder_approves_by_the_link_and_the_member_answers(site: ThreadSite, 
     assert (begun["state"], begun["connection_id"], listed) == ("waiting", None, [begun])
     assert "Jodi Walker" in phone.page.text
     assert (approved["state"], approved["holder_name"], approved["link"]) == ("confirm", "Jodi Walker", None)
+    assert (begun["label"], begun["language"], begun["seen_at"]) == ("Jodi", "en", None)
+    assert datetime.fromisoformat(begun["valid_until"]) - datetime.fromisoformat(begun["created_at"]) == timedelta(7)
     assert before == 0, "no program says that it was the right person"
     assert cancelled["state"] == "confirm"
     assert (connected["state"], connected["connection_id"]) == ("connected", "1")
@@ -50,7 +54,7 @@ def test_a_holder_approves_by_the_link_and_the_member_answers(site: ThreadSite, 
 
 def test_a_link_that_was_cancelled_leads_nowhere(site: ThreadSite, robin: Browser) -> None:
     program = program_of(site, ROBIN)
-    begun = program.call("/consents", method="POST").json()
+    begun = program.call("/consents", method="POST", json={}).json()
     cancelled = program.call(f"/consents/{begun['id']}/cancel", method="POST")
     again = program.call(f"/consents/{begun['id']}/cancel", method="POST")
 
@@ -67,7 +71,7 @@ def test_a_connection_is_renewed_by_a_link(site: ThreadSite, bank: Bank, robin: 
     robin.get(urlsplit(begun["answer_at"]).path)
     robin.submit(button="Yes, connect Jodi Walker")
 
-    assert begun["renews_connection_id"] == "1"
+    assert (begun["renews_connection_id"], begun["label"]) == ("1", "Jodi Walker")
     assert program.get(f"/consents/{begun['id']}")["state"] == "connected"
     assert len(program.get("/connections/1")["consents"]) == 1, "the newer one covers all of the older"
     assert program.call("/connections/9/renewal", method="POST").status_code == 404
@@ -76,7 +80,7 @@ def test_a_connection_is_renewed_by_a_link(site: ThreadSite, bank: Bank, robin: 
 def test_a_token_for_chosen_accounts_knows_no_consent(site: ThreadSite, bank: Bank, robin: Browser) -> None:
     connect(robin, bank)
     everything, narrowed = program_of(site, ROBIN), program_of(site, ROBIN, account_ids=(1,))
-    begun = everything.call("/consents", method="POST").json()
+    begun = everything.call("/consents", method="POST", json={}).json()
 
     for method, path in (
         ("POST", "/consents"),
@@ -85,7 +89,8 @@ def test_a_token_for_chosen_accounts_knows_no_consent(site: ThreadSite, bank: Ba
         ("POST", f"/consents/{begun['id']}/cancel"),
         ("POST", "/connections/1/renewal"),
     ):
-        answer = narrowed.call(path, method=method)
+        body: dict[str, Any] = {"json": {}} if (method, path) == ("POST", "/consents") else {}
+        answer = narrowed.call(path, method=method, **body)
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
     assert narrowed.call("/connections/1/sync", method="POST").status_code == 202, "what it may do, it still may"
 
@@ -94,7 +99,7 @@ def test_a_guest_and_a_token_that_only_reads_make_no_link(site: ThreadSite, robi
     add_member(site.app, SAM, role=TeamRole.GUEST)
     reads = (TokenScope.BALANCES_READ, TokenScope.PAYMENTS_READ, TokenScope.NOTES_READ, TokenScope.EXPORTS_READ)
     for program in (program_of(site, SAM), program_of(site, ROBIN, scopes=reads)):
-        assert program.call("/consents", method="POST").status_code == 403
+        assert program.call("/consents", method="POST", json={}).status_code == 403
 
     assert rows.count(site.app, ConsentAttempt) == 0
 

@@ -102,7 +102,12 @@ def test_each_step_of_a_consent_is_recorded(site: ThreadSite, bank: Bank) -> Non
     assert [each["facts"]["elsewhere"] for each in found[1:]] == [False, False]
     assert (found[2]["subject"], found[2]["connection_id"], len(found[2]["account_ids"])) == ("Jodi Walker", 1, 4)
     connect(robin, bank, accounts=[CAR])
-    assert kinds(site, after=found[-1]["id"]) == ["consent_begun", "consent_approved", "renewed"]
+    assert kinds(site, after=found[-1]["id"]) == [
+        "consent_begun",
+        "consent_approved",
+        "consent_confirmed",
+        "renewed",
+    ], "the member was asked about what changes"
     assert recorded(site)[-1]["facts"] | {"attempt": ""} == {
         "attempt": "",
         "elsewhere": False,

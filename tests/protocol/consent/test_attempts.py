@@ -314,7 +314,11 @@ def test_an_attempt_is_deleted_after_thirty_days_and_its_secrets_after_one(site:
     rows.age_attempts(site.app, timedelta(days=1))
     rows.run_duties(site.app)
     for attempt in rows.attempts(site.app):
-        assert (attempt.link_token_sealed, attempt.access_token_sealed, attempt.accounts) == (None, None, None)
+        assert (attempt.link_token_sealed, attempt.access_token_sealed, attempt.accounts_text_sealed) == (
+            None,
+            None,
+            None,
+        )
     rows.age_attempts(site.app, timedelta(days=28))
     rows.run_duties(site.app)
     assert len(rows.attempts(site.app)) == 3

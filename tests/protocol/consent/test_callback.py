@@ -445,7 +445,7 @@ def test_nobody_waits_for_the_database_while_bunq_thinks(site: ThreadSite, token
     while not token_endpoint.asked:
         time.sleep(0.01)
     began = time.monotonic()
-    sam.get("/")
+    sam.get("/connect")
     sam.submit(action="/connect")
     assert time.monotonic() - began < 2
     token_endpoint.closing.set()

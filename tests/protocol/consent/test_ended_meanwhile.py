@@ -170,6 +170,9 @@ def test_an_attempt_that_is_cancelled_meanwhile_keeps_nothing(
     rows.run_duties(site.app)
     assert [each.step for each in rows.attempts(site.app)] == ["cancelled"]
     assert rows.permissions(site.app) == 0
-    assert (rows.count(site.app, Installation), rows.count(site.app, ConsentAttempt, accounts=None)) == (1, 1)
+    assert (rows.count(site.app, Installation), rows.count(site.app, ConsentAttempt, accounts_text_sealed=None)) == (
+        1,
+        1,
+    )
     assert bank.calls("POST", "/installation") == bank.calls("POST", "/device-server") == []
     assert len(bank.calls("DELETE", "session")) == (answer == "a session")

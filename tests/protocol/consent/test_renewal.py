@@ -13,7 +13,7 @@ from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, WALKER_STUDIO, Bank
 from tests.support.browser import Browser, Page
-from tests.support.consents import ask, connect
+from tests.support.consents import ask, connect, take_up
 
 MAIN, SECOND, CAR, MEDICAL = 2083712, 2083715, 2083719, 2083721
 
@@ -38,7 +38,7 @@ def renew(browser: Browser, bank: Bank, *, person: int = JODI, accounts: list[in
     browser.submit(action="/reconnect")
     target = browser.submit(action="/go").leaves_for
     assert target is not None
-    return browser.get(bank.approve(target, person=person, accounts=accounts))
+    return take_up(browser, browser.get(bank.approve(target, person=person, accounts=accounts)))
 
 
 @pytest.mark.parametrize("way", ["Connect bunq", "Reconnect"])
@@ -202,7 +202,7 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     page = robin.get(bank.approve(target, accounts=[MAIN]))
     work.join()
     rows.due_now(site.app)
-    page = robin.get(page.url)
+    page = take_up(robin, robin.get(page.url))
     assert "Reconnected" in page.text
     run_until_settled(site, bank)
     rows.age_refusals(site.app, refusal.LOST_AFTER)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from bunqflask.config import HOME_ZONE
 from bunqflask.models import AttemptStep, ConnectionState, ConsentGrantState, FactorKind
+from bunqflask.services.consent.invitations import InvitationState
 from bunqflask.services.payments.this_month import Change
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.receipt import GivenConsent, Holder, Reader, Receipt, StoredAccount
@@ -26,7 +27,7 @@ from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.audit.presenters import DayOfEvents, EventView
 from bunqflask.web.connections import home, view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
-from bunqflask.web.consent.view_models import AccountDiff, AttemptView, PendingAttempt
+from bunqflask.web.consent.view_models import AccountDiff, AttemptView, InviteForm, InviteRow, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.team.notices import ShownNotice
 from bunqflask.web.team.people import TermsForm
@@ -52,6 +53,44 @@ PROBLEM = Problem(
     facts=[("bunq’s answer", "<b>\u202e400")],
     ways=[Way(label="Try now", url="/try", method="post", primary=True), Way(label="Back", url="/")],
 )
+
+
+ASKER = {
+    "asker": NAME,
+    "bunq_calls_us": NAME,
+    "site": "geld.example.org",
+    "expires_at": NOW,
+    "failed_before": False,
+    "member": None,
+}
+GIVEN = {
+    "person": NAME,
+    "approved_at": NOW,
+    "iban_endings": ["1945", ""],
+    "is_confirmed": False,
+    "is_ended": False,
+    "confirm_until": NOW,
+}
+
+
+def an_invitation(state: InvitationState) -> InviteRow:
+    is_open = state not in (InvitationState.DONE, InvitationState.ENDED)
+    return InviteRow(
+        id=f"a{state.value}",
+        label=NAME,
+        state=state,
+        state_text=state.value,
+        state_look="warn" if state == InvitationState.APPROVED else "neutral",
+        state_since=NOW,
+        created_at=NOW,
+        ends_at=NOW if is_open else None,
+        renews_name=NAME,
+        language="Dutch",
+        link="http://localhost:5000/c/one-time" if state == InvitationState.NOT_OPENED else "",
+        note=NAME,
+        may_withdraw=is_open,
+        is_open=is_open,
+    )
 
 
 def a_row(number: int, **more: Any) -> AccountRow:
@@ -206,9 +245,38 @@ PAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "consent error": ("errors/consent.html", {"problem": PROBLEM, "member": None}),
     "link": (
         "consent/link.html",
-        {"asker": NAME, "bunq_calls_us": NAME, "site": "geld.example.org", "expires_at": NOW, "member": None},
+        {**ASKER, "failed_before": True},
     ),
-    "done": ("consent/done.html", {"asker": NAME, "person": NAME, "member": None}),
+    "done": ("consent/done.html", {**ASKER, **GIVEN}),
+    "done, confirmed": ("consent/done.html", {**ASKER, **GIVEN, "is_confirmed": True, "iban_endings": []}),
+    "done, ended": ("consent/done.html", {**ASKER, **GIVEN, "is_ended": True}),
+    "begin": (
+        "consent/begin.html",
+        {
+            "form": InviteForm(label=NAME, language="nl", renews="7"),
+            "refused": "Enter a name.",
+            "renews_name": NAME,
+            "invitations": [an_invitation(state) for state in InvitationState],
+        },
+    ),
+    "begin, first": (
+        "consent/begin.html",
+        {"form": InviteForm(), "refused": "", "renews_name": None, "invitations": []},
+    ),
+    "invited": (
+        "consent/show.html",
+        {
+            "attempt": replace(
+                an_attempt(AttemptStep.WAITING, full=True),
+                invitation=an_invitation(InvitationState.OPENED),
+                polling=True,
+            )
+        },
+    ),
+    "changes to confirm": (
+        "consent/show.html",
+        {"attempt": replace(an_attempt(AttemptStep.CONFIRM, full=True), asks_about_changes=True, other_person=False)},
+    ),
     "login": (
         "team/login.html",
         {"email": "a@b.nl", "next": "/x", "error": "No match", "reason": None, "passkeys": False, "member": None},
