@@ -7,18 +7,22 @@ from bunqflask.models.audit import AccountLook, AuditAccount, AuditCut, AuditEve
 from bunqflask.models.connections import AccountHolder, AccountShare, Connection, CoOwner, MonetaryAccount
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
-from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
+from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
+from bunqflask.models.notices import MemberNotice, NoticeChannel, NoticeDelivery, NoticeItem, NoticeSettings
 from bunqflask.models.payments import Payment, PaymentRaw, WithdrawnPayment
 from bunqflask.models.states import (
     AttemptFailure,
     AttemptStep,
+    ChannelKind,
     ConnectionState,
     ConsentGrantState,
+    DeliveryState,
     ErrorKind,
     FactorKind,
     NoticeKind,
+    NoticeTopic,
     TeamRole,
 )
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, MissingPayment, PaymentChange
@@ -60,6 +64,7 @@ __all__ = [
     "AuditKind",
     "Browser",
     "BunqSession",
+    "ChannelKind",
     "CoOwner",
     "Connection",
     "ConnectionState",
@@ -69,6 +74,7 @@ __all__ = [
     "ConsentGrantState",
     "ConsentState",
     "CoveredRange",
+    "DeliveryState",
     "Discrepancy",
     "ErrorKind",
     "Event",
@@ -88,7 +94,12 @@ __all__ = [
     "MonetaryAccount",
     "Note",
     "NoteSync",
+    "NoticeChannel",
+    "NoticeDelivery",
+    "NoticeItem",
     "NoticeKind",
+    "NoticeSettings",
+    "NoticeTopic",
     "Pack",
     "PackAccount",
     "PasskeyChallenge",

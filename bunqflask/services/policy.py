@@ -380,6 +380,11 @@ def check_can_read_metrics(principal: Principal) -> None:
     _check(can_read_metrics(principal), _("Only owners and admins read the numbers about this server."))
 
 
+def can_hear_of_server(principal: Principal) -> bool:
+    """Tell whether the principal is informed about faults of this server and its backups."""
+    return principal.role in (TeamRole.OWNER, TeamRole.ADMIN)
+
+
 def can_see_whole_audit_trail(principal: Principal) -> bool:
     """Tell whether the principal sees every event of the audit trail; all others see what concerns them."""
     return principal.role is TeamRole.OWNER

@@ -39,6 +39,7 @@ def init_app(app: Flask, config: Config) -> None:
         guards,
         machine,
         middleware,
+        notices,
         payments,
         team,
     )
@@ -52,7 +53,7 @@ def init_app(app: Flask, config: Config) -> None:
     errors.init_app(app)
     for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
-    for area in (connections, consent, payments, exports, team, audit, developers, assistants, machine):
+    for area in (connections, consent, payments, exports, team, notices, audit, developers, assistants, machine):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)
@@ -67,7 +68,12 @@ def _known_to_templates() -> dict[str, Any]:
     return {
         "rights": {"connect": policy.can_connect(member), "export": policy.can_export(member)} if member else {},
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
-        "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
+        "member": {
+            "name": member.name,
+            "email": member.email,
+            "initials": ui_formatting.initials(member.name),
+            "unread": g.login.unread,
+        }
         if member
         else None,
         "htmx_url": ui_htmx.script_url(),

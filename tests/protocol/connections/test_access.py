@@ -28,9 +28,10 @@ from bunqflask.models import (
 )
 from bunqflask.models import Browser as BrowserRow
 from bunqflask.models.payments import ACCOUNT_BITS
+from bunqflask.services.notices import inbox
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.sync import connection_sync
-from bunqflask.services.team import invitations, members, notices
+from bunqflask.services.team import invitations, members
 from bunqflask.services.tokens import tokens
 from bunqflask.services.tokens.tokens import TokenTerms
 from bunqflask.web import marks
@@ -167,7 +168,7 @@ def add_of_settings(member_id: int) -> tuple[int, int, int]:
         member_id=member_id, kind=FactorKind.PASSKEY, name="Key", created_at=clock.now(), activated_at=clock.now()
     )
     db.session.add(factor)
-    notice = notices.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, browser="", address="", left=3)
+    notice = inbox.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, browser="", address="", left=3)
     db.session.commit()
     return db.session.scalars(db.select(BrowserRow.id)).one(), factor.id, notice.id
 
