@@ -250,9 +250,6 @@ def _add_person(name: str, role: TeamRole) -> int:
     db.session.add(channel)
     db.session.flush()
     channel.address, channel.secret = "https://10.0.0.1/hook", "whsec_" + "QUJD" * 8
-    unread = MemberNotice(
-        id=number + 1000, member_id=member.id, kind=NoticeKind.DOCTOR_ALL_GOOD, facts={}, created_at=noticed_at
-    )
     delivery = NoticeDelivery(
         id=number,
         channel_id=number,
@@ -262,7 +259,7 @@ def _add_person(name: str, role: TeamRole) -> int:
         created_at=noticed_at,
         next_try_at=noticed_at,
     )
-    db.session.add_all((unread, delivery))
+    db.session.add(delivery)
     token = _token(number, api_token_of(name), member.id, [each for each in TokenScope if each not in IN_ADDRESSES])
     link = _token(number + 1, link_token_of(name), member.id, IN_ADDRESSES)
     link.all_accounts = False

@@ -132,11 +132,7 @@ def _parts(url: str) -> SplitResult:
 
 def _resolve(parts: SplitResult) -> Sequence[_Address]:
     """Return all addresses of a host, each of which may be called."""
-    try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NoAnswer(_("Its name is not known.")) from None
-    resolved = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+    resolved = _addresses_of(parts.hostname or "")
     allowed = [_is_allowed(each) for each in resolved]
     if not all(ok or _is_public(each) for each, ok in zip(resolved, allowed, strict=True)):
         raise TargetRefused(
@@ -145,6 +141,18 @@ def _resolve(parts: SplitResult) -> Sequence[_Address]:
     if parts.scheme != "https" and not all(allowed):
         raise TargetRefused(_("The address must begin with https://."))
     return list(dict.fromkeys(resolved))
+
+
+def _addresses_of(host: str) -> list[_Address]:
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        pass  # a name, or a way to write an address that only the resolver knows
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise NoAnswer(_("Its name is not known.")) from None
+    return [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
 
 
 def _is_allowed(address: _Address) -> bool:
