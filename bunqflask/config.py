@@ -241,13 +241,13 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "BUNQ_ENVIRONMENT": cast(Environment, environment),
         "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
         "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
-        "BUNQ_CALLBACK_NETWORKS": _networks(reader, "BUNQ_CALLBACK_NETWORKS"),
+        "BUNQ_CALLBACK_NETWORKS": _networks(reader, "BUNQ_CALLBACK_NETWORKS", reader.get("BUNQ_CALLBACK_NETWORKS")),
         "HSTS_SUBDOMAINS": reader.one_of("HSTS_SUBDOMAINS", ("yes", "no"), "yes"),
         "SECURITY_CONTACT": _security_contact(reader),
         "TIME_ZONE": _zone(reader),
         "AUDIT_DAYS": _audit_days(reader),
         "API_CALLS_PER_MINUTE": _calls_per_minute(reader),
-        "NOTICE_NETWORKS": _networks(reader, "NOTICE_NETWORKS"),
+        "NOTICE_NETWORKS": _networks(reader, "NOTICE_NETWORKS", reader.get("NOTICE_NETWORKS")),
         **_mail_server(reader),
         **_bunq_urls(reader, environment),
     }
@@ -366,8 +366,7 @@ def _mail_server(reader: _Reader) -> dict[str, Any]:
     }
 
 
-def _networks(reader: _Reader, name: str) -> tuple[Network, ...]:
-    text = reader.get(name)
+def _networks(reader: _Reader, name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:

@@ -61,7 +61,7 @@ class Duty:
     """Something the worker does: every so often, and at once after some kinds of events.
 
     `run` is called for each target, in as many threads at a time as the duty has. `marks_handled` tells that it marks
-    its events as handled itself, in the transaction that acts on them, because no row holds what is left to do.
+    its events as handled itself, in the transaction that acts on them, because no other row holds that work.
     """
 
     name: str

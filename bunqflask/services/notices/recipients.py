@@ -1,4 +1,4 @@
-"""Who may hear of what: their rights at the moment in which a notice is made, and again when it is sent."""
+"""Who may hear of what: their rights when a notice is made, and again when it is sent."""
 
 from __future__ import annotations
 
