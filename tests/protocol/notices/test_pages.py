@@ -126,7 +126,7 @@ def test_what_cannot_be_read_is_refused_in_words(
     live_app: ThreadSite, robin: Browser, fields: dict[str, str], text: str
 ) -> None:
     robin.get("/notices/settings")
-    page = robin.submit(button="Save", **fields)
+    page = robin.submit(action="/notices/settings", **fields)
     assert (page.status, text in page.text) == (422, True)
     assert rows.count(live_app.app, NoticeSettings) == 0
 
@@ -135,7 +135,12 @@ def test_what_cannot_be_read_is_refused_in_words(
 def test_choices_are_kept(live_app: ThreadSite, robin: Browser) -> None:
     robin.get("/notices/settings")
     page = robin.submit(
-        button="Save", topic="money_in", quiet_from="22:00", quiet_until="07:00", low_balance="250,50", with_amounts="1"
+        action="/notices/settings",
+        topic="money_in",
+        quiet_from="22:00",
+        quiet_until="07:00",
+        low_balance="250,50",
+        with_amounts="1",
     )
     assert page.status == 200
     assert all(f'value="{each}"' in page.html for each in ("22:00", "07:00", "250.5"))

@@ -27,7 +27,7 @@ class Names:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
         self.answers, self.asked = list(answers), 0
-        monkeypatch.setattr(targets.socket, "getaddrinfo", self.look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
 
     def look_up(self, host: str, port: int | None, *_rest: Any, **_more: Any) -> list[Any]:
         if host == "hook.attacker.example":
