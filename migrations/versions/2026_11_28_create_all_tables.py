@@ -188,6 +188,8 @@ def upgrade() -> None:
                 "receipt_made",
                 "token_made",
                 "token_ended",
+                "channel_added",
+                "channel_removed",
                 "invitation_made",
                 "invitation_opened",
                 "invitation_withdrawn",

@@ -250,6 +250,8 @@ def _add_person(name: str, role: TeamRole) -> int:
     db.session.add(channel)
     db.session.flush()
     channel.address, channel.secret = "https://10.0.0.1/hook", "whsec_" + "QUJD" * 8
+    kind = NoticeKind.DOCTOR_ALL_GOOD
+    db.session.add(MemberNotice(id=number + 500, member_id=member.id, kind=kind, facts={}, created_at=noticed_at))
     delivery = NoticeDelivery(
         id=number,
         channel_id=number,

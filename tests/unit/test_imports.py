@@ -145,6 +145,7 @@ ARROWS: dict[str, set[str]] = {
         "models",
         "services.principal",
         "services.policy",
+        "services.audit",
         "services.payments.local_days",
     },
     "services.team": {

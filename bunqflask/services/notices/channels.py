@@ -17,6 +17,7 @@ from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
+    AuditKind,
     ChannelKind,
     DeliveryState,
     NoticeChannel,
@@ -25,6 +26,7 @@ from bunqflask.models import (
     NoticeTopic,
     TeamMember,
 )
+from bunqflask.services.audit import trail
 from bunqflask.services.notices import mailing, outgoing, sending, targets
 from bunqflask.services.notices.targets import NoAnswer, TargetRefused
 from bunqflask.services.policy import NotFoundHere
@@ -118,6 +120,8 @@ def add(principal: Principal, kind: ChannelKind, address: str, chosen: Collectio
             row.address = address
         if kind is ChannelKind.WEBHOOK:
             row.secret = secret
+        subject = f"{kind} {_shown(row).host}".strip()
+        trail.record(AuditKind.CHANNEL_ADDED, actor_id=principal.id, subject=subject, channel=row.id)
         return NewChannel(row.id, secret if kind is ChannelKind.WEBHOOK else None)
 
 
@@ -137,7 +141,10 @@ def remove(principal: Principal, channel_id: int) -> None:
     :raises NotFoundHere: it is not the member's own.
     """
     with transaction():
-        db.session.delete(_own(principal, channel_id))
+        row = _own(principal, channel_id)
+        subject = f"{row.kind} {_shown(row).host}".strip()
+        trail.record(AuditKind.CHANNEL_REMOVED, actor_id=principal.id, subject=subject, channel=row.id)
+        db.session.delete(row)
 
 
 def test(principal: Principal, channel_id: int) -> Delivery:
