@@ -64,7 +64,7 @@ class WebServer:
     status: int = 204
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    before_answer: Callable[[], None] = lambda: None
+    before_answer: Callable[[], object] = lambda: None
     received: list[Received] = field(default_factory=list)
     url: str = ""
 

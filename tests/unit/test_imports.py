@@ -119,6 +119,7 @@ ARROWS: dict[str, set[str]] = {
         "services.connections",
         "services.payments",
         "services.sync",
+        "services.notices",
     },
     "services.exports": {
         "services.audit",

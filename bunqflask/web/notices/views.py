@@ -21,6 +21,7 @@ from bunqflask.web.team.people_presenters import rights_of, role_name
 from bunqflask.web.ui import formatting
 
 bp = Blueprint("notices", __name__, url_prefix="/notices")
+_LARGEST_ID = 2**31 - 1
 # Those of which somebody else may be the cause.
 _ABOUT_LOGINS = {
     NoticeKind.FACTOR_MISSING,
@@ -80,7 +81,8 @@ def index() -> ResponseReturnValue:
 @bp.post("/read")
 def read_all() -> ResponseReturnValue:
     """Mark all as read that the list showed."""
-    inbox.read_all(g.team_member, g.login.browser_id, up_to=request.form.get("newest", 0, type=int))
+    newest = min(max(request.form.get("newest", 0, type=int), 0), _LARGEST_ID)
+    inbox.read_all(g.team_member, g.login.browser_id, up_to=newest)
     return redirect(url_for("notices.index"))
 
 
