@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 import urllib3
 from flask import current_app
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from bunqflask.bunq.transport import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, PlainPool, TlsPool
 from bunqflask.i18n import gettext as _
@@ -70,11 +70,9 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
             return _post_to(address, parts, path, body, sent)
         except NewConnectionError:
             continue  # nothing was sent: another of its addresses may be reached
-        except ssl.SSLError:
+        except (ssl.SSLError, SSLError):
             raise NoAnswer(_("Its TLS certificate is not trusted.")) from None
-        except (HTTPError, OSError) as error:
-            if isinstance(getattr(error, "reason", None) or error.__cause__, ssl.SSLError):
-                raise NoAnswer(_("Its TLS certificate is not trusted.")) from None
+        except (HTTPError, OSError):
             raise NoAnswer(_("It did not answer in time, or broke off.")) from None
     raise NoAnswer(_("No connection could be made."))
 
