@@ -24,12 +24,13 @@ from bunqflask import addresses
 
 Environment = Literal["local", "sandbox", "production"]
 TokenStyle = Literal["query", "form"]
+SmtpSecurity = Literal["starttls", "tls", "none"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ROOT = Path(__file__).resolve().parent.parent
 CALLBACK_PATH = "/oauth/callback"
 KEY_BYTES = 32
-_SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY", "BUNQFLASK_TOKEN")
+_SECRET_NAMES = ("SECRET_KEY", "ENCRYPTION_KEYS", "DATABASE_URL", "BUNQ_API_KEY", "BUNQFLASK_TOKEN", "SMTP_PASSWORD")
 _log = logging.getLogger(__name__)
 
 # https://doc.bunq.com/basics/ names the hosts; the token endpoint is the one on the API host,
@@ -46,6 +47,7 @@ _BUNQ_URLS: dict[str, dict[str, str]] = {
         "token": "https://api.oauth.bunq.com/v1/token",
     },
 }
+_SMTP_PORTS: dict[str, int] = {"starttls": 587, "tls": 465, "none": 25}
 LOCAL_API_URL = "http://127.0.0.1:5001/v1/"
 HOME_ZONE = "Europe/Amsterdam"
 
@@ -81,6 +83,15 @@ class Config:
     AUDIT_DAYS: int = 400
     # how many calls a minute one token of the API can make
     API_CALLS_PER_MINUTE: int = 60
+    # the mail server for notices; without a host there is no mail
+    SMTP_HOST: str = ""
+    SMTP_PORT: int = 587
+    SMTP_SECURITY: SmtpSecurity = "starttls"
+    SMTP_USER: str = ""
+    SMTP_PASSWORD: str = field(default="", repr=False)
+    MAIL_FROM: str = ""
+    # networks with private addresses to which notices may be sent all the same, there also without TLS
+    NOTICE_NETWORKS: tuple[Network, ...] = ()
 
     @property
     def SQLALCHEMY_DATABASE_URI(self) -> str:
@@ -230,12 +241,14 @@ def _read_values(reader: _Reader) -> dict[str, Any]:
         "BUNQ_ENVIRONMENT": cast(Environment, environment),
         "BUNQ_OAUTH_TOKEN_STYLE": reader.one_of("BUNQ_OAUTH_TOKEN_STYLE", ("query", "form"), "query"),
         "BUNQ_CALL_LIMITS": reader.one_of("BUNQ_CALL_LIMITS", ("classic", "off"), "classic"),
-        "BUNQ_CALLBACK_NETWORKS": _networks(reader),
+        "BUNQ_CALLBACK_NETWORKS": _networks(reader, "BUNQ_CALLBACK_NETWORKS", reader.get("BUNQ_CALLBACK_NETWORKS")),
         "HSTS_SUBDOMAINS": reader.one_of("HSTS_SUBDOMAINS", ("yes", "no"), "yes"),
         "SECURITY_CONTACT": _security_contact(reader),
         "TIME_ZONE": _zone(reader),
         "AUDIT_DAYS": _audit_days(reader),
         "API_CALLS_PER_MINUTE": _calls_per_minute(reader),
+        "NOTICE_NETWORKS": _networks(reader, "NOTICE_NETWORKS", reader.get("NOTICE_NETWORKS")),
+        **_mail_server(reader),
         **_bunq_urls(reader, environment),
     }
     is_public = values["PUBLIC_URL"].startswith("https://")
@@ -326,12 +339,38 @@ def _calls_per_minute(reader: _Reader) -> int:
     return int(text)
 
 
-def _networks(reader: _Reader) -> tuple[Network, ...]:
-    text = reader.get("BUNQ_CALLBACK_NETWORKS")
+def _mail_server(reader: _Reader) -> dict[str, Any]:
+    """Return where notices are handed over as mail; a password never goes over a network unencrypted."""
+    host, port = reader.get("SMTP_HOST"), reader.get("SMTP_PORT")
+    security = reader.one_of("SMTP_SECURITY", tuple(_SMTP_PORTS), "starttls")
+    if port and not (re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) and 0 < int(port) < 65536):
+        reader.problems.append("SMTP_PORT must be a number from 1 to 65535")
+        port = ""
+    sender = reader.get("MAIL_FROM")
+    if sender and not re.fullmatch(r"[^\s<>@\"]+@[^\s<>@\"]+", sender):
+        reader.problems.append("MAIL_FROM must be an address such as bunqflask@example.org")
+    if host and not sender:
+        reader.problems.append("MAIL_FROM is missing: the address from which SMTP_HOST may send")
+    if host and security == "none" and not addresses.is_loopback(host):
+        reader.problems.append("SMTP_SECURITY=none is for a mail server on this machine only; use starttls or tls")
+    user, password = reader.get("SMTP_USER"), reader.get("SMTP_PASSWORD")
+    if bool(user) != bool(password):
+        reader.problems.append("SMTP_USER and SMTP_PASSWORD belong together; set both or none")
+    return {
+        "SMTP_HOST": host,
+        "SMTP_PORT": int(port or _SMTP_PORTS[security]),
+        "SMTP_SECURITY": cast(SmtpSecurity, security),
+        "SMTP_USER": user,
+        "SMTP_PASSWORD": password,
+        "MAIL_FROM": sender,
+    }
+
+
+def _networks(reader: _Reader, name: str, text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
-        reader.problems.append("BUNQ_CALLBACK_NETWORKS must be networks such as 185.40.108.0/22, with commas between")
+        reader.problems.append(f"{name} must be networks such as 185.40.108.0/22, with commas between")
         return ()
 
 

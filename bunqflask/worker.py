@@ -32,11 +32,14 @@ from bunqflask.services.consent import attempts, completion
 from bunqflask.services.doctor import runs
 from bunqflask.services.exports import orders
 from bunqflask.services.gateway import abandoned_sessions, call_log, rate_limiter
+from bunqflask.services.notices import events, inbox, sending
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
 from bunqflask.services.tokens import tokens
 
 _POLL_S = 0.5
+# By how many channels one worker sends notices at the same time: one whose server is slow holds up no other.
+_NOTICE_THREADS = 4
 # How many connections one worker syncs at the same time.
 _SYNC_THREADS = 4
 _CONSENT_PATIENCE_S = 20.0
@@ -58,7 +61,8 @@ Target = int | None
 class Duty:
     """Something the worker does: every so often, and at once after some kinds of events.
 
-    `run` is called for each target, in as many threads at a time as the duty has.
+    `run` is called for each target, in as many threads at a time as the duty has. `marks_handled` tells that it marks
+    its events as handled itself, in the transaction that acts on them, because no other row holds that work.
     """
 
     name: str
@@ -67,6 +71,12 @@ class Duty:
     on: frozenset[EventKind] = frozenset()
     targets: Callable[[], Sequence[Target]] = lambda: (None,)
     threads: int = 1
+    marks_handled: bool = False
+
+
+def _send_notices(channel_id: Target) -> None:
+    if channel_id is not None:
+        sending.send_due(channel_id)
 
 
 def _sync(connection_id: Target) -> None:
@@ -87,6 +97,8 @@ def _delete_old_rows() -> None:
     access.delete_old()
     clients.delete_unused()
     call_log.delete_old()
+    inbox.delete_old()
+    sending.delete_old()
     with transaction():
         old = Event.handled_at < clock.now() - _EVENT_LIFETIME
         db.session.execute(delete(Event).where(old))
@@ -119,6 +131,20 @@ DUTIES = (
         run=lambda _: timeline.note_changes(),
         every=timedelta(seconds=15),
         on=frozenset({EventKind.CONNECTION_LOST, EventKind.CONNECTION_ENDED}),
+    ),
+    Duty(
+        name="inform people",
+        run=lambda _: events.handle_all(),
+        every=timedelta(minutes=1),
+        on=events.KINDS,
+        marks_handled=True,
+    ),
+    Duty(
+        name="send notices",
+        run=_send_notices,
+        targets=sending.due_channels,
+        threads=_NOTICE_THREADS,
+        every=timedelta(seconds=5),
     ),
     Duty(
         name="erase",
@@ -220,6 +246,8 @@ class _Runner:
                 self._note_failure(target, error)
         ended = [each for each in self._rounds if all(future.done() for future in each.work)]
         self._rounds = [each for each in self._rounds if each not in ended]
+        if self.duty.marks_handled:
+            return set()
         return {number for each in ended for number in each.events}
 
     def _note_failure(self, target: Target, error: BaseException) -> None:
@@ -250,6 +278,7 @@ class Worker:
         self._app = app
         self._runners = [_Runner(app, duty) for duty in duties]
         self._handled_kinds = frozenset[EventKind]().union(*(runner.duty.on for runner in self._runners))
+        self._own_marks = _kinds_marked_by_duties(runner.duty for runner in self._runners)
         self._is_stopping = False
         self._is_database_away = False
         self._name = workers.name()
@@ -280,6 +309,7 @@ class Worker:
             unhandled = {row.id: row.kind for row in rows}
             handled = {number for number, kind in unhandled.items() if kind not in self._handled_kinds}
             handled |= {number for runner in self._runners for number in runner.tick(unhandled)}
+            handled = {number for number in handled if unhandled.get(number) not in self._own_marks}
             if handled:
                 with transaction():
                     db.session.execute(update(Event).where(Event.id.in_(handled)).values(handled_at=clock.now()))
@@ -315,6 +345,10 @@ class Worker:
             os._exit(0)  # at its usual end Python waits for all threads
 
 
+def _kinds_marked_by_duties(duties: Iterable[Duty]) -> frozenset[EventKind]:
+    return frozenset[EventKind]().union(*(duty.on for duty in duties if duty.marks_handled))
+
+
 def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
     """Run every duty once in this thread, and mark the events handled whose duties succeeded.
 
@@ -332,7 +366,7 @@ def run_duties_once(duties: Iterable[Duty] = DUTIES) -> None:
             except Exception as error:  # noqa: BLE001 - raised at the end
                 failed.append(error)
                 undone |= duty.on
-    done = [event.id for event in events if event.kind not in undone]
+    done = [event.id for event in events if event.kind not in undone | _kinds_marked_by_duties(duties)]
     with transaction():
         db.session.execute(update(Event).where(Event.id.in_(done)).values(handled_at=clock.now()))
     if failed:

@@ -84,11 +84,15 @@ class _TlsConnection(HTTPSConnection):
             return super().getresponse()
 
 
-class _PlainPool(urllib3.HTTPConnectionPool):
+class PlainPool(urllib3.HTTPConnectionPool):
+    """Connections whose answers have to begin in time."""
+
     ConnectionCls = _PlainConnection
 
 
-class _TlsPool(urllib3.HTTPSConnectionPool):
+class TlsPool(urllib3.HTTPSConnectionPool):
+    """The same over TLS."""
+
     ConnectionCls = _TlsConnection
 
 
@@ -98,7 +102,7 @@ class BoundedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool of connections, of our own kind."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send a request and read its whole answer.

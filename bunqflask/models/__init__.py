@@ -11,19 +11,23 @@ from bunqflask.models.connections import AccountHolder, AccountShare, Connection
 from bunqflask.models.consent import Consent, ConsentAccount, ConsentAttempt, ConsentState
 from bunqflask.models.doctor import Check, CheckName, Comparison, DoctorState, Verdict, Who
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
-from bunqflask.models.factors import Browser, Factor, MemberNotice, PasskeyChallenge, PendingLogin, RecoveryCode
+from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.notes import Note, NoteSync
+from bunqflask.models.notices import MemberNotice, NoticeChannel, NoticeDelivery, NoticeItem, NoticeSettings
 from bunqflask.models.payments import Payment, PaymentRaw, WithdrawnPayment
 from bunqflask.models.states import (
     AttemptFailure,
     AttemptStep,
+    ChannelKind,
     ConnectionState,
     ConsentGrantState,
+    DeliveryState,
     ErrorKind,
     FactorKind,
     Language,
     NoticeKind,
+    NoticeTopic,
     TeamRole,
 )
 from bunqflask.models.sync import AccountSync, CoveredRange, Discrepancy, LateChangeKind, MissingPayment, PaymentChange
@@ -70,6 +74,7 @@ __all__ = [
     "Browser",
     "BunqCall",
     "BunqSession",
+    "ChannelKind",
     "Check",
     "CheckName",
     "CoOwner",
@@ -85,6 +90,7 @@ __all__ = [
     "ConsentGrantState",
     "ConsentState",
     "CoveredRange",
+    "DeliveryState",
     "Discrepancy",
     "DoctorState",
     "ErrorKind",
@@ -106,7 +112,12 @@ __all__ = [
     "MonetaryAccount",
     "Note",
     "NoteSync",
+    "NoticeChannel",
+    "NoticeDelivery",
+    "NoticeItem",
     "NoticeKind",
+    "NoticeSettings",
+    "NoticeTopic",
     "Pack",
     "PackAccount",
     "PasskeyChallenge",

@@ -65,6 +65,9 @@ class AuditKind(StrEnum):
     TOKEN_MADE = "token_made"  # noqa: S105 - a kind, not a secret
     # facts: token, assistant (where it gave its access back, or a code or refresh token of it was used twice)
     TOKEN_ENDED = "token_ended"  # noqa: S105 - a kind, not a secret
+    # facts of both: channel; notices leave this server by it
+    CHANNEL_ADDED = "channel_added"
+    CHANNEL_REMOVED = "channel_removed"
 
     # facts: role
     INVITATION_MADE = "invitation_made"

@@ -1,17 +1,16 @@
-"""Second factors, the logins that wait for one, the browsers that need none, and the notices about all of them."""
+"""Second factors, the logins that wait for one, and the browsers that need none."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask.database.encryption import Encrypted, Secret
 from bunqflask.database.types import UtcTimestamp, enum_column
 from bunqflask.extensions import Base
-from bunqflask.models.states import FactorKind, NoticeKind
+from bunqflask.models.states import FactorKind
 
 
 class Factor(Encrypted, Base):
@@ -85,27 +84,3 @@ class PasskeyChallenge(Base):
     member_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
-
-
-class MemberNotice(Base):
-    """Something that a member is informed about on every page, until they dismiss it; never an amount or a secret."""
-
-    __tablename__ = "member_notice"
-    __table_args__ = (
-        Index(
-            "ix_member_notice_open",
-            "member_id",
-            sqlite_where=text("dismissed_at IS NULL"),
-            postgresql_where=text("dismissed_at IS NULL"),
-        ),
-        {"sqlite_autoincrement": True},
-    )
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), index=True)
-    kind: Mapped[NoticeKind] = mapped_column(enum_column(NoticeKind))
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
-    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
-    dismissed_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-    # where it happened: not shown there, as it is for the member's other browsers
-    browser_id: Mapped[int | None] = mapped_column(ForeignKey("browser.id", ondelete="SET NULL"), index=True)

@@ -99,7 +99,7 @@ class AttemptFailure(StrEnum):
 
 
 class NoticeKind(StrEnum):
-    """What a member is informed about on every page, until they dismiss it; `web.team.notices` has the words."""
+    """What a member is informed about; `services.notices.texts` has the words."""
 
     # facts of each kind about logins: browser, address
     NEW_BROWSER = "new_browser"
@@ -114,6 +114,60 @@ class NoticeKind(StrEnum):
     CONNECTION_JOINED = "connection_joined"
     # facts: role, until (the last day of a guest), may_export
     ROLE_CHANGED = "role_changed"
+    # from events of the outbox, with their facts
+    CONNECTION_STOPPED = "connection_stopped"
+    CONNECTION_RECOVERED = "connection_recovered"
+    RENEWAL_DUE = "renewal_due"
+    INVITATION_OPENED = "invitation_opened"
+    INVITATION_APPROVED = "invitation_approved"
+    PAYMENTS_CHANGED = "payments_changed"
+    PAYMENTS_ARRIVED = "payments_arrived"
+    DOCTOR_FOUND_FAULT = "doctor_found_fault"
+    DOCTOR_ALL_GOOD = "doctor_all_good"
+    BACKUP_FAILED = "backup_failed"
+    # facts: account_id; its balance is below the limit that the member chose
+    BALANCE_LOW = "balance_low"
+    # facts: channel_id, channel (its kind)
+    CHANNEL_SWITCHED_OFF = "channel_switched_off"
+    # a member tries a channel
+    TEST = "test"
+
+
+class NoticeTopic(StrEnum):
+    """What a member chooses to be informed about; `services.notices.topics` says which kinds belong to it."""
+
+    CONNECTIONS = "connections"
+    RENEWALS = "renewals"
+    INVITATIONS = "invitations"
+    # logins, passwords, second factors, the role, and channels that were switched off
+    SECURITY = "security"
+    LATE_CHANGES = "late_changes"
+    MONEY_IN = "money_in"
+    LOW_BALANCE = "low_balance"
+    # the doctor and backups, for those who run this server
+    SERVER = "server"
+
+
+class ChannelKind(StrEnum):
+    """How notices leave this server."""
+
+    # to the member's own email address
+    MAIL = "mail"
+    # https://docs.ntfy.sh/publish/
+    NTFY = "ntfy"
+    # https://www.standardwebhooks.com/
+    WEBHOOK = "webhook"
+
+
+class DeliveryState(StrEnum):
+    """What became of a delivery."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    # given up: a test that failed, or three days of tries
+    FAILED = "failed"
+    # the member may not hear any of it any more
+    WITHDRAWN = "withdrawn"
 
 
 class FactorKind(StrEnum):

@@ -40,6 +40,7 @@ def init_app(app: Flask, config: Config) -> None:
         guards,
         machine,
         middleware,
+        notices,
         payments,
         team,
     )
@@ -53,7 +54,19 @@ def init_app(app: Flask, config: Config) -> None:
     errors.init_app(app)
     for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
-    for area in (connections, consent, payments, exports, team, audit, developers, doctor, assistants, machine):
+    for area in (
+        connections,
+        consent,
+        payments,
+        exports,
+        team,
+        notices,
+        audit,
+        developers,
+        doctor,
+        assistants,
+        machine,
+    ):
         area.init_app(app)
     app.register_blueprint(htmx.bp)
     app.context_processor(_known_to_templates)
@@ -75,7 +88,12 @@ def _known_to_templates() -> dict[str, Any]:
         else {},
         "attention": g.login.attention if g.get("login") else 0,
         "bank": current_app.config["BUNQ_ENVIRONMENT"],
-        "member": {"name": member.name, "email": member.email, "initials": ui_formatting.initials(member.name)}
+        "member": {
+            "name": member.name,
+            "email": member.email,
+            "initials": ui_formatting.initials(member.name),
+            "unread": g.login.unread,
+        }
         if member
         else None,
         "htmx_url": ui_htmx.script_url(),

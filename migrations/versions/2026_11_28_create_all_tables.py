@@ -241,6 +241,8 @@ def upgrade() -> None:
                 "receipt_made",
                 "token_made",
                 "token_ended",
+                "channel_added",
+                "channel_removed",
                 "invitation_made",
                 "invitation_opened",
                 "invitation_withdrawn",
@@ -429,6 +431,19 @@ def upgrade() -> None:
                 "recovery_code_used",
                 "connection_joined",
                 "role_changed",
+                "connection_stopped",
+                "connection_recovered",
+                "renewal_due",
+                "invitation_opened",
+                "invitation_approved",
+                "payments_changed",
+                "payments_arrived",
+                "doctor_found_fault",
+                "doctor_all_good",
+                "backup_failed",
+                "balance_low",
+                "channel_switched_off",
+                "test",
                 name="noticekind_known",
                 native_enum=False,
                 create_constraint=True,
@@ -451,6 +466,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("member_notice", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_member_notice_browser_id"), ["browser_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_member_notice_created_at"), ["created_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_member_notice_member_id"), ["member_id"], unique=False)
         batch_op.create_index(
             "ix_member_notice_open",
@@ -458,6 +474,110 @@ def upgrade() -> None:
             unique=False,
             sqlite_where=sa.text("dismissed_at IS NULL"),
             postgresql_where=sa.text("dismissed_at IS NULL"),
+        )
+
+    op.create_table(
+        "notice_channel",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "mail",
+                "ntfy",
+                "webhook",
+                name="channelkind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("address_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("secret_sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("delivered_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("switched_off_at", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_notice_channel_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_channel")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("notice_channel", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_channel_member_id"), ["member_id"], unique=False)
+        batch_op.create_index(
+            "uq_notice_channel_mail",
+            ["member_id"],
+            unique=True,
+            sqlite_where=sa.text("kind = 'mail'"),
+            postgresql_where=sa.text("kind = 'mail'"),
+        )
+
+    op.create_table(
+        "notice_settings",
+        sa.Column("member_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("quiet_from", sa.Time(), nullable=True),
+        sa.Column("quiet_until", sa.Time(), nullable=True),
+        sa.Column("with_amounts", sa.Boolean(), nullable=False),
+        sa.Column("low_balance", types.ExactAmount(), nullable=True),
+        sa.Column("below", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_notice_settings_member_id_team_member"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_notice_settings")),
+    )
+    op.create_table(
+        "notice_delivery",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.String(length=32), nullable=False),
+        sa.Column("items", sa.Text(), nullable=False),
+        sa.Column("is_test", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "waiting",
+                "delivered",
+                "failed",
+                "withdrawn",
+                name="deliverystate_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("next_try_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("tried_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("duration_ms", sa.Integer(), nullable=True),
+        sa.Column("sent", sa.Text(), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("lease_holder", sa.String(length=32), nullable=True),
+        sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["channel_id"],
+            ["notice_channel.id"],
+            name=op.f("fk_notice_delivery_channel_id_notice_channel"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice_delivery")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("notice_delivery", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_delivery_channel_id"), ["channel_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notice_delivery_created_at"), ["created_at"], unique=False)
+        batch_op.create_index(
+            "ix_notice_delivery_due",
+            ["next_try_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
         )
 
     op.create_table(
@@ -1606,6 +1726,26 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pending_login_member_id"))
 
     op.drop_table("pending_login")
+    with op.batch_alter_table("notice_delivery", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_notice_delivery_due",
+            sqlite_where=sa.text("state = 'waiting'"),
+            postgresql_where=sa.text("state = 'waiting'"),
+        )
+        batch_op.drop_index(batch_op.f("ix_notice_delivery_created_at"))
+        batch_op.drop_index(batch_op.f("ix_notice_delivery_channel_id"))
+
+    op.drop_table("notice_delivery")
+    op.drop_table("notice_settings")
+    with op.batch_alter_table("notice_channel", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_notice_channel_mail",
+            sqlite_where=sa.text("kind = 'mail'"),
+            postgresql_where=sa.text("kind = 'mail'"),
+        )
+        batch_op.drop_index(batch_op.f("ix_notice_channel_member_id"))
+
+    op.drop_table("notice_channel")
     with op.batch_alter_table("member_notice", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_member_notice_open",
@@ -1613,6 +1753,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("dismissed_at IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_member_notice_member_id"))
+        batch_op.drop_index(batch_op.f("ix_member_notice_created_at"))
         batch_op.drop_index(batch_op.f("ix_member_notice_browser_id"))
 
     op.drop_table("member_notice")

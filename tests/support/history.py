@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from typing import Any
 
 from bunqflask import clock
 from bunqflask.bunq.payment import Payment
+from bunqflask.database import transactions
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, CoveredRange, MonetaryAccount
 from bunqflask.services.payments import aggregates
@@ -39,6 +41,16 @@ def account(monetary_account_id: int) -> MonetaryAccount:
     return row
 
 
+@contextmanager
+def within_a_unit() -> Iterator[None]:
+    """Let events be recorded in the transaction that the test commits; a unit of work would end what it has begun."""
+    unit = transactions._open_unit.set(transactions._Unit())
+    try:
+        yield
+    finally:
+        transactions._open_unit.reset(unit)
+
+
 def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, step: int = 10) -> list[int]:
     """Store payments, oldest first, and reconcile them; returns bunq's ids of them."""
     balance, found = Decimal(0), []
@@ -46,7 +58,8 @@ def store(row: MonetaryAccount, paid: Sequence[Paid], *, first_id: int = 1000, s
         payment_id = each.id or first_id + number * step
         balance = balance + Decimal(each.amount) if each.balance == "" else Decimal(each.balance or "0")
         found.append(_from_bunq(row, each, payment_id, None if each.balance is None else balance))
-    payment_store.store(row.id, payment_rows.rows_of(row.id, found))
+    with within_a_unit():
+        payment_store.store(row.id, payment_rows.rows_of(row.id, found))
     state = db.session.get(AccountSync, row.id) or AccountSync(id=row.id)
     state.covered = (CoveredRange(max(each.payment_id for each in found), 1, True),)
     state.synced_at = clock.now()

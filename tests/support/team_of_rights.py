@@ -27,10 +27,12 @@ from bunqflask.models import (
     AttemptStep,
     AuditKind,
     Browser,
+    ChannelKind,
     Connection,
     Consent,
     ConsentAccount,
     ConsentAttempt,
+    DeliveryState,
     Factor,
     FactorKind,
     Invitation,
@@ -39,7 +41,11 @@ from bunqflask.models import (
     MonetaryAccount,
     Note,
     NoteSync,
+    NoticeChannel,
+    NoticeDelivery,
+    NoticeItem,
     NoticeKind,
+    NoticeTopic,
     Pack,
     PackAccount,
     PasswordReset,
@@ -238,6 +244,25 @@ def _add_person(name: str, role: TeamRole) -> int:
     notice = MemberNotice(
         id=number, member_id=member.id, kind=NoticeKind.NEW_BROWSER, facts=facts, created_at=noticed_at
     )
+    # An address that nobody may call, so nothing leaves this machine.
+    channel = NoticeChannel(
+        id=number, member_id=member.id, kind=ChannelKind.WEBHOOK, topics=(NoticeTopic.CONNECTIONS,), created_at=now
+    )
+    db.session.add(channel)
+    db.session.flush()
+    channel.address, channel.secret = "https://10.0.0.1/hook", "whsec_" + "QUJD" * 8
+    kind = NoticeKind.DOCTOR_ALL_GOOD
+    db.session.add(MemberNotice(id=number + 500, member_id=member.id, kind=kind, facts={}, created_at=noticed_at))
+    delivery = NoticeDelivery(
+        id=number,
+        channel_id=number,
+        message_id=digest(name)[:32],
+        items=(NoticeItem(NoticeKind.TEST, {}, now),),
+        state=DeliveryState.DELIVERED,
+        created_at=noticed_at,
+        next_try_at=noticed_at,
+    )
+    db.session.add(delivery)
     token = _token(number, api_token_of(name), member.id, [each for each in TokenScope if each not in LINK_SCOPES])
     link = _token(number + 1, link_token_of(name), member.id, OF_SHEET)
     link.all_accounts = False

@@ -313,3 +313,34 @@ def test_no_secret_is_in_the_repr_of_the_settings() -> None:
 def test_a_malformed_database_address_is_refused_without_its_password() -> None:
     assert "hush" not in problems({**NEEDED, "DATABASE_URL": "postgresql//app:hush-hush@db"})
     assert "hush" not in problems({**NEEDED, "DATABASE_URL": "postgresql://app:hush-hush@db:port/x"})
+
+
+MAIL = {"SMTP_HOST": "smtp.example.org", "MAIL_FROM": "bunqflask@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"MAIL_FROM": ""}, "MAIL_FROM is missing"),
+        ({"MAIL_FROM": "a@b\r\nBcc: c@d"}, "MAIL_FROM must be an address"),
+        ({"SMTP_SECURITY": "none"}, "SMTP_SECURITY=none is for a mail server on this machine only"),
+        ({"SMTP_SECURITY": "ssl"}, "SMTP_SECURITY must be one of starttls, tls, none"),
+        ({"SMTP_PORT": "0"}, "SMTP_PORT must be a number"),
+        ({"SMTP_PORT": "65536"}, "SMTP_PORT must be a number"),
+        ({"SMTP_USER": "robin"}, "SMTP_USER and SMTP_PASSWORD belong together"),
+        ({"SMTP_PASSWORD": "a password"}, "SMTP_USER and SMTP_PASSWORD belong together"),
+        ({"NOTICE_NETWORKS": "192.168.1.1/24"}, "NOTICE_NETWORKS must be networks"),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_safely_is_refused(given: dict[str, str], problem: str) -> None:
+    said = problems({**NEEDED, **MAIL, **given})
+    assert problem in said
+    assert "a password" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [({}, 587), ({"SMTP_SECURITY": "tls"}, 465), ({"SMTP_PORT": "2525"}, 2525)],
+)
+def test_the_port_of_the_mail_server_follows_from_its_encryption(given: dict[str, str], port: int) -> None:
+    assert port == Config.from_env({**NEEDED, **MAIL, **given}).SMTP_PORT

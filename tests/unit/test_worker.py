@@ -62,6 +62,25 @@ def test_an_event_starts_a_duty_at_once_and_is_handled_when_its_work_has_ended()
     assert len(runs) == 2
 
 
+def test_a_duty_that_marks_its_events_itself_gets_them_again_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_FIRST_RETRY_S", 0.05)
+    unhandled, tries = {7: ASKED}, list[int]()
+
+    def run(_target: Target) -> None:
+        tries.append(len(unhandled))
+        if len(tries) < 3:
+            raise ValueError("broken")
+        unhandled.clear()
+
+    duty = runner(run, marks_handled=True)
+    deadline = time.monotonic() + 10
+    while unhandled:
+        assert duty.tick(unhandled) == set(), "only its own transaction says that an event is handled"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert tries == [1, 1, 1]
+
+
 def test_a_target_runs_once_at_a_time_and_others_start_beside_it() -> None:
     may_end, runs, due = threading.Event(), [], [1]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import select
 
-from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountHolder, Connection, Consent, MemberNotice, MonetaryAccount, NoticeKind, TeamMember
+from bunqflask.models import AccountHolder, Connection, Consent, MonetaryAccount, NoticeKind, TeamMember
+from bunqflask.services.notices import inbox
 
 
 def inform_holders(consent: Consent, monetary_account_ids: Collection[int]) -> None:
@@ -29,7 +30,5 @@ def inform_holders(consent: Consent, monetary_account_ids: Collection[int]) -> N
     who = db.session.scalar(select(TeamMember.name).filter_by(id=consent.member_id))
     connection = db.session.get_one(Connection, consent.connection_id)
     for member_id, accounts in names.items():
-        facts = {"member": who, "connection": connection.display_name, "accounts": ", ".join(accounts)}
-        notice = MemberNotice(member_id=member_id, kind=NoticeKind.CONNECTION_JOINED, facts=facts)
-        notice.created_at = clock.now()
-        db.session.add(notice)
+        facts: dict[str, Any] = {"member": who, "connection": connection.display_name, "accounts": ", ".join(accounts)}
+        inbox.add_within(member_id, NoticeKind.CONNECTION_JOINED, **facts)

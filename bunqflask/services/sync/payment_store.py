@@ -7,8 +7,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
+from bunqflask.database.transactions import emit
 from bunqflask.extensions import db
-from bunqflask.models import CoveredRange
+from bunqflask.models import CoveredRange, EventKind, PaymentChange
+from bunqflask.models.payments import payment_id_of
 from bunqflask.services.payments import aggregates, revisions
 from bunqflask.services.sync import late_changes
 from bunqflask.services.sync.payment_rows import Row
@@ -42,7 +44,26 @@ def store(account_id: int, page: Sequence[Row], *, covered: Sequence[CoveredRang
     aggregates.forget(account_id, _times_of_change(rows, stored))
     upsert(db.session.connection(), _with_revisions(account_id, rows, stored))
     db.session.add_all(noticed)
+    _emit(account_id, rows, stored, noticed, covered)
     return next((row.id for row in rows if _is_unreconciled(row, stored.get(row.id))), None)
+
+
+def _emit(
+    account_id: int,
+    rows: Sequence[Row],
+    stored: Mapping[int, Any],
+    noticed: Sequence[PaymentChange],
+    covered: Sequence[CoveredRange],
+) -> None:
+    """Record that payments changed, and that some arrived: those above what was covered, so none of a first import."""
+    if noticed:
+        db.session.flush()
+        emit(EventKind.PAYMENTS_CHANGED, account_id=account_id, change_ids=[each.id for each in noticed])
+    newest = max((each.newest for each in covered), default=None)
+    if newest is not None:
+        arrived = [row.id for row in rows if row.id not in stored and payment_id_of(row.id) > newest]
+        if arrived:
+            emit(EventKind.PAYMENTS_ARRIVED, account_id=account_id, payment_ids=arrived)
 
 
 def _with_revisions(account_id: int, rows: Sequence[Row], stored: Mapping[int, Any]) -> Sequence[Row]:

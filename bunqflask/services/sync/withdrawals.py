@@ -16,8 +16,17 @@ from sqlalchemy import delete, func, select
 
 from bunqflask import clock
 from bunqflask.bunq.payment import PaymentPage
+from bunqflask.database.transactions import emit
 from bunqflask.extensions import db, table_of
-from bunqflask.models import AccountSync, MissingPayment, Payment, PaymentRaw, WithdrawnPayment
+from bunqflask.models import (
+    AccountSync,
+    EventKind,
+    MissingPayment,
+    Payment,
+    PaymentChange,
+    PaymentRaw,
+    WithdrawnPayment,
+)
 from bunqflask.models.payments import LARGEST_PAYMENT_ID, payment_id_of, row_id
 from bunqflask.services.payments import aggregates, revisions
 from bunqflask.services.sync import late_changes
@@ -77,12 +86,15 @@ def _withdraw(state: AccountSync, row_ids: Sequence[int], now: datetime) -> None
     query = select(Payment, PaymentRaw.data).outerjoin(PaymentRaw, PaymentRaw.id == Payment.id)
     rows = db.session.execute(query.where(Payment.id.in_(row_ids))).all()
     aggregates.forget(state.id, [payment.created_at for payment, _data in rows])
-    revision = revisions.next_of(state.id)
+    revision, changes = revisions.next_of(state.id), list[PaymentChange]()
     for payment, data in rows:
         columns = {column.name: getattr(payment, column.name) for column in table_of(Payment).columns}
         columns["revision"] = revision
         db.session.add(WithdrawnPayment(**columns, withdrawn_at=now, data=data))
-        db.session.add(late_changes.withdrawn(state.id, payment.id, payment.amount, payment.balance_after))
+        changes.append(late_changes.withdrawn(state.id, payment.id, payment.amount, payment.balance_after))
+    db.session.add_all(changes)
+    db.session.flush()
+    emit(EventKind.PAYMENTS_CHANGED, account_id=state.id, change_ids=[each.id for each in changes])
     db.session.execute(delete(Payment).where(Payment.id.in_(row_ids)))
     after = select(func.min(Payment.id)).where(Payment.account_id == state.id, Payment.id > min(row_ids))
     lowest = db.session.scalar(after) or min(row_ids)

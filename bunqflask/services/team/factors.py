@@ -17,8 +17,9 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import AuditKind, Factor, FactorKind, MemberNotice, NoticeKind, RecoveryCode
 from bunqflask.services.audit import origin, trail
+from bunqflask.services.notices import inbox
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import browsers, credentials, members, notices, refusals, throttle
+from bunqflask.services.team import browsers, credentials, members, refusals, throttle
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.throttle import LoginRefused
 from bunqflask.services.team.visitor import Visitor
@@ -124,7 +125,7 @@ def changed_within(member_id: int, change: str, factor: str, browser_id: int | N
     """
     browsers.distrust_all_within(member_id)
     facts = {"change": change, "factor": factor, **visitor.facts()}
-    notices.add_within(member_id, NoticeKind.FACTOR_CHANGED, browser_id=browser_id, **facts)
+    inbox.add_within(member_id, NoticeKind.FACTOR_CHANGED, browser_id=browser_id, **facts)
     actor_id = origin.current().member_id
     trail.record(AuditKind.FACTOR_CHANGED, actor_id=actor_id, subject_member_id=member_id, change=change, factor=factor)
     if not has_any(member_id):
@@ -213,7 +214,7 @@ def _use_recovery_code(member_id: int, code: str, visitor: Visitor) -> None:
         raise FactorRefused
     query = select(func.count()).where(RecoveryCode.member_id == member_id, RecoveryCode.used_at.is_(None))
     facts = {**visitor.facts(), "left": db.session.scalar(query) or 0}
-    notices.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, **facts)
+    inbox.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, **facts)
     trail.record(AuditKind.RECOVERY_CODE_USED, actor_id=member_id)
 
 

@@ -19,7 +19,8 @@ from bunqflask.extensions import db
 from bunqflask.models import AuditKind, Login, MemberNotice, NoticeKind, PendingLogin, TeamMember
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
-from bunqflask.services.team import browsers, credentials, factors, members, notices, passwords, refusals, throttle
+from bunqflask.services.notices import inbox
+from bunqflask.services.team import browsers, credentials, factors, members, passwords, refusals, throttle
 from bunqflask.services.team.browsers import KnownBrowser
 from bunqflask.services.team.factors import FactorRefused
 from bunqflask.services.team.logins import ABSOLUTE
@@ -136,7 +137,7 @@ def make_login_within(member_id: int, visitor: Visitor, *, trust: bool = False) 
     is_first = not browsers.have_been_used(member_id)
     browser = browsers.record_within(member_id, visitor, trust=trust)
     if browser.is_new and not is_first:
-        notices.add_within(member_id, NoticeKind.NEW_BROWSER, browser_id=browser.id, **visitor.facts())
+        inbox.add_within(member_id, NoticeKind.NEW_BROWSER, browser_id=browser.id, **visitor.facts())
     over = or_(Login.created_at < now - ABSOLUTE, Login.last_seen_at > now + clock.SKEW)
     db.session.execute(delete(Login).where(over))
     login = Login(
@@ -165,7 +166,7 @@ def delete_expired() -> None:
 def _make_pending(member_id: int, visitor: Visitor) -> str:
     token = secrets.token_urlsafe(32)
     # Now, and deleted with the factor: whether it will come, nobody knows who could tell the member later.
-    notice = notices.add_within(member_id, NoticeKind.FACTOR_MISSING, **visitor.facts())
+    notice = inbox.add_within(member_id, NoticeKind.FACTOR_MISSING, **visitor.facts())
     pending = PendingLogin(token_hash=digest(token), member_id=member_id, created_at=clock.now(), notice_id=notice.id)
     db.session.add(pending)
     trail.record(AuditKind.LOGIN_HALF, actor_id=None, subject_member_id=member_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -17,8 +17,9 @@ from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.connections import attention
 from bunqflask.services.connections.condition import WORKER_IS_GONE_AFTER
+from bunqflask.services.notices import inbox
 from bunqflask.services.principal import Principal
-from bunqflask.services.team import members, notices
+from bunqflask.services.team import members
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
@@ -26,11 +27,9 @@ _TOUCH_EVERY = timedelta(minutes=1)
 _TOUCH_PATIENCE_S = 0.1
 # Asked at every request, so only for what every request needs.
 _login, _member = table_of(Login).c, table_of(TeamMember).c
-_HAS_NOTICES = (
-    select(MemberNotice.id)
-    .where(MemberNotice.member_id == _login.member_id, notices.open_in(_login.browser_id))
-    .exists()
-)
+_IS_OWN = MemberNotice.member_id == _login.member_id
+_HAS_NOTICES = select(MemberNotice.id).where(_IS_OWN, inbox.open_in(_login.browser_id)).exists()
+_UNREAD = select(func.count()).select_from(MemberNotice).where(_IS_OWN, inbox.unread_in(_login.browser_id))
 _HAS_FACTOR = select(Factor.id).where(Factor.member_id == _login.member_id, Factor.activated_at.is_not(None)).exists()
 _FIND = (
     select(
@@ -45,6 +44,7 @@ _FIND = (
         _member.role,
         _member.may_export,
         _HAS_NOTICES.label("has_notices"),
+        _UNREAD.scalar_subquery().label("unread"),
         _HAS_FACTOR.label("has_factor"),
         select(TeamRules.second_factor_from).scalar_subquery().label("second_factor_from"),
         attention.count_for(table_of(TeamMember), bindparam("worker_gone_at", type_=UtcTimestamp)).label("attention"),
@@ -74,7 +74,9 @@ class CurrentLogin:
     member: CurrentMember
     confirmed_at: datetime | None = None
     browser_id: int | None = None
+    # whether some are to be shown on every page, and how many there are that are unread
     has_notices: bool = False
+    unread: int = 0
     # the day from which they reach only the page that sets a second factor up, if they have none
     factor_required_from: date | None = None
     needs_touch: bool = False
@@ -109,6 +111,7 @@ def find(token: str) -> CurrentLogin | None:
         confirmed_at=row.confirmed_at,
         browser_id=row.browser_id,
         has_notices=row.has_notices,
+        unread=row.unread,
         factor_required_from=None if row.has_factor else row.second_factor_from,
         attention=row.attention,
         needs_touch=row.last_seen_at < now - _TOUCH_EVERY,

@@ -6,7 +6,8 @@ from bunqflask.database.transactions import transaction
 from bunqflask.i18n import gettext as _
 from bunqflask.models import AuditKind, NoticeKind
 from bunqflask.services.audit import trail
-from bunqflask.services.team import credentials, members, notices, passwords, refusals, throttle
+from bunqflask.services.notices import inbox
+from bunqflask.services.team import credentials, members, passwords, refusals, throttle
 from bunqflask.services.team.logins import CurrentLogin
 from bunqflask.services.team.passwords import PasswordRefused
 from bunqflask.services.team.visitor import Visitor
@@ -30,6 +31,6 @@ def change_password(login: CurrentLogin, current: str, new: str, visitor: Visito
     with transaction():
         credentials.lock_unchanged(member_id, password_hash)
         members.store_password(member_id, new_hash, keep_login=login.id)
-        notices.add_within(member_id, NoticeKind.PASSWORD_CHANGED, browser_id=login.browser_id, **visitor.facts())
+        inbox.add_within(member_id, NoticeKind.PASSWORD_CHANGED, browser_id=login.browser_id, **visitor.facts())
         trail.record(AuditKind.PASSWORD_CHANGED, actor_id=member_id)
         throttle.forget(key)

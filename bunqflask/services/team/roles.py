@@ -21,9 +21,10 @@ from bunqflask.models import AttemptStep, AuditKind, ConsentAttempt, NoticeKind,
 from bunqflask.services import policy
 from bunqflask.services.audit import origin, trail
 from bunqflask.services.consent import attempts
+from bunqflask.services.notices import inbox
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Operator, Principal
-from bunqflask.services.team import holdings, members, notices
+from bunqflask.services.team import holdings, members
 from bunqflask.services.team.members import Member, TeamRefused, Terms, member_of
 
 Team = dict[int, TeamMember]
@@ -73,7 +74,7 @@ def change(principal: Principal, member_id: int, terms: Terms) -> Member:
         if (row.role, row.ends_at, row.may_export) != (terms.role, terms.ends_at, terms.may_export):
             until = str(last_day_of(terms.ends_at)) if terms.ends_at else None
             kind = NoticeKind.ROLE_CHANGED
-            notices.add_within(row.id, kind, role=terms.role, until=until, may_export=terms.may_export)
+            inbox.add_within(row.id, kind, role=terms.role, until=until, may_export=terms.may_export)
         row.role, row.ends_at, row.may_export = terms.role, terms.ends_at, terms.may_export
         return member_of(row)
 

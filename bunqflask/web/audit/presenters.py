@@ -9,6 +9,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from bunqflask import clock
+from bunqflask.devices import device
 from bunqflask.i18n import gettext as _
 from bunqflask.services.audit import reading
 from bunqflask.services.audit.reading import TrailEvent
@@ -16,7 +17,6 @@ from bunqflask.services.principal import Principal
 from bunqflask.web.audit import sentences
 from bunqflask.web.payments.presenters import day_title
 from bunqflask.web.ui import formatting
-from bunqflask.web.ui.devices import device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,8 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.BROWSER_FORGOTTEN,
         AuditKind.TOKEN_MADE,
         AuditKind.TOKEN_ENDED,
+        AuditKind.CHANNEL_ADDED,
+        AuditKind.CHANNEL_REMOVED,
     ),
     "team": (
         AuditKind.INVITATION_MADE,
@@ -311,6 +313,8 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.TOKEN_ENDED: _token(
         _("ended the API token %(subject)s"), _("no longer lets the assistant %(subject)s read")
     ),
+    AuditKind.CHANNEL_ADDED: _say(_("let notices be sent to %(subject)s")),
+    AuditKind.CHANNEL_REMOVED: _say(_("no longer lets notices be sent to %(subject)s")),
     AuditKind.MEMBER_LOCKED: _say(_("locked %(subject)s out")),
     AuditKind.MEMBER_UNLOCKED: _say(_("let %(subject)s log in again")),
     AuditKind.SETUP_RUN: _say(_("made this server known to bunq")),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from flask import url_for
 
+from bunqflask.devices import device
 from bunqflask.i18n import gettext as _
 from bunqflask.models import AttemptStep, ConsentAttempt, ErrorKind
 from bunqflask.services.connections import accounts, overview
@@ -25,7 +26,6 @@ from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.messages import failure_message
 from bunqflask.web.errors.problem import Problem
 from bunqflask.web.ui import formatting
-from bunqflask.web.ui.devices import device
 from bunqflask.web.ui.qr import qr_svg, stays_here
 
 _ENDED = (

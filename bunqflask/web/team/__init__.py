@@ -5,8 +5,7 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.team import factors, invitations, login, notices, passkeys, people, settings
+    from bunqflask.web.team import factors, invitations, login, passkeys, people, settings
 
-    for area in (factors, login, notices, passkeys, settings, people, invitations):
+    for area in (factors, login, passkeys, settings, people, invitations):
         app.register_blueprint(area.bp)
-    app.jinja_env.globals["open_notices"] = notices.load

@@ -10,6 +10,7 @@ from datetime import datetime
 from flask import g, url_for
 
 from bunqflask import clock
+from bunqflask.devices import device
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.models import TeamRole
@@ -19,7 +20,6 @@ from bunqflask.services.team import holdings, invitations, presence, roles
 from bunqflask.services.team.invitations import OpenInvitation
 from bunqflask.services.team.members import Member
 from bunqflask.web.ui import formatting
-from bunqflask.web.ui.devices import device
 
 _ICONS = {TeamRole.OWNER: "key", TeamRole.ADMIN: "shield", TeamRole.MEMBER: "joint", TeamRole.GUEST: "clock"}
 

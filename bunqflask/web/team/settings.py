@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.devices import device
 from bunqflask.i18n import gettext as _
 from bunqflask.services.team import browsers, logins
 from bunqflask.services.team.password_change import change_password
@@ -15,7 +16,6 @@ from bunqflask.web.guards import own_path, recently_authenticated
 from bunqflask.web.team.login import too_many
 from bunqflask.web.team.visitors import visitor
 from bunqflask.web.ui.appearance import THEMES
-from bunqflask.web.ui.devices import device
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
 

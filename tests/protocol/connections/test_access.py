@@ -13,6 +13,7 @@ from bunqflask.models import (
     AccountHolder,
     AccountShare,
     ApiToken,
+    ChannelKind,
     Connection,
     ConsentAttempt,
     Factor,
@@ -21,6 +22,8 @@ from bunqflask.models import (
     Login,
     MemberNotice,
     MonetaryAccount,
+    NoticeChannel,
+    NoticeItem,
     NoticeKind,
     TeamMember,
     TeamRole,
@@ -28,9 +31,10 @@ from bunqflask.models import (
 )
 from bunqflask.models import Browser as BrowserRow
 from bunqflask.models.payments import ACCOUNT_BITS
+from bunqflask.services.notices import inbox, outgoing
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.sync import connection_sync
-from bunqflask.services.team import invitations, members, notices
+from bunqflask.services.team import invitations, members
 from bunqflask.services.tokens import tokens
 from bunqflask.services.tokens.tokens import TokenTerms
 from bunqflask.web import marks
@@ -159,6 +163,8 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         "token_id": token_id,
         "name": "swagger-ui.css",
         "filename": "ui.css",
+        "channel_id": 1,
+        "delivery_id": 1,
     }
 
 
@@ -168,7 +174,11 @@ def add_of_settings(member_id: int) -> tuple[int, int, int]:
         member_id=member_id, kind=FactorKind.PASSKEY, name="Key", created_at=clock.now(), activated_at=clock.now()
     )
     db.session.add(factor)
-    notice = notices.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, browser="", address="", left=3)
+    notice = inbox.add_within(member_id, NoticeKind.RECOVERY_CODE_USED, browser="", address="", left=3)
+    channel = NoticeChannel(member_id=member_id, kind=ChannelKind.MAIL, topics=(), created_at=clock.now())
+    db.session.add(channel)
+    db.session.flush()
+    outgoing.add(channel.id, [NoticeItem(NoticeKind.TEST, {}, clock.now())], due_at=clock.now())
     db.session.commit()
     return db.session.scalars(db.select(BrowserRow.id)).one(), factor.id, notice.id
 
@@ -236,6 +246,7 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
     bank.forget_calls()
     absent = {**ids, "connection_id": 10**6, "attempt_id": "f" * 32, "payment_row_id": 10**9}
     absent |= {"member_id": 10**6, "invitation_id": 10**6, "login_id": 10**6, "token_id": 10**6}
+    absent |= {"channel_id": 10**6, "delivery_id": 10**6}
     for rule, nothing in zip(rules(site, ids), rules(site, absent), strict=True):
         if not rule.is_about_a_row or rule.endpoint in PUBLIC:
             continue
@@ -259,6 +270,7 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
     assert rows.count(site.app, Factor, id=ids["factor_id"]) == 1
     assert rows.count(site.app, BrowserRow, id=ids["browser_id"]) == 1
     assert rows.count(site.app, MemberNotice, id=ids["notice_id"], dismissed_at=None) == 1
+    assert rows.count(site.app, NoticeChannel, id=ids["channel_id"]) == 1
     assert bank.calls() == []
 
 

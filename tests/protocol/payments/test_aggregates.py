@@ -24,7 +24,7 @@ from bunqflask.services.payments.search import Search
 from bunqflask.services.payments.totals import Totals
 from bunqflask.services.sync import payment_rows, payment_store
 from bunqflask.services.team import members
-from tests.support import consents
+from tests.support import consents, history
 
 BEGUN = datetime(2024, 11, 20, 9, tzinfo=UTC)
 BUSY, QUIET = timedelta(minutes=50), timedelta(days=3)
@@ -151,7 +151,8 @@ class Story:
 
     def _store(self, found: list[Told], account: MonetaryAccount | None = None) -> None:
         account = account or self.rng.choice(self.accounts())
-        payment_store.store(account.id, payment_rows.rows_of(account.id, found))
+        with history.within_a_unit():
+            payment_store.store(account.id, payment_rows.rows_of(account.id, found))
         db.session.commit()
         self.told |= {(account.id, each.payment_id): each for each in found}
 

@@ -63,7 +63,8 @@ class History:
 
     def store(self) -> None:
         """Store a page as a sync does."""
-        lowest = payment_store.store(self.account.id, payment_rows.rows_of(self.account.id, self.some()))
+        with stored_history.within_a_unit():
+            lowest = payment_store.store(self.account.id, payment_rows.rows_of(self.account.id, self.some()))
         if lowest is not None:
             self.state.unreconciled_from = min(lowest, self.state.unreconciled_from or lowest)
         db.session.commit()

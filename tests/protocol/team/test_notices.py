@@ -7,7 +7,8 @@ import pytest
 
 from bunqflask.database.transactions import transaction
 from bunqflask.models import MemberNotice, NoticeKind
-from bunqflask.services.team import members, notices
+from bunqflask.services.notices import inbox
+from bunqflask.services.team import members
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.browser import Browser
@@ -22,7 +23,7 @@ def joined(site: ThreadSite, email: str, **more: Any) -> None:
     with rows.behind(site.app):
         member_id = members.require(email).id
         with transaction():
-            notices.add_within(member_id, NoticeKind.CONNECTION_JOINED, **facts)
+            inbox.add_within(member_id, NoticeKind.CONNECTION_JOINED, **facts)
 
 
 def test_a_notice_stays_on_every_page_until_its_member_dismisses_it(live_app: ThreadSite) -> None:
@@ -54,7 +55,7 @@ def test_a_flood_of_notices_hides_no_page_and_names_are_escaped(live_app: Thread
     for number in range(30):
         joined(live_app, "robin@example.com", member=f"<script>alert({number})</script>" + "x" * 300)
     page = robin.get("/")
-    assert page.text.count(" too, with") == notices.MOST_SHOWN
+    assert page.text.count(" too, with") == inbox.MOST_SHOWN
     assert "<script>alert" not in page.html
     assert "x" * 141 not in page.html
 

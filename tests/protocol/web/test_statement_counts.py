@@ -15,10 +15,17 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import (
     AttemptStep,
+    ChannelKind,
     Connection,
     ConsentAttempt,
+    MemberNotice,
     MonetaryAccount,
     NoteSync,
+    NoticeChannel,
+    NoticeDelivery,
+    NoticeItem,
+    NoticeKind,
+    NoticeTopic,
     Payment,
 )
 from bunqflask.services.team import members
@@ -75,11 +82,31 @@ def fill(database_url: str) -> None:
         for account in db.session.scalars(db.select(MonetaryAccount)).all():
             history.store(account, _paid(account.id))
         # Notes that are fresh are not asked for at bunq again. The database is copied for tests of hours later, too.
+        _add_notices(member.id)
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
         db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now()))
         db.session.commit()
         db.session.remove()
     let_go(app)
+
+
+def _add_notices(member_id: int) -> None:
+    """Give a member unread notices about each connection and account, and a channel with a log."""
+    now = clock.now()
+    ids = db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)).all()
+    for account_id, connection_id in ids:
+        stopped = {"connection_id": connection_id, "reason": "", "since": now.isoformat()}
+        changed = {"account_id": account_id, "change_ids": [1]}
+        for kind, facts in ((NoticeKind.CONNECTION_STOPPED, stopped), (NoticeKind.PAYMENTS_CHANGED, changed)):
+            db.session.add(MemberNotice(member_id=member_id, kind=kind, facts=facts, created_at=now))
+    channel = NoticeChannel(member_id=member_id, kind=ChannelKind.NTFY, topics=tuple(NoticeTopic), created_at=now)
+    db.session.add(channel)
+    db.session.flush()
+    channel.address = "https://ntfy.example/topic"
+    for _ in range(20):
+        item = NoticeItem(NoticeKind.DOCTOR_ALL_GOOD, {}, now)
+        delivery = NoticeDelivery(channel_id=channel.id, message_id="1", items=(item,), created_at=now, next_try_at=now)
+        db.session.add(delivery)
 
 
 def _copied(row: Any) -> dict[str, Any]:
@@ -149,6 +176,7 @@ def _arguments() -> dict[str, Any]:
         "token": "no-such-token",
         "name": "swagger-ui.css",
         "member_id": member.id,
+        "channel_id": db.session.scalar(db.select(NoticeChannel.id)),
         "secret": "no-such-secret",
         "pack_id": 1,
         "share_id": 1,

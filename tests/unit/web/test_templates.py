@@ -29,7 +29,7 @@ from bunqflask.web.connections import home, view_models
 from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, InviteForm, InviteRow, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
-from bunqflask.web.team.notices import ShownNotice
+from bunqflask.web.notices.views import ShownNotice
 from bunqflask.web.team.people import TermsForm
 from bunqflask.web.team.people_presenters import InvitationRow, LoginRow, PersonRow, RolePill
 from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
@@ -477,7 +477,7 @@ def render(name: str, *, cookies: str = "", **more: Any) -> str:
         "bank": "local",
         "rights": {"connect": True, "export": True, "doctor": True},
         "attention": 2,
-        "member": {"name": NAME, "email": "robin@example.org", "initials": "RV"},
+        "member": {"name": NAME, "email": "robin@example.org", "initials": "RV", "unread": 3},
         "htmx_url": "/assets/htmx.min.js",
     }
     with an_app().test_request_context("/", headers={"Cookie": cookies}):
