@@ -36,7 +36,7 @@ def _take(page: Page, name: str) -> None:
     for width in (1280, 375):
         for scheme in ("light", "dark"):
             page.set_viewport_size({"width": width, "height": 900})
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             page.screenshot(path=Path(str(PICTURES)) / f"{name}-{width}-{scheme}.png", full_page=True)
     page.emulate_media(color_scheme=None)
     page.set_viewport_size(size)
