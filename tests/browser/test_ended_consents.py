@@ -162,6 +162,7 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     go_to_bunq(robin)
     accept(robin, without=("Medical",))
+    button(robin, "Renew with these changes").click()
     expect(heading(robin, "Reconnected: Jodi Walker")).to_be_visible()
     said = "2 accounts unchanged, 1 new, 1 not in this permission. Nothing was duplicated."
     expect(robin.get_by_text(said)).to_be_visible()

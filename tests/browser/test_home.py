@@ -96,7 +96,7 @@ def test_a_dead_connection_is_named_first_and_renewed_from_there(profiles: Profi
 
 def test_where_am_i(robin: Page) -> None:
     connect(robin)
-    robin.goto("/connect")
+    robin.goto("/")
     expect(heading(robin, "Accounts")).to_be_visible()
     accounts, payments = (robin.get_by_role("navigation").get_by_role("link", name=each) for each in PLACES)
     expect(accounts).to_have_attribute("aria-current", "page")

@@ -90,6 +90,6 @@ def test_a_link_works_in_the_first_browser_only(robin: Page, profiles: Profiles,
     button(first, "Continue to bunq").tap()
     expect(heading(first, "You are at the simulated bank")).to_be_visible()
     button(second, "Continue to bunq").tap()
-    expect(heading(second, "This link has already been used, or was started in another browser")).to_be_visible()
+    expect(heading(second, "This link is already opened on another device")).to_be_visible()
     button(first, "Accept").tap()
     expect(heading(first, "You can close this page")).to_be_visible()

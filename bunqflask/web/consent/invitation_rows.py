@@ -71,7 +71,7 @@ def _note(found: OpenInvitation) -> str:
     if found.state == InvitationState.APPROVED:
         count = found.account_count or 0
         text = ngettext("%(name)s approved %(count)d account.", "%(name)s approved %(count)d accounts.", count)
-        return text % {"name": formatting.name(found.holder_name), "count": count}
+        return text % {"name": formatting.name(found.holder_name, 100), "count": count}
     if found.failure is not None and found.step == AttemptStep.WAITING:
         return _("The last approval could not be used. The same browser can go on again with the link.")
     return ""
