@@ -68,7 +68,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a run make more calls of the API than the few of every day."""
+    """Let a run make more calls of the API than the few of every day, and go through other days."""
+    parser.addoption("--long-run-seed", type=int, default=0, help="which days tests/protocol/connections go through")
     parser.addoption("--api-calls", type=int, default=4, help="generated calls of each operation of the API")
 
 

@@ -159,7 +159,8 @@ def assess(rows: Rows) -> Standing:
         stops = [_Fault(reason=StopReason.NO_WORKER, since=seen_at, is_stop=True)]
     before = _stopped_before(rows)
     if stops:
-        return _stopped(rows, stops, before, shown)
+        # Without a worker no fault is found, and what was complete before says nothing of now.
+        return _stopped(rows, stops, before, shown | {"is_current": False})
     if before is not None and not _is_complete_since(rows, before, faults):
         return _still_stopped(before, shown | {"is_current": False})
     return _works(rows, shown)
