@@ -14,6 +14,7 @@ from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
+from bunqflask import extensions
 from bunqflask.bunq import protocol
 from bunqflask.database import transactions
 from tests.support import bank as banks
@@ -39,6 +40,8 @@ stay_on_loopback()
 hypothesis.settings.register_profile("without deadlines", deadline=None)
 hypothesis.settings.load_profile("without deadlines")
 
+# All tests of a process together send many more statements than the pages of a site.
+extensions._ENGINE_OPTIONS["query_cache_size"] = 2000
 # More than any test makes known to one bank.
 _KEYS_OF_A_PROCESS = 6
 _make_key = protocol.new_private_key
