@@ -64,12 +64,13 @@ class Report:
 def report() -> Report:
     """Look at what is stored; no call to bunq is made."""
     environment = current_app.config["BUNQ_ENVIRONMENT"]
+    # First: without a database to read there is nothing else to say.
+    installation = installations.find_current()
     checks = {each.name: each for each in runs.stored_facts()}
     lines = [
         _environment_line(environment, current_app.config["BUNQ_API_URL"]),
         _check_line("storage", checks[CheckName.STORAGE]),
     ]
-    installation = installations.find_current()
     if installation is None:
         lines.append(Line("installation", "none", _RUN_SETUP))
     else:

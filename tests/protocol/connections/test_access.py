@@ -75,6 +75,7 @@ PUBLIC = {
         "assistant_programs.register",
         "assistant_programs.revoke",
         "assistant_programs.token",
+        "consent.reminder",
         "consent.result",
         "llms.llms",
         "reports.receive",
@@ -321,9 +322,9 @@ def test_the_owner_gets_a_page_from_every_address(site: ThreadSite, ids: dict[st
         "invitations.welcome",
         "invitations.ask_for_password",
     )
-    # The first needs the session of somebody who has come back from bunq, the second a contact in the settings.
+    # The first two need the session of somebody who has come back from bunq, the third a contact in the settings.
     # The last one asks about a program, and there is none here.
-    absent = ("consent.result", "well_known.security_txt", "assistants.ask", "ping.answer")
+    absent = ("consent.result", "consent.reminder", "well_known.security_txt", "assistants.ask", "ping.answer")
     for rule in rules(site, ids):
         if rule.method == "GET":
             page = robin.get(rule.path)

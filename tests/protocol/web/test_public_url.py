@@ -105,7 +105,7 @@ def test_the_whole_path_works_behind_a_proxy(bank: Bank, database_url: str, sett
             if line.startswith(kind):
                 assert {"Secure", "HttpOnly", "SameSite=Lax", f"Path={prefix or '/'}"} <= set(line.split("; ")), line
                 assert "Domain" not in line
-        started = proxy.submit(proxy.ask("GET", prefix + "/"), "/connect")
+        started = proxy.submit(proxy.ask("GET", prefix + "/connect"), "/connect")
         waiting = proxy.ask("GET", started.headers["Location"])
         assert f'value="{public_url}/c/' in waiting.text, "the link that is sent to somebody"
         target = proxy.submit(waiting, "/go").headers["Location"]

@@ -88,11 +88,11 @@ def test_a_read_only_database_is_not_ready_and_pages_say_so(live_app: ThreadSite
 
 @pytest.mark.sqlite_only
 def test_a_disk_without_room_is_not_ready(live_app: ThreadSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_000_000, total=9_000_000))
     ready = live_app.browser().get("/readyz")
     assert (ready.status, ready.html) == (503, "nothing can be stored: the disk is full\n")
     told = live_app.command("status", status=1).output
-    assert "storage          nothing can be stored" in told
+    assert "storage          Nothing can be stored" in told
     assert "has no room left" in told
 
 
