@@ -16,7 +16,8 @@ def test_from_the_menu_to_a_json_answer(robin: Page) -> None:
     robin.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
 
     robin.goto("/api/docs")
-    robin.get_by_role("button", name="Authorize").click()
+    # The description is long, and other tests run beside this one.
+    robin.get_by_role("button", name="Authorize").click(timeout=60_000)
     dialog = robin.locator(".dialog-ux")
     dialog.get_by_role("textbox").fill(token)
     dialog.get_by_role("button", name="Apply credentials").click()

@@ -108,8 +108,8 @@ def test_sharing_a_link_on_a_phone_that_has_a_way_to(profiles: Profiles, site: T
 def test_changes_are_asked_about_in_the_members_own_browser(robin: Page) -> None:
     look = Looking()
     connect(robin, without=("Car",))
-    robin.goto("/connections/1/accounts")
-    button(robin, "Reconnect").click()
+    robin.goto("/connections/1")
+    button(robin, "Renew now").click()
     button(robin, "Continue to bunq").click()
     robin.get_by_label("You are").select_option(label="Jodi Walker (person)")
     button(robin, "Accept").click()
