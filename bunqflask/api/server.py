@@ -6,6 +6,7 @@ from flask import current_app, g
 
 from bunqflask.api.blueprint import PREFIX, VERSION, endpoint
 from bunqflask.api.schemas import Me, Server, TokenInUse
+from bunqflask.models import TokenScope
 from bunqflask.services.payments import local_days
 
 _TAG = "Server"
@@ -14,7 +15,7 @@ _TAG = "Server"
 @endpoint("GET", "/", answer=Server, scope=None, tag=_TAG)
 def server() -> Server:
     """The server: its version, bunq’s environment and the addresses of everything else."""
-    names = (
+    names = [
         "me",
         "connections",
         "accounts",
@@ -24,8 +25,9 @@ def server() -> Server:
         "months",
         "exports",
         "consents",
-        "doctor",
-    )
+    ]
+    if TokenScope.METRICS_READ in g.bearer.scopes:
+        names.append("doctor")
     root = current_app.config["PUBLIC_URL"] + PREFIX
     return Server(
         version=VERSION,

@@ -175,7 +175,7 @@ def test_a_consent_is_known_to_the_member_who_asked_for_it(api: Api, person: str
         answer = api.ask(person, "POST", "renew_connection", ids_of(AIMS[aim]))
         may = person == "mia" and aim == "own"
         assert answer.status_code == (202 if may else 403 if person == "gus" else 404), aim
-    begun = api.ask(person, "POST", "begin_consent", {})
+    begun = api.send(person, "begin_consent", {})
     assert begun.status_code == (403 if person == "gus" else 202)
 
 
