@@ -22,6 +22,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Condition, Connection, Event, EventKind
 from bunqflask.services import workers
 from bunqflask.services.connections import timeline
+from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.sync import connection_sync
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, sign_in
@@ -51,6 +52,8 @@ class LongRun:
         self._site, self._bank = site, bank
         self._true_now, self._ahead = clock.now, timedelta(0)
         patch.setattr(clock, "now", lambda: self._true_now() + self._ahead)
+        # Between two tries of a call time passes here too, and nobody waits for it.
+        patch.setattr(RateLimiter, "pause", self._pause)
         self._expected: Counter[Told] = Counter()
         self._events_read = 0
         self._told: Counter[Told] = Counter()
@@ -76,7 +79,7 @@ class LongRun:
     def pass_time(self, by: timedelta) -> None:
         """Let time pass in which no worker runs."""
         self._ahead += by
-        self._bank.advance(int(by.total_seconds()))
+        self._bank.advance(round(by.total_seconds()))
 
     def work(self, by: timedelta) -> None:
         """Let time pass, and a worker do at its end what is due then and what follows from that."""
@@ -282,6 +285,10 @@ class LongRun:
         return page.html
 
     # How it is done
+
+    def _pause(self, wait_s: float) -> bool:
+        self.pass_time(timedelta(seconds=wait_s))
+        return True
 
     def _connect(self, people: int) -> None:
         for _ in range(people - 2):

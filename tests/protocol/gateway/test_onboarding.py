@@ -319,8 +319,8 @@ def test_the_redirect_url_is_compared_letter_for_letter_and_added_when_it_change
         moved = create_app(Config.from_env(environ_for(bank, database_url, PUBLIC_URL=url)))
         told = flask(moved, "status")
         assert told.exit_code == 1
-        assert f"ours, {url}/oauth/callback, is not among them" in told.output
-        assert "to do: run `flask --app wsgi setup`" in told.output
+        assert f"Ours is {url}/oauth/callback; bunq’s is " in told.output
+        assert f"Run `flask --app wsgi setup`: it registers {url}/oauth/callback at bunq." in told.output
         assert f"added, {url}/oauth/callback" in flask(moved, "setup").output
         assert counts(bank)["callback-url"] == number
         assert flask(moved, "status").exit_code == 0
