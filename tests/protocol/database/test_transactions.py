@@ -16,7 +16,16 @@ from bunqflask import clock
 from bunqflask.database import transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
-from bunqflask.models import AccountShare, Event, EventKind, RateLimitWindow, TeamMember, TeamRole
+from bunqflask.models import (
+    AccountShare,
+    ChannelKind,
+    Event,
+    EventKind,
+    NoticeChannel,
+    RateLimitWindow,
+    TeamMember,
+    TeamRole,
+)
 from bunqflask.services.connections import overview
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.principal import OPERATOR
@@ -58,6 +67,17 @@ def write_lock(app: Flask) -> Iterator[DatabaseConnection]:
         connection.rollback()
 
 
+def _channel_of(email: str) -> int:
+    """Give a member a webhook, and return its id; inside `behind`."""
+    of_member = {"member_id": members.require(email).id, "kind": ChannelKind.WEBHOOK, "topics": ()}
+    channel = NoticeChannel(**of_member, created_at=clock.now())
+    db.session.add(channel)
+    db.session.flush()
+    channel.address, channel.secret = "https://example.org/hook", "whsec_" + "QUJD" * 8
+    db.session.commit()
+    return channel.id
+
+
 @pytest.mark.sqlite_only
 def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
@@ -78,6 +98,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "factor_id": 1,
             "browser_id": 1,
             "notice_id": 1,
+            "channel_id": _channel_of("robin@example.com"),
+            "delivery_id": 1,
             "token": "no-such-token",
             "token_id": 1,
             "name": "swagger-ui.css",
@@ -89,7 +111,7 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, a contact in the settings, or a call that the doctor makes.
-    acting |= {"consent.result", "well_known.security_txt", "assistants.ask", "ping.answer"}
+    acting |= {"consent.result", "consent.reminder", "well_known.security_txt", "assistants.ask", "ping.answer"}
     assert len(pages) > 15
     rows.age_logins(site.app, unused_for=timedelta(minutes=2))
     with rows.behind(site.app):
