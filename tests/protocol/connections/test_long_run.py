@@ -16,7 +16,7 @@ from tests.support.apps import environ_for, let_go, reserve_port, served, set_up
 from tests.support.databases import SqliteDatabases
 from tests.support.long_run import LongRun
 
-PEOPLE, DAYS, PARTS = 12, 400, 10
+PEOPLE, DAYS, PARTS = 12, 400, 20
 RENEWED_AFTER_DAYS = 85
 
 
@@ -40,7 +40,7 @@ def run(request: pytest.FixtureRequest, sqlite_databases: SqliteDatabases) -> It
 def test_nothing_ends_silently_in_four_hundred_days(run: LongRun, part: int) -> None:
     mishaps = (run.withdraw, run.withdraw, run.refuse_server, run.maintain, run.stop_worker, run.kill)
     while run.days_passed < part * DAYS // PARTS:
-        run.quiet(run.rng.randint(1, 8))
+        run.quiet(run.rng.randint(2, 15))
         run.rng.choice(mishaps)()
         if run.days_passed > (run.renewals + 1) * RENEWED_AFTER_DAYS:
             run.renewals += 1
