@@ -19,7 +19,7 @@ from sqlalchemy.engine import Engine
 
 from bunqflask import clock, worker
 from bunqflask.extensions import db
-from bunqflask.models import Condition, Connection, Event, EventKind
+from bunqflask.models import Condition, Connection, Event, EventKind, MemberNotice, NoticeKind
 from bunqflask.services import workers
 from bunqflask.services.connections import timeline
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -36,6 +36,10 @@ _STEP = timedelta(minutes=5)
 # Duties that delete what is old need not run at each step.
 _SELDOM = {"erase", "delete old rows", "delete old audit events"}
 Told = tuple[EventKind, int]
+_EVENT_OF = {
+    NoticeKind.CONNECTION_STOPPED: EventKind.CONNECTION_STOPPED,
+    NoticeKind.CONNECTION_RECOVERED: EventKind.CONNECTION_RECOVERED,
+}
 
 
 class Killed(BaseException):
@@ -57,6 +61,9 @@ class LongRun:
         self._expected: Counter[Told] = Counter()
         self._events_read = 0
         self._told: Counter[Told] = Counter()
+        # The notices of Robin, who holds all connections.
+        self._noticed: Counter[Told] = Counter()
+        self._notices_read = 0
         self._stopped: set[int] = set()
         self._worker = worker.Worker(site.app, ())
         self._robin = sign_in(site, consents.ROBIN)
@@ -220,6 +227,8 @@ class LongRun:
         """Compare what people were informed about with what has happened, and what is shown with what is so."""
         self._read_told()
         assert self._told == self._expected, self.said(f"too much or missing: {self._differences()}")
+        assert self._noticed == self._told, self.said(f"the notices are others: {self._noticed}")
+        self._noticed.clear()
         self._told.clear()
         self._expected.clear()
         self._check_shown(self._stopped)
@@ -251,14 +260,18 @@ class LongRun:
         return bool(self._told)
 
     def _read_told(self) -> None:
-        kinds = (EventKind.CONNECTION_STOPPED, EventKind.CONNECTION_RECOVERED)
         with rows.behind(self._site.app):
             query = db.select(Event.id, Event.kind, Event.facts).where(Event.id > self._events_read)
             for row in db.session.execute(query.order_by(Event.id)):
                 self._events_read = row.id
-                if row.kind in kinds:
+                if row.kind in _EVENT_OF.values():
                     self._told[row.kind, row.facts["connection_id"]] += 1
                     self.log.append(f"{self.now}: {row.kind} {row.facts}")
+            new = db.select(MemberNotice.id, MemberNotice.kind, MemberNotice.facts)
+            new = new.where(MemberNotice.id > self._notices_read, MemberNotice.kind.in_(_EVENT_OF))
+            for row in db.session.execute(new.order_by(MemberNotice.id)):
+                self._notices_read = row.id
+                self._noticed[_EVENT_OF[row.kind], row.facts["connection_id"]] += 1
 
     def _differences(self) -> dict[Told, int]:
         every = {*self._told, *self._expected}

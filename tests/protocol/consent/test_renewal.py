@@ -215,7 +215,7 @@ def test_an_answer_to_the_old_permission_does_not_touch_the_new_one(site: Thread
     assert [key for key, (_id, is_covered) in account_rows(site).items() if is_covered] == [MAIN]
 
 
-@pytest.mark.parametrize("ending", ["discarded", "cancelled", "expired"])
+@pytest.mark.parametrize("ending", ["discarded", "cancelled", "expired", "refused", "given up"])
 def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_and_shows_the_result(
     site: ThreadSite, bank: Bank, ending: str
 ) -> None:
@@ -241,6 +241,20 @@ def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_an
     elif ending == "expired":
         rows.age_attempts(site.app, timedelta(minutes=11))
         page = robin.get(waiting)
+    elif ending == "refused":
+        target = robin.submit(action="/go").leaves_for
+        assert target is not None
+        robin.get(bank.deny(target) or "")
+        page = robin.get(waiting)
+    elif ending == "given up":
+        # bunq ends the earlier permission with the approval, and is away for a day then.
+        target = robin.submit(action="/go").leaves_for
+        assert target is not None
+        bank.fault(call="GET monetary-account", fault="500", times=None)
+        robin.get(bank.approve(target))
+        rows.age_attempts(site.app, timedelta(hours=24, minutes=1))
+        page = robin.get(waiting)
+        bank.no_faults()
     assert "Your earlier permission" in page.text
     assert "still works" in page.text
     bank.forget_calls()
@@ -250,7 +264,7 @@ def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_an
     assert bank.calls("GET", "/monetary-account")
     rows.age_refusals(site.app, refusal.LOST_AFTER)
     run_until_settled(site, bank)
-    is_lost = ending == "discarded"
+    is_lost = ending in ("discarded", "given up")
     assert rows.connection(site.app).state == ("lost" if is_lost else "active")
     page = robin.get(waiting)
     assert ("It doesn’t work any more." in page.text) is is_lost
