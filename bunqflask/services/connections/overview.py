@@ -403,7 +403,8 @@ def _session_until() -> ScalarSelect[datetime | None]:
         select(func.max(BunqSession.expires_at))
         .join(Consent, Consent.session_id == BunqSession.id)
         .where(Consent.connection_id == Connection.id, Consent.state == ConsentGrantState.ACTIVE)
-        .where(BunqSession.token_sealed.is_not(None))
+        # With the permission, bunq refuses the session that was opened with it.
+        .where(BunqSession.token_sealed.is_not(None), Consent.refused_at.is_(None), Consent.refused_since.is_(None))
         .correlate(Connection)
         .scalar_subquery()
     )

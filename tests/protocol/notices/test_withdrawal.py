@@ -39,6 +39,7 @@ def test_a_withdrawal_is_on_the_page_in_the_bell_in_a_mail_and_at_a_webhook_with
         add(ROBIN, ChannelKind.MAIL)
         hook = add(ROBIN, ChannelKind.WEBHOOK, f"{receiver.url}/hook")
     assert NEEDS not in robin.get("/").html
+    assert "Open until" in robin.get("/connections/1").text
     assert (mail_server.mails, receiver.received) == ([], [])
 
     bank.revoke(JODI)
@@ -53,6 +54,7 @@ def test_a_withdrawal_is_on_the_page_in_the_bell_in_a_mail_and_at_a_webhook_with
     page = robin.get("/connections").text
     assert "Jodi Walker has stopped updating" in page
     assert "Approve again" in page
+    assert "Open until" not in robin.get("/connections/1").text, "the session went with the permission"
     assert "A connection stopped" in robin.get("/notices").text
     [mail] = mail_server.mails
     assert (mail["To"], mail["Subject"]) == (ROBIN, "bunqflask: A connection stopped")
