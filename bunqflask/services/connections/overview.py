@@ -106,8 +106,8 @@ class ConnectionOverview:
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
     worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
     up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it, None for
-    others; `is_stopped` tells that one of the accounts is not updated, as it was stored; `session_until` is when bunq
-    ends the session that is open.
+    others; `is_stopped` tells that one of the accounts is not updated, as it was stored; `session_until`, known
+    with the standing, is when bunq ends the session that is open.
     """
 
     id: int
@@ -235,23 +235,28 @@ def _load(
     query: Select[Connection], principal: Principal, *, with_people: bool = True, with_standing: bool = False
 ) -> list[ConnectionOverview]:
     visible = policy.accounts_seen_by(principal)
-    columns: Select[Any] = query.add_columns(_is_syncing(), _session_until(), workers.last_seen())
+    columns: Select[Any] = query.add_columns(_is_syncing())
+    if with_standing:
+        columns = columns.add_columns(_session_until(), workers.last_seen())
     rows = db.session.execute(columns).unique().all()
     people = People.of(principal, list(visible)) if with_people else People()
     of_connection: dict[int, list[VisibleAccount]] = {}
     for each in visible.values():
         of_connection.setdefault(each.row.connection_id, []).append(each)
-    found: list[ConnectionOverview] = []
-    for connection, syncing, session_until, _seen_at in rows:
-        seen = of_connection.get(connection.id, [])
-        read = _overview(connection, principal, seen, people, is_syncing=syncing)
-        found.append(replace(read, session_until=session_until))
+    found = [
+        _overview(connection, principal, of_connection.get(connection.id, []), people, is_syncing=syncing)
+        for connection, syncing, *_clocks in rows
+    ]
     if not with_standing:
         return found
     before, syncs = condition_rows.latest([each.id for each in found]), condition_rows.syncs_of(list(visible))
     return [
-        replace(each, known_standing=_standing(row[0], each, visible, before.get(each.id), syncs, row[3]))
-        for each, row in zip(found, rows, strict=True)
+        replace(
+            each,
+            session_until=session_until,
+            known_standing=_standing(connection, each, visible, before.get(each.id), syncs, worker_seen_at),
+        )
+        for each, (connection, _syncing, session_until, worker_seen_at) in zip(found, rows, strict=True)
     ]
 
 
