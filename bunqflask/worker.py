@@ -32,6 +32,7 @@ from bunqflask.services.consent import attempts, completion
 from bunqflask.services.doctor import runs
 from bunqflask.services.exports import orders
 from bunqflask.services.gateway import abandoned_sessions, call_log, rate_limiter
+from bunqflask.services.instructions import sending as instructions
 from bunqflask.services.notices import events, inbox, sending
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
@@ -44,6 +45,9 @@ _NOTICE_THREADS = 4
 _SYNC_THREADS = 4
 _CONSENT_PATIENCE_S = 20.0
 _SYNC_PATIENCE_S = 900.0
+_INSTRUCTION_PATIENCE_S = 60.0
+# How many instructions one worker does at the same time.
+_INSTRUCTION_THREADS = 2
 # After a failure, and twice as long after each further one, up to the second.
 _FIRST_RETRY_S = 30.0
 _LAST_RETRY_S = 480.0
@@ -53,7 +57,7 @@ _OUTAGE = timedelta(minutes=2)
 _STOP_WITHIN_S = 5.0
 _EVENT_LIFETIME = timedelta(days=90)
 
-# What a duty is done for: a connection by its id; None for a duty that is one piece of work.
+# What a duty is done for: a connection, a channel or an instruction by its id; None where it is one piece of work.
 Target = int | None
 
 
@@ -82,6 +86,11 @@ def _send_notices(channel_id: Target) -> None:
 def _sync(connection_id: Target) -> None:
     if connection_id is not None:
         connection_sync.run_due(connection_id, patience_s=_SYNC_PATIENCE_S)
+
+
+def _advance(instruction_id: Target) -> None:
+    if instruction_id is not None:
+        instructions.advance(instruction_id, patience_s=_INSTRUCTION_PATIENCE_S)
 
 
 def _delete_old_rows() -> None:
@@ -125,6 +134,14 @@ DUTIES = (
         threads=_SYNC_THREADS,
         every=timedelta(seconds=10),
         on=frozenset({EventKind.SYNC_REQUESTED, EventKind.CONNECTION_WORKS}),
+    ),
+    Duty(
+        name="advance instructions",
+        run=_advance,
+        targets=instructions.due,
+        threads=_INSTRUCTION_THREADS,
+        every=timedelta(seconds=2),
+        on=frozenset({EventKind.INSTRUCTION_DUE}),
     ),
     Duty(
         name="note conditions",

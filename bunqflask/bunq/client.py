@@ -28,6 +28,9 @@ from bunqflask.bunq.resources import (
 )
 from bunqflask.bunq.resources import secret as read_secret
 from bunqflask.bunq.transport import Transport
+from bunqflask.bunq.writable import Write
+from bunqflask.bunq.written import Written
+from bunqflask.bunq.written import read as read_written
 
 PAGE_SIZE = 200
 _MAX_PAGES = 1_000
@@ -259,6 +262,34 @@ class BunqClient:
         except (errors.ObjectNotFound, errors.PermissionRefused):
             return self.read(token, f"{user}/{file}", {})
 
+    def write(self, token: str, path_user_id: int, write: Write) -> Objects:
+        """Change something, in one try: whatever bunq says, it may have done it, and once more would be twice.
+
+        https://doc.bunq.com/api-reference/start-here
+        """
+        path = f"user/{path_user_id}/{write.path}"
+        objects, _ = self._call(write.method, path, token=token, payload=dict(write.payload), tries=1)
+        return objects
+
+    def list_written(self, token: str, path_user_id: int, path: str) -> list[Written]:
+        """List all drafts, requests or links of an account, whose path below the user is given.
+
+        https://doc.bunq.com/basics/pagination
+        """
+        items = self._list(f"user/{path_user_id}/{path}", token=token)
+        return [written for item in items if (written := read_written(item))]
+
+    def show_written(self, token: str, path_user_id: int, path: str) -> Written:
+        """Show one draft, request or link, whose path below the user is given.
+
+        :raises ObjectNotFound: the grant does not show it.
+        """
+        objects, _ = self._call("GET", f"user/{path_user_id}/{path}", token=token)
+        found = next(filter(None, map(read_written, objects)), None)
+        if found is None:
+            raise errors.ResponseNotUnderstood("nothing that can be written is in bunq's answer")
+        return found
+
     def read(self, token: str, path: str, query: Mapping[str, int | str]) -> bytes:
         """Read anything, as it came: its signature is verified, its content is not looked at.
 
@@ -316,6 +347,7 @@ class BunqClient:
         payload: Any = None,
         url: str | None = None,
         verified: bool = True,
+        tries: int = _TRIES,
     ) -> tuple[Objects, dict[str, Any]]:
         """Make one call that is answered with JSON."""
         server_key = self._known_server_key() if verified else None
@@ -326,6 +358,7 @@ class BunqClient:
             payload=payload,
             url=url,
             read=lambda response: protocol.read_response(response, server_key=server_key),
+            tries=tries,
         )
 
     def _known_server_key(self) -> rsa.RSAPublicKey:
@@ -342,10 +375,11 @@ class BunqClient:
         read: Callable[[protocol.BunqResponse], Result],
         payload: Any = None,
         url: str | None = None,
+        tries: int = _TRIES,
     ) -> Result:
         """Make one call; try again only where that cannot do anything twice."""
         endpoint = f"{method} {_IDS.sub('/#', path)}"
-        for tries_left in range(_TRIES - 1, -1, -1):
+        for tries_left in range(tries - 1, -1, -1):
             self._gate.enter(endpoint)
             request = protocol.build_request(
                 method,
@@ -375,7 +409,7 @@ class BunqClient:
                     raise
             except (errors.BunqUnavailable, errors.TransportFailed) as failed:
                 harmless = method == "GET" or isinstance(failed, errors.RequestNotSent)
-                pause_s = _FIRST_PAUSE_S * 2 ** (_TRIES - 1 - tries_left)
+                pause_s = _FIRST_PAUSE_S * 2 ** (tries - 1 - tries_left)
                 jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, protects nothing
                 if not tries_left or not harmless or not self._gate.pause(pause_s * jitter):
                     raise

@@ -236,10 +236,10 @@ def created_id(objects: Sequence[Json]) -> int:
 
     :raises ResponseNotUnderstood: when there is none.
     """
-    for item in objects:
-        for data in (*item.values(), item):
-            if isinstance(data, dict) and (found := whole(data.get("id"))) is not None:
-                return found
+    wrapped = [item["Id"] for item in objects if "Id" in item]
+    for data in (*wrapped, *(each for item in objects for each in (*item.values(), item))):
+        if isinstance(data, dict) and (found := whole(data.get("id"))) is not None:
+            return found
     raise ResponseNotUnderstood("no id in bunq's answer")
 
 

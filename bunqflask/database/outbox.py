@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     DATA_ERASED = "data_erased"
     # bunq refuses this server as a whole, as far as it was not known to already: the doctor examines at once
     SERVER_REFUSED = "server_refused"
+    # facts: instruction_id; something is to be done at bunq for it
+    INSTRUCTION_DUE = "instruction_due"
 
     # What people are informed about (`services.notices`).
     # facts: connection_id, reason, since (ISO 8601): nothing updates it any more, or for longer than is promised

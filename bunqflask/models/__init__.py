@@ -13,6 +13,21 @@ from bunqflask.models.doctor import Check, CheckName, Comparison, DoctorState, V
 from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccount
 from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
+from bunqflask.models.instructions import (
+    Ability,
+    ConnectionAbility,
+    DraftBody,
+    DraftLine,
+    EndReason,
+    IdempotentCall,
+    Instruction,
+    InstructionKind,
+    InstructionState,
+    LinkBody,
+    Party,
+    RequestBody,
+    TransferBody,
+)
 from bunqflask.models.notes import Note, NoteSync
 from bunqflask.models.notices import MemberNotice, NoticeChannel, NoticeDelivery, NoticeItem, NoticeSettings
 from bunqflask.models.payments import Payment, PaymentRaw, WithdrawnPayment
@@ -53,6 +68,7 @@ from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "LINK_SCOPES",
+    "Ability",
     "AccountHolder",
     "AccountLook",
     "AccountShare",
@@ -82,6 +98,7 @@ __all__ = [
     "Condition",
     "ConditionChange",
     "Connection",
+    "ConnectionAbility",
     "ConnectionDay",
     "ConnectionState",
     "Consent",
@@ -93,6 +110,9 @@ __all__ = [
     "DeliveryState",
     "Discrepancy",
     "DoctorState",
+    "DraftBody",
+    "DraftLine",
+    "EndReason",
     "ErrorKind",
     "Event",
     "EventKind",
@@ -100,11 +120,16 @@ __all__ = [
     "ExportOrder",
     "Factor",
     "FactorKind",
+    "IdempotentCall",
     "Installation",
+    "Instruction",
+    "InstructionKind",
+    "InstructionState",
     "Invitation",
     "InvitationAccount",
     "Language",
     "LateChangeKind",
+    "LinkBody",
     "Login",
     "LoginThrottle",
     "MemberNotice",
@@ -120,6 +145,7 @@ __all__ = [
     "NoticeTopic",
     "Pack",
     "PackAccount",
+    "Party",
     "PasskeyChallenge",
     "PasswordReset",
     "Payment",
@@ -130,12 +156,14 @@ __all__ = [
     "RateLimitWindow",
     "RecoveryCode",
     "RenewalReminder",
+    "RequestBody",
     "StaleMonth",
     "StopReason",
     "TeamMember",
     "TeamRole",
     "TeamRules",
     "TokenScope",
+    "TransferBody",
     "Unit",
     "Verdict",
     "Who",

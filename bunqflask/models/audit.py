@@ -69,6 +69,19 @@ class AuditKind(StrEnum):
     CHANNEL_ADDED = "channel_added"
     CHANNEL_REMOVED = "channel_removed"
 
+    # facts: ability, on
+    ABILITY_SWITCHED = "ability_switched"
+    # facts of all: instruction (its kind); their subject is its reference
+    INSTRUCTION_PREPARED = "instruction_prepared"
+    INSTRUCTION_CHANGED = "instruction_changed"
+    INSTRUCTION_APPROVED = "instruction_approved"
+    INSTRUCTION_SENT_BACK = "instruction_sent_back"
+    INSTRUCTION_TAKEN_BACK = "instruction_taken_back"
+    # it exists at bunq
+    INSTRUCTION_SENT = "instruction_sent"
+    # facts: state, reason
+    INSTRUCTION_ENDED = "instruction_ended"
+
     # facts: role
     INVITATION_MADE = "invitation_made"
     INVITATION_OPENED = "invitation_opened"

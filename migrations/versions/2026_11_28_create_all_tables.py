@@ -103,6 +103,7 @@ def upgrade() -> None:
                 "session_abandoned",
                 "data_erased",
                 "server_refused",
+                "instruction_due",
                 "connection_stopped",
                 "connection_recovered",
                 "renewal_due",
@@ -243,6 +244,14 @@ def upgrade() -> None:
                 "token_ended",
                 "channel_added",
                 "channel_removed",
+                "ability_switched",
+                "instruction_prepared",
+                "instruction_changed",
+                "instruction_approved",
+                "instruction_sent_back",
+                "instruction_taken_back",
+                "instruction_sent",
+                "instruction_ended",
                 "invitation_made",
                 "invitation_opened",
                 "invitation_withdrawn",
@@ -1602,6 +1611,205 @@ def upgrade() -> None:
     with op.batch_alter_table("assistant_refresh", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_assistant_refresh_token_id"), ["token_id"], unique=False)
 
+    op.create_table(
+        "connection_ability",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "ability",
+            sa.Enum(
+                "drafts",
+                "requests",
+                "links",
+                "transfers",
+                "notes",
+                "cards",
+                name="ability_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("since", types.UtcTimestamp(), nullable=False),
+        sa.Column("day_limit", types.ExactAmount(), nullable=True),
+        sa.Column("approver_limit", types.ExactAmount(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_connection_ability_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("connection_id", "ability", name=op.f("pk_connection_ability")),
+    )
+    op.create_table(
+        "idempotent_call",
+        sa.Column("token_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("call_hash", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("location", sa.String(length=500), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["api_token.id"], name=op.f("fk_idempotent_call_token_id_api_token"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_id", "key", name=op.f("pk_idempotent_call")),
+    )
+    with op.batch_alter_table("idempotent_call", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotent_call_created_at"), ["created_at"], unique=False)
+
+    op.create_table(
+        "instruction",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "draft",
+                "request",
+                "link",
+                "transfer",
+                "note",
+                "file",
+                "card",
+                name="instructionkind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "prepared",
+                "waiting",
+                "sending",
+                "unknown",
+                "open",
+                "accepted",
+                "rejected",
+                "cancelled",
+                "failed",
+                "done",
+                name="instructionstate_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.String(length=64), nullable=False),
+        sa.Column("amount", types.ExactAmount(), nullable=True),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("batch", sa.String(length=20), nullable=True),
+        sa.Column("approved_by_id", sa.Integer(), nullable=True),
+        sa.Column("approved_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("sent_back", sa.Text(), nullable=False),
+        sa.Column("ready_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("path_user_id", sa.BigInteger(), nullable=True),
+        sa.Column("sent_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("looks", sa.Integer(), nullable=False),
+        sa.Column("bunq_id", sa.BigInteger(), nullable=True),
+        sa.Column("opened_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("result", sa.JSON(), nullable=False),
+        sa.Column("cancel_asked_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("ended_at", types.UtcTimestamp(), nullable=True),
+        sa.Column(
+            "end_reason",
+            sa.Enum(
+                "refused",
+                "too_late",
+                "not_permitted",
+                "expired",
+                "withdrawn_at_bunq",
+                name="endreason_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=True,
+        ),
+        sa.Column("error_facts", sa.JSON(), nullable=True),
+        sa.Column("error_since", types.UtcTimestamp(), nullable=True),
+        sa.Column("next_try_at", types.UtcTimestamp(), nullable=True),
+        sa.Column(
+            "error_kind",
+            sa.Enum(
+                "waiting",
+                "unavailable",
+                "no_answer",
+                "not_trusted",
+                "not_understood",
+                "installation_refused",
+                "checking",
+                "server_refused",
+                "refused_once",
+                "refused",
+                "not_listed",
+                "not_set_up",
+                name="errorkind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=True,
+        ),
+        sa.Column("lease_holder", sa.String(length=32), nullable=True),
+        sa.Column("lease_until", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_instruction_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["approved_by_id"],
+            ["team_member.id"],
+            name=op.f("fk_instruction_approved_by_id_team_member"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["connection_id"],
+            ["connection.id"],
+            name=op.f("fk_instruction_connection_id_connection"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_instruction_member_id_team_member"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instruction")),
+        sa.UniqueConstraint("account_id", "kind", "bunq_id", name=op.f("uq_instruction_account_id_kind_bunq_id")),
+        sa.UniqueConstraint("reference", name=op.f("uq_instruction_reference")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_instruction_approved_by_id"), ["approved_by_id"], unique=False)
+
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_instruction_batch"), ["batch"], unique=False)
+
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_instruction_connection_id"), ["connection_id"], unique=False)
+
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_instruction_created_at"), ["created_at"], unique=False)
+
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_instruction_due",
+            ["next_try_at"],
+            unique=False,
+            sqlite_where=sa.text("ended_at IS NULL"),
+            postgresql_where=sa.text("ended_at IS NULL"),
+        )
+
+    with op.batch_alter_table("instruction", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_instruction_member_id"), ["member_id"], unique=False)
     # ### end Alembic commands ###
     _create_search()
     _protect_audit_trail()
@@ -1615,6 +1823,9 @@ def downgrade() -> None:
         op.execute("DROP TABLE payment_search_terms")
         op.execute("DROP TABLE payment_search")
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("instruction")
+    op.drop_table("idempotent_call")
+    op.drop_table("connection_ability")
     with op.batch_alter_table("assistant_refresh", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_assistant_refresh_token_id"))
 

@@ -110,17 +110,17 @@ class Bunq:
 
     def list_monetary_accounts(self) -> list[MonetaryAccount]:
         """List all monetary accounts that the session may see."""
-        return self._call(lambda client, token, user_id: client.list_monetary_accounts(token, user_id))
+        return self.call(lambda client, token, user_id: client.list_monetary_accounts(token, user_id))
 
     def list_payments(self, monetary_account_id: int, *, older_id: int | None = None) -> PaymentPage:
         """List one page of payments of an account, the newest or those older than an id."""
-        return self._call(
+        return self.call(
             lambda client, token, user_id: client.list_payments(token, user_id, monetary_account_id, older_id=older_id)
         )
 
     def list_notes(self, monetary_account_id: int, payment_id: int, *, user_id: int | None = None) -> list[Note]:
         """List all notes on a payment; `user_id` replaces the id in the path."""
-        return self._call(
+        return self.call(
             lambda client, token, path_user_id: client.list_notes(
                 token, user_id or path_user_id, monetary_account_id, payment_id
             )
@@ -128,7 +128,7 @@ class Bunq:
 
     def read_attachment(self, monetary_account_id: int, attachment_id: int, *, user_id: int | None = None) -> bytes:
         """Read the content of a file; `user_id` replaces the id in the path."""
-        return self._call(
+        return self.call(
             lambda client, token, path_user_id: client.read_attachment(
                 token, user_id or path_user_id, monetary_account_id, attachment_id
             )
@@ -136,35 +136,35 @@ class Bunq:
 
     def read(self, ask: Callable[[int], tuple[str, Mapping[str, int | str]]]) -> bytes:
         """Read anything, as it came but verified; `ask` makes path and query with the session's user id."""
-        return self._call(lambda client, token, user_id: client.read(token, *ask(user_id)))
+        return self.call(lambda client, token, user_id: client.read(token, *ask(user_id)))
 
     def list_callbacks(self) -> Objects:
         """List the callbacks of the user, ours and others'."""
-        return self._call(lambda client, token, user_id: client.list_callbacks(token, user_id))
+        return self.call(lambda client, token, user_id: client.list_callbacks(token, user_id))
 
     def replace_callbacks(self, callbacks: Objects) -> None:
         """Set all callbacks of the user; bunq deletes those that are missing here."""
-        self._call(lambda client, token, user_id: client.replace_callbacks(token, user_id, callbacks))
+        self.call(lambda client, token, user_id: client.replace_callbacks(token, user_id, callbacks))
 
     def list_oauth_clients(self) -> list[OauthClient]:
         """List the active OAuth clients of the session's own user."""
-        return self._call(lambda client, token, user_id: client.list_oauth_clients(token, user_id))
+        return self.call(lambda client, token, user_id: client.list_oauth_clients(token, user_id))
 
     def create_oauth_client(self) -> bool:
         """Create the OAuth client; False when there is one already."""
-        return self._call(lambda client, token, user_id: client.create_oauth_client(token, user_id))
+        return self.call(lambda client, token, user_id: client.create_oauth_client(token, user_id))
 
     def list_redirect_urls(self, oauth_client_id: int) -> list[str]:
         """List the addresses to which bunq may send a consenting person back."""
-        return self._call(lambda client, token, user_id: client.list_redirect_urls(token, user_id, oauth_client_id))
+        return self.call(lambda client, token, user_id: client.list_redirect_urls(token, user_id, oauth_client_id))
 
     def add_redirect_url(self, oauth_client_id: int, url: str) -> bool:
         """Register such an address; False when bunq knows it already."""
-        return self._call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
+        return self.call(lambda client, token, user_id: client.add_redirect_url(token, user_id, oauth_client_id, url))
 
     def list_allowed_addresses(self, device: str) -> list[list[str]]:
         """List the addresses that bunq allows, for each API key that was bound to a device of this description."""
-        return self._call(lambda client, token, user_id: client.list_allowed_addresses(token, user_id, device))
+        return self.call(lambda client, token, user_id: client.list_allowed_addresses(token, user_id, device))
 
     def close(self) -> None:
         """Close the connections to bunq, but for those of a caller's transport; the session at bunq stays open."""
@@ -177,13 +177,19 @@ class Bunq:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _call(self, work: Callable[[BunqClient, str, int], Result]) -> Result:
+    def call(self, work: Callable[[BunqClient, str, int], Result]) -> Result:
+        """Call the client with the session's token and user id, and once more when bunq says that it is dead."""
         opened = self._current()
         try:
             return work(opened.client, opened.token, opened.path_user_id)
         except errors.CredentialsRejected:
             opened = self._open(dead=opened)
             return work(opened.client, opened.token, opened.path_user_id)
+
+    def call_once(self, work: Callable[[BunqClient, str, int], Result]) -> Result:
+        """Call the client once, for what must not be done twice, even where bunq says that the session is dead."""
+        opened = self._current()
+        return work(opened.client, opened.token, opened.path_user_id)
 
     def _current(self) -> Opened:
         if self._opened is not None and _is_current(self._opened):

@@ -7,10 +7,10 @@ in them: it would find a note only on payments that somebody has opened before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import current_app
 from sqlalchemy import delete, select
@@ -26,15 +26,12 @@ from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import ErrorKind, Note, NoteSync
 from bunqflask.services.connections import access, consents
-from bunqflask.services.gateway import retry_policy, sessions
+from bunqflask.services.gateway import retry_policy, sessions, user_ids
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.gateway.sessions import Bunq
 from bunqflask.services.payments import aggregates, details, ranges, repository, revisions
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
-
-Result = TypeVar("Result")
 
 # People change notes, and bunq has no callback for it.
 STALE_AFTER = timedelta(minutes=5)
@@ -180,10 +177,10 @@ def _sync_under(lease: Lease, payment_row_id: int, place: Place, limiter: RateLi
     asked_at = clock.now()
     try:
         with consents.session_for(place.account_id, limiter) as bunq:
-            found = _with_either_user_id(
-                place,
-                lambda user_id: bunq.list_notes(place.monetary_account_id, place.payment_id, user_id=user_id),
+            found = user_ids.with_either(
                 bunq,
+                place.holder_user_id,
+                lambda user_id: bunq.list_notes(place.monetary_account_id, place.payment_id, user_id=user_id),
             )
         with transaction():
             # First the account, as who erases it does: in the other order each would wait for the other.
@@ -237,10 +234,10 @@ def read_file(file: File, *, patience_s: float) -> bytes:
     place = _place(file.account_id, file.connection_id, file.monetary_account_id, file.payment_id)
     try:
         with consents.session_for(file.account_id, RateLimiter(patience_s)) as bunq:
-            return _with_either_user_id(
-                place,
-                lambda user_id: bunq.read_attachment(file.monetary_account_id, file.attachment_id, user_id=user_id),
+            return user_ids.with_either(
                 bunq,
+                place.holder_user_id,
+                lambda user_id: bunq.read_attachment(file.monetary_account_id, file.attachment_id, user_id=user_id),
             )
     except (errors.ObjectNotFound, errors.PermissionRefused) as refused:
         current_app.logger.info("attachment %s: %s", file.attachment_id, refused)
@@ -251,22 +248,6 @@ def read_file(file: File, *, patience_s: float) -> bytes:
 
 def _place(account_id: int, connection_id: int, monetary_account_id: int, payment_id: int) -> Place:
     return Place(account_id, monetary_account_id, payment_id, access.by_id(connection_id).granted_user_id)
-
-
-def _with_either_user_id(place: Place, call: Callable[[int | None], Result], bunq: Bunq) -> Result:
-    """Make a call with the session's user id, and with the holder's own where bunq refuses the first.
-
-    bunq's pages and its own example differ on which of the two goes into paths of notes and files.
-    """
-    try:
-        return call(None)
-    except (errors.ObjectNotFound, errors.PermissionRefused) as refused:
-        if bunq.path_user_id == place.holder_user_id:
-            raise
-        try:
-            return call(place.holder_user_id)
-        except (errors.ObjectNotFound, errors.PermissionRefused):
-            raise refused from None
 
 
 def _ensure_state(payment_row_id: int, account_id: int) -> NoteSync:

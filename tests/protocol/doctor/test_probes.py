@@ -91,9 +91,9 @@ def test_another_return_address_at_bunq_is_found_and_stored(site: ThreadSite, ba
         number = installation.oauth_client_id
         with sessions.own(installation, RateLimiter(5)) as bunq:
             path = f"user/{bunq.path_user_id}/oauth-client/{number}/callback-url"
-            listed = bunq._call(lambda client, token, _user: client._list(path, token=token))
+            listed = bunq.call(lambda client, token, _user: client._list(path, token=token))
             [known] = [each["OauthCallbackUrl"] for each in listed]
-            bunq._call(
+            bunq.call(
                 lambda client, token, _user: client._call(
                     "PUT", f"{path}/{known['id']}", token=token, payload={"url": f"{site.url}/oauth/Callback"}
                 )
@@ -113,12 +113,12 @@ def test_an_address_that_the_key_does_not_allow_is_found_while_the_session_is_op
     with site.app.app_context():
         with sessions.own(installations.current(), RateLimiter(5)) as bunq:
             keys = f"user/{bunq.path_user_id}/credential-password-ip"
-            [key] = bunq._call(lambda client, token, _user: client._list(keys, token=token))
+            [key] = bunq.call(lambda client, token, _user: client._list(keys, token=token))
             path = f"{keys}/{key['CredentialPasswordIp']['id']}/ip"
-            [found] = bunq._call(lambda client, token, _user: client._list(path, token=token))
+            [found] = bunq.call(lambda client, token, _user: client._list(path, token=token))
             ours = f"{path}/{found['PermittedIp']['id']}"
             body = {"ip": "198.51.100.20", "status": "ACTIVE"}
-            bunq._call(lambda client, token, _user: client._call("PUT", ours, token=token, payload=body))
+            bunq.call(lambda client, token, _user: client._call("PUT", ours, token=token, payload=body))
         db.session.remove()
     check = examine(site.app)[CheckName.SERVER_ADDRESS]
     assert (check.verdict, check.found) == (

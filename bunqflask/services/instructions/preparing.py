@@ -1,0 +1,267 @@
+"""What people do with instructions: prepare, change, approve, send back and take back.
+
+Functions that end in `_within` take part in the caller's transaction, which the API needs for its `Idempotency-Key`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+
+import msgspec
+from sqlalchemy import func, select
+
+from bunqflask import clock
+from bunqflask.database.transactions import emit
+from bunqflask.extensions import db
+from bunqflask.i18n import gettext as _
+from bunqflask.models import (
+    Ability,
+    AuditKind,
+    DraftBody,
+    EventKind,
+    Instruction,
+    InstructionKind,
+    InstructionState,
+    LinkBody,
+    MonetaryAccount,
+    RequestBody,
+    TransferBody,
+)
+from bunqflask.models.instructions import Body
+from bunqflask.services.audit import trail
+from bunqflask.services.instructions import abilities, checks, rights
+from bunqflask.services.payments import local_days
+from bunqflask.services.policy import NotFoundHere, NotPermitted
+from bunqflask.services.principal import Principal
+
+# Somebody alone approves what they prepared; for so long they can take it back before it is sent.
+UNDO_WITHIN = timedelta(seconds=60)
+_KIND_OF: dict[type, InstructionKind] = {
+    DraftBody: InstructionKind.DRAFT,
+    RequestBody: InstructionKind.REQUEST,
+    LinkBody: InstructionKind.LINK,
+    TransferBody: InstructionKind.TRANSFER,
+}
+_MOVES_NOTHING = (InstructionState.CANCELLED, InstructionState.FAILED, InstructionState.REJECTED)
+_BEFORE_SENDING = (InstructionState.PREPARED, InstructionState.WAITING)
+# Without letters and digits that are taken for one another.
+_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+
+
+class ChangedMeanwhile(Exception):
+    """The instruction is not what its approver saw, or has gone on since: look at it again before deciding."""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What follows from an approval: when it is sent, later where its approver can still take it back."""
+
+    sent_from: datetime
+    is_alone: bool
+
+
+def prepare_within(principal: Principal, account_id: int, body: Body, *, batch: str | None = None) -> Instruction:
+    """Prepare an instruction, within the caller's transaction. All but drafts are ready to be sent with that.
+
+    :param batch: the reference of what it was split from.
+    :raises NotFoundHere: the principal does not see the account in full.
+    :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
+    :raises InstructionRefused: bunq would not take it.
+    """
+    kind = _KIND_OF[type(body)]
+    account = rights.check_can_prepare(principal, account_id, kind).row
+    checks.check_ready(principal, account, kind, body)
+    row = Instruction(
+        kind=kind,
+        state=InstructionState.PREPARED,
+        reference=new_reference(),
+        connection_id=account.connection_id,
+        account_id=account_id,
+        member_id=principal.id,
+        body=body,
+        content_hash=_hash(account, kind, body),
+        amount=amount_of(body),
+        created_at=clock.now(),
+        batch=batch,
+        looks=0,
+        result={},
+    )
+    db.session.add(row)
+    db.session.flush()
+    _record(AuditKind.INSTRUCTION_PREPARED, row, principal)
+    if kind is not InstructionKind.DRAFT:
+        _make_ready(row, clock.now())
+    return row
+
+
+def change_within(principal: Principal, instruction_id: int, body: DraftBody) -> Instruction:
+    """Change a draft that was not sent, within the caller's transaction: its approval is gone with that.
+
+    :raises NotFoundHere: the principal does not see its account in full.
+    :raises ChangedMeanwhile: it is on its way to bunq, or was ended.
+    :raises InstructionRefused: bunq would not take it.
+    """
+    row = _locked(principal, instruction_id, InstructionKind.DRAFT)
+    account = rights.check_can_prepare(principal, row.account_id, row.kind).row
+    checks.check_ready(principal, account, row.kind, body)
+    if row.state not in _BEFORE_SENDING:
+        raise ChangedMeanwhile
+    row.body, row.content_hash, row.amount = body, _hash(account, row.kind, body), amount_of(body)
+    row.member_id = principal.id
+    _take_back_approval(row)
+    _record(AuditKind.INSTRUCTION_CHANGED, row, principal)
+    return row
+
+
+def approve_within(principal: Principal, instruction_id: int, content_hash: str) -> Approval:
+    """Approve a draft as it was shown, within the caller's transaction; it is sent with that.
+
+    Somebody who is alone here approves what they prepared, and it is sent after `UNDO_WITHIN`.
+
+    :param content_hash: of what the approver saw.
+    :raises NotFoundHere: the principal does not see its account in full.
+    :raises NotPermitted: they may not approve it, or a limit would be passed.
+    :raises ChangedMeanwhile: it was changed, approved or ended meanwhile.
+    """
+    row = _locked(principal, instruction_id, InstructionKind.DRAFT)
+    abilities.check_is_on(row.connection_id, Ability.DRAFTS)
+    account = rights.account_in_full(principal, row.account_id)
+    if not rights.can_approve(principal, account, row.member_id):
+        raise NotPermitted(
+            _("Somebody else has to approve it: who prepared it cannot, nor who only reads the account.")
+        )
+    if row.state is not InstructionState.PREPARED or not secrets.compare_digest(row.content_hash, content_hash):
+        raise ChangedMeanwhile
+    _check_limits(row, principal)
+    is_own = row.member_id == principal.id
+    row.approved_by_id, row.approved_at, row.sent_back = principal.id, clock.now(), ""
+    _make_ready(row, clock.now() + (UNDO_WITHIN if is_own else timedelta(0)))
+    _record(AuditKind.INSTRUCTION_APPROVED, row, principal)
+    return Approval(row.next_try_at or clock.now(), is_own)
+
+
+def send_back_within(principal: Principal, instruction_id: int, reason: str) -> None:
+    """Send a draft back to who prepared it, within the caller's transaction, approved or not.
+
+    :raises NotFoundHere: the principal does not see its account in full.
+    :raises NotPermitted: they could not approve it either.
+    :raises ChangedMeanwhile: it is on its way to bunq, or was ended.
+    """
+    row = _locked(principal, instruction_id, InstructionKind.DRAFT)
+    account = rights.account_in_full(principal, row.account_id)
+    if not rights.can_approve(principal, account, None):
+        raise NotPermitted(_("Only those who can approve it can send it back."))
+    if row.state not in _BEFORE_SENDING:
+        raise ChangedMeanwhile
+    _take_back_approval(row)
+    row.sent_back = _line(reason, 300) or _("without a reason")
+    _record(AuditKind.INSTRUCTION_SENT_BACK, row, principal)
+
+
+def cancel_within(principal: Principal, instruction_id: int) -> None:
+    """Take an instruction back, within the caller's transaction: here where it was not sent, otherwise at bunq.
+
+    Once is as good as twice. What bunq has done already stays done.
+
+    :raises NotFoundHere: the principal does not see its account in full.
+    :raises NotPermitted: they did not prepare it, and could not approve it either.
+    :raises ChangedMeanwhile: nobody can take it back any more.
+    """
+    row = _locked(principal, instruction_id)
+    account = rights.account_in_full(principal, row.account_id)
+    if row.member_id != principal.id and not rights.can_approve(principal, account, None):
+        raise NotPermitted(_("Only who prepared it, and those who can approve it, can take it back."))
+    if row.ended_at is not None:
+        if row.state is InstructionState.CANCELLED:
+            return
+        raise ChangedMeanwhile
+    if row.cancel_asked_at is None:
+        row.cancel_asked_at = clock.now()
+        _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, principal)
+    if row.state in _BEFORE_SENDING:
+        row.state, row.ended_at, row.next_try_at = InstructionState.CANCELLED, clock.now(), None
+        return
+    if row.state is InstructionState.OPEN:
+        row.next_try_at = clock.now()
+    emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
+
+
+def new_reference() -> str:
+    """Return a reference that nobody else makes: short enough to be read out, and to stand in a payment."""
+    return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
+
+
+def amount_of(body: Body) -> Decimal:
+    """Return the sum of the amounts of an instruction."""
+    if isinstance(body, DraftBody):
+        return sum((line.amount for line in body.lines), Decimal(0))
+    return body.amount
+
+
+def _check_limits(row: Instruction, principal: Principal) -> None:
+    """Make sure that an approval keeps the connection's limits for this local day.
+
+    :raises NotPermitted: it does not.
+    """
+    day_limit, approver_limit = abilities.limits_of(row.connection_id, lock=True)
+    zone = local_days.zone()
+    day = datetime.combine(clock.now().astimezone(zone).date(), time.min, zone)
+    query = select(func.sum(Instruction.amount)).filter_by(connection_id=row.connection_id, kind=InstructionKind.DRAFT)
+    query = query.where(Instruction.approved_at >= day, Instruction.state.not_in(_MOVES_NOTHING))
+    amount = amount_of(row.body)
+    in_all = (db.session.scalar(query) or Decimal(0)) + amount
+    by_one = (db.session.scalar(query.filter_by(approved_by_id=principal.id)) or Decimal(0)) + amount
+    if day_limit is not None and in_all > day_limit:
+        raise NotPermitted(_("With it more would be approved today than the limit of this connection allows."))
+    if approver_limit is not None and by_one > approver_limit:
+        raise NotPermitted(_("With it you would approve more today than one person may. Somebody else can approve it."))
+
+
+# What the acts have in common
+
+
+def _locked(principal: Principal, instruction_id: int, kind: InstructionKind | None = None) -> Instruction:
+    """Lock an instruction that the principal sees, within the caller's transaction.
+
+    :raises NotFoundHere: they do not, or it is of another kind.
+    """
+    row = db.session.get(Instruction, instruction_id, populate_existing=True, with_for_update=True)
+    if row is None or (kind is not None and row.kind is not kind):
+        raise NotFoundHere
+    rights.account_in_full(principal, row.account_id)
+    return row
+
+
+def _make_ready(row: Instruction, when: datetime) -> None:
+    row.state, row.ready_at, row.next_try_at = InstructionState.WAITING, clock.now(), when
+    emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
+
+
+def _take_back_approval(row: Instruction) -> None:
+    row.state, row.ready_at, row.next_try_at = InstructionState.PREPARED, None, None
+    row.approved_by_id = row.approved_at = None
+    row.sent_back = ""
+    row.clear_error()
+
+
+def _hash(account: MonetaryAccount, kind: InstructionKind, body: Body) -> str:
+    return hashlib.sha256(msgspec.json.encode([account.id, account.iban, kind.value, body])).hexdigest()
+
+
+def _line(text: str, longest: int) -> str:
+    return "".join(each for each in " ".join(text.split()) if each.isprintable())[:longest]
+
+
+def _record(kind: AuditKind, row: Instruction, principal: Principal) -> None:
+    trail.record(
+        kind,
+        actor_id=principal.id,
+        connection_id=row.connection_id,
+        subject=row.reference,
+        account_ids=[row.account_id],
+        instruction=row.kind.value,
+    )

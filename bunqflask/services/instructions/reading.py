@@ -1,0 +1,163 @@
+"""What people see of instructions: those on accounts that they see in full, and what they may do with each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import aliased
+
+from bunqflask.extensions import db
+from bunqflask.models import EndReason, ErrorKind, Instruction, InstructionKind, InstructionState, TeamMember
+from bunqflask.models.instructions import Body
+from bunqflask.services.instructions import rights
+from bunqflask.services.policy import NotFoundHere, VisibleAccount
+from bunqflask.services.principal import Principal
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructionView:
+    """An instruction as a principal sees it; ids but `bunq_id` and `payment_ids` are ours.
+
+    `next_try_at` is when it is acted on next: while it is ahead, what waits can still be taken back here.
+    """
+
+    id: int
+    kind: InstructionKind
+    state: InstructionState
+    reference: str
+    connection_id: int
+    account_id: int
+    account_name: str
+    account_iban: str | None
+    holder_name: str
+    currency: str
+    body: Body
+    content_hash: str
+    amount: Decimal | None
+    batch: str | None
+    created_at: datetime
+    prepared_by: str
+    is_own: bool
+    approved_by: str
+    approved_at: datetime | None
+    sent_back: str
+    sent_at: datetime | None
+    opened_at: datetime | None
+    next_try_at: datetime | None
+    cancel_asked_at: datetime | None
+    ended_at: datetime | None
+    end_reason: EndReason | None
+    error_kind: ErrorKind | None
+    error_facts: dict[str, Any] | None
+    bunq_id: int | None
+    share_url: str | None
+    payment_ids: tuple[int, ...]
+    can_approve: bool
+    can_cancel: bool
+    can_change: bool
+
+
+def get(principal: Principal, instruction_id: int) -> InstructionView:
+    """Return an instruction.
+
+    :raises NotFoundHere: there is none, or the principal does not see its account in full.
+    """
+    found = _views(principal, _query().where(Instruction.id == instruction_id))
+    if not found:
+        raise NotFoundHere
+    return found[0]
+
+
+def list_all(
+    principal: Principal,
+    kinds: Iterable[InstructionKind],
+    *,
+    states: Iterable[InstructionState] | None = None,
+    account_id: int | None = None,
+    batch: str | None = None,
+    older_than: int | None = None,
+    limit: int = 100,
+) -> list[InstructionView]:
+    """Return instructions of some kinds, the newest first.
+
+    :param states: only those in one of these.
+    :param account_id: only those on this account of ours.
+    :param batch: only those that were split from this.
+    :param older_than: only those with a smaller id, for the next page.
+    """
+    query = _query().where(Instruction.kind.in_(list(kinds))).order_by(Instruction.id.desc()).limit(limit)
+    if states is not None:
+        query = query.where(Instruction.state.in_(list(states)))
+    if account_id is not None:
+        query = query.where(Instruction.account_id == account_id)
+    if batch is not None:
+        query = query.where(Instruction.batch == batch)
+    if older_than is not None:
+        query = query.where(Instruction.id < older_than)
+    return _views(principal, query)
+
+
+def _query() -> Select[Any]:
+    preparer, approver = aliased(TeamMember), aliased(TeamMember)
+    query: Select[Any] = (
+        select(Instruction, preparer.name, approver.name)
+        .outerjoin(preparer, preparer.id == Instruction.member_id)
+        .outerjoin(approver, approver.id == Instruction.approved_by_id)
+        .execution_options(populate_existing=True)
+    )
+    return query
+
+
+def _views(principal: Principal, query: Select[Any]) -> list[InstructionView]:
+    accounts = rights.accounts_in_full(principal)
+    rows: Sequence[Any] = db.session.execute(query.where(Instruction.account_id.in_(list(accounts)))).all()
+    return [_view(principal, row, accounts[row[0].account_id]) for row in rows]
+
+
+def _view(principal: Principal, found: Any, account: VisibleAccount) -> InstructionView:
+    row, prepared_by, approved_by = found
+    is_own = row.member_id == principal.id
+    is_before_sending = row.state in (InstructionState.PREPARED, InstructionState.WAITING)
+    could_approve = row.kind is InstructionKind.DRAFT and rights.can_approve(principal, account, row.member_id)
+    decides = is_own or rights.can_approve(principal, account, None)
+    return InstructionView(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        reference=row.reference,
+        connection_id=row.connection_id,
+        account_id=row.account_id,
+        account_name=account.row.description,
+        account_iban=account.row.iban,
+        holder_name=account.holder_name,
+        currency=account.row.currency,
+        body=row.body,
+        content_hash=row.content_hash,
+        amount=row.amount,
+        batch=row.batch,
+        created_at=row.created_at,
+        prepared_by=prepared_by or "",
+        is_own=is_own,
+        approved_by=approved_by or "",
+        approved_at=row.approved_at,
+        sent_back=row.sent_back,
+        sent_at=row.sent_at,
+        opened_at=row.opened_at,
+        next_try_at=row.next_try_at,
+        cancel_asked_at=row.cancel_asked_at,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+        error_kind=row.error_kind,
+        error_facts=row.error_facts,
+        bunq_id=row.bunq_id,
+        share_url=row.result.get("share_url"),
+        payment_ids=tuple(row.result.get("payment_ids", ())),
+        can_approve=could_approve and row.state is InstructionState.PREPARED,
+        can_cancel=decides and row.ended_at is None and row.cancel_asked_at is None,
+        can_change=row.kind is InstructionKind.DRAFT and is_before_sending,
+    )
