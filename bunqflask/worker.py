@@ -36,7 +36,7 @@ from bunqflask.services.instructions import sending as instructions
 from bunqflask.services.notices import events, inbox, sending
 from bunqflask.services.sync import connection_sync, schedule
 from bunqflask.services.team import browsers, invitations, login_steps, resets, throttle
-from bunqflask.services.tokens import tokens
+from bunqflask.services.tokens import idempotency, tokens
 
 _POLL_S = 0.5
 # By how many channels one worker sends notices at the same time: one whose server is slow holds up no other.
@@ -102,6 +102,7 @@ def _delete_old_rows() -> None:
     attempts.delete_old()
     sharing.delete_expired()
     tokens.delete_expired()
+    idempotency.delete_old()
     orders.delete_expired()
     access.delete_old()
     clients.delete_unused()

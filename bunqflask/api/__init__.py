@@ -18,6 +18,7 @@ def init_app(app: Flask) -> None:
         description,
         doctor,
         exports,
+        instructions,
         metrics,
         payments,
         server,
@@ -25,7 +26,20 @@ def init_app(app: Flask) -> None:
     )
     from bunqflask.extensions import csrf
 
-    for area in (server, connections, accounts, payments, attachments, changes, exports, consents, bunq, doctor):
+    areas = (
+        server,
+        connections,
+        accounts,
+        payments,
+        attachments,
+        changes,
+        exports,
+        consents,
+        instructions,
+        bunq,
+        doctor,
+    )
+    for area in areas:
         assert area.__name__  # importing an area adds its views to the blueprint
     access.init_app(app)
     csrf.exempt(blueprint.bp)

@@ -13,7 +13,7 @@ from spectree import SpecTree
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
 from spectree.model_adapter.protocol import ModelAdapter
 
-from bunqflask.api import problems
+from bunqflask.api import idempotency, problems
 from bunqflask.api.schemas import ApiProblem
 from bunqflask.models import TokenScope
 
@@ -26,6 +26,8 @@ _scopes: dict[str, TokenScope | None] = {}
 # the views that take a JSON object, and those that send a file
 _with_body: set[str] = set()
 _files: set[str] = set()
+# those that change something at bunq
+_writes: set[str] = set()
 
 
 class File:
@@ -70,6 +72,7 @@ def endpoint(
     query: Any = None,
     body: Any = None,
     status: int = 200,
+    is_write: bool = False,
 ) -> Callable[[View], View]:
     """Register a view of the API with its description.
 
@@ -77,9 +80,10 @@ def endpoint(
     :param scope: what a token needs for it; None: any token.
     :param query: the model of its query; other parameters are refused.
     :param body: the model of the JSON object that it takes; without one, a body is refused.
+    :param is_write: it changes something at bunq: it needs an `Idempotency-Key`, and its view is part of a transaction.
     """
     names_a_row = "<" in rule or any("account" in each for each in getattr(query or body, "__struct_fields__", ()))
-    of_body = (400, 413, 415) if body else ()
+    of_body = (400, 413, 415) if body else (400,) if is_write else ()
     # what bunq has to be asked for
     of_bunq = (410, 502, 504) if "attachment" in rule and answer is File else ()
     errors = (401, 403, *((404,) if names_a_row else ()), *of_body, *of_bunq, 422, 429, 503)
@@ -91,10 +95,12 @@ def endpoint(
         _scopes[name] = scope
         if body is not None:
             _with_body.add(name)
+        if is_write:
+            _writes.add(view.__name__)
         describe = spec.validate(
             query=query or NoQuery, json=body, resp=answers, tags=[tag], operation_id=view.__name__
         )
-        checked = describe(view)
+        checked = idempotency.once(describe(view)) if is_write else describe(view)
         if answer is File:
             # What describes a view also reads its answer into memory.
             checked = _described_as(checked, view)
@@ -118,6 +124,11 @@ def _described_as(described: Any, view: Callable[..., Any]) -> Callable[..., Any
 def files() -> frozenset[str]:
     """Return the names of the views that send a file."""
     return frozenset(_files)
+
+
+def writes() -> frozenset[str]:
+    """Return the names of the views that change something at bunq."""
+    return frozenset(_writes)
 
 
 def takes_body(endpoint_name: str | None) -> bool:

@@ -9,15 +9,24 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from bunqflask.api import blueprint, bunq, problems, samples
+from bunqflask.api import blueprint, bunq, idempotency, problems, samples
 
 _ABOUT = (
     "Your own data of this server, for your programs: connections to bunq, accounts, balances and payments. No call "
-    "goes to bunq, but for those under `bunq`. Make a token under Developers, and send it as "
+    "goes to bunq, but for those under `bunq`: what is to be written there, a worker writes. Make a token under "
+    "Developers, and send it as "
     "`Authorization: Bearer bqf_…`."
 )
 
 _CONSENT_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$", "examples": ["0" * 32]}
+_KEY = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "required": True,
+    "description": "A text of your own for this call, such as a UUID: with the same key it is done once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "example": "7f0c1f52-6f0d-4a4c-9f7e-1f0f6a1b2c3d",
+}
 _FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "examples": ["1"]}
 
@@ -58,6 +67,9 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
         for status, answer in sorted(found["responses"].items())
     }
     parameters = [_parameter(each) for each in found["parameters"]]
+    is_write = found["operationId"] in blueprint.writes()
+    if is_write:
+        parameters.append(_KEY)
     scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
     needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
     about = f"{found.get('description') or ''}{needs}".strip()
@@ -65,7 +77,9 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
         answers["200"] = {**answers["200"], "content": _FILE}
     if example := samples.body_of(found["operationId"]):
         found["requestBody"]["content"]["application/json"]["example"] = example
-    return {**found, "description": about, "parameters": parameters, "responses": answers}
+    described = {**found, "description": about, "parameters": parameters, "responses": answers}
+    # The page of the documentation asks before such a call is tried.
+    return {**described, "x-writes-at-bunq": True} if is_write else described
 
 
 def _with_samples(paths: dict[str, Any]) -> dict[str, Any]:

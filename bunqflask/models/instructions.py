@@ -169,6 +169,8 @@ class Instruction(RetryState, Leased, Base):
     # the sum of its amounts, in the account's currency; None where it is not about money
     amount: Mapped[Decimal | None] = mapped_column(ExactAmount)
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+    # what its preparer calls it, such as the name of the file that it came from
+    label: Mapped[str] = mapped_column(String(120), default="")
     # what a file or a list was split into, or turned into
     batch: Mapped[str | None] = mapped_column(String(20), index=True)
     approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="SET NULL"), index=True)

@@ -21,6 +21,14 @@ class TokenScope(StrEnum):
     EXPORTS_READ = "exports:read"
     # links by which a holder consents at bunq: more can be read afterwards, nothing is changed at bunq
     CONNECTIONS_WRITE = "connections:write"
+    # each changes something at bunq, as far as an owner switched it on: drafts, which the holder accepts; requests for
+    # money and bunq.me links; transfers between own accounts; notes and files; cards
+    DRAFTS_WRITE = "drafts:write"
+    REQUESTS_WRITE = "requests:write"
+    LINKS_WRITE = "links:write"
+    TRANSFERS_WRITE = "transfers:write"
+    NOTES_WRITE = "notes:write"
+    CARDS_WRITE = "cards:write"
     # payments and balances as tables, by an address with the token in it; a scope for itself
     SPREADSHEET_READ = "spreadsheet:read"
     # the days on which to renew, for a calendar program, by an address with the token in it; a scope for itself

@@ -1706,6 +1706,7 @@ def upgrade() -> None:
         sa.Column("content_hash", sa.String(length=64), nullable=False),
         sa.Column("amount", types.ExactAmount(), nullable=True),
         sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("label", sa.String(length=120), nullable=False),
         sa.Column("batch", sa.String(length=20), nullable=True),
         sa.Column("approved_by_id", sa.Integer(), nullable=True),
         sa.Column("approved_at", types.UtcTimestamp(), nullable=True),

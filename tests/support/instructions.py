@@ -19,8 +19,8 @@ from bunqflask.models import (
     LinkBody,
     MonetaryAccount,
     Party,
-    RequestBody,
     RateLimitWindow,
+    RequestBody,
     TransferBody,
 )
 from bunqflask.models.instructions import Body

@@ -64,9 +64,12 @@ class Approval:
     is_alone: bool
 
 
-def prepare_within(principal: Principal, account_id: int, body: Body, *, batch: str | None = None) -> Instruction:
+def prepare_within(
+    principal: Principal, account_id: int, body: Body, *, label: str = "", batch: str | None = None
+) -> Instruction:
     """Prepare an instruction, within the caller's transaction. All but drafts are ready to be sent with that.
 
+    :param label: what its preparer calls it.
     :param batch: the reference of what it was split from.
     :raises NotFoundHere: the principal does not see the account in full.
     :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
@@ -86,6 +89,7 @@ def prepare_within(principal: Principal, account_id: int, body: Body, *, batch: 
         content_hash=_hash(account, kind, body),
         amount=amount_of(body),
         created_at=clock.now(),
+        label=_line(label, 120),
         batch=batch,
         looks=0,
         result={},

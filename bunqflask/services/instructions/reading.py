@@ -39,6 +39,7 @@ class InstructionView:
     body: Body
     content_hash: str
     amount: Decimal | None
+    label: str
     batch: str | None
     created_at: datetime
     prepared_by: str
@@ -102,18 +103,17 @@ def list_all(
     return _views(principal, query)
 
 
-def _query() -> Select[Any]:
+def _query() -> Select[Instruction, str, str]:
     preparer, approver = aliased(TeamMember), aliased(TeamMember)
-    query: Select[Any] = (
+    return (
         select(Instruction, preparer.name, approver.name)
         .outerjoin(preparer, preparer.id == Instruction.member_id)
         .outerjoin(approver, approver.id == Instruction.approved_by_id)
         .execution_options(populate_existing=True)
     )
-    return query
 
 
-def _views(principal: Principal, query: Select[Any]) -> list[InstructionView]:
+def _views(principal: Principal, query: Select[*tuple[Any, ...]]) -> list[InstructionView]:
     accounts = rights.accounts_in_full(principal)
     rows: Sequence[Any] = db.session.execute(query.where(Instruction.account_id.in_(list(accounts)))).all()
     return [_view(principal, row, accounts[row[0].account_id]) for row in rows]
@@ -139,6 +139,7 @@ def _view(principal: Principal, found: Any, account: VisibleAccount) -> Instruct
         body=row.body,
         content_hash=row.content_hash,
         amount=row.amount,
+        label=row.label,
         batch=row.batch,
         created_at=row.created_at,
         prepared_by=prepared_by or "",

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -66,6 +66,12 @@ def due() -> list[int]:
     is_due = Instruction.next_try_at.is_(None) | (Instruction.next_try_at <= clock.now())
     query = select(Instruction.id).where(Instruction.ended_at.is_(None), Instruction.state.in_(_WORKED_ON), is_due)
     return list(db.session.scalars(query.order_by(Instruction.next_try_at, Instruction.id).limit(_DUE_AT_ONCE)))
+
+
+def look_soon(connection_id: int) -> None:
+    """Let the open instructions of a connection be looked at now, within the caller's transaction."""
+    query = update(Instruction).filter_by(connection_id=connection_id, state=InstructionState.OPEN)
+    db.session.execute(query.values(next_try_at=clock.now()))
 
 
 def advance(instruction_id: int, *, patience_s: float) -> None:

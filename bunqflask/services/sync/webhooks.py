@@ -46,6 +46,7 @@ from bunqflask.services.gateway import installations, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
+from bunqflask.services.instructions import sending as instructions
 from bunqflask.services.policy import NotFoundHere
 
 PATH = "/bunq/hook/"
@@ -159,6 +160,7 @@ def receive(token: str, read_body: Callable[[], bytes], *, signature: str | None
             db.session.execute(of_accounts.values(called_back_at=now, follow_ups=0))
         db.session.execute(update(Connection).filter_by(id=connection_id).values(callback_received_at=now))
         emit(EventKind.SYNC_REQUESTED, connection_id=connection_id)
+        instructions.look_soon(connection_id)
 
 
 def _load(connection_id: int) -> Connection | None:

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
-from bunqflask.models import AttemptStep, AuditKind, TeamRole
+from bunqflask.models import Ability, AttemptStep, AuditKind, InstructionKind, InstructionState, TeamRole
 from bunqflask.services.audit.reading import TrailEvent
 from bunqflask.web.ui import formatting
 
@@ -33,6 +33,16 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.ERASED,
         AuditKind.SHARED,
         AuditKind.UNSHARED,
+    ),
+    "bunq": (
+        AuditKind.ABILITY_SWITCHED,
+        AuditKind.INSTRUCTION_PREPARED,
+        AuditKind.INSTRUCTION_CHANGED,
+        AuditKind.INSTRUCTION_APPROVED,
+        AuditKind.INSTRUCTION_SENT_BACK,
+        AuditKind.INSTRUCTION_TAKEN_BACK,
+        AuditKind.INSTRUCTION_SENT,
+        AuditKind.INSTRUCTION_ENDED,
     ),
     "logins": (
         AuditKind.LOGIN,
@@ -238,6 +248,54 @@ def _erased(event: TrailEvent) -> Markup:
     return _with(said, *_named(event))
 
 
+def _ability_switched(event: TrailEvent) -> Markup:
+    names = {
+        Ability.DRAFTS: _("draft payments"),
+        Ability.REQUESTS: _("requests for money"),
+        Ability.LINKS: _("bunq.me links"),
+        Ability.TRANSFERS: _("transfers between own accounts"),
+        Ability.NOTES: _("notes and files"),
+        Ability.CARDS: _("changes of cards"),
+    }
+    on = _("switched on %(ability)s for %(subject)s")
+    off = _("switched off %(ability)s for %(subject)s")
+    text = escape(on if event.facts["on"] else off)
+    return text % {"ability": names[Ability(event.facts["ability"])], "subject": _subject(event)}
+
+
+def _instruction(text: str) -> Callable[[TrailEvent], Markup]:
+    """Return what makes a sentence with the kind and the reference of an instruction."""
+
+    def said(event: TrailEvent) -> Markup:
+        return escape(text) % {"what": _what_is_sent(event), "accounts": accounts(event)}
+
+    return said
+
+
+def _what_is_sent(event: TrailEvent) -> Markup:
+    names = {
+        InstructionKind.DRAFT: _("the draft"),
+        InstructionKind.REQUEST: _("the request"),
+        InstructionKind.LINK: _("the link"),
+        InstructionKind.TRANSFER: _("the transfer"),
+        InstructionKind.NOTE: _("the note"),
+        InstructionKind.FILE: _("the file"),
+        InstructionKind.CARD: _("the change of a card"),
+    }
+    return Markup("{} {}").format(names[InstructionKind(event.facts["instruction"])], _subject(event))
+
+
+def _instruction_ended(event: TrailEvent) -> Markup:
+    texts = {
+        InstructionState.ACCEPTED: _("noted that %(what)s on %(accounts)s was accepted at bunq"),
+        InstructionState.REJECTED: _("noted that %(what)s on %(accounts)s was rejected at bunq"),
+        InstructionState.CANCELLED: _("noted that %(what)s on %(accounts)s was taken back or expired"),
+        InstructionState.FAILED: _("could not send %(what)s on %(accounts)s: nothing was done at bunq"),
+        InstructionState.DONE: _("noted that bunq has done %(what)s on %(accounts)s"),
+    }
+    return _instruction(texts[InstructionState(event.facts["state"])])(event)
+
+
 def _with_role(text: str) -> Callable[[TrailEvent], Markup]:
     """Return what makes a sentence with the event's subject and role."""
 
@@ -297,6 +355,14 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.ERASED: _erased,
     AuditKind.SHARED: _shared,
     AuditKind.UNSHARED: _unshared,
+    AuditKind.ABILITY_SWITCHED: _ability_switched,
+    AuditKind.INSTRUCTION_PREPARED: _instruction(_("prepared %(what)s on %(accounts)s")),
+    AuditKind.INSTRUCTION_CHANGED: _instruction(_("changed %(what)s on %(accounts)s")),
+    AuditKind.INSTRUCTION_APPROVED: _instruction(_("approved %(what)s on %(accounts)s")),
+    AuditKind.INSTRUCTION_SENT_BACK: _instruction(_("sent %(what)s on %(accounts)s back to who prepared it")),
+    AuditKind.INSTRUCTION_TAKEN_BACK: _instruction(_("took %(what)s on %(accounts)s back")),
+    AuditKind.INSTRUCTION_SENT: _instruction(_("sent %(what)s on %(accounts)s to bunq")),
+    AuditKind.INSTRUCTION_ENDED: _instruction_ended,
     AuditKind.EXPORTED: _exported,
     AuditKind.ATTACHMENT_OPENED: _say(_("opened a file of a payment of %(accounts)s")),
     AuditKind.ACCOUNT_VIEWED: _say(_("looked at payments of %(accounts)s")),

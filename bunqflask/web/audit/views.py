@@ -108,6 +108,7 @@ def _around() -> dict[str, Any]:
             "looked": _("Looked at"),
             "exported": _("Exported"),
             "changed": _("Connected, shared, ended"),
+            "bunq": _("Written at bunq"),
             "logins": _("Logged in, refused"),
             "team": _("Team and server"),
         },

@@ -1,5 +1,6 @@
 """Whatever bunq does, and whenever: each instruction is done there exactly once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,8 +27,12 @@ def body_of(site: ThreadSite, kind: str, amount: str) -> Body:
     """Return an instruction of this kind."""
     if kind == "transfer":
         return instructions.transfer(site.app, SECOND, amount)
-    make = {"draft": instructions.draft, "request": instructions.request, "link": instructions.link}[kind]
-    return make(amount)
+    bodies: dict[str, Callable[[str], Body]] = {
+        "draft": instructions.draft,
+        "request": instructions.request,
+        "link": instructions.link,
+    }
+    return bodies[kind](amount)
 
 
 def at_the_bank(holder: Client, kind: str, amount: str) -> list[dict[str, Any]]:

@@ -400,7 +400,7 @@ def _pay(connection: Connection, account_id: int) -> None:
     }
     path = f"monetary-account/{account_id}/payment"
     with sessions.of_consent(rows.reader(), RateLimiter(5)) as bunq:
-        bunq.call(lambda client, token, user: client.call("POST", f"user/{user}/{path}", token=token, payload=payload))
+        bunq.call(lambda client, token, user: client._call("POST", f"user/{user}/{path}", token=token, payload=payload))
 
 
 @pytest.mark.sqlite_only

@@ -1,0 +1,289 @@
+"""Writing at bunq: draft payments, requests for money, bunq.me links, and transfers between own accounts.
+
+A call notes what is wanted and is answered at once; a worker does it, exactly once, and follows it.
+"""
+
+from __future__ import annotations
+
+from flask import g, url_for
+
+from bunqflask import ibans
+from bunqflask.api import problems
+from bunqflask.api.blueprint import endpoint
+from bunqflask.api.instruction_schemas import (
+    DraftWish,
+    InstructionItem,
+    InstructionQuery,
+    Instructions,
+    LinkWish,
+    RequestWish,
+    TransferWish,
+    exact,
+)
+from bunqflask.api.schemas import BunqRefusal
+from bunqflask.models import (
+    DraftBody,
+    DraftLine,
+    InstructionKind,
+    InstructionState,
+    LinkBody,
+    Party,
+    RequestBody,
+    TokenScope,
+    TransferBody,
+)
+from bunqflask.models.instructions import Body
+from bunqflask.services.instructions import preparing, reading, rights
+from bunqflask.services.instructions.checks import InstructionRefused
+from bunqflask.services.instructions.preparing import ChangedMeanwhile
+from bunqflask.services.instructions.reading import InstructionView
+from bunqflask.services.policy import NotFoundHere
+
+_DRAFTS, _REQUESTS = TokenScope.DRAFTS_WRITE, TokenScope.REQUESTS_WRITE
+_LINKS, _TRANSFERS = TokenScope.LINKS_WRITE, TokenScope.TRANSFERS_WRITE
+_Begun = tuple[InstructionItem, int, dict[str, str]]
+
+
+@endpoint(
+    "POST",
+    "/drafts",
+    body=DraftWish,
+    answer=InstructionItem,
+    scope=_DRAFTS,
+    tag="Drafts",
+    status=202,
+    is_write=True,
+)
+def prepare_draft(json: DraftWish) -> _Begun:
+    """Prepare 1 to 350 payments. Another team member approves them here, and the holder accepts them in the bunq app.
+
+    Money moves only when the holder accepts.
+    """
+    lines = [
+        DraftLine(exact(each.amount), each.name, ibans.normalise(each.iban), each.description, each.end_to_end_id)
+        for each in json.payments
+    ]
+    return _prepare("draft", json.account_id, DraftBody(tuple(lines)), json.label)
+
+
+@endpoint("GET", "/drafts", query=InstructionQuery, answer=Instructions, scope=_DRAFTS, tag="Drafts")
+def drafts(query: InstructionQuery) -> Instructions:
+    """Drafts on the accounts that the token sees in full, the newest first."""
+    return _list(InstructionKind.DRAFT, query)
+
+
+@endpoint("GET", "/drafts/<int:instruction_id>", answer=InstructionItem, scope=_DRAFTS, tag="Drafts")
+def draft(instruction_id: int) -> InstructionItem:
+    """One draft."""
+    return _item(_get(InstructionKind.DRAFT, instruction_id))
+
+
+@endpoint(
+    "POST",
+    "/drafts/<int:instruction_id>/cancel",
+    answer=InstructionItem,
+    scope=_DRAFTS,
+    tag="Drafts",
+    status=202,
+    is_write=True,
+)
+def cancel_draft(instruction_id: int) -> _Begun:
+    """Take a draft back, here or at bunq. What the holder has accepted by then stays accepted."""
+    return _cancel("draft", InstructionKind.DRAFT, instruction_id)
+
+
+@endpoint(
+    "POST",
+    "/requests",
+    body=RequestWish,
+    answer=InstructionItem,
+    scope=_REQUESTS,
+    tag="Requests",
+    status=202,
+    is_write=True,
+)
+def request_money(json: RequestWish) -> _Begun:
+    """Ask somebody for money, by email address, phone number or IBAN. bunq sends the request."""
+    payer = Party(json.payer.type, _value(json.payer.type, json.payer.value), json.payer.name)
+    body = RequestBody(exact(json.amount), payer, json.description)
+    return _prepare("money_request", json.account_id, body, json.label)
+
+
+@endpoint("GET", "/requests", query=InstructionQuery, answer=Instructions, scope=_REQUESTS, tag="Requests")
+def money_requests(query: InstructionQuery) -> Instructions:
+    """Requests on the accounts that the token sees in full, the newest first."""
+    return _list(InstructionKind.REQUEST, query)
+
+
+@endpoint("GET", "/requests/<int:instruction_id>", answer=InstructionItem, scope=_REQUESTS, tag="Requests")
+def money_request(instruction_id: int) -> InstructionItem:
+    """One request."""
+    return _item(_get(InstructionKind.REQUEST, instruction_id))
+
+
+@endpoint(
+    "POST",
+    "/requests/<int:instruction_id>/revoke",
+    answer=InstructionItem,
+    scope=_REQUESTS,
+    tag="Requests",
+    status=202,
+    is_write=True,
+)
+def revoke_money_request(instruction_id: int) -> _Begun:
+    """Take a request back. One that was paid by then stays paid."""
+    return _cancel("money_request", InstructionKind.REQUEST, instruction_id)
+
+
+@endpoint(
+    "POST",
+    "/payment-links",
+    body=LinkWish,
+    answer=InstructionItem,
+    scope=_LINKS,
+    tag="Payment links",
+    status=202,
+    is_write=True,
+)
+def make_payment_link(json: LinkWish) -> _Begun:
+    """Make a bunq.me link; `share_url` leads payers to it once bunq has made it."""
+    body = LinkBody(exact(json.amount), json.description, json.return_url)
+    return _prepare("payment_link", json.account_id, body, json.label)
+
+
+@endpoint("GET", "/payment-links", query=InstructionQuery, answer=Instructions, scope=_LINKS, tag="Payment links")
+def payment_links(query: InstructionQuery) -> Instructions:
+    """Links on the accounts that the token sees in full, the newest first."""
+    return _list(InstructionKind.LINK, query)
+
+
+@endpoint("GET", "/payment-links/<int:instruction_id>", answer=InstructionItem, scope=_LINKS, tag="Payment links")
+def payment_link(instruction_id: int) -> InstructionItem:
+    """One link, with the payments that came of it."""
+    return _item(_get(InstructionKind.LINK, instruction_id))
+
+
+@endpoint(
+    "POST",
+    "/payment-links/<int:instruction_id>/cancel",
+    answer=InstructionItem,
+    scope=_LINKS,
+    tag="Payment links",
+    status=202,
+    is_write=True,
+)
+def cancel_payment_link(instruction_id: int) -> _Begun:
+    """End a link: nobody can pay it any more."""
+    return _cancel("payment_link", InstructionKind.LINK, instruction_id)
+
+
+@endpoint(
+    "POST",
+    "/transfers",
+    body=TransferWish,
+    answer=InstructionItem,
+    scope=_TRANSFERS,
+    tag="Transfers",
+    status=202,
+    is_write=True,
+)
+def move_money(json: TransferWish) -> _Begun:
+    """Move money to another account of the same holder; the member who owns the token holds both. Nobody accepts it."""
+    try:
+        other = rights.account_in_full(g.bearer, int(json.to_account_id)).row
+    except NotFoundHere:
+        problems.refuse("`to_account_id` is not an account that the token sees in full.")
+    body = TransferBody(exact(json.amount), other.id, other.iban or "", other.description[:70], json.description)
+    return _prepare("transfer", json.account_id, body, "")
+
+
+@endpoint("GET", "/transfers", query=InstructionQuery, answer=Instructions, scope=_TRANSFERS, tag="Transfers")
+def transfers(query: InstructionQuery) -> Instructions:
+    """Transfers that were made here, the newest first."""
+    return _list(InstructionKind.TRANSFER, query)
+
+
+@endpoint("GET", "/transfers/<int:instruction_id>", answer=InstructionItem, scope=_TRANSFERS, tag="Transfers")
+def transfer(instruction_id: int) -> InstructionItem:
+    """One transfer."""
+    return _item(_get(InstructionKind.TRANSFER, instruction_id))
+
+
+def _value(kind: str, value: str) -> str:
+    return ibans.normalise(value) if kind == "IBAN" else value.strip()
+
+
+def _prepare(view: str, account_id: str, body: Body, label: str) -> _Begun:
+    try:
+        row = preparing.prepare_within(g.bearer, int(account_id), body, label=label)
+    except InstructionRefused as refused:
+        problems.refuse(str(refused))
+    return _begun(view, row.id)
+
+
+def _cancel(view: str, kind: InstructionKind, instruction_id: int) -> _Begun:
+    _get(kind, instruction_id)
+    try:
+        preparing.cancel_within(g.bearer, instruction_id)
+    except ChangedMeanwhile:
+        problems.refuse("It has ended already, and cannot be taken back.")
+    return _begun(view, instruction_id)
+
+
+def _begun(view: str, instruction_id: int) -> _Begun:
+    address = url_for(f"api.{view}", instruction_id=instruction_id, _external=True)
+    return _item(reading.get(g.bearer, instruction_id)), 202, {"Location": address}
+
+
+def _get(kind: InstructionKind, instruction_id: int) -> InstructionView:
+    """Return an instruction of a kind.
+
+    :raises NotFoundHere: there is none, or the token does not see its account in full.
+    """
+    found = reading.get(g.bearer, instruction_id)
+    if found.kind is not kind:
+        raise NotFoundHere
+    return found
+
+
+def _list(kind: InstructionKind, query: InstructionQuery) -> Instructions:
+    found = reading.list_all(
+        g.bearer,
+        [kind],
+        states=None if query.state is None else [InstructionState(query.state)],
+        account_id=None if query.account_id is None else int(query.account_id),
+        older_than=None if query.older_than is None else int(query.older_than),
+        limit=query.limit,
+    )
+    return Instructions([_item(each) for each in found])
+
+
+def _item(found: InstructionView) -> InstructionItem:
+    facts = found.error_facts or {}
+    said = BunqRefusal(
+        status=facts.get("status", 0), message=facts.get("message", ""), response_id=facts.get("response_id")
+    )
+    return InstructionItem(
+        id=str(found.id),
+        kind=found.kind.value,  # type: ignore[arg-type]  # one of the kinds that these views show
+        state=found.state.value,
+        label=found.label,
+        reference=found.reference,
+        account_id=str(found.account_id),
+        amount=f"{found.amount or 0:.2f}",
+        currency=found.currency,
+        created_at=found.created_at,
+        prepared_by=found.prepared_by,
+        approved_by=found.approved_by,
+        sent_at=found.sent_at,
+        opened_at=found.opened_at,
+        ended_at=found.ended_at,
+        end_reason=found.end_reason.value if found.end_reason else None,
+        next_try_at=found.next_try_at,
+        cancel_asked_at=found.cancel_asked_at,
+        error=found.error_kind.value if found.error_kind else None,
+        bunq=said if facts else None,
+        bunq_id=None if found.bunq_id is None else str(found.bunq_id),
+        share_url=found.share_url,
+        bunq_payment_ids=[str(each) for each in found.payment_ids],
+    )

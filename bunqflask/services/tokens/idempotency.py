@@ -1,0 +1,64 @@
+"""Calls that write something, each done once for each key that its program made up.
+
+The answer is kept in the transaction that did the work. So there is no moment at which the work is done and its answer
+is not kept; and a second call with the key waits for the first, on SQLite for its write lock, on PostgreSQL for its
+row.
+
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete
+
+from bunqflask import clock
+from bunqflask.database.transactions import transaction
+from bunqflask.database.upsert import insert_into
+from bunqflask.extensions import db
+from bunqflask.models import IdempotentCall
+
+KEPT_FOR = timedelta(days=7)
+
+
+class KeyUsedOtherwise(Exception):
+    """The key belongs to another call: other address, other method or other body."""
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """What a call was answered: its status, its JSON, and where to go on."""
+
+    status: int
+    answer: str
+    location: str
+
+
+def claim_within(token_id: int, key: str, call_hash: str) -> KeptAnswer | None:
+    """Claim a key for a call, within the caller's transaction; return the answer if the call was made before.
+
+    :param call_hash: of method, address and body.
+    :raises KeyUsedOtherwise: the key belongs to another call.
+    """
+    fresh = {"status": 0, "answer": "", "location": "", "created_at": clock.now()}
+    made = insert_into(IdempotentCall).values(token_id=token_id, key=key, call_hash=call_hash, **fresh)
+    db.session.execute(made.on_conflict_do_nothing())
+    row = db.session.get_one(IdempotentCall, (token_id, key), populate_existing=True)
+    if row.call_hash != call_hash:
+        raise KeyUsedOtherwise
+    return KeptAnswer(row.status, row.answer, row.location) if row.status else None
+
+
+def keep_within(token_id: int, key: str, kept: KeptAnswer) -> None:
+    """Keep the answer to the call that claimed a key, within the caller's transaction."""
+    row = db.session.get_one(IdempotentCall, (token_id, key))
+    row.status, row.answer, row.location = kept.status, kept.answer, kept.location
+
+
+def delete_old() -> None:
+    """Delete answers for which nobody asks any more."""
+    with transaction():
+        old = IdempotentCall.created_at < clock.now() - KEPT_FOR
+        db.session.execute(delete(IdempotentCall).where(old))
