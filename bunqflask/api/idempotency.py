@@ -13,7 +13,6 @@ from typing import Any
 from flask import Response, current_app, g, make_response, request
 
 from bunqflask.api import problems
-from bunqflask.database.transactions import transaction
 from bunqflask.services.tokens import idempotency
 from bunqflask.services.tokens.idempotency import KeptAnswer, KeyUsedOtherwise
 
@@ -42,13 +41,12 @@ def once(view: Callable[..., Any]) -> Callable[..., Any]:
         if not key or len(key) > _LONGEST_KEY or not (key.isascii() and key.isprintable()):
             detail = f"Send a header {HEADER} with a text of your own, such as a UUID, and the same again in a repeat."
             return problems.answer(400, "An Idempotency-Key is needed", detail, code="idempotency_key_needed")
-        token_id = g.bearer.token_id
+
+        def work() -> KeptAnswer:
+            return _kept(make_response(view(*arguments, **named)))
+
         try:
-            with transaction():
-                kept = idempotency.claim_within(token_id, key, _hash_of_call())
-                if kept is None:
-                    kept = _kept(make_response(view(*arguments, **named)))
-                    idempotency.keep_within(token_id, key, kept)
+            kept = idempotency.once(g.bearer.token_id, key, _hash_of_call(), work)
         except KeyUsedOtherwise:
             detail = "The key was used for another call: make a new one for each."
             return problems.answer(422, "The Idempotency-Key was used otherwise", detail, code="idempotency_key_used")

@@ -38,6 +38,7 @@ def init_app(app: Flask, config: Config) -> None:
         errors,
         exports,
         guards,
+        instructions,
         machine,
         middleware,
         notices,
@@ -59,6 +60,7 @@ def init_app(app: Flask, config: Config) -> None:
         consent,
         payments,
         exports,
+        instructions,
         team,
         notices,
         audit,
@@ -74,6 +76,7 @@ def init_app(app: Flask, config: Config) -> None:
 
 def _known_to_templates() -> dict[str, Any]:
     from bunqflask.services import policy
+    from bunqflask.services.instructions import rights
     from bunqflask.web.ui import formatting as ui_formatting
     from bunqflask.web.ui import htmx as ui_htmx
 
@@ -83,6 +86,7 @@ def _known_to_templates() -> dict[str, Any]:
             "connect": policy.can_connect(member),
             "export": policy.can_export(member),
             "doctor": policy.can_see_doctor(member),
+            "pay": rights.may_see_instructions(member),
         }
         if member
         else {},

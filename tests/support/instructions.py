@@ -8,7 +8,6 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from bunqflask import clock
-from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
     Ability,
@@ -67,22 +66,20 @@ def prepare(app: Flask, email: str, account: int, body: Body) -> int:
     """Prepare an instruction as a member, on an account by bunq's id; returns its id."""
     with rows.behind(app):
         account_id = db.session.scalars(select(MonetaryAccount.id).filter_by(monetary_account_id=account)).one()
-        with transaction():
-            return preparing.prepare_within(members.require(email), account_id, body).id
+        return preparing.prepare(members.require(email), account_id, body)
 
 
 def approve(app: Flask, email: str, instruction_id: int) -> None:
     """Approve a draft as it is."""
     with rows.behind(app):
         shown = db.session.get_one(Instruction, instruction_id).content_hash
-        with transaction():
-            preparing.approve_within(members.require(email), instruction_id, shown)
+        preparing.approve(members.require(email), instruction_id, shown)
 
 
 def take_back(app: Flask, email: str, instruction_id: int) -> None:
     """Take an instruction back."""
-    with rows.behind(app), transaction():
-        preparing.cancel_within(members.require(email), instruction_id)
+    with rows.behind(app):
+        preparing.cancel(members.require(email), instruction_id)
 
 
 def row(app: Flask, instruction_id: int) -> Instruction:

@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from bunqflask import clock
-from bunqflask.database.transactions import emit
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
@@ -62,6 +62,36 @@ class Approval:
 
     sent_from: datetime
     is_alone: bool
+
+
+def prepare(principal: Principal, account_id: int, body: Body, *, label: str = "") -> int:
+    """Prepare an instruction in a transaction of its own; return its id. See `prepare_within`."""
+    with transaction():
+        return prepare_within(principal, account_id, body, label=label).id
+
+
+def change(principal: Principal, instruction_id: int, body: DraftBody) -> None:
+    """Change a draft in a transaction of its own. See `change_within`."""
+    with transaction():
+        change_within(principal, instruction_id, body)
+
+
+def approve(principal: Principal, instruction_id: int, content_hash: str) -> Approval:
+    """Approve a draft in a transaction of its own. See `approve_within`."""
+    with transaction():
+        return approve_within(principal, instruction_id, content_hash)
+
+
+def send_back(principal: Principal, instruction_id: int, reason: str) -> None:
+    """Send a draft back in a transaction of its own. See `send_back_within`."""
+    with transaction():
+        send_back_within(principal, instruction_id, reason)
+
+
+def cancel(principal: Principal, instruction_id: int) -> None:
+    """Take an instruction back in a transaction of its own. See `cancel_within`."""
+    with transaction():
+        cancel_within(principal, instruction_id)
 
 
 def prepare_within(

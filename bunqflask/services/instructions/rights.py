@@ -26,9 +26,14 @@ ABILITY_OF = {
 _OF_READERS = (InstructionKind.DRAFT,)
 
 
+def may_see_instructions(principal: Principal) -> bool:
+    """Tell whether there are instructions for the principal at all: not for guests."""
+    return principal.role is not TeamRole.GUEST
+
+
 def accounts_in_full(principal: Principal) -> dict[int, VisibleAccount]:
     """Return the accounts of which the principal sees all payments, by our ids; none to a guest."""
-    if principal.role is TeamRole.GUEST:
+    if not may_see_instructions(principal):
         return {}
     return {key: each for key, each in policy.accounts_seen_by(principal).items() if each.right.first_day is None}
 

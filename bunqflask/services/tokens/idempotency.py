@@ -9,6 +9,7 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,25 +37,26 @@ class KeptAnswer:
     location: str
 
 
-def claim_within(token_id: int, key: str, call_hash: str) -> KeptAnswer | None:
-    """Claim a key for a call, within the caller's transaction; return the answer if the call was made before.
+def once(token_id: int, key: str, call_hash: str, work: Callable[[], KeptAnswer]) -> KeptAnswer:
+    """Do the work of a call in one transaction with its answer, or return the answer that it was given before.
+
+    What `work` calls takes part in this transaction. What it raises ends the transaction, and the key stays free.
 
     :param call_hash: of method, address and body.
     :raises KeyUsedOtherwise: the key belongs to another call.
     """
-    fresh = {"status": 0, "answer": "", "location": "", "created_at": clock.now()}
-    made = insert_into(IdempotentCall).values(token_id=token_id, key=key, call_hash=call_hash, **fresh)
-    db.session.execute(made.on_conflict_do_nothing())
-    row = db.session.get_one(IdempotentCall, (token_id, key), populate_existing=True)
-    if row.call_hash != call_hash:
-        raise KeyUsedOtherwise
-    return KeptAnswer(row.status, row.answer, row.location) if row.status else None
-
-
-def keep_within(token_id: int, key: str, kept: KeptAnswer) -> None:
-    """Keep the answer to the call that claimed a key, within the caller's transaction."""
-    row = db.session.get_one(IdempotentCall, (token_id, key))
-    row.status, row.answer, row.location = kept.status, kept.answer, kept.location
+    with transaction():
+        fresh = {"status": 0, "answer": "", "location": "", "created_at": clock.now()}
+        made = insert_into(IdempotentCall).values(token_id=token_id, key=key, call_hash=call_hash, **fresh)
+        db.session.execute(made.on_conflict_do_nothing())
+        row = db.session.get_one(IdempotentCall, (token_id, key), populate_existing=True)
+        if row.call_hash != call_hash:
+            raise KeyUsedOtherwise
+        if row.status:
+            return KeptAnswer(row.status, row.answer, row.location)
+        done = work()
+        row.status, row.answer, row.location = done.status, done.answer, done.location
+        return done
 
 
 def delete_old() -> None:

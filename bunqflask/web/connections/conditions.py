@@ -14,6 +14,7 @@ from bunqflask.services.audit.reading import AccountName, TrailEvent, Wanted
 from bunqflask.services.connections import condition_rows, days, overview, reminders, timeline
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.connections.reminders import ReminderRefused
+from bunqflask.services.instructions import abilities
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.tokens import tokens
 from bunqflask.services.tokens.tokens import TokenRefused
@@ -124,6 +125,7 @@ def _page(connection: ConnectionOverview, *, error: str | None = None) -> str:
         entries=shown.timeline(g.team_member, changes, given, _events(connection)),
         givers=[each for each in connection.permissions if each.account_ids or each.is_own],
         usual_days=USUAL_DAYS,
+        may_switch=abilities.can_switch(g.team_member, connection.id),
         error=error,
     )
 

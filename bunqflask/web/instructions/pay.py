@@ -1,0 +1,79 @@
+"""The beginning of what is written at bunq: what waits for somebody, and the ways to begin something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import Blueprint, g, render_template
+from flask.typing import ResponseReturnValue
+
+from bunqflask.models import InstructionKind, InstructionState
+from bunqflask.services.instructions import abilities, reading, rights
+from bunqflask.services.policy import NotFoundHere
+from bunqflask.web.instructions import presenters
+
+bp = Blueprint("pay", __name__, url_prefix="/pay")
+
+_NOT_ENDED = (
+    InstructionState.PREPARED,
+    InstructionState.WAITING,
+    InstructionState.SENDING,
+    InstructionState.UNKNOWN,
+    InstructionState.OPEN,
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account on which somebody may prepare something; `id` is ours."""
+
+    id: int
+    name: str
+    iban: str | None
+    holder: str
+    currency: str
+    connection_id: int
+    is_held: bool
+
+
+def accounts_for(kind: InstructionKind) -> list[Account]:
+    """Return the accounts on which the member may prepare an instruction of a kind, where it is switched on."""
+    found = rights.accounts_in_full(g.team_member)
+    on = _switched_on({each.row.connection_id for each in found.values()}, kind)
+    return [
+        Account(
+            id=key,
+            name=each.row.description,
+            iban=each.row.iban,
+            holder=each.holder_name,
+            currency=each.row.currency,
+            connection_id=each.row.connection_id,
+            is_held=each.right.is_held,
+        )
+        for key, each in found.items()
+        if each.row.connection_id in on and each.row.is_covered and rights.can_prepare(g.team_member, each, kind)
+    ]
+
+
+def _switched_on(connection_ids: Iterable[int], kind: InstructionKind) -> set[int]:
+    wanted = rights.ABILITY_OF[kind]
+    return {each for each in connection_ids if wanted in abilities.of_connection(each)}
+
+
+def check_is_no_guest() -> None:
+    """Let a guest find nothing here.
+
+    :raises NotFoundHere: the member is a guest.
+    """
+    if not rights.may_see_instructions(g.team_member):
+        raise NotFoundHere
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Show what is under way, whatever its kind, and where to begin."""
+    check_is_no_guest()
+    found = reading.list_all(g.team_member, list(InstructionKind), states=_NOT_ENDED)
+    can = {each: bool(accounts_for(each)) for each in rights.ABILITY_OF}
+    return render_template("instructions/index.html", rows=[presenters.row(each) for each in found], can=can)

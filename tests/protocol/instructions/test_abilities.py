@@ -1,0 +1,73 @@
+"""Nothing is written at bunq until an owner switches it on, and nothing any more once it is off."""
+
+import pytest
+
+from bunqflask.models import Ability, EndReason, InstructionState, TeamRole
+from bunqflask.services.instructions import abilities
+from bunqflask.services.team import members
+from tests.protocol.sandbox.client import MAIN
+from tests.support import instructions, rows
+from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
+from tests.support.browser import Browser
+from tests.support.consents import ROBIN, connect, share
+
+
+@pytest.fixture
+def connected(site: ThreadSite, bank: Bank) -> Browser:
+    """Robin's browser, connected, with nothing switched on."""
+    browser = sign_in(site, ROBIN)
+    connect(browser, bank)
+    rows.run_duties(site.app)
+    return browser
+
+
+@pytest.mark.sqlite_only
+def test_an_owner_switches_drafts_on_with_limits_and_off_again(site: ThreadSite, connected: Browser) -> None:
+    assert "Nothing is switched on" in connected.get("/pay").text
+    assert "What may be written at bunq" in connected.get("/connections/1").text
+    page = connected.get("/connections/1/abilities")
+    assert "This site uses none of it until an owner switches it on here." in page.text
+    csrf = {"action": "/abilities", "button": None, "ability": "drafts", "on": "1"}
+    refused = connected.submit(**csrf, day_limit="-5")
+    assert refused.status == 422
+    assert "A limit is an amount in euros above zero" in refused.text
+    connected.get("/connections/1/abilities")
+    assert "Saved." in connected.submit(**csrf, day_limit="2500,00", approver_limit="").text
+    with rows.behind(site.app):
+        assert abilities.of_connection(1) == {Ability.DRAFTS}
+        assert [str(each) for each in abilities.limits_of(1)] == ["2500", "None"]
+    assert "Nothing is switched on" not in connected.get("/pay").text
+    assert "switched on draft payments for Jodi Walker" in connected.get("/audit").text
+    connected.get("/connections/1/abilities")
+    connected.submit(**{**csrf, "on": "0"})
+    with rows.behind(site.app):
+        assert abilities.of_connection(1) == frozenset()
+
+
+@pytest.mark.sqlite_only
+def test_others_than_owners_neither_find_the_page_nor_switch(site: ThreadSite, connected: Browser) -> None:
+    share(connected)
+    for role in (TeamRole.ADMIN, TeamRole.MEMBER, TeamRole.GUEST):
+        email = f"{role}@example.org"
+        other = sign_in(site, email, role=role)
+        assert other.get("/connections/1/abilities").status == 404
+        assert "What may be written at bunq" not in other.get("/connections/1").text
+        with rows.behind(site.app), pytest.raises(abilities.NotPermitted if role is not TeamRole.GUEST else Exception):
+            abilities.switch(members.require(email), 1, Ability.DRAFTS, on=True)
+        assert other.get("/pay").status == (404 if role is TeamRole.GUEST else 200)
+        assert ('href="/pay"' in other.get("/").html) == (role is not TeamRole.GUEST)
+    with rows.behind(site.app):
+        assert abilities.of_connection(1) == frozenset()
+
+
+@pytest.mark.sqlite_only
+def test_what_is_switched_off_before_it_is_sent_is_not_sent(site: ThreadSite, bank: Bank, connected: Browser) -> None:
+    instructions.switch_on(site.app, ROBIN)
+    made = instructions.prepare(site.app, ROBIN, MAIN, instructions.link())
+    with rows.behind(site.app):
+        abilities.switch(members.require(ROBIN), 1, Ability.LINKS, on=False)
+    bank.forget_calls()
+    row = instructions.work_until(site.app, made, ["failed"])
+    assert (row.state, row.end_reason) == (InstructionState.FAILED, EndReason.NOT_PERMITTED)
+    assert bank.calls("POST", "bunqme-tab") == []
