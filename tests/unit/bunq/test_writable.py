@@ -111,9 +111,8 @@ def test_all_other_calls_that_change_something_are_those_of_setup() -> None:
     for call in calls_of(PACKAGE / "bunq/client.py", "_create_unless"):
         found.add(("POST", _text(call.args[1])))
     assert {each for each in found if each[1] != "path"} <= _OF_SETUP
-    for name in ("_call", "_exchange"):
-        others = {path for path in places(name) if path.startswith(("bunq/", "services/"))}
-        assert others == {"bunq/client.py"}, "nobody else reaches the calls below the methods"
+    others = {path for path in places("_call") if path.startswith(("bunq/", "services/"))}
+    assert others == {"bunq/client.py"}, "nobody else reaches the calls below the methods"
 
 
 def _text(node: ast.expr) -> str:
