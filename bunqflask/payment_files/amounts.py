@@ -21,7 +21,7 @@ DecimalSign = Literal["", ",", "."]
 LARGEST = Decimal("999999999.99")
 _DIGITS = re.compile(r"[0-9]+")
 _EURO = re.compile(r"^(?:€|EUR)\s*|\s*(?:€|EUR)$", re.IGNORECASE)
-_NEGATIVE = re.compile(r"[-\u2212]\s*[0-9].*|[0-9].*[-\u2212]|\(.*\)")
+_NEGATIVE = re.compile(r"[-\u2212]\s*[0-9].*|[0-9](?:.*[0-9])?\s*[-\u2212]|\(.*\)")
 _TOO_FINE = re.compile(r"[0-9]+[.,][0-9]{3,}")
 _EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 # Whole euros, in groups of three after one sign or in none, then perhaps a sign and one or two digits of cents.

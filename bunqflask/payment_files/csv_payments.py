@@ -49,7 +49,8 @@ class _Reading:
         """Take one line, or note its faults."""
         if len(row.cells) < self.width or any(cell.strip() for cell in row.cells[self.width :]):
             reason = _(
-                "it has %(found)d cells, and the first line names %(named)d: put texts with a delimiter in quotes"
+                "it has %(found)d cells, and the first line names %(named)d: put a text that contains a delimiter in "
+                "quotation marks, and leave no cell out"
             )
             filled = reason % {"found": len(row.cells), "named": self.width}
             self.collector.refuse_line(row.number, Field.COLUMNS, filled)
@@ -84,14 +85,13 @@ class _Reading:
             reason = _("the amount %(shown)s%(why)s") % {"shown": shown, "why": error}
             self.collector.refuse_line(number, Field.AMOUNT, reason)
             return None
-        if found.decimal_sign:
-            self.first_sign = self.first_sign or (found.decimal_sign, number)
-            sign, first = self.first_sign
-            if sign != found.decimal_sign:
-                reason = _(
-                    "the amount %(amount)s has another sign before its cents than %(first)s: use one in all lines"
-                )
-                filled = reason % {"amount": quoted(text), "first": _place(first)}
-                self.collector.refuse_line(number, Field.AMOUNT, filled)
-                return None
-        return found.amount
+        if not found.decimal_sign:
+            return found.amount
+        self.first_sign = self.first_sign or (found.decimal_sign, number)
+        sign, first = self.first_sign
+        if sign == found.decimal_sign:
+            return found.amount
+        reason = _("the amount %(amount)s has another sign before its cents than the first (%(first)s): use one in all")
+        filled = reason % {"amount": quoted(text), "first": _place(first)}
+        self.collector.refuse_line(number, Field.AMOUNT, filled)
+        return None

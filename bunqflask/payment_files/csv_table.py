@@ -95,6 +95,8 @@ def _decoded(content: bytes) -> tuple[str, str]:
             encoding, text = "UTF-8", content.decode("utf-8-sig")
     except UnicodeDecodeError:
         encoding, text = "Windows-1252", _in_windows_1252(content)
+    if not text.strip():
+        raise _Unreadable(_("The file is empty. Export it again from your program."))
     if "\0" in text:
         raise _Unreadable(_("The file is not a text file. Save it as CSV."))
     return encoding, text

@@ -208,7 +208,7 @@ class Collector:
             self.refuse_line(line.number, Field.REFERENCE, filled)
         first = self._references.setdefault(line.end_to_end_id, line.number)
         if first != line.number:
-            reason = _("the reference %(reference)s is that of %(first)s too: give each payment its own")
+            reason = _("the reference %(reference)s is there before (%(first)s): give each payment its own")
             filled = reason % {"reference": quoted(line.end_to_end_id), "first": self._place(first)}
             self.refuse_line(line.number, Field.REFERENCE, filled)
 

@@ -1,4 +1,4 @@
-"""What to look at before drafts are prepared of a file: marks on lines, from what is known of earlier payments.
+"""What to look at before drafts are prepared of a file: marks on lines, from facts about earlier payments.
 
 A mark refuses nothing; a person decides. Pure functions over the lines and over facts that the caller has loaded, which
 must be of accounts that the person who looks may see. The texts of marks belong on a page and never in a log.
@@ -69,7 +69,7 @@ class EarlierPayment:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known when a file is looked at; amounts are in euros and positive, IBANs are normalised.
+    """Facts at the time when a file is looked at; amounts are in euros and positive, IBANs are normalised.
 
     `payees` are the IBANs that were paid before, with the names they had then. `usual_amounts` are amounts that were
     paid to an IBAN. `recent` are payments and open drafts, of at least `SAME_DESCRIPTION_WITHIN`. `balance` is that of

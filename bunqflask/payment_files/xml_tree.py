@@ -1,4 +1,4 @@
-"""XML of strangers as a tree: small, without a document type, not deep, and read in an encoding that it names.
+"""XML of strangers as a tree: small, not deep, without a document type, and read in the encoding that it names.
 
 A document type is where entities are declared: without one there are none to expand and none to fetch. It is looked
 for in the decoded text before a parser sees any of it, and the parser is handed that text, so that both read the same.
@@ -15,8 +15,9 @@ from xml.etree import ElementTree
 from bunqflask.i18n import gettext as _
 from bunqflask.payment_files.lines import MOST_BYTES, too_large
 
-# A payment file has about ten levels.
+# A payment file has about ten levels, and 40 elements for each payment.
 DEEPEST = 32
+MOST_ELEMENTS = 200_000
 _DECLARED = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 # Each writes ASCII as ASCII does, so that nothing hides in it.
 _ENCODINGS = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
@@ -29,7 +30,7 @@ class XmlRefused(Exception):
 def parse(content: bytes) -> ElementTree.Element:
     """Return the root of an XML document.
 
-    :raises XmlRefused: it is too large or too deep, has a document type, is not well-formed, or is in an encoding other
+    :raises XmlRefused: it is too large, has too many or too deep elements, has a document type, is not well-formed, or is in an encoding other
         than UTF-8 and those of western Europe.
     """
     if len(content) > MOST_BYTES:
@@ -41,7 +42,7 @@ def parse(content: bytes) -> ElementTree.Element:
             + " "
             + _("Export it again from your bookkeeping program.")
         )
-    parser = ElementTree.XMLParser(target=_Shallow())  # noqa: S314 - there is no document type, and little of it
+    parser = ElementTree.XMLParser(target=_Small())  # noqa: S314 - there is no document type, and little of it
     try:
         parser.feed(text)
         return parser.close()
@@ -55,24 +56,27 @@ def _decoded(content: bytes) -> str:
     declared = _DECLARED.match(start)
     try:
         encoding = codecs.lookup(declared[1].decode() if declared else "utf-8").name
-        if encoding in _ENCODINGS:
-            return start.decode(encoding)
+        text = start.decode(encoding) if encoding in _ENCODINGS else None
     except (LookupError, UnicodeDecodeError):
-        pass
-    raise XmlRefused(_("The file is not XML in UTF-8. Export it again from your bookkeeping program, in UTF-8."))
+        text = None
+    # A parser takes text with zero bytes for UTF-16, in which it would find a document type that was not found here.
+    if text is None or "\0" in text:
+        raise XmlRefused(_("The file is not XML in UTF-8. Export it again from your bookkeeping program, in UTF-8."))
+    return text
 
 
-class _Shallow(ElementTree.TreeBuilder):
-    """Builds a tree of a few levels."""
+class _Small(ElementTree.TreeBuilder):
+    """Builds a tree of a few levels, and not of countless elements."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._depth = 0
+        self._depth = self._count = 0
 
     def start(self, tag: Any, attrs: Any, /) -> ElementTree.Element:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise XmlRefused(_("The file has elements inside one another that no payment file has. Export it again."))
+        self._count += 1
+        if self._depth > DEEPEST or self._count > MOST_ELEMENTS:
+            raise XmlRefused(_("The file has more elements than a payment file can have. Export it again."))
         return super().start(tag, attrs)
 
     def end(self, tag: str, /) -> ElementTree.Element:
