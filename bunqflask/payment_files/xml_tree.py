@@ -30,8 +30,8 @@ class XmlRefused(Exception):
 def parse(content: bytes) -> ElementTree.Element:
     """Return the root of an XML document.
 
-    :raises XmlRefused: it is too large, has too many or too deep elements, has a document type, is not well-formed, or is in an encoding other
-        than UTF-8 and those of western Europe.
+    :raises XmlRefused: it is too large, has too many elements or too deep ones, has a document type, is not
+        well-formed, or is in an encoding other than UTF-8 and those of western Europe.
     """
     if len(content) > MOST_BYTES:
         raise XmlRefused(too_large())
