@@ -45,7 +45,7 @@ def check(content: bytes, orders: list[Order]) -> PaymentFile:
     found = pain001.read(content)
     lines = lines_of(found)
     assert isinstance(found, PaymentFile)
-    assert [(line.number, line.amount * 100) for line in lines] == [
+    assert [(line.number, int(line.amount * 100)) for line in lines] == [
         (number, order.cents) for number, order in enumerate(orders, start=1)
     ]
     assert [(line.name, line.iban, line.end_to_end_id) for line in lines] == [
@@ -53,7 +53,7 @@ def check(content: bytes, orders: list[Order]) -> PaymentFile:
     ]
     assert all(order.text in line.description for line, order in zip(lines, orders, strict=True))
     assert [line.execution_day for line in lines] == [date.fromisoformat(order.day) for order in orders]
-    assert (found.debtor_iban, found.total * 100) == (OWN, sum(order.cents for order in orders))
+    assert (found.debtor_iban, int(found.total * 100)) == (OWN, sum(order.cents for order in orders))
     return found
 
 

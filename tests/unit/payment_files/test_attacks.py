@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bunqflask.payment_files import csv_table
+from bunqflask.payment_files import csv_table, ibans
 from bunqflask.payment_files import pain001 as reader
 from bunqflask.payment_files.lines import MOST_BYTES, FileRefused, PaymentFile
 from tests.unit.payment_files.files import (
@@ -178,3 +180,38 @@ def test_a_name_does_not_read_otherwise_than_it_is(sign: str) -> None:
 def test_references_that_differ_only_in_what_nobody_sees_are_the_same() -> None:
     found = reasons_of(read_csv(csv_file(f"A;{RABO};1,00;;R1", f"B;{RABO};2,00;;R\u200b1")))
     assert "the reference “R1” is there before (Line 2)" in found[0]
+
+
+SOME = pain001(batch([transfer("a", "1.00"), transfer("b", "2.00")], count=2, total="3.00"), count=2, total="3.00")
+TABLE = csv_file(f'"Drukkerij Noord";{RABO};1.234,56;Factuur 12;F-12', f"Zuid;{GERMAN};12,50;;")
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, len(SOME)), st.integers(0, 8), st.binary(max_size=6) | st.sampled_from([b"<", b'"', b"\n"])
+    ),
+    max_size=4,
+)
+
+
+def edited(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for place, length, new in edits:
+        content = content[:place] + new + content[place + length :]
+    return content
+
+
+@given(EDITS)
+@settings(max_examples=200)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else_happens(edits: list[tuple[int, int, bytes]]) -> None:
+    for found in (reader.read(edited(SOME, edits)), read_csv(edited(TABLE, edits))):
+        if isinstance(found, PaymentFile):
+            assert found.lines
+            assert all(0 < line.amount < 10**9 and ibans.fault_of(line.iban) is None for line in found.lines)
+        else:
+            assert all(fault.reason.endswith(".") for fault in found.faults)
+            assert found.faults
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=200)
+def test_any_bytes_are_refused(content: bytes) -> None:
+    assert isinstance(reader.read(content), FileRefused)
+    assert isinstance(read_csv(content), FileRefused)

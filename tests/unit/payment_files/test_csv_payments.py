@@ -187,4 +187,4 @@ def test_every_file_that_a_program_writes_comes_back(
     for name, text, cents in payments:
         writer.writerow([name, RABO, f"{cents // 100},{cents % 100:02d}", text])
     lines = lines_of(read_csv(content.getvalue().encode(encoding)))
-    assert [(line.name, line.description, line.amount * 100) for line in lines] == payments
+    assert [(line.name, line.description, int(line.amount * 100)) for line in lines] == payments
