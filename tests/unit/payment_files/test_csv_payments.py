@@ -108,7 +108,7 @@ def test_columns_are_proposed_from_their_headings(headings: str, found: str) -> 
 
 
 def test_no_heading_stands_for_two_values() -> None:
-    every = [heading for headings in csv_columns._HEADINGS.values() for heading in headings]
+    every = [heading for headings in csv_columns.HEADINGS.values() for heading in headings]
     assert len(every) == len(set(every))
 
 
