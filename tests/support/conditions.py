@@ -12,7 +12,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Condition, ConditionChange, Event, EventKind, WorkerHeartbeat
 from bunqflask.services import workers
 from bunqflask.services.connections import timeline
-from bunqflask.services.connections.condition import Standing
+from bunqflask.services.connections.standing import Standing
 from tests.support import rows
 
 TOLD = (EventKind.CONNECTION_STOPPED, EventKind.CONNECTION_RECOVERED, EventKind.RENEWAL_DUE)
