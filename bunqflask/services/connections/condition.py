@@ -289,7 +289,8 @@ def _fault_of_sync(account_id: int, rows: Rows, granted_at: datetime) -> _Fault 
     state = rows.syncs.get(account_id)
     kind = state.error_kind if state is not None else None
     if state is not None and kind in _REASONS:
-        since = state.error_since or rows.now
+        # What failed with a permission that was renewed since says nothing of the new one.
+        since = max(state.error_since or rows.now, granted_at)
         reason = _REASONS[kind] if kind != ErrorKind.CHECKING else StopReason.ACCOUNTS
         return _Fault(
             reason=reason,

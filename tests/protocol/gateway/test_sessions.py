@@ -340,7 +340,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     assert opened(bank) == 2
     told = connected.app.test_cli_runner().invoke(args=["status"])
     assert told.exit_code == 1
-    assert "bunq refuses this server: allow its address in the bunq app" in told.output
+    assert "bunq refuses this server: its address changed, or its API key is no longer accepted." in told.output
     bank.switch(caller_address="")
     connection = read(connected)
     assert (connection.state, connection.error_kind) == ("active", None)

@@ -271,3 +271,11 @@ def test_a_stop_of_accounts_that_are_not_seen_does_not_matter() -> None:
     stop = before(StopReason.REFUSED, account_ids=(7,))
     never_listed = Connection(id=1, accounts_synced_at=NOW - 5 * AN_HOUR)
     assert assess(rows(before=stop, connection=never_listed)).condition == Condition.WORKING
+
+
+def test_an_error_of_an_account_from_before_a_renewal_says_nothing_of_the_new_permission() -> None:
+    failed = synced(2, error_kind=ErrorKind.UNAVAILABLE, error_since=NOW - 5 * AN_HOUR)
+    renewed = consent(granted_at=NOW - MINUTE)
+    found = assess(rows(renewed, syncs={1: synced(1), 2: failed}, before=before(StopReason.REFUSED)))
+    assert is_stopped(found, StopReason.REFUSED)
+    assert found.recovery == Recovery.APPROVED
