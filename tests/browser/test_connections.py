@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,23 +18,11 @@ from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
 from tests.support.conditions import STOPS, Time
 
-# Where pictures of all pages are left for a person to look at, if anywhere.
-FOLDER = os.environ.get("PICTURES_OF_PAGES", "")
-
 
 def look(page: Page, path: str, name: str) -> list[str]:
-    """Go to a page, and return what is wrong with it; every fold of it is open."""
+    """Go to a page, and return what is wrong with it."""
     page.goto(path)
-    page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
-    found = screenshots.look(page, name)
-    if FOLDER:
-        for width, theme in ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            Path(FOLDER).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=Path(FOLDER) / f"{name}-{width}-{theme}.png", full_page=True)
-        page.set_viewport_size({"width": 1280, "height": 900})
-    return found
+    return screenshots.look_with_pictures(page, name)
 
 
 def log_in_again(site: ThreadSite) -> None:
@@ -118,6 +104,7 @@ def test_one_that_is_invited_and_one_that_waits_are_usable(robin: Page, site: Th
     robin.goto("/connect")
     button(robin, "Connect your accounts").click()
     findings += look(robin, "/connections", "connections waiting")
+    expect(robin.get_by_text("Waiting for somebody to approve in the bunq app.")).to_be_visible()
     findings += look(robin, "/", "home waiting")
     assert findings == [], "\n".join(findings)
 
