@@ -1,4 +1,4 @@
-"""What is said of each condition of a connection: in a word, in a sentence, who can act, and what to do.
+"""The texts about each condition of a connection: a word, a sentence, who can act, and what to do.
 
 Pages, notices, the command line and programs all take their text from here.
 """
@@ -70,7 +70,7 @@ def explanation(standing: Standing, name: str) -> Explanation | None:
 
 
 def interruption(kind: ErrorKind | None) -> Explanation | None:
-    """Return what is said of an error that has not stopped a connection; waiting for bunq's rate limit is none."""
+    """Return the text about an error that has not stopped a connection; waiting for bunq's rate limit is none."""
     if kind in (None, ErrorKind.WAITING):
         return None
     policy = policy_for(kind)

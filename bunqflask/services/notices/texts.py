@@ -237,8 +237,9 @@ def _backup_failed(_facts: _Facts, _names: Names) -> Said:
     )
 
 
-def _switched_off(facts: _Facts, _names: Names) -> Said:
-    channel = {"mail": _("Email"), "ntfy": _("ntfy"), "webhook": _("A webhook")}[facts["channel"]]
+def _switched_off(facts: _Facts, _seen: Names) -> Said:
+    names = {"mail": _("Email"), "ntfy": _("ntfy"), "webhook": _("A webhook"), "apprise": _("A service by Apprise")}
+    channel = names[facts["channel"]]
     return Said(
         _("Notices could not be delivered"),
         _("%(channel)s was switched off, because its server took no message for three days or said that it is gone.")

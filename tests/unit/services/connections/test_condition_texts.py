@@ -1,4 +1,4 @@
-"""What is said of each condition: something for each, and never that somebody must act where nobody has to."""
+"""The texts about each condition: one for each, and never that somebody must act where nobody has to."""
 
 from datetime import UTC, date, datetime
 
