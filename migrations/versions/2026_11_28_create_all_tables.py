@@ -495,6 +495,7 @@ def upgrade() -> None:
                 "mail",
                 "ntfy",
                 "webhook",
+                "apprise",
                 name="channelkind_known",
                 native_enum=False,
                 create_constraint=True,

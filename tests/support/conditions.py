@@ -9,11 +9,13 @@ from flask import Flask
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Condition, ConditionChange, Event, EventKind, WorkerHeartbeat
+from bunqflask.models import Condition, ConditionChange, Event, EventKind, StopReason, WorkerHeartbeat
 from bunqflask.services import workers
 from bunqflask.services.connections import timeline
-from bunqflask.services.connections.condition import Standing
+from bunqflask.services.connections.standing import Standing
+from bunqflask.services.notices import events
 from tests.support import rows
+from tests.support.bank import JODI, Bank
 
 TOLD = (EventKind.CONNECTION_STOPPED, EventKind.CONNECTION_RECOVERED, EventKind.RENEWAL_DUE)
 
@@ -73,3 +75,51 @@ def no_worker(app: Flask) -> Iterator[None]:
         db.session.execute(db.delete(WorkerHeartbeat))
         db.session.commit()
     yield
+
+
+# Each way in which a connection stops, and its reason.
+STOPS = {
+    "asked again": StopReason.REFUSED,
+    "lost": StopReason.REFUSED,
+    "address": StopReason.ADDRESS,
+    "installation": StopReason.INSTALLATION,
+    "outage": StopReason.BUNQ_AWAY,
+    "answers": StopReason.ANSWERS,
+    "accounts": StopReason.ACCOUNTS,
+    "late": StopReason.LATE,
+    "no worker": StopReason.NO_WORKER,
+}
+_FAULTS = {"answers": ("GET monetary-account", "bad-signature"), "accounts": ("GET monetary-account", "403-permission")}
+
+
+def stop(time: Time, app: Flask, bank: Bank, how: str) -> None:
+    """Let the connections that work stop in one of the ways of `STOPS`."""
+    if how in ("asked again", "lost"):
+        bank.revoke(JODI)
+        time.work(timedelta(minutes=61))
+        for _ in range(10 if how == "lost" else 0):
+            time.work(timedelta(minutes=16))
+    elif how == "address":
+        bank.switch(permitted_ips_enforced=True, caller_address="203.0.113.7")
+        rows.end_sessions(app)
+        time.work(timedelta(minutes=61))
+    elif how == "installation":
+        bank.reset()
+        time.work(timedelta(minutes=61))
+    elif how == "late":
+        time.skip(timedelta(hours=27))
+        with rows.behind(app):
+            workers.beat("a worker that does nothing else")
+            timeline.note_changes()
+            events.handle_all()
+    elif how == "no worker":
+        time.skip(timedelta(hours=20))
+    else:
+        if how == "outage":
+            bank.switch(maintenance=True)
+        else:
+            call, fault = _FAULTS[how]
+            bank.fault(call=call, fault=fault, times=None)
+        time.work(timedelta(minutes=61))
+        for _ in range(13):
+            time.work(timedelta(minutes=5))

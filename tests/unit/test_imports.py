@@ -166,6 +166,7 @@ ARROWS: dict[str, set[str]] = {
         "services.principal",
         "services.policy",
         "services.audit",
+        "services.connections.condition_texts",
         "services.payments.local_days",
     },
     "services.team": {

@@ -11,7 +11,7 @@ from bunqflask.extensions import db
 from bunqflask.models import Condition, ConditionChange, Connection, EventKind, MonetaryAccount, StopReason
 from bunqflask.services import workers
 from bunqflask.services.connections import days, reminders, timeline
-from bunqflask.services.connections.condition import Actor
+from bunqflask.services.connections.standing import Actor
 from bunqflask.services.consent.disconnect import disconnect
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, sign_in

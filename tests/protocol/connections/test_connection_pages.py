@@ -245,4 +245,5 @@ def test_programs_and_the_command_line_get_the_same(site: ThreadSite, bank: Bank
     [line] = [each for each in report.lines if each.name == "connection 1"]
     assert "Jodi Walker, stopped since " in line.found
     assert "(refused), bunq refused the permission, the worker asks again at " in line.found
-    assert line.to_do == "Jodi Walker needs to approve again: open connection 1 in the browser"
+    assert line.to_do == f"{found['explanation']} Open connection 1 in the browser."
+    assert found["explanation"].startswith("Jodi Walker has stopped updating. bunq refuses the permission")

@@ -173,7 +173,7 @@ def test_where_bunq_ends_older_permissions_the_accounts_say_so(
     bank.switch(reconsent_invalidates=True)
     connect(sam, bank, accounts=[CAR])
     rows.run_duties(site.app)
-    assert "bunq refused the permission once" in robin.get("/connections/1/accounts").text
+    assert "bunq refuses the permission, although it accepts this server" in robin.get("/connections/1/accounts").text
     rows.age_refusals(site.app, refusal.LOST_AFTER)
     rows.run_duties(site.app)
     with rows.behind(site.app):
