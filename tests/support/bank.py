@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,14 @@ class Bank:
         return answer.json() if answer.content else None
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a stand-in holds: all that it would find again after a restart, and its log of calls."""
+
+    content: bytes
+    calls: list[dict[str, Any]]
+
+
 class ThreadBank(Bank):
     """A stand-in on a thread of this process, which can be stopped and continued as another has left off."""
 
@@ -145,18 +153,20 @@ class ThreadBank(Bank):
         settings: Settings = self._app.extensions["bank"].settings
         return settings
 
-    def read(self) -> bytes:
-        """Return all that it would find again after a restart."""
-        content: bytes = self._app.extensions["bank"].store.db.serialize()
-        return content
+    def read(self) -> Left:
+        """Return what another can go on with."""
+        bank = self._app.extensions["bank"]
+        return Left(bank.store.db.serialize(), bank.calls.entries())
 
-    def restart(self, content: bytes, file: Path) -> None:
-        """Start it anew with what was read from another, which it keeps in a file from here on."""
+    def go_on(self, left: Left, file: Path) -> None:
+        """Start anew with what was read, and keep it in a file from here on."""
         self._app.extensions["bank"].close()
         for each in file.parent.glob(file.name + "*"):
             each.unlink()
-        file.write_bytes(content)
-        put_bank(self._app, replace(self.settings, database=str(file)))
+        file.write_bytes(left.content)
+        bank = put_bank(self._app, replace(self.settings, database=str(file)))
+        for call in left.calls:
+            bank.calls.add(**{name: fact for name, fact in call.items() if name != "number"})
         self._at_start = self._version()
 
 

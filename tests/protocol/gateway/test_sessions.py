@@ -43,9 +43,10 @@ WEEK_S = 604_800
 
 
 @pytest.fixture
-def connected(site: ThreadSite, begin: Begin) -> ThreadSite:
+def connected(site: ThreadSite, bank: Bank, begin: Begin) -> ThreadSite:
     """A site with Jodi's connection; the bank's calls are counted from here on."""
     begin(_connect)
+    bank.forget_calls()
     return site
 
 
