@@ -14,8 +14,10 @@ from bunqflask.services import workers
 from bunqflask.services.connections import timeline
 from bunqflask.services.connections.standing import Standing
 from bunqflask.services.notices import events
-from tests.support import rows
+from tests.support import consents, rows
+from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.browser import Browser
 
 TOLD = (EventKind.CONNECTION_STOPPED, EventKind.CONNECTION_RECOVERED, EventKind.RENEWAL_DUE)
 
@@ -39,13 +41,26 @@ class Time:
     def work(self, by: timedelta = timedelta(0)) -> None:
         """Let so much time pass, and let a worker that lives do its duties at its end."""
         self._ahead += by
-        rows.due_now(self._app)
-        rows.end_leases(self._app)
-        with rows.behind(self._app):
-            workers.beat("a worker of this test")
-        rows.run_duties(self._app)
-        # What the sync has found is noted by the next round.
-        rows.run_duties(self._app)
+        work(self._app)
+
+
+def work(app: Flask) -> None:
+    """Let a worker that lives do its duties."""
+    rows.due_now(app)
+    rows.end_leases(app)
+    with rows.behind(app):
+        workers.beat("a worker of this test")
+    rows.run_duties(app)
+    # What the sync has found is noted by the next round.
+    rows.run_duties(app)
+
+
+def up_to_date(site: ThreadSite, bank: Bank) -> Browser:
+    """Let Robin connect bunq, and the worker read everything."""
+    robin = sign_in(site, consents.ROBIN)
+    consents.connect(robin, bank)
+    work(site.app)
+    return robin
 
 
 def seen(app: Flask, connection_id: int = 1) -> Standing:

@@ -16,19 +16,18 @@ from tests.protocol.api.program import program_of
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
-from tests.support.conditions import Time, seen
+from tests.support.conditions import Time, seen, up_to_date
 
 BADGE = "needing attention:"
 
 
 @pytest.fixture
-def time(site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Time:
+def time(site: ThreadSite, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> Time:
     """Robin has connected bunq, and all is up to date."""
-    moved = Time(site.app, monkeypatch)
-    consents.connect(sign_in(site, consents.ROBIN), bank)
-    moved.work()
-    return moved
+    begin(up_to_date)
+    return Time(site.app, monkeypatch)
 
 
 def set_days(site: ThreadSite, days: int | None) -> None:

@@ -34,6 +34,8 @@ from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
+from tests.support.browser import Browser
 from tests.support.processes import PythonProcess
 from tests.support.worker import beat
 
@@ -41,11 +43,17 @@ WEEK_S = 604_800
 
 
 @pytest.fixture
-def connected(site: ThreadSite, bank: Bank) -> ThreadSite:
+def connected(site: ThreadSite, bank: Bank, begin: Begin) -> ThreadSite:
     """A site with Jodi's connection; the bank's calls are counted from here on."""
-    consents.connect(sign_in(site, "sam@team.example"), bank)
+    begin(_connect)
     bank.forget_calls()
     return site
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
+    sam = sign_in(site, "sam@team.example")
+    consents.connect(sam, bank)
+    return sam
 
 
 def read(site: ThreadSite) -> Consent:
