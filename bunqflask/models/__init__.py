@@ -15,6 +15,8 @@ from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingL
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.instructions import (
     Ability,
+    Collection,
+    CollectionItem,
     ConnectionAbility,
     DraftBody,
     DraftLine,
@@ -94,6 +96,8 @@ __all__ = [
     "Check",
     "CheckName",
     "CoOwner",
+    "Collection",
+    "CollectionItem",
     "Comparison",
     "Condition",
     "ConditionChange",

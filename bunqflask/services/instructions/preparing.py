@@ -224,6 +224,15 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
     emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
 
 
+def end_paid_within(instruction_id: int) -> None:
+    """End a link at bunq whose whole amount came in, within the caller's transaction: nobody shall pay it twice."""
+    row = db.session.get_one(Instruction, instruction_id, populate_existing=True, with_for_update=True)
+    if row.ended_at is None and row.cancel_asked_at is None:
+        row.cancel_asked_at = row.next_try_at = clock.now()
+        _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, None)
+        emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
+
+
 def new_reference() -> str:
     """Return a reference that nobody else makes: short enough to be read out, and to stand in a payment."""
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
@@ -290,10 +299,10 @@ def _line(text: str, longest: int) -> str:
     return "".join(each for each in " ".join(text.split()) if each.isprintable())[:longest]
 
 
-def _record(kind: AuditKind, row: Instruction, principal: Principal) -> None:
+def _record(kind: AuditKind, row: Instruction, principal: Principal | None) -> None:
     trail.record(
         kind,
-        actor_id=principal.id,
+        actor_id=principal.id if principal is not None else None,
         connection_id=row.connection_id,
         subject=row.reference,
         account_ids=[row.account_id],
