@@ -10,6 +10,7 @@ from bunqflask.models import Party
 
 _BETWEEN_DIGITS = re.compile(r"[\s().\-/]")
 _DUTCH_MOBILE = re.compile(r"06[0-9]{8}", re.ASCII)
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _IBAN_BEGIN = re.compile(r"[A-Z]{2}[0-9]{2}", re.ASCII)
 
 
@@ -35,6 +36,6 @@ def read(text: str, name: str) -> Party:
         number = f"+{number[2:]}"
     elif _DUTCH_MOBILE.fullmatch(number):
         number = f"+31{number[1:]}"
-    if not (number.startswith("+") and number[1:].isdecimal()):
+    if not _NUMBER.fullmatch(number):
         raise NoPayer(_("Write an email address, a phone number such as +31612345678, or an IBAN."))
     return Party("PHONE_NUMBER", number)
