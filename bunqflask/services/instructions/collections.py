@@ -66,7 +66,7 @@ class Wish:
     token: str
 
 
-def begin(principal: Principal, wish: Wish) -> int:
+def prepare(principal: Principal, wish: Wish) -> int:
     """Prepare a request or a link for each person, all of them or none, and return the id of the collection.
 
     The same form sent again gets the same collection.

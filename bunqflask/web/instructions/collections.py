@@ -8,6 +8,7 @@ from decimal import Decimal
 from flask import Blueprint, Response, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.digest import digest
 from bunqflask.i18n import gettext as _
 from bunqflask.models import InstructionKind
 from bunqflask.services.instructions import collection_reading, collections, once
@@ -62,7 +63,8 @@ def begin() -> ResponseReturnValue:
     read = _read()
     if read.faults or read.people.faults:
         return make_response(_form(read), 422)
-    if request.form.get("do") != "send":
+    # What is sent is what was seen, whichever button Enter has pressed.
+    if request.form.get("do") != "send" or request.form.get("seen") != _seen(read):
         return _form(read)
     wish = Wish(
         account_id=typed.account_id(),
@@ -73,7 +75,7 @@ def begin() -> ResponseReturnValue:
         token=typed.value("token"),
     )
     try:
-        made = collections.begin(g.team_member, wish)
+        made = collections.prepare(g.team_member, wish)
     except InstructionRefused as refused:
         read.faults[""] = str(refused)
         return make_response(_form(read), 422)
@@ -167,9 +169,15 @@ def _form(read: _Typed | None) -> str:
         text=read.text if read else "",
         faults=read.faults if read else {},
         people=read.people if read else None,
-        preview=_preview(read) if read else None,
+        preview=_preview(read) if read and not read.faults and not read.people.faults else None,
+        seen=_seen(read) if read else "",
         token=typed.value("token") or once.new_token(),
     )
+
+
+def _seen(read: _Typed) -> str:
+    """Return a hash of all that the form asks for."""
+    return digest(repr([*(typed.value(each) for each in _FIELDS), read.text.split()]))
 
 
 def _preview(read: _Typed) -> list[tuple[str, str, Decimal, str]]:

@@ -1,19 +1,17 @@
-"""Requests and links in the browser: from the form to the payment, and what is wrong is said before anybody is asked."""
+"""Requests and links in the browser: from the form to the payment; what is wrong is said before anybody is asked."""
+
+import re
 
 import pytest
 
-from bunqflask.models import InstructionState
 from tests.protocol.instructions.test_collections import pay, work
 from tests.protocol.sandbox.client import JODI, MAIN, Client
 from tests.support.apps import ThreadSite
 from tests.support.browser import Browser, Page
-from tests.support import instructions, rows
 
 
 def choose(page: Page, name: str) -> str:
     """Return the value of the option that begins with this name."""
-    import re
-
     found = re.search(rf'<option value="(\d+)"[^>]*>{name}', page.html)
     assert found is not None, page.text
     return found[1]
@@ -87,6 +85,4 @@ def test_a_form_that_is_sent_twice_asks_once(site: ThreadSite, robin: Browser, h
 
 
 def _inputs(page: Page) -> list[tuple[str, str]]:
-    import re
-
     return re.findall(r'<input class="mono" id="([^"]*)" readonly value="([^"]*)"', page.html)
