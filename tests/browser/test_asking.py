@@ -119,6 +119,7 @@ def test_a_collection(asker: Page, site: ThreadSite) -> None:
     asker.get_by_role("link", name="Contribution 2026").click()
     expect(asker.get_by_role("row").filter(has_text="Anna Visser")).to_contain_text("Paid")
     look(asker, "collection open", findings)
+    asker.get_by_text("Take back what is not paid…").click()
     button(asker, "Take back what is not paid").click()
     work(site, times=2)
     asker.reload()
