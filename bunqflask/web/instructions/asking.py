@@ -91,16 +91,16 @@ def show(kind: InstructionKind, instruction_id: int) -> ResponseReturnValue:
 
 
 def take_back(kind: InstructionKind, instruction_id: int, address: str) -> ResponseReturnValue:
-    """Take a request or a link back, and show it.
+    """Take a request or a link back.
 
-    :param address: the endpoint that shows it.
+    :param address: that of its page, to which the browser is led.
     """
     find(kind, instruction_id)
     try:
         preparing.cancel(g.team_member, instruction_id)
     except ChangedMeanwhile:
         flash(_("It had ended already, so there was nothing to take back."), "error")
-    return redirect(url_for(address, instruction_id=instruction_id))
+    return redirect(address)
 
 
 def present(found: InstructionView) -> Asked:

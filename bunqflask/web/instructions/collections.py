@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask.digest import digest
 from bunqflask.i18n import gettext as _
 from bunqflask.models import InstructionKind
-from bunqflask.services.instructions import collection_reading, collections, once
+from bunqflask.services.instructions import collection_reading, collections, once, rights
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.collections import Wish
 from bunqflask.web.instructions import asking, collection_presenters, pay, people_list, typed
@@ -61,6 +61,7 @@ def new() -> ResponseReturnValue:
 def begin() -> ResponseReturnValue:
     """Show how the list was read, or with `send` let everybody on it be asked."""
     read = _read()
+    rights.check_can_prepare(g.team_member, typed.account_id(), read.kind)
     if read.faults or read.people.faults:
         return make_response(_form(read), 422)
     # What is sent is what was seen, whichever button Enter has pressed.

@@ -44,20 +44,20 @@ def prepare() -> ResponseReturnValue:
         made = once.prepare(g.team_member, typed.account_id(), body, typed.value("token"))
     except InstructionRefused as refused:
         return make_response(_form({"": str(refused)}), 422)
-    return redirect(url_for("links.show", instruction_id=made))
+    return redirect(url_for("links.show", link_id=made))
 
 
-@bp.get("/<int:instruction_id>")
+@bp.get("/<int:link_id>")
 @polled
-def show(instruction_id: int) -> ResponseReturnValue:
+def show(link_id: int) -> ResponseReturnValue:
     """Show one link; its page asks again while bunq is still to be asked."""
-    return asking.show(_KIND, instruction_id)
+    return asking.show(_KIND, link_id)
 
 
-@bp.post("/<int:instruction_id>/end")
-def end(instruction_id: int) -> ResponseReturnValue:
+@bp.post("/<int:link_id>/end")
+def end(link_id: int) -> ResponseReturnValue:
     """End a link, so that nobody can pay it any more."""
-    return asking.take_back(_KIND, instruction_id, "links.show")
+    return asking.take_back(_KIND, link_id, url_for("links.show", link_id=link_id))
 
 
 def _form(faults: dict[str, str] | None = None) -> str:

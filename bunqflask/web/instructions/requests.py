@@ -43,20 +43,20 @@ def prepare() -> ResponseReturnValue:
         made = once.prepare(g.team_member, typed.account_id(), body, typed.value("token"))
     except InstructionRefused as refused:
         return make_response(_form({"": str(refused)}), 422)
-    return redirect(url_for("requests.show", instruction_id=made))
+    return redirect(url_for("requests.show", request_id=made))
 
 
-@bp.get("/<int:instruction_id>")
+@bp.get("/<int:request_id>")
 @polled
-def show(instruction_id: int) -> ResponseReturnValue:
+def show(request_id: int) -> ResponseReturnValue:
     """Show one request; its page asks again while bunq is still to be asked."""
-    return asking.show(_KIND, instruction_id)
+    return asking.show(_KIND, request_id)
 
 
-@bp.post("/<int:instruction_id>/take-back")
-def take_back(instruction_id: int) -> ResponseReturnValue:
+@bp.post("/<int:request_id>/take-back")
+def take_back(request_id: int) -> ResponseReturnValue:
     """Take a request back."""
-    return asking.take_back(_KIND, instruction_id, "requests.show")
+    return asking.take_back(_KIND, request_id, url_for("requests.show", request_id=request_id))
 
 
 def _read() -> tuple[RequestBody | None, dict[str, str]]:

@@ -23,9 +23,11 @@ from werkzeug.test import TestResponse
 
 from bunqflask import clock, create_app
 from bunqflask.config import Config
+from bunqflask.digest import digest
 from bunqflask.extensions import Base, db
 from bunqflask.models import ConsentAttempt, Login, TeamMember
 from bunqflask.web import marks
+from tests.support import asked
 from tests.support import team_of_rights as team
 from tests.support.apps import PASSWORD, bare_environ, let_go
 from tests.support.databases import Databases
@@ -103,11 +105,32 @@ LET_IN = {
     "account": "{account}",
     "days": "7",
 }
+ASKING = {"account": "{account}", "amount": "1,00", "payer": "a@example.org", "description": "Tea", "token": "form"}
+COLLECTION = {
+    "account": "{account}",
+    "kind": "link",
+    "name": "Club",
+    "description": "Fee",
+    "people": "Anna; ; 5",
+    "token": "form",
+    "do": "send",
+    "seen": "{seen}",
+}
 ROWS = {
+    "abilities.index GET": connections("404 404 404", "- 200 404", "- 404 404"),
+    "abilities.switch POST": connections("403 403 404", "- 302 404", "- 403 404", ability="links", on="1"),
     "assistants.answer POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", **LET_IN),
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
+    "collections.begin POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **COLLECTION),
+    "collections.export POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "collections.index GET": plain("200", "200", "404"),
+    "collections.new GET": plain("200", "200", "404"),
+    "collections.person GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "collections.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "collections.take_back POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
+    "collections.take_back_all POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
     "conditions.calendar GET": plain("200", "200", "403"),
     "conditions.calendar POST": plain("200", "200", "403"),
     "conditions.index GET": plain("200", "200", "200"),
@@ -146,6 +169,11 @@ ROWS = {
     "invitations.make POST": plain("403", "200", "403", label="Zoe", role="member"),
     "invitations.renew POST": people("403 403", "200 200", "403 403"),
     "invitations.withdraw POST": people("403 403", "302 302", "403 403"),
+    "links.end POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
+    "links.index GET": plain("200", "200", "404"),
+    "links.new GET": plain("200", "200", "404"),
+    "links.prepare POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **ASKING),
+    "links.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
     # There is no bunq here to read the file from.
     "notes.file GET": accounts("503 503 404 404", "- 503 404 404", "- 503 404 404"),
     "notes.index GET": accounts("302 302 404 404", "- 302 404 404", "- 302 404 404"),
@@ -166,6 +194,7 @@ ROWS = {
     "passkeys.add POST": plain("422", "422", "422"),
     "passkeys.confirm_options POST": plain("200", "200", "200"),
     "passkeys.registration_options POST": plain("200", "200", "200"),
+    "pay.index GET": plain("200", "200", "404"),
     "payments.filter_account GET": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404"),
     "payments.filter_all GET": accounts("200 200 200 200", "- 200 200 200", "- 200 200 200", account="{account}"),
     "payments.home GET": accounts("200 200 422 422", "- 200 422 422", "- 200 422 422", account="{account}"),
@@ -185,6 +214,11 @@ ROWS = {
     "people.unlock POST": people("403 403", "302 302", "403 403"),
     "receipts.download POST": connections("200 404 404", "- 404 404", "- 404 404"),
     "receipts.show GET": connections("200 404 404", "- 404 404", "- 404 404"),
+    "requests.index GET": plain("200", "200", "404"),
+    "requests.new GET": plain("200", "200", "404"),
+    "requests.prepare POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **ASKING),
+    "requests.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "requests.take_back POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
     "settings.end_login POST": personal("302 302", "302 302", "302 302"),
     "settings.forget_browser POST": personal("302 302", "302 302", "302 302"),
     "settings.index GET": plain("200", "200", "200"),
@@ -228,6 +262,7 @@ def routes(app: Flask) -> list[Route]:
 def ids_for(person: str, aim: str) -> dict[str, Any]:
     """Return the ids that a request carries, when somebody is after something; inside an app's context."""
     account = MARKED[{"own": MIAS, "shared": READ, "hidden": HIDDEN}.get(aim, FOREIGN)]
+    asks = asked.Asked(account.account_id, account.connection_id, account.text)
     whose = person if aim == "own" else "robin"
     member = {"admin": "kim"}.get(aim, "robin")
     number = team.number_of(whose)
@@ -238,6 +273,11 @@ def ids_for(person: str, aim: str) -> dict[str, Any]:
         "attachment_id": account.attachment_id,
         "share_id": account.share_id + (50 if aim == "own" else 0),
         "account": account.account_id,
+        "request_id": asks.request_id,
+        "link_id": asks.link_id,
+        "collection_id": asks.collection_id,
+        "item_id": asks.item_id,
+        "seen": digest(repr([str(account.account_id), "link", "Club", "Fee", "", ["Anna;", ";", "5"]])),
         "attempt_id": team.ATTEMPT_OF_MIA if aim == "own" else team.ATTEMPT_OF_ROBIN,
         "login_id": number if aim in PERSONAL else team.number_of(member),
         "browser_id": number,
