@@ -25,6 +25,7 @@ from bunqflask.models.instructions import (
     InstructionState,
     LinkBody,
     Party,
+    PaymentFileMapping,
     RequestBody,
     TransferBody,
 )
@@ -150,6 +151,7 @@ __all__ = [
     "PasswordReset",
     "Payment",
     "PaymentChange",
+    "PaymentFileMapping",
     "PaymentRaw",
     "PaymentTotal",
     "PendingLogin",

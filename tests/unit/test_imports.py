@@ -85,6 +85,7 @@ ARROWS: dict[str, set[str]] = {
         "services.gateway",
     },
     "services.instructions": {
+        "payment_files",
         "bunq",
         "clock",
         "database",
@@ -237,6 +238,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
+        "payment_files",
         "calendar_files",
         "api",
         "database.migrations",

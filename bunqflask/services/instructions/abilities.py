@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlalchemy import delete, select
@@ -26,6 +27,15 @@ class AbilityOff(NotPermitted):
 def of_connection(connection_id: int) -> frozenset[Ability]:
     """Return what is switched on for a connection."""
     return frozenset(db.session.scalars(select(ConnectionAbility.ability).filter_by(connection_id=connection_id)))
+
+
+def of_connections(connection_ids: Iterable[int]) -> dict[int, frozenset[Ability]]:
+    """Return what is switched on for each of some connections."""
+    columns = ConnectionAbility.connection_id, ConnectionAbility.ability
+    found: dict[int, set[Ability]] = {each: set() for each in connection_ids}
+    for connection_id, ability in db.session.execute(select(*columns).where(columns[0].in_(list(found)))):
+        found[connection_id].add(ability)
+    return {key: frozenset(on) for key, on in found.items()}
 
 
 def limits_of(connection_id: int, *, lock: bool = False) -> tuple[Decimal | None, Decimal | None]:

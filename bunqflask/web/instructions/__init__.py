@@ -5,7 +5,10 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.instructions import abilities, pay
+    from bunqflask.web.instructions import abilities, draft_files, draft_forms, drafts, pay
 
     app.register_blueprint(pay.bp)
     app.register_blueprint(abilities.bp)
+    app.register_blueprint(drafts.bp)
+    app.register_blueprint(draft_forms.bp)
+    app.register_blueprint(draft_files.bp)
