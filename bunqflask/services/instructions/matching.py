@@ -24,7 +24,6 @@ from bunqflask.services.principal import Principal
 _REFERENCE = re.compile(r"(BF[A-Z0-9]{10})(?:-([0-9]{1,3}))?", re.ASCII)
 # bunq books the payments of a draft when it is accepted; its clock and the look at it may be apart.
 _BEFORE_ACCEPTANCE, _AFTER_ACCEPTANCE = timedelta(days=1), timedelta(days=2)
-_OF_KINDS = (InstructionKind.DRAFT, InstructionKind.TRANSFER)
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,9 @@ class Paid:
 
 @dataclass(frozen=True)
 class Origin:
-    """The draft or transfer of which a payment came; `id` is ours."""
+    """The draft of which a payment came; `id` is ours."""
 
     id: int
-    kind: InstructionKind
     reference: str
     label: str
 
@@ -68,7 +66,7 @@ def payments_of(found: InstructionView) -> list[Paid]:
 def origin_of(
     principal: Principal, account_id: int, payment_id: int, created_at: datetime, raw: Mapping[str, Any]
 ) -> Origin | None:
-    """Return of which draft or transfer a payment came, with one statement; None if of none.
+    """Return of which draft a payment came, with one statement; None if of none.
 
     :param account_id: ours, of an account that the principal sees in full.
     :param payment_id: bunq's.
@@ -78,11 +76,11 @@ def origin_of(
         return None
     reference, _line = _read(raw.get("merchant_reference"))
     around = Instruction.ended_at.between(created_at - _AFTER_ACCEPTANCE, created_at + _AFTER_ACCEPTANCE)
-    columns = Instruction.id, Instruction.kind, Instruction.reference, Instruction.label, Instruction.result
-    query = select(*columns).where(Instruction.account_id == account_id, Instruction.kind.in_(_OF_KINDS))
+    columns = Instruction.id, Instruction.reference, Instruction.label, Instruction.result
+    query = select(*columns).filter_by(account_id=account_id, kind=InstructionKind.DRAFT)
     for row in db.session.execute(query.where(or_(Instruction.reference == reference, around))):
         if row.reference == reference or payment_id in row.result.get("payment_ids", ()):
-            return Origin(row.id, row.kind, row.reference, row.label)
+            return Origin(row.id, row.reference, row.label)
     return None
 
 

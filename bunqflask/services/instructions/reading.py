@@ -118,9 +118,10 @@ def not_yet_paid(principal: Principal) -> list[NotYetPaid]:
     accounts = rights.accounts_in_full(principal)
     query = select(Instruction.account_id, func.sum(Instruction.amount)).group_by(Instruction.account_id)
     query = query.where(Instruction.kind == InstructionKind.DRAFT, Instruction.ended_at.is_(None))
-    sums = dict(db.session.execute(query.where(Instruction.account_id.in_(list(accounts)))).tuples().all())
+    found = db.session.execute(query.where(Instruction.account_id.in_(list(accounts))))
+    sums = {account_id: amount or Decimal(0) for account_id, amount in found}
     return [
-        NotYetPaid(account_name=each.row.description, balance=each.row.balance, amount=sums[key] or Decimal(0))
+        NotYetPaid(account_name=each.row.description, balance=each.row.balance, amount=sums[key])
         for key, each in accounts.items()
         if key in sums
     ]
