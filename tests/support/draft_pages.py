@@ -1,7 +1,6 @@
 """Draft payments on pages, as people handle them: the form, the approval, and files that are uploaded."""
 
 import re
-from urllib.parse import urlsplit
 
 from tests.protocol.sandbox.client import JODI, MAIN, Client
 from tests.support import instructions, rows
@@ -36,7 +35,7 @@ def approve(browser: Browser, draft: int) -> Page:
 def upload(browser: Browser, content: bytes, name: str = "payments.csv", *, account: str = "") -> Page:
     """Send a file by the form for it; the browser is then on the page that follows."""
     page = browser.get("/pay/drafts/file")
-    (form,) = [each for each in page.forms if urlsplit(each.action).path.endswith("/file")]
+    form, _button = page.form(button="Read the file")
     fields = {key: value for key, value in form.fields if key not in ("file", "account")}
     answer = browser.session.post(
         form.action,
