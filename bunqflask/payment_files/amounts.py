@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from bunqflask import invisible
 from bunqflask.i18n import gettext as _
+from bunqflask.payment_files.lines import one_line
 
 DecimalSign = Literal["", ",", "."]
 
@@ -20,8 +20,8 @@ DecimalSign = Literal["", ",", "."]
 # https://www.europeanpaymentscouncil.eu/document-library/implementation-guidelines (EPC132-08, AT-04)
 LARGEST = Decimal("999999999.99")
 _DIGITS = re.compile(r"[0-9]+")
-_EURO = re.compile(r"^(?:€|EUR)\s*|\s*(?:€|EUR)$", re.IGNORECASE)
-_NEGATIVE = re.compile(r"[-\u2212]\s*[0-9].*|[0-9](?:.*[0-9])?\s*[-\u2212]|\(.*\)")
+_EURO = re.compile(r"^(?:€|EUR) ?| ?(?:€|EUR)$", re.IGNORECASE)
+_NEGATIVE = re.compile(r"[-\u2212] ?[0-9].*|[0-9](?:.*[0-9])? ?[-\u2212]|\(.*\)")
 _TOO_FINE = re.compile(r"[0-9]+[.,][0-9]{3,}")
 _EITHER = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 # Whole euros, in groups of three after one sign or in none, then perhaps a sign and one or two digits of cents.
@@ -48,7 +48,7 @@ def read(text: str, decimal_sign: DecimalSign = "") -> Reading:
 
     :raises NotAnAmount: it is none, it is zero, negative or too large, or it can be read in two ways.
     """
-    plain = _EURO.sub("", invisible.remove(text).replace("’", "'").replace("\xa0", " ").replace("\u202f", " ").strip())
+    plain = _EURO.sub("", one_line(text).replace("’", "'"))
     if not plain:
         raise NotAnAmount(_("is missing: write one, or remove the line"))
     if _NEGATIVE.fullmatch(plain):

@@ -15,7 +15,7 @@ _NOT_A_WORD = re.compile(r"[\W_]+")
 
 # Headings of files, in the order in which they are preferred: what says that it is the receiver's comes first, since a
 # file may name both accounts.
-_HEADINGS = {
+HEADINGS = {
     "name": (
         "naam begunstigde", "naam ontvanger", "naam tegenpartij", "naam tegenrekening", "naam crediteur",
         "beneficiary name", "recipient name", "counterparty name", "creditor name", "payee name", "begunstigde",
@@ -64,7 +64,7 @@ def propose(columns: Sequence[str]) -> ColumnMapping:
     """Return which columns their headings show, for a person to confirm; it may lack some that are needed."""
     words = [_NOT_A_WORD.sub(" ", heading.casefold()).strip() for heading in columns]
     found = {}
-    for value, headings in _HEADINGS.items():
+    for value, headings in HEADINGS.items():
         places = next(([at for at, word in enumerate(words) if word == each] for each in headings if each in words), [])
         # Two columns with the same heading: a person has to choose.
         if len(places) == 1:
@@ -75,7 +75,7 @@ def propose(columns: Sequence[str]) -> ColumnMapping:
 def count_known(columns: Sequence[str]) -> int:
     """Return how many values `propose` finds a column for."""
     mapping = propose(columns)
-    return sum(bool(getattr(mapping, value)) for value in _HEADINGS)
+    return sum(bool(getattr(mapping, value)) for value in HEADINGS)
 
 
 def faults_of(mapping: ColumnMapping, columns: Sequence[str]) -> list[LineFault]:
@@ -90,7 +90,7 @@ def _reasons(mapping: ColumnMapping, columns: Sequence[str]) -> Iterator[str]:
         yield _("No column is chosen for the IBANs of the receivers. Choose one.")
     if not mapping.amount:
         yield _("No column is chosen for the amounts. Choose one.")
-    chosen = Counter(heading for value in _HEADINGS if (heading := getattr(mapping, value)))
+    chosen = Counter(heading for value in HEADINGS if (heading := getattr(mapping, value)))
     there = Counter(columns)
     for heading, times in chosen.items():
         if times > 1:

@@ -18,6 +18,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.payment_files import ibans
 from bunqflask.payment_files.csv_columns import count_known, heading_of
 from bunqflask.payment_files.lines import MOST_BYTES, MOST_LINES, FileRefused, too_large, too_many
+from bunqflask.payment_files.xml_tree import is_xml
 
 MOST_COLUMNS = 100
 _DELIMITERS = (";", ",", "\t")
@@ -33,7 +34,7 @@ class Row:
     """The cells of a line of the table; `number` is the line of the file in which it begins, from 1."""
 
     number: int
-    cells: list[str]
+    cells: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def _other_kind(content: bytes) -> str | None:
         return _("This is a workbook of a spreadsheet. Open it there and save it as “CSV UTF-8”.")
     if content.startswith(b"%PDF"):
         return _("This is a PDF. Export the payments from the program that made it as CSV or pain.001.")
-    if content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<"):
+    if is_xml(content):
         return _("This is an XML or HTML file. Payments in XML have to be pain.001; other ones have to be CSV.")
     return None
 
@@ -153,7 +154,7 @@ def _rows(text: str, delimiter: str, skipped: int = 0) -> Iterator[Row]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield Row(number, cells)
+                yield Row(number, tuple(cells))
             number = skipped + reader.line_num + 1
     except csv.Error as error:
         reason = _("Line %(line)d: a quotation mark is not closed, or stands inside a cell. Correct the line.")

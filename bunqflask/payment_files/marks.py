@@ -123,7 +123,9 @@ def _changed_iban(line: PaymentLine, known: Sequence[str]) -> str:
 
 def comparable_name(name: str) -> str:
     """Return what two spellings of a name have in common: no case, accents, points, order, legal form or title."""
-    spread = unicodedata.normalize("NFKD", invisible.remove(name).casefold())
+    # Folding case can make letters that fall apart, and taking letters apart can make capitals.
+    folded = unicodedata.normalize("NFKD", invisible.remove(name)).casefold()
+    spread = unicodedata.normalize("NFKD", folded)
     plain = "".join(sign for sign in spread if not unicodedata.combining(sign)).replace(".", "").replace("'", "")
     words = _NOT_A_WORD.sub(" ", plain).split()
     return " ".join(sorted(word for word in words if word not in _NOT_PART_OF_NAMES) or sorted(words))

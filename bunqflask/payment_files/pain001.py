@@ -9,7 +9,6 @@ https://www.europeanpaymentscouncil.eu/document-library/implementation-guideline
 
 from __future__ import annotations
 
-import codecs
 import re
 from datetime import date
 from decimal import Decimal
@@ -42,11 +41,6 @@ _NOT_CARRIED = (
     "LclInstrm", "CtgyPurp", "UltmtDbtr", "UltmtCdtr", "InstrForCdtrAgt", "InstrForDbtrAgt", "Purp", "RgltryRptg",
     "Tax", "RltdRmtInf", "RfrdDocAmt", "RltdDt", "SplmtryData",
 )  # fmt: skip
-
-
-def is_xml(content: bytes) -> bool:
-    """Tell whether a file can be XML at all; otherwise it may be CSV."""
-    return content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<")
 
 
 def read(content: bytes) -> PaymentFile | FileRefused:
@@ -120,9 +114,8 @@ class _Reading:
                 self._transfer(transfer, day)
             except Malformed as error:
                 self._sum = None
-                self._collector.refuse_line(
-                    self._count, Field.FILE, _("%(why)s: export the file again") % {"why": error}
-                )
+                reason = _("%(why)s: export the file again") % {"why": error}
+                self._collector.refuse_line(self._count, Field.FILE, reason)
         found = None if self._sum is None or sum_before is None else self._sum - sum_before
         self._compare(batch, place, self._count - before, found)
 
@@ -180,28 +173,10 @@ class _Reading:
 
     def _amount(self, transfer: Node, text: str) -> Decimal | None:
         """Return the amount of a payment; None after its fault was noted."""
-        instructed = transfer.find("Amt/InstdAmt")
-        currency = instructed.element.get("Ccy", "") if instructed else ""
-        if instructed is None:
-            field, reason = (
-                Field.AMOUNT,
-                _("the amount is missing, or is given in a currency to be changed into another"),
-            )
-        elif currency != "EUR":
-            field = Field.CURRENCY
-            reason = _("the currency is %(currency)s, and only euros (EUR) can be paid") % {
-                "currency": quoted(currency)
-            }
-        elif not _AMOUNT.fullmatch(text):
-            field = Field.AMOUNT
-            reason = _("the amount %(text)s is none: write it as 1234.56") % {"text": quoted(text)}
-        elif not 0 < Decimal(text) <= LARGEST:
-            field = Field.AMOUNT
-            reason = _("the amount %(text)s is zero, or more than 999,999,999.99") % {"text": quoted(text)}
-        else:
-            return Decimal(text).quantize(Decimal("0.01"))
-        self._collector.refuse_line(self._count, field, reason)
-        return None
+        if fault := _amount_fault(transfer.find("Amt/InstdAmt"), text):
+            self._collector.refuse_line(self._count, *fault)
+            return None
+        return Decimal(text).quantize(Decimal("0.01"))
 
     def _compare(self, stating: Node, place: str, count: int, total: Decimal | None) -> None:
         """Compare the number and the sum that a part of the file states with its payments."""
@@ -223,6 +198,22 @@ def _not_sepa(node: Node) -> str | None:
             return _("the service %(found)s is not SEPA: export SEPA transfers") % {"found": quoted(found)}
     if (found := node.text("ChrgBr")) not in ("", "SLEV"):
         return _("the charges are %(found)s, and SEPA only has shared ones (SLEV)") % {"found": quoted(found)}
+    return None
+
+
+def _amount_fault(instructed: Node | None, text: str) -> tuple[Field, str] | None:
+    """Say what is wrong with the amount of a payment, and with which part of it; None where nothing is."""
+    if instructed is None:
+        return Field.AMOUNT, _("the amount is missing, or is one in a currency that has to be exchanged")
+    if (currency := instructed.element.get("Ccy", "")) != "EUR":
+        reason = _("the currency is %(currency)s, and only euros (EUR) can be paid")
+        return Field.CURRENCY, reason % {"currency": quoted(currency)}
+    if not _AMOUNT.fullmatch(text):
+        reason = _("the amount %(text)s is none: write it as 1234.56, with at most two decimals")
+        return Field.AMOUNT, reason % {"text": quoted(text)}
+    if not 0 < Decimal(text) <= LARGEST:
+        reason = _("the amount %(text)s is zero, or more than one payment can be, which is 999,999,999.99 euros")
+        return Field.AMOUNT, reason % {"text": quoted(text)}
     return None
 
 

@@ -23,15 +23,24 @@ _DECLARED = re.compile(rb"<\?xml[^>]*?\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"
 _ENCODINGS = ("utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252")
 
 
+# "<" in UTF-16, after its byte order mark.
+_UTF16_STARTS = (b"\xff\xfe<\0", b"\xfe\xff\0<")
+
+
 class XmlRefused(Exception):
     """The file is no XML that is read here; its text says why, in whole sentences."""
+
+
+def is_xml(content: bytes) -> bool:
+    """Tell whether a file begins as XML does, or HTML; otherwise it may be CSV."""
+    return content.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<" or content.startswith(_UTF16_STARTS)
 
 
 def parse(content: bytes) -> ElementTree.Element:
     """Return the root of an XML document.
 
-    :raises XmlRefused: it is too large, has too many or too deep elements, has a document type, is not well-formed, or is in an encoding other
-        than UTF-8 and those of western Europe.
+    :raises XmlRefused: it is too large, has too many elements or too deep ones, has a document type, is not
+        well-formed, or is in an encoding other than UTF-8 and those of western Europe.
     """
     if len(content) > MOST_BYTES:
         raise XmlRefused(too_large())

@@ -108,7 +108,7 @@ def test_columns_are_proposed_from_their_headings(headings: str, found: str) -> 
 
 
 def test_no_heading_stands_for_two_values() -> None:
-    every = [heading for headings in csv_columns._HEADINGS.values() for heading in headings]
+    every = [heading for headings in csv_columns.HEADINGS.values() for heading in headings]
     assert len(every) == len(set(every))
 
 
@@ -187,4 +187,4 @@ def test_every_file_that_a_program_writes_comes_back(
     for name, text, cents in payments:
         writer.writerow([name, RABO, f"{cents // 100},{cents % 100:02d}", text])
     lines = lines_of(read_csv(content.getvalue().encode(encoding)))
-    assert [(line.name, line.description, line.amount * 100) for line in lines] == payments
+    assert [(line.name, line.description, int(line.amount * 100)) for line in lines] == payments

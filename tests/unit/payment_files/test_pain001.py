@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bunqflask.payment_files import pain001 as reader
 from bunqflask.payment_files.lines import PaymentFile
+from bunqflask.payment_files.xml_tree import is_xml
 from tests.unit.payment_files.files import GERMAN, ING, OWN, RABO, batch, lines_of, pain001, reasons_of, transfer
 
 REMITTANCE = "<RmtInf><Ustrd>Factuur 12</Ustrd></RmtInf>"
@@ -151,7 +152,9 @@ def test_a_sum_that_is_off_by_a_few_cents_is_noticed(off: int) -> None:
 
 
 def test_a_file_is_xml_or_it_is_not() -> None:
-    assert reader.is_xml(pain001())
-    assert reader.is_xml(b"\xef\xbb\xbf \r\n<Document/>")
-    assert not reader.is_xml(b"Naam;IBAN;Bedrag\r\n")
-    assert not reader.is_xml(b"")
+    assert is_xml(pain001())
+    assert is_xml(b"\xef\xbb\xbf \r\n<Document/>")
+    assert is_xml(pain001().decode().encode("utf-16"))
+    assert not is_xml(b"Naam;IBAN;Bedrag\r\n")
+    assert not is_xml("Naam;IBAN;Bedrag\r\n".encode("utf-16"))
+    assert not is_xml(b"")
