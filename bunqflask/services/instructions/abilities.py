@@ -64,8 +64,8 @@ def can_switch(principal: Principal, connection_id: int) -> bool:
 
 def why_not_here(ability: Ability) -> str:
     """Return why this server can never have an ability, for a person; empty when it can."""
-    installation = installations.find_current()
-    if ability is Ability.TRANSFERS and installation is not None and installation.psd2_certificate is not None:
+    installation = installations.find_current() if ability is Ability.TRANSFERS else None
+    if installation is not None and installation.psd2_certificate is not None:
         return _("bunq does not let a licensed party move money, not even between accounts of one person.")
     return ""
 
