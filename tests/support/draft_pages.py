@@ -16,6 +16,14 @@ def account_of(site: ThreadSite, bunq_id: int = MAIN) -> str:
         return str(next(each.id for each in rows.monetary_accounts() if each.monetary_account_id == bunq_id))
 
 
+def own_iban(site: ThreadSite) -> str:
+    """Return the IBAN of the main account."""
+    with rows.behind(site.app):
+        found = next(each.iban for each in rows.monetary_accounts() if each.monetary_account_id == MAIN)
+    assert found is not None
+    return found
+
+
 def prepare(browser: Browser, site: ThreadSite, **fields: str | list[str]) -> int:
     """Prepare a draft by the form; returns its id."""
     browser.get("/pay/drafts/new")

@@ -257,6 +257,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "worker": {"clock", "extensions", "database", "models", "services"},
     "cli": {
+        "payment_files",
         "database.storage",
         "config",
         "extensions",

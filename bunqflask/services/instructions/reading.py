@@ -75,6 +75,17 @@ def get(principal: Principal, instruction_id: int) -> InstructionView:
     return found[0]
 
 
+def get_by_reference(principal: Principal, reference: str) -> InstructionView:
+    """Return an instruction by its reference.
+
+    :raises NotFoundHere: there is none, or the principal does not see its account in full.
+    """
+    found = _views(principal, _query().where(Instruction.reference == reference))
+    if not found:
+        raise NotFoundHere
+    return found[0]
+
+
 def list_all(
     principal: Principal,
     kinds: Iterable[InstructionKind],

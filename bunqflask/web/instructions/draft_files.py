@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.models import InstructionKind
-from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines, pain001
+from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines, pain001, xml_tree
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.csv_table import CsvTable
 from bunqflask.payment_files.lines import FileRefused, PaymentFile
@@ -174,7 +174,7 @@ def _unpack(packed: str) -> bytes:
 
 
 def _read(upload: Upload) -> _Read:
-    if pain001.is_xml(upload.content):
+    if xml_tree.is_xml(upload.content):
         return _Read(pain001.read(upload.content))
     table = csv_table.open_table(upload.content)
     if isinstance(table, FileRefused):

@@ -12,12 +12,12 @@ from sqlalchemy import select
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import DraftBody, Instruction, PaymentFileMapping, TeamRole
-from tests.protocol.sandbox.client import MAIN, SECOND
+from tests.protocol.sandbox.client import SECOND
 from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.browser import Browser
 from tests.support.consents import share
-from tests.support.draft_pages import account_of, upload
+from tests.support.draft_pages import account_of, own_iban, upload
 from tests.support.history import Paid
 from tests.unit.payment_files.files import ING, OWN, RABO, batch, csv_file, iban, pain001, transfer
 
@@ -37,14 +37,6 @@ def lines_of(draft: Instruction) -> list[tuple[str, str, Decimal, str, str | Non
     """Return the payments of a draft as plain values."""
     assert isinstance(draft.body, DraftBody)
     return [(each.name, each.iban, each.amount, each.description, each.end_to_end_id) for each in draft.body.lines]
-
-
-def own_iban(site: ThreadSite) -> str:
-    """Return the IBAN of the main account."""
-    with rows.behind(site.app):
-        found = next(each.iban for each in rows.monetary_accounts() if each.monetary_account_id == MAIN)
-    assert found is not None
-    return found
 
 
 def test_a_file_is_shown_line_by_line_and_prepared_as_it_was_shown(site: ThreadSite, robin: Browser) -> None:
@@ -83,8 +75,6 @@ def test_the_same_file_twice_is_noticed_also_when_the_button_is_pressed_twice(si
 @pytest.mark.sqlite_only
 def test_marks_come_of_the_payments_of_the_account(site: ThreadSite, robin: Browser) -> None:
     other = iban("NL", "ABNA0987654321")
-    with rows.behind(site.app), rows.read_only():
-        pass
     with site.app.app_context():
         row = history.account(SECOND)
         day = clock.now() - timedelta(days=3)
