@@ -27,6 +27,7 @@ from bunqflask.models.instructions import (
     InstructionState,
     LinkBody,
     Party,
+    PaymentFileMapping,
     RequestBody,
     TransferBody,
 )
@@ -154,6 +155,7 @@ __all__ = [
     "PasswordReset",
     "Payment",
     "PaymentChange",
+    "PaymentFileMapping",
     "PaymentRaw",
     "PaymentTotal",
     "PendingLogin",

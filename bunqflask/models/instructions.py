@@ -263,3 +263,16 @@ class IdempotentCall(Base):
     answer: Mapped[str] = mapped_column(Text)
     location: Mapped[str] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+
+
+class PaymentFileMapping(Base):
+    """Which column of a payment file is what, as a member confirmed it: for their next file of the same kind."""
+
+    __tablename__ = "payment_file_mapping"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True)
+    # of the names of all columns, in their order
+    header_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # headings by what they hold; see `payment_files.csv_columns.ColumnMapping`
+    mapping: Mapped[dict[str, str]] = mapped_column(JSON)
+    used_at: Mapped[datetime] = mapped_column(UtcTimestamp)

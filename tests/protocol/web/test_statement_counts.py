@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,10 +15,17 @@ from bunqflask import clock, create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import (
+    Ability,
     AttemptStep,
     ChannelKind,
     Connection,
+    ConnectionAbility,
     ConsentAttempt,
+    DraftBody,
+    DraftLine,
+    Instruction,
+    InstructionKind,
+    InstructionState,
     MemberNotice,
     MonetaryAccount,
     NoteSync,
@@ -54,6 +62,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "payments.show": ("", "q=koffie&holder=1", "view=account&min=2"),
     "payments.filter_all": ("", "holder=1&account=1"),
     "payments.months": ("", "q=koffie", "holder=1&account=1&account=2"),
+    "drafts.index": ("", "tab=bunq", "batch=BF1"),
 }
 # Answers that are no page: these read no rows, or call bunq.
 NOT_COUNTED = {"api_documentation.file", "static", "assets.htmx", "notes.file", "consent.finish"}
@@ -83,6 +92,7 @@ def fill(database_url: str) -> None:
             history.store(account, _paid(account.id))
         # Notes that are fresh are not asked for at bunq again. The database is copied for tests of hours later, too.
         _add_notices(member.id)
+        _add_drafts(member.id)
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
         db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now()))
         db.session.commit()
@@ -107,6 +117,31 @@ def _add_notices(member_id: int) -> None:
         item = NoticeItem(NoticeKind.DOCTOR_ALL_GOOD, {}, now)
         delivery = NoticeDelivery(channel_id=channel.id, message_id="1", items=(item,), created_at=now, next_try_at=now)
         db.session.add(delivery)
+
+
+def _add_drafts(member_id: int) -> None:
+    """Let a member have prepared a draft of 30 payments on each account."""
+    body = DraftBody(
+        tuple(DraftLine(Decimal(each + 1), "Stadsbus", "NL91ABNA0417164300", "Ticket") for each in range(30))
+    )
+    for row in db.session.scalars(db.select(Connection)).all():
+        db.session.add(ConnectionAbility(connection_id=row.id, ability=Ability.DRAFTS, since=clock.now()))
+    for account_id, connection_id in db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)):
+        draft = Instruction(
+            kind=InstructionKind.DRAFT,
+            state=InstructionState.PREPARED,
+            reference=f"BF{account_id:010}",
+            connection_id=connection_id,
+            account_id=account_id,
+            member_id=member_id,
+            body=body,
+            content_hash="0" * 64,
+            amount=Decimal(465),
+            created_at=clock.now(),
+            looks=0,
+            result={},
+        )
+        db.session.add(draft)
 
 
 def _copied(row: Any) -> dict[str, Any]:
@@ -180,6 +215,7 @@ def _arguments() -> dict[str, Any]:
         "secret": "no-such-secret",
         "pack_id": 1,
         "share_id": 1,
+        "instruction_id": db.session.scalar(db.select(Instruction.id).order_by(Instruction.id).limit(1)),
         "now": now,
         "step": AttemptStep.WAITING,
     }
