@@ -15,6 +15,8 @@ from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingL
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.instructions import (
     Ability,
+    Collection,
+    CollectionItem,
     ConnectionAbility,
     DraftBody,
     DraftLine,
@@ -25,6 +27,7 @@ from bunqflask.models.instructions import (
     InstructionState,
     LinkBody,
     Party,
+    PaymentFileMapping,
     RequestBody,
     TransferBody,
 )
@@ -94,6 +97,8 @@ __all__ = [
     "Check",
     "CheckName",
     "CoOwner",
+    "Collection",
+    "CollectionItem",
     "Comparison",
     "Condition",
     "ConditionChange",
@@ -150,6 +155,7 @@ __all__ = [
     "PasswordReset",
     "Payment",
     "PaymentChange",
+    "PaymentFileMapping",
     "PaymentRaw",
     "PaymentTotal",
     "PendingLogin",

@@ -85,9 +85,11 @@ ARROWS: dict[str, set[str]] = {
         "services.gateway",
     },
     "services.instructions": {
+        "payment_files",
         "bunq",
         "clock",
         "database",
+        "digest",
         "extensions",
         "i18n",
         "ibans",
@@ -238,6 +240,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "mcp": {"api", "extensions", "invisible", "models", "services"},
     "web": {
+        "payment_files",
         "calendar_files",
         "api",
         "database.migrations",
@@ -246,6 +249,7 @@ ARROWS: dict[str, set[str]] = {
         "clock",
         "config",
         "devices",
+        "digest",
         "i18n",
         "extensions",
         "database.encryption.SecretUnreadable",
@@ -256,6 +260,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "worker": {"clock", "extensions", "database", "models", "services"},
     "cli": {
+        "payment_files",
         "database.storage",
         "config",
         "extensions",

@@ -16,13 +16,13 @@ from werkzeug.test import TestResponse
 from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.models import InstructionKind, Payment
+from bunqflask.models import Payment
 from bunqflask.services import policy
 from bunqflask.services.connections import access
 from bunqflask.services.principal import Principal, TokenBearer
 from bunqflask.services.team import members
 from tests.protocol.web.test_access_matrix import FOREIGN, HIDDEN, NOBODY, check_shows_nothing_hidden
-from tests.support import rows
+from tests.support import asked, rows
 from tests.support import team_of_rights as team
 from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
@@ -44,13 +44,7 @@ ABSENT = {
     "transfer_id": team.NO_ID,
 }
 # What is written at bunq: of accounts that somebody sees, and never a guest's. Robin made all of it.
-WRITTEN = {"draft": "draft_id", "money_request": "request_id", "payment_link": "link_id", "transfer": "transfer_id"}
-OF_WRITTEN = {
-    "draft": InstructionKind.DRAFT,
-    "money_request": InstructionKind.REQUEST,
-    "payment_link": InstructionKind.LINK,
-    "transfer": InstructionKind.TRANSFER,
-}
+WRITTEN = ("draft", "money_request", "payment_link", "transfer")
 ENDINGS = {"cancel_draft": "draft", "revoke_money_request": "money_request", "cancel_payment_link": "payment_link"}
 ABSENT_AT_BUNQ = {"path": f"user/{team.NO_ID}/monetary-account/{team.NO_ID}/payment"}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
@@ -107,6 +101,7 @@ def api(databases: Databases) -> Iterator[Api]:
 
 def ids_of(account_id: int) -> dict[str, Any]:
     marked = MARKED[account_id]
+    asks = asked.Asked(marked.account_id, marked.connection_id, marked.text)
     return {
         "account_id": account_id,
         "connection_id": marked.connection_id,
@@ -114,7 +109,10 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "attachment_id": 1,
         "export_id": 1,
         "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
-        **{name: marked.instruction_id(OF_WRITTEN[view]) for view, name in WRITTEN.items()},
+        "draft_id": marked.instruction_id,
+        "request_id": asks.request_id,
+        "link_id": asks.link_id,
+        "transfer_id": asks.transfer_id,
         "path": f"user/{marked.connection_id}/monetary-account/{marked.bunq_id}/payment",
     }
 
