@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
@@ -21,13 +21,19 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import (
     Ability,
     AuditKind,
+    CardBody,
     DraftBody,
     EventKind,
+    FileBody,
     Instruction,
+    InstructionFile,
     InstructionKind,
     InstructionState,
     LinkBody,
     MonetaryAccount,
+    NoteBody,
+    NoteChangeBody,
+    NoteRemovalBody,
     RequestBody,
     TransferBody,
 )
@@ -45,6 +51,11 @@ _KIND_OF: dict[type, InstructionKind] = {
     RequestBody: InstructionKind.REQUEST,
     LinkBody: InstructionKind.LINK,
     TransferBody: InstructionKind.TRANSFER,
+    NoteBody: InstructionKind.NOTE,
+    NoteChangeBody: InstructionKind.NOTE,
+    NoteRemovalBody: InstructionKind.NOTE,
+    FileBody: InstructionKind.FILE,
+    CardBody: InstructionKind.CARD,
 }
 _MOVES_NOTHING = (InstructionState.CANCELLED, InstructionState.FAILED, InstructionState.REJECTED)
 _BEFORE_SENDING = (InstructionState.PREPARED, InstructionState.WAITING)
@@ -218,6 +229,7 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
         _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, principal)
     if row.state in _BEFORE_SENDING:
         row.state, row.ended_at, row.next_try_at = InstructionState.CANCELLED, clock.now(), None
+        db.session.execute(delete(InstructionFile).filter_by(instruction_id=row.id))
         return
     if row.state is InstructionState.OPEN:
         row.next_try_at = clock.now()
@@ -229,11 +241,11 @@ def new_reference() -> str:
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
 
 
-def amount_of(body: Body) -> Decimal:
-    """Return the sum of the amounts of an instruction."""
+def amount_of(body: Body) -> Decimal | None:
+    """Return the sum of the amounts of an instruction; None where it is not about money."""
     if isinstance(body, DraftBody):
         return sum((line.amount for line in body.lines), Decimal(0))
-    return body.amount
+    return body.amount if isinstance(body, RequestBody | LinkBody | TransferBody) else None
 
 
 def _check_limits(row: Instruction, principal: Principal) -> None:
@@ -246,7 +258,7 @@ def _check_limits(row: Instruction, principal: Principal) -> None:
     day = datetime.combine(clock.now().astimezone(zone).date(), time.min, zone)
     query = select(func.sum(Instruction.amount)).filter_by(connection_id=row.connection_id, kind=InstructionKind.DRAFT)
     query = query.where(Instruction.approved_at >= day, Instruction.state.not_in(_MOVES_NOTHING))
-    amount = amount_of(row.body)
+    amount = row.amount or Decimal(0)
     in_all = (db.session.scalar(query) or Decimal(0)) + amount
     by_one = (db.session.scalar(query.filter_by(approved_by_id=principal.id)) or Decimal(0)) + amount
     if day_limit is not None and in_all > day_limit:
