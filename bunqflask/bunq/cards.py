@@ -20,6 +20,7 @@ class Card:
     card_id: int
     status: str
     sub_status: str
+    order_status: str
     account_ids: frozenset[int]
     limit: Amount | None
     limit_atm: Amount | None
@@ -38,6 +39,7 @@ class Card:
                     card_id=number(data, "id"),
                     status=text(data.get("status")),
                     sub_status=text(data.get("sub_status")),
+                    order_status=text(data.get("order_status")),
                     account_ids=frozenset(each for each in ids if each is not None),
                     limit=Amount.from_json(data.get("card_limit")),
                     limit_atm=Amount.from_json(data.get("card_limit_atm")),

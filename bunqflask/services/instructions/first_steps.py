@@ -50,10 +50,6 @@ def _upload(lease: Lease, bunq: Bunq, place: Place, body: FileBody) -> None:
 
 
 def _is_of_account(bunq: Bunq, place: Place, body: CardBody) -> bool:
-    """Tell whether a card pays from the account that its holder named, and can be frozen and used again.
-
-    A card that was never activated, is lost or was replaced is not for a program to bring to life.
-    """
+    """Tell whether a card is in use, and pays from the account that the member named and holds."""
     card = note_kinds.show_card(bunq, place.holder_user_id, body.card_id)
-    is_usable = card.status in note_kinds.CARD_STATUSES and card.sub_status in ("", "NONE")
-    return is_usable and place.monetary_account_id in card.account_ids
+    return note_kinds.is_in_use(card) and place.monetary_account_id in card.account_ids

@@ -23,8 +23,16 @@ from bunqflask.services.gateway.sessions import Bunq
 
 Result = TypeVar("Result")
 Written = NoteBody | NoteChangeBody | NoteRemovalBody | FileBody | CardBody
-# bunq's words for a card that works or is frozen: others are final, or wait for the holder.
-CARD_STATUSES = ("ACTIVE", "DEACTIVATED")
+# bunq's words for a card that works or is frozen, and for one that its holder has.
+_USABLE = ("ACTIVE", "DEACTIVATED")
+_DELIVERED = (
+    "DELIVERED_TO_CUSTOMER",
+    "VIRTUAL_DELIVERY",
+    "CARD_UPDATE_REQUESTED",
+    "CARD_UPDATE_PENDING",
+    "CARD_UPDATE_SENT",
+    "CARD_UPDATE_ACCEPTED",
+)
 
 
 def is_repeatable(body: Any) -> bool:
@@ -75,6 +83,11 @@ def show_card(bunq: Bunq, holder_user_id: int, card_id: int) -> Card:
     :raises ObjectNotFound: the grant does not show it.
     """
     return _read(bunq, holder_user_id, lambda client, token, user_id: client.show_card(token, user_id, card_id))
+
+
+def is_in_use(card: Card) -> bool:
+    """Tell whether a card can be frozen and used again: none that is lost, replaced or still on its way."""
+    return card.status in _USABLE and card.sub_status in ("", "NONE") and card.order_status in _DELIVERED
 
 
 def _read(bunq: Bunq, holder_user_id: int, read: Callable[[BunqClient, str, int], Result]) -> Result:
