@@ -131,7 +131,7 @@ class Instructions(Struct, frozen=True):
 
 
 class InstructionQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which of them are wanted."""
+    """Which of them to list."""
 
     state: State | None = None
     account_id: AccountId | None = None

@@ -1,6 +1,6 @@
 """Writing at bunq: draft payments, requests for money, bunq.me links, and transfers between own accounts.
 
-A call notes what is wanted and is answered at once; a worker does it, exactly once, and follows it.
+A call is noted and answered at once; a worker does it, exactly once, and follows it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from bunqflask.services.policy import NotFoundHere
 
 _DRAFTS, _REQUESTS = TokenScope.DRAFTS_WRITE, TokenScope.REQUESTS_WRITE
 _LINKS, _TRANSFERS = TokenScope.LINKS_WRITE, TokenScope.TRANSFERS_WRITE
+_ID_OF = {"draft": "draft_id", "money_request": "request_id", "payment_link": "link_id", "transfer": "transfer_id"}
 _Begun = tuple[InstructionItem, int, dict[str, str]]
 
 
@@ -72,24 +73,24 @@ def drafts(query: InstructionQuery) -> Instructions:
     return _list(InstructionKind.DRAFT, query)
 
 
-@endpoint("GET", "/drafts/<int:instruction_id>", answer=InstructionItem, scope=_DRAFTS, tag="Drafts")
-def draft(instruction_id: int) -> InstructionItem:
+@endpoint("GET", "/drafts/<int:draft_id>", answer=InstructionItem, scope=_DRAFTS, tag="Drafts")
+def draft(draft_id: int) -> InstructionItem:
     """One draft."""
-    return _item(_get(InstructionKind.DRAFT, instruction_id))
+    return _item(_get(InstructionKind.DRAFT, draft_id))
 
 
 @endpoint(
     "POST",
-    "/drafts/<int:instruction_id>/cancel",
+    "/drafts/<int:draft_id>/cancel",
     answer=InstructionItem,
     scope=_DRAFTS,
     tag="Drafts",
     status=202,
     is_write=True,
 )
-def cancel_draft(instruction_id: int) -> _Begun:
+def cancel_draft(draft_id: int) -> _Begun:
     """Take a draft back, here or at bunq. What the holder has accepted by then stays accepted."""
-    return _cancel("draft", InstructionKind.DRAFT, instruction_id)
+    return _cancel("draft", InstructionKind.DRAFT, draft_id)
 
 
 @endpoint(
@@ -115,24 +116,24 @@ def money_requests(query: InstructionQuery) -> Instructions:
     return _list(InstructionKind.REQUEST, query)
 
 
-@endpoint("GET", "/requests/<int:instruction_id>", answer=InstructionItem, scope=_REQUESTS, tag="Requests")
-def money_request(instruction_id: int) -> InstructionItem:
+@endpoint("GET", "/requests/<int:request_id>", answer=InstructionItem, scope=_REQUESTS, tag="Requests")
+def money_request(request_id: int) -> InstructionItem:
     """One request."""
-    return _item(_get(InstructionKind.REQUEST, instruction_id))
+    return _item(_get(InstructionKind.REQUEST, request_id))
 
 
 @endpoint(
     "POST",
-    "/requests/<int:instruction_id>/revoke",
+    "/requests/<int:request_id>/revoke",
     answer=InstructionItem,
     scope=_REQUESTS,
     tag="Requests",
     status=202,
     is_write=True,
 )
-def revoke_money_request(instruction_id: int) -> _Begun:
+def revoke_money_request(request_id: int) -> _Begun:
     """Take a request back. One that was paid by then stays paid."""
-    return _cancel("money_request", InstructionKind.REQUEST, instruction_id)
+    return _cancel("money_request", InstructionKind.REQUEST, request_id)
 
 
 @endpoint(
@@ -157,24 +158,24 @@ def payment_links(query: InstructionQuery) -> Instructions:
     return _list(InstructionKind.LINK, query)
 
 
-@endpoint("GET", "/payment-links/<int:instruction_id>", answer=InstructionItem, scope=_LINKS, tag="Payment links")
-def payment_link(instruction_id: int) -> InstructionItem:
+@endpoint("GET", "/payment-links/<int:link_id>", answer=InstructionItem, scope=_LINKS, tag="Payment links")
+def payment_link(link_id: int) -> InstructionItem:
     """One link, with the payments that came of it."""
-    return _item(_get(InstructionKind.LINK, instruction_id))
+    return _item(_get(InstructionKind.LINK, link_id))
 
 
 @endpoint(
     "POST",
-    "/payment-links/<int:instruction_id>/cancel",
+    "/payment-links/<int:link_id>/cancel",
     answer=InstructionItem,
     scope=_LINKS,
     tag="Payment links",
     status=202,
     is_write=True,
 )
-def cancel_payment_link(instruction_id: int) -> _Begun:
+def cancel_payment_link(link_id: int) -> _Begun:
     """End a link: nobody can pay it any more."""
-    return _cancel("payment_link", InstructionKind.LINK, instruction_id)
+    return _cancel("payment_link", InstructionKind.LINK, link_id)
 
 
 @endpoint(
@@ -203,10 +204,10 @@ def transfers(query: InstructionQuery) -> Instructions:
     return _list(InstructionKind.TRANSFER, query)
 
 
-@endpoint("GET", "/transfers/<int:instruction_id>", answer=InstructionItem, scope=_TRANSFERS, tag="Transfers")
-def transfer(instruction_id: int) -> InstructionItem:
+@endpoint("GET", "/transfers/<int:transfer_id>", answer=InstructionItem, scope=_TRANSFERS, tag="Transfers")
+def transfer(transfer_id: int) -> InstructionItem:
     """One transfer."""
-    return _item(_get(InstructionKind.TRANSFER, instruction_id))
+    return _item(_get(InstructionKind.TRANSFER, transfer_id))
 
 
 def _value(kind: str, value: str) -> str:
@@ -231,7 +232,7 @@ def _cancel(view: str, kind: InstructionKind, instruction_id: int) -> _Begun:
 
 
 def _begun(view: str, instruction_id: int) -> _Begun:
-    address = url_for(f"api.{view}", instruction_id=instruction_id, _external=True)
+    address = url_for(f"api.{view}", **{_ID_OF[view]: instruction_id}, _external=True)
     return _item(reading.get(g.bearer, instruction_id)), 202, {"Location": address}
 
 

@@ -6,15 +6,34 @@ import json
 import re
 from typing import Any, NamedTuple
 
+from bunqflask.api import idempotency
+
 # A body for each call that takes one.
 _BODIES: dict[str, Any] = {
     "begin_consent": {"label": "Ann", "language": "nl"},
+    "prepare_draft": {
+        "account_id": "1",
+        "payments": [{"amount": "12.50", "name": "Stadsbus", "iban": "NL91ABNA0417164300", "description": "Tickets"}],
+        "label": "Invoices week 48",
+    },
+    "request_money": {
+        "account_id": "1",
+        "amount": "20.00",
+        "payer": {"type": "EMAIL", "value": "ann@example.org"},
+        "description": "Dinner",
+    },
+    "make_payment_link": {"account_id": "1", "amount": "7.00", "description": "Contribution 2026"},
+    "move_money": {"account_id": "1", "to_account_id": "2", "amount": "5.00", "description": "Savings"},
     "order_export": {"formats": ["csv"], "from": "2026-10-01", "to": "2026-10-31"},
 }
 # Ids that nobody can guess, with the call whose answer has one first.
 _FOUND_BY: dict[str, tuple[str, str, Any]] = {
     "payment_id": ("get", "/api/v1/payments?limit=1", None),
     "export_id": ("post", "/api/v1/exports", _BODIES["order_export"]),
+    "draft_id": ("get", "/api/v1/drafts?limit=1", None),
+    "request_id": ("get", "/api/v1/requests?limit=1", None),
+    "link_id": ("get", "/api/v1/payment-links?limit=1", None),
+    "transfer_id": ("get", "/api/v1/transfers?limit=1", None),
     "consent_id": ("post", "/api/v1/consents", _BODIES["begin_consent"]),
 }
 # Which payment has files is not to be seen before: such calls have no example that runs as it stands. Those of bunq's
@@ -35,7 +54,8 @@ def of(root: str, method: str, path: str, operation: dict[str, Any]) -> list[dic
     found = [name for name in named if name in _FOUND_BY]
     known = {name: str(schema["examples"][0]) for name, schema in named.items() if name not in _FOUND_BY}
     address = root + _PLACE.sub(lambda match: known.get(match[1], match[0]), path)
-    call = _Call(method, address, _BODIES.get(operation["operationId"]), is_file=_is_file(operation))
+    key = f"{operation['operationId']}-1" if operation.get("x-writes-at-bunq") else None
+    call = _Call(method, address, _BODIES.get(operation["operationId"]), is_file=_is_file(operation), key=key)
     return [
         {"lang": "Shell", "label": "curl", "source": _curl(root, call, found)},
         {"lang": "Python", "label": "Python", "source": _python(root, call, found)},
@@ -48,12 +68,13 @@ def body_of(operation_id: str) -> Any:
 
 
 class _Call(NamedTuple):
-    """What an example asks for; a file is kept, anything else is printed."""
+    """What an example asks for; a file is kept, anything else is printed. `key` is its `Idempotency-Key`, if any."""
 
     method: str
     address: str
     body: Any
     is_file: bool
+    key: str | None
 
 
 def _is_file(operation: dict[str, Any]) -> bool:
@@ -68,13 +89,14 @@ def _curl(root: str, call: _Call, found: list[str]) -> str:
         lines.append(f'{name}=$(curl -s{_options(method, body)} "{root}{path}" | {first})')
     address = _PLACE.sub(lambda match: f"${match[1]}", call.address)
     kept = " -o download" if call.is_file else ""
-    return "\n".join([*lines, f'curl{_options(call.method, call.body)}{kept} "{address}"'])
+    return "\n".join([*lines, f'curl{_options(call.method, call.body, call.key)}{kept} "{address}"'])
 
 
-def _options(method: str, body: Any) -> str:
+def _options(method: str, body: Any, key: str | None = None) -> str:
     verb = "" if method == "get" else f" -X {method.upper()}"
+    once = "" if key is None else f' -H "{idempotency.HEADER}: {key}"'
     data = "" if body is None else f" -H 'Content-Type: application/json' -d '{json.dumps(body)}'"
-    return f'{verb} -H "{_BEARER}"{data}'
+    return f'{verb} -H "{_BEARER}"{once}{data}'
 
 
 def _python(root: str, call: _Call, found: list[str]) -> str:
@@ -90,6 +112,8 @@ def _python(root: str, call: _Call, found: list[str]) -> str:
         lines += _written(body)
         lines.append(f'first = requests.{method}("{root}{path}", headers=headers{_json(body)}, timeout=30)')
         lines.append(f'{name} = first.json()["items"][0]["id"]' if method == "get" else f'{name} = first.json()["id"]')
+    if call.key is not None:
+        lines.append(f'headers["{idempotency.HEADER}"] = "{call.key}"')
     lines += _written(call.body)
     text = f'f"{call.address}"' if found else f'"{call.address}"'
     lines.append(f"answer = requests.{call.method}({text}, headers=headers{_json(call.body)}, timeout=30)")

@@ -18,6 +18,7 @@ from bunqflask.extensions import db
 from bunqflask.models import ConsentAttempt
 from bunqflask.services.consent import attempts, completion, disconnect
 from bunqflask.services.gateway import onboarding
+from bunqflask.services.instructions import sending
 from tests.support import rows
 from tests.support.apps import Site, child_environ
 from tests.support.processes import run
@@ -29,6 +30,7 @@ ACTS: dict[str, Callable[[str], object]] = {
     "cancel": lambda number: attempts.cancel(_attempt(number)),
     "disconnect": lambda number: disconnect.disconnect(rows.owner(int(number)), int(number), erase=False),
     "erase": lambda number: disconnect.disconnect(rows.owner(int(number)), int(number), erase=True),
+    "advance": lambda number: sending.advance(int(number), patience_s=5),
     "set up": lambda _: list(onboarding.run(onboarding.Wishes(new_sandbox_user="company"))),
 }
 

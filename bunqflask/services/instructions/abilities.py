@@ -20,7 +20,7 @@ from bunqflask.services.principal import Principal
 
 
 class AbilityOff(NotPermitted):
-    """An owner has not switched on what is asked for; the text says so, for a person."""
+    """An owner has not switched this on; the text says so, for a person."""
 
 
 def of_connection(connection_id: int) -> frozenset[Ability]:

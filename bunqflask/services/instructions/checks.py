@@ -36,7 +36,7 @@ _RETURN_URL = re.compile(r"https://[^\s\"<>\\]{1,490}")
 
 
 class InstructionRefused(Exception):
-    """What is wanted cannot be sent to bunq; the text says what is wrong, for a person, and repeats no value."""
+    """An instruction cannot be sent to bunq; the text says what is wrong, for a person, and repeats no value."""
 
 
 def check_line(line: DraftLine) -> str:

@@ -1,8 +1,7 @@
 """Calls that write something, each done once for each key that its program made up.
 
-The answer is kept in the transaction that did the work. So there is no moment at which the work is done and its answer
-is not kept; and a second call with the key waits for the first, on SQLite for its write lock, on PostgreSQL for its
-row.
+The answer is kept in the transaction that did the work, so neither is ever there without the other. A second call with
+the key waits for the first, on SQLite for its write lock, on PostgreSQL for its row.
 
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
@@ -60,7 +59,7 @@ def once(token_id: int, key: str, call_hash: str, work: Callable[[], KeptAnswer]
 
 
 def delete_old() -> None:
-    """Delete answers for which nobody asks any more."""
+    """Delete the answers that were kept for long enough."""
     with transaction():
         old = IdempotentCall.created_at < clock.now() - KEPT_FOR
         db.session.execute(delete(IdempotentCall).where(old))

@@ -18,7 +18,7 @@ from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import LINK_SCOPES, Payment, TokenScope
 from tests.protocol.api.program import make_token
-from tests.support import api_calls, documents, rows
+from tests.support import api_calls, documents, instructions, rows
 from tests.support.apps import ThreadSite, bare_environ, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ROBIN, connect
@@ -42,6 +42,7 @@ def token(site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> str:
     bank.seed(30, account=2083712)
     connect(sign_in(site, ROBIN), bank)
     rows.run_duties(site.app)
+    instructions.switch_on(site.app, ROBIN)
     made = make_token(site, ROBIN, scopes=OF_API)
     monkeypatch.setenv("BUNQFLASK_TOKEN", made)
     monkeypatch.setenv("NO_PROXY", "*")

@@ -475,7 +475,7 @@ def render(name: str, *, cookies: str = "", **more: Any) -> str:
     template, context = PAGES[name]
     known: dict[str, Any] = {
         "bank": "local",
-        "rights": {"connect": True, "export": True, "doctor": True},
+        "rights": {"connect": True, "export": True, "doctor": True, "pay": True},
         "attention": 2,
         "member": {"name": NAME, "email": "robin@example.org", "initials": "RV", "unread": 3},
         "htmx_url": "/assets/htmx.min.js",
@@ -502,7 +502,7 @@ def test_foreign_names_are_escaped_and_cut(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["home", "empty home"])
 def test_a_guest_is_offered_neither_connecting_nor_exporting(name: str) -> None:
-    page = render(name, rights={"connect": False, "export": False})
+    page = render(name, rights={"connect": False, "export": False, "pay": False})
     assert "Connect bunq" not in page
     assert "/exports.index" not in page
 
