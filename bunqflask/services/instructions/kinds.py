@@ -98,7 +98,7 @@ def write_of(instruction: Instruction, place: Place) -> Write:
             )
         case _:
             attachment_id = instruction.result.get("attachment_id")
-            return note_kinds.write_of(account_id, place.currency, body, reference, attachment_id)
+            return note_kinds.written_as(account_id, place.currency, body, reference, attachment_id)
 
 
 def reference_of_line(reference: str, number: int) -> str:

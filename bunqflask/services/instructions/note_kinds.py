@@ -40,7 +40,7 @@ def is_repeatable(body: Any) -> bool:
     return isinstance(body, NoteChangeBody | NoteRemovalBody | CardBody)
 
 
-def write_of(account_id: int, currency: str, body: Written, reference: str, attachment_id: int | None) -> Write:
+def written_as(account_id: int, currency: str, body: Written, reference: str, attachment_id: int | None) -> Write:
     """Return what is written at bunq; `attachment_id` is bunq's id of the file, uploaded before."""
     match body:
         case NoteBody():

@@ -5,7 +5,8 @@ from flask import Flask
 
 def init_app(app: Flask) -> None:
     """Register the area's views."""
-    from bunqflask.web.instructions import abilities, pay
+    from bunqflask.web.instructions import abilities, pay, transfers
 
     app.register_blueprint(pay.bp)
     app.register_blueprint(abilities.bp)
+    app.register_blueprint(transfers.bp)
