@@ -7,7 +7,7 @@ Gus is a guest, Eva's time as a guest is over, Rex was removed. What Robin share
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import (
     LINK_SCOPES,
+    Ability,
     AccountHolder,
     AccountShare,
     ApiToken,
@@ -29,12 +30,16 @@ from bunqflask.models import (
     Browser,
     ChannelKind,
     Connection,
+    ConnectionAbility,
     Consent,
     ConsentAccount,
     ConsentAttempt,
     DeliveryState,
     Factor,
     FactorKind,
+    Instruction,
+    InstructionKind,
+    InstructionState,
     Invitation,
     Login,
     MemberNotice,
@@ -53,14 +58,16 @@ from bunqflask.models import (
     TeamMember,
     TeamRole,
     TokenScope,
+    TransferBody,
 )
+from bunqflask.models.instructions import Body
 from bunqflask.models.payments import row_id
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets
 from bunqflask.services.team.members import Terms
 from bunqflask.services.tokens import text
-from tests.support import history
+from tests.support import history, instructions
 from tests.support.apps import PASSWORD, environ_for, let_go, migrate, set_up
 from tests.support.bank import running
 from tests.support.history import Paid
@@ -134,6 +141,15 @@ class Marked:
         return int(f"66{self.number}0088")
 
     @property
+    def written(self) -> str:
+        """The label of everything that is written at bunq for it."""
+        return f"Wisentlohn{self.number}"
+
+    def instruction_id(self, kind: InstructionKind) -> int:
+        """Our id of the instruction of a kind on it."""
+        return int(f"78{self.number}0{list(InstructionKind).index(kind)}")
+
+    @property
     def share_id(self) -> int:
         return int(f"77{self.number}01")
 
@@ -145,10 +161,21 @@ class Marked:
     def marks(self) -> tuple[str, ...]:
         """What must stand in no answer to somebody who may not see the account."""
         ids = (self.account_id, self.bunq_id, self.attachment_id, self.share_id, self.payment_row_id)
-        texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note)
-        return (*texts, self.amount, *map(str, ids))
+        texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note, self.written)
+        return (*texts, self.amount, *map(str, ids), *(str(self.instruction_id(each)) for each in BODIES))
 
 
+def _body_of_transfer() -> TransferBody:
+    return TransferBody(Decimal("5.00"), NO_ACCOUNT, "NL00BANK0000000000", "Savings", "Savings")
+
+
+# One of each kind is written for each account.
+BODIES: dict[InstructionKind, Callable[[], Body]] = {
+    InstructionKind.DRAFT: instructions.draft,
+    InstructionKind.REQUEST: instructions.request,
+    InstructionKind.LINK: instructions.link,
+    InstructionKind.TRANSFER: _body_of_transfer,
+}
 MARKED = {each: Marked(each, connection) for connection, ids in ACCOUNTS.items() for each in ids}
 HOLDERS = {OWN: "Nandu Partly", SHARED: "Nandu Shared", FOREIGN: "Nandu Foreign"}
 
@@ -207,6 +234,7 @@ def fill(database_url: str) -> None:
         for marked in MARKED.values():
             _add_payments(marked)
         _add_notes_and_packs(ids["robin"])
+        _add_instructions(ids["robin"])
         _record_events(ids)
         _end(ids)
         db.session.remove()
@@ -350,6 +378,36 @@ def _share(ids: dict[str, int]) -> None:
         db.session.add(
             AccountShare(id=share_id, account_id=account_id, member_id=reader, granted_by_id=granter, since=now)
         )
+
+
+def _add_instructions(member_id: int) -> None:
+    """Let Robin have had something written for each account; drafts wait for an approval, all else was taken back."""
+    for connection_id in ACCOUNTS:
+        for ability in Ability:
+            row = ConnectionAbility(connection_id=connection_id, ability=ability, since=clock.now())
+            db.session.add(row)
+    for marked in MARKED.values():
+        for kind, make in BODIES.items():
+            is_draft = kind is InstructionKind.DRAFT
+            number = marked.instruction_id(kind)
+            row = Instruction(
+                id=number,
+                kind=kind,
+                state=InstructionState.PREPARED if is_draft else InstructionState.CANCELLED,
+                reference=f"BF{digest(str(number))[:10].upper()}",
+                connection_id=marked.connection_id,
+                account_id=marked.account_id,
+                member_id=member_id,
+                body=make(),
+                content_hash=digest(str(number)),
+                amount=Decimal("12.50"),
+                created_at=clock.now() - timedelta(days=3),
+                label=marked.written,
+                ended_at=None if is_draft else clock.now() - timedelta(days=3),
+                cancel_asked_at=None if is_draft else clock.now() - timedelta(days=3),
+            )
+            db.session.add(row)
+    db.session.commit()
 
 
 def _narrow_links() -> None:
