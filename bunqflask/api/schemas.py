@@ -203,6 +203,8 @@ class MonthItem(Struct, frozen=True, kw_only=True):
 class NoteItem(Struct, frozen=True, kw_only=True):
     """A note on a payment, or a file attached to it, as they were fetched from bunq."""
 
+    id: Annotated[str, Meta(description="bunq’s id of it; bunq numbers texts and files apart.", examples=["17"])]
+    kind: Literal["text", "attachment"]
     text: Foreign | None
     author: Foreign
     attachment_ids: list[str]

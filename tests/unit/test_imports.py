@@ -97,7 +97,7 @@ ARROWS: dict[str, set[str]] = {
         "services.audit",
         "services.connections",
         "services.gateway",
-        "services.payments.local_days",
+        "services.payments",
         "services.policy",
         "services.principal",
     },

@@ -73,7 +73,7 @@ def show(payment_row_id: int) -> ResponseReturnValue:
         back=(f"{here.url(until=here.until)}#p{payment_row_id}", presenters.place_title(here)),
         beside=[f"{before}{each}{after}" if each is not None else None for each in beside],
         origin=_origin_of(payment),
-        card=note_presenters.card(payment, scope.by_id[payment.account.connection_id]),
+        card=note_presenters.card(g.team_member, payment, scope.by_id[payment.account.connection_id]),
     )
 
 

@@ -131,8 +131,8 @@ def test_a_token_reads_what_its_member_sees_and_nothing_else(api: Api, person: s
                 is_seen = aim in SEES[person] and person != "gus"
                 # A member who neither prepared it nor holds the account does not take it back.
                 may = aim == "own" or person == "olga"
-                expected = 404 if not is_seen else 200 if name in WRITTEN else 202 if may else 403
-                assert answer.status_code == expected, where
+                status = 404 if not is_seen else 200 if name in WRITTEN else 202 if may else 403
+                assert answer.status_code == status, where
             if name == "read_from_bunq":
                 # The bank of this team is gone; guests ask bunq for nothing.
                 expected = {403} if person == "gus" else {503, 504} if aim in SEES[person] else {404}
@@ -162,8 +162,8 @@ def test_lists_hold_what_they_see_and_nothing_else(api: Api, person: str) -> Non
     for name in LISTS_OF_WRITTEN:
         written = api.ask(person, "GET", name, {}).json
         assert written is not None
-        of = set() if person == "gus" else seen
-        assert {each["account_id"] for each in written["items"]} == of, name
+        expected = set[str]() if person == "gus" else seen
+        assert {each["account_id"] for each in written["items"]} == expected, name
 
 
 @pytest.mark.parametrize("person", SEES)

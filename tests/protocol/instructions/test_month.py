@@ -32,8 +32,10 @@ pytestmark = pytest.mark.sqlite_only
 MIA, KIM, GUS = "mia@example.org", "kim@example.org", "gus@example.org"
 PREPARERS = {"draft": (ROBIN, MIA, KIM), "request": (ROBIN, KIM), "link": (ROBIN, KIM), "transfer": (ROBIN,)}
 APPROVERS = (ROBIN, KIM)
-FAULTS = ("400", "401", "403-permission", "404", "409", "429", "491", "500", "html-502", "reset", "truncated")
-FAULTS += ("invalid-json", "empty", "bad-signature", "missing-signature", "unknown-types", "null-members")
+FAULTS = (
+    *("400", "401", "403-permission", "404", "409", "429", "491", "500", "html-502", "reset", "truncated"),
+    *("invalid-json", "empty", "bad-signature", "missing-signature", "unknown-types", "null-members"),
+)
 _DAYS = 30
 _ENDED = ("accepted", "rejected", "cancelled", "failed", "done")
 
