@@ -59,6 +59,7 @@ def test_columns_are_chosen_by_options_and_every_fault_is_printed(
     assert code == 1
     assert "Line 2: the amount “1.234” can mean" in printed
     assert run(site, *source, "--column", "who=Wie")[0] == 1
+    assert "cannot be read: No such file" in run(site, "prepare", ROBIN, str(tmp_path / "none.csv"))[1]
     code, printed = run(site, *source, "--column", "name=Wie", "--decimal-sign", ",")
     assert code == 0, printed
     assert instructions.row(site.app, 1).amount == 1236
