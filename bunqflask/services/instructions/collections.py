@@ -75,6 +75,7 @@ def prepare(principal: Principal, wish: Wish) -> int:
     :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
     :raises InstructionRefused: bunq would not take it; the text names the person by their place in the list.
     """
+    once.check_token(wish.token)
     with transaction():
         once.lock_member(principal)
         made = select(Collection.id).filter_by(member_id=principal.id, token=wish.token)
@@ -139,10 +140,8 @@ def _check(wish: Wish) -> None:
         raise InstructionRefused(_("A collection has 1 to %(n)d people.") % {"n": MOST_PEOPLE})
     if not 1 <= len(wish.name) <= LONGEST_NAME or not wish.name.isprintable():
         raise InstructionRefused(_("The name of the collection needs 1 to %(n)d characters.") % {"n": LONGEST_NAME})
-    if not 1 <= len(wish.description) <= LONGEST_DESCRIPTION:
+    if not 1 <= len(wish.description) <= LONGEST_DESCRIPTION or not wish.description.isprintable():
         raise InstructionRefused(_("The description needs 1 to %(n)d characters.") % {"n": LONGEST_DESCRIPTION})
-    if len(wish.token) > once.LONGEST_TOKEN:
-        raise InstructionRefused(_("This form is not one of ours. Open the page again."))
 
 
 def _add(principal: Principal, collection: Collection, person: Person, number: int) -> None:

@@ -5,6 +5,7 @@ Each form carries a token of its own, made when its page was.
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from sqlalchemy import select
@@ -12,17 +13,28 @@ from sqlalchemy import select
 from bunqflask.database.transactions import transaction
 from bunqflask.digest import digest
 from bunqflask.extensions import db
+from bunqflask.i18n import gettext as _
 from bunqflask.models import Instruction, TeamMember
 from bunqflask.models.instructions import Body
 from bunqflask.services.instructions import preparing
+from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.principal import Principal
 
-LONGEST_TOKEN = 64
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
 
 
 def new_token() -> str:
     """Return the token of a new form."""
     return secrets.token_urlsafe(24)
+
+
+def check_token(token: str) -> None:
+    """Make sure that a form carries a token.
+
+    :raises InstructionRefused: it does not, so nobody could tell whether it is sent twice.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise InstructionRefused(_("This form was not complete. Open its page again, and send it from there."))
 
 
 def lock_member(principal: Principal) -> None:
@@ -33,8 +45,9 @@ def lock_member(principal: Principal) -> None:
 def prepare(principal: Principal, account_id: int, body: Body, token: str) -> int:
     """Prepare what a form asks for in a transaction of its own, and return its id; the second time it is the same.
 
-    See `preparing.prepare_within` for what is raised.
+    See `check_token` and `preparing.prepare_within` for what is raised.
     """
+    check_token(token)
     # Not the token itself, which a browser could choose to be the batch of something else.
     batch = "F" + digest(token)[:19]
     with transaction():

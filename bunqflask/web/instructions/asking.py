@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from flask import flash, g, redirect, request, url_for
+from flask import flash, g, redirect, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -16,7 +16,7 @@ from bunqflask.services.instructions import preparing, reading, received
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.policy import NotFoundHere
-from bunqflask.web.instructions import presenters
+from bunqflask.web.instructions import presenters, typed
 from bunqflask.web.instructions.presenters import Pill, Row
 from bunqflask.web.ui import formatting, qr
 from bunqflask.web.ui.htmx import render
@@ -67,8 +67,9 @@ class Asked:
 
 def page_of(kind: InstructionKind) -> tuple[list[Row], int | None]:
     """Return a page of a list, and the id of its last row where there are more."""
-    older_than = request.args.get("older", type=int)
-    found = reading.list_all(g.team_member, [kind], in_collections=False, older_than=older_than, limit=_PER_PAGE + 1)
+    found = reading.list_all(
+        g.team_member, [kind], in_collections=False, older_than=typed.older_than(), limit=_PER_PAGE + 1
+    )
     rows = [presenters.row(each) for each in found[:_PER_PAGE]]
     return rows, rows[-1].id if len(found) > _PER_PAGE else None
 

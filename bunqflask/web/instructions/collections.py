@@ -40,8 +40,7 @@ class _Typed:
 @bp.get("")
 def index() -> ResponseReturnValue:
     """Show the collections, the newest first."""
-    older_than = request.args.get("older", type=int)
-    found = collection_reading.list_all(g.team_member, older_than=older_than, limit=_PER_PAGE + 1)
+    found = collection_reading.list_all(g.team_member, older_than=typed.older_than(), limit=_PER_PAGE + 1)
     shown = found[:_PER_PAGE]
     return render_template(
         "instructions/collections.html",

@@ -45,6 +45,12 @@ def account_id() -> int:
     return int(chosen) if _ID.fullmatch(chosen) else 0
 
 
+def older_than() -> int | None:
+    """Return the id in the address from which on a list goes back in time; None for its first page."""
+    asked = request.args.get("older", "")
+    return int(asked) if _ID.fullmatch(asked) else None
+
+
 def accounts(*kinds: InstructionKind) -> dict[InstructionKind, list[pay.Account]]:
     """Return the accounts that a form for these kinds offers, by kind; kinds without any are left out.
 

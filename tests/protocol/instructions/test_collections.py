@@ -24,6 +24,7 @@ from bunqflask.services.team import members
 from tests.protocol.sandbox.client import JODI, MAIN, Client
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite
+from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN
 
@@ -32,7 +33,7 @@ BRAM = Person("Bram de Wit", Party("PHONE_NUMBER", "+31612345678"), Decimal("20.
 CAS = Person("Cas", None, Decimal("5.00"))
 
 
-def begin(site: ThreadSite, kind: InstructionKind, *people: Person, token: str = "t") -> int:
+def begin(site: ThreadSite, kind: InstructionKind, *people: Person, token: str = "form") -> int:
     """Begin a collection on Jodi's main account, as Robin."""
     with rows.behind(site.app):
         account_id = db.session.scalars(select(MonetaryAccount.id).filter_by(monetary_account_id=MAIN)).one()
@@ -104,11 +105,11 @@ def test_a_collection_notes_who_has_paid_and_closes(
 
 
 def test_the_same_form_sent_twice_asks_everybody_once(site: ThreadSite, robin: Browser, holder: Client) -> None:
-    first = begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form")
-    assert begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form") == first
+    first = begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form-1")
+    assert begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form-1") == first
     work(site, times=2)
     assert len(at_bunq(holder, "request-inquiry")) == 2
-    assert begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="another form") != first
+    assert begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form-2") != first
 
 
 @pytest.mark.sqlite_only
@@ -186,3 +187,31 @@ def test_payers_are_read_from_what_people_type(text: str, expected: Party | None
             payers.read(text, "Anna")
     else:
         assert payers.read(text, "Anna") == expected
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("kind", [InstructionKind.REQUEST, InstructionKind.LINK])
+def test_whatever_bunq_does_everybody_is_asked_exactly_once(
+    site: ThreadSite, bank: Bank, robin: Browser, holder: Client, kind: InstructionKind
+) -> None:
+    # Links have no reference of ours: of these, two people owe the same for the same name.
+    people = [Person(f"Member {number // 2}", ANNA.payer, Decimal(number // 2 + 1)) for number in range(12)]
+    made = begin(site, kind, *people)
+    name = "bunqme-tab" if kind is InstructionKind.LINK else "request-inquiry"
+    for number, fault in enumerate(("500", "429", "reset", "bad-signature", "404", "401")):
+        when = "after" if number % 2 else "before"
+        bank.fault(call=f"POST {name}", fault=fault, when=when, times=2)
+    for _each in range(8):
+        instructions.time_passes(site.app)
+        instructions.work(site.app)
+    bank.no_faults()
+    for _each in range(4):
+        instructions.time_passes(site.app)
+        instructions.work(site.app)
+    _collection, items = shown(site, made)
+    there = at_bunq(holder, name)
+    assert len(there) == len({each["id"] for each in there})
+    is_open = [each for each in items if each.instruction.state is InstructionState.OPEN]
+    assert sorted(each.instruction.bunq_id for each in is_open) == sorted(each["id"] for each in there)
+    assert all(each.instruction.state in (InstructionState.OPEN, InstructionState.FAILED) for each in items)
+    assert len(is_open) >= 10
