@@ -28,6 +28,7 @@ from bunqflask.models import (
     AttemptStep,
     AuditKind,
     Browser,
+    CardBody,
     ChannelKind,
     Connection,
     ConnectionAbility,
@@ -45,6 +46,7 @@ from bunqflask.models import (
     MemberNotice,
     MonetaryAccount,
     Note,
+    NoteBody,
     NoteSync,
     NoticeChannel,
     NoticeDelivery,
@@ -175,6 +177,8 @@ BODIES: dict[InstructionKind, Callable[[], Body]] = {
     InstructionKind.REQUEST: instructions.request,
     InstructionKind.LINK: instructions.link,
     InstructionKind.TRANSFER: _body_of_transfer,
+    InstructionKind.NOTE: lambda: NoteBody(NO_ID, NO_ID, "for the books"),
+    InstructionKind.CARD: lambda: CardBody(NO_ID, status="DEACTIVATED"),
 }
 MARKED = {each: Marked(each, connection) for connection, ids in ACCOUNTS.items() for each in ids}
 HOLDERS = {OWN: "Nandu Partly", SHARED: "Nandu Shared", FOREIGN: "Nandu Foreign"}

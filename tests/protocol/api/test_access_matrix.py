@@ -42,19 +42,32 @@ ABSENT = {
     "request_id": team.NO_ID,
     "link_id": team.NO_ID,
     "transfer_id": team.NO_ID,
+    "note_change_id": team.NO_ID,
+    "card_change_id": team.NO_ID,
+    "note_id": 1,
+    "card_id": 1,
 }
 # What is written at bunq: of accounts that somebody sees, and never a guest's. Robin made all of it.
-WRITTEN = {"draft": "draft_id", "money_request": "request_id", "payment_link": "link_id", "transfer": "transfer_id"}
+WRITTEN = {
+    "draft": "draft_id",
+    "money_request": "request_id",
+    "payment_link": "link_id",
+    "transfer": "transfer_id",
+    "note_change": "note_change_id",
+    "card_change": "card_change_id",
+}
 OF_WRITTEN = {
     "draft": InstructionKind.DRAFT,
     "money_request": InstructionKind.REQUEST,
     "payment_link": InstructionKind.LINK,
     "transfer": InstructionKind.TRANSFER,
+    "note_change": InstructionKind.NOTE,
+    "card_change": InstructionKind.CARD,
 }
 ENDINGS = {"cancel_draft": "draft", "revoke_money_request": "money_request", "cancel_payment_link": "payment_link"}
 ABSENT_AT_BUNQ = {"path": f"user/{team.NO_ID}/monetary-account/{team.NO_ID}/payment"}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
-LISTS_OF_WRITTEN = ("drafts", "money_requests", "payment_links", "transfers")
+LISTS_OF_WRITTEN = ("drafts", "money_requests", "payment_links", "transfers", "note_changes", "card_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
 
@@ -112,6 +125,8 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
         "attachment_id": 1,
+        "note_id": 1,
+        "card_id": 1,
         "export_id": 1,
         "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
         **{name: marked.instruction_id(OF_WRITTEN[view]) for view, name in WRITTEN.items()},
