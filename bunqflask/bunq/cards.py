@@ -15,7 +15,7 @@ _KINDS = ("Card", "CardDebit", "CardCredit")
 
 @dataclass(frozen=True)
 class Card:
-    """A card: bunq's words for its state, bunq's ids of the accounts that it pays from, and its limits."""
+    """A card: bunq's texts for its state, bunq's ids of the accounts that it pays from, and its limits."""
 
     card_id: int
     status: str

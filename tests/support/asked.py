@@ -1,4 +1,4 @@
-"""What is written for an account, as rows: a request, a link, a collection of one person, and a transfer."""
+"""What is written for an account, as rows: a request, a link, a collection, a transfer, a note, a card."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import (
     Ability,
+    CardBody,
     Collection,
     CollectionItem,
     ConnectionAbility,
@@ -16,15 +17,20 @@ from bunqflask.models import (
     InstructionKind,
     InstructionState,
     LinkBody,
+    NoteBody,
     Party,
     RequestBody,
     TransferBody,
 )
+from bunqflask.models.instructions import Body
+from bunqflask.services.instructions import preparing
 
-_KINDS = {
+_KINDS: dict[type, InstructionKind] = {
     RequestBody: InstructionKind.REQUEST,
     LinkBody: InstructionKind.LINK,
     TransferBody: InstructionKind.TRANSFER,
+    NoteBody: InstructionKind.NOTE,
+    CardBody: InstructionKind.CARD,
 }
 
 
@@ -56,10 +62,18 @@ class Asked:
     def transfer_id(self) -> int:
         return 83_000_000 + self.account_id
 
+    @property
+    def note_change_id(self) -> int:
+        return 84_000_000 + self.account_id
+
+    @property
+    def card_change_id(self) -> int:
+        return 85_000_000 + self.account_id
+
 
 def switch_on(connection_id: int) -> None:
-    """Let requests and links be made on the accounts of a connection."""
-    for each in (Ability.REQUESTS, Ability.LINKS):
+    """Let everything be written for the accounts of a connection."""
+    for each in Ability:
         db.session.merge(ConnectionAbility(connection_id=connection_id, ability=each, since=clock.now()))
 
 
@@ -71,10 +85,16 @@ def add(asked: Asked, member_id: int) -> None:
     db.session.add(_instruction(asked, member_id, asked.request_id, request, None))
     db.session.add(_instruction(asked, member_id, asked.link_id, link, None))
     db.session.add(_instruction(asked, member_id, asked.item_id, link, of_collection))
-    transfer = TransferBody(Decimal("5.00"), asked.account_id, "NL91ABNA0417164300", asked.text, asked.text)
-    done = _instruction(asked, member_id, asked.transfer_id, transfer, None)
-    done.state, done.ended_at = InstructionState.DONE, _long_ago()
-    db.session.add(done)
+    bodies: dict[int, Body] = {
+        asked.transfer_id: TransferBody(Decimal("5.00"), 1, "NL91ABNA0417164300", asked.text, asked.text),
+        asked.note_change_id: NoteBody(1, 1, asked.text),
+        asked.card_change_id: CardBody(1, status="DEACTIVATED"),
+    }
+    for number, body in bodies.items():
+        taken_back = _instruction(asked, member_id, number, body, None)
+        taken_back.state, taken_back.ended_at = InstructionState.CANCELLED, _long_ago()
+        taken_back.cancel_asked_at = _long_ago()
+        db.session.add(taken_back)
     db.session.flush()
     db.session.add(
         Collection(
@@ -95,9 +115,7 @@ def add(asked: Asked, member_id: int) -> None:
     db.session.add(item)
 
 
-def _instruction(
-    asked: Asked, member_id: int, number: int, body: RequestBody | LinkBody | TransferBody, batch: str | None
-) -> Instruction:
+def _instruction(asked: Asked, member_id: int, number: int, body: Body, batch: str | None) -> Instruction:
     return Instruction(
         id=number,
         kind=_KINDS[type(body)],
@@ -108,7 +126,7 @@ def _instruction(
         member_id=member_id,
         body=body,
         content_hash=digest(str(number)),
-        amount=body.amount,
+        amount=preparing.amount_of(body),
         batch=batch,
         created_at=_long_ago(),
         opened_at=_long_ago(),

@@ -23,7 +23,7 @@ from bunqflask.services.gateway.sessions import Bunq
 
 Result = TypeVar("Result")
 Written = NoteBody | NoteChangeBody | NoteRemovalBody | FileBody | CardBody
-# bunq's words for a card that works or is frozen, and for one that its holder has.
+# bunq's texts for a card that works or is frozen, and for one that its holder has.
 _USABLE = ("ACTIVE", "DEACTIVATED")
 _DELIVERED = (
     "DELIVERED_TO_CUSTOMER",

@@ -136,7 +136,7 @@ def under_way(principal: Principal, payment: PaymentDetail) -> list[InstructionV
 def read_again(instruction_id: int) -> None:
     """Read the notes on a payment from bunq once something was written there, so that its page shows it.
 
-    What goes wrong there is recorded with the stored notes; whoever looks at the page later reads them again.
+    What goes wrong there is recorded with the stored notes; the next look at the page reads them again.
     """
     row = db.session.get(Instruction, instruction_id, populate_existing=True)
     if row is None or row.state is not InstructionState.DONE or not isinstance(row.body, _OF_NOTES):

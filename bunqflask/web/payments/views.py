@@ -227,6 +227,7 @@ def _form_of(here: Place, scope: Scope) -> dict[str, Any]:
         "holders": holders if len(holders) > 1 else [],
         "accounts": toolbar.accounts(here.asked) if here.account is None else [],
         "types": _types(here.asked),
+        "receipts": [*filter_form.receipts().items()],
     }
 
 

@@ -42,13 +42,17 @@ ABSENT = {
     "request_id": team.NO_ID,
     "link_id": team.NO_ID,
     "transfer_id": team.NO_ID,
+    "note_change_id": team.NO_ID,
+    "card_change_id": team.NO_ID,
+    "note_id": 1,
+    "card_id": 1,
 }
 # What is written at bunq: of accounts that somebody sees, and never a guest's. Robin made all of it.
-WRITTEN = ("draft", "money_request", "payment_link", "transfer")
+WRITTEN = ("draft", "money_request", "payment_link", "transfer", "note_change", "card_change")
 ENDINGS = {"cancel_draft": "draft", "revoke_money_request": "money_request", "cancel_payment_link": "payment_link"}
 ABSENT_AT_BUNQ = {"path": f"user/{team.NO_ID}/monetary-account/{team.NO_ID}/payment"}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
-LISTS_OF_WRITTEN = ("drafts", "money_requests", "payment_links", "transfers")
+LISTS_OF_WRITTEN = ("drafts", "money_requests", "payment_links", "transfers", "note_changes", "card_changes")
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
 
@@ -107,12 +111,16 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "connection_id": marked.connection_id,
         "payment_id": marked.payment_row_id,
         "attachment_id": 1,
+        "note_id": 1,
+        "card_id": 1,
         "export_id": 1,
         "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
         "draft_id": marked.instruction_id,
         "request_id": asks.request_id,
         "link_id": asks.link_id,
         "transfer_id": asks.transfer_id,
+        "note_change_id": asks.note_change_id,
+        "card_change_id": asks.card_change_id,
         "path": f"user/{marked.connection_id}/monetary-account/{marked.bunq_id}/payment",
     }
 

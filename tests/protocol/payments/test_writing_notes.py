@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from bunqflask.models import Ability, Instruction, InstructionFile, TeamRole
-from bunqflask.services.instructions import abilities
+from bunqflask.extensions import db
+from bunqflask.models import Ability, Instruction, InstructionFile, Payment, TeamRole
+from bunqflask.services.instructions import abilities, notes
 from bunqflask.services.team import members
 from tests.protocol.payments.test_notes import HTMX, Paid, jodi, paid, robin
 from tests.protocol.sandbox.test_attachment import PICTURE
@@ -145,3 +146,32 @@ def test_who_may_not_write_finds_no_form_and_no_way_around_it(site: ThreadSite, 
     assert forged(robin, f"{paid.page}/notes/write", {"text": "mine"}) == 403
     assert forged(robin, edit, {"act": "delete"}) == 404
     assert rows.count(site.app, Instruction) == 0
+
+
+def test_payments_without_a_known_receipt_are_found_and_those_with_one_too(
+    site: ThreadSite, writer: Browser, paid: Paid
+) -> None:
+    row = paid.page.rpartition("/")[2]
+    with rows.behind(site.app):
+        # The other side of the same transfer came with the file too.
+        before = db.session.scalars(db.select(Payment.id).where(Payment.payment_id < paid.id))
+        other = str(max(before))
+
+    def listed(value: str, **more: str) -> set[str]:
+        asked = "&".join(f"{name}={text}" for name, text in {"receipt": value, **more}.items())
+        page = writer.get(f"/payments?{asked}")
+        assert page.status == 200
+        assert "Receipts are known here of payments that somebody has opened" in page.text
+        return {row for row in (row, other) if f'id="p{row}"' in page.html}
+
+    assert listed("known") == {row}, "it came with a file of its own"
+    assert listed("missing") == {other}
+    with rows.behind(site.app):
+        robin = members.require(ROBIN)
+        notes.in_transaction(lambda: notes.attach_within(robin, int(other), "taxi.png", PICTURE))
+    done(site)
+    assert listed("known") == {row, other}
+    assert listed("missing") == set()
+    assert listed("missing", q="taxi", sums="1") == set()
+    assert writer.get("/payments?receipt=lost").status == 422
+    assert "Receipts are known" not in writer.get("/payments").text

@@ -202,12 +202,12 @@ ROWS = {
     "links.new GET": plain("200", "200", "404"),
     "links.prepare POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **ASKING),
     "links.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
-    # Nothing is switched on here, so nobody may write; without a file there is nothing to attach.
+    # Without a file there is nothing to attach.
     "note_writing.attach POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404"),
-    "note_writing.cancel POST": accounts("404 404 404 404", "- 404 404 404", "- 404 404 404"),
-    "note_writing.change POST": accounts("404 404 404 404", "- 404 404 404", "- 404 404 404"),
-    "note_writing.edit GET": accounts("404 404 404 404", "- 404 404 404", "- 404 404 404"),
-    "note_writing.write POST": accounts("403 403 404 404", "- 403 404 404", "- 404 404 404", text="mine"),
+    "note_writing.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
+    "note_writing.change POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404"),
+    "note_writing.edit GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "note_writing.write POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", text="mine"),
     # There is no bunq here to read the file from.
     "notes.file GET": accounts("503 503 404 404", "- 503 404 404", "- 503 404 404"),
     "notes.index GET": accounts("302 302 404 404", "- 302 404 404", "- 302 404 404"),
@@ -264,10 +264,10 @@ ROWS = {
     "tokens.add POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", account="{account}", **TOKEN),
     "tokens.end POST": personal("302 404", "302 404", "302 404"),
     "tokens.index GET": plain("200", "200", "200"),
-    "transfers.cancel POST": plain("404", "404", "404"),
+    "transfers.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
     "transfers.index GET": plain("200", "200", "404"),
     "transfers.move POST": plain("422", "422", "404"),
-    "transfers.show GET": plain("404", "404", "404"),
+    "transfers.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
 }
 # Logs a person out everywhere else, whichever notice it was pressed at.
 ON_ONESELF = {"notices.not_me POST"}
@@ -310,6 +310,10 @@ def ids_for(person: str, aim: str) -> dict[str, Any]:
         "monetary_account_id": account.bunq_id,
         "payment_row_id": account.payment_row_id,
         "attachment_id": account.attachment_id,
+        "kind": "attachment",
+        "note_id": account.attachment_id,
+        "note_change_id": asks.note_change_id,
+        "transfer_id": asks.transfer_id,
         "share_id": account.share_id + (50 if aim == "own" else 0),
         "account": account.account_id,
         "instruction_id": account.instruction_id,
