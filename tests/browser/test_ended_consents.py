@@ -156,7 +156,7 @@ def test_a_lost_connection_is_connected_again(robin: Page, site: ThreadSite, ban
     rows.age_refusals(site.app, refusal.LOST_AFTER)
     run_duties(site.app)
     robin.goto("/")
-    expect(robin.get_by_text("Jodi Walker needs to approve again.", exact=True)).to_be_visible(timeout=10_000)
+    expect(robin.get_by_text("Jodi Walker needs to approve again.", exact=True)).to_have_count(2, timeout=10_000)
     expect(robin.get_by_role("row").filter(has_text="Medical")).to_be_visible()
     button(robin, "Reconnect").first.click()
     expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
