@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import select
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Ability, Collection, CollectionItem, Instruction, TeamRole
 from bunqflask.services.instructions import abilities
@@ -13,7 +16,7 @@ from bunqflask.services.team import members
 from tests.protocol.instructions.test_asking_pages import choose
 from tests.protocol.instructions.test_collections import work
 from tests.protocol.sandbox.client import MAIN
-from tests.support import instructions, rows
+from tests.support import documents, instructions, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
@@ -237,3 +240,32 @@ def test_lists_are_read_with_semicolons_tabs_commas_and_a_heading(robin: Browser
         assert "1 person will be asked" in checked.text
         assert "€1,234.50" in checked.text
         assert "Fee: Anna" in checked.text
+
+
+def test_a_reminder_says_for_how_many_days_the_amount_is_open(site: ThreadSite, robin: Browser) -> None:
+    shown = begin(robin, "Anna Visser; anna@example.org; 1.234,50")
+    work(site, times=2)
+    with rows.behind(site.app):
+        row = db.session.scalars(select(Instruction)).one()
+        row.opened_at = clock.now() - timedelta(days=3)
+        address = row.result["share_url"]
+        db.session.commit()
+    robin.get(shown.url)
+    person = robin.get(robin.page.link("Anna Visser"))
+    assert "€1,234.50 for Contribution is still open, since 3 days." in person.text
+    mailto = next(address for _text, address in person.links if address.startswith("mailto:"))
+    assert f"You can pay here: {address}" in unquote(mailto)
+    robin.submit(action="/look", theme="system", hide_amounts="1")
+    hidden = robin.get(person.url)
+    assert "1,234.50" not in hidden.html
+    assert "mailto:" not in hidden.html
+    assert "hidden along with the amounts" in hidden.text
+
+
+def test_the_list_of_the_documentation_is_read(robin: Browser) -> None:
+    source = (documents.ROOT / "docs" / "how-to" / "ask-for-money.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```text\n(.*?)```", source, re.DOTALL)
+    page = robin.get("/pay/collections/new")
+    typed = {"account": choose(page, "Main"), "kind": "request", "name": "Club", "description": "Fee", "for_all": ""}
+    checked = robin.submit(action="/new", people=block, do="check", **typed)
+    assert "3 people will be asked €50.00" in checked.text
