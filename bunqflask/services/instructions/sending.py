@@ -23,13 +23,14 @@ from bunqflask.bunq import errors
 from bunqflask.bunq.resources import created_id
 from bunqflask.database import leases
 from bunqflask.database.leases import Lease, LeaseLost
-from bunqflask.database.transactions import transaction
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
     AuditKind,
     Connection,
     EndReason,
     ErrorKind,
+    EventKind,
     Instruction,
     InstructionKind,
     InstructionState,
@@ -349,6 +350,9 @@ def _end(row: Instruction, state: InstructionState, reason: EndReason | None = N
     """End an instruction, within the caller's transaction."""
     row.state, row.end_reason, row.ended_at, row.next_try_at = state, reason, clock.now(), None
     _record(AuditKind.INSTRUCTION_ENDED, row, state=state.value, reason=reason.value if reason else "")
+    is_by_people_here = state is InstructionState.CANCELLED and reason is None
+    if row.kind is InstructionKind.DRAFT and not is_by_people_here:
+        emit(EventKind.DRAFT_DECIDED, instruction_id=row.id, account_id=row.account_id, outcome=state.value)
 
 
 def _record(kind: AuditKind, row: Instruction, **facts: Any) -> None:
