@@ -157,6 +157,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.notices": {
+        "services.instructions",
         "bunq.transport",
         "clock",
         "devices",
