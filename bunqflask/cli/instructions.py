@@ -61,7 +61,7 @@ def show(email: str, reference: str) -> None:
 
 @instructions_cli.command("prepare")
 @click.argument("email")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option("--from", "iban", metavar="IBAN", help="Pay from this account; without it the one that the file names.")
 @click.option(
     "--column",
@@ -77,8 +77,11 @@ def prepare(
 ) -> None:
     """Prepare drafts of a payment file as a member: all of its payments, or none. Another member approves them."""
     member = member_of(email)
-    with file.open("rb") as stream:
-        content = stream.read(lines.MOST_BYTES + 1)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(lines.MOST_BYTES + 1)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
     read = _taken(_read(content, columns, decimal_sign or ""))
     with refused_plainly():
         account_id = account_of(member, iban or read.debtor_iban)

@@ -1,4 +1,4 @@
-"""What others are asked for on an account, as rows: a request, a link, and a collection of one person."""
+"""What is written for an account, as rows: a request, a link, a collection, a transfer, a note, a card."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +9,7 @@ from bunqflask.digest import digest
 from bunqflask.extensions import db
 from bunqflask.models import (
     Ability,
+    CardBody,
     Collection,
     CollectionItem,
     ConnectionAbility,
@@ -16,9 +17,21 @@ from bunqflask.models import (
     InstructionKind,
     InstructionState,
     LinkBody,
+    NoteBody,
     Party,
     RequestBody,
+    TransferBody,
 )
+from bunqflask.models.instructions import Body
+from bunqflask.services.instructions import preparing
+
+_KINDS: dict[type, InstructionKind] = {
+    RequestBody: InstructionKind.REQUEST,
+    LinkBody: InstructionKind.LINK,
+    TransferBody: InstructionKind.TRANSFER,
+    NoteBody: InstructionKind.NOTE,
+    CardBody: InstructionKind.CARD,
+}
 
 
 @dataclass(frozen=True)
@@ -45,10 +58,22 @@ class Asked:
     def item_id(self) -> int:
         return 82_000_000 + self.account_id
 
+    @property
+    def transfer_id(self) -> int:
+        return 83_000_000 + self.account_id
+
+    @property
+    def note_change_id(self) -> int:
+        return 84_000_000 + self.account_id
+
+    @property
+    def card_change_id(self) -> int:
+        return 85_000_000 + self.account_id
+
 
 def switch_on(connection_id: int) -> None:
-    """Let requests and links be made on the accounts of a connection."""
-    for each in (Ability.REQUESTS, Ability.LINKS):
+    """Let everything be written for the accounts of a connection."""
+    for each in Ability:
         db.session.merge(ConnectionAbility(connection_id=connection_id, ability=each, since=clock.now()))
 
 
@@ -60,6 +85,16 @@ def add(asked: Asked, member_id: int) -> None:
     db.session.add(_instruction(asked, member_id, asked.request_id, request, None))
     db.session.add(_instruction(asked, member_id, asked.link_id, link, None))
     db.session.add(_instruction(asked, member_id, asked.item_id, link, of_collection))
+    bodies: dict[int, Body] = {
+        asked.transfer_id: TransferBody(Decimal("5.00"), 1, "NL91ABNA0417164300", asked.text, asked.text),
+        asked.note_change_id: NoteBody(1, 1, asked.text),
+        asked.card_change_id: CardBody(1, status="DEACTIVATED"),
+    }
+    for number, body in bodies.items():
+        taken_back = _instruction(asked, member_id, number, body, None)
+        taken_back.state, taken_back.ended_at = InstructionState.CANCELLED, _long_ago()
+        taken_back.cancel_asked_at = _long_ago()
+        db.session.add(taken_back)
     db.session.flush()
     db.session.add(
         Collection(
@@ -80,13 +115,10 @@ def add(asked: Asked, member_id: int) -> None:
     db.session.add(item)
 
 
-def _instruction(
-    asked: Asked, member_id: int, number: int, body: RequestBody | LinkBody, batch: str | None
-) -> Instruction:
-    is_link = isinstance(body, LinkBody)
+def _instruction(asked: Asked, member_id: int, number: int, body: Body, batch: str | None) -> Instruction:
     return Instruction(
         id=number,
-        kind=InstructionKind.LINK if is_link else InstructionKind.REQUEST,
+        kind=_KINDS[type(body)],
         state=InstructionState.OPEN,
         reference=f"BF{digest(str(number))[:10].upper()}",
         connection_id=asked.connection_id,
@@ -94,7 +126,7 @@ def _instruction(
         member_id=member_id,
         body=body,
         content_hash=digest(str(number)),
-        amount=body.amount,
+        amount=preparing.amount_of(body),
         batch=batch,
         created_at=_long_ago(),
         opened_at=_long_ago(),

@@ -97,7 +97,7 @@ ARROWS: dict[str, set[str]] = {
         "services.audit",
         "services.connections",
         "services.gateway",
-        "services.payments.local_days",
+        "services.payments",
         "services.policy",
         "services.principal",
     },
@@ -168,6 +168,7 @@ ARROWS: dict[str, set[str]] = {
         "services.principal",
         "services.policy",
         "services.audit",
+        "services.connections.condition_texts",
         "services.payments.local_days",
     },
     "services.team": {

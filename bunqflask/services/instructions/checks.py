@@ -10,11 +10,14 @@ from bunqflask.bunq import writable
 from bunqflask.database.types import fits
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
+    CardBody,
     DraftBody,
     DraftLine,
     InstructionKind,
     LinkBody,
     MonetaryAccount,
+    NoteBody,
+    NoteChangeBody,
     Party,
     RequestBody,
     TransferBody,
@@ -26,6 +29,8 @@ from bunqflask.services.principal import Principal
 
 _LARGEST = Decimal("99999999.99")
 _LONGEST_NAME = 70
+# bunq names no limit of its own; what is read back is cut there too.
+LONGEST_NOTE = 10_000
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,189}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _RETURN_URL = re.compile(r"https://[^\s\"<>\\]{1,490}")
@@ -85,6 +90,10 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
         case TransferBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_DESCRIPTION))
             _check_own_account(principal, account, body)
+        case NoteBody() | NoteChangeBody():
+            _refuse(_check_note(body.text))
+        case CardBody(status=None):
+            _refuse(_check_card_limits(body))
 
 
 def _check_draft(account: MonetaryAccount, body: DraftBody) -> str:
@@ -113,6 +122,18 @@ def _check_own_account(principal: Principal, account: MonetaryAccount, body: Tra
         raise InstructionRefused(_("Money can be moved between two accounts of one holder only."))
     if other.row.currency != account.currency or other.row.iban is None or other.row.iban != body.to_iban:
         raise InstructionRefused(_("Money can be moved only to an account of the same currency that has an IBAN."))
+
+
+def _check_note(text: str) -> str:
+    is_written = text.strip() and len(text) <= LONGEST_NOTE
+    return "" if is_written else _("A note needs 1 to %(n)d characters.") % {"n": LONGEST_NOTE}
+
+
+def _check_card_limits(body: CardBody) -> str:
+    limits = [each for each in (body.limit, body.limit_atm) if each is not None]
+    if not limits:
+        return _("Name at least one limit.")
+    return next(filter(None, map(_check_amount, limits)), "")
 
 
 def _check_amount(amount: Decimal) -> str:

@@ -72,7 +72,7 @@ def prepare(
     """
     with transaction():
         account = rights.check_can_prepare(principal, account_id, InstructionKind.DRAFT).row
-        # One file after the other: whoever presses twice is shown the first one's drafts.
+        # One file after the other: a member who presses twice is shown the drafts of the first time.
         db.session.get_one(MonetaryAccount, account.id, populate_existing=True, with_for_update=True)
         if seen is not None and _look(account, file).seen != seen:
             raise ChangedMeanwhile

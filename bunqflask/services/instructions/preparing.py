@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
@@ -21,13 +21,19 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import (
     Ability,
     AuditKind,
+    CardBody,
     DraftBody,
     EventKind,
+    FileBody,
     Instruction,
+    InstructionFile,
     InstructionKind,
     InstructionState,
     LinkBody,
     MonetaryAccount,
+    NoteBody,
+    NoteChangeBody,
+    NoteRemovalBody,
     RequestBody,
     TransferBody,
 )
@@ -45,6 +51,11 @@ _KIND_OF: dict[type, InstructionKind] = {
     RequestBody: InstructionKind.REQUEST,
     LinkBody: InstructionKind.LINK,
     TransferBody: InstructionKind.TRANSFER,
+    NoteBody: InstructionKind.NOTE,
+    NoteChangeBody: InstructionKind.NOTE,
+    NoteRemovalBody: InstructionKind.NOTE,
+    FileBody: InstructionKind.FILE,
+    CardBody: InstructionKind.CARD,
 }
 _MOVES_NOTHING = (InstructionState.CANCELLED, InstructionState.FAILED, InstructionState.REJECTED)
 _BEFORE_SENDING = (InstructionState.PREPARED, InstructionState.WAITING)
@@ -229,6 +240,7 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
         _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, principal)
     if row.state in _BEFORE_SENDING:
         row.state, row.ended_at, row.next_try_at = InstructionState.CANCELLED, clock.now(), None
+        db.session.execute(delete(InstructionFile).filter_by(instruction_id=row.id))
         return
     if row.state is InstructionState.OPEN:
         row.next_try_at = clock.now()
@@ -266,11 +278,11 @@ def new_reference() -> str:
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
 
 
-def amount_of(body: Body) -> Decimal:
-    """Return the sum of the amounts of an instruction."""
+def amount_of(body: Body) -> Decimal | None:
+    """Return the sum of the amounts of an instruction; None where it is not about money."""
     if isinstance(body, DraftBody):
         return sum((line.amount for line in body.lines), Decimal(0))
-    return body.amount
+    return body.amount if isinstance(body, RequestBody | LinkBody | TransferBody) else None
 
 
 def _check_limits(row: Instruction, principal: Principal) -> None:
@@ -278,7 +290,7 @@ def _check_limits(row: Instruction, principal: Principal) -> None:
 
     :raises NotPermitted: it does not.
     """
-    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body)
+    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body) or Decimal(0)
     if limits.in_all is not None and limits.approved + amount > limits.in_all:
         raise NotPermitted(
             _(

@@ -14,6 +14,7 @@ def init_app(app: Flask) -> None:
         links,
         pay,
         requests,
+        transfers,
     )
 
     app.register_blueprint(pay.bp)
@@ -24,3 +25,4 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(requests.bp)
     app.register_blueprint(links.bp)
     app.register_blueprint(collections.bp)
+    app.register_blueprint(transfers.bp)

@@ -157,7 +157,7 @@ def _typed() -> Typed:
 
 
 def chosen_account() -> int | None:
-    """Return our id of the account that the form names, whoever may see it; None where it names none.
+    """Return our id of the account that the form names, of any connection; None where it names none.
 
     :raises NotFoundHere: no account can have this id.
     """

@@ -72,6 +72,7 @@ class DraftPage:
     lines: tuple[ShownLine, ...]
     lines_key: str
     marked: int
+    has_other_iban: bool
     sent_from: datetime | None
     other_paid: tuple[Paid, ...]
     is_changed: bool
@@ -111,6 +112,7 @@ def present(
         lines=_lines(body, keys, before, marks, by_line),
         lines_key=".".join(keys),
         marked=len({each.line for each in marks}),
+        has_other_iban=any(each.kind is MarkKind.CHANGED_IBAN for each in marks),
         sent_from=found.next_try_at if can_be_taken_back and is_ahead else None,
         other_paid=tuple(each for each in paid if each not in by_line.values()),
         is_changed=lines_seen is not None,

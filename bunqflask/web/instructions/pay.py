@@ -15,6 +15,12 @@ from bunqflask.web.instructions import collection_presenters, presenters
 
 bp = Blueprint("pay", __name__, url_prefix="/pay")
 
+_ABOUT_MONEY = (
+    InstructionKind.DRAFT,
+    InstructionKind.REQUEST,
+    InstructionKind.LINK,
+    InstructionKind.TRANSFER,
+)
 _NOT_ENDED = (
     InstructionState.PREPARED,
     InstructionState.WAITING,
@@ -82,7 +88,7 @@ def check_is_no_guest() -> None:
 def index() -> ResponseReturnValue:
     """Show what is under way, whatever its kind, and where to begin."""
     check_is_no_guest()
-    found = reading.list_all(g.team_member, list(InstructionKind), states=_NOT_ENDED, in_collections=False)
+    found = reading.list_all(g.team_member, _ABOUT_MONEY, states=_NOT_ENDED, in_collections=False)
     collections = collection_reading.list_open(g.team_member)
     can = {kind: bool(accounts) for kind, accounts in _accounts_by_kind(rights.ABILITY_OF).items()}
     return render_template(

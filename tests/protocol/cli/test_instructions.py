@@ -39,7 +39,7 @@ def test_a_file_is_prepared_shown_and_taken_back(site: ThreadSite, robin: Browse
     assert "182.40" in printed
     assert "Drukkerij Noord" in printed
     assert reference in run(site, "list", ROBIN, "--state", "prepared")[1]
-    assert run(site, "cancel", ROBIN, reference)[1] == "It is taken back.\n"
+    assert "It is taken back." in run(site, "cancel", ROBIN, reference)[1]
     assert run(site, "list", ROBIN, "--state", "prepared")[1] == ""
     assert instructions.row(site.app, 1).state is InstructionState.CANCELLED
 
@@ -59,9 +59,10 @@ def test_columns_are_chosen_by_options_and_every_fault_is_printed(
     assert code == 1
     assert "Line 2: the amount “1.234” can mean" in printed
     assert run(site, *source, "--column", "who=Wie")[0] == 1
+    assert "cannot be read: No such file" in run(site, "prepare", ROBIN, str(tmp_path / "none.csv"))[1]
     code, printed = run(site, *source, "--column", "name=Wie", "--decimal-sign", ",")
     assert code == 0, printed
-    assert str(instructions.row(site.app, 1).amount) == "1236.00"
+    assert instructions.row(site.app, 1).amount == 1236
 
 
 def test_a_command_can_do_what_its_member_can_and_no_command_approves(

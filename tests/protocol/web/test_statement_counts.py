@@ -109,7 +109,7 @@ def _add_notices(member_id: int) -> None:
     now = clock.now()
     ids = db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)).all()
     for account_id, connection_id in ids:
-        stopped = {"connection_id": connection_id, "reason": "", "since": now.isoformat()}
+        stopped = {"connection_id": connection_id, "reason": "late", "since": now.isoformat()}
         changed = {"account_id": account_id, "change_ids": [1]}
         for kind, facts in ((NoticeKind.CONNECTION_STOPPED, stopped), (NoticeKind.PAYMENTS_CHANGED, changed)):
             db.session.add(MemberNotice(member_id=member_id, kind=kind, facts=facts, created_at=now))
