@@ -86,6 +86,10 @@ class ConnectionItem(Struct, frozen=True, kw_only=True):
         ),
     ]
     who: Annotated[str, Meta(description="Who can do something about it: nobody, holder or operator.")]
+    explanation: Annotated[
+        Foreign | None,
+        Meta(description="What pages say of it: what happened and what to do; null where nothing is to be said."),
+    ]
     given_at: Annotated[datetime | None, Meta(description="When the oldest permission in use was given.")]
     reminder_on: Annotated[date | None, Meta(description="The holders’ own reminder to renew it; not bunq’s date.")]
     session_until: Annotated[datetime | None, Meta(description="When bunq ends the session; another one follows.")]

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
-from bunqflask.cli import factors  # noqa: F401 - adds its commands to those of the team
+from bunqflask.cli import factors, requests  # noqa: F401 - these add commands to those of the team and of instructions
 from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.doctor import doctor_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.export import export_command
+from bunqflask.cli.instructions import instructions_cli
 from bunqflask.cli.mcp import mcp_command
 from bunqflask.cli.secrets import secrets_cli
 from bunqflask.cli.setup import setup_command
@@ -31,6 +32,7 @@ COMMANDS: tuple[click.Command, ...] = (
     export_command,
     team_cli,
     token_cli,
+    instructions_cli,
     mcp_command,
     secrets_cli,
     audit_cli,

@@ -16,6 +16,8 @@ from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.instructions import (
     Ability,
     CardBody,
+    Collection,
+    CollectionItem,
     ConnectionAbility,
     DraftBody,
     DraftLine,
@@ -31,6 +33,7 @@ from bunqflask.models.instructions import (
     NoteChangeBody,
     NoteRemovalBody,
     Party,
+    PaymentFileMapping,
     RequestBody,
     TransferBody,
 )
@@ -101,6 +104,8 @@ __all__ = [
     "Check",
     "CheckName",
     "CoOwner",
+    "Collection",
+    "CollectionItem",
     "Comparison",
     "Condition",
     "ConditionChange",
@@ -162,6 +167,7 @@ __all__ = [
     "PasswordReset",
     "Payment",
     "PaymentChange",
+    "PaymentFileMapping",
     "PaymentRaw",
     "PaymentTotal",
     "PendingLogin",

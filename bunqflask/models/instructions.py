@@ -271,6 +271,49 @@ class ConnectionAbility(Base):
     approver_limit: Mapped[Decimal | None] = mapped_column(ExactAmount)
 
 
+class Collection(Base):
+    """People who are asked for money together, each by a request or by a link of their own."""
+
+    __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("member_id", "token"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # `batch` of its instructions
+    reference: Mapped[str] = mapped_column(String(20), unique=True)
+    # of the form that began it: one that is sent twice begins one collection
+    token: Mapped[str] = mapped_column(String(64))
+    # a request or a link
+    kind: Mapped[InstructionKind] = mapped_column(enum_column(InstructionKind))
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    # who began it; None: a member who was removed since
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="SET NULL"))
+    name: Mapped[str] = mapped_column(String(120))
+    # what payers read, each with their name behind it
+    description: Mapped[str] = mapped_column(String(140))
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # since when nothing is expected of anybody any more
+    closed_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class CollectionItem(Base):
+    """One person of a collection, with the instruction that asks them."""
+
+    __tablename__ = "collection_item"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collection.id", ondelete="CASCADE"), index=True)
+    instruction_id: Mapped[int] = mapped_column(ForeignKey("instruction.id", ondelete="CASCADE"), unique=True)
+    name: Mapped[str] = mapped_column(String(70))
+    # None: the person gets the link in another way
+    payer: Mapped[Party | None] = mapped_column(TypedJson(Party))
+    # what has come in so far
+    received: Mapped[Decimal] = mapped_column(ExactAmount)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # since when nothing is expected any more: it was paid, or its request or link has ended
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
 class IdempotentCall(Base):
     """The answer to a call of the API that wrote something: the same call with the same key gets it again."""
 
@@ -284,3 +327,16 @@ class IdempotentCall(Base):
     answer: Mapped[str] = mapped_column(Text)
     location: Mapped[str] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcTimestamp, index=True)
+
+
+class PaymentFileMapping(Base):
+    """Which column of a payment file is what, as a member confirmed it: for their next file of the same kind."""
+
+    __tablename__ = "payment_file_mapping"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("team_member.id", ondelete="CASCADE"), primary_key=True)
+    # of the names of all columns, in their order
+    header_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # headings by what they hold; see `payment_files.csv_columns.ColumnMapping`
+    mapping: Mapped[dict[str, str]] = mapped_column(JSON)
+    used_at: Mapped[datetime] = mapped_column(UtcTimestamp)

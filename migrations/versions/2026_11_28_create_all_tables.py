@@ -252,6 +252,7 @@ def upgrade() -> None:
                 "instruction_taken_back",
                 "instruction_sent",
                 "instruction_ended",
+                "collection_exported",
                 "invitation_made",
                 "invitation_opened",
                 "invitation_withdrawn",
@@ -495,6 +496,7 @@ def upgrade() -> None:
                 "mail",
                 "ntfy",
                 "webhook",
+                "apprise",
                 name="channelkind_known",
                 native_enum=False,
                 create_constraint=True,
@@ -698,6 +700,20 @@ def upgrade() -> None:
             ["member_id"], ["team_member.id"], name=op.f("fk_export_choice_member_id_team_member"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_export_choice")),
+    )
+    op.create_table(
+        "payment_file_mapping",
+        sa.Column("member_id", sa.Integer(), nullable=False),
+        sa.Column("header_hash", sa.String(length=64), nullable=False),
+        sa.Column("mapping", sa.JSON(), nullable=False),
+        sa.Column("used_at", types.UtcTimestamp(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"],
+            ["team_member.id"],
+            name=op.f("fk_payment_file_mapping_member_id_team_member"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("member_id", "header_hash", name=op.f("pk_payment_file_mapping")),
     )
     op.create_table(
         "export_order",
@@ -1813,6 +1829,80 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_instruction_member_id"), ["member_id"], unique=False)
 
     op.create_table(
+        "collection",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("token", sa.String(length=64), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "draft",
+                "request",
+                "link",
+                "transfer",
+                "note",
+                "file",
+                "card",
+                name="instructionkind_known",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+            ),
+            nullable=False,
+        ),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("member_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("description", sa.String(length=140), nullable=False),
+        sa.Column("created_at", types.UtcTimestamp(), nullable=False),
+        sa.Column("closed_at", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["account_id"],
+            ["monetary_account.id"],
+            name=op.f("fk_collection_account_id_monetary_account"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["team_member.id"], name=op.f("fk_collection_member_id_team_member"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_collection")),
+        sa.UniqueConstraint("member_id", "token", name=op.f("uq_collection_member_id_token")),
+        sa.UniqueConstraint("reference", name=op.f("uq_collection_reference")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("collection", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_collection_account_id"), ["account_id"], unique=False)
+
+    op.create_table(
+        "collection_item",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("collection_id", sa.Integer(), nullable=False),
+        sa.Column("instruction_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=70), nullable=False),
+        sa.Column("payer", sa.Text(), nullable=True),
+        sa.Column("received", types.ExactAmount(), nullable=False),
+        sa.Column("paid_at", types.UtcTimestamp(), nullable=True),
+        sa.Column("ended_at", types.UtcTimestamp(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["collection_id"],
+            ["collection.id"],
+            name=op.f("fk_collection_item_collection_id_collection"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["instruction_id"],
+            ["instruction.id"],
+            name=op.f("fk_collection_item_instruction_id_instruction"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_collection_item")),
+        sa.UniqueConstraint("instruction_id", name=op.f("uq_collection_item_instruction_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("collection_item", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_collection_item_collection_id"), ["collection_id"], unique=False)
+
+    op.create_table(
         "instruction_file",
         sa.Column("instruction_id", sa.Integer(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -1837,6 +1927,8 @@ def downgrade() -> None:
         op.execute("DROP TABLE payment_search_terms")
         op.execute("DROP TABLE payment_search")
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("collection_item")
+    op.drop_table("collection")
     op.drop_table("instruction_file")
     op.drop_table("instruction")
     op.drop_table("idempotent_call")
@@ -1937,6 +2029,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_export_order_member_id"))
 
     op.drop_table("export_order")
+    op.drop_table("payment_file_mapping")
     op.drop_table("export_choice")
     op.drop_table("password_reset")
     with op.batch_alter_table("invitation", schema=None) as batch_op:

@@ -49,9 +49,8 @@ READERS = {
 }
 
 
-def environment(name: str) -> Path:
-    """Return the folder of a reader's environment, with its packages installed now if they are not."""
-    packages = READERS[name]
+def environment(name: str, packages: Packages) -> Path:
+    """Return the folder of a program's environment, with its packages installed now if they are not."""
     versions = " ".join([*packages.names, *packages.bare])
     place = ROOT / ".venv" / "readers" / f"{name}-{hashlib.sha256(versions.encode()).hexdigest()[:12]}"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -101,25 +100,19 @@ def output_of(command: list[str], status: int = 0, **environ: str) -> str:
     return done.stdout.decode()
 
 
-class Reader:
-    """A foreign reader as a process that answers one file after the other, and is begun anew when it gave up."""
+class Foreign:
+    """A foreign program as a process that answers each line with one of JSON, and is begun anew when it gave up."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        place, is_of_node = environment(name), READERS[name].are_of_node
-        start = program("node", "npm") if is_of_node else str(place / "bin" / "python")
-        self._command = [start, str(SCRIPTS / f"read_{name}.{'js' if is_of_node else 'py'}")]
+    def __init__(self, name: str, packages: Packages, script: Path, folder: Path) -> None:
+        place = environment(name, packages)
+        start = program("node", "npm") if packages.are_of_node else str(place / "bin" / "python")
+        self._command = [start, str(script)]
         self._environ = {**os.environ, "NODE_PATH": str(place / "node_modules")}
-        self._path = folder / f"statement.{name}"
         self._complaints = folder / "complaints.txt"
         self._process: subprocess.Popen[str] | None = None
 
-    def read(self, content: bytes) -> Any:
-        """Return what the reader says of this content."""
-        self._path.write_bytes(content)
-        return self.open(self._path)
-
-    def open(self, path: Path) -> Any:
-        """Return what the reader says of a file, and of those that it includes."""
+    def ask(self, line: str) -> Any:
+        """Return what the program answers to a line."""
         if self._process is None:
             with self._complaints.open("w") as complaints:
                 self._process = subprocess.Popen(
@@ -133,15 +126,33 @@ class Reader:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(f"{path}\n")
+        stdin.write(f"{line}\n")
         stdin.flush()
-        line = stdout.readline()
-        if not line:
+        answer = stdout.readline()
+        if not answer:
             self.close()
-            pytest.fail(f"the reader gave up: {self._complaints.read_text()[-2_000:]}")
-        return json.loads(line)
+            pytest.fail(f"the program gave up: {self._complaints.read_text()[-2_000:]}")
+        return json.loads(answer)
 
     def close(self) -> None:
         if self._process is not None:
             self._process.communicate(timeout=20)
             self._process = None
+
+
+class Reader(Foreign):
+    """A program that reads files of ours."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        script = SCRIPTS / f"read_{name}.{'js' if READERS[name].are_of_node else 'py'}"
+        super().__init__(name, READERS[name], script, folder)
+        self._path = folder / f"statement.{name}"
+
+    def read(self, content: bytes) -> Any:
+        """Return what the reader says of this content."""
+        self._path.write_bytes(content)
+        return self.open(self._path)
+
+    def open(self, path: Path) -> Any:
+        """Return what the reader says of a file, and of those that it includes."""
+        return self.ask(str(path))

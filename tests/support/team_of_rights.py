@@ -7,7 +7,7 @@ Gus is a guest, Eva's time as a guest is over, Rex was removed. What Robin share
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -28,7 +28,6 @@ from bunqflask.models import (
     AttemptStep,
     AuditKind,
     Browser,
-    CardBody,
     ChannelKind,
     Connection,
     ConnectionAbility,
@@ -36,6 +35,8 @@ from bunqflask.models import (
     ConsentAccount,
     ConsentAttempt,
     DeliveryState,
+    DraftBody,
+    DraftLine,
     Factor,
     FactorKind,
     Instruction,
@@ -46,7 +47,6 @@ from bunqflask.models import (
     MemberNotice,
     MonetaryAccount,
     Note,
-    NoteBody,
     NoteSync,
     NoticeChannel,
     NoticeDelivery,
@@ -60,16 +60,14 @@ from bunqflask.models import (
     TeamMember,
     TeamRole,
     TokenScope,
-    TransferBody,
 )
-from bunqflask.models.instructions import Body
 from bunqflask.models.payments import row_id
 from bunqflask.services.audit import trail
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets
 from bunqflask.services.team.members import Terms
 from bunqflask.services.tokens import text
-from tests.support import history, instructions
+from tests.support import asked, history
 from tests.support.apps import PASSWORD, environ_for, let_go, migrate, set_up
 from tests.support.bank import running
 from tests.support.history import Paid
@@ -143,17 +141,16 @@ class Marked:
         return int(f"66{self.number}0088")
 
     @property
-    def written(self) -> str:
-        """The label of everything that is written at bunq for it."""
-        return f"Wisentlohn{self.number}"
-
-    def instruction_id(self, kind: InstructionKind) -> int:
-        """Our id of the instruction of a kind on it."""
-        return int(f"78{self.number}0{list(InstructionKind).index(kind)}")
-
-    @property
     def share_id(self) -> int:
         return int(f"77{self.number}01")
+
+    @property
+    def instruction_id(self) -> int:
+        return int(f"88{self.number}02")
+
+    @property
+    def content_hash(self) -> str:
+        return digest(f"draft of {self.name}")
 
     @property
     def payment_row_id(self) -> int:
@@ -162,24 +159,21 @@ class Marked:
     @property
     def marks(self) -> tuple[str, ...]:
         """What must stand in no answer to somebody who may not see the account."""
-        ids = (self.account_id, self.bunq_id, self.attachment_id, self.share_id, self.payment_row_id)
-        texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note, self.written)
-        return (*texts, self.amount, *map(str, ids), *(str(self.instruction_id(each)) for each in BODIES))
+        asks = asked.Asked(self.account_id, self.connection_id, self.text)
+        of_asking = (asks.request_id, asks.link_id, asks.collection_id, asks.item_id)
+        ids = (
+            self.account_id,
+            self.bunq_id,
+            self.attachment_id,
+            self.share_id,
+            self.payment_row_id,
+            self.instruction_id,
+            *of_asking,
+        )
+        texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note)
+        return (*texts, self.amount, *map(str, ids))
 
 
-def _body_of_transfer() -> TransferBody:
-    return TransferBody(Decimal("5.00"), NO_ACCOUNT, "NL00BANK0000000000", "Savings", "Savings")
-
-
-# One of each kind is written for each account.
-BODIES: dict[InstructionKind, Callable[[], Body]] = {
-    InstructionKind.DRAFT: instructions.draft,
-    InstructionKind.REQUEST: instructions.request,
-    InstructionKind.LINK: instructions.link,
-    InstructionKind.TRANSFER: _body_of_transfer,
-    InstructionKind.NOTE: lambda: NoteBody(NO_ID, NO_ID, "for the books"),
-    InstructionKind.CARD: lambda: CardBody(NO_ID, status="DEACTIVATED"),
-}
 MARKED = {each: Marked(each, connection) for connection, ids in ACCOUNTS.items() for each in ids}
 HOLDERS = {OWN: "Nandu Partly", SHARED: "Nandu Shared", FOREIGN: "Nandu Foreign"}
 
@@ -237,9 +231,10 @@ def fill(database_url: str) -> None:
         db.session.commit()
         for marked in MARKED.values():
             _add_payments(marked)
+            _add_draft(marked, ids["robin"])
         _add_notes_and_packs(ids["robin"])
-        _add_instructions(ids["robin"])
         _record_events(ids)
+        _ask(ids)
         _end(ids)
         db.session.remove()
     let_go(app)
@@ -339,6 +334,7 @@ def _add_connection(connection_id: int, account_ids: Iterable[int], holder_id: i
     )
     db.session.add(row)
     db.session.flush()
+    db.session.add(ConnectionAbility(connection_id=connection_id, ability=Ability.DRAFTS, since=now))
     for account_id in account_ids:
         marked = MARKED[account_id]
         db.session.add(
@@ -384,36 +380,6 @@ def _share(ids: dict[str, int]) -> None:
         )
 
 
-def _add_instructions(member_id: int) -> None:
-    """Let Robin have had something written for each account; drafts wait for an approval, all else was taken back."""
-    for connection_id in ACCOUNTS:
-        for ability in Ability:
-            row = ConnectionAbility(connection_id=connection_id, ability=ability, since=clock.now())
-            db.session.add(row)
-    for marked in MARKED.values():
-        for kind, make in BODIES.items():
-            is_draft = kind is InstructionKind.DRAFT
-            number = marked.instruction_id(kind)
-            row = Instruction(
-                id=number,
-                kind=kind,
-                state=InstructionState.PREPARED if is_draft else InstructionState.CANCELLED,
-                reference=f"BF{digest(str(number))[:10].upper()}",
-                connection_id=marked.connection_id,
-                account_id=marked.account_id,
-                member_id=member_id,
-                body=make(),
-                content_hash=digest(str(number)),
-                amount=Decimal("12.50"),
-                created_at=clock.now() - timedelta(days=3),
-                label=marked.written,
-                ended_at=None if is_draft else clock.now() - timedelta(days=3),
-                cancel_asked_at=None if is_draft else clock.now() - timedelta(days=3),
-            )
-            db.session.add(row)
-    db.session.commit()
-
-
 def _narrow_links() -> None:
     """Let the link of everybody name all accounts, as if they had seen them once."""
     for link in db.session.scalars(db.select(ApiToken).where(~ApiToken.all_accounts)):
@@ -447,6 +413,26 @@ def _add_payments(marked: Marked) -> None:
         for day, amount in times.items()
     ]
     history.store(row, paid, first_id=_FIRST_PAYMENT)
+
+
+def _add_draft(marked: Marked, preparer_id: int) -> None:
+    line = DraftLine(Decimal(marked.balance), marked.counterparty, "NL91ABNA0417164300", marked.text)
+    draft = Instruction(
+        id=marked.instruction_id,
+        kind=InstructionKind.DRAFT,
+        state=InstructionState.PREPARED,
+        reference=f"BF{marked.instruction_id:010}",
+        connection_id=marked.connection_id,
+        account_id=marked.account_id,
+        member_id=preparer_id,
+        body=DraftBody((line,)),
+        content_hash=marked.content_hash,
+        amount=line.amount,
+        created_at=clock.now() - timedelta(days=2),
+        looks=0,
+        result={},
+    )
+    db.session.add(draft)
 
 
 def _add_notes_and_packs(holder_id: int) -> None:
@@ -492,6 +478,15 @@ def _record_events(ids: dict[str, int]) -> None:
             trail.record(
                 AuditKind.ACCOUNT_VIEWED, actor_id=ids["kim"], account_ids=[marked.account_id], day="2026-11-01"
             )
+
+
+def _ask(ids: dict[str, int]) -> None:
+    """Let Robin ask others for money on every account."""
+    for connection_id in ACCOUNTS:
+        asked.switch_on(connection_id)
+    for marked in MARKED.values():
+        asked.add(asked.Asked(marked.account_id, marked.connection_id, marked.text), ids["robin"])
+    db.session.commit()
 
 
 def _end(ids: dict[str, int]) -> None:

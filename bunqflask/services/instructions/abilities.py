@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from sqlalchemy import delete, select
@@ -26,6 +27,15 @@ class AbilityOff(NotPermitted):
 def of_connection(connection_id: int) -> frozenset[Ability]:
     """Return what is switched on for a connection."""
     return frozenset(db.session.scalars(select(ConnectionAbility.ability).filter_by(connection_id=connection_id)))
+
+
+def of_connections(connection_ids: Iterable[int]) -> dict[int, frozenset[Ability]]:
+    """Return what is switched on for each of some connections."""
+    columns = ConnectionAbility.connection_id, ConnectionAbility.ability
+    found: dict[int, set[Ability]] = {each: set() for each in connection_ids}
+    for connection_id, ability in db.session.execute(select(*columns).where(columns[0].in_(list(found)))):
+        found[connection_id].add(ability)
+    return {key: frozenset(on) for key, on in found.items()}
 
 
 def limits_of(connection_id: int, *, lock: bool = False) -> tuple[Decimal | None, Decimal | None]:
@@ -54,8 +64,8 @@ def can_switch(principal: Principal, connection_id: int) -> bool:
 
 def why_not_here(ability: Ability) -> str:
     """Return why this server can never have an ability, for a person; empty when it can."""
-    installation = installations.find_current()
-    if ability is Ability.TRANSFERS and installation is not None and installation.psd2_certificate is not None:
+    installation = installations.find_current() if ability is Ability.TRANSFERS else None
+    if installation is not None and installation.psd2_certificate is not None:
         return _("bunq does not let a licensed party move money, not even between accounts of one person.")
     return ""
 

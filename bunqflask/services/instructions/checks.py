@@ -18,6 +18,7 @@ from bunqflask.models import (
     MonetaryAccount,
     NoteBody,
     NoteChangeBody,
+    Party,
     RequestBody,
     TransferBody,
 )
@@ -52,6 +53,19 @@ def check_line(line: DraftLine) -> str:
     return _check_amount(line.amount)
 
 
+def check_payer(payer: Party) -> str:
+    """Return what is wrong with whom a request asks, as a sentence; empty when nothing is."""
+    value = payer.value
+    if payer.type == "EMAIL":
+        return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
+    if payer.type == "PHONE_NUMBER":
+        return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
+    if not ibans.is_valid(value):
+        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= _LONGEST_NAME
+    return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
+
+
 def check_ready(principal: Principal, account: MonetaryAccount, kind: InstructionKind, body: Body) -> None:
     """Make sure that something can be sent as it is.
 
@@ -68,7 +82,7 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
             _refuse(_check_draft(account, body))
         case RequestBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_DESCRIPTION))
-            _refuse(_check_payer(body))
+            _refuse(check_payer(body.payer))
         case LinkBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_LINK_DESCRIPTION))
             if body.return_url is not None and not _RETURN_URL.fullmatch(body.return_url):
@@ -93,18 +107,6 @@ def _check_draft(account: MonetaryAccount, body: DraftBody) -> str:
         if line.iban in (account.iban, *account.other_ibans):
             return _("Payment %(n)d goes to the account itself.") % {"n": number}
     return ""
-
-
-def _check_payer(body: RequestBody) -> str:
-    value = body.payer.value
-    if body.payer.type == "EMAIL":
-        return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
-    if body.payer.type == "PHONE_NUMBER":
-        return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
-    if not ibans.is_valid(value):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
-    is_named = body.payer.name.strip() and _is_plain(body.payer.name) and len(body.payer.name) <= _LONGEST_NAME
-    return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
 
 
 def _check_own_account(principal: Principal, account: MonetaryAccount, body: TransferBody) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import case, delete, func, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
@@ -75,16 +75,26 @@ class Approval:
     is_alone: bool
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What may be approved of drafts in one day, in euros, and what was: in all, and by one person; None: any sum."""
+
+    in_all: Decimal | None
+    by_one: Decimal | None
+    approved: Decimal
+    approved_by_you: Decimal
+
+
 def prepare(principal: Principal, account_id: int, body: Body, *, label: str = "") -> int:
     """Prepare an instruction in a transaction of its own; return its id. See `prepare_within`."""
     with transaction():
         return prepare_within(principal, account_id, body, label=label).id
 
 
-def change(principal: Principal, instruction_id: int, body: DraftBody) -> None:
+def change(principal: Principal, instruction_id: int, body: DraftBody, content_hash: str) -> None:
     """Change a draft in a transaction of its own. See `change_within`."""
     with transaction():
-        change_within(principal, instruction_id, body)
+        change_within(principal, instruction_id, body, content_hash)
 
 
 def approve(principal: Principal, instruction_id: int, content_hash: str) -> Approval:
@@ -143,17 +153,18 @@ def prepare_within(
     return row
 
 
-def change_within(principal: Principal, instruction_id: int, body: DraftBody) -> Instruction:
+def change_within(principal: Principal, instruction_id: int, body: DraftBody, content_hash: str) -> Instruction:
     """Change a draft that was not sent, within the caller's transaction: its approval is gone with that.
 
+    :param content_hash: of what is changed, so that nobody undoes what another member changed meanwhile.
     :raises NotFoundHere: the principal does not see its account in full.
-    :raises ChangedMeanwhile: it is on its way to bunq, or was ended.
+    :raises ChangedMeanwhile: it is on its way to bunq, was ended, or is another one by now.
     :raises InstructionRefused: bunq would not take it.
     """
     row = _locked(principal, instruction_id, InstructionKind.DRAFT)
     account = rights.check_can_prepare(principal, row.account_id, row.kind).row
     checks.check_ready(principal, account, row.kind, body)
-    if row.state not in _BEFORE_SENDING:
+    if row.state not in _BEFORE_SENDING or not secrets.compare_digest(row.content_hash, content_hash):
         raise ChangedMeanwhile
     row.body, row.content_hash, row.amount = body, _hash(account, row.kind, body), amount_of(body)
     row.member_id = principal.id
@@ -236,6 +247,32 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
     emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
 
 
+def limits_today(principal: Principal, connection_id: int, *, lock: bool = False) -> Limits:
+    """Return a connection's limits, and how much of them this local day has used up.
+
+    :param lock: let no other approval of the connection pass until the caller's transaction has ended.
+    """
+    in_all, by_one = abilities.limits_of(connection_id, lock=lock)
+    if in_all is None and by_one is None:
+        return Limits(in_all, by_one, Decimal(0), Decimal(0))
+    day = local_days.start_of(local_days.day_of(clock.now()))
+    is_own = case((Instruction.approved_by_id == principal.id, Instruction.amount), else_=None)
+    query = select(func.sum(Instruction.amount), func.sum(is_own))
+    query = query.filter_by(connection_id=connection_id, kind=InstructionKind.DRAFT)
+    query = query.where(Instruction.approved_at >= day, Instruction.state.not_in(_MOVES_NOTHING))
+    approved, by_you = db.session.execute(query).one()
+    return Limits(in_all, by_one, approved or Decimal(0), by_you or Decimal(0))
+
+
+def end_paid_within(instruction_id: int) -> None:
+    """End a link at bunq whose whole amount came in, within the caller's transaction: nobody shall pay it twice."""
+    row = db.session.get_one(Instruction, instruction_id, populate_existing=True, with_for_update=True)
+    if row.ended_at is None and row.cancel_asked_at is None:
+        row.cancel_asked_at = row.next_try_at = clock.now()
+        _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, None)
+        emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
+
+
 def new_reference() -> str:
     """Return a reference that nobody else makes: short enough to be read out, and to stand in a payment."""
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
@@ -253,17 +290,15 @@ def _check_limits(row: Instruction, principal: Principal) -> None:
 
     :raises NotPermitted: it does not.
     """
-    day_limit, approver_limit = abilities.limits_of(row.connection_id, lock=True)
-    zone = local_days.zone()
-    day = datetime.combine(clock.now().astimezone(zone).date(), time.min, zone)
-    query = select(func.sum(Instruction.amount)).filter_by(connection_id=row.connection_id, kind=InstructionKind.DRAFT)
-    query = query.where(Instruction.approved_at >= day, Instruction.state.not_in(_MOVES_NOTHING))
-    amount = row.amount or Decimal(0)
-    in_all = (db.session.scalar(query) or Decimal(0)) + amount
-    by_one = (db.session.scalar(query.filter_by(approved_by_id=principal.id)) or Decimal(0)) + amount
-    if day_limit is not None and in_all > day_limit:
-        raise NotPermitted(_("With it more would be approved today than the limit of this connection allows."))
-    if approver_limit is not None and by_one > approver_limit:
+    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body) or Decimal(0)
+    if limits.in_all is not None and limits.approved + amount > limits.in_all:
+        raise NotPermitted(
+            _(
+                "With it more would be approved today than the limit of this connection allows. Approve it tomorrow, "
+                "or ask an owner to raise the limit."
+            )
+        )
+    if limits.by_one is not None and limits.approved_by_you + amount > limits.by_one:
         raise NotPermitted(_("With it you would approve more today than one person may. Somebody else can approve it."))
 
 
@@ -302,10 +337,10 @@ def _line(text: str, longest: int) -> str:
     return "".join(each for each in " ".join(text.split()) if each.isprintable())[:longest]
 
 
-def _record(kind: AuditKind, row: Instruction, principal: Principal) -> None:
+def _record(kind: AuditKind, row: Instruction, principal: Principal | None) -> None:
     trail.record(
         kind,
-        actor_id=principal.id,
+        actor_id=principal.id if principal is not None else None,
         connection_id=row.connection_id,
         subject=row.reference,
         account_ids=[row.account_id],

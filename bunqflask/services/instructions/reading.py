@@ -8,11 +8,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from bunqflask.extensions import db
-from bunqflask.models import EndReason, ErrorKind, Instruction, InstructionKind, InstructionState, TeamMember
+from bunqflask.models import (
+    Collection,
+    EndReason,
+    ErrorKind,
+    Instruction,
+    InstructionKind,
+    InstructionState,
+    TeamMember,
+)
 from bunqflask.models.instructions import Body
 from bunqflask.services.instructions import rights
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
@@ -61,6 +69,7 @@ class InstructionView:
     can_approve: bool
     can_cancel: bool
     can_change: bool
+    can_send_back: bool
 
 
 def get(principal: Principal, instruction_id: int) -> InstructionView:
@@ -74,6 +83,17 @@ def get(principal: Principal, instruction_id: int) -> InstructionView:
     return found[0]
 
 
+def get_by_reference(principal: Principal, reference: str) -> InstructionView:
+    """Return an instruction by its reference.
+
+    :raises NotFoundHere: there is none, or the principal does not see its account in full.
+    """
+    found = _views(principal, _query().where(Instruction.reference == reference))
+    if not found:
+        raise NotFoundHere
+    return found[0]
+
+
 def list_all(
     principal: Principal,
     kinds: Iterable[InstructionKind],
@@ -81,6 +101,7 @@ def list_all(
     states: Iterable[InstructionState] | None = None,
     account_id: int | None = None,
     batch: str | None = None,
+    in_collections: bool = True,
     older_than: int | None = None,
     limit: int = 100,
 ) -> list[InstructionView]:
@@ -89,6 +110,7 @@ def list_all(
     :param states: only those in one of these.
     :param account_id: only those on this account of ours.
     :param batch: only those that were split from this.
+    :param in_collections: also those of collections, of which there may be hundreds.
     :param older_than: only those with a smaller id, for the next page.
     """
     query = _query().where(Instruction.kind.in_(list(kinds))).order_by(Instruction.id.desc()).limit(limit)
@@ -98,9 +120,35 @@ def list_all(
         query = query.where(Instruction.account_id == account_id)
     if batch is not None:
         query = query.where(Instruction.batch == batch)
+    if not in_collections:
+        is_in_one = select(Collection.id).where(Collection.reference == Instruction.batch).exists()
+        query = query.where(~is_in_one)
     if older_than is not None:
         query = query.where(Instruction.id < older_than)
     return _views(principal, query)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotYetPaid:
+    """What the drafts of an account that are neither accepted nor ended add up to, in euros, beside its balance."""
+
+    account_name: str
+    balance: Decimal | None
+    amount: Decimal
+
+
+def not_yet_paid(principal: Principal) -> list[NotYetPaid]:
+    """Return the sums of the open drafts on the accounts that the principal sees in full."""
+    accounts = rights.accounts_in_full(principal)
+    query = select(Instruction.account_id, func.sum(Instruction.amount)).group_by(Instruction.account_id)
+    query = query.where(Instruction.kind == InstructionKind.DRAFT, Instruction.ended_at.is_(None))
+    found = db.session.execute(query.where(Instruction.account_id.in_(list(accounts))))
+    sums = {account_id: amount or Decimal(0) for account_id, amount in found}
+    return [
+        NotYetPaid(account_name=each.row.description, balance=each.row.balance, amount=sums[key])
+        for key, each in accounts.items()
+        if key in sums
+    ]
 
 
 def _query() -> Select[Instruction, str, str]:
@@ -116,15 +164,18 @@ def _query() -> Select[Instruction, str, str]:
 def _views(principal: Principal, query: Select[*tuple[Any, ...]]) -> list[InstructionView]:
     accounts = rights.accounts_in_full(principal)
     rows: Sequence[Any] = db.session.execute(query.where(Instruction.account_id.in_(list(accounts)))).all()
-    return [_view(principal, row, accounts[row[0].account_id]) for row in rows]
+    # Asked once, and only where it matters.
+    has_own = any(row[0].state is InstructionState.PREPARED and row[0].member_id == principal.id for row in rows)
+    is_alone = has_own and rights.is_alone(principal)
+    return [_view(principal, row, accounts[row[0].account_id], is_alone=is_alone) for row in rows]
 
 
-def _view(principal: Principal, found: Any, account: VisibleAccount) -> InstructionView:
+def _view(principal: Principal, found: Any, account: VisibleAccount, *, is_alone: bool) -> InstructionView:
     row, prepared_by, approved_by = found
     is_own = row.member_id == principal.id
     is_before_sending = row.state in (InstructionState.PREPARED, InstructionState.WAITING)
-    could_approve = row.kind is InstructionKind.DRAFT and rights.can_approve(principal, account, row.member_id)
-    decides = is_own or rights.can_approve(principal, account, None)
+    decides = rights.decides(principal, account)
+    could_approve = row.kind is InstructionKind.DRAFT and decides and (not is_own or is_alone)
     return InstructionView(
         id=row.id,
         kind=row.kind,
@@ -159,6 +210,7 @@ def _view(principal: Principal, found: Any, account: VisibleAccount) -> Instruct
         share_url=row.result.get("share_url"),
         payment_ids=tuple(row.result.get("payment_ids", ())),
         can_approve=could_approve and row.state is InstructionState.PREPARED,
-        can_cancel=decides and row.ended_at is None and row.cancel_asked_at is None,
+        can_cancel=(is_own or decides) and row.ended_at is None and row.cancel_asked_at is None,
         can_change=row.kind is InstructionKind.DRAFT and is_before_sending,
+        can_send_back=row.kind is InstructionKind.DRAFT and is_before_sending and decides and not is_own,
     )

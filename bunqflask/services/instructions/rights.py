@@ -75,9 +75,12 @@ def check_can_prepare(principal: Principal, account_id: int, kind: InstructionKi
 
 def can_approve(principal: Principal, account: VisibleAccount, prepared_by_id: int | None) -> bool:
     """Tell whether the principal may approve a draft: somebody else than who prepared it, unless they are alone."""
-    if not (account.right.is_held or _runs_team(principal)):
-        return False
-    return principal.id != prepared_by_id or is_alone(principal)
+    return decides(principal, account) and (principal.id != prepared_by_id or is_alone(principal))
+
+
+def decides(principal: Principal, account: VisibleAccount) -> bool:
+    """Tell whether drafts of others on an account are the principal's to approve, to send back and to take back."""
+    return account.right.is_held or _runs_team(principal)
 
 
 def is_alone(principal: Principal) -> bool:

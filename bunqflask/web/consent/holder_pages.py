@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import current_app, request, session
+from flask import current_app, session
 
-from bunqflask import i18n
 from bunqflask.calendar_files import CalendarDay
 from bunqflask.i18n import gettext as _
 from bunqflask.models import AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import installations
+from bunqflask.web import language
 from bunqflask.web.ui import formatting
 
 # Where the browser's session keeps how its last consent ended: the error's name, the attempt, and its state's hash.
@@ -29,7 +29,7 @@ def language_of(attempt: ConsentAttempt | None) -> str:
     """Return the language of the holder's pages: the inviter's choice, or the one that the browser asks for."""
     if attempt is not None and attempt.language is not None:
         return attempt.language.value
-    return request.accept_languages.best_match(i18n.LANGUAGES) or i18n.ENGLISH
+    return language.asked_for()
 
 
 def is_approved_here(attempt: ConsentAttempt) -> bool:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
-from bunqflask.models import InstructionKind, InstructionState
-from bunqflask.services.instructions import abilities, reading, rights
-from bunqflask.services.policy import NotFoundHere
-from bunqflask.web.instructions import presenters
+from bunqflask.models import Ability, InstructionKind, InstructionState
+from bunqflask.services.instructions import abilities, collection_reading, reading, rights
+from bunqflask.services.policy import NotFoundHere, VisibleAccount
+from bunqflask.web.instructions import collection_presenters, presenters
 
 bp = Blueprint("pay", __name__, url_prefix="/pay")
 
+_ABOUT_MONEY = (
+    InstructionKind.DRAFT,
+    InstructionKind.REQUEST,
+    InstructionKind.LINK,
+    InstructionKind.TRANSFER,
+)
 _NOT_ENDED = (
     InstructionState.PREPARED,
     InstructionState.WAITING,
@@ -39,8 +45,19 @@ class Account:
 
 def accounts_for(kind: InstructionKind) -> list[Account]:
     """Return the accounts on which the member may prepare an instruction of a kind, where it is switched on."""
+    return _accounts_by_kind([kind])[kind]
+
+
+def _accounts_by_kind(kinds: Iterable[InstructionKind]) -> dict[InstructionKind, list[Account]]:
+    """Return the same for several kinds, with as many statements as for one."""
     found = rights.accounts_in_full(g.team_member)
-    on = _switched_on({each.row.connection_id for each in found.values()}, kind)
+    on = abilities.of_connections({each.row.connection_id for each in found.values()})
+    return {kind: _accounts(found, on, kind) for kind in kinds}
+
+
+def _accounts(
+    found: Mapping[int, VisibleAccount], on: Mapping[int, frozenset[Ability]], kind: InstructionKind
+) -> list[Account]:
     return [
         Account(
             id=key,
@@ -52,13 +69,10 @@ def accounts_for(kind: InstructionKind) -> list[Account]:
             is_held=each.right.is_held,
         )
         for key, each in found.items()
-        if each.row.connection_id in on and each.row.is_covered and rights.can_prepare(g.team_member, each, kind)
+        if rights.ABILITY_OF[kind] in on[each.row.connection_id]
+        and each.row.is_covered
+        and rights.can_prepare(g.team_member, each, kind)
     ]
-
-
-def _switched_on(connection_ids: Iterable[int], kind: InstructionKind) -> set[int]:
-    wanted = rights.ABILITY_OF[kind]
-    return {each for each in connection_ids if wanted in abilities.of_connection(each)}
 
 
 def check_is_no_guest() -> None:
@@ -74,6 +88,12 @@ def check_is_no_guest() -> None:
 def index() -> ResponseReturnValue:
     """Show what is under way, whatever its kind, and where to begin."""
     check_is_no_guest()
-    found = reading.list_all(g.team_member, list(InstructionKind), states=_NOT_ENDED)
-    can = {each: bool(accounts_for(each)) for each in rights.ABILITY_OF}
-    return render_template("instructions/index.html", rows=[presenters.row(each) for each in found], can=can)
+    found = reading.list_all(g.team_member, _ABOUT_MONEY, states=_NOT_ENDED, in_collections=False)
+    collections = collection_reading.list_open(g.team_member)
+    can = {kind: bool(accounts) for kind, accounts in _accounts_by_kind(rights.ABILITY_OF).items()}
+    return render_template(
+        "instructions/index.html",
+        rows=[presenters.row(each) for each in found],
+        collections=[(each, collection_presenters.collection_pill(each)) for each in collections],
+        can=can,
+    )

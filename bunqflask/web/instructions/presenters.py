@@ -118,6 +118,9 @@ def pill(found: InstructionView) -> Pill:
     """Return the state of an instruction in words."""
     if found.cancel_asked_at is not None and found.ended_at is None:
         return Pill("warn", _("Being taken back"), "clock")
+    if found.kind is InstructionKind.LINK and (count := len(found.payment_ids)):
+        # bunq itself calls a link open, however often it was paid.
+        return Pill("ok", ngettext("Paid", "Paid %(n)d times", count) % {"n": count}, "tick")
     match found.state:
         case InstructionState.PREPARED:
             return _of_prepared(found)

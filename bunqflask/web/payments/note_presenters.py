@@ -120,7 +120,7 @@ def card(
 
 def _under_way(found: InstructionView, payment_row_id: int) -> UnderWay:
     shown = row(found)
-    cancel = url_for("note_writing.cancel", payment_row_id=payment_row_id, instruction_id=found.id)
+    cancel = url_for("note_writing.cancel", payment_row_id=payment_row_id, note_change_id=found.id)
     return UnderWay(
         title=shown.title,
         about=shown.about,

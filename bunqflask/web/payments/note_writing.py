@@ -65,11 +65,11 @@ def change(payment_row_id: int, kind: str, note_id: int) -> ResponseReturnValue:
     return redirect(_page_of(payment_row_id))
 
 
-@bp.post("/notes/under-way/<int:instruction_id>/cancel")
-def cancel(payment_row_id: int, instruction_id: int) -> ResponseReturnValue:
+@bp.post("/notes/under-way/<int:note_change_id>/cancel")
+def cancel(payment_row_id: int, note_change_id: int) -> ResponseReturnValue:
     """Take back what was not sent yet."""
     try:
-        preparing.cancel(g.team_member, instruction_id)
+        preparing.cancel(g.team_member, note_change_id)
     except ChangedMeanwhile:
         flash(_("It has ended already, and cannot be taken back."), "error")
     return redirect(_page_of(payment_row_id))

@@ -11,8 +11,11 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.services import workers
 from bunqflask.services.connections.overview import AccountBalance
+from bunqflask.services.instructions import matching
+from bunqflask.services.instructions.matching import Origin
 from bunqflask.services.payments import details, repository
 from bunqflask.services.payments.filters import Filter
+from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Cursor, Page, Search
 from bunqflask.services.policy import NotFoundHere
@@ -69,8 +72,17 @@ def show(payment_row_id: int) -> ResponseReturnValue:
         payment=presenters.detail(payment, (before, after)),
         back=(f"{here.url(until=here.until)}#p{payment_row_id}", presenters.place_title(here)),
         beside=[f"{before}{each}{after}" if each is not None else None for each in beside],
+        origin=_origin_of(payment),
         card=note_presenters.card(g.team_member, payment, scope.by_id[payment.account.connection_id]),
     )
+
+
+def _origin_of(payment: PaymentDetail) -> Origin | None:
+    """Return the draft of which a payment came. Only money that went out did, and whom drafts concern sees it all."""
+    line, account = payment.line, payment.account
+    if line.amount >= 0 or account.first_day is not None:
+        return None
+    return matching.origin_of(g.team_member, account.id, payment.payment_id, line.created_at, payment.raw)
 
 
 @bp.get("/payments/months")

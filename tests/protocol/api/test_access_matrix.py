@@ -16,13 +16,13 @@ from werkzeug.test import TestResponse
 from bunqflask import create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
-from bunqflask.models import InstructionKind, Payment
+from bunqflask.models import Payment
 from bunqflask.services import policy
 from bunqflask.services.connections import access
 from bunqflask.services.principal import Principal, TokenBearer
 from bunqflask.services.team import members
 from tests.protocol.web.test_access_matrix import FOREIGN, HIDDEN, NOBODY, check_shows_nothing_hidden
-from tests.support import rows
+from tests.support import asked, rows
 from tests.support import team_of_rights as team
 from tests.support.apps import bare_environ, let_go
 from tests.support.databases import Databases
@@ -48,22 +48,7 @@ ABSENT = {
     "card_id": 1,
 }
 # What is written at bunq: of accounts that somebody sees, and never a guest's. Robin made all of it.
-WRITTEN = {
-    "draft": "draft_id",
-    "money_request": "request_id",
-    "payment_link": "link_id",
-    "transfer": "transfer_id",
-    "note_change": "note_change_id",
-    "card_change": "card_change_id",
-}
-OF_WRITTEN = {
-    "draft": InstructionKind.DRAFT,
-    "money_request": InstructionKind.REQUEST,
-    "payment_link": InstructionKind.LINK,
-    "transfer": InstructionKind.TRANSFER,
-    "note_change": InstructionKind.NOTE,
-    "card_change": InstructionKind.CARD,
-}
+WRITTEN = ("draft", "money_request", "payment_link", "transfer", "note_change", "card_change")
 ENDINGS = {"cancel_draft": "draft", "revoke_money_request": "money_request", "cancel_payment_link": "payment_link"}
 ABSENT_AT_BUNQ = {"path": f"user/{team.NO_ID}/monetary-account/{team.NO_ID}/payment"}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
@@ -120,6 +105,7 @@ def api(databases: Databases) -> Iterator[Api]:
 
 def ids_of(account_id: int) -> dict[str, Any]:
     marked = MARKED[account_id]
+    asks = asked.Asked(marked.account_id, marked.connection_id, marked.text)
     return {
         "account_id": account_id,
         "connection_id": marked.connection_id,
@@ -129,7 +115,12 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "card_id": 1,
         "export_id": 1,
         "consent_id": team.ATTEMPT_OF_MIA if account_id == MIAS else team.ATTEMPT_OF_ROBIN,
-        **{name: marked.instruction_id(OF_WRITTEN[view]) for view, name in WRITTEN.items()},
+        "draft_id": marked.instruction_id,
+        "request_id": asks.request_id,
+        "link_id": asks.link_id,
+        "transfer_id": asks.transfer_id,
+        "note_change_id": asks.note_change_id,
+        "card_change_id": asks.card_change_id,
         "path": f"user/{marked.connection_id}/monetary-account/{marked.bunq_id}/payment",
     }
 
@@ -148,8 +139,8 @@ def test_a_token_reads_what_its_member_sees_and_nothing_else(api: Api, person: s
                 is_seen = aim in SEES[person] and person != "gus"
                 # A member who neither prepared it nor holds the account does not take it back.
                 may = aim == "own" or person == "olga"
-                expected = 404 if not is_seen else 200 if name in WRITTEN else 202 if may else 403
-                assert answer.status_code == expected, where
+                status = 404 if not is_seen else 200 if name in WRITTEN else 202 if may else 403
+                assert answer.status_code == status, where
             if name == "read_from_bunq":
                 # The bank of this team is gone; guests ask bunq for nothing.
                 expected = {403} if person == "gus" else {503, 504} if aim in SEES[person] else {404}
@@ -179,8 +170,8 @@ def test_lists_hold_what_they_see_and_nothing_else(api: Api, person: str) -> Non
     for name in LISTS_OF_WRITTEN:
         written = api.ask(person, "GET", name, {}).json
         assert written is not None
-        of = set() if person == "gus" else seen
-        assert {each["account_id"] for each in written["items"]} == of, name
+        expected = set[str]() if person == "gus" else seen
+        assert {each["account_id"] for each in written["items"]} == expected, name
 
 
 @pytest.mark.parametrize("person", SEES)

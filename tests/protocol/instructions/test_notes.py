@@ -24,6 +24,7 @@ from bunqflask.models import (
 )
 from bunqflask.models.instructions import Body
 from bunqflask.services.instructions import notes
+from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.payments import notes as stored
 from bunqflask.services.team import members
 from tests.protocol.instructions.test_sending import FEW_FAULTS, QUICK_FAULTS
@@ -145,7 +146,7 @@ def test_a_note_is_written_changed_and_deleted_and_its_page_shows_each(site: Thr
     assert noted.shown() == noted.texts() == ["for the\nbooks"]
     note_id = made.bunq_id or 0
     changed = noted.act(lambda robin: notes.change_within(robin, noted.row_id, note_id, "for the tax office"))
-    with pytest.raises(notes.InstructionRefused):
+    with pytest.raises(InstructionRefused):
         noted.act(lambda robin: notes.delete_within(robin, noted.row_id, "text", note_id))
     instructions.work_until(site.app, changed, ENDS)
     assert noted.shown() == noted.texts() == ["for the tax office"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,10 +15,17 @@ from bunqflask import clock, create_app
 from bunqflask.config import Config
 from bunqflask.extensions import db
 from bunqflask.models import (
+    Ability,
     AttemptStep,
     ChannelKind,
     Connection,
+    ConnectionAbility,
     ConsentAttempt,
+    DraftBody,
+    DraftLine,
+    Instruction,
+    InstructionKind,
+    InstructionState,
     MemberNotice,
     MonetaryAccount,
     NoteSync,
@@ -29,8 +37,9 @@ from bunqflask.models import (
     Payment,
 )
 from bunqflask.services.team import members
-from tests.support import consents, history, rows
+from tests.support import asked, consents, history, rows
 from tests.support.apps import bare_environ, let_go
+from tests.support.asked import Asked
 from tests.support.databases import Databases
 from tests.support.history import Paid
 from tests.support.logins import log_in
@@ -54,6 +63,9 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "payments.show": ("", "q=koffie&holder=1", "view=account&min=2"),
     "payments.filter_all": ("", "holder=1&account=1"),
     "payments.months": ("", "q=koffie", "holder=1&account=1&account=2"),
+    "requests.index": ("", "older=79000005"),
+    "collections.index": ("", "older=81000005"),
+    "drafts.index": ("", "tab=bunq", "batch=BF1"),
 }
 # Answers that are no page: these read no rows, or call bunq.
 NOT_COUNTED = {"api_documentation.file", "static", "assets.htmx", "notes.file", "consent.finish"}
@@ -83,6 +95,8 @@ def fill(database_url: str) -> None:
             history.store(account, _paid(account.id))
         # Notes that are fresh are not asked for at bunq again. The database is copied for tests of hours later, too.
         _add_notices(member.id)
+        _add_drafts(member.id)
+        _ask_for_money(member.id)
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
         db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now()))
         db.session.commit()
@@ -95,7 +109,7 @@ def _add_notices(member_id: int) -> None:
     now = clock.now()
     ids = db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)).all()
     for account_id, connection_id in ids:
-        stopped = {"connection_id": connection_id, "reason": "", "since": now.isoformat()}
+        stopped = {"connection_id": connection_id, "reason": "late", "since": now.isoformat()}
         changed = {"account_id": account_id, "change_ids": [1]}
         for kind, facts in ((NoticeKind.CONNECTION_STOPPED, stopped), (NoticeKind.PAYMENTS_CHANGED, changed)):
             db.session.add(MemberNotice(member_id=member_id, kind=kind, facts=facts, created_at=now))
@@ -107,6 +121,39 @@ def _add_notices(member_id: int) -> None:
         item = NoticeItem(NoticeKind.DOCTOR_ALL_GOOD, {}, now)
         delivery = NoticeDelivery(channel_id=channel.id, message_id="1", items=(item,), created_at=now, next_try_at=now)
         db.session.add(delivery)
+
+
+def _add_drafts(member_id: int) -> None:
+    """Let a member have prepared a draft of 30 payments on each account."""
+    body = DraftBody(
+        tuple(DraftLine(Decimal(each + 1), "Stadsbus", "NL91ABNA0417164300", "Ticket") for each in range(30))
+    )
+    for row in db.session.scalars(db.select(Connection)).all():
+        db.session.add(ConnectionAbility(connection_id=row.id, ability=Ability.DRAFTS, since=clock.now()))
+    for account_id, connection_id in db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)):
+        draft = Instruction(
+            kind=InstructionKind.DRAFT,
+            state=InstructionState.PREPARED,
+            reference=f"BF{account_id:010}",
+            connection_id=connection_id,
+            account_id=account_id,
+            member_id=member_id,
+            body=body,
+            content_hash="0" * 64,
+            amount=Decimal(465),
+            created_at=clock.now(),
+            looks=0,
+            result={},
+        )
+        db.session.add(draft)
+
+
+def _ask_for_money(member_id: int) -> None:
+    """Let a member have asked others for money on each account."""
+    for connection_id in db.session.scalars(db.select(Connection.id)).all():
+        asked.switch_on(connection_id)
+    for account_id, connection_id in db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)):
+        asked.add(Asked(account_id, connection_id, f"text {account_id}"), member_id)
 
 
 def _copied(row: Any) -> dict[str, Any]:
@@ -168,7 +215,12 @@ def _arguments() -> dict[str, Any]:
     member, now = members.find(consents.ROBIN), clock.now()
     assert member is not None
     attempt_id = db.session.scalar(db.select(ConsentAttempt.id).where(ConsentAttempt.member_id == member.id).limit(1))
+    asks = Asked(account.id, account.connection_id, "")
     return {
+        "request_id": asks.request_id,
+        "link_id": asks.link_id,
+        "collection_id": asks.collection_id,
+        "item_id": asks.item_id,
         "connection_id": account.connection_id,
         "monetary_account_id": account.monetary_account_id,
         "payment_row_id": payment_id,
@@ -180,6 +232,7 @@ def _arguments() -> dict[str, Any]:
         "secret": "no-such-secret",
         "pack_id": 1,
         "share_id": 1,
+        "instruction_id": db.session.scalar(db.select(Instruction.id).order_by(Instruction.id).limit(1)),
         "now": now,
         "step": AttemptStep.WAITING,
     }

@@ -1,0 +1,142 @@
+"""Drafts: lists by how far they are, the page of one, and what people decide about it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from bunqflask.i18n import gettext as _
+from bunqflask.models import InstructionKind, InstructionState
+from bunqflask.services.instructions import facts, matching, preparing, reading, rights
+from bunqflask.services.instructions.preparing import ChangedMeanwhile
+from bunqflask.services.policy import NotFoundHere, NotPermitted
+from bunqflask.web.guards import recently_authenticated
+from bunqflask.web.instructions import draft_presenters, pay, presenters
+from bunqflask.web.ui import formatting
+
+bp = Blueprint("drafts", __name__, url_prefix="/pay/drafts")
+bp.before_request(pay.check_is_no_guest)
+
+TABS = {
+    "open": (InstructionState.PREPARED, InstructionState.WAITING),
+    "bunq": (InstructionState.SENDING, InstructionState.UNKNOWN, InstructionState.OPEN),
+    "done": (InstructionState.ACCEPTED,),
+    "refused": (InstructionState.REJECTED, InstructionState.FAILED, InstructionState.CANCELLED),
+}
+_PAGE = 50
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    """Show the drafts that are so far, the newest first."""
+    tab = request.args.get("tab", "open")
+    if tab not in TABS:
+        raise NotFoundHere
+    older_than = request.args.get("older_than", type=int)
+    if older_than is not None and not 0 < older_than < 2**31:
+        raise NotFoundHere
+    batch = request.args.get("batch", "")[:20]
+    found = reading.list_all(
+        g.team_member,
+        [InstructionKind.DRAFT],
+        states=None if batch else TABS[tab],
+        batch=batch or None,
+        older_than=older_than,
+        limit=_PAGE + 1,
+    )
+    return render_template(
+        "instructions/drafts.html",
+        tab="" if batch else tab,
+        rows=[presenters.row(each) for each in found[:_PAGE]],
+        older_than=found[_PAGE - 1].id if len(found) > _PAGE else None,
+        sums=reading.not_yet_paid(g.team_member) if tab == "open" and not batch else [],
+        can_prepare=bool(pay.accounts_for(InstructionKind.DRAFT)),
+    )
+
+
+@bp.get("/<int:instruction_id>")
+def show(instruction_id: int) -> ResponseReturnValue:
+    """Show a draft with its payments, what to look at in it, and what can be decided."""
+    return _page(instruction_id)
+
+
+@bp.post("/<int:instruction_id>/approve")
+@recently_authenticated
+def approve(instruction_id: int) -> ResponseReturnValue:
+    """Approve a draft as the page showed it."""
+    seen = request.form.get("content_hash", "")
+    try:
+        approval = preparing.approve(g.team_member, instruction_id, seen if seen.isascii() else "")
+    except ChangedMeanwhile:
+        return make_response(_page(instruction_id, lines_seen=request.form.get("lines", "")), 409)
+    except NotPermitted as refused:
+        return make_response(_page(instruction_id, error=str(refused)), 403)
+    if approval.is_alone:
+        at = formatting.clock(approval.sent_from, seconds=True)
+        flash(_("Approved. It is sent to bunq at %(time)s; until then you can take it back.") % {"time": at})
+    else:
+        flash(_("Approved. It is sent to bunq now. Money moves only when the holder accepts it in the bunq app."))
+    return _back(instruction_id)
+
+
+@bp.post("/<int:instruction_id>/send-back")
+def send_back(instruction_id: int) -> ResponseReturnValue:
+    """Send a draft back to who prepared it, with a reason."""
+    try:
+        preparing.send_back(g.team_member, instruction_id, request.form.get("reason", "")[:1000])
+    except ChangedMeanwhile:
+        return make_response(changed_page(instruction_id), 409)
+    flash(_("Sent back. Who prepared it can change it, or take it back."))
+    return _back(instruction_id)
+
+
+@bp.post("/<int:instruction_id>/cancel")
+def cancel(instruction_id: int) -> ResponseReturnValue:
+    """Take a draft back, here or at bunq."""
+    _draft(instruction_id)
+    try:
+        preparing.cancel(g.team_member, instruction_id)
+    except ChangedMeanwhile:
+        return make_response(changed_page(instruction_id), 409)
+    if reading.get(g.team_member, instruction_id).state is InstructionState.CANCELLED:
+        flash(_("Taken back. Nothing was sent to bunq."))
+    else:
+        flash(_("It is being taken back at bunq. If the holder has accepted it by then, it stays accepted."))
+    return _back(instruction_id)
+
+
+def changed_page(instruction_id: int) -> str:
+    """Return the page of a draft that changed, or went on, since somebody looked at it."""
+    return _page(instruction_id, lines_seen="")
+
+
+def _back(instruction_id: int) -> ResponseReturnValue:
+    return redirect(url_for("drafts.show", instruction_id=instruction_id))
+
+
+def _draft(instruction_id: int) -> reading.InstructionView:
+    found = reading.get(g.team_member, instruction_id)
+    if found.kind is not InstructionKind.DRAFT:
+        raise NotFoundHere
+    return found
+
+
+def _page(instruction_id: int, *, lines_seen: str | None = None, error: str = "") -> str:
+    """Return the page of a draft.
+
+    :param lines_seen: what somebody decided about, when that is not what there is now; "" when they did not say.
+    """
+    found = _draft(instruction_id)
+    account = rights.account_in_full(g.team_member, found.account_id).row
+    marks = []
+    if found.state is InstructionState.PREPARED:
+        marks = facts.marks_of_draft(account, found.id, draft_presenters.body_of(found))
+    limits = preparing.limits_today(g.team_member, found.connection_id) if found.can_approve else None
+    paid = matching.payments_of(found)
+    return render_template(
+        "instructions/draft.html",
+        draft=draft_presenters.present(found, marks, paid, lines_seen=lines_seen),
+        tab=next((tab for tab, states in TABS.items() if found.state in states), "open"),
+        limits=limits,
+        error=error,
+    )
