@@ -149,6 +149,7 @@ ARROWS: dict[str, set[str]] = {
         "extensions",
         "database",
         "models",
+        "bunq.errors",
         "exports",
         "services.principal",
         "services.policy",
