@@ -177,7 +177,7 @@ def _end_if_hopeless(lease: Lease, row: Instruction) -> bool:
         return False
     with transaction():
         again = _locked(lease)
-        if again.ended_at is None:
+        if again.state is InstructionState.WAITING:
             _end(again, InstructionState.FAILED, reason)
     return True
 
