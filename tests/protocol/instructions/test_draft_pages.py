@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from bunqflask.models import Ability, InstructionState, TeamRole
+from bunqflask.models import Ability, Instruction, InstructionState, TeamRole
 from bunqflask.services.instructions import abilities, preparing
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.principal import OPERATOR
@@ -236,7 +236,7 @@ def test_the_form_says_what_is_wrong_in_which_payment_and_loses_nothing(site: Th
     ):
         assert text in page.text, text
     assert "&lt;b&gt;Ticket" in page.html
-    assert rows.count(site.app, instructions.Instruction) == 0
+    assert rows.count(site.app, Instruction) == 0
     more = robin.submit(button="Add another payment")
     assert "Payment 3" in more.text
     kept = dict(more.form(button="Prepare")[0].fields)
@@ -259,4 +259,4 @@ def test_nothing_is_prepared_where_drafts_are_off_or_the_account_is_not_seen(
     assert page.status == 403
     assert "An owner can switch it on under Connections" in page.text
     assert "There is no account on which you can prepare drafts" in sanne.get("/pay/drafts/new").text
-    assert rows.count(site.app, instructions.Instruction) == 0
+    assert rows.count(site.app, Instruction) == 0
