@@ -48,7 +48,7 @@ def test_one_prepares_another_approves_the_holder_accepts_and_the_payment_is_lin
     payment = sanne.get(page.link("on "))
     assert "Tickets November" in payment.text
     assert sanne.get(payment.link("Tickets November")).url.endswith(f"/pay/drafts/{draft}")
-    assert "approved the draft on Main" in robin.get("/audit?what=bunq").text
+    assert "approved the draft" in robin.get("/audit?what=bunq").text
 
 
 @pytest.mark.sqlite_only
