@@ -30,7 +30,7 @@ sandbox: $(VENV)/.runtime ## Start the local bunq alone, for any client
 test: $(VENV)/.dev ## Run every test: unit, protocol, browser
 	@sh tests/support/prepare.sh $(PY)
 	@$(PY) -m compileall -q bunqflask tests # tests start hundreds of processes, which may not write what they compile
-	@exec $(PY) -m pytest $(PYTEST_ARGS)
+	@exec env PYTHONDONTWRITEBYTECODE= $(PY) -m pytest $(PYTEST_ARGS) # keeps the rewritten assertions for the next run
 
 check: $(VENV)/.dev ## Style, types, templates, migrations against models, what is installed against what is asked for
 	$(PY) -m ruff check .

@@ -2,7 +2,7 @@
 
 The story, in order: see that no other `make run` uses this folder, write `.env` once, read the settings, see that
 the ports are free, start the stand-in, bring the database up to date meanwhile, start the app, register with the
-stand-in meanwhile, see that somebody can sign in, start the worker, say where to go.
+stand-in meanwhile, see that somebody can sign in, see that the app answers, start the worker, say where to go.
 Then wait: Ctrl-C stops all of it, and so does either of the two servers when it ends.
 """
 
@@ -93,8 +93,8 @@ def _run(config: Config) -> None:
                 servers.await_answer(sandbox, config.BUNQ_API_URL)
             _register(app, simulated=simulated)
             sign_in = _first_sign_in()
-        servers.start("worker", [sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
         servers.await_answer(server, _app_url(config, app_binds) + "/readyz")
+        servers.start("worker", [sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
         say(_welcome(config, sign_in))
         servers.watch()
 
@@ -216,7 +216,8 @@ def _sandbox_command(binds: list[str]) -> list[str]:
 
 
 def _app_command(binds: list[str]) -> list[str]:
-    return [*_gunicorn(binds), "wsgi:app"]
+    # Imported once for both processes. Not so the stand-in, which opens its database where it is made.
+    return [*_gunicorn(binds), "--preload", "wsgi:app"]
 
 
 def _gunicorn(binds: list[str], *, worker: str = "gthread") -> list[str]:

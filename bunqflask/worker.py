@@ -32,6 +32,7 @@ from bunqflask.services.consent import attempts, completion
 from bunqflask.services.doctor import runs
 from bunqflask.services.exports import orders
 from bunqflask.services.gateway import abandoned_sessions, call_log, rate_limiter
+from bunqflask.services.instructions import collections
 from bunqflask.services.instructions import sending as instructions
 from bunqflask.services.notices import events, inbox, sending
 from bunqflask.services.sync import connection_sync, schedule
@@ -144,6 +145,7 @@ DUTIES = (
         every=timedelta(seconds=2),
         on=frozenset({EventKind.INSTRUCTION_DUE}),
     ),
+    Duty(name="settle collections", run=lambda _: collections.settle(), every=timedelta(seconds=10)),
     Duty(
         name="note conditions",
         run=lambda _: timeline.note_changes(),

@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from flask import Flask
 from jinja2.bccache import Bucket, BytecodeCache
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser as Chromium
 
 from bunqflask import extensions
 from bunqflask.bunq import protocol
@@ -27,7 +27,9 @@ from tests.support.apps import (
     served,
     set_up,
 )
-from tests.support.bank import Bank
+from tests.support.bank import Bank, ThreadBank
+from tests.support.beginnings import Begin, Beginnings
+from tests.support.browser import Browser
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases
 from tests.support.network import stay_on_loopback
 from tests.support.pool import AppPool
@@ -120,7 +122,7 @@ def postgres_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def chromium_browser() -> Iterator[Browser]:
+def chromium_browser() -> Iterator[Chromium]:
     """One running Chromium: there can be only one in a process."""
     if lacking := chromium.lacking():
         missing(lacking)
@@ -205,8 +207,13 @@ def app_pool() -> AppPool:
     return AppPool()
 
 
+@pytest.fixture(scope="session")
+def beginnings(tmp_path_factory: pytest.TempPathFactory) -> Beginnings:
+    return Beginnings(tmp_path_factory.mktemp("beginnings"))
+
+
 @pytest.fixture
-def bank(request: pytest.FixtureRequest, bank_listener: socket.socket) -> Iterator[Bank]:
+def bank(request: pytest.FixtureRequest, bank_listener: socket.socket) -> Iterator[ThreadBank]:
     """The stand-in, fresh; `@pytest.mark.bank(token_style="query")` sets its switches before it starts."""
     marker = request.node.get_closest_marker("bank")
     with banks.running(bank_listener, **(marker.kwargs if marker else {})) as bank:
@@ -239,10 +246,22 @@ def live_app(
 
 
 @pytest.fixture
-def site(live_app: ThreadSite) -> ThreadSite:
+def begin(live_app: ThreadSite, bank: ThreadBank, databases: Databases, beginnings: Beginnings) -> Begin:
+    """Brings the app and the bank to where some steps end, which need not be taken again for each test."""
+    return lambda steps: beginnings.go(steps, live_app, bank, databases)
+
+
+@pytest.fixture
+def site(live_app: ThreadSite, begin: Begin, pooled_keys: None) -> ThreadSite:
     """The app on a thread, set up with the bank: what most tests of consent begin with."""
-    set_up(live_app.app)
+    begin(_set_up)
+    protocol.new_private_key()  # the first of this test is that of the setup, which another test may have made
     return live_app
+
+
+def _set_up(site: ThreadSite, _bank: Bank) -> Browser:
+    set_up(site.app)
+    return site.browser()
 
 
 @pytest.fixture

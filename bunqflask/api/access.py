@@ -28,6 +28,7 @@ from bunqflask.services.tokens.tokens import TokenUnknown
 
 # Further refusals of one network are answered without a look at the token.
 _TRIES_PER_NETWORK = 30
+_LARGEST_FILE_BYTES = 11 * 1024 * 1024
 
 
 def init_app(app: Flask) -> None:
@@ -92,6 +93,8 @@ def scope_missing(scope: TokenScope) -> Response:
 
 def _refuse_body() -> Response | None:
     """Return what is wrong with the body of a request, if anything: Flask would take a broken one for an empty one."""
+    if blueprint.takes_file(request.endpoint):
+        return _refuse_file()
     data = request.get_data()
     if not blueprint.takes_body(request.endpoint):
         return problems.invalid("This call takes no body.") if data else None
@@ -102,6 +105,15 @@ def _refuse_body() -> Response | None:
     except (ValueError, RecursionError):
         return problems.answer(400, "The body is no JSON", "Send one JSON object.")
     return None if isinstance(found, dict) else problems.invalid("Send one JSON object.")
+
+
+def _refuse_file() -> Response | None:
+    """Return what is wrong with a request that brings a file, if anything; what the file is, its service looks at."""
+    request.max_content_length = _LARGEST_FILE_BYTES
+    if request.mimetype not in blueprint.FILE_TYPES:
+        detail = f"Send the file as it is, with a Content-Type of {', '.join(blueprint.FILE_TYPES)}."
+        return problems.answer(415, "This content type is not understood", detail)
+    return None if request.get_data() else problems.invalid("Send a file as the body.")
 
 
 def _is_protected(path: str) -> bool:

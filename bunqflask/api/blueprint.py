@@ -19,6 +19,8 @@ from bunqflask.models import TokenScope
 
 PREFIX = "/api/v1"
 VERSION = "1.0.0"
+# What a file that is sent may be.
+FILE_TYPES = ("application/pdf", "image/png", "image/jpeg")
 View = TypeVar("View", bound=Callable[..., Any])
 
 bp = Blueprint("api", __name__, url_prefix=PREFIX)
@@ -26,6 +28,8 @@ _scopes: dict[str, TokenScope | None] = {}
 # the views that take a JSON object, and those that send a file
 _with_body: set[str] = set()
 _files: set[str] = set()
+# those that take a file as it is
+_with_file: set[str] = set()
 # those that change something at bunq
 _writes: set[str] = set()
 
@@ -73,6 +77,7 @@ def endpoint(
     body: Any = None,
     status: int = 200,
     is_write: bool = False,
+    takes_file: bool = False,
 ) -> Callable[[View], View]:
     """Register a view of the API with its description.
 
@@ -80,10 +85,11 @@ def endpoint(
     :param scope: what a token needs for it; None: any token.
     :param query: the model of its query; other parameters are refused.
     :param body: the model of the JSON object that it takes; without one, a body is refused.
+    :param takes_file: its body is a file of one of `FILE_TYPES`.
     :param is_write: it changes something at bunq: it needs an `Idempotency-Key`, and its view is part of a transaction.
     """
     names_a_row = "<" in rule or any("account" in each for each in getattr(query or body, "__struct_fields__", ()))
-    of_body = (400, 413, 415) if body else (400,) if is_write else ()
+    of_body = (400, 413, 415) if body or takes_file else (400,) if is_write else ()
     # what bunq has to be asked for
     of_bunq = (410, 502, 504) if "attachment" in rule and answer is File else ()
     errors = (401, 403, *((404,) if names_a_row else ()), *of_body, *of_bunq, 422, 429, 503)
@@ -95,6 +101,8 @@ def endpoint(
         _scopes[name] = scope
         if body is not None:
             _with_body.add(name)
+        if takes_file:
+            _with_file.add(name)
         if is_write:
             _writes.add(view.__name__)
         describe = spec.validate(
@@ -129,6 +137,11 @@ def files() -> frozenset[str]:
 def writes() -> frozenset[str]:
     """Return the names of the views that change something at bunq."""
     return frozenset(_writes)
+
+
+def takes_file(endpoint_name: str | None) -> bool:
+    """Tell whether a view takes a file as the body of a call."""
+    return endpoint_name in _with_file
 
 
 def takes_body(endpoint_name: str | None) -> bool:

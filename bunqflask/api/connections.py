@@ -8,7 +8,7 @@ from bunqflask.api.blueprint import endpoint
 from bunqflask.api.schemas import Accepted, ConnectionItem, Connections
 from bunqflask.models import TokenScope
 from bunqflask.services import policy
-from bunqflask.services.connections import overview
+from bunqflask.services.connections import condition_texts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.principal import Principal
 from bunqflask.services.sync import connection_sync
@@ -52,6 +52,7 @@ def list_of(principal: Principal) -> Connections:
 
 def _item(found: ConnectionOverview) -> ConnectionItem:
     standing = found.standing
+    said = condition_texts.explanation(standing, found.holder_name)
     return ConnectionItem(
         id=str(found.id),
         holder_name=found.holder_name,
@@ -60,6 +61,7 @@ def _item(found: ConnectionOverview) -> ConnectionItem:
         state_since=standing.since,
         reason=standing.reason.value if standing.reason else None,
         who=standing.who.value,
+        explanation=said.text if said else None,
         given_at=standing.given_at,
         reminder_on=standing.reminder_day,
         session_until=found.session_until,

@@ -77,6 +77,9 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
         answers["200"] = {**answers["200"], "content": _FILE}
     if example := samples.body_of(found["operationId"]):
         found["requestBody"]["content"]["application/json"]["example"] = example
+    if blueprint.takes_file(f"{blueprint.bp.name}.{found['operationId']}"):
+        content = {each: {"schema": {"type": "string", "format": "binary"}} for each in blueprint.FILE_TYPES}
+        found = {**found, "requestBody": {"required": True, "content": content}}
     described = {**found, "description": about, "parameters": parameters, "responses": answers}
     # The page of the documentation asks before such a call is tried.
     return {**described, "x-writes-at-bunq": True} if is_write else described

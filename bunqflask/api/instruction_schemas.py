@@ -92,6 +92,32 @@ class TransferWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     description: Text
 
 
+class NoteWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a note on a payment says."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000, examples=["For the project in Utrecht."])]
+
+
+class FileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the file in the body is called."""
+
+    name: Annotated[str, Meta(max_length=200, description="It is shown at bunq.", examples=["taxi.pdf"])] = ""
+
+
+class CardWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The account that the card pays from; the member who owns the token holds it."""
+
+    account_id: AccountId
+
+
+class CardLimitsWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other limits for a card, in the currency of its account. One that is not named stays."""
+
+    account_id: AccountId
+    limit: Annotated[Positive | None, Meta(description="For payments in a day.")] = None
+    limit_atm: Annotated[Positive | None, Meta(description="For cash from machines in a day.")] = None
+
+
 class InstructionItem(Struct, frozen=True, kw_only=True):
     """Something that is written at bunq, and how far it is.
 
@@ -101,12 +127,12 @@ class InstructionItem(Struct, frozen=True, kw_only=True):
     """
 
     id: Id
-    kind: Literal["draft", "request", "link", "transfer"]
+    kind: Literal["draft", "request", "link", "transfer", "note", "file", "card"]
     state: State
     label: str
     reference: Annotated[str, Meta(description="Ours, by which it is found at bunq; payments of drafts carry it.")]
     account_id: Id
-    amount: Annotated[Amount, Meta(description="The sum.")]
+    amount: Annotated[Amount | None, Meta(description="The sum; null where it is not about money.")]
     currency: Currency
     created_at: datetime
     prepared_by: str
@@ -121,6 +147,8 @@ class InstructionItem(Struct, frozen=True, kw_only=True):
     bunq: Annotated[BunqRefusal | None, Meta(description="bunq’s own words about it.")]
     bunq_id: Annotated[str | None, Meta(description="bunq’s id of it.")]
     share_url: Annotated[Foreign | None, Meta(description="Where a payer pays it.")]
+    payment_id: Annotated[Id | None, Meta(description="The payment that a note or a file is for.")]
+    card_id: Annotated[str | None, Meta(description="bunq’s id of the card that is changed.")]
     bunq_payment_ids: Annotated[list[str], Meta(description="bunq’s ids of the payments that came of it.")]
 
 

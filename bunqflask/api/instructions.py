@@ -5,6 +5,9 @@ A call is noted and answered at once; a worker does it, exactly once, and follow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from flask import g, url_for
 
 from bunqflask import ibans
@@ -22,6 +25,7 @@ from bunqflask.api.instruction_schemas import (
 )
 from bunqflask.api.schemas import BunqRefusal
 from bunqflask.models import (
+    CardBody,
     DraftBody,
     DraftLine,
     InstructionKind,
@@ -41,8 +45,15 @@ from bunqflask.services.policy import NotFoundHere
 
 _DRAFTS, _REQUESTS = TokenScope.DRAFTS_WRITE, TokenScope.REQUESTS_WRITE
 _LINKS, _TRANSFERS = TokenScope.LINKS_WRITE, TokenScope.TRANSFERS_WRITE
-_ID_OF = {"draft": "draft_id", "money_request": "request_id", "payment_link": "link_id", "transfer": "transfer_id"}
-_Begun = tuple[InstructionItem, int, dict[str, str]]
+_ID_OF = {
+    "draft": "draft_id",
+    "money_request": "request_id",
+    "payment_link": "link_id",
+    "transfer": "transfer_id",
+    "note_change": "note_change_id",
+    "card_change": "card_change_id",
+}
+Begun = tuple[InstructionItem, int, dict[str, str]]
 
 
 @endpoint(
@@ -55,7 +66,7 @@ _Begun = tuple[InstructionItem, int, dict[str, str]]
     status=202,
     is_write=True,
 )
-def prepare_draft(json: DraftWish) -> _Begun:
+def prepare_draft(json: DraftWish) -> Begun:
     """Prepare 1 to 350 payments. Another team member approves them here, and the holder accepts them in the bunq app.
 
     Money moves only when the holder accepts.
@@ -70,13 +81,13 @@ def prepare_draft(json: DraftWish) -> _Begun:
 @endpoint("GET", "/drafts", query=InstructionQuery, answer=Instructions, scope=_DRAFTS, tag="Drafts")
 def drafts(query: InstructionQuery) -> Instructions:
     """Drafts on the accounts that the token sees in full, the newest first."""
-    return _list(InstructionKind.DRAFT, query)
+    return list_of([InstructionKind.DRAFT], query)
 
 
 @endpoint("GET", "/drafts/<int:draft_id>", answer=InstructionItem, scope=_DRAFTS, tag="Drafts")
 def draft(draft_id: int) -> InstructionItem:
     """One draft."""
-    return _item(_get(InstructionKind.DRAFT, draft_id))
+    return item_of(get_of([InstructionKind.DRAFT], draft_id))
 
 
 @endpoint(
@@ -88,7 +99,7 @@ def draft(draft_id: int) -> InstructionItem:
     status=202,
     is_write=True,
 )
-def cancel_draft(draft_id: int) -> _Begun:
+def cancel_draft(draft_id: int) -> Begun:
     """Take a draft back, here or at bunq. What the holder has accepted by then stays accepted."""
     return _cancel("draft", InstructionKind.DRAFT, draft_id)
 
@@ -103,7 +114,7 @@ def cancel_draft(draft_id: int) -> _Begun:
     status=202,
     is_write=True,
 )
-def request_money(json: RequestWish) -> _Begun:
+def request_money(json: RequestWish) -> Begun:
     """Ask somebody for money, by email address, phone number or IBAN. bunq sends the request."""
     payer = Party(json.payer.type, _value(json.payer.type, json.payer.value), json.payer.name)
     body = RequestBody(exact(json.amount), payer, json.description)
@@ -113,13 +124,13 @@ def request_money(json: RequestWish) -> _Begun:
 @endpoint("GET", "/requests", query=InstructionQuery, answer=Instructions, scope=_REQUESTS, tag="Requests")
 def money_requests(query: InstructionQuery) -> Instructions:
     """Requests on the accounts that the token sees in full, the newest first."""
-    return _list(InstructionKind.REQUEST, query)
+    return list_of([InstructionKind.REQUEST], query)
 
 
 @endpoint("GET", "/requests/<int:request_id>", answer=InstructionItem, scope=_REQUESTS, tag="Requests")
 def money_request(request_id: int) -> InstructionItem:
     """One request."""
-    return _item(_get(InstructionKind.REQUEST, request_id))
+    return item_of(get_of([InstructionKind.REQUEST], request_id))
 
 
 @endpoint(
@@ -131,7 +142,7 @@ def money_request(request_id: int) -> InstructionItem:
     status=202,
     is_write=True,
 )
-def revoke_money_request(request_id: int) -> _Begun:
+def revoke_money_request(request_id: int) -> Begun:
     """Take a request back. One that was paid by then stays paid."""
     return _cancel("money_request", InstructionKind.REQUEST, request_id)
 
@@ -146,7 +157,7 @@ def revoke_money_request(request_id: int) -> _Begun:
     status=202,
     is_write=True,
 )
-def make_payment_link(json: LinkWish) -> _Begun:
+def make_payment_link(json: LinkWish) -> Begun:
     """Make a bunq.me link; `share_url` leads payers to it once bunq has made it."""
     body = LinkBody(exact(json.amount), json.description, json.return_url)
     return _prepare("payment_link", json.account_id, body, json.label)
@@ -155,13 +166,13 @@ def make_payment_link(json: LinkWish) -> _Begun:
 @endpoint("GET", "/payment-links", query=InstructionQuery, answer=Instructions, scope=_LINKS, tag="Payment links")
 def payment_links(query: InstructionQuery) -> Instructions:
     """Links on the accounts that the token sees in full, the newest first."""
-    return _list(InstructionKind.LINK, query)
+    return list_of([InstructionKind.LINK], query)
 
 
 @endpoint("GET", "/payment-links/<int:link_id>", answer=InstructionItem, scope=_LINKS, tag="Payment links")
 def payment_link(link_id: int) -> InstructionItem:
     """One link, with the payments that came of it."""
-    return _item(_get(InstructionKind.LINK, link_id))
+    return item_of(get_of([InstructionKind.LINK], link_id))
 
 
 @endpoint(
@@ -173,7 +184,7 @@ def payment_link(link_id: int) -> InstructionItem:
     status=202,
     is_write=True,
 )
-def cancel_payment_link(link_id: int) -> _Begun:
+def cancel_payment_link(link_id: int) -> Begun:
     """End a link: nobody can pay it any more."""
     return _cancel("payment_link", InstructionKind.LINK, link_id)
 
@@ -188,7 +199,7 @@ def cancel_payment_link(link_id: int) -> _Begun:
     status=202,
     is_write=True,
 )
-def move_money(json: TransferWish) -> _Begun:
+def move_money(json: TransferWish) -> Begun:
     """Move money to another account of the same holder; the member who owns the token holds both. Nobody accepts it."""
     try:
         other = rights.account_in_full(g.bearer, int(json.to_account_id)).row
@@ -201,77 +212,82 @@ def move_money(json: TransferWish) -> _Begun:
 @endpoint("GET", "/transfers", query=InstructionQuery, answer=Instructions, scope=_TRANSFERS, tag="Transfers")
 def transfers(query: InstructionQuery) -> Instructions:
     """Transfers that were made here, the newest first."""
-    return _list(InstructionKind.TRANSFER, query)
+    return list_of([InstructionKind.TRANSFER], query)
 
 
 @endpoint("GET", "/transfers/<int:transfer_id>", answer=InstructionItem, scope=_TRANSFERS, tag="Transfers")
 def transfer(transfer_id: int) -> InstructionItem:
     """One transfer."""
-    return _item(_get(InstructionKind.TRANSFER, transfer_id))
+    return item_of(get_of([InstructionKind.TRANSFER], transfer_id))
 
 
 def _value(kind: str, value: str) -> str:
     return ibans.normalise(value) if kind == "IBAN" else value.strip()
 
 
-def _prepare(view: str, account_id: str, body: Body, label: str) -> _Begun:
+def _prepare(view: str, account_id: str, body: Body, label: str) -> Begun:
     try:
         row = preparing.prepare_within(g.bearer, int(account_id), body, label=label)
     except InstructionRefused as refused:
         problems.refuse(str(refused))
-    return _begun(view, row.id)
+    return begun(view, row.id)
 
 
-def _cancel(view: str, kind: InstructionKind, instruction_id: int) -> _Begun:
-    _get(kind, instruction_id)
+def _cancel(view: str, kind: InstructionKind, instruction_id: int) -> Begun:
+    get_of([kind], instruction_id)
     try:
         preparing.cancel_within(g.bearer, instruction_id)
     except ChangedMeanwhile:
         problems.refuse("It has ended already, and cannot be taken back.")
-    return _begun(view, instruction_id)
+    return begun(view, instruction_id)
 
 
-def _begun(view: str, instruction_id: int) -> _Begun:
-    address = url_for(f"api.{view}", **{_ID_OF[view]: instruction_id}, _external=True)
-    return _item(reading.get(g.bearer, instruction_id)), 202, {"Location": address}
+def begun(view: str, instruction_id: int) -> Begun:
+    """Return the answer to a call that had something prepared; `view` shows how far it is."""
+    which: dict[str, Any] = {_ID_OF[view]: instruction_id}
+    address = url_for(f"api.{view}", **which, _external=True)
+    return item_of(reading.get(g.bearer, instruction_id)), 202, {"Location": address}
 
 
-def _get(kind: InstructionKind, instruction_id: int) -> InstructionView:
-    """Return an instruction of a kind.
+def get_of(kinds: Sequence[InstructionKind], instruction_id: int) -> InstructionView:
+    """Return an instruction of one of some kinds.
 
     :raises NotFoundHere: there is none, or the token does not see its account in full.
     """
     found = reading.get(g.bearer, instruction_id)
-    if found.kind is not kind:
+    if found.kind not in kinds:
         raise NotFoundHere
     return found
 
 
-def _list(kind: InstructionKind, query: InstructionQuery) -> Instructions:
+def list_of(kinds: Sequence[InstructionKind], query: InstructionQuery) -> Instructions:
+    """Return what a query asks for of some kinds."""
     found = reading.list_all(
         g.bearer,
-        [kind],
+        kinds,
         states=None if query.state is None else [InstructionState(query.state)],
         account_id=None if query.account_id is None else int(query.account_id),
         older_than=None if query.older_than is None else int(query.older_than),
         limit=query.limit,
     )
-    return Instructions([_item(each) for each in found])
+    return Instructions([item_of(each) for each in found])
 
 
-def _item(found: InstructionView) -> InstructionItem:
+def item_of(found: InstructionView) -> InstructionItem:
+    """Return an instruction as programs read it."""
     facts = found.error_facts or {}
+    payment_id = getattr(found.body, "payment_row_id", None)
     said = BunqRefusal(
         status=facts.get("status", 0), message=facts.get("message", ""), response_id=facts.get("response_id")
     )
     return InstructionItem(
         id=str(found.id),
-        kind=found.kind.value,  # type: ignore[arg-type]  # one of the kinds that these views show
+        kind=found.kind.value,
         state=found.state.value,
         label=found.label,
         reference=found.reference,
         account_id=str(found.account_id),
-        amount=f"{found.amount or 0:.2f}",
+        amount=None if found.amount is None else f"{found.amount:.2f}",
         currency=found.currency,
         created_at=found.created_at,
         prepared_by=found.prepared_by,
@@ -286,5 +302,7 @@ def _item(found: InstructionView) -> InstructionItem:
         bunq=said if facts else None,
         bunq_id=None if found.bunq_id is None else str(found.bunq_id),
         share_url=found.share_url,
+        payment_id=None if payment_id is None else str(payment_id),
+        card_id=str(found.body.card_id) if isinstance(found.body, CardBody) else None,
         bunq_payment_ids=[str(each) for each in found.payment_ids],
     )

@@ -189,6 +189,8 @@ def _item(line: PaymentLine) -> PaymentItem:
 def note_item(note: StoredNote) -> NoteItem:
     """Return a note as programs read it."""
     return NoteItem(
+        id=str(note.note_id),
+        kind=note.kind,
         text=note.text or None,
         author=note.author,
         attachment_ids=[str(number) for number in note.attachment_ids],

@@ -23,6 +23,7 @@ _BODIES: dict[str, Any] = {
         "description": "Dinner",
     },
     "make_payment_link": {"account_id": "1", "amount": "7.00", "description": "Contribution 2026"},
+    "write_note": {"text": "For the project in Utrecht."},
     "move_money": {"account_id": "1", "to_account_id": "2", "amount": "5.00", "description": "Savings"},
     "order_export": {"formats": ["csv"], "from": "2026-10-01", "to": "2026-10-31"},
 }
@@ -38,7 +39,7 @@ _FOUND_BY: dict[str, tuple[str, str, Any]] = {
 }
 # Which payment has files is not to be seen before: such calls have no example that runs as it stands. Those of bunq's
 # own API are as bunq documents them.
-_UNKNOWN = frozenset({"attachment_id"})
+_UNKNOWN = frozenset({"attachment_id", "note_id", "note_change_id", "card_id", "card_change_id"})
 _PLACE = re.compile(r"\{(\w+)\}")
 _BEARER = "Authorization: Bearer $BUNQFLASK_TOKEN"
 
@@ -49,7 +50,8 @@ def of(root: str, method: str, path: str, operation: dict[str, Any]) -> list[dic
     :param root: the address of this site.
     """
     named = {each["name"]: each["schema"] for each in operation["parameters"] if each["in"] == "path"}
-    if _UNKNOWN & named.keys() or "/bunq/" in path:
+    sent = operation.get("requestBody", {}).get("content", {})
+    if _UNKNOWN & named.keys() or "/bunq/" in path or (sent and "application/json" not in sent):
         return []
     found = [name for name in named if name in _FOUND_BY]
     known = {name: str(schema["examples"][0]) for name, schema in named.items() if name not in _FOUND_BY}

@@ -86,6 +86,10 @@ class ConnectionItem(Struct, frozen=True, kw_only=True):
         ),
     ]
     who: Annotated[str, Meta(description="Who can do something about it: nobody, holder or operator.")]
+    explanation: Annotated[
+        Foreign | None,
+        Meta(description="What pages say of it: what happened and what to do; null where nothing is to be said."),
+    ]
     given_at: Annotated[datetime | None, Meta(description="When the oldest permission in use was given.")]
     reminder_on: Annotated[date | None, Meta(description="The holders’ own reminder to renew it; not bunq’s date.")]
     session_until: Annotated[datetime | None, Meta(description="When bunq ends the session; another one follows.")]
@@ -199,6 +203,8 @@ class MonthItem(Struct, frozen=True, kw_only=True):
 class NoteItem(Struct, frozen=True, kw_only=True):
     """A note on a payment, or a file attached to it, as they were fetched from bunq."""
 
+    id: Annotated[str, Meta(description="bunq’s id of it; bunq numbers texts and files apart.", examples=["17"])]
+    kind: Literal["text", "attachment"]
     text: Foreign | None
     author: Foreign
     attachment_ids: list[str]

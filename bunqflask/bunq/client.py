@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bunqflask.bunq import errors, protocol
+from bunqflask.bunq.cards import Card
 from bunqflask.bunq.limits import Gate, limit_for
 from bunqflask.bunq.notes import Note
 from bunqflask.bunq.payment import PaymentPage
@@ -28,7 +29,7 @@ from bunqflask.bunq.resources import (
 )
 from bunqflask.bunq.resources import secret as read_secret
 from bunqflask.bunq.transport import Transport
-from bunqflask.bunq.writable import Write
+from bunqflask.bunq.writable import Write, card_path
 from bunqflask.bunq.written import Written
 from bunqflask.bunq.written import read as read_written
 
@@ -268,7 +269,8 @@ class BunqClient:
         https://doc.bunq.com/api-reference/start-here
         """
         path = f"user/{path_user_id}/{write.path}"
-        objects, _ = self._call(write.method, path, token=token, payload=dict(write.payload), tries=1)
+        payload = write.content or dict(write.payload) or None
+        objects, _ = self._call(write.method, path, token=token, payload=payload, tries=1)
         return objects
 
     def list_written(self, token: str, path_user_id: int, path: str) -> list[Written]:
@@ -288,6 +290,19 @@ class BunqClient:
         found = next(filter(None, map(read_written, objects)), None)
         if found is None:
             raise errors.ResponseNotUnderstood("nothing that can be written is in bunq's answer")
+        return found
+
+    def show_card(self, token: str, path_user_id: int, card_id: int) -> Card:
+        """Show a card.
+
+        :raises ObjectNotFound: the grant does not show it.
+
+        https://doc.bunq.com/api-reference/card
+        """
+        objects, _ = self._call("GET", f"user/{path_user_id}/{card_path(card_id)}", token=token)
+        found = next(filter(None, map(Card.from_item, objects)), None)
+        if found is None:
+            raise errors.ResponseNotUnderstood("no card is in bunq's answer")
         return found
 
     def read(self, token: str, path: str, query: Mapping[str, int | str]) -> bytes:

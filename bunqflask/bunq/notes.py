@@ -44,7 +44,7 @@ class Note:
                     created_at=read_time(data.get("created")),
                     updated_at=read_time(data.get("updated")),
                     author=text(creator.get("display_name")) if isinstance(creator, dict) else "",
-                    text=_lines(data.get("content" if wrapper == "NoteText" else "description")),
+                    text=lines(data.get("content" if wrapper == "NoteText" else "description")),
                     attachment_ids=attachment_ids(data.get("attachment")),
                     raw=data,
                 )
@@ -58,6 +58,6 @@ def attachment_ids(listed: Any) -> list[int]:
     return list(dict.fromkeys(each for each in ids if each is not None))
 
 
-def _lines(value: Any) -> str:
-    """A text of several lines, without other control characters."""
+def lines(value: Any) -> str:
+    """Return a text of several lines, without other control characters."""
     return "\n".join(invisible.remove(line) for line in value.splitlines()) if isinstance(value, str) else ""

@@ -9,7 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -40,6 +40,15 @@ _MOST_SENTENCES = 10
 # bunq's longest period is 30 seconds, and this message comes unsigned.
 _LONGEST_WAIT_S = 60.0
 _LIMIT_WORDS = re.compile(r"maximum of (\d+) calls? per (\d{1,9}) second", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """A file as the body of a request; bunq wants a description of it, in ASCII."""
+
+    media_type: str
+    description: str
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,6 +141,8 @@ def build_request(
 ) -> BunqRequest:
     """Build a request with all documented headers; its body is serialised once, and those bytes signed.
 
+    :param payload: what is sent as JSON, or a `FileContent` as it is.
+
     https://doc.bunq.com/basics/headers
     """
     headers = {
@@ -145,11 +156,14 @@ def build_request(
     body = None
     if token is not None:
         headers["X-Bunq-Client-Authentication"] = token
-    if payload is not None:
+    if isinstance(payload, FileContent):
+        body = payload.data
+        headers |= {"Content-Type": payload.media_type, "X-Bunq-Attachment-Description": payload.description}
+    elif payload is not None:
         body = json.dumps(payload, separators=(",", ":")).encode()
         headers["Content-Type"] = "application/json"
-        if key is not None:
-            headers["X-Bunq-Client-Signature"] = sign(key, body)
+    if body is not None and key is not None:
+        headers["X-Bunq-Client-Signature"] = sign(key, body)
     return BunqRequest(method, url, headers, body)
 
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from bunqflask.bunq.notes import NoteKind
+from bunqflask.bunq.protocol import FileContent
+
 # So many payments can a draft have. https://doc.bunq.com/api-reference/draft-payment
 DRAFT_ENTRIES = 350
 # What a bank outside bunq takes. https://doc.bunq.com/api-reference/payment
@@ -23,11 +26,12 @@ LONGEST_LINK_DESCRIPTION = 9_000
 
 @dataclass(frozen=True)
 class Write:
-    """A call that changes something at bunq; `path` is below `user/{id}/`."""
+    """A call that changes something at bunq; `path` is below `user/{id}/`, and a file is sent in place of JSON."""
 
     method: Literal["POST", "PUT", "DELETE"]
     path: str
     payload: Mapping[str, Any]
+    content: FileContent | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,77 @@ def own_transfer(
         "merchant_reference": reference,
     }
     return Write("POST", _path(monetary_account_id, "payment", None), payload)
+
+
+def new_note(monetary_account_id: int, payment_id: int, text: str) -> Write:
+    """Write a note on a payment.
+
+    https://doc.bunq.com/api-reference/note-text
+    """
+    return Write("POST", _note_path(monetary_account_id, payment_id, "text"), {"content": text})
+
+
+def change_note(monetary_account_id: int, payment_id: int, note_id: int, text: str) -> Write:
+    """Give a note another text.
+
+    https://doc.bunq.com/api-reference/note-text
+    """
+    return Write("PUT", _note_path(monetary_account_id, payment_id, "text", note_id), {"content": text})
+
+
+def delete_note(monetary_account_id: int, payment_id: int, kind: NoteKind, note_id: int) -> Write:
+    """Delete a note, or take the files of one off a payment; bunq keeps files that no note names any more.
+
+    https://doc.bunq.com/api-reference/note-text
+    """
+    return Write("DELETE", _note_path(monetary_account_id, payment_id, kind, note_id), {})
+
+
+def new_file(monetary_account_id: int, media_type: str, data: bytes) -> Write:
+    """Upload a file. Nobody sees it before something names it, so that a second upload does no harm.
+
+    https://doc.bunq.com/api-reference/attachment
+    """
+    content = FileContent(media_type, "Receipt", data)
+    return Write("POST", _path(monetary_account_id, "attachment", None), {}, content)
+
+
+def attach_file(monetary_account_id: int, payment_id: int, attachment_id: int, description: str) -> Write:
+    """Let a note on a payment name an uploaded file.
+
+    https://doc.bunq.com/api-reference/note-attachment
+    """
+    payload = {"attachment_id": attachment_id, "description": description}
+    return Write("POST", _note_path(monetary_account_id, payment_id, "attachment"), payload)
+
+
+def card_path(card_id: int) -> str:
+    """Return the path of a card."""
+    return f"card/{card_id}"
+
+
+def set_card_status(card_id: int, status: Literal["ACTIVE", "DEACTIVATED"]) -> Write:
+    """Freeze a card (`DEACTIVATED`), or use it again; the caller knows that it is one or the other.
+
+    https://doc.bunq.com/api-reference/card
+    """
+    return Write("PUT", card_path(card_id), {"status": status})
+
+
+def set_card_limits(card_id: int, limit: Decimal | None, limit_atm: Decimal | None, currency: str) -> Write:
+    """Set what a card pays in a day, and what it takes from machines; None stays as it is.
+
+    https://doc.bunq.com/api-reference/card
+    """
+    wanted = {"card_limit": limit, "card_limit_atm": limit_atm}
+    return Write(
+        "PUT", card_path(card_id), {name: _amount(each, currency) for name, each in wanted.items() if each is not None}
+    )
+
+
+def _note_path(monetary_account_id: int, payment_id: int, kind: NoteKind, note_id: int | None = None) -> str:
+    path = f"{_path(monetary_account_id, 'payment', payment_id)}/note-{kind}"
+    return path if note_id is None else f"{path}/{note_id}"
 
 
 def _path(monetary_account_id: int, name: str, object_id: int | None) -> str:

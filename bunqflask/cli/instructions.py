@@ -33,7 +33,7 @@ _COLUMNS = ("name", "iban", "amount", "description", "reference", "currency")
 def list_instructions(email: str, state: str | None) -> None:
     """List the newest instructions on the accounts that a member sees in full."""
     states = [InstructionState(state)] if state else None
-    for each in reading.list_all(_member(email), list(InstructionKind), states=states):
+    for each in reading.list_all(member_of(email), list(InstructionKind), states=states):
         click.echo(_in_one_line(each))
 
 
@@ -42,9 +42,11 @@ def list_instructions(email: str, state: str | None) -> None:
 @click.argument("reference")
 def show(email: str, reference: str) -> None:
     """Show an instruction, with the payments of a draft."""
-    with _refused_plainly():
-        found = reading.get_by_reference(_member(email), reference)
+    with refused_plainly():
+        found = reading.get_by_reference(member_of(email), reference)
     click.echo(_in_one_line(found))
+    if found.share_url and found.ended_at is None:
+        click.echo(f"to be paid at {found.share_url}")
     click.echo(
         f"from {found.account_name} {found.account_iban or ''}, prepared by {found.prepared_by or 'nobody here'}"
     )
@@ -74,15 +76,15 @@ def prepare(
     email: str, file: Path, iban: str | None, columns: tuple[str, ...], decimal_sign: str | None, yes: bool
 ) -> None:
     """Prepare drafts of a payment file as a member: all of its payments, or none. Another member approves them."""
-    member = _member(email)
+    member = member_of(email)
     try:
         with file.open("rb") as stream:
             content = stream.read(lines.MOST_BYTES + 1)
     except OSError as error:
         raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
     read = _taken(_read(content, columns, decimal_sign or ""))
-    with _refused_plainly():
-        account_id = _account(member, iban or read.debtor_iban)
+    with refused_plainly():
+        account_id = account_of(member, iban or read.debtor_iban)
         look = _taken_look(draft_files.look_at(member, account_id, read))
         _print(look)
         if not yes:
@@ -98,8 +100,8 @@ def prepare(
 @click.argument("reference")
 def cancel(email: str, reference: str) -> None:
     """Take an instruction back as a member, here or at bunq."""
-    member = _member(email)
-    with _refused_plainly():
+    member = member_of(email)
+    with refused_plainly():
         found = reading.get_by_reference(member, reference)
         preparing.cancel(member, found.id)
         state = reading.get(member, found.id).state
@@ -157,8 +159,8 @@ def _print(look: Look) -> None:
     click.echo(f"      {look.file.total:>12.2f}  in all")
 
 
-def _account(member: Member, iban: str | None) -> int:
-    """Return our id of the account with an IBAN on which the member may prepare drafts."""
+def account_of(member: Member, iban: str | None) -> int:
+    """Return our id of the account with an IBAN that the member sees in full."""
     if iban is None:
         raise click.ClickException("Say --from IBAN: the file does not name the account to pay from.")
     wanted = ibans.normalise(iban)
@@ -174,7 +176,8 @@ def _in_one_line(found: InstructionView) -> str:
 
 
 @contextmanager
-def _refused_plainly() -> Iterator[None]:
+def refused_plainly() -> Iterator[None]:
+    """Say why a member cannot do something, without a traceback."""
     try:
         yield
     except NotFoundHere as refused:
@@ -185,7 +188,8 @@ def _refused_plainly() -> Iterator[None]:
         raise click.ClickException(str(refused)) from refused
 
 
-def _member(email: str) -> Member:
+def member_of(email: str) -> Member:
+    """Return the member as whom a command acts."""
     try:
         return members.require(email)
     except members.TeamRefused as refused:

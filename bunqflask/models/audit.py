@@ -81,6 +81,8 @@ class AuditKind(StrEnum):
     INSTRUCTION_SENT = "instruction_sent"
     # facts: state, reason
     INSTRUCTION_ENDED = "instruction_ended"
+    # their subject is the name of the collection
+    COLLECTION_EXPORTED = "collection_exported"
 
     # facts: role
     INVITATION_MADE = "invitation_made"

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bunqflask.database.leases import Leased
@@ -138,7 +138,62 @@ class TransferBody(msgspec.Struct, frozen=True, tag="transfer"):
     description: str
 
 
-Body = DraftBody | RequestBody | LinkBody | TransferBody
+class NoteBody(msgspec.Struct, frozen=True, tag="note"):
+    """A text for a payment: `payment_row_id` is our id of it, `payment_id` bunq's."""
+
+    payment_row_id: int
+    payment_id: int
+    text: str
+
+
+class NoteChangeBody(msgspec.Struct, frozen=True, tag="note_change"):
+    """Another text for a note of bunq's."""
+
+    payment_row_id: int
+    payment_id: int
+    note_id: int
+    text: str
+
+
+class NoteRemovalBody(msgspec.Struct, frozen=True, tag="note_removal"):
+    """Deleting a note, or taking files off a payment again: those are notes of a kind of their own at bunq."""
+
+    payment_row_id: int
+    payment_id: int
+    note_kind: Literal["text", "attachment"]
+    note_id: int
+
+
+class FileBody(msgspec.Struct, frozen=True, tag="file"):
+    """A file for a payment; `digest` is the SHA-256 of its bytes, which `InstructionFile` has until bunq has them."""
+
+    payment_row_id: int
+    payment_id: int
+    name: str
+    media_type: str
+    digest: str
+
+
+class CardBody(msgspec.Struct, frozen=True, tag="card"):
+    """Freezing a card (`DEACTIVATED`) or using it again (`ACTIVE`), or limits in the currency of its account."""
+
+    card_id: int
+    status: Literal["ACTIVE", "DEACTIVATED"] | None = None
+    limit: Decimal | None = None
+    limit_atm: Decimal | None = None
+
+
+Body = (
+    DraftBody
+    | RequestBody
+    | LinkBody
+    | TransferBody
+    | NoteBody
+    | NoteChangeBody
+    | NoteRemovalBody
+    | FileBody
+    | CardBody
+)
 
 
 class Instruction(RetryState, Leased, Base):
@@ -187,11 +242,20 @@ class Instruction(RetryState, Leased, Base):
     looks: Mapped[int] = mapped_column(default=0)
     bunq_id: Mapped[int | None] = mapped_column(BigInteger)
     opened_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
-    # what bunq shows of it: an address to share, ids of payments
+    # what bunq shows of it: an address to share, ids of payments, the id of an uploaded file
     result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     cancel_asked_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
     end_reason: Mapped[EndReason | None] = mapped_column(enum_column(EndReason))
+
+
+class InstructionFile(Base):
+    """The bytes of a file on its way to bunq, deleted once bunq has them or the instruction has ended."""
+
+    __tablename__ = "instruction_file"
+
+    instruction_id: Mapped[int] = mapped_column(ForeignKey("instruction.id", ondelete="CASCADE"), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ConnectionAbility(Base):
@@ -205,6 +269,49 @@ class ConnectionAbility(Base):
     # of drafts, in euros: what may be approved in one day in all, and by one person; None: as much as they like
     day_limit: Mapped[Decimal | None] = mapped_column(ExactAmount)
     approver_limit: Mapped[Decimal | None] = mapped_column(ExactAmount)
+
+
+class Collection(Base):
+    """People who are asked for money together, each by a request or by a link of their own."""
+
+    __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("member_id", "token"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    # `batch` of its instructions
+    reference: Mapped[str] = mapped_column(String(20), unique=True)
+    # of the form that began it: one that is sent twice begins one collection
+    token: Mapped[str] = mapped_column(String(64))
+    # a request or a link
+    kind: Mapped[InstructionKind] = mapped_column(enum_column(InstructionKind))
+    account_id: Mapped[int] = mapped_column(ForeignKey("monetary_account.id", ondelete="CASCADE"), index=True)
+    # who began it; None: a member who was removed since
+    member_id: Mapped[int | None] = mapped_column(ForeignKey("team_member.id", ondelete="SET NULL"))
+    name: Mapped[str] = mapped_column(String(120))
+    # what payers read, each with their name behind it
+    description: Mapped[str] = mapped_column(String(140))
+    created_at: Mapped[datetime] = mapped_column(UtcTimestamp)
+    # since when nothing is expected of anybody any more
+    closed_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class CollectionItem(Base):
+    """One person of a collection, with the instruction that asks them."""
+
+    __tablename__ = "collection_item"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collection.id", ondelete="CASCADE"), index=True)
+    instruction_id: Mapped[int] = mapped_column(ForeignKey("instruction.id", ondelete="CASCADE"), unique=True)
+    name: Mapped[str] = mapped_column(String(70))
+    # None: the person gets the link in another way
+    payer: Mapped[Party | None] = mapped_column(TypedJson(Party))
+    # what has come in so far
+    received: Mapped[Decimal] = mapped_column(ExactAmount)
+    paid_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+    # since when nothing is expected any more: it was paid, or its request or link has ended
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTimestamp)
 
 
 class IdempotentCall(Base):

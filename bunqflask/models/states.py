@@ -161,6 +161,8 @@ class ChannelKind(StrEnum):
     NTFY = "ntfy"
     # https://www.standardwebhooks.com/
     WEBHOOK = "webhook"
+    # to a hosted service, where the package is installed: https://appriseit.com/
+    APPRISE = "apprise"
 
 
 class DeliveryState(StrEnum):

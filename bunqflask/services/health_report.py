@@ -15,14 +15,15 @@ from bunqflask.extensions import db
 from bunqflask.models import (
     Check,
     CheckName,
+    Condition,
     Connection,
     ConnectionState,
     Installation,
     StopReason,
     Verdict,
 )
-from bunqflask.services.connections import timeline
-from bunqflask.services.connections.condition import Standing
+from bunqflask.services.connections import condition_texts, timeline
+from bunqflask.services.connections.standing import Actor, Standing
 from bunqflask.services.doctor import runs
 from bunqflask.services.gateway import installations, psd2
 from bunqflask.services.sync import schedule
@@ -30,15 +31,6 @@ from bunqflask.services.sync import schedule
 _RUN_SETUP = "run `flask --app wsgi setup`"
 _RENEW_CERTIFICATE_BEFORE = timedelta(days=30)
 _ERASED_WITHIN = timedelta(hours=1)
-# What the command line says of connections that have stopped, where a person can end that.
-_TO_DO = {
-    StopReason.REFUSED: "{name} needs to approve again: open connection {id} in the browser",
-    StopReason.ADDRESS: "bunq refuses this server: allow its address in the bunq app, or run setup",
-    StopReason.INSTALLATION: "bunq no longer knows this server: run `flask --app wsgi setup --new-installation`",
-    StopReason.ANSWERS: f"bunq's answers do not carry its signature or are not understood: {_RUN_SETUP}, it tells more",
-    StopReason.ACCOUNTS: "{name} needs to approve again and tick all accounts: open connection {id} in the browser",
-    StopReason.LATE: "look at the log of the worker: no update was complete for a day",
-}
 
 
 @dataclass(frozen=True)
@@ -146,11 +138,14 @@ def _connection_line(connection: Connection, standing: Standing) -> Line:
 
 
 def _to_do(connection: Connection, standing: Standing) -> str:
-    if standing.reason is not None:
-        return _TO_DO.get(standing.reason, "").format(name=connection.display_name, id=connection.id)
+    """Return what pages say of a connection where a person can do something; a missing worker has a line of its own."""
+    said = condition_texts.explanation(standing, connection.display_name)
     today = clock.now().astimezone(current_app.config["TIME_ZONE"]).date()
-    is_due = standing.reminder_day is not None and standing.reminder_day <= today
-    return f"renew {connection.display_name}: open connection {connection.id} in the browser" if is_due else ""
+    is_early = standing.condition == Condition.RENEW_SOON and (standing.reminder_day or today) > today
+    if said is None or not said.todo or is_early or standing.reason == StopReason.NO_WORKER:
+        return ""
+    where = f" Open connection {connection.id} in the browser." if standing.who == Actor.HOLDER else ""
+    return f"{said.text}{where}"
 
 
 def _callbacks(connection: Connection) -> str:

@@ -105,7 +105,7 @@ on("submit", (event) => {
 on("keydown", (event) => {
   const { key } = event, before = last;
   last = key;
-  if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, dialog")) return;
+  if (!keys?.checked || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
   if (before + key === "ga") $(".brand").click();
   if (before + key === "gp") $(".nav [href$='/payments']").click();
   if (key === "/" && $("#f-q")) { event.preventDefault(); $("#f-q").focus(); }

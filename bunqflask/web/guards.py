@@ -26,6 +26,8 @@ from bunqflask.web.marks import View
 from bunqflask.web.ui import formatting
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# A file of 10 MB, with the rest of its form.
+_WITH_FILE_BYTES = 11 * 1024 * 1024
 _PASSWORD_FIELD = "confirm_password"  # noqa: S105 - a name, not a password
 _PASSKEY_FIELD = "confirm_passkey"
 
@@ -116,6 +118,8 @@ def _guard() -> ResponseReturnValue | None:
     if request.method not in _SAFE_METHODS:
         _check_origin()
     view = current_app.view_functions.get(request.endpoint or "")
+    if marks.is_with_file(view):
+        request.max_content_length = _WITH_FILE_BYTES
     if marks.needs_no_database(view) or request.endpoint == "static":
         return None
     token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"])

@@ -10,6 +10,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 _public: set[Callable[..., Any]] = set()
 _polled: set[Callable[..., Any]] = set()
 _without_database: set[Callable[..., Any]] = set()
+_with_file: set[Callable[..., Any]] = set()
 
 
 def public(view: View) -> View:
@@ -30,6 +31,12 @@ def without_database(view: View) -> View:
     return view
 
 
+def takes_file(view: View) -> View:
+    """Mark a view to which a file may be sent, which is larger than other forms."""
+    _with_file.add(view)
+    return view
+
+
 def is_public(view: Callable[..., Any] | None) -> bool:
     """Tell whether a view needs no login."""
     return view in _public
@@ -43,3 +50,8 @@ def is_polled(view: Callable[..., Any] | None) -> bool:
 def needs_no_database(view: Callable[..., Any] | None) -> bool:
     """Tell whether a view answers without the database."""
     return view in _without_database
+
+
+def is_with_file(view: Callable[..., Any] | None) -> bool:
+    """Tell whether a file may be sent to a view."""
+    return view in _with_file

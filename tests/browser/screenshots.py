@@ -1,5 +1,7 @@
 """Whether a page can be used by everybody: axe in both themes at two widths, targets, no sideways scroll."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
@@ -14,6 +16,8 @@ WIDTHS = {1280: 40, 375: 44}
 WIDEST = 1280
 NARROWEST = 320
 HEIGHT = 900
+# Where pictures of all pages are left for a person to look at, if anywhere.
+FOLDER = os.environ.get("PICTURES_OF_PAGES", "")
 
 RUN = """(options) => axe.run(document, options).then(({violations}) => violations.flatMap(
   ({id, nodes}) => nodes.map((node) => `${id}: ${node.html.slice(0, 200)} ${node.failureSummary}`)))"""
@@ -31,6 +35,21 @@ SMALL = """(least) => [...document.querySelectorAll("button, .btn, summary, sele
   (each) => each.checkVisibility() && !each.closest(".vh") && !each.matches(".vh, [type=radio], [type=checkbox]")
     && each.getBoundingClientRect().height < least
 ).map((each) => `less than ${least} px high: ${each.outerHTML.slice(0, 120)}`)"""
+
+
+def look_with_pictures(page: Page, name: str) -> list[str]:
+    """Return what is wrong with the page with all of its folds open, and leave pictures where that is asked for."""
+    page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
+    found = look(page, name)
+    if FOLDER:
+        Path(FOLDER).mkdir(parents=True, exist_ok=True)
+        size = page.viewport_size
+        for width, theme in ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")):
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            page.screenshot(path=Path(FOLDER) / f"{name}-{width}-{theme}.png", full_page=True)
+        page.set_viewport_size(size or {"width": WIDEST, "height": HEIGHT})
+    return found
 
 
 def look(page: Page, name: str) -> list[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -14,29 +12,17 @@ from bunqflask.extensions import db
 from bunqflask.models import Login
 from bunqflask.services.connections import reminders
 from tests.browser import screenshots
-from tests.browser.journeys import button, connect, heading
-from tests.support import rows
+from tests.browser.journeys import accept, button, connect, go_to_bunq, heading
+from tests.support import conditions, rows
 from tests.support.apps import ThreadSite
 from tests.support.bank import JODI, Bank
-from tests.support.conditions import Time
-
-# Where pictures of all pages are left for a person to look at, if anywhere.
-FOLDER = os.environ.get("PICTURES_OF_PAGES", "")
+from tests.support.conditions import STOPS, Time
 
 
 def look(page: Page, path: str, name: str) -> list[str]:
-    """Go to a page, and return what is wrong with it; every fold of it is open."""
+    """Go to a page, and return what is wrong with it."""
     page.goto(path)
-    page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
-    found = screenshots.look(page, name)
-    if FOLDER:
-        for width, theme in ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")):
-            page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            Path(FOLDER).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=Path(FOLDER) / f"{name}-{width}-{theme}.png", full_page=True)
-        page.set_viewport_size({"width": 1280, "height": 900})
-    return found
+    return screenshots.look_with_pictures(page, name)
 
 
 def log_in_again(site: ThreadSite) -> None:
@@ -76,31 +62,50 @@ def test_every_condition_is_usable(robin: Page, site: ThreadSite, bank: Bank, mo
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("trouble", ["address", "outage", "worker", "disconnected"])
+@pytest.mark.parametrize("how", [*STOPS, "renewed", "disconnected"])
 def test_what_stops_one_is_usable(
-    robin: Page, site: ThreadSite, bank: Bank, trouble: str, monkeypatch: pytest.MonkeyPatch
+    robin: Page, site: ThreadSite, bank: Bank, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(robin)
     time = Time(site.app, monkeypatch)
     time.work()
-    if trouble == "address":
-        bank.switch(permitted_ips_enforced=True, caller_address="203.0.113.7")
-        rows.end_sessions(site.app)
-        time.work(timedelta(minutes=61))
-    elif trouble == "outage":
-        bank.switch(maintenance=True)
-        time.work(timedelta(minutes=61))
-        for _ in range(7):
-            time.work(timedelta(minutes=10))
-    elif trouble == "worker":
-        time.skip(timedelta(hours=20))
-    else:
+    if how == "disconnected":
         robin.goto("/connections/1/disconnect")
         button(robin, "Disconnect").click()
         time.work(timedelta(seconds=20))
+    elif how == "renewed":
+        # Something of an account is still to be fetched, so the first update is not complete.
+        account = rows.first_account(site.app)
+        bank.fault(call=f"GET /v1/user/*/monetary-account/{account}/payment", fault="500", times=None)
+        time.work(timedelta(minutes=61))
+        conditions.stop(time, site.app, bank, "lost")
+        log_in_again(site)
+        robin.goto("/")
+        robin.get_by_role("button", name="Reconnect").first.click()
+        go_to_bunq(robin)
+        accept(robin)
+        expect(robin.get_by_role("heading", name="Jodi Walker Approved again")).to_be_visible()
+    else:
+        conditions.stop(time, site.app, bank, how)
     log_in_again(site)
-    findings = look(robin, "/connections", f"connections {trouble}")
-    findings += look(robin, "/connections/1", f"connection {trouble}")
+    findings = look(robin, "/connections", f"connections {how}")
+    findings += look(robin, "/connections/1", f"connection {how}")
+    findings += look(robin, "/", f"home {how}")
+    findings += look(robin, "/notices", f"notices {how}")
+    assert findings == [], "\n".join(findings)
+
+
+@pytest.mark.sqlite_only
+def test_one_that_is_invited_and_one_that_waits_are_usable(robin: Page, site: ThreadSite) -> None:
+    robin.goto("/connect")
+    robin.get_by_label("Name or email").fill("Meral Demir")
+    button(robin, "Make the link").click()
+    findings = look(robin, "/connections", "connections invited")
+    robin.goto("/connect")
+    button(robin, "Connect your accounts").click()
+    findings += look(robin, "/connections", "connections waiting")
+    expect(robin.get_by_text("Waiting for somebody to approve in the bunq app.")).to_be_visible()
+    findings += look(robin, "/", "home waiting")
     assert findings == [], "\n".join(findings)
 
 

@@ -1,9 +1,15 @@
 """A newcomer makes a token, and gets JSON from the interactive documentation, which keeps nothing."""
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from bunqflask.models import Ability, Instruction, TokenScope
 from tests.browser import screenshots
 from tests.browser.journeys import button, connect
+from tests.protocol.api.program import make_token
+from tests.support import instructions, rows
+from tests.support.apps import ThreadSite
+from tests.support.consents import ROBIN
 
 
 def test_from_the_menu_to_a_json_answer(robin: Page) -> None:
@@ -63,3 +69,40 @@ def test_a_link_for_a_spreadsheet_is_made_where_accounts_are_ticked(robin: Page)
     assert answer.text().count("\n") == 2
     expect(robin.get_by_text("Spreadsheet link")).to_be_visible()
     assert findings == []
+
+
+def test_a_call_that_writes_at_bunq_is_marked_and_asked_about_before_it_is_sent(robin: Page, site: ThreadSite) -> None:
+    connect(robin)
+    instructions.switch_on(site.app, ROBIN, Ability.LINKS)
+    token = make_token(site, ROBIN, scopes=(TokenScope.LINKS_WRITE,))
+    robin.goto("/api/docs")
+    robin.get_by_role("button", name="Authorize").click(timeout=60_000)
+    form = robin.locator(".dialog-ux")
+    form.get_by_role("textbox").fill(token)
+    form.get_by_role("button", name="Apply credentials").click()
+    form.get_by_role("button", name="Close").first.click()
+    robin.locator("#operations-tag-Payment_links").click()
+    reading = robin.locator("#operations-Payment_links-payment_links")
+    writing = robin.locator("#operations-Payment_links-make_payment_link")
+    expect(writing.get_by_text("writes at bunq")).to_be_visible()
+    expect(reading.get_by_text("writes at bunq")).to_have_count(0)
+    writing.get_by_role("button").first.click()
+    writing.get_by_role("button", name="Execute").click()
+    asked = robin.get_by_role("dialog", name="Change something at bunq?")
+    expect(asked).to_contain_text("POST /api/v1/payment-links")
+    expect(asked.get_by_role("button", name="Cancel")).to_be_focused()
+    robin.evaluate(Axe().axe_script)
+    assert robin.evaluate("axe.run('#writes').then(({violations}) => violations.map(({id}) => id))") == []
+    robin.keyboard.press("Escape")
+    expect(asked).to_be_hidden()
+    expect(writing.locator(".responses-wrapper").first).to_contain_text("Not sent: you chose Cancel.")
+    assert rows.count(site.app, Instruction) == 0
+
+    writing.get_by_role("button", name="Execute").click()
+    asked.get_by_role("button", name="Send the call").click()
+    expect(writing.locator(".live-responses-table")).to_contain_text("202")
+    assert rows.count(site.app, Instruction) == 1
+    reading.get_by_role("button").first.click()
+    reading.get_by_role("button", name="Execute").click()
+    expect(reading.locator(".live-responses-table")).to_contain_text("200")
+    expect(asked).to_be_hidden()

@@ -85,7 +85,7 @@ def test_a_dead_connection_is_named_first_and_renewed_from_there(profiles: Profi
     expect(robin.get_by_text("Total in euro")).to_have_count(0)
     notes = robin.locator(".note").filter(has_text="Jodi Walker needs to approve again")
     expect(notes).to_have_count(2)
-    expect(notes.nth(1)).to_contain_text("bunq stopped accepting our permission")
+    expect(notes.nth(1)).to_contain_text("bunq refuses the permission")
     notes.nth(1).get_by_role("button", name="Reconnect").click()
     expect(heading(robin, "Reconnect Jodi Walker")).to_be_visible()
     expect(robin.get_by_text("This page updates automatically.")).to_be_hidden()

@@ -170,7 +170,7 @@ class GunicornSite(Site):
     def start(self, *arguments: str, workers: int = 2, threads: int = 8) -> None:
         """Start it and return once it is ready to serve."""
         port = self.url.rpartition(":")[2]
-        gunicorn = ["-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py")]
+        gunicorn = ["-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--preload"]
         size = ["--workers", str(workers), "--threads", str(threads), "--graceful-timeout", "5"]
         with self._log.open("ab") as output:
             self._process = PythonProcess(

@@ -3,11 +3,14 @@
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import requests
 from flask import Flask
 
+from bunqflask.sandbox import put_bank
 from bunqflask.sandbox.bank.settings import Settings
 from bunqflask.sandbox.server import serve
 from tests.support.browser import Browser, Page
@@ -119,8 +122,56 @@ class Bank:
         return answer.json() if answer.content else None
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a stand-in holds: all that it would find again after a restart, and its log of calls."""
+
+    content: bytes
+    calls: list[dict[str, Any]]
+
+
+class ThreadBank(Bank):
+    """A stand-in on a thread of this process, which can be stopped and continued as another has left off."""
+
+    def __init__(self, app: Flask, origin: str) -> None:
+        super().__init__(origin)
+        self._app = app
+        self._at_start = self._version()
+
+    @property
+    def is_as_started(self) -> bool:
+        """Whether nothing has changed since its start."""
+        return self._version() == self._at_start
+
+    def _version(self) -> tuple[int, int]:
+        version: tuple[int, int] = self._app.extensions["bank"].store.version()
+        return version
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that it started with."""
+        settings: Settings = self._app.extensions["bank"].settings
+        return settings
+
+    def read(self) -> Left:
+        """Return what another can go on with."""
+        bank = self._app.extensions["bank"]
+        return Left(bank.store.db.serialize(), bank.calls.entries())
+
+    def go_on(self, left: Left, file: Path) -> None:
+        """Start anew with what was read, and keep it in a file from here on."""
+        self._app.extensions["bank"].close()
+        for each in file.parent.glob(file.name + "*"):
+            each.unlink()
+        file.write_bytes(left.content)
+        bank = put_bank(self._app, replace(self.settings, database=str(file)))
+        for call in left.calls:
+            bank.calls.add(**{name: fact for name, fact in call.items() if name != "number"})
+        self._at_start = self._version()
+
+
 @contextmanager
-def running(listener: socket.socket | None = None, **settings: Any) -> Iterator[Bank]:
+def running(listener: socket.socket | None = None, **settings: Any) -> Iterator[ThreadBank]:
     """Serve a fresh stand-in on a thread, in memory; without rate limits unless a setting says otherwise.
 
     It holds the app to the documentation, also where published clients at bunq live without.
@@ -128,5 +179,5 @@ def running(listener: socket.socket | None = None, **settings: Any) -> Iterator[
     strict = {"rate_limits": "off", "request_ids_enforced": True, "user_agent_enforced": True}
     app = _idle.pop() if _idle else None
     with serve(Settings(**{**strict, **settings}), listener=listener, app=app) as served:
-        yield Bank(served.origin)
+        yield ThreadBank(served.app, served.origin)
     _idle.append(served.app)

@@ -114,6 +114,13 @@ class Browser:
             return self._go("GET", target, dict(data), {})
         return self._go("POST", target, data, {"Origin": _origin(self.page.url), "Referer": self.page.url})
 
+    def upload(self, action: str, field: str, name: str, content: bytes, **fields: str) -> Page:
+        """Choose a file in a form of the page at hand, and send it."""
+        form, _pressed = self.page.form(action=action)
+        data = [(key, value) for key, value in form.fields if key not in {field, *fields}] + [*fields.items()]
+        headers = {"Origin": _origin(self.page.url), "Referer": self.page.url}
+        return self._go("POST", form.action, data, headers, {field: (name, content)})
+
     def post(
         self, address: str, data: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
     ) -> Page:
@@ -133,6 +140,7 @@ class Browser:
         url: str,
         data: Mapping[str, str] | list[tuple[str, str]],
         headers: Mapping[str, str],
+        files: Mapping[str, tuple[str, bytes]] | None = None,
     ) -> Page:
         for _ in range(MOST_REDIRECTS):
             answer = self.session.request(
@@ -141,6 +149,7 @@ class Browser:
                 params=data if method == "GET" else None,
                 data=data if method == "POST" else None,
                 headers=dict(headers),
+                files=files,
                 timeout=TIMEOUT_S,
                 allow_redirects=False,
             )
@@ -149,7 +158,7 @@ class Browser:
                 self.page = read_page(answer)
                 self.page.leaves_for = target
                 return self.page
-            method, url, data, headers = "GET", target, {}, {}
+            method, url, data, headers, files = "GET", target, {}, {}, None
         raise AssertionError(f"more than {MOST_REDIRECTS} redirects, the last to {url}")
 
 

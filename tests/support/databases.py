@@ -1,8 +1,9 @@
 """A database for each test: a copy of one that was filled once in this run, by whoever knows how."""
 
 import itertools
-import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from tests.support import postgres_rows
@@ -19,7 +20,7 @@ class SqliteDatabases:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
-        self._filled: dict[Fill, Path] = {}
+        self._filled: dict[Fill, bytes] = {}
         self._free: list[Path] = []
 
     def empty(self) -> str:
@@ -32,19 +33,28 @@ class SqliteDatabases:
 
     def copy(self, fill: Fill) -> str:
         """Return the URL of a database as `fill` leaves one, to which it is given once in a run."""
-        if fill not in self._filled:
-            path = self._new_path()
-            fill(f"sqlite:///{path}")
-            self._filled[fill] = path
         path = self._free.pop() if self._free else self._new_path()
-        shutil.copy(self._filled[fill], path)
-        return f"sqlite:///{path}"
+        url = f"sqlite:///{path}"
+        if fill in self._filled:
+            path.write_bytes(self._filled[fill])
+        else:
+            fill(url)
+            self._filled[fill] = self.read(url)
+        return url
 
     def refill(self, url: str, fill: Fill) -> None:
         """Put back what `fill` left in a database that was copied from it; nobody may be connected to it."""
-        path = Path(url.removeprefix("sqlite:///"))
+        self.replace(url, self._filled[fill])
+
+    def read(self, url: str) -> bytes:
+        """Return all that is in a database."""
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            return connection.serialize()
+
+    def replace(self, url: str, content: bytes) -> None:
+        """Let a database hold what was read from another; nobody may be connected to it."""
         self.drop(url)
-        shutil.copy(self._filled[fill], path)
+        Path(url.removeprefix("sqlite:///")).write_bytes(content)
 
     def forget(self, url: str) -> None:
         """Let its place be used for another database."""
@@ -100,6 +110,14 @@ class PostgresDatabases:
     def refill(self, url: str, fill: Fill) -> None:
         """Put back what `fill` left in a database that was copied from it; nobody may be in a transaction there."""
         postgres_rows.replace(url, self._filled[fill])
+
+    def read(self, url: str) -> Rows:
+        """Return all that is in a database."""
+        return postgres_rows.read(url)
+
+    def replace(self, url: str, content: Rows) -> None:
+        """Let a database hold what was read from another; nobody may be in a transaction there."""
+        postgres_rows.replace(url, content)
 
     def forget(self, url: str) -> None:
         """Let a database be used for something else."""

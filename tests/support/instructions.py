@@ -11,6 +11,7 @@ from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import (
     Ability,
+    CardBody,
     DraftBody,
     DraftLine,
     Instruction,
@@ -53,6 +54,11 @@ def request(amount: str = "20.00") -> RequestBody:
 def link(amount: str = "7.00", text: str = "Contribution") -> LinkBody:
     """Return a link."""
     return LinkBody(Decimal(amount), text)
+
+
+def limits(card_id: int, amount: str) -> CardBody:
+    """Return another limit for a card."""
+    return CardBody(card_id, limit=Decimal(amount))
 
 
 def transfer(app: Flask, to: int, amount: str = "5.00") -> TransferBody:

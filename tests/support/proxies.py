@@ -64,7 +64,7 @@ def write_nginx(text: str, folder: Path, listens: Mapping[str, str]) -> Path:
 def write_caddyfile(text: str, folder: Path, version: tuple[int, int]) -> Path:
     """Write the Caddyfile for a version of Caddy; its log is in the folder."""
     if version >= (2, 7):
-        text = text.replace("buffer_requests", "request_buffers 2MB")  # as the document says of newer versions
+        text = text.replace("buffer_requests", "request_buffers 12MB")  # as the document says of newer versions
     path = folder / "Caddyfile"
     path.write_text(text.replace("/var/log/caddy", str(folder)), encoding="utf-8")
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -69,12 +70,16 @@ class WebServer:
     url: str = ""
 
     @contextmanager
-    def running(self) -> Iterator[WebServer]:
-        """Serve, until the block ends."""
+    def running(self, tls: ssl.SSLContext | None = None) -> Iterator[WebServer]:
+        """Serve, until the block ends; with `tls` by https alone, as localhost."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls is not None:
+            # The handshake is made by the thread of a request, so one that fails stops nothing.
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a caller that does not trust it leaves
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        self.url = f"{'https://localhost' if tls else 'http://127.0.0.1'}:{server.server_address[1]}"
         try:
             yield self
         finally:

@@ -67,7 +67,7 @@ from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets
 from bunqflask.services.team.members import Terms
 from bunqflask.services.tokens import text
-from tests.support import history
+from tests.support import asked, history
 from tests.support.apps import PASSWORD, environ_for, let_go, migrate, set_up
 from tests.support.bank import running
 from tests.support.history import Paid
@@ -159,6 +159,8 @@ class Marked:
     @property
     def marks(self) -> tuple[str, ...]:
         """What must stand in no answer to somebody who may not see the account."""
+        asks = asked.Asked(self.account_id, self.connection_id, self.text)
+        of_asking = (asks.request_id, asks.link_id, asks.collection_id, asks.item_id)
         ids = (
             self.account_id,
             self.bunq_id,
@@ -166,6 +168,7 @@ class Marked:
             self.share_id,
             self.payment_row_id,
             self.instruction_id,
+            *of_asking,
         )
         texts = (self.name, self.iban, self.text, self.counterparty, self.counterparty_iban, self.note)
         return (*texts, self.amount, *map(str, ids))
@@ -231,6 +234,7 @@ def fill(database_url: str) -> None:
             _add_draft(marked, ids["robin"])
         _add_notes_and_packs(ids["robin"])
         _record_events(ids)
+        _ask(ids)
         _end(ids)
         db.session.remove()
     let_go(app)
@@ -474,6 +478,15 @@ def _record_events(ids: dict[str, int]) -> None:
             trail.record(
                 AuditKind.ACCOUNT_VIEWED, actor_id=ids["kim"], account_ids=[marked.account_id], day="2026-11-01"
             )
+
+
+def _ask(ids: dict[str, int]) -> None:
+    """Let Robin ask others for money on every account."""
+    for connection_id in ACCOUNTS:
+        asked.switch_on(connection_id)
+    for marked in MARKED.values():
+        asked.add(asked.Asked(marked.account_id, marked.connection_id, marked.text), ids["robin"])
+    db.session.commit()
 
 
 def _end(ids: dict[str, int]) -> None:

@@ -22,7 +22,13 @@ TEMPLATES = (
     "errors/error.html",
     "errors/_problem.html",
 )
-CODE = ("web/consent/errors.py", "web/consent/holder_pages.py", "web/ui/formatting.py")
+CODE = (
+    "web/consent/errors.py",
+    "web/consent/holder_pages.py",
+    "web/errors/disk.py",
+    "web/errors/problems.py",
+    "web/ui/formatting.py",
+)
 _WORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 
 # A text, with its plural if it has one.

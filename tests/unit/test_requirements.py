@@ -20,6 +20,7 @@ NOT_IMPORTED = {
         "tzdata": "what Python's zoneinfo reads where the system has no time zones",
     },
     "requirements-dev": {
+        "apprise": "optional, and imported where it is installed",
         "djlint": "a command",
         "mypy": "a command",
         "pytest-rerunfailures": "an option of pytest",

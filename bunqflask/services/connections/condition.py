@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from enum import StrEnum
 from typing import Any
 
 from bunqflask.models import (
@@ -28,23 +27,13 @@ from bunqflask.models import (
     MonetaryAccount,
     StopReason,
 )
+from bunqflask.services.connections.standing import Recovery, Standing
 
 STOPPED_AFTER = timedelta(hours=1)
 # Updates are at most a day apart, where bunq's callbacks come; this is when one is missing.
 LATE_AFTER = timedelta(hours=26)
 WORKER_IS_GONE_AFTER = timedelta(minutes=2)
 RENEW_SOON_DAYS = 14
-
-
-class Actor(StrEnum):
-    """Who can end a condition."""
-
-    NOBODY = "nobody"
-    # a member who holds the accounts, together with the bunq user who approves
-    HOLDER = "holder"
-    # the person who runs this site
-    OPERATOR = "operator"
-
 
 _REASONS = {
     ErrorKind.SERVER_REFUSED: StopReason.ADDRESS,
@@ -63,16 +52,6 @@ _REASONS = {
 _WORST = tuple(StopReason)
 _VERDICTS = (StopReason.REFUSED, StopReason.ADDRESS, StopReason.INSTALLATION)
 _ERRORS = (*_VERDICTS, StopReason.BUNQ_AWAY, StopReason.ANSWERS)
-_WHO = {
-    StopReason.REFUSED: Actor.HOLDER,
-    StopReason.ADDRESS: Actor.OPERATOR,
-    StopReason.INSTALLATION: Actor.OPERATOR,
-    StopReason.BUNQ_AWAY: Actor.NOBODY,
-    StopReason.ANSWERS: Actor.OPERATOR,
-    StopReason.ACCOUNTS: Actor.HOLDER,
-    StopReason.LATE: Actor.OPERATOR,
-    StopReason.NO_WORKER: Actor.OPERATOR,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,41 +74,6 @@ class Rows:
     worker_seen_at: datetime | None
     now: datetime
     zone: tzinfo
-
-
-@dataclass(frozen=True, kw_only=True)
-class Standing:
-    """The condition of a connection: since when, why, what bunq said, and who can do something about it.
-
-    `account_ids` are our ids of the accounts that are not updated. `is_asked_again` tells that bunq has refused the
-    permission, and is asked with it again for a while. `given_at` is when the oldest permission was given that is in
-    use, `reminder_day` when its holders want to be reminded. `is_current` tells that everything is up to date now:
-    while an error has not lasted for long, a working connection is not. `complete_at` is the last complete update.
-    """
-
-    condition: Condition
-    since: datetime
-    reason: StopReason | None = None
-    facts: dict[str, Any] | None = None
-    account_ids: tuple[int, ...] = ()
-    is_asked_again: bool = False
-    next_try_at: datetime | None = None
-    given_at: datetime | None = None
-    reminder_day: date | None = None
-    is_current: bool = False
-    complete_at: datetime | None = None
-
-    @property
-    def who(self) -> Actor:
-        """Who can do something about it."""
-        if self.reason is not None:
-            return _WHO[self.reason]
-        return Actor.HOLDER if self.condition == Condition.RENEW_SOON else Actor.NOBODY
-
-    @property
-    def needs_somebody(self) -> bool:
-        """Whether it is counted among those that need somebody's attention."""
-        return self.condition in (Condition.STOPPED, Condition.RENEW_SOON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +106,8 @@ def assess(rows: Rows) -> Standing:
         # Without a worker no fault is found, and what was complete before says nothing of now.
         return _stopped(rows, stops, before, shown | {"is_current": False})
     if before is not None and not _is_complete_since(rows, before, faults):
-        return _still_stopped(before, shown | {"is_current": False})
+        recovery = _recovery(rows, before, faults)
+        return _still_stopped(before, shown | {"is_current": False, "recovery": recovery})
     return _works(rows, shown)
 
 
@@ -187,7 +132,7 @@ def _shared(rows: Rows) -> dict[str, Any]:
 def _stopped(rows: Rows, stops: list[_Fault], before: ConditionChange | None, shown: dict[str, Any]) -> Standing:
     reason = min((fault.reason for fault in stops), key=_WORST.index)
     if before is not None and before.reason is not None and not _replaces(reason, before.reason):
-        reason = before.reason
+        reason = reason if _is_approved_since(rows, before) else before.reason
     alike = [fault for fault in stops if fault.reason == reason]
     if before is not None and not alike:
         return _still_stopped(before, shown)
@@ -236,6 +181,21 @@ def _replaces(new: StopReason, old: StopReason) -> bool:
     if new in _VERDICTS:
         return True
     return old not in _ERRORS and new in _ERRORS
+
+
+def _recovery(rows: Rows, before: ConditionChange, faults: Collection[_Fault]) -> Recovery | None:
+    """Return why a stop is about to end, of which no fault is left that counts as one."""
+    if _is_approved_since(rows, before):
+        return Recovery.APPROVED
+    return Recovery.CAUSE_GONE if not faults else None
+
+
+def _is_approved_since(rows: Rows, before: ConditionChange) -> bool:
+    """Tell whether a permission was given after one was refused, or refused some accounts."""
+    if before.reason not in (StopReason.REFUSED, StopReason.ACCOUNTS):
+        return False
+    works = [each for each in rows.consents if each.state == ConsentGrantState.ACTIVE]
+    return any(each.granted_at > before.since for each in works)
 
 
 def _stopped_before(rows: Rows) -> ConditionChange | None:
@@ -329,7 +289,8 @@ def _fault_of_sync(account_id: int, rows: Rows, granted_at: datetime) -> _Fault 
     state = rows.syncs.get(account_id)
     kind = state.error_kind if state is not None else None
     if state is not None and kind in _REASONS:
-        since = state.error_since or rows.now
+        # What failed with a permission that was renewed since says nothing of the new one.
+        since = max(state.error_since or rows.now, granted_at)
         reason = _REASONS[kind] if kind != ErrorKind.CHECKING else StopReason.ACCOUNTS
         return _Fault(
             reason=reason,

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.models import Connection, ConnectionDay
-from bunqflask.services.connections.condition import Standing
+from bunqflask.services.connections.standing import Standing
 
 SHOWN_DAYS = 30
 # How exactly it is recorded up to when a connection was up to date.

@@ -29,8 +29,9 @@ from bunqflask.models import (
 from bunqflask.services import policy, workers
 from bunqflask.services.account_rights import AccountRight
 from bunqflask.services.connections import access, accounts, condition_rows, consents
-from bunqflask.services.connections.condition import Rows, Standing, assess
+from bunqflask.services.connections.condition import Rows, assess
 from bunqflask.services.connections.people import People
+from bunqflask.services.connections.standing import Standing
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
 from bunqflask.services.principal import Principal
 
@@ -106,8 +107,7 @@ class ConnectionOverview:
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
     worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
     up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it, None for
-    others; `is_stopped` tells that one of the accounts is not updated, as it was stored; `session_until`, known
-    with the standing, is when bunq ends the session that is open.
+    others; `session_until`, known with the standing, is when bunq ends the session that is open.
     """
 
     id: int
@@ -126,7 +126,6 @@ class ConnectionOverview:
     is_due: bool
     is_syncing: bool
     is_requested: bool
-    is_stopped: bool = False
     remind_after_days: int | None = None
     current_until: datetime | None = None
     session_until: datetime | None = None
@@ -324,7 +323,6 @@ def _overview(
         is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,
         is_syncing=leases.is_taken(connection) or is_syncing,
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
-        is_stopped=any(each.row.stopped_since is not None for each in visible),
         remind_after_days=connection.remind_after_days if may_manage else None,
         current_until=connection.current_until,
         permissions=permissions,

@@ -17,8 +17,8 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Condition, Connection, EventKind, RenewalReminder
 from bunqflask.services import policy
-from bunqflask.services.connections.condition import Standing
 from bunqflask.services.connections.overview import ConnectionOverview
+from bunqflask.services.connections.standing import Standing
 from bunqflask.services.principal import Principal
 
 LONGEST_DAYS = 730

@@ -22,7 +22,8 @@ from bunqflask.models import (
 )
 from bunqflask.services import workers
 from bunqflask.services.connections import condition_rows, days, reminders
-from bunqflask.services.connections.condition import STOPPED_AFTER, Rows, Standing, assess
+from bunqflask.services.connections.condition import STOPPED_AFTER, Rows, assess
+from bunqflask.services.connections.standing import Standing
 
 
 def standings() -> dict[int, Standing]:
@@ -145,7 +146,7 @@ def _is_same(before: ConditionChange, standing: Standing) -> bool:
 
 
 def _stopped_since(account_id: int, standing: Standing, known: datetime | None) -> datetime | None:
-    if standing.condition != Condition.STOPPED:
+    if standing.condition != Condition.STOPPED or standing.recovery is not None:
         return None
     is_concerned = not standing.account_ids or account_id in standing.account_ids
     return (known or standing.since) if is_concerned else None

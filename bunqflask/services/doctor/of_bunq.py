@@ -15,6 +15,7 @@ from itertools import takewhile
 from bunqflask import clock as our_clock
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Check, CheckName, Comparison, ErrorKind, Verdict, Who
+from bunqflask.services.doctor import times
 
 ANYWHERE = "*"
 CLOCK_OFF_S = 5.0
@@ -148,7 +149,7 @@ def server_address(facts: ServerAddressFacts) -> Check:
         return Check(name, Verdict.GOOD, _("The API key allows every address."))
     if facts.calls_from is not None and facts.calls_from in allowed:
         return Check(name, Verdict.GOOD, _("This server calls from %(from)s, which the API key allows.") % words)
-    accepted = _("bunq accepted this server’s address %(time)s.") % {"time": _time(facts.accepted_at)}
+    accepted = _("bunq accepted this server’s address %(time)s.") % {"time": times.local(facts.accepted_at)}
     told = _("The API key allows %(allowed)s.") % words if allowed else _("bunq does not tell which ones are allowed.")
     seen = (
         _("bunq does not say from which address it sees us.")
@@ -234,9 +235,11 @@ def session(facts: SessionFacts) -> Check:
     name = CheckName.SESSION
     if facts.refused is not None:
         since = facts.refused_since
-        found = _("bunq refuses to open one since %(time)s") % {"time": _time(since)} if since else _("bunq refuses it")
+        found = _("bunq refuses it")
+        if since is not None:
+            found = _("bunq refuses to open one since %(time)s") % {"time": times.local(since)}
         if facts.expires_at is not None and facts.expires_at > our_clock.now():
-            found += _("; the open one ends %(time)s") % {"time": _time(facts.expires_at)}
+            found += _("; the open one ends %(time)s") % {"time": times.local(facts.expires_at)}
         steps = (_("The checks of the address and of the keys say which of them is refused."),)
         return Check(name, Verdict.BROKEN, found, Who.ADMIN, steps)
     if not facts.is_set_up:
@@ -247,7 +250,7 @@ def session(facts: SessionFacts) -> Check:
     if facts.expires_at <= our_clock.now():
         return Check(name, Verdict.GOOD, _("Over; a new one is opened when it is needed"))
     return Check(
-        name, Verdict.GOOD, _("Open until %(time)s; renewed automatically") % {"time": _time(facts.expires_at)}
+        name, Verdict.GOOD, _("Open until %(time)s; renewed automatically") % {"time": times.local(facts.expires_at)}
     )
 
 
@@ -256,9 +259,9 @@ def callbacks(facts: CallbackFacts) -> Check:
     name, url = CheckName.CALLBACKS, facts.public_url
     is_recent = not our_clock.is_over(facts.received_at, after=CALLBACK_WITHIN)
     if facts.received_at is not None and is_recent:
-        return Check(name, Verdict.GOOD, _("The last one came %(time)s") % {"time": _time(facts.received_at)})
+        return Check(name, Verdict.GOOD, _("The last one came %(time)s") % {"time": times.local(facts.received_at)})
     last = (
-        _("None for a day; the last came %(time)s.") % {"time": _time(facts.received_at)}
+        _("None for a day; the last came %(time)s.") % {"time": times.local(facts.received_at)}
         if facts.received_at
         else _("None came yet.")
     )
@@ -287,7 +290,3 @@ def callbacks(facts: CallbackFacts) -> Check:
 def _not_set_up(name: CheckName) -> Check:
     steps = (_("Run %(command)s.") % {"command": _SETUP},)
     return Check(name, Verdict.NOT_KNOWN, _("This server is not set up with bunq yet."), Who.ADMIN, steps)
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

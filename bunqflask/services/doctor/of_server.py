@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Check, CheckName, Verdict, Who
+from bunqflask.services.doctor import times
 
 WORKER_SEEN_WITHIN = timedelta(minutes=2)
 OLDEST_EVENT = timedelta(minutes=10)
@@ -86,7 +87,7 @@ def worker(facts: WorkerFacts) -> Check:
         return Check(name, Verdict.GOOD, _("None runs; none is needed before bunq is connected"))
     found = _("None runs, and payments are not imported")
     if facts.seen_at is not None:
-        found = _("None runs since %(time)s, and payments are not imported") % {"time": _time(facts.seen_at)}
+        found = _("None runs since %(time)s, and payments are not imported") % {"time": times.local(facts.seen_at)}
     steps = (
         _("Start it: `systemctl start bunqflask-worker`, or without systemd `flask --app wsgi worker`."),
         _("Look why it ended: `journalctl -u bunqflask-worker`."),
@@ -101,7 +102,7 @@ def queue(facts: QueueFacts) -> Check:
         found = _("%(count)d events wait; the oldest (%(kind)s) since %(time)s") % {
             "count": facts.waiting,
             "kind": facts.oldest[0],
-            "time": _time(facts.oldest[1]),
+            "time": times.local(facts.oldest[1]),
         }
         steps = (
             _("See that a worker runs; the check of the worker says so."),
@@ -145,7 +146,7 @@ def backup(facts: BackupFacts) -> Check:
     name = CheckName.BACKUP
     make = _("Make one every night, by `flask --app wsgi backup FILE` and a timer.")
     if facts.failed_at is not None and (facts.made_at is None or facts.failed_at > facts.made_at):
-        found = _("The last one failed %(time)s") % {"time": _time(facts.failed_at)}
+        found = _("The last one failed %(time)s") % {"time": times.local(facts.failed_at)}
         steps: tuple[str, ...] = (_("Run `flask --app wsgi backup FILE`: it says what stands in the way."),)
         return Check(name, Verdict.BROKEN, found, Who.ADMIN, steps, reason=FAILED)
     if facts.made_at is None:
@@ -154,18 +155,14 @@ def backup(facts: BackupFacts) -> Check:
         found = _("None was made here. If another program backs up the database, this check does not see it.")
         return Check(name, Verdict.LOOK, found, Who.ADMIN, (make,))
     size = f", {facts.size_bytes / 1024**2:.1f} MB" if facts.size_bytes is not None else ""
-    found = _("Made %(time)s%(size)s, and read back") % {"time": _time(facts.made_at), "size": size}
+    found = _("Made %(time)s%(size)s, and read back") % {"time": times.local(facts.made_at), "size": size}
     if clock.is_over(facts.made_at, after=BACKUP_WITHIN):
         steps = (_("See why no other was made since: `systemctl list-timers bunqflask-backup`."), make)
         return Check(name, Verdict.BROKEN, found, Who.ADMIN, steps, reason=TOO_OLD)
     test = _("Test the last one: `flask --app wsgi restore --check FILE`; it changes nothing.")
     if facts.tested_at is None:
         return Check(name, Verdict.LOOK, found + _("; no restore was tested here"), Who.ADMIN, (test,))
-    found += _("; restore tested %(time)s") % {"time": _time(facts.tested_at)}
+    found += _("; restore tested %(time)s") % {"time": times.local(facts.tested_at)}
     if clock.is_over(facts.tested_at, after=TEST_WITHIN):
         return Check(name, Verdict.LOOK, found, Who.ADMIN, (test,))
     return Check(name, Verdict.GOOD, found)
-
-
-def _time(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,7 @@ from flask import current_app
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import Check, CheckName, Verdict, Who
+from bunqflask.services.doctor import times
 from bunqflask.services.doctor.runs import Examination
 
 
@@ -53,7 +54,7 @@ def for_support(examination: Examination) -> str:
     """Return the report that a person may give to strangers who help."""
     lines = [
         f"bunqflask, bunq: {current_app.config['BUNQ_ENVIRONMENT']}",
-        f"checked: {examination.checked_at:%Y-%m-%d %H:%M:%S} UTC" if examination.checked_at else "checked: never",
+        f"checked: {times.local(examination.checked_at)}" if examination.checked_at else "checked: never",
         *(f"{verdict_text(each.verdict):<9}  {title_of(each.name)}: {each.found}" for each in examination.checks),
     ]
     return "\n".join(lines) + "\n"

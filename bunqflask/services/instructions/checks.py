@@ -10,11 +10,15 @@ from bunqflask.bunq import writable
 from bunqflask.database.types import fits
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
+    CardBody,
     DraftBody,
     DraftLine,
     InstructionKind,
     LinkBody,
     MonetaryAccount,
+    NoteBody,
+    NoteChangeBody,
+    Party,
     RequestBody,
     TransferBody,
 )
@@ -25,6 +29,8 @@ from bunqflask.services.principal import Principal
 
 _LARGEST = Decimal("99999999.99")
 _LONGEST_NAME = 70
+# bunq names no limit of its own; what is read back is cut there too.
+LONGEST_NOTE = 10_000
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,189}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _RETURN_URL = re.compile(r"https://[^\s\"<>\\]{1,490}")
@@ -47,6 +53,19 @@ def check_line(line: DraftLine) -> str:
     return _check_amount(line.amount)
 
 
+def check_payer(payer: Party) -> str:
+    """Return what is wrong with whom a request asks, as a sentence; empty when nothing is."""
+    value = payer.value
+    if payer.type == "EMAIL":
+        return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
+    if payer.type == "PHONE_NUMBER":
+        return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
+    if not ibans.is_valid(value):
+        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= _LONGEST_NAME
+    return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
+
+
 def check_ready(principal: Principal, account: MonetaryAccount, kind: InstructionKind, body: Body) -> None:
     """Make sure that something can be sent as it is.
 
@@ -63,7 +82,7 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
             _refuse(_check_draft(account, body))
         case RequestBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_DESCRIPTION))
-            _refuse(_check_payer(body))
+            _refuse(check_payer(body.payer))
         case LinkBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_LINK_DESCRIPTION))
             if body.return_url is not None and not _RETURN_URL.fullmatch(body.return_url):
@@ -71,6 +90,10 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
         case TransferBody():
             _refuse(_check_amount(body.amount) or _check_text(body.description, writable.LONGEST_DESCRIPTION))
             _check_own_account(principal, account, body)
+        case NoteBody() | NoteChangeBody():
+            _refuse(_check_note(body.text))
+        case CardBody(status=None):
+            _refuse(_check_card_limits(body))
 
 
 def _check_draft(account: MonetaryAccount, body: DraftBody) -> str:
@@ -86,18 +109,6 @@ def _check_draft(account: MonetaryAccount, body: DraftBody) -> str:
     return ""
 
 
-def _check_payer(body: RequestBody) -> str:
-    value = body.payer.value
-    if body.payer.type == "EMAIL":
-        return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
-    if body.payer.type == "PHONE_NUMBER":
-        return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
-    if not ibans.is_valid(value):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
-    is_named = body.payer.name.strip() and _is_plain(body.payer.name) and len(body.payer.name) <= _LONGEST_NAME
-    return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
-
-
 def _check_own_account(principal: Principal, account: MonetaryAccount, body: TransferBody) -> None:
     """Make sure that a transfer goes to another account of the same bunq user that the principal holds too.
 
@@ -111,6 +122,18 @@ def _check_own_account(principal: Principal, account: MonetaryAccount, body: Tra
         raise InstructionRefused(_("Money can be moved between two accounts of one holder only."))
     if other.row.currency != account.currency or other.row.iban is None or other.row.iban != body.to_iban:
         raise InstructionRefused(_("Money can be moved only to an account of the same currency that has an IBAN."))
+
+
+def _check_note(text: str) -> str:
+    is_written = text.strip() and len(text) <= LONGEST_NOTE
+    return "" if is_written else _("A note needs 1 to %(n)d characters.") % {"n": LONGEST_NOTE}
+
+
+def _check_card_limits(body: CardBody) -> str:
+    limits = [each for each in (body.limit, body.limit_atm) if each is not None]
+    if not limits:
+        return _("Name at least one limit.")
+    return next(filter(None, map(_check_amount, limits)), "")
 
 
 def _check_amount(amount: Decimal) -> str:

@@ -26,6 +26,7 @@ from bunqflask.models import (
 )
 from bunqflask.services.gateway import user_ids
 from bunqflask.services.gateway.sessions import Bunq
+from bunqflask.services.instructions import note_kinds
 
 _STATES: dict[InstructionKind, dict[str, tuple[InstructionState, EndReason | None]]] = {
     InstructionKind.DRAFT: {
@@ -95,6 +96,9 @@ def write_of(instruction: Instruction, place: Place) -> Write:
             return writable.own_transfer(
                 account_id, body.amount, place.currency, body.to_iban, body.to_name, body.description, reference
             )
+        case _:
+            attachment_id = instruction.result.get("attachment_id")
+            return note_kinds.written_as(account_id, place.currency, body, reference, attachment_id)
 
 
 def reference_of_line(reference: str, number: int) -> str:
@@ -141,6 +145,11 @@ def look_up(bunq: Bunq, sought: Sought) -> list[int]:
     """
     if sought.kind is InstructionKind.TRANSFER:
         return list(_find_payments(bunq, sought))
+    if sought.kind in (InstructionKind.NOTE, InstructionKind.FILE, InstructionKind.CARD):
+        where = sought.place
+        return note_kinds.find(
+            bunq, where.holder_user_id, where.monetary_account_id, sought.body, sought.reference, sought.sent_at
+        )
     paths = {
         InstructionKind.DRAFT: writable.draft_path,
         InstructionKind.REQUEST: writable.request_path,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, select
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
@@ -21,13 +21,19 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import (
     Ability,
     AuditKind,
+    CardBody,
     DraftBody,
     EventKind,
+    FileBody,
     Instruction,
+    InstructionFile,
     InstructionKind,
     InstructionState,
     LinkBody,
     MonetaryAccount,
+    NoteBody,
+    NoteChangeBody,
+    NoteRemovalBody,
     RequestBody,
     TransferBody,
 )
@@ -45,6 +51,11 @@ _KIND_OF: dict[type, InstructionKind] = {
     RequestBody: InstructionKind.REQUEST,
     LinkBody: InstructionKind.LINK,
     TransferBody: InstructionKind.TRANSFER,
+    NoteBody: InstructionKind.NOTE,
+    NoteChangeBody: InstructionKind.NOTE,
+    NoteRemovalBody: InstructionKind.NOTE,
+    FileBody: InstructionKind.FILE,
+    CardBody: InstructionKind.CARD,
 }
 _MOVES_NOTHING = (InstructionState.CANCELLED, InstructionState.FAILED, InstructionState.REJECTED)
 _BEFORE_SENDING = (InstructionState.PREPARED, InstructionState.WAITING)
@@ -233,6 +244,7 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
         _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, principal)
     if row.state in _BEFORE_SENDING:
         row.state, row.ended_at, row.next_try_at = InstructionState.CANCELLED, clock.now(), None
+        db.session.execute(delete(InstructionFile).filter_by(instruction_id=row.id))
         return
     if row.state is InstructionState.OPEN:
         row.next_try_at = clock.now()
@@ -256,16 +268,25 @@ def limits_today(principal: Principal, connection_id: int, *, lock: bool = False
     return Limits(in_all, by_one, approved or Decimal(0), by_you or Decimal(0))
 
 
+def end_paid_within(instruction_id: int) -> None:
+    """End a link at bunq whose whole amount came in, within the caller's transaction: nobody shall pay it twice."""
+    row = db.session.get_one(Instruction, instruction_id, populate_existing=True, with_for_update=True)
+    if row.ended_at is None and row.cancel_asked_at is None:
+        row.cancel_asked_at = row.next_try_at = clock.now()
+        _record(AuditKind.INSTRUCTION_TAKEN_BACK, row, None)
+        emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
+
+
 def new_reference() -> str:
     """Return a reference that nobody else makes: short enough to be read out, and to stand in a payment."""
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))
 
 
-def amount_of(body: Body) -> Decimal:
-    """Return the sum of the amounts of an instruction."""
+def amount_of(body: Body) -> Decimal | None:
+    """Return the sum of the amounts of an instruction; None where it is not about money."""
     if isinstance(body, DraftBody):
         return sum((line.amount for line in body.lines), Decimal(0))
-    return body.amount
+    return body.amount if isinstance(body, RequestBody | LinkBody | TransferBody) else None
 
 
 def _check_limits(row: Instruction, principal: Principal) -> None:
@@ -273,7 +294,7 @@ def _check_limits(row: Instruction, principal: Principal) -> None:
 
     :raises NotPermitted: it does not.
     """
-    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body)
+    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body) or Decimal(0)
     if limits.in_all is not None and limits.approved + amount > limits.in_all:
         raise NotPermitted(
             _(
@@ -320,10 +341,10 @@ def _line(text: str, longest: int) -> str:
     return "".join(each for each in " ".join(text.split()) if each.isprintable())[:longest]
 
 
-def _record(kind: AuditKind, row: Instruction, principal: Principal) -> None:
+def _record(kind: AuditKind, row: Instruction, principal: Principal | None) -> None:
     trail.record(
         kind,
-        actor_id=principal.id,
+        actor_id=principal.id if principal is not None else None,
         connection_id=row.connection_id,
         subject=row.reference,
         account_ids=[row.account_id],

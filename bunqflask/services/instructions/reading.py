@@ -12,7 +12,15 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import aliased
 
 from bunqflask.extensions import db
-from bunqflask.models import EndReason, ErrorKind, Instruction, InstructionKind, InstructionState, TeamMember
+from bunqflask.models import (
+    Collection,
+    EndReason,
+    ErrorKind,
+    Instruction,
+    InstructionKind,
+    InstructionState,
+    TeamMember,
+)
 from bunqflask.models.instructions import Body
 from bunqflask.services.instructions import rights
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
@@ -93,6 +101,7 @@ def list_all(
     states: Iterable[InstructionState] | None = None,
     account_id: int | None = None,
     batch: str | None = None,
+    in_collections: bool = True,
     older_than: int | None = None,
     limit: int = 100,
 ) -> list[InstructionView]:
@@ -101,6 +110,7 @@ def list_all(
     :param states: only those in one of these.
     :param account_id: only those on this account of ours.
     :param batch: only those that were split from this.
+    :param in_collections: also those of collections, of which there may be hundreds.
     :param older_than: only those with a smaller id, for the next page.
     """
     query = _query().where(Instruction.kind.in_(list(kinds))).order_by(Instruction.id.desc()).limit(limit)
@@ -110,6 +120,9 @@ def list_all(
         query = query.where(Instruction.account_id == account_id)
     if batch is not None:
         query = query.where(Instruction.batch == batch)
+    if not in_collections:
+        is_in_one = select(Collection.id).where(Collection.reference == Instruction.batch).exists()
+        query = query.where(~is_in_one)
     if older_than is not None:
         query = query.where(Instruction.id < older_than)
     return _views(principal, query)

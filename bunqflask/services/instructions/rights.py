@@ -21,9 +21,14 @@ ABILITY_OF = {
     InstructionKind.REQUEST: Ability.REQUESTS,
     InstructionKind.LINK: Ability.LINKS,
     InstructionKind.TRANSFER: Ability.TRANSFERS,
+    InstructionKind.NOTE: Ability.NOTES,
+    InstructionKind.FILE: Ability.NOTES,
+    InstructionKind.CARD: Ability.CARDS,
 }
 # Prepared by those who see the account in full.
-_OF_READERS = (InstructionKind.DRAFT,)
+_OF_READERS = (InstructionKind.DRAFT, InstructionKind.NOTE, InstructionKind.FILE)
+# For those who hold the account here alone, whatever their role.
+_OF_HOLDERS = (InstructionKind.TRANSFER, InstructionKind.CARD)
 
 
 def may_see_instructions(principal: Principal) -> bool:
@@ -53,7 +58,7 @@ def can_prepare(principal: Principal, account: VisibleAccount, kind: Instruction
     """Tell whether somebody who sees an account in full may prepare an instruction on it."""
     if kind in _OF_READERS:
         return True
-    return account.right.is_held or (kind is not InstructionKind.TRANSFER and _runs_team(principal))
+    return account.right.is_held or (kind not in _OF_HOLDERS and _runs_team(principal))
 
 
 def check_can_prepare(principal: Principal, account_id: int, kind: InstructionKind) -> VisibleAccount:
@@ -90,20 +95,21 @@ def why_not_sent(instruction: Instruction) -> str:
     Rights are asked for once more: who prepared or approved it may have lost them since.
     """
     kind = instruction.kind
-    if (preparer := _member(instruction.member_id)) is None:
+    if (preparer := member_with_access(instruction.member_id)) is None:
         return "who prepared it has no access any more"
     account = accounts_in_full(preparer).get(instruction.account_id)
     if account is None or not can_prepare(preparer, account, kind):
         return "who prepared it lost the right on the account"
     if kind is InstructionKind.DRAFT:
-        approver = _member(instruction.approved_by_id)
+        approver = member_with_access(instruction.approved_by_id)
         seen = accounts_in_full(approver).get(instruction.account_id) if approver is not None else None
         if approver is None or seen is None or not can_approve(approver, seen, instruction.member_id):
             return "who approved it may not any more"
     return ""
 
 
-def _member(member_id: int | None) -> TeamMember | None:
+def member_with_access(member_id: int | None) -> TeamMember | None:
+    """Return a member who may log in now; None for one who was locked or removed."""
     query = select(TeamMember).where(TeamMember.id == member_id, policy.has_access(clock.now()))
     return db.session.scalars(query.execution_options(populate_existing=True)).one_or_none()
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from bunqflask import clock
 from bunqflask.bunq import errors
@@ -32,6 +32,7 @@ from bunqflask.models import (
     ErrorKind,
     EventKind,
     Instruction,
+    InstructionFile,
     InstructionKind,
     InstructionState,
     MonetaryAccount,
@@ -42,7 +43,7 @@ from bunqflask.services.gateway import retry_policy, sessions, user_ids
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq
-from bunqflask.services.instructions import abilities, kinds, rights
+from bunqflask.services.instructions import abilities, first_steps, kinds, note_kinds, notes, rights
 from bunqflask.services.instructions.kinds import Place
 
 # What could not be sent for so long is not sent any more: nobody expects it by then.
@@ -59,6 +60,8 @@ _SAID_NO = (ErrorKind.WAITING, ErrorKind.CHECKING, ErrorKind.INSTALLATION_REFUSE
 _NOT_HERE = (403, 404)
 # bunq was not reached.
 _NOT_ASKED = (errors.CallNotAllowedYet, errors.RequestNotSent)
+# What bunq echoes no reference of ours for.
+_WITHOUT_REFERENCE = (InstructionKind.LINK, InstructionKind.NOTE)
 _WORKED_ON = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN, InstructionState.OPEN)
 
 
@@ -87,6 +90,7 @@ def advance(instruction_id: int, *, patience_s: float) -> None:
             _step(lease, RateLimiter(patience_s, is_background=True, lease=lease))
         except (LeaseLost, sessions.SessionGone) as gone:
             current_app.logger.info("instruction %s: %s", instruction_id, type(gone).__name__)
+    notes.read_again(instruction_id)
 
 
 def _step(lease: Lease, limiter: RateLimiter) -> None:
@@ -108,17 +112,21 @@ def _send(lease: Lease, limiter: RateLimiter) -> None:
     row, place = _with_place(lease)
     if _end_if_hopeless(lease, row):
         return
-    account_id, path_user_id = row.account_id, row.path_user_id
+    # What was looked at is what is sent: a change, or another approval, makes it ready at another time.
+    ready_at = row.ready_at
+    account_id, path_user_id, is_repeatable = row.account_id, row.path_user_id, note_kinds.is_repeatable(row.body)
 
     def ask(bunq: Bunq) -> None:
         # The session is opened first: what fails until then has certainly sent nothing.
         _ = bunq.path_user_id
-        write = _begin_sending(lease, place)
+        if not _take_first_step(lease, bunq, place):
+            return
+        write = _begin_sending(lease, place, ready_at)
         if write is None:
             return
         try:
             made = bunq.call_once(lambda client, token, own_id: client.write(token, path_user_id or own_id, write))
-            bunq_id = created_id(made)
+            bunq_id = None if is_repeatable else created_id(made)
         except errors.BunqError as error:
             _note_failure(lease, error)
         else:
@@ -127,12 +135,30 @@ def _send(lease: Lease, limiter: RateLimiter) -> None:
     _with_session(lease, account_id, limiter, ask)
 
 
-def _begin_sending(lease: Lease, place: Place) -> Any:
+def _take_first_step(lease: Lease, bunq: Bunq, place: Place) -> bool:
+    """Do what comes before the call itself; returns whether that may follow. bunq may refuse this step for good."""
+    refused = None
+    try:
+        reason = first_steps.take(lease, bunq, place)
+    except errors.RequestRefused as error:
+        if retry_policy.kind_of(error) is not ErrorKind.REFUSED:
+            raise
+        refused, reason = error, EndReason.REFUSED
+    if reason is None:
+        return True
+    with transaction():
+        row = _locked(lease)
+        row.error_facts = retry_policy.facts_of(refused) if refused is not None else None
+        _end(row, InstructionState.FAILED, reason)
+    return False
+
+
+def _begin_sending(lease: Lease, place: Place, ready_at: datetime | None) -> Any:
     """Commit that bunq is asked now, and return with what; None when it must not be asked any more."""
     with transaction():
         row = _locked(lease)
-        if row.state is not InstructionState.WAITING:
-            return None  # taken back meanwhile
+        if row.state is not InstructionState.WAITING or row.ready_at != ready_at:
+            return None  # taken back or changed meanwhile
         row.state, row.sent_at, row.looks, row.next_try_at = InstructionState.SENDING, clock.now(), 0, None
         return kinds.write_of(row, place)
 
@@ -150,7 +176,9 @@ def _end_if_hopeless(lease: Lease, row: Instruction) -> bool:
     if reason is None:
         return False
     with transaction():
-        _end(_locked(lease), InstructionState.FAILED, reason)
+        again = _locked(lease)
+        if again.state is InstructionState.WAITING:
+            _end(again, InstructionState.FAILED, reason)
     return True
 
 
@@ -168,13 +196,13 @@ def _note_failure(lease: Lease, error: errors.BunqError) -> None:
         row.state, row.looks, row.next_try_at = InstructionState.UNKNOWN, 0, clock.now() + _LOOKS[0]
 
 
-def _note_done(lease: Lease, bunq_id: int) -> None:
+def _note_done(lease: Lease, bunq_id: int | None) -> None:
     with transaction():
         _take(_locked(lease), bunq_id)
 
 
-def _take(row: Instruction, bunq_id: int) -> None:
-    """Note that something exists at bunq, within the caller's transaction."""
+def _take(row: Instruction, bunq_id: int | None) -> None:
+    """Note that something exists at bunq, within the caller's transaction; what changes something has no new id."""
     row.clear_error()
     row.bunq_id, row.opened_at = bunq_id, clock.now()
     _record(AuditKind.INSTRUCTION_SENT, row)
@@ -215,20 +243,25 @@ def _settle(lease: Lease, found: list[int]) -> None:
     """Take what was found at bunq and no other instruction made; after the last look in vain, send again."""
     with transaction():
         row = _locked(lease)
-        if row.kind is InstructionKind.LINK and found and _is_another_on_its_way(row):
+        if row.kind in _WITHOUT_REFERENCE and found and _is_another_on_its_way(row):
             row.next_try_at = clock.now() + _LOOKS[0]  # it may be the other one's
             return
-        same = select(Instruction.bunq_id).filter_by(account_id=row.account_id, kind=row.kind)
-        taken = set(db.session.scalars(same.where(Instruction.bunq_id.in_(found))))
-        free = [each for each in found if each not in taken]
+        is_repeatable = note_kinds.is_repeatable(row.body)
+        free = found if is_repeatable else _not_taken(row, found)
         if free:
-            _take(row, free[0])
+            _take(row, None if is_repeatable else free[0])
             return
         row.looks += 1
         if row.looks < (1 if row.error_kind in _SAID_NO else len(_LOOKS)):
             row.next_try_at = clock.now() + _LOOKS[row.looks]
         else:
             _note_absent(row)
+
+
+def _not_taken(row: Instruction, found: list[int]) -> list[int]:
+    same = select(Instruction.bunq_id).filter_by(account_id=row.account_id, kind=row.kind)
+    taken = set(db.session.scalars(same.where(Instruction.bunq_id.in_(found))))
+    return [each for each in found if each not in taken]
 
 
 def _note_absent(row: Instruction) -> None:
@@ -245,7 +278,7 @@ def _note_absent(row: Instruction) -> None:
 
 
 def _is_another_on_its_way(row: Instruction) -> bool:
-    """Tell whether another link of the account is being made right now, by which bunq's list may have grown."""
+    """Tell whether another one of the account is being made right now, by which bunq's list may have grown."""
     query = select(Instruction.id).filter_by(account_id=row.account_id, kind=row.kind, state=InstructionState.SENDING)
     return db.session.scalar(query.where(Instruction.id != row.id).limit(1)) is not None
 
@@ -349,6 +382,7 @@ def _locked(lease: Lease) -> Instruction:
 def _end(row: Instruction, state: InstructionState, reason: EndReason | None = None) -> None:
     """End an instruction, within the caller's transaction."""
     row.state, row.end_reason, row.ended_at, row.next_try_at = state, reason, clock.now(), None
+    db.session.execute(delete(InstructionFile).filter_by(instruction_id=row.id))
     _record(AuditKind.INSTRUCTION_ENDED, row, state=state.value, reason=reason.value if reason else "")
     is_by_people_here = state is InstructionState.CANCELLED and reason is None
     if row.kind is InstructionKind.DRAFT and not is_by_people_here:

@@ -27,7 +27,7 @@ from bunqflask.models import (
     TeamMember,
 )
 from bunqflask.services.audit import trail
-from bunqflask.services.notices import mailing, outgoing, sending, targets
+from bunqflask.services.notices import apprise_services, mailing, outgoing, sending, targets
 from bunqflask.services.notices.targets import NoAnswer, TargetRefused
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
@@ -45,7 +45,7 @@ class ChannelRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """A channel as its member sees it; `host` is empty for mail. Times are aware UTC."""
+    """A channel as its member sees it; `host` is empty for mail, and the service for Apprise. Times are aware UTC."""
 
     id: int
     kind: ChannelKind
@@ -99,12 +99,12 @@ def add(principal: Principal, kind: ChannelKind, address: str, chosen: Collectio
     """Add a channel; mail goes to the member's own email address.
 
     :raises ChannelRefused: the address may not be called, the member has mail already or too many, or there is no
-        mail server.
+        mail server or no Apprise.
     """
     if kind is ChannelKind.MAIL and not mailing.is_set_up():
         raise ChannelRefused(_("No mail server is set up. The person who runs this site can do it: SMTP_HOST."))
     if kind is not ChannelKind.MAIL:
-        _check(address)
+        _check(kind, address)
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     with transaction():
         db.session.execute(select(TeamMember.id).where(TeamMember.id == principal.id).with_for_update(key_share=True))
@@ -193,10 +193,13 @@ def send_again(principal: Principal, delivery_id: int) -> int:
         return channel.id
 
 
-def _check(address: str) -> None:
+def _check(kind: ChannelKind, address: str) -> None:
     release()
     try:
-        targets.check(address)
+        if kind is ChannelKind.APPRISE:
+            apprise_services.check(address)
+        else:
+            targets.check(address)
     except (TargetRefused, NoAnswer) as refused:
         raise ChannelRefused(str(refused)) from None
 
@@ -214,7 +217,9 @@ def _ordered(chosen: Collection[NoticeTopic]) -> tuple[NoticeTopic, ...]:
 
 def _shown(row: NoticeChannel) -> Channel:
     try:
-        host = urlsplit(row.address or "").netloc
+        # What stands where a host would in an address of Apprise is a secret.
+        is_service = row.kind is ChannelKind.APPRISE
+        host = apprise_services.service_of(row.address or "") if is_service else urlsplit(row.address or "").netloc
     except SecretUnreadable:
         host = "?"
     return Channel(

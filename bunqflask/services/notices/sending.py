@@ -21,7 +21,16 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import release, transaction
 from bunqflask.extensions import db
 from bunqflask.models import ChannelKind, DeliveryState, NoticeChannel, NoticeDelivery, NoticeItem, NoticeKind
-from bunqflask.services.notices import choices, inbox, mailing, messages, outgoing, recipients, targets
+from bunqflask.services.notices import (
+    apprise_services,
+    choices,
+    inbox,
+    mailing,
+    messages,
+    outgoing,
+    recipients,
+    targets,
+)
 from bunqflask.services.notices.recipients import Recipient
 from bunqflask.services.notices.targets import NoAnswer, TargetRefused
 
@@ -153,6 +162,8 @@ def _try(job: Job) -> Outcome:
             release()
             if job.kind is ChannelKind.MAIL:
                 answer = mailing.send(messages.mail(job.person, message, job.message_id))
+            elif job.kind is ChannelKind.APPRISE:
+                answer = apprise_services.send(job.address or "", message)
             else:
                 answer = targets.post(job.address or "", message.text.encode(), messages.ntfy_headers(message))
         status, text = answer.status, answer.text

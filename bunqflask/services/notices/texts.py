@@ -19,8 +19,9 @@ from bunqflask.devices import device
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
-from bunqflask.models import Connection, NoticeKind
+from bunqflask.models import Connection, NoticeKind, StopReason
 from bunqflask.services import policy
+from bunqflask.services.connections import condition_texts
 from bunqflask.services.payments import local_days
 from bunqflask.services.principal import Principal
 
@@ -126,10 +127,11 @@ def _joined(facts: _Facts, _names: Names) -> Said:
 
 
 def _stopped(facts: _Facts, names: Names) -> Said:
-    shown = {"connection": names.connection(facts), "time": _time(facts["since"])}
+    title = condition_texts.has_stopped(names.connection(facts))
+    shown = {"why": condition_texts.reason(StopReason(facts["reason"])), "time": _time(facts["since"])}
     return Said(
         _("A connection stopped"),
-        _("bunq has given no new data for %(connection)s since %(time)s.") % shown,
+        f"{title}: " + _("%(why)s. Nothing new has arrived since %(time)s.") % shown,
         _("Open the connection to see why, and who can repair it."),
         names.connection_path(facts),
     )
@@ -264,8 +266,9 @@ def _draft_path(facts: _Facts, names: Names) -> str:
     return f"/pay/drafts/{facts['instruction_id']}" if facts["account_id"] in names.accounts else "/notices"
 
 
-def _switched_off(facts: _Facts, _names: Names) -> Said:
-    channel = {"mail": _("Email"), "ntfy": _("ntfy"), "webhook": _("A webhook")}[facts["channel"]]
+def _switched_off(facts: _Facts, _seen: Names) -> Said:
+    names = {"mail": _("Email"), "ntfy": _("ntfy"), "webhook": _("A webhook"), "apprise": _("A service by Apprise")}
+    channel = names[facts["channel"]]
     return Said(
         _("Notices could not be delivered"),
         _("%(channel)s was switched off, because its server took no message for three days or said that it is gone.")

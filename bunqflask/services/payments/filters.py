@@ -8,9 +8,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, exists, func, not_, or_
 
-from bunqflask.models import PaymentTotal
+from bunqflask.models import Note, PaymentRaw, PaymentTotal
 from bunqflask.services.payments import fulltext, local_days
 from bunqflask.services.payments.fulltext import Words
 
@@ -32,6 +32,8 @@ class Filter:
     at_most: Decimal | None = None
     direction: Literal["", "in", "out"] = ""
     type: str = ""
+    # a file that came with the payment, or that a stored note on it brings
+    receipt: Literal["", "known", "missing"] = ""
 
     @property
     def search(self) -> Words | None:
@@ -62,6 +64,15 @@ def _size_of(payment: Any) -> Any:
     return func.abs(unindexed(payment.amount), type_=payment.amount.type)
 
 
+def _has_receipt(payment: Any, value: str) -> ColumnElement[bool]:
+    """The condition that a file of a payment is known, or that none is."""
+    of_note = exists().where(Note.payment_row_id == payment.id, Note.kind == "attachment")
+    # bunq writes an empty list where nothing came along.
+    listed = func.coalesce(PaymentRaw.data["attachment"].as_string(), "[]")
+    own = exists().where(PaymentRaw.id == payment.id, listed != "[]")
+    return or_(of_note, own) if value == "known" else not_(or_(of_note, own))
+
+
 @dataclass(frozen=True)
 class FilterField:
     """One filter that a payment passes or not.
@@ -86,6 +97,7 @@ FIELDS = (
     FilterField("type", lambda payment, value: payment.type == value, lambda value: PaymentTotal.type == value),
     FilterField("at_least", lambda payment, value: _size_of(payment) >= value),
     FilterField("at_most", lambda payment, value: _size_of(payment) <= value),
+    FilterField("receipt", _has_receipt),
     FilterField("search", lambda payment, value: fulltext.contains(payment, value)),
 )
 # The filters by amount, all of which its index answers.

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from bunqflask import clock
 from bunqflask.bunq import errors
 from bunqflask.bunq import notes as bunq_notes
+from bunqflask.bunq.notes import NoteKind
 from bunqflask.database import leases
 from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
@@ -52,8 +53,10 @@ class FileGone(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class StoredNote:
-    """A note on a payment; files by bunq's ids."""
+    """A note on a payment; `note_id` and the files by bunq's ids, which it gives to texts and to files apart."""
 
+    kind: NoteKind
+    note_id: int
     text: str
     author: str
     created_at: datetime | None
@@ -136,6 +139,8 @@ def of_payments(payment_row_ids: Iterable[int]) -> dict[int, list[StoredNote]]:
     for note in db.session.scalars(query.order_by(Note.created_at, Note.kind, Note.note_id)):
         found.setdefault(note.payment_row_id, []).append(
             StoredNote(
+                kind="attachment" if note.kind == "attachment" else "text",
+                note_id=note.note_id,
                 text=note.text,
                 author=note.author,
                 created_at=note.created_at,

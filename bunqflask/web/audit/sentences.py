@@ -43,6 +43,7 @@ GROUPS: dict[str, tuple[AuditKind, ...]] = {
         AuditKind.INSTRUCTION_TAKEN_BACK,
         AuditKind.INSTRUCTION_SENT,
         AuditKind.INSTRUCTION_ENDED,
+        AuditKind.COLLECTION_EXPORTED,
     ),
     "logins": (
         AuditKind.LOGIN,
@@ -363,6 +364,7 @@ _WHAT: dict[AuditKind, Callable[[TrailEvent], Markup]] = {
     AuditKind.INSTRUCTION_TAKEN_BACK: _instruction(_("took %(what)s on %(accounts)s back")),
     AuditKind.INSTRUCTION_SENT: _instruction(_("sent %(what)s on %(accounts)s to bunq")),
     AuditKind.INSTRUCTION_ENDED: _instruction_ended,
+    AuditKind.COLLECTION_EXPORTED: _say(_("downloaded the collection %(subject)s of %(accounts)s")),
     AuditKind.EXPORTED: _exported,
     AuditKind.ATTACHMENT_OPENED: _say(_("opened a file of a payment of %(accounts)s")),
     AuditKind.ACCOUNT_VIEWED: _say(_("looked at payments of %(accounts)s")),

@@ -12,16 +12,14 @@ from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.models import Condition, ConditionChange, RenewalReminder
 from bunqflask.services.audit.reading import TrailEvent
-from bunqflask.services.connections.condition import Actor, Standing
+from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.days import TOLERATED, Day
 from bunqflask.services.connections.overview import ConnectionOverview
+from bunqflask.services.connections.standing import Actor, Standing
 from bunqflask.services.principal import Principal
 from bunqflask.web.audit import presenters as audit
-from bunqflask.web.connections import condition_texts
-from bunqflask.web.connections.condition_texts import Explanation
-from bunqflask.web.connections.presenters import Kind, kind, sharing
-from bunqflask.web.connections.view_models import Pill, PillKind, Sharing
-from bunqflask.web.errors.facts import shown_facts
+from bunqflask.web.connections.presenters import Kind, condition_note, condition_pill, kind, sharing
+from bunqflask.web.connections.view_models import ConditionNote, Pill, PillKind, Sharing
 from bunqflask.web.ui import formatting
 
 SHOWN_ENTRIES = 20
@@ -55,10 +53,8 @@ class ConnectionRow:
     days_left: int
     since: datetime
     complete_at: datetime | None
-    next_try_at: datetime | None
     ended: str
-    explanation: Explanation | None
-    facts: list[tuple[str, str]]
+    note: ConditionNote | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +99,13 @@ def row(connection: ConnectionOverview, now: datetime) -> ConnectionRow:
     """Return one connection as the list shows it."""
     standing, today = connection.standing, now.astimezone(formatting.zone()).date()
     given_on = standing.given_at.astimezone(formatting.zone()).date() if standing.given_at else today
-    name = formatting.name(connection.holder_name)
     return ConnectionRow(
         id=connection.id,
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         sharing=sharing(connection),
         condition=standing.condition,
-        pill=condition_texts.pill(standing),
+        pill=condition_pill(standing),
         needs_somebody=standing.needs_somebody,
         may_act=connection.may_manage,
         is_renewal_the_way=standing.who == Actor.HOLDER or standing.condition == Condition.DISCONNECTED,
@@ -122,10 +117,8 @@ def row(connection: ConnectionOverview, now: datetime) -> ConnectionRow:
         days_left=(standing.reminder_day - today).days if standing.reminder_day else 0,
         since=standing.since,
         complete_at=standing.complete_at,
-        next_try_at=standing.next_try_at,
         ended=_ended(standing),
-        explanation=condition_texts.explanation(standing, name),
-        facts=shown_facts(standing.facts) if connection.may_manage else [],
+        note=condition_note(connection),
     )
 
 

@@ -14,6 +14,7 @@ from bunqflask.services.audit.reading import AccountName, TrailEvent, Wanted
 from bunqflask.services.connections import condition_rows, days, overview, reminders, timeline
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.connections.reminders import ReminderRefused
+from bunqflask.services.consent import attempts
 from bunqflask.services.instructions import abilities
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.tokens import tokens
@@ -21,6 +22,7 @@ from bunqflask.services.tokens.tokens import TokenRefused
 from bunqflask.web.connections import condition_presenters as shown
 from bunqflask.web.connections import presenters
 from bunqflask.web.consent import invitation_rows
+from bunqflask.web.consent.presenters import pending
 from bunqflask.web.consent.view_models import InviteRow
 from bunqflask.web.guards import recently_authenticated
 
@@ -52,6 +54,7 @@ def index() -> ResponseReturnValue:
         needing=needing,
         worst=needing[0] if needing else None,
         summary=shown.summary(found),
+        pending=[pending(each) for each in attempts.list_open(g.team_member) if not each.is_invitation],
         invitations=_open_invitations(),
     )
 

@@ -87,8 +87,8 @@ def total(cards: Sequence[ConnectionCard]) -> Total:
 
 
 def needing_reconnect(cards: Sequence[ConnectionCard], renewing: Collection[int | None]) -> list[ConnectionCard]:
-    """Return the dead connections that the reader can renew, without those that an open attempt renews already."""
-    return [card for card in cards if card.state == "lost" and card.may_act and card.id not in renewing]
+    """Return the connections that have stopped until the reader renews them, without those being renewed."""
+    return [card for card in cards if card.is_to_be_renewed and card.may_act and card.id not in renewing]
 
 
 def month(found: ThisMonth) -> MonthView | None:

@@ -8,15 +8,19 @@ from typing import Literal
 from flask import url_for
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ConnectionState, ConsentGrantState, ErrorKind
+from bunqflask.models import Condition, ConnectionState, ConsentGrantState, ErrorKind
 from bunqflask.services import workers
+from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview, Permission
-from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.connections.standing import Actor, Standing
 from bunqflask.web.connections.view_models import (
     AccountRow,
+    ConditionNote,
     ConnectionCard,
     Ending,
     PermissionRow,
+    Pill,
+    PillKind,
     Place,
     Sharing,
     Staying,
@@ -29,7 +33,7 @@ from bunqflask.web.connections.view_models import (
     type_label,
 )
 from bunqflask.web.errors.facts import shown_facts
-from bunqflask.web.errors.problem import Problem, Way
+from bunqflask.web.errors.problem import Way
 from bunqflask.web.ui import formatting
 
 _SOON_MS = 100
@@ -37,7 +41,8 @@ Kind = Literal["person", "company", "unknown"]
 
 
 def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCard:
-    """Show a connection as the principal may see it."""
+    """Show a connection, loaded with its standing, as the principal may see it."""
+    standing = connection.standing
     rows: dict[Place, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     works = connection.state == ConnectionState.ACTIVE
     for account in connection.accounts:
@@ -53,7 +58,9 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         state=connection.state.value,
-        is_stopped=connection.is_stopped,
+        pill=condition_pill(standing),
+        note=condition_note(connection),
+        is_to_be_renewed=standing.condition == Condition.STOPPED and standing.who == Actor.HOLDER,
         sharing=sharing(connection),
         may_act=connection.may_manage,
         connected_by=_names(account.holder_names for account in connection.accounts),
@@ -69,7 +76,6 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         updating=updating,
         worker_is_missing=is_requested and not workers.is_alive(),
         next_try_at=None if connection.is_due else connection.next_try_at,
-        problem=problem(connection),
         wants_sync=wants_sync,
         polling_trigger=_trigger(connection, updating=updating or is_checking),
         focus=focus,
@@ -133,34 +139,44 @@ def kind(user_type: str) -> Kind:
     return kinds.get(user_type, "unknown")
 
 
-def problem(connection: ConnectionOverview) -> Problem | None:
-    """What to say on a connection's card; waiting for bunq's rate limit is no problem."""
-    since = connection.state_since
-    if connection.state == ConnectionState.LOST:
-        when = f"{formatting.day(since, 'short')} {formatting.clock(since)}"
-        return Problem(
-            title=_("%(name)s needs to approve again") % {"name": formatting.name(connection.holder_name)},
-            lead=_("bunq stopped accepting our permission on %(when)s. Everything stored here is still readable.")
-            % {"when": when},
-            status=200,
-            facts=shown_facts(connection.error_facts),
-            ways=[_reconnect(connection)] if connection.may_manage else [],
-        )
-    if connection.state != ConnectionState.ACTIVE or connection.error_kind in (None, ErrorKind.WAITING):
+def condition_pill(standing: Standing) -> Pill:
+    """Show a condition in one or two words."""
+    kinds: dict[Condition, PillKind] = {
+        Condition.WORKING: "ok",
+        Condition.RENEW_SOON: "warn",
+        Condition.STOPPED: "bad" if standing.recovery is None else "warn",
+        Condition.DISCONNECTED: "neutral",
+    }
+    return Pill(kinds[standing.condition], condition_texts.label(standing))
+
+
+def condition_note(connection: ConnectionOverview) -> ConditionNote | None:
+    """Show why a connection is not up to date, or is to be renewed; None where there is nothing to say."""
+    standing, name = connection.standing, formatting.name(connection.holder_name)
+    said, facts, since = condition_texts.explanation(standing, name), standing.facts, standing.since
+    if said is None and standing.condition == Condition.WORKING:
+        said, facts = condition_texts.interruption(connection.error_kind), connection.error_facts
+    if said is None:
         return None
-    policy = policy_for(connection.error_kind)
-    return Problem(
-        title=policy.title,
-        lead=policy.lead,
-        todo=list(policy.todo),
-        status=200,
-        facts=shown_facts(connection.error_facts),
+    is_bad, is_recovering = standing.condition == Condition.STOPPED, standing.recovery is not None
+    return ConditionNote(
+        kind="info" if is_recovering else "bad" if is_bad else "warn",
+        icon="clock" if is_recovering or standing.condition == Condition.RENEW_SOON else "warning",
+        title=said.title,
+        lead=said.lead,
+        who=said.who,
+        todo=said.todo,
+        since=since if standing.condition != Condition.WORKING else None,
+        next_try_at=(standing.next_try_at or connection.next_try_at) if not connection.is_due else None,
+        facts=shown_facts(facts) if connection.may_manage and not is_recovering else [],
+        ways=[_renew(connection)] if connection.may_manage and standing.who == Actor.HOLDER else [],
     )
 
 
-def _reconnect(connection: ConnectionOverview) -> Way:
+def _renew(connection: ConnectionOverview) -> Way:
     url = url_for("connections.reconnect", connection_id=connection.id)
-    return Way(label=_("Reconnect"), url=url, method="post", primary=True)
+    label = _("Renew now") if connection.standing.condition == Condition.RENEW_SOON else _("Reconnect")
+    return Way(label=label, url=url, method="post", primary=connection.standing.condition == Condition.STOPPED)
 
 
 def sharing(connection: ConnectionOverview) -> Sharing:

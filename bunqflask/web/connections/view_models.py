@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
-from bunqflask.web.errors.problem import Problem
+from bunqflask.web.errors.problem import Way
 from bunqflask.web.ui.formatting import currency_name, name
 
 Icon = Literal["bank", "joint", "savings", "external", "card", "investment", "unknown"]
@@ -43,6 +43,25 @@ class Pill(NamedTuple):
 
     kind: PillKind
     text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionNote:
+    """Why a connection is not up to date, or is to be renewed: the same on every page that shows it. Times are UTC.
+
+    `facts` are what bunq said, for those who hold accounts of it; `ways` is empty for those who can do nothing.
+    """
+
+    kind: Literal["bad", "warn", "info"]
+    icon: str
+    title: str
+    lead: str
+    who: str
+    todo: tuple[str, ...] = ()
+    since: datetime | None = None
+    next_try_at: datetime | None = None
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    ways: list[Way] = field(default_factory=list)
 
 
 class Goal(NamedTuple):
@@ -124,16 +143,19 @@ class ConnectionCard:
     """One connection with its accounts, as the reader may see it.
 
     `sharing` is `guest` for who reads it because a member shared it; of the `held_count` accounts that the reader
-    holds, others see `shared_count`. `is_stopped` tells that one of the accounts is not updated. Times are UTC.
+    holds, others see `shared_count`. `is_to_be_renewed` tells that it has stopped until its permission is renewed.
+    Times are UTC.
     """
 
     id: int
     name: str
     kind: Literal["person", "company", "unknown"]
     state: Literal["active", "lost", "disconnected"]
+    pill: Pill
+    note: ConditionNote | None
     sharing: Sharing
     may_act: bool
-    is_stopped: bool = False
+    is_to_be_renewed: bool = False
     connected_by: list[str] = field(default_factory=list)
     shared_with: list[str] = field(default_factory=list)
     shared_count: int = 0
@@ -147,7 +169,6 @@ class ConnectionCard:
     updating: bool = False
     worker_is_missing: bool = False
     next_try_at: datetime | None = None
-    problem: Problem | None = None
     wants_sync: bool = False
     polling_trigger: str | None = None
     focus: bool = False

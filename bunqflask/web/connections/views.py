@@ -30,7 +30,7 @@ bp = Blueprint("connections", __name__)
 @bp.get("/")
 def home() -> ResponseReturnValue:
     """All connections that this team member sees."""
-    scope = Scope(tuple(overview.list_all(g.team_member)))
+    scope = Scope(tuple(overview.list_all(g.team_member, with_standing=True)))
     cards = [presenters.card(connection) for connection in scope.connections]
     month = first_page.month(this_month.of(scope))
     if month:
@@ -50,7 +50,7 @@ def home() -> ResponseReturnValue:
 @polled
 def index(connection_id: int) -> ResponseReturnValue:
     """One connection."""
-    card = presenters.card(overview.get(g.team_member, connection_id))
+    card = presenters.card(overview.get(g.team_member, connection_id, with_standing=True))
     return render("connections/connection.html", "connections/_card.html", card=card)
 
 
@@ -61,7 +61,7 @@ def sync(connection_id: int) -> ResponseReturnValue:
     connection_sync.request(g.team_member, connection_id)
     if not wants_fragment():
         return redirect(url_for("connections.index", connection_id=connection_id))
-    card = presenters.card(overview.get(g.team_member, connection_id), focus=True)
+    card = presenters.card(overview.get(g.team_member, connection_id, with_standing=True), focus=True)
     return render_template("connections/_card.html", card=card)
 
 
@@ -97,7 +97,7 @@ def reconnect(connection_id: int) -> ResponseReturnValue:
 
 
 def _own(connection_id: int) -> ConnectionOverview:
-    connection = overview.get(g.team_member, connection_id)
+    connection = overview.get(g.team_member, connection_id, with_standing=True)
     if not connection.may_manage:
         raise NotFoundHere
     return connection

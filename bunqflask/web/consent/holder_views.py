@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask import calendar_files, i18n
 from bunqflask.models import AttemptStep
 from bunqflask.services.consent import attempts, completion, holder, oauth
+from bunqflask.web import language
 from bunqflask.web.consent import holder_pages
 from bunqflask.web.consent.holder_pages import NO_RESULT, RESULT
 from bunqflask.web.consent.views import bp
@@ -33,7 +34,9 @@ def link(token: str) -> ResponseReturnValue:
     if request.method != "POST":
         if _is_shown_to_a_person():
             holder.record_seen(attempt)
-        with i18n.speaking(holder_pages.language_of(attempt)):
+        spoken = holder_pages.language_of(attempt)
+        language.remember(spoken)
+        with i18n.speaking(spoken):
             return render_template("consent/link.html", token=token, **holder_pages.asker(attempt))
     # The link works in this browser alone, for days: the cookie that tells it outlives the browser's end.
     session.permanent = True

@@ -177,7 +177,7 @@ def _connected(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverv
     if attempt.step != AttemptStep.CONNECTED or attempt.connection_id is None:
         return None
     try:
-        return overview.get(principal, attempt.connection_id)
+        return overview.get(principal, attempt.connection_id, with_standing=True)
     except NotFoundHere:
         return None
 
@@ -187,7 +187,7 @@ def _renewed(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | 
     if attempt.step not in _ENDED or attempt.renews_connection_id is None:
         return None
     try:
-        return card(overview.get(principal, attempt.renews_connection_id))
+        return card(overview.get(principal, attempt.renews_connection_id, with_standing=True))
     except NotFoundHere:
         return None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, current_app
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
@@ -14,14 +17,14 @@ from bunqflask.database import storage
 from bunqflask.database.encryption import SecretUnreadable
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ErrorKind
 from bunqflask.services.gateway import retry_policy
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.policy import NotFoundHere, NotPermitted
-from bunqflask.web.errors import disk
+from bunqflask.web.errors import disk, problems
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.pages import back, logged, new_reference, page
 from bunqflask.web.errors.problem import Problem
+from bunqflask.web.language import in_language_of_reader
 
 
 class OriginRefused(Exception):
@@ -34,18 +37,22 @@ class OriginRefused(Exception):
 
 def init_app(app: Flask) -> None:
     """Answer every error with a page a person can use."""
-    app.register_error_handler(BunqError, lambda error: page(bunq_problem(error)))
-    app.register_error_handler(NotFoundHere, lambda _error: page(_not_found()))
-    app.register_error_handler(NotPermitted, lambda error: page(_not_permitted(error)))
-    app.register_error_handler(NotSetUp, lambda _error: page(_not_set_up()))
-    app.register_error_handler(OriginRefused, _origin_refused)
-    app.register_error_handler(CSRFError, lambda _error: page(_form_too_old()))
-    app.register_error_handler(SecretUnreadable, _secret_unreadable)
-    app.register_error_handler(OperationalError, _database_away)
-    app.register_error_handler(ObjectDeletedError, _erased_meanwhile)
-    app.register_error_handler(StaleDataError, _erased_meanwhile)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unexpected)
+    answers: dict[type[Exception], Callable[[Any], ResponseReturnValue]] = {
+        BunqError: lambda error: page(bunq_problem(error)),
+        NotFoundHere: lambda _error: page(_not_found()),
+        NotPermitted: lambda error: page(_not_permitted(error)),
+        NotSetUp: lambda _error: page(problems.not_set_up(back())),
+        OriginRefused: lambda error: page(problems.origin_refused(error.ours)),
+        CSRFError: lambda _error: page(problems.form_too_old(back())),
+        SecretUnreadable: _secret_unreadable,
+        OperationalError: _database_away,
+        ObjectDeletedError: _erased_meanwhile,
+        StaleDataError: _erased_meanwhile,
+        HTTPException: _http_error,
+        Exception: _unexpected,
+    }
+    for error_type, answer in answers.items():
+        app.register_error_handler(error_type, in_language_of_reader(answer))
 
 
 def bunq_problem(error: BunqError) -> Problem:
@@ -61,18 +68,6 @@ def bunq_problem(error: BunqError) -> Problem:
         facts=shown_facts(retry_policy.facts_of(error)),
         ways=back(),
     )
-
-
-def _origin_refused(error: OriginRefused) -> ResponseReturnValue:
-    problem = Problem(
-        title=_("You opened this site at a different address"),
-        lead=_("Nothing was changed."),
-        happened=_("Forms only work at %(address)s.") % {"address": error.ours},
-        todo=[_("Open %(address)s and try again there.") % {"address": error.ours}],
-        who=_("You – or, if that address is wrong, the person who runs this site (PUBLIC_URL)"),
-        status=403,
-    )
-    return page(problem)
 
 
 def _secret_unreadable(error: SecretUnreadable) -> ResponseReturnValue:
@@ -95,16 +90,7 @@ def _database_away(error: OperationalError) -> ResponseReturnValue:
     current_app.logger.error("%s: %s", reference, storage.explain(error), exc_info=error)
     if disk.refuses(error):
         return page(disk.problem(error, reference, back()))
-    problem = Problem(
-        title=_("The database isn’t responding right now"),
-        lead=_("Your data is safe. We couldn’t load or save this page."),
-        todo=[_("Try again in a moment.")],
-        who=_("The person who runs this site"),
-        reference=reference,
-        status=503,
-        ways=back(),
-    )
-    return page(problem)
+    return page(problems.database_away(reference, back()))
 
 
 def _erased_meanwhile(_error: Exception) -> ResponseReturnValue:
@@ -118,20 +104,7 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         return error
     if error.code == 404:
         return page(_not_found())
-    titles = {
-        400: _("The request could not be read"),
-        405: _("That doesn’t work at this address"),
-        413: _("That’s too large"),
-    }
-    problem = Problem(
-        title=titles.get(error.code, _("That didn’t work")),
-        lead=_("Nothing was changed."),
-        todo=[_("Go back and try again.")],
-        who=_("You"),
-        status=error.code,
-        ways=back(),
-    )
-    response = page(problem)
+    response = page(problems.refused_request(error.code, back()))
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
@@ -144,17 +117,7 @@ def _unexpected(error: Exception) -> ResponseReturnValue:
     current_app.logger.error("%s: unexpected error", reference, exc_info=error)
     if disk.refuses(error):
         return page(disk.problem(error, reference, back()))
-    problem = Problem(
-        title=_("Something went wrong here"),
-        lead=_("Your data is safe."),
-        happened=_("This is a bug in bunqflask, not something you did."),
-        todo=[_("Try again. If it happens again, tell the person who runs this site, with the reference.")],
-        who=_("The person who runs this site"),
-        reference=reference,
-        status=500,
-        ways=back(),
-    )
-    return page(problem)
+    return page(problems.unexpected(reference, back()))
 
 
 def _not_found() -> Problem:
@@ -176,29 +139,5 @@ def _not_permitted(error: NotPermitted) -> Problem:
         todo=[_("Ask an owner of this team, if you need it.")],
         who=_("An owner of this team"),
         status=403,
-        ways=back(),
-    )
-
-
-def _not_set_up() -> Problem:
-    policy = retry_policy.policy_for(ErrorKind.NOT_SET_UP)
-    return Problem(
-        title=policy.title,
-        lead=policy.lead,
-        todo=list(policy.todo),
-        who=policy.who,
-        status=policy.status,
-        ways=back(),
-    )
-
-
-def _form_too_old() -> Problem:
-    return Problem(
-        title=_("This page is out of date"),
-        lead=_("Nothing was changed."),
-        happened=_("You’ve logged in or out since opening it, or your browser blocks cookies here."),
-        todo=[_("Open the page again and repeat what you did.")],
-        who=_("You"),
-        status=400,
         ways=back(),
     )

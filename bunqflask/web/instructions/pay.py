@@ -9,12 +9,18 @@ from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
 from bunqflask.models import Ability, InstructionKind, InstructionState
-from bunqflask.services.instructions import abilities, reading, rights
+from bunqflask.services.instructions import abilities, collection_reading, reading, rights
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
-from bunqflask.web.instructions import presenters
+from bunqflask.web.instructions import collection_presenters, presenters
 
 bp = Blueprint("pay", __name__, url_prefix="/pay")
 
+_ABOUT_MONEY = (
+    InstructionKind.DRAFT,
+    InstructionKind.REQUEST,
+    InstructionKind.LINK,
+    InstructionKind.TRANSFER,
+)
 _NOT_ENDED = (
     InstructionState.PREPARED,
     InstructionState.WAITING,
@@ -82,6 +88,12 @@ def check_is_no_guest() -> None:
 def index() -> ResponseReturnValue:
     """Show what is under way, whatever its kind, and where to begin."""
     check_is_no_guest()
-    found = reading.list_all(g.team_member, list(InstructionKind), states=_NOT_ENDED)
+    found = reading.list_all(g.team_member, _ABOUT_MONEY, states=_NOT_ENDED, in_collections=False)
+    collections = collection_reading.list_open(g.team_member)
     can = {kind: bool(accounts) for kind, accounts in _accounts_by_kind(rights.ABILITY_OF).items()}
-    return render_template("instructions/index.html", rows=[presenters.row(each) for each in found], can=can)
+    return render_template(
+        "instructions/index.html",
+        rows=[presenters.row(each) for each in found],
+        collections=[(each, collection_presenters.collection_pill(each)) for each in collections],
+        can=can,
+    )

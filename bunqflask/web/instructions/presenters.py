@@ -9,11 +9,16 @@ from decimal import Decimal
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.models import (
+    CardBody,
     DraftBody,
     EndReason,
+    FileBody,
     InstructionKind,
     InstructionState,
     LinkBody,
+    NoteBody,
+    NoteChangeBody,
+    NoteRemovalBody,
     RequestBody,
     TransferBody,
 )
@@ -43,7 +48,8 @@ class Row:
     prepared_by: str
     is_own: bool
     created_at: datetime
-    amount: Decimal
+    # None where it is not about money
+    amount: Decimal | None
     currency: str
     pill: Pill
 
@@ -61,7 +67,7 @@ def row(found: InstructionView) -> Row:
         prepared_by=found.prepared_by,
         is_own=found.is_own,
         created_at=found.created_at,
-        amount=found.amount or Decimal(0),
+        amount=found.amount,
         currency=found.currency,
         pill=pill(found),
     )
@@ -92,12 +98,29 @@ def _words(found: InstructionView) -> tuple[str, str]:
             return description[:80], _("bunq.me link")
         case TransferBody(to_name=to_name, description=description):
             return _("To %(account)s") % {"account": to_name}, description
+        case NoteBody(text=text) | NoteChangeBody(text=text):
+            return _("Note on a payment"), text[:80]
+        case NoteRemovalBody():
+            return _("Note on a payment"), _("to be deleted")
+        case FileBody(name=name):
+            return _("File for a payment"), name
+        case CardBody():
+            return _("Card"), _card_change(found.body)
+
+
+def _card_change(body: CardBody) -> str:
+    if body.status is None:
+        return _("New limits")
+    return _("Freeze") if body.status == "DEACTIVATED" else _("Use again")
 
 
 def pill(found: InstructionView) -> Pill:
     """Return the state of an instruction in words."""
     if found.cancel_asked_at is not None and found.ended_at is None:
         return Pill("warn", _("Being taken back"), "clock")
+    if found.kind is InstructionKind.LINK and (count := len(found.payment_ids)):
+        # bunq itself calls a link open, however often it was paid.
+        return Pill("ok", ngettext("Paid", "Paid %(n)d times", count) % {"n": count}, "tick")
     match found.state:
         case InstructionState.PREPARED:
             return _of_prepared(found)

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.models import ChannelKind, DeliveryState, NoticeTopic
 from bunqflask.services import policy
-from bunqflask.services.notices import channels, choices, mailing, messages, texts, topics
+from bunqflask.services.notices import apprise_services, channels, choices, mailing, messages, texts, topics
 from bunqflask.services.notices.channels import Channel, ChannelRefused, Delivery
 from bunqflask.services.notices.choices import ChoiceRefused, Choices
 from bunqflask.services.notices.texts import Names
@@ -69,7 +69,7 @@ def add() -> ResponseReturnValue:
     except ChannelRefused as refused:
         return _page(address=address, error=str(refused)), 422
     except ValueError:
-        return _page(address=address, error=_("Choose email, ntfy or a webhook.")), 422
+        return _page(address=address, error=_("Choose one of the ways.")), 422
     if added.secret is not None:
         return render_template("notices/made.html", channel_id=added.id, secret=added.secret)
     flash(_("Added. Send a test to see whether it arrives."))
@@ -140,6 +140,8 @@ def channel_name(found: Channel) -> str:
     """Name a channel."""
     if found.kind is ChannelKind.MAIL:
         return _("Email to %(email)s") % {"email": g.team_member.email}
+    if found.kind is ChannelKind.APPRISE:
+        return _("%(service)s, by Apprise") % {"service": found.host}
     kind = _("ntfy") if found.kind is ChannelKind.NTFY else _("Webhook")
     return _("%(kind)s at %(host)s") % {"kind": kind, "host": found.host}
 
@@ -157,6 +159,7 @@ def _page(*, address: str = "", error: str | None = None) -> str:
         email=g.team_member.email,
         has_mail=any(each.kind is ChannelKind.MAIL for each in own),
         mail_is_set_up=mailing.is_set_up(),
+        services=sorted(apprise_services.SERVICES.values()) if apprise_services.is_installed() else [],
         address=address,
         error=error,
     )

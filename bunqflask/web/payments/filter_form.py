@@ -187,6 +187,17 @@ def _type(text: str, _scope: Scope) -> str:
     return text
 
 
+def receipts() -> dict[str, str]:
+    """Whether a file of a payment is known here, for people."""
+    return {"missing": _("No receipt known"), "known": _("With a receipt")}
+
+
+def _receipt(text: str, _scope: Scope) -> str:
+    if text not in receipts():
+        raise Refused(_("Choose one of the two."))
+    return text
+
+
 # A filter is added here, in `services.payments.filters` and in `_filters.html`.
 FIELDS = (
     FormField(
@@ -243,6 +254,7 @@ FIELDS = (
         is_several=True,
     ),
     FormField("type", "type", _type, lambda text, _scope: type_label(text), is_tucked=True),
+    FormField("receipt", "receipt", _receipt, lambda text, _scope: receipts()[text], is_tucked=True),
 )
 NAMES = tuple(each.name for each in FIELDS)
 

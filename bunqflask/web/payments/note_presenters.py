@@ -10,13 +10,17 @@ from flask import url_for
 
 from bunqflask import clock
 from bunqflask.i18n import gettext as _
-from bunqflask.models import ErrorKind
+from bunqflask.models import ErrorKind, InstructionState
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.instructions import notes as writing
+from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.payments import notes
 from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.payments.notes import StoredNote, StoredNotes
+from bunqflask.services.principal import Principal
 from bunqflask.web.errors.facts import shown_facts
+from bunqflask.web.instructions.presenters import Pill, explanation, row
 from bunqflask.web.payments.sync_status import why_over
 from bunqflask.web.ui import formatting
 
@@ -42,13 +46,26 @@ class NoteView:
     author: str
     created_at: datetime | None
     changed_at: datetime | None
+    change_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """What is on its way to bunq, or could not be written there: what it is, its state, and what that means."""
+
+    title: str
+    about: str
+    pill: Pill
+    explanation: str
+    cancel_url: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotesCard:
     """All notes on a payment and the files that came with it; `trigger` is when htmx asks for it again.
 
-    `over` is why bunq cannot be asked any more, `error_text` what went wrong when it was.
+    `over` is why bunq cannot be asked any more, `error_text` what went wrong when it was. `write_url` is where a note
+    is sent, for those who may write some.
     """
 
     url: str
@@ -61,21 +78,30 @@ class NotesCard:
     next_try_at: datetime | None = None
     trigger: str | None = None
     may_refresh: bool = True
+    write_url: str | None = None
+    file_url: str | None = None
+    under_way: list[UnderWay] = field(default_factory=list)
     focus: bool = False
 
 
-def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool = False) -> NotesCard:
-    """Show what is stored of a payment's notes, and whether bunq is or can be asked for them."""
+def card(
+    principal: Principal, payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool = False
+) -> NotesCard:
+    """Show what is stored of a payment's notes, whether bunq is or can be asked for them, and what is on its way."""
     row_id = payment.line.id
     stored, over = notes.of(row_id), why_over(payment.account, connection)
     trigger, error_text = (None, None) if over else (_trigger(stored), _error_text(stored))
+    can_write = over is None and writing.can_write(principal, payment)
+    under_way = writing.under_way(principal, payment) if can_write else []
+    if any(each.ended_at is None for each in under_way):
+        trigger = "load delay:2s"
 
     def links(attachment_ids: Iterable[int]) -> list[FileLink]:
         return [_link(row_id, each, is_over=over is not None) for each in attachment_ids]
 
     return NotesCard(
         url=url_for("notes.index", payment_row_id=row_id),
-        notes=[_view(note, links(note.attachment_ids)) for note in stored.notes],
+        notes=[_view(note, links(note.attachment_ids), row_id if can_write else None) for note in stored.notes],
         own_files=links(notes.own_files(payment.raw)),
         synced_at=stored.synced_at,
         over=over,
@@ -86,10 +112,30 @@ def card(payment: PaymentDetail, connection: ConnectionOverview, *, focus: bool 
         trigger=trigger,
         may_refresh=payment.account.is_held,
         focus=focus,
+        write_url=url_for("note_writing.write", payment_row_id=row_id) if can_write else None,
+        file_url=url_for("note_writing.attach", payment_row_id=row_id) if can_write else None,
+        under_way=[_under_way(each, row_id) for each in under_way],
     )
 
 
-def _view(note: StoredNote, files: list[FileLink]) -> NoteView:
+def _under_way(found: InstructionView, payment_row_id: int) -> UnderWay:
+    shown = row(found)
+    cancel = url_for("note_writing.cancel", payment_row_id=payment_row_id, note_change_id=found.id)
+    return UnderWay(
+        title=shown.title,
+        about=shown.about,
+        pill=shown.pill,
+        explanation=explanation(found),
+        cancel_url=cancel if found.can_cancel and found.state is InstructionState.WAITING else None,
+    )
+
+
+def _view(note: StoredNote, files: list[FileLink], payment_row_id: int | None) -> NoteView:
+    """Show a note; with the payment's id, to somebody who may change it."""
+    change_url = None
+    if payment_row_id is not None:
+        where = {"payment_row_id": payment_row_id, "kind": note.kind, "note_id": note.note_id}
+        change_url = url_for("note_writing.edit", **where)  # type: ignore[arg-type]
     changed = note.updated_at is not None and note.updated_at != note.created_at
     return NoteView(
         text=_lines(note.text),
@@ -97,6 +143,7 @@ def _view(note: StoredNote, files: list[FileLink]) -> NoteView:
         author=note.author,
         created_at=note.created_at,
         changed_at=note.updated_at if changed else None,
+        change_url=change_url,
     )
 
 

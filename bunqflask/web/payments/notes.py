@@ -73,7 +73,7 @@ def _fragment_now(payment_row_id: int, *, focus: bool = False) -> Response:
 
 
 def _fragment(payment: PaymentDetail, scope: Scope, *, focus: bool = False) -> Response:
-    card = note_presenters.card(payment, scope.by_id[payment.account.connection_id], focus=focus)
+    card = note_presenters.card(g.team_member, payment, scope.by_id[payment.account.connection_id], focus=focus)
     response = make_response(render_template("payments/_notes.html", card=card))
     response.vary.add("HX-Request")
     return response

@@ -10,6 +10,7 @@ from flask import url_for
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import ConnectionState, ErrorKind
+from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for
 from bunqflask.services.payments import visibility
@@ -85,7 +86,7 @@ class LostConnection:
     """A connection whose holder must approve again; `may_reconnect` tells that the reader can ask for it."""
 
     id: int
-    holder: str
+    title: str
     since: datetime
     may_reconnect: bool
 
@@ -134,7 +135,7 @@ def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
         return None
     return LostConnection(
         id=connection.id,
-        holder=connection.holder_name,
+        title=condition_texts.must_approve(formatting.name(connection.holder_name)),
         since=connection.state_since,
         may_reconnect=connection.may_manage,
     )
@@ -187,7 +188,7 @@ def present_with_gaps(account: AccountBalance, connection: ConnectionOverview, o
 def why_over(account: AccountBalance, connection: ConnectionOverview) -> str | None:
     """Say why an account is not updated any more; None while it is."""
     if connection.state == ConnectionState.LOST:
-        return _("%(name)s needs to approve again.") % {"name": formatting.name(connection.holder_name)}
+        return f"{condition_texts.must_approve(formatting.name(connection.holder_name))}."
     if connection.state != ConnectionState.ACTIVE:
         return _("This connection was disconnected here.")
     if account.uncovered_since is None:

@@ -73,7 +73,7 @@ def show(payment_row_id: int) -> ResponseReturnValue:
         back=(f"{here.url(until=here.until)}#p{payment_row_id}", presenters.place_title(here)),
         beside=[f"{before}{each}{after}" if each is not None else None for each in beside],
         origin=_origin_of(payment),
-        card=note_presenters.card(payment, scope.by_id[payment.account.connection_id]),
+        card=note_presenters.card(g.team_member, payment, scope.by_id[payment.account.connection_id]),
     )
 
 
@@ -227,6 +227,7 @@ def _form_of(here: Place, scope: Scope) -> dict[str, Any]:
         "holders": holders if len(holders) > 1 else [],
         "accounts": toolbar.accounts(here.asked) if here.account is None else [],
         "types": _types(here.asked),
+        "receipts": [*filter_form.receipts().items()],
     }
 
 

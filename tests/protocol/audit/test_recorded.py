@@ -20,6 +20,7 @@ from tests.protocol.consent.test_other_device import approve_on_phone, link_of
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.consents import ask, connect, share, start
 from tests.support.secrets import SecretsSeen
@@ -163,8 +164,12 @@ def test_attempts_that_end_without_a_connection_are_recorded(site: ThreadSite, b
 
 
 @pytest.fixture
-def shared(site: ThreadSite, bank: Bank) -> Browser:
+def shared(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, who has connected Jodi, imported the payments and shared them with the team."""
+    return begin(_share)
+
+
+def _share(site: ThreadSite, bank: Bank) -> Browser:
     robin = sign_in(site, ROBIN)
     bank.seed(5, account=MAIN)
     connect(robin, bank)

@@ -84,3 +84,41 @@ def test_a_command_can_do_what_its_member_can_and_no_command_approves(
     assert run(site, "prepare", SANNE, *source)[0] == 0
     assert run(site, "list", "gus@example.org") == (0, "")
     assert "approve" not in instructions_cli.commands
+
+
+def test_others_are_asked_for_money(site: ThreadSite, robin: Browser) -> None:  # noqa: F811
+    to = ("--to", own_iban(site))
+    code, printed = run(site, "request", ROBIN, "06 12345678", "12,50", "Dinner", *to)
+    assert code == 0, printed
+    request = printed.split("Prepared: ")[1].split()[0]
+    code, printed = run(site, "link", ROBIN, "7", "Cake", *to, "--return-url", "https://example.org/thanks")
+    assert code == 0, printed
+    link = printed.split("Prepared: ")[1].split()[0]
+    for _each in range(2):
+        instructions.time_passes(site.app)
+        instructions.work(site.app)
+    assert f"{request}  request  open  12.50 EUR" in run(site, "list", ROBIN)[1]
+    assert "to be paid at http" in run(site, "show", ROBIN, link)[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("request", ROBIN, "nobody", "1", "Tea"), "Write an email address"),
+        (("request", ROBIN, "a@example.org", "1.234", "Tea"), "The amount"),
+        (("request", ROBIN, ING, "1", "Tea"), "the name of the payer is needed"),
+        (("link", ROBIN, "0", "Tea"), "The amount"),
+        (("link", ROBIN, "1", "Tea", "--return-url", "javascript:alert(1)"), "begins with https://"),
+        (("link", SANNE, "1", "Tea"), "no such instruction or account"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_its_reason(
+    site: ThreadSite,
+    robin: Browser,  # noqa: F811
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    add_member(site.app, SANNE, role=TeamRole.MEMBER)
+    code, printed = run(site, arguments[0], "--to", own_iban(site), *arguments[1:])
+    assert (code, said in printed) == (1, True), printed
+    assert rows.count(site.app, Instruction) == 0

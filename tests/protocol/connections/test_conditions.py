@@ -11,22 +11,22 @@ from bunqflask.extensions import db
 from bunqflask.models import Condition, ConditionChange, Connection, EventKind, MonetaryAccount, StopReason
 from bunqflask.services import workers
 from bunqflask.services.connections import days, reminders, timeline
-from bunqflask.services.connections.condition import Actor
+from bunqflask.services.connections.standing import Actor
 from bunqflask.services.consent.disconnect import disconnect
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, Bank
-from tests.support.conditions import Time, seen, stored, told
+from tests.support.beginnings import Begin
+from tests.support.conditions import Time, seen, stored, told, up_to_date
 
 WORKING = (Condition.WORKING, None)
 
 
 @pytest.fixture
-def time(site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Time:
+def time(site: ThreadSite, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> Time:
     """Robin has connected bunq, and all is up to date."""
+    begin(up_to_date)
     moved = Time(site.app, monkeypatch)
-    consents.connect(sign_in(site, consents.ROBIN), bank)
-    moved.work()
     assert seen(site.app).condition == Condition.WORKING
     assert seen(site.app).is_current
     assert stored(site.app) == [WORKING]

@@ -16,19 +16,18 @@ from tests.protocol.api.program import program_of
 from tests.support import consents, rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
-from tests.support.conditions import Time, seen
+from tests.support.conditions import Time, seen, up_to_date
 
 BADGE = "needing attention:"
 
 
 @pytest.fixture
-def time(site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Time:
+def time(site: ThreadSite, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> Time:
     """Robin has connected bunq, and all is up to date."""
-    moved = Time(site.app, monkeypatch)
-    consents.connect(sign_in(site, consents.ROBIN), bank)
-    moved.work()
-    return moved
+    begin(up_to_date)
+    return Time(site.app, monkeypatch)
 
 
 def set_days(site: ThreadSite, days: int | None) -> None:
@@ -245,4 +244,5 @@ def test_programs_and_the_command_line_get_the_same(site: ThreadSite, bank: Bank
     [line] = [each for each in report.lines if each.name == "connection 1"]
     assert "Jodi Walker, stopped since " in line.found
     assert "(refused), bunq refused the permission, the worker asks again at " in line.found
-    assert line.to_do == "Jodi Walker needs to approve again: open connection 1 in the browser"
+    assert line.to_do == f"{found['explanation']} Open connection 1 in the browser."
+    assert found["explanation"].startswith("Jodi Walker has stopped updating. bunq refuses the permission")

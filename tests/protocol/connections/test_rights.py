@@ -17,6 +17,7 @@ from bunqflask.services.sync import connection_sync
 from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser, Page
 from tests.support.consents import connect, share
 from tests.support.history import Paid
@@ -28,8 +29,12 @@ NOT_HERE = "Not found, or not shared with you"
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, who holds all four accounts; their payments are imported."""
+    return begin(_import_payments)
+
+
+def _import_payments(site: ThreadSite, bank: Bank) -> Browser:
     bank.switch(reconsent_invalidates=False)
     browser = sign_in(site, ROBIN)
     connect(browser, bank)
@@ -173,7 +178,7 @@ def test_where_bunq_ends_older_permissions_the_accounts_say_so(
     bank.switch(reconsent_invalidates=True)
     connect(sam, bank, accounts=[CAR])
     rows.run_duties(site.app)
-    assert "bunq refused the permission once" in robin.get("/connections/1/accounts").text
+    assert "bunq refuses the permission, although it accepts this server" in robin.get("/connections/1/accounts").text
     rows.age_refusals(site.app, refusal.LOST_AFTER)
     rows.run_duties(site.app)
     with rows.behind(site.app):

@@ -13,7 +13,7 @@ from icalendar import Calendar
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AttemptStep, Connection, ConsentAttempt, ConsentState, Event, EventKind
+from bunqflask.models import AttemptStep, Connection, ConsentAttempt, ConsentState, Event, EventKind, Installation
 from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import installations
 from tests.support import rows
@@ -263,6 +263,32 @@ def test_the_holder_reads_dutch_by_choice_of_the_inviter_or_of_the_browser(site:
     assert '<html lang="nl"' in done.html
     assert "Deze link is al gebruikt" in phone.get(chosen).text
     assert site.browser().get("/login").html.count('<html lang="en"') == 1, "the language is spoken for one page"
+
+
+def test_what_goes_wrong_is_said_in_dutch_too_where_the_page_is_dutch(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    chosen, by_browser, english = invite(robin, language="nl"), invite(robin), invite(robin, language="en")
+    for link, headers, language in ((chosen, {}, "nl"), (by_browser, DUTCH, "nl"), (english, DUTCH, "en")):
+        phone, is_dutch = site.browser(), language == "nl"
+        phone.get(link, headers=headers)
+        stale = phone.post(link, headers=headers)
+        assert (stale.status, f'<html lang="{language}"' in stale.html) == (400, True)
+        assert ("Deze pagina is verouderd" in stale.text) is is_dutch
+        assert ("This page is out of date" in stale.text) is not is_dutch
+        elsewhere = phone.post(link, headers={"Origin": "https://evil.example", **headers})
+        assert (elsewhere.status, "op een ander adres geopend" in elsewhere.text) == (403, is_dutch)
+    assert "Deze pagina is verouderd" in site.browser().post(by_browser, headers=DUTCH).text, "without a cookie too"
+    assert "This page is out of date" in robin.post("/connect", headers=DUTCH).text, "members read English"
+    assert "op een ander adres geopend" not in site.browser().post("/login", headers={"Origin": "x", **DUTCH}).text
+
+    phone = site.browser()
+    phone.get(chosen)
+    with rows.behind(site.app):
+        db.session.execute(db.update(Installation).values(client_id=None))
+        db.session.commit()
+    missing = phone.submit(action=urlsplit(chosen).path)
+    assert (missing.status, "Deze server is nog niet bij bunq ingesteld" in missing.text) == (503, True)
+    assert "de link blijft geldig" in missing.text
 
 
 def test_what_the_holder_keeps_is_for_the_browser_that_approved(site: ThreadSite, bank: Bank) -> None:

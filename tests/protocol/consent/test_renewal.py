@@ -163,7 +163,7 @@ def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site:
         rows.age_refusals(site.app, refusal.LOST_AFTER)
     page = robin.get("/")
     assert "Jodi Walker needs to approve again" in page.text
-    assert "Everything stored here is still readable." in page.text
+    assert "Everything stored stays readable." in page.text
     assert "€4,118.00" in page.text
     assert rows.consent(site.app).access_token_sealed is None
     bank.forget_calls()

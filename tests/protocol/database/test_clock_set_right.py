@@ -23,6 +23,7 @@ from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import ask, connect
 from tests.support.logins import log_in
+from tests.support.worker import beat
 
 AHEAD = timedelta(hours=5)
 MAIN = 2083712
@@ -134,6 +135,7 @@ def test_what_failed_because_of_the_wrong_time_is_tried_again_at_once(
     bank.fault(call="GET *", fault="reset", times=None)
     read(site)
     bank.no_faults()
+    beat(site.app)
     robin = sign_in(site, "robin@example.com")
     assert "bunq isn’t responding" in robin.get("/").text
     bank.fault(call="GET payment", fault="reset", times=None)

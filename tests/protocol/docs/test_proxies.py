@@ -22,7 +22,7 @@ pytestmark = pytest.mark.sqlite_only
 # Longer than gunicorn keeps a connection by itself, and than the two seconds between two looks of a waiting page.
 IDLE_S = 3.0
 SECRET = "what-nobody-may-read"
-MOST_BYTES = 2 * 1024 * 1024
+MOST_BYTES = 12 * 1024 * 1024
 
 
 def free_port() -> int:

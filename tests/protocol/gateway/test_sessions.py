@@ -34,6 +34,8 @@ from bunqflask.services.gateway.rate_limiter import RateLimiter
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
+from tests.support.browser import Browser
 from tests.support.processes import PythonProcess
 from tests.support.worker import beat
 
@@ -41,11 +43,17 @@ WEEK_S = 604_800
 
 
 @pytest.fixture
-def connected(site: ThreadSite, bank: Bank) -> ThreadSite:
+def connected(site: ThreadSite, bank: Bank, begin: Begin) -> ThreadSite:
     """A site with Jodi's connection; the bank's calls are counted from here on."""
-    consents.connect(sign_in(site, "sam@team.example"), bank)
+    begin(_connect)
     bank.forget_calls()
     return site
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
+    sam = sign_in(site, "sam@team.example")
+    consents.connect(sam, bank)
+    return sam
 
 
 def read(site: ThreadSite) -> Consent:
@@ -340,7 +348,7 @@ def test_a_server_that_bunq_refuses_loses_no_connection_and_recovers_by_itself(
     assert opened(bank) == 2
     told = connected.app.test_cli_runner().invoke(args=["status"])
     assert told.exit_code == 1
-    assert "bunq refuses this server: allow its address in the bunq app" in told.output
+    assert "bunq refuses this server: its address changed, or its API key is no longer accepted." in told.output
     bank.switch(caller_address="")
     connection = read(connected)
     assert (connection.state, connection.error_kind) == ("active", None)
@@ -380,11 +388,11 @@ def test_a_permission_that_bunq_refused_once_is_told_on_the_page_with_the_time_o
     read(connected)
     sam = sign_in(connected, "sam@team.example")
     page = sam.get("/connections/1/accounts")
-    assert "bunq refused the permission once – we’ll ask again" in page.text
+    assert "We ask again for two hours before we take it for lost." in page.text
     assert "Next attempt at" in page.text
-    assert "approve again" in page.text
+    assert "Renew it" in page.text
     consents.connect(sam, bank)
-    assert "refused the permission" not in sam.get("/connections/1/accounts").text
+    assert "refuses the permission" not in sam.get("/connections/1/accounts").text
 
 
 @pytest.mark.sqlite_only

@@ -2,8 +2,11 @@
 
 import pytest
 
-from bunqflask.models import Ability, EndReason, InstructionState, TeamRole
+from bunqflask.models import Ability, EndReason, InstructionState, Language, TeamRole
+from bunqflask.services.consent import links
+from bunqflask.services.consent.attempts import Invitation
 from bunqflask.services.instructions import abilities
+from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.team import members
 from tests.protocol.sandbox.client import MAIN
 from tests.support import instructions, rows
@@ -28,19 +31,19 @@ def test_an_owner_switches_drafts_on_with_limits_and_off_again(site: ThreadSite,
     assert "What may be written at bunq" in connected.get("/connections/1").text
     page = connected.get("/connections/1/abilities")
     assert "This site uses none of it until an owner switches it on here." in page.text
-    csrf = {"action": "/abilities", "button": None, "ability": "drafts", "on": "1"}
-    refused = connected.submit(**csrf, day_limit="-5")
+    refused = connected.submit(action="/abilities", button=None, ability="drafts", on="1", day_limit="-5")
     assert refused.status == 422
     assert "A limit is an amount in euros above zero" in refused.text
     connected.get("/connections/1/abilities")
-    assert "Saved." in connected.submit(**csrf, day_limit="2500,00", approver_limit="").text
+    limits = {"day_limit": "2500,00", "approver_limit": ""}
+    assert "Saved." in connected.submit(action="/abilities", button=None, ability="drafts", on="1", **limits).text
     with rows.behind(site.app):
         assert abilities.of_connection(1) == {Ability.DRAFTS}
         assert [str(each) for each in abilities.limits_of(1)] == ["2500", "None"]
     assert "Nothing is switched on" not in connected.get("/pay").text
     assert "switched on draft payments for Jodi Walker" in connected.get("/audit").text
     connected.get("/connections/1/abilities")
-    connected.submit(**{**csrf, "on": "0"})
+    connected.submit(action="/abilities", button=None, ability="drafts", on="0")
     with rows.behind(site.app):
         assert abilities.of_connection(1) == frozenset()
 
@@ -53,7 +56,7 @@ def test_others_than_owners_neither_find_the_page_nor_switch(site: ThreadSite, c
         other = sign_in(site, email, role=role)
         assert other.get("/connections/1/abilities").status == 404
         assert "What may be written at bunq" not in other.get("/connections/1").text
-        with rows.behind(site.app), pytest.raises(abilities.NotPermitted if role is not TeamRole.GUEST else Exception):
+        with rows.behind(site.app), pytest.raises(NotPermitted if role is not TeamRole.GUEST else NotFoundHere):
             abilities.switch(members.require(email), 1, Ability.DRAFTS, on=True)
         assert other.get("/pay").status == (404 if role is TeamRole.GUEST else 200)
         assert ('href="/pay"' in other.get("/").html) == (role is not TeamRole.GUEST)
@@ -71,3 +74,24 @@ def test_what_is_switched_off_before_it_is_sent_is_not_sent(site: ThreadSite, ba
     row = instructions.work_until(site.app, made, ["failed"])
     assert (row.state, row.end_reason) == (InstructionState.FAILED, EndReason.NOT_PERMITTED)
     assert bank.calls("POST", "bunqme-tab") == []
+
+
+@pytest.mark.sqlite_only
+def test_an_account_holder_reads_what_is_switched_on_before_they_renew(site: ThreadSite, connected: Browser) -> None:
+    def page(language: Language) -> str:
+        with rows.behind(site.app):
+            invitation = Invitation(language=language)
+            token = links.make(members.require(ROBIN), invitation, renews_connection_id=1).token
+        holder = Browser(site.url)
+        text = holder.get(f"/c/{token}").text
+        holder.close()
+        return text
+
+    before = page(Language.ENGLISH)
+    assert "uses none of these until an owner of this site switches it on" in before
+    assert "What is switched on here beside reading" not in before
+    instructions.switch_on(site.app, ROBIN, Ability.DRAFTS)
+    assert "Draft payments, which only you accept in the bunq app" in page(Language.ENGLISH)
+    dutch = page(Language.DUTCH)
+    assert "Wat hier naast lezen is aangezet Conceptbetalingen, die alleen u in de bunq-app accepteert" in dutch
+    assert "Kaarten blokkeren" not in dutch

@@ -18,9 +18,9 @@ from tests.support.consents import ROBIN
 WORDS = {"draft": "draft-payment", "request": "request-inquiry", "link": "bunqme-tab", "transfer": "payment"}
 # Each of these waits for longer than a test should; `reset` loses an answer as they do.
 _SLOW = ("timeout", "slow-drip")
-_QUICK = [each for each in FAULTS if each not in _SLOW]
+QUICK_FAULTS = [each for each in FAULTS if each not in _SLOW]
 # One of each that ends in another way.
-_FEW = ("400", "401", "404", "429", "500", "reset", "bad-signature", "unknown-types")
+FEW_FAULTS = ("400", "401", "404", "429", "500", "reset", "bad-signature", "unknown-types")
 
 
 def body_of(site: ThreadSite, kind: str, amount: str) -> Body:
@@ -51,7 +51,7 @@ def at_the_bank(holder: Client, kind: str, amount: str) -> list[dict[str, Any]]:
 def test_each_fault_of_bunq_before_and_after_the_work_leaves_exactly_one(
     site: ThreadSite, bank: Bank, robin: Browser, holder: Client, kind: str
 ) -> None:
-    faults = _QUICK if kind == "draft" else _FEW
+    faults = QUICK_FAULTS if kind == "draft" else FEW_FAULTS
     for number, (fault, when) in enumerate((fault, when) for fault in faults for when in ("before", "after")):
         amount = f"{number + 1}.17"
         made = instructions.prepare(site.app, ROBIN, MAIN, body_of(site, kind, amount))

@@ -103,7 +103,7 @@ def happen(kind: EventKind, **facts: Any) -> None:
 
 
 def stop() -> None:
-    happen(EventKind.CONNECTION_STOPPED, connection_id=connection_id(), reason="withdrawn", since=SINCE)
+    happen(EventKind.CONNECTION_STOPPED, connection_id=connection_id(), reason="refused", since=SINCE)
 
 
 def add(email: str, kind: ChannelKind, address: str = "", *topics: NoticeTopic) -> channels.NewChannel:

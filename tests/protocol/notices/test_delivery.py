@@ -61,7 +61,8 @@ def test_a_stop_reaches_app_mail_ntfy_and_webhook_of_the_holder_and_nobody_else(
     )
     assert mail_server.recipients == [[ROBIN]]
     text = mail.get_content().replace("\r\n", "\n")
-    assert "bunq has given no new data for Jodi Walker since 19 November 2026, 02:10." in text
+    assert "Jodi Walker has stopped updating: bunq refused the permission." in text
+    assert "Nothing new has arrived since 19 November 2026, 02:10." in text
     assert f"/connections/{connection_id()}\n" in text
     called, ntfy = receiver.received
     assert ntfy.path == f"/topic-of-{ROBIN}"
@@ -69,7 +70,7 @@ def test_a_stop_reaches_app_mail_ntfy_and_webhook_of_the_holder_and_nobody_else(
     assert ntfy.body.decode() in text
     told = Webhook(hook.secret or "").verify(called.body, called.headers)
     assert told["type"] == "connection.stopped"
-    assert told["data"] == {"connection_id": connection_id(), "reason": "withdrawn", "since": SINCE}
+    assert told["data"] == {"connection_id": connection_id(), "reason": "refused", "since": SINCE}
     assert set(told) == {"type", "timestamp", "data"}
     assert json.loads(called.body) == told
     for _ in range(3):

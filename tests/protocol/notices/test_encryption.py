@@ -6,6 +6,7 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from email.message import EmailMessage
@@ -18,10 +19,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
+from standardwebhooks import Webhook
 
 from bunqflask import clock
-from bunqflask.services.notices import mailing, targets
+from bunqflask.models import ChannelKind, DeliveryState
+from bunqflask.services.notices import channels, mailing, targets
 from bunqflask.services.notices.targets import NoAnswer
+from bunqflask.services.team import members
+from tests.protocol.notices.conftest import ROBIN, add, deliveries, stop, work
+from tests.support.receivers import WebServer
 
 pytestmark = pytest.mark.sqlite_only
 
@@ -48,6 +54,41 @@ def certificate(folder: Path) -> Path:
     path = folder / "server.pem"
     path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+def signed_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a certificate with its key for a name, and the certificate of the private authority that signed it."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in ("an authority", name)]
+    now, basic = clock.now(), x509.CertificateBuilder().issuer_name(names[0])
+    basic = basic.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    subjects = x509.SubjectAlternativeName([x509.DNSName(name)])
+    is_authority = x509.BasicConstraints(ca=True, path_length=0)
+    own = basic.subject_name(names[0]).public_key(keys[0].public_key()).serial_number(1)
+    own = own.add_extension(is_authority, critical=True)
+    leaf = basic.subject_name(names[1]).public_key(keys[1].public_key()).serial_number(2)
+    leaf = leaf.add_extension(subjects, critical=False)
+    pem, kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    server, authority = folder / "server.pem", folder / "authority.pem"
+    authority.write_bytes(own.sign(keys[0], hashes.SHA256()).public_bytes(pem))
+    private = keys[1].private_bytes(pem, kind, serialization.NoEncryption())
+    server.write_bytes(private + leaf.sign(keys[0], hashes.SHA256()).public_bytes(pem))
+    return server, authority
+
+
+def server_tls(path: Path) -> ssl.SSLContext:
+    """Return what a server with this certificate offers."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.fixture
+def trust_anew() -> Iterator[None]:
+    """Let the app read anew which authorities this machine trusts, as it does at its start; and so afterwards."""
+    targets._tls.cache_clear()
+    yield
+    targets._tls.cache_clear()
 
 
 class Inbox:
@@ -124,6 +165,38 @@ def test_a_webhook_whose_certificate_is_not_trusted_gets_nothing(team: Flask, tm
         with pytest.raises(NoAnswer, match="certificate is not trusted"):
             targets.post(f"https://127.0.0.1:{port}/hook", b"{}", {})
         thread.join(10)
+
+
+def test_a_webhook_of_a_private_authority_is_called_once_this_machine_trusts_it(
+    team: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust_anew: None
+) -> None:
+    path, authority = signed_certificate(tmp_path, "localhost")
+    with WebServer().running(server_tls(path)) as receiver:
+        hook = add(ROBIN, ChannelKind.WEBHOOK, f"{receiver.url}/hook?key=1")
+        robin = members.require(ROBIN)
+        tried = channels.test(robin, hook.id)
+        assert (tried.state, tried.answer) == (DeliveryState.FAILED, "Its TLS certificate is not trusted.")
+        assert receiver.received == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        targets._tls.cache_clear()  # as after a restart
+        stop()
+        work()
+        [called] = receiver.received
+    assert (called.path, called.headers["host"]) == ("/hook?key=1", receiver.url.removeprefix("https://"))
+    told = Webhook(hook.secret or "").verify(called.body, called.headers)
+    assert told["type"] == "connection.stopped"
+    assert [each.state for each in deliveries(is_test=False)] == [DeliveryState.DELIVERED]
+
+
+def test_a_trusted_certificate_of_another_name_gets_nothing(
+    team: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trust_anew: None
+) -> None:
+    path, authority = signed_certificate(tmp_path, "other.example.org")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    with WebServer().running(server_tls(path)) as receiver:
+        with pytest.raises(NoAnswer, match="certificate is not trusted"):
+            targets.post(f"{receiver.url}/hook", b"{}", {})
+        assert receiver.received == []
 
 
 def _accept_once(listener: ssl.SSLSocket) -> None:

@@ -164,7 +164,7 @@ def test_a_name_with_line_breaks_writes_no_header(
     [mail] = mail_server.mails
     assert mail_server.recipients == [[ROBIN]]
     assert mail["Bcc"] is None
-    assert "for Jodi Bcc: evil@example.org <b>hi</b> since" in mail.get_content()
+    assert "Jodi Bcc: evil@example.org <b>hi</b> has stopped updating" in mail.get_content()
     assert "\u202e" not in mail.get_content()
     assert len(receiver.received) == 1
 

@@ -22,7 +22,7 @@ def facts_of(kind: NoticeKind) -> dict[str, Any]:
         NoticeKind.FACTOR_CHANGED: {**LOGIN, "change": "added", "factor": "Pixel"},
         NoticeKind.RECOVERY_CODE_USED: {**LOGIN, "left": 3},
         NoticeKind.CONNECTION_JOINED: {"member": "Sam", "connection": "Jodi Walker", "accounts": "Car"},
-        NoticeKind.CONNECTION_STOPPED: {**connection, "reason": "withdrawn", "since": SINCE},
+        NoticeKind.CONNECTION_STOPPED: {**connection, "reason": "refused", "since": SINCE},
         NoticeKind.CONNECTION_RECOVERED: {**connection, "stopped_since": SINCE},
         NoticeKind.RENEWAL_DUE: {**connection, "day": "2027-01-02", "days_left": 0},
         NoticeKind.INVITATION_OPENED: {"attempt_id": "f" * 32},

@@ -19,6 +19,7 @@ from tests.protocol.sandbox.test_attachment import PICTURE, PNG
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser, Page
 from tests.support.consents import connect, share
 
@@ -38,8 +39,12 @@ def jodi(bank: Bank) -> Client:
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, to whom Jodi's accounts belong."""
+    return begin(_connect)
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, "robin@example.org")
     connect(browser, bank)
     return browser
@@ -74,7 +79,7 @@ class Paid:
 
 
 @pytest.fixture
-def paid(jodi: Client, robin: Browser, site: ThreadSite) -> Paid:
+def paid(robin: Browser, jodi: Client, site: ThreadSite) -> Paid:
     return Paid(jodi, site)
 
 

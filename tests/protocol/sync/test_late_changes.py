@@ -15,6 +15,7 @@ from bunqflask.services.sync import connection_sync, reconciliation
 from tests.support import consents, history
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.history import Paid
 
@@ -23,8 +24,12 @@ ACCOUNT = f"/connections/1/accounts/{MAIN}/payments"
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, with one connection whose payments are not imported yet."""
+    return begin(_connect)
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, "robin@example.org")
     consents.connect(browser, bank)
     return browser

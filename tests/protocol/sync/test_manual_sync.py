@@ -11,6 +11,7 @@ from bunqflask.services.sync.payment_sync import Progress
 from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect
 from tests.support.rows import run_duties
@@ -21,8 +22,12 @@ NO_WORKER = "No worker is running"
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin at the page of an account whose payments are not imported yet."""
+    return begin(_connect)
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, ROBIN)
     connect(browser, bank)
     browser.get(ACCOUNT)

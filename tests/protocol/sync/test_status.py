@@ -27,6 +27,8 @@ from bunqflask.services.sync.status import AccountStatus, SyncState
 from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
+from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect
 from tests.support.rows import run_duties
 from tests.support.worker import soon
@@ -35,11 +37,17 @@ MAIN = 2083712
 
 
 @pytest.fixture
-def synced(site: ThreadSite, bank: Bank) -> ThreadSite:
+def synced(site: ThreadSite, begin: Begin) -> ThreadSite:
     """Robin's only account, synced."""
-    connect(sign_in(site, ROBIN), bank, accounts=[MAIN])
-    run_duties(site.app)
+    begin(_sync)
     return site
+
+
+def _sync(site: ThreadSite, bank: Bank) -> Browser:
+    robin = sign_in(site, ROBIN)
+    connect(robin, bank, accounts=[MAIN])
+    run_duties(site.app)
+    return robin
 
 
 def of_main() -> AccountStatus:

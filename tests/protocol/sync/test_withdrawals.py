@@ -16,6 +16,7 @@ from tests.protocol.api.test_reading import all_payments
 from tests.support import consents, history, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 
 MAIN = 2083712
@@ -25,8 +26,12 @@ PAYMENTS = 250
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, with all payments of one account imported."""
+    return begin(_import_payments)
+
+
+def _import_payments(site: ThreadSite, bank: Bank) -> Browser:
     bank.seed(PAYMENTS, account=MAIN)
     browser = sign_in(site, consents.ROBIN)
     consents.connect(browser, bank, accounts=[MAIN])

@@ -37,8 +37,9 @@ from bunqflask.models import (
     Payment,
 )
 from bunqflask.services.team import members
-from tests.support import consents, history, rows
+from tests.support import asked, consents, history, rows
 from tests.support.apps import bare_environ, let_go
+from tests.support.asked import Asked
 from tests.support.databases import Databases
 from tests.support.history import Paid
 from tests.support.logins import log_in
@@ -62,6 +63,8 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "payments.show": ("", "q=koffie&holder=1", "view=account&min=2"),
     "payments.filter_all": ("", "holder=1&account=1"),
     "payments.months": ("", "q=koffie", "holder=1&account=1&account=2"),
+    "requests.index": ("", "older=79000005"),
+    "collections.index": ("", "older=81000005"),
     "drafts.index": ("", "tab=bunq", "batch=BF1"),
 }
 # Answers that are no page: these read no rows, or call bunq.
@@ -93,6 +96,7 @@ def fill(database_url: str) -> None:
         # Notes that are fresh are not asked for at bunq again. The database is copied for tests of hours later, too.
         _add_notices(member.id)
         _add_drafts(member.id)
+        _ask_for_money(member.id)
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
         db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now()))
         db.session.commit()
@@ -105,7 +109,7 @@ def _add_notices(member_id: int) -> None:
     now = clock.now()
     ids = db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)).all()
     for account_id, connection_id in ids:
-        stopped = {"connection_id": connection_id, "reason": "", "since": now.isoformat()}
+        stopped = {"connection_id": connection_id, "reason": "late", "since": now.isoformat()}
         changed = {"account_id": account_id, "change_ids": [1]}
         for kind, facts in ((NoticeKind.CONNECTION_STOPPED, stopped), (NoticeKind.PAYMENTS_CHANGED, changed)):
             db.session.add(MemberNotice(member_id=member_id, kind=kind, facts=facts, created_at=now))
@@ -142,6 +146,14 @@ def _add_drafts(member_id: int) -> None:
             result={},
         )
         db.session.add(draft)
+
+
+def _ask_for_money(member_id: int) -> None:
+    """Let a member have asked others for money on each account."""
+    for connection_id in db.session.scalars(db.select(Connection.id)).all():
+        asked.switch_on(connection_id)
+    for account_id, connection_id in db.session.execute(db.select(MonetaryAccount.id, MonetaryAccount.connection_id)):
+        asked.add(Asked(account_id, connection_id, f"text {account_id}"), member_id)
 
 
 def _copied(row: Any) -> dict[str, Any]:
@@ -203,7 +215,12 @@ def _arguments() -> dict[str, Any]:
     member, now = members.find(consents.ROBIN), clock.now()
     assert member is not None
     attempt_id = db.session.scalar(db.select(ConsentAttempt.id).where(ConsentAttempt.member_id == member.id).limit(1))
+    asks = Asked(account.id, account.connection_id, "")
     return {
+        "request_id": asks.request_id,
+        "link_id": asks.link_id,
+        "collection_id": asks.collection_id,
+        "item_id": asks.item_id,
         "connection_id": account.connection_id,
         "monetary_account_id": account.monetary_account_id,
         "payment_row_id": payment_id,

@@ -26,7 +26,7 @@ from bunqflask.services.team.invitations import NewLink
 from bunqflask.services.team.members import TeamRefused
 from bunqflask.web.audit.presenters import DayOfEvents, EventView
 from bunqflask.web.connections import home, view_models
-from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, PermissionRow
+from bunqflask.web.connections.view_models import AccountRow, ConditionNote, ConnectionCard, PermissionRow, Pill
 from bunqflask.web.consent.view_models import AccountDiff, AttemptView, InviteForm, InviteRow, PendingAttempt
 from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.notices.views import ShownNotice
@@ -53,7 +53,18 @@ PROBLEM = Problem(
     facts=[("bunq’s answer", "<b>\u202e400")],
     ways=[Way(label="Try now", url="/try", method="post", primary=True), Way(label="Back", url="/")],
 )
-
+NOTE = ConditionNote(
+    kind="bad",
+    icon="warning",
+    title=f"{formatting.name(NAME)} has stopped updating",
+    lead="Stored data stays readable.",
+    who="Nobody: it heals.",
+    todo=("Wait.", "Try again."),
+    since=NOW,
+    next_try_at=NOW,
+    facts=[("bunq’s answer", "<b>\u202e400")],
+    ways=[Way(label="Try now", url="/try", method="post", primary=True)],
+)
 
 ASKER = {
     "asker": NAME,
@@ -61,6 +72,7 @@ ASKER = {
     "site": "geld.example.org",
     "expires_at": NOW,
     "failed_before": False,
+    "writes": ["Notes and files on payments"],
     "member": None,
 }
 GIVEN = {
@@ -117,6 +129,8 @@ def a_card(**more: Any) -> ConnectionCard:
         "name": NAME,
         "kind": "person",
         "state": "active",
+        "pill": Pill("ok", "Working"),
+        "note": None,
         "sharing": "private",
         "may_act": True,
         "connected_by": [NAME],
@@ -137,8 +151,8 @@ ENDING = view_models.Ending(
 CARDS = {
     "plain": a_card(),
     "polled": a_card(polling_trigger="load delay:100ms", updating=True, kind="company"),
-    "troubled": a_card(problem=PROBLEM, sharing="members", worker_is_missing=True, focus=True),
-    "lost": a_card(state="lost", sharing="team", kind="unknown"),
+    "troubled": a_card(note=NOTE, sharing="members", worker_is_missing=True, focus=True),
+    "lost": a_card(state="lost", note=NOTE, is_to_be_renewed=True, sharing="team", kind="unknown"),
     "disconnected": a_card(state="disconnected", sharing="guest", may_act=False, updated_at=None),
     "empty": a_card(open=[], apart=[], closed=[], sums=[], updated_at=None, next_try_at=None),
 }

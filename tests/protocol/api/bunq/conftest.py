@@ -21,8 +21,8 @@ def overrides(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def furnished(bank: Bank) -> Furnished:
-    """Jodi with one of everything."""
+def furnished(site: ThreadSite, bank: Bank) -> Furnished:
+    """Jodi with one of everything, at the bank of a site that is set up."""
     return furnish(bank)
 
 

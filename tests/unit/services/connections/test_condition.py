@@ -19,7 +19,8 @@ from bunqflask.models import (
     MonetaryAccount,
     StopReason,
 )
-from bunqflask.services.connections.condition import LATE_AFTER, STOPPED_AFTER, Actor, Rows, Standing, assess
+from bunqflask.services.connections.condition import LATE_AFTER, STOPPED_AFTER, Rows, assess
+from bunqflask.services.connections.standing import Actor, Recovery, Standing
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 GIVEN = NOW - timedelta(days=10)
@@ -235,7 +236,46 @@ def test_only_another_verdict_takes_the_place_of_a_verdict(kind: ErrorKind, old:
     assert found.since <= before(old).since
 
 
+def test_after_a_renewal_it_waits_for_the_first_update_and_asks_nobody_for_anything() -> None:
+    stop = before(StopReason.REFUSED)
+    listed = Connection(id=1, accounts_synced_at=stop.noted_at)
+    lost = consent(1, state=ConsentGrantState.LOST, state_since=stop.since)
+    renewed = consent(2, granted_at=NOW - MINUTE)
+    found = assess(rows(lost, renewed, before=stop, connection=listed))
+    assert is_stopped(found, StopReason.REFUSED)
+    assert (found.recovery, found.who, found.needs_somebody) == (Recovery.APPROVED, Actor.NOBODY, False)
+    away = consent(2, granted_at=NOW - MINUTE, error_kind=ErrorKind.UNAVAILABLE, error_since=NOW - MINUTE)
+    assert assess(rows(lost, away, before=stop, connection=listed)).recovery == Recovery.APPROVED
+    assert assess(rows(lost, before=stop, connection=listed)).recovery is None
+    assert assess(rows(lost, renewed, before=stop)).condition == Condition.WORKING
+
+
+def test_bunq_that_is_away_for_an_hour_after_a_renewal_is_the_reason_then() -> None:
+    away = consent(granted_at=NOW - 90 * MINUTE, error_kind=ErrorKind.UNAVAILABLE, error_since=NOW - 61 * MINUTE)
+    stop = before(StopReason.REFUSED, since=NOW - 3 * AN_HOUR, noted_at=NOW - 3 * AN_HOUR)
+    found = assess(rows(away, before=stop))
+    assert is_stopped(found, StopReason.BUNQ_AWAY)
+    assert (found.recovery, found.since) == (None, stop.since)
+
+
+def test_where_nothing_stands_in_the_way_any_more_the_next_update_is_waited_for() -> None:
+    stop = before(StopReason.ADDRESS)
+    listed = Connection(id=1, accounts_synced_at=stop.noted_at)
+    found = assess(rows(before=stop, connection=listed))
+    assert (found.recovery, found.needs_somebody) == (Recovery.CAUSE_GONE, False)
+    failing = consent(error_kind=ErrorKind.UNAVAILABLE, error_since=NOW)
+    assert assess(rows(failing, before=stop, connection=listed)).recovery is None
+
+
 def test_a_stop_of_accounts_that_are_not_seen_does_not_matter() -> None:
     stop = before(StopReason.REFUSED, account_ids=(7,))
     never_listed = Connection(id=1, accounts_synced_at=NOW - 5 * AN_HOUR)
     assert assess(rows(before=stop, connection=never_listed)).condition == Condition.WORKING
+
+
+def test_an_error_of_an_account_from_before_a_renewal_says_nothing_of_the_new_permission() -> None:
+    failed = synced(2, error_kind=ErrorKind.UNAVAILABLE, error_since=NOW - 5 * AN_HOUR)
+    renewed = consent(granted_at=NOW - MINUTE)
+    found = assess(rows(renewed, syncs={1: synced(1), 2: failed}, before=before(StopReason.REFUSED)))
+    assert is_stopped(found, StopReason.REFUSED)
+    assert found.recovery == Recovery.APPROVED

@@ -6,7 +6,7 @@ from typing import Any
 
 from bunqflask import clock
 from bunqflask.web.connections import home
-from bunqflask.web.connections.view_models import AccountRow, ConnectionCard
+from bunqflask.web.connections.view_models import AccountRow, ConnectionCard, Pill
 
 
 def row(number: int, amount: str, currency: str = "EUR") -> AccountRow:
@@ -28,6 +28,8 @@ def card(*rows: AccountRow, **more: Any) -> ConnectionCard:
         "name": "Jodi Walker",
         "kind": "person",
         "state": "active",
+        "pill": Pill("ok", "Working"),
+        "note": None,
         "sharing": "private",
         "may_act": True,
         "updated_at": clock.now(),
@@ -73,6 +75,6 @@ def test_old_balances_are_named_with_their_day() -> None:
 
 
 def test_only_the_dead_connections_that_the_reader_can_renew_need_a_reconnect() -> None:
-    lost, guest, works = card(state="lost", id=1), card(state="lost", may_act=False, id=2), card(id=3)
+    lost, guest, works = card(is_to_be_renewed=True), card(is_to_be_renewed=True, may_act=False, id=2), card(id=3)
     assert home.needing_reconnect([lost, guest, works], set()) == [lost]
     assert home.needing_reconnect([lost], {1, None}) == [], "an attempt that renews it is under way"

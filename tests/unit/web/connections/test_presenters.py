@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bunqflask.models import ConnectionState, ErrorKind, MonetaryAccount
+from bunqflask.models import Condition, ConnectionState, ErrorKind, MonetaryAccount
 from bunqflask.services import workers
 from bunqflask.services.connections import accounts, overview
 from bunqflask.services.connections.overview import ConnectionOverview
+from bunqflask.services.connections.standing import Standing
 from bunqflask.web.connections import presenters
 from bunqflask.web.connections.view_models import AccountRow
 
@@ -110,6 +111,7 @@ def connection(**values: Any) -> ConnectionOverview:
         "is_due": True,
         "is_syncing": False,
         "is_requested": False,
+        "known_standing": Standing(condition=Condition.WORKING, since=NOON),
     }
     return ConnectionOverview(**{**usual, **values})
 

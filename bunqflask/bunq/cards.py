@@ -1,0 +1,51 @@
+"""Cards, as far as this server changes them: never a number, a security code or a PIN.
+
+https://doc.bunq.com/api-reference/card
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bunqflask.bunq.resources import Amount, Json, number, text, whole
+
+_KINDS = ("Card", "CardDebit", "CardCredit")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A card: bunq's texts for its state, bunq's ids of the accounts that it pays from, and its limits."""
+
+    card_id: int
+    status: str
+    sub_status: str
+    order_status: str
+    account_ids: frozenset[int]
+    limit: Amount | None
+    limit_atm: Amount | None
+
+    @classmethod
+    def from_item(cls, item: Json) -> Card | None:
+        """Read one item such as `{"Card": {…}}`; None when it holds no card.
+
+        :raises ResponseNotUnderstood: a card without an id.
+        """
+        for wrapper, data in item.items():
+            if wrapper in _KINDS and isinstance(data, dict):
+                named = (data.get("primary_account_numbers"), data.get("pin_code_assignment"))
+                ids = (whole(each.get("monetary_account_id")) for listed in named for each in _objects(listed))
+                return cls(
+                    card_id=number(data, "id"),
+                    status=text(data.get("status")),
+                    sub_status=text(data.get("sub_status")),
+                    order_status=text(data.get("order_status")),
+                    account_ids=frozenset(each for each in ids if each is not None),
+                    limit=Amount.from_json(data.get("card_limit")),
+                    limit_atm=Amount.from_json(data.get("card_limit_atm")),
+                )
+        return None
+
+
+def _objects(value: Any) -> list[Json]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -1,0 +1,58 @@
+"""Forms that are sent twice, by a second press or a reload, do once what they ask for.
+
+Each form carries a token of its own, made when its page was.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from sqlalchemy import select
+
+from bunqflask.database.transactions import transaction
+from bunqflask.digest import digest
+from bunqflask.extensions import db
+from bunqflask.i18n import gettext as _
+from bunqflask.models import Instruction, TeamMember
+from bunqflask.models.instructions import Body
+from bunqflask.services.instructions import preparing
+from bunqflask.services.instructions.checks import InstructionRefused
+from bunqflask.services.principal import Principal
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{4,64}", re.ASCII)
+
+
+def new_token() -> str:
+    """Return the token of a new form."""
+    return secrets.token_urlsafe(24)
+
+
+def check_token(token: str) -> None:
+    """Make sure that a form carries a token.
+
+    :raises InstructionRefused: it does not, so nobody could tell whether it is sent twice.
+    """
+    if not _TOKEN.fullmatch(token):
+        raise InstructionRefused(_("This form was not complete. Open its page again, and send it from there."))
+
+
+def lock_member(principal: Principal) -> None:
+    """Let no other form of the same member be handled until the caller's transaction has ended."""
+    db.session.execute(select(TeamMember.id).where(TeamMember.id == principal.id).with_for_update())
+
+
+def prepare(principal: Principal, account_id: int, body: Body, token: str) -> int:
+    """Prepare what a form asks for in a transaction of its own, and return its id; the second time it is the same.
+
+    See `check_token` and `preparing.prepare_within` for what is raised.
+    """
+    check_token(token)
+    # Not the token itself, which a browser could choose to be the batch of something else.
+    batch = "F" + digest(token)[:19]
+    with transaction():
+        lock_member(principal)
+        made = select(Instruction.id).filter_by(member_id=principal.id, batch=batch)
+        if (found := db.session.scalar(made)) is not None:
+            return found
+        return preparing.prepare_within(principal, account_id, body, batch=batch).id
