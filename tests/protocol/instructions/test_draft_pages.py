@@ -229,7 +229,7 @@ def test_the_form_says_what_is_wrong_in_which_payment_and_loses_nothing(site: Th
     )
     assert page.status == 422
     for text in (
-        "Payment 1: the amount “1.234” can mean 1234 euros or 1.234",
+        "Payment 1: the amount “1.234” can be read in two ways: write the cents too, such as 1234.00",
         "Payment 1: the IBAN “NL91 ABNA 0417 1643 01” has a typing error",
         "Payment 2: the amount “-5” is negative",
         "Payment 2: the description has 141 characters",
