@@ -28,6 +28,7 @@ from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import draft_file_presenters, pay
 from bunqflask.web.instructions.draft_forms import chosen_account
+from bunqflask.web.marks import takes_file
 
 bp = Blueprint("draft_files", __name__, url_prefix="/pay/drafts/file")
 bp.before_request(pay.check_is_no_guest)
@@ -63,6 +64,7 @@ def begin() -> ResponseReturnValue:
 
 
 @bp.post("")
+@takes_file
 def look() -> ResponseReturnValue:
     """Read a file, and show its lines with what to look at, or what is wrong with it."""
     upload = _upload()

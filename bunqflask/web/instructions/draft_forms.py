@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.models import DraftBody, InstructionKind
 from bunqflask.payment_files import amounts
-from bunqflask.payment_files.amounts import NotAnAmount
+from bunqflask.payment_files.amounts import DecimalSign, NotAnAmount
 from bunqflask.payment_files.lines import MOST_PER_DRAFT, Collector, Field, FileRefused, quoted
 from bunqflask.services.instructions import draft_files, preparing, reading
 from bunqflask.services.instructions.checks import InstructionRefused
@@ -26,6 +26,7 @@ bp = Blueprint("draft_forms", __name__, url_prefix="/pay/drafts")
 bp.before_request(pay.check_is_no_guest)
 
 _ID = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SIGNS: tuple[DecimalSign, ...] = (",", ".")
 _COLUMNS = ("name", "iban", "amount", "description", "reference")
 
 
@@ -172,6 +173,17 @@ def _with_one_more(typed: Typed) -> Typed:
     return Typed(account_id=typed.account_id, label=typed.label, lines=[*typed.lines, *more])
 
 
+def _why(text: str, error: NotAnAmount) -> str:
+    """Return why a text is no amount, in half a sentence; a file may say which sign it has before cents, a form not."""
+    for sign in _SIGNS:
+        try:
+            amount = amounts.read(text, sign).amount
+        except NotAnAmount:
+            continue
+        return _("can be read in two ways: write the cents too, such as %(example)s") % {"example": f"{amount:.2f}"}
+    return str(error)
+
+
 def _read(typed: Typed) -> tuple[DraftBody | None, Typed]:
     """Return the payments, or None and the form with what is wrong in it."""
     if len(typed.lines) > MOST_PER_DRAFT:
@@ -185,7 +197,7 @@ def _read(typed: Typed) -> tuple[DraftBody | None, Typed]:
             amount = amounts.read(line.amount).amount
         except NotAnAmount as error:
             shown = f"{quoted(line.amount)} " if line.amount.strip() else ""
-            reason = _("the amount %(shown)s%(why)s") % {"shown": shown, "why": error}
+            reason = _("the amount %(shown)s%(why)s") % {"shown": shown, "why": _why(line.amount, error)}
             collector.refuse_line(number, Field.AMOUNT, reason)
         collector.take(
             number,
