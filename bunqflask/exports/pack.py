@@ -49,6 +49,8 @@ _ABOUT_BALANCES = (
 )  # fmt: skip
 
 Manifest = dict[str, Any]
+# The name of a file, and what writes it.
+Content = tuple[str, Callable[[BinaryIO], None]]
 
 
 class AccountTwice(ExportError):
@@ -60,8 +62,11 @@ def write_pack(
     formats: Sequence[str],
     stream: BinaryIO,
     previous_manifest: Manifest | None = None,
+    more: Iterable[Content] = (),
 ) -> Manifest:
     """Write a pack of these statements in these formats (names of `FORMATS`) and return its manifest.
+
+    :param more: further files, by their names.
 
     `stream` is only written to, never sought. Keep the manifest and hand it in as `previous_manifest` next time.
 
@@ -93,7 +98,7 @@ def write_pack(
     forward = _Forward(stream)
     with ZipFile(cast(BinaryIO, forward), "w", ZIP_DEFLATED) as archive:
         package = _Package(archive, first.last_day, large=volume > _LARGE)
-        contents = _contents(statements, totals, formats, manifest, previous_manifest)
+        contents = [*_contents(statements, totals, formats, manifest, previous_manifest), *more]
         try:
             for name, write in sorted(contents, key=lambda content: content[0]):
                 manifest["files"].append(package.add(name, write))

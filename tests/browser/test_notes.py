@@ -59,7 +59,7 @@ def test_a_note_is_written_and_a_receipt_attached_by_keyboard(robin: Page, site:
     instructions.work_until(site.app, 2, ["done"])
     expect(robin.locator("#notes")).to_contain_text("taxi.png (BF", timeout=20_000)
     findings += screenshots.look(robin, "a note and a receipt")
-    robin.get_by_role("link", name="Change or delete: for the books").click()
+    robin.get_by_role("link", name="Change or delete “for the books”").click()
     findings += screenshots.look(robin, "a note to be changed")
     robin.get_by_role("button", name="Delete at bunq").click()
     instructions.work_until(site.app, 3, ["done"])

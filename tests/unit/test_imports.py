@@ -149,6 +149,7 @@ ARROWS: dict[str, set[str]] = {
         "extensions",
         "database",
         "models",
+        "bunq.errors",
         "exports",
         "services.principal",
         "services.policy",
@@ -157,6 +158,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.notices": {
+        "services.instructions",
         "bunq.transport",
         "clock",
         "devices",

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 from sqlalchemy import delete
@@ -20,7 +21,7 @@ from bunqflask import clock
 from bunqflask.database.transactions import release, transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.exports.formats import FORMATS
-from bunqflask.exports.pack import Manifest, account_name, file_name, write_files, write_pack
+from bunqflask.exports.pack import Content, Manifest, account_name, file_name, write_files, write_pack
 from bunqflask.exports.statement import Statement
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
@@ -28,7 +29,8 @@ from bunqflask.models import AuditKind, Pack, PackAccount
 from bunqflask.services import policy
 from bunqflask.services.audit import trail
 from bunqflask.services.connections.overview import AccountBalance
-from bunqflask.services.exports import statements
+from bunqflask.services.exports import receipts, statements
+from bunqflask.services.exports.receipts import Receipts
 from bunqflask.services.exports.snapshot import Snapshot
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments.repository import Scope
@@ -60,10 +62,12 @@ def make(
     formats: Sequence[str],
     period: Period,
     only_files: bool = False,
+    with_receipts: bool = False,
 ) -> Download:
     """Write the payments of a period: one format to one file where it can be, and else a pack.
 
-    With `only_files` a ZIP has nothing but the files of the formats, for a program that reads all that is in it.
+    With `only_files` a ZIP has nothing but the files of the formats, for a program that reads all that is in it; with
+    `with_receipts` it is a pack that holds the files of payments that are known here, fetched from bunq.
 
     The database is read first, in the transaction in which the scope was read, and released before anything is
     written.
@@ -76,18 +80,25 @@ def make(
     :raises ExportError: a value does not fit the format.
     """
     accounts, period = check(principal, scope, account_ids=account_ids, formats=formats, period=period)
+    if only_files and with_receipts:
+        raise PeriodRefused(_("Receipts come with a whole pack: untick “Only the files”."))
     snapshot = Snapshot(statements.own_ibans(scope, accounts))
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader
+    fetched = Receipts() if with_receipts else None
     try:
         taken = statements.take(scope, accounts, period, snapshot)
-        download = _write(principal, accounts, taken, formats, period, file, only_files=only_files)
+        if with_receipts:
+            fetched = receipts.fetch(principal, accounts, period)
+        download = _write(principal, accounts, taken, formats, period, file, only_files=only_files, fetched=fetched)
         _record(principal, accounts, formats, period, rows=snapshot.rows)
     except BaseException:
         file.close()
         raise
     finally:
         snapshot.close()
+        if fetched is not None:
+            fetched.close()
     file.seek(0)
     return download
 
@@ -131,10 +142,12 @@ def _write(
     file: BinaryIO,
     *,
     only_files: bool,
+    fetched: Receipts | None,
 ) -> Download:
     only = FORMATS[formats[0]]
     is_one_file = len(formats) == 1 and (only.together or len(taken) == 1) and only.write_ledger is None
-    if is_one_file or only_files or (len(formats) == 1 and only.write_ledger is not None):
+    is_plain = is_one_file or only_files or (len(formats) == 1 and only.write_ledger is not None)
+    if is_plain and fetched is None:
         release()
         if is_one_file:
             only.write(taken, file)
@@ -146,9 +159,23 @@ def _write(
     before: Pack | None = db.session.get(Pack, key)
     previous = before.manifest if before else None
     release()
-    manifest = write_pack(taken, formats, file, previous)
+    manifest = write_pack(taken, formats, file, previous, more=[] if fetched is None else _contents_of(fetched))
     _remember(principal, key, manifest, accounts)
     return Download(file, f"pack-{_name_of(taken)}.zip", "application/zip", manifest["verified"])
+
+
+def _contents_of(fetched: Receipts) -> list[Content]:
+    """Return the receipts as files of a pack, and the list of those that bunq did not hand out."""
+    files: list[Content] = [(name, partial(fetched.write, name)) for name in fetched.files]
+    if fetched.missing:
+        text = "bunq did not hand out these files. Make the pack again to try once more.\n\n"
+        missing = (text + "".join(f"{each}\n" for each in fetched.missing)).encode()
+        files.append(("receipts/NOT-FETCHED.txt", lambda stream: _write_all(missing, stream)))
+    return files
+
+
+def _write_all(content: bytes, stream: BinaryIO) -> None:
+    stream.write(content)
 
 
 def _name_of(taken: Sequence[Statement]) -> str:

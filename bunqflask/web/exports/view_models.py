@@ -47,6 +47,7 @@ class Form:
     offered: frozenset[int] = frozenset()
     formats: tuple[str, ...] = ()
     only_files: bool = False
+    with_receipts: bool = False
 
     @property
     def period(self) -> Period | None:
@@ -77,6 +78,7 @@ def posted(values: MultiDict[str, str]) -> Form:
         offered=frozenset(values.getlist("offered", type=int)),
         formats=tuple(dict.fromkeys(values.getlist("format"))),
         only_files="files" in values,
+        with_receipts="receipts" in values,
     )
 
 

@@ -13,6 +13,7 @@ from bunqflask.services import policy
 from bunqflask.services.exports import choices, downloads, statements
 from bunqflask.services.exports.choices import Choice
 from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.receipts import TooManyReceipts
 from bunqflask.services.payments import repository
 from bunqflask.services.payments.repository import Scope
 from bunqflask.web.exports import view_models
@@ -43,7 +44,7 @@ def make() -> ResponseReturnValue:
         return asked
     try:
         download = _make(scope, form)
-    except PeriodRefused as refused:
+    except (PeriodRefused, TooManyReceipts) as refused:
         return make_response(_page(scope, last, form, str(refused)), 422)
     except ExportError as refused:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(refused)}
@@ -73,6 +74,7 @@ def _make(scope: Scope, form: Form) -> Download:
         formats=form.formats,
         period=form.period,
         only_files=form.only_files,
+        with_receipts=form.with_receipts,
     )
 
 

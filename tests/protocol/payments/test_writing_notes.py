@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
 import re
+import zipfile
+from datetime import timedelta
 
 import pytest
+import requests
 
+from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Ability, Instruction, InstructionFile, Payment, TeamRole
 from bunqflask.services.instructions import abilities, notes
 from bunqflask.services.team import members
+from tests.protocol.exports.test_export_page import download
 from tests.protocol.payments.test_notes import HTMX, Paid, jodi, paid, robin
 from tests.protocol.sandbox.test_attachment import PICTURE
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.consents import ROBIN, share
 
@@ -59,13 +67,13 @@ def test_a_note_is_written_changed_and_deleted_on_the_page(site: ThreadSite, wri
     assert [each["NoteText"]["content"] for each in paid.jodi.get(f"{paid.notes}/note-text")] == [
         "<b>for the books</b>"
     ]
-    edit = writer.get(page.link("Change or delete: <b>for the books</b>"))
+    edit = writer.get(page.link("Change or delete “<b>for the books</b>”"))
     assert "<b>for the books</b>" in edit.text
     writer.submit(button="Send to bunq", text="for the tax office", act="change")
     done(site)
     page = writer.get(paid.page)
     assert "for the tax office" in page.text
-    writer.get(page.link("Change or delete: for the tax office"))
+    writer.get(page.link("Change or delete “for the tax office”"))
     writer.submit(button="Delete at bunq", act="delete")
     done(site)
     assert "for the tax office" not in writer.get(paid.page).text
@@ -175,3 +183,41 @@ def test_payments_without_a_known_receipt_are_found_and_those_with_one_too(
     assert listed("missing", q="taxi", sums="1") == set()
     assert writer.get("/payments?receipt=lost").status == 422
     assert "Receipts are known" not in writer.get("/payments").text
+
+
+def test_receipts_come_with_a_pack_and_what_bunq_does_not_hand_out_is_named(
+    site: ThreadSite, bank: Bank, writer: Browser, paid: Paid
+) -> None:
+    with rows.behind(site.app):
+        robin = members.require(ROBIN)
+        row_id = int(paid.page.rpartition("/")[2])
+        notes.in_transaction(lambda: notes.attach_within(robin, row_id, "taxi.png", PICTURE))
+    done(site)
+    pack = packed(writer)
+    files = {name: pack.read(name) for name in pack.namelist() if name.startswith("receipts/")}
+    assert len(files) == 2
+    assert set(files.values()) == {PICTURE}
+    assert all(f"payment-{paid.id}-file-" in name for name in files)
+    assert {each["name"] for each in json.loads(pack.read("manifest.json"))["files"]} >= files.keys()
+    assert "opened a file of a payment" in writer.get("/audit").text
+
+    bank.fault(call="GET content", fault="404", when="before", times=None)
+    pack = packed(writer)
+    bank.no_faults()
+    missing = pack.read("receipts/NOT-FETCHED.txt").decode()
+    assert missing.count(f"payment {paid.id}, file ") == 2
+    assert "Receipts come with a whole pack" in exported(writer, files="1").text
+    assert not [name for name in packed(writer, receipts=[]).namelist() if name.startswith("receipts/")]
+
+
+def exported(browser: Browser, **more: str | list[str]) -> requests.Response:
+    """Ask for a pack with receipts of the last days, as CSV and for a spreadsheet."""
+    today = clock.now().date()
+    days = {"from": str(today - timedelta(days=5)), "to": str(today + timedelta(days=1))}
+    return download(browser, **{**days, "format": ["csv", "xlsx"], "account": "1", "receipts": "1", **more})
+
+
+def packed(browser: Browser, **more: str | list[str]) -> zipfile.ZipFile:
+    answer = exported(browser, **more)
+    assert answer.headers["Content-Type"] == "application/zip", answer.text
+    return zipfile.ZipFile(io.BytesIO(answer.content))
