@@ -72,11 +72,30 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
     :raises AbilityOff: it is switched off for the connection.
     :raises InstructionRefused: it cannot.
     """
+    check_account(account, kind)
+    check_body(principal, account, body)
+
+
+def check_account(account: MonetaryAccount, kind: InstructionKind) -> None:
+    """Make sure that a kind of instruction can be sent from an account.
+
+    :raises AbilityOff: it is switched off for the connection.
+    :raises NotPermitted: this server can never send it.
+    :raises InstructionRefused: bunq does not let the account be used now.
+    """
     abilities.check_is_on(account.connection_id, rights.ABILITY_OF[kind])
     if reason := abilities.why_not_here(rights.ABILITY_OF[kind]):
         raise NotPermitted(reason)
     if not account.is_covered or account.status != "ACTIVE":
         raise InstructionRefused(_("bunq does not let this account be used now: connect it again, or take another."))
+
+
+def check_body(principal: Principal, account: MonetaryAccount, body: Body) -> None:
+    """Make sure that bunq would take an instruction as it is.
+
+    :raises NotFoundHere: it names another account that the principal does not hold.
+    :raises InstructionRefused: bunq would not.
+    """
     match body:
         case DraftBody():
             _refuse(_check_draft(account, body))
