@@ -52,6 +52,10 @@ class EventKind(StrEnum):
     DOCTOR_ALL_GOOD = "doctor_all_good"
     # facts: reason
     BACKUP_FAILED = "backup_failed"
+    # facts: instruction_id, account_id: a draft was prepared, or changed
+    DRAFT_PREPARED = "draft_prepared"
+    # the same, and outcome: a state in which it ended, or sent_back
+    DRAFT_DECIDED = "draft_decided"
 
 
 class Event(Base):

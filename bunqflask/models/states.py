@@ -125,6 +125,8 @@ class NoticeKind(StrEnum):
     DOCTOR_FOUND_FAULT = "doctor_found_fault"
     DOCTOR_ALL_GOOD = "doctor_all_good"
     BACKUP_FAILED = "backup_failed"
+    DRAFT_PREPARED = "draft_prepared"
+    DRAFT_DECIDED = "draft_decided"
     # facts: account_id; its balance is below the limit that the member chose
     BALANCE_LOW = "balance_low"
     # facts: channel_id, channel (its kind)
@@ -144,6 +146,8 @@ class NoticeTopic(StrEnum):
     LATE_CHANGES = "late_changes"
     MONEY_IN = "money_in"
     LOW_BALANCE = "low_balance"
+    # payments to approve, and what became of them
+    DRAFTS = "drafts"
     # the doctor and backups, for those who run this server
     SERVER = "server"
 

@@ -158,6 +158,7 @@ ARROWS: dict[str, set[str]] = {
         "services.sync",
     },
     "services.notices": {
+        "services.instructions",
         "bunq.transport",
         "clock",
         "devices",

@@ -1,4 +1,4 @@
-"""Facts for somebody who looks at payments before they are sent: whom the account paid before, and how much.
+"""Facts for a look at payments before they are sent: whom the account paid before, and how much.
 
 The facts are of the account alone, so they tell nobody about payments of accounts that they do not see.
 """

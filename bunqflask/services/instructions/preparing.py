@@ -148,7 +148,9 @@ def prepare_within(
     db.session.add(row)
     db.session.flush()
     _record(AuditKind.INSTRUCTION_PREPARED, row, principal)
-    if kind is not InstructionKind.DRAFT:
+    if kind is InstructionKind.DRAFT:
+        emit(EventKind.DRAFT_PREPARED, instruction_id=row.id, account_id=row.account_id)
+    else:
         _make_ready(row, clock.now())
     return row
 
@@ -170,6 +172,7 @@ def change_within(principal: Principal, instruction_id: int, body: DraftBody, co
     row.member_id = principal.id
     _take_back_approval(row)
     _record(AuditKind.INSTRUCTION_CHANGED, row, principal)
+    emit(EventKind.DRAFT_PREPARED, instruction_id=row.id, account_id=row.account_id)
     return row
 
 
@@ -216,6 +219,7 @@ def send_back_within(principal: Principal, instruction_id: int, reason: str) -> 
     _take_back_approval(row)
     row.sent_back = _line(reason, 300) or _("without a reason")
     _record(AuditKind.INSTRUCTION_SENT_BACK, row, principal)
+    emit(EventKind.DRAFT_DECIDED, instruction_id=row.id, account_id=row.account_id, outcome="sent_back")
 
 
 def cancel_within(principal: Principal, instruction_id: int) -> None:

@@ -23,13 +23,14 @@ from bunqflask.bunq import errors
 from bunqflask.bunq.resources import created_id
 from bunqflask.database import leases
 from bunqflask.database.leases import Lease, LeaseLost
-from bunqflask.database.transactions import transaction
+from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
     AuditKind,
     Connection,
     EndReason,
     ErrorKind,
+    EventKind,
     Instruction,
     InstructionFile,
     InstructionKind,
@@ -111,6 +112,8 @@ def _send(lease: Lease, limiter: RateLimiter) -> None:
     row, place = _with_place(lease)
     if _end_if_hopeless(lease, row):
         return
+    # What was looked at is what is sent: a change, or another approval, makes it ready at another time.
+    ready_at = row.ready_at
     account_id, path_user_id, is_repeatable = row.account_id, row.path_user_id, note_kinds.is_repeatable(row.body)
 
     def ask(bunq: Bunq) -> None:
@@ -118,7 +121,7 @@ def _send(lease: Lease, limiter: RateLimiter) -> None:
         _ = bunq.path_user_id
         if not _take_first_step(lease, bunq, place):
             return
-        write = _begin_sending(lease, place)
+        write = _begin_sending(lease, place, ready_at)
         if write is None:
             return
         try:
@@ -150,12 +153,12 @@ def _take_first_step(lease: Lease, bunq: Bunq, place: Place) -> bool:
     return False
 
 
-def _begin_sending(lease: Lease, place: Place) -> Any:
+def _begin_sending(lease: Lease, place: Place, ready_at: datetime | None) -> Any:
     """Commit that bunq is asked now, and return with what; None when it must not be asked any more."""
     with transaction():
         row = _locked(lease)
-        if row.state is not InstructionState.WAITING:
-            return None  # taken back meanwhile
+        if row.state is not InstructionState.WAITING or row.ready_at != ready_at:
+            return None  # taken back or changed meanwhile
         row.state, row.sent_at, row.looks, row.next_try_at = InstructionState.SENDING, clock.now(), 0, None
         return kinds.write_of(row, place)
 
@@ -173,7 +176,9 @@ def _end_if_hopeless(lease: Lease, row: Instruction) -> bool:
     if reason is None:
         return False
     with transaction():
-        _end(_locked(lease), InstructionState.FAILED, reason)
+        again = _locked(lease)
+        if again.state is InstructionState.WAITING:
+            _end(again, InstructionState.FAILED, reason)
     return True
 
 
@@ -379,6 +384,9 @@ def _end(row: Instruction, state: InstructionState, reason: EndReason | None = N
     row.state, row.end_reason, row.ended_at, row.next_try_at = state, reason, clock.now(), None
     db.session.execute(delete(InstructionFile).filter_by(instruction_id=row.id))
     _record(AuditKind.INSTRUCTION_ENDED, row, state=state.value, reason=reason.value if reason else "")
+    is_by_people_here = state is InstructionState.CANCELLED and reason is None
+    if row.kind is InstructionKind.DRAFT and not is_by_people_here:
+        emit(EventKind.DRAFT_DECIDED, instruction_id=row.id, account_id=row.account_id, outcome=state.value)
 
 
 def _record(kind: AuditKind, row: Instruction, **facts: Any) -> None:

@@ -30,6 +30,8 @@ KINDS = frozenset(
         EventKind.DOCTOR_FOUND_FAULT,
         EventKind.DOCTOR_ALL_GOOD,
         EventKind.BACKUP_FAILED,
+        EventKind.DRAFT_PREPARED,
+        EventKind.DRAFT_DECIDED,
     }
 )
 _MOST_AT_ONCE = 50

@@ -36,6 +36,8 @@ TYPES: dict[NoticeKind, tuple[str, tuple[str, ...]]] = {
     NoticeKind.DOCTOR_FOUND_FAULT: ("server.fault", ("checks",)),
     NoticeKind.DOCTOR_ALL_GOOD: ("server.good", ()),
     NoticeKind.BACKUP_FAILED: ("server.backup_failed", ("reason",)),
+    NoticeKind.DRAFT_PREPARED: ("draft.prepared", ("instruction_id", "account_id")),
+    NoticeKind.DRAFT_DECIDED: ("draft.decided", ("instruction_id", "account_id", "outcome")),
     NoticeKind.NEW_BROWSER: ("login.new_browser", ()),
     NoticeKind.PASSWORD_CHANGED: ("login.password_changed", ()),
     NoticeKind.FACTOR_CHANGED: ("login.factor_changed", ()),

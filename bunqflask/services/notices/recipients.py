@@ -21,6 +21,7 @@ from bunqflask.models import (
     WithdrawnPayment,
 )
 from bunqflask.services import policy
+from bunqflask.services.instructions import following
 from bunqflask.services.payments import local_days
 from bunqflask.services.principal import Principal
 
@@ -65,6 +66,10 @@ def may_hear(person: Principal, kind: NoticeKind, facts: dict[str, Any]) -> bool
         return _sees_changes(person, facts)
     if kind is NoticeKind.BALANCE_LOW:
         return facts["account_id"] in policy.accounts_seen_by(person)
+    if kind is NoticeKind.DRAFT_PREPARED:
+        return following.waits_for(person, facts["instruction_id"])
+    if kind is NoticeKind.DRAFT_DECIDED:
+        return following.is_theirs(person, facts["instruction_id"])
     return kind not in _OF_SERVER or policy.can_see_doctor(person)
 
 

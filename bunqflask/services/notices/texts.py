@@ -237,6 +237,35 @@ def _backup_failed(_facts: _Facts, _names: Names) -> Said:
     )
 
 
+def _draft_prepared(facts: _Facts, names: Names) -> Said:
+    return Said(
+        _("Draft payments need your approval"),
+        _("A draft of payments from %(account)s needs your approval.") % {"account": names.account(facts)},
+        _("Look at every payment before you approve."),
+        _draft_path(facts, names),
+    )
+
+
+def _draft_decided(facts: _Facts, names: Names) -> Said:
+    sentence = {
+        "accepted": _("The holder accepted a draft of payments from %(account)s in the bunq app."),
+        "rejected": _("The holder refused a draft of payments from %(account)s in the bunq app. Nothing was paid."),
+        "sent_back": _("A draft of payments from %(account)s was sent back to be changed."),
+        "cancelled": _("A draft of payments from %(account)s was taken back in the bunq app. Nothing was paid."),
+        "failed": _("A draft of payments from %(account)s could not be sent to bunq. Nothing was paid."),
+    }[facts["outcome"]]
+    return Said(
+        _("A decision about draft payments"),
+        sentence % {"account": names.account(facts)},
+        "" if facts["outcome"] == "accepted" else _("Open the draft to see why, and to prepare it again if need be."),
+        _draft_path(facts, names),
+    )
+
+
+def _draft_path(facts: _Facts, names: Names) -> str:
+    return f"/pay/drafts/{facts['instruction_id']}" if facts["account_id"] in names.accounts else "/notices"
+
+
 def _switched_off(facts: _Facts, _seen: Names) -> Said:
     names = {"mail": _("Email"), "ntfy": _("ntfy"), "webhook": _("A webhook"), "apprise": _("A service by Apprise")}
     channel = names[facts["channel"]]
@@ -293,6 +322,8 @@ _WORDS: dict[NoticeKind, Callable[[_Facts, Names], Said]] = {
     NoticeKind.DOCTOR_FOUND_FAULT: _fault,
     NoticeKind.DOCTOR_ALL_GOOD: _all_good,
     NoticeKind.BACKUP_FAILED: _backup_failed,
+    NoticeKind.DRAFT_PREPARED: _draft_prepared,
+    NoticeKind.DRAFT_DECIDED: _draft_decided,
     NoticeKind.CHANNEL_SWITCHED_OFF: _switched_off,
     NoticeKind.TEST: _test,
 }

@@ -25,6 +25,8 @@ OF_KIND: dict[NoticeKind, NoticeTopic] = {
     NoticeKind.DOCTOR_FOUND_FAULT: NoticeTopic.SERVER,
     NoticeKind.DOCTOR_ALL_GOOD: NoticeTopic.SERVER,
     NoticeKind.BACKUP_FAILED: NoticeTopic.SERVER,
+    NoticeKind.DRAFT_PREPARED: NoticeTopic.DRAFTS,
+    NoticeKind.DRAFT_DECIDED: NoticeTopic.DRAFTS,
 }
 # Of a password that somebody is just typing the second step is not late yet: a message would come too early.
 ONLY_IN_APP = frozenset({NoticeKind.FACTOR_MISSING, NoticeKind.ROLE_CHANGED})
@@ -39,4 +41,5 @@ USUAL_OUTSIDE = (
     NoticeTopic.INVITATIONS,
     NoticeTopic.SECURITY,
     NoticeTopic.SERVER,
+    NoticeTopic.DRAFTS,
 )

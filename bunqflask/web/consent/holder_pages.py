@@ -10,9 +10,10 @@ from flask import current_app, session
 
 from bunqflask.calendar_files import CalendarDay
 from bunqflask.i18n import gettext as _
-from bunqflask.models import AttemptStep, ConsentAttempt
+from bunqflask.models import Ability, AttemptStep, ConsentAttempt
 from bunqflask.services.consent import attempts
 from bunqflask.services.gateway import installations
+from bunqflask.services.instructions import abilities
 from bunqflask.web import language
 from bunqflask.web.ui import formatting
 
@@ -46,7 +47,24 @@ def asker(attempt: ConsentAttempt) -> dict[str, Any]:
         "bunq_calls_us": installations.shown_name(),
         "expires_at": attempt.expires_at,
         "failed_before": attempt.failure is not None,
+        "writes": _writes(attempt.connection_id or attempt.renews_connection_id),
     }
+
+
+def _writes(connection_id: int | None) -> list[str]:
+    """Return what an owner has switched on for the connection that is made or renewed; none for a new one."""
+    if connection_id is None:
+        return []
+    names = {
+        Ability.DRAFTS: _("Draft payments, which only you accept in the bunq app"),
+        Ability.REQUESTS: _("Requests for money in your name"),
+        Ability.LINKS: _("bunq.me links in your name"),
+        Ability.TRANSFERS: _("Transfers between your own accounts"),
+        Ability.NOTES: _("Notes and files on payments"),
+        Ability.CARDS: _("Freezing cards, and their limits"),
+    }
+    on = abilities.of_connection(connection_id)
+    return [name for ability, name in names.items() if ability in on]
 
 
 def receipt(attempt: ConsentAttempt) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -24,6 +26,7 @@ TABS = {
     "refused": (InstructionState.REJECTED, InstructionState.FAILED, InstructionState.CANCELLED),
 }
 _PAGE = 50
+_BATCH = re.compile(r"BF[A-Z0-9]{1,18}", re.ASCII)
 
 
 @bp.get("")
@@ -35,7 +38,9 @@ def index() -> ResponseReturnValue:
     older_than = request.args.get("older_than", type=int)
     if older_than is not None and not 0 < older_than < 2**31:
         raise NotFoundHere
-    batch = request.args.get("batch", "")[:20]
+    batch = request.args.get("batch", "")
+    if batch and not _BATCH.fullmatch(batch):
+        raise NotFoundHere
     found = reading.list_all(
         g.team_member,
         [InstructionKind.DRAFT],

@@ -174,6 +174,7 @@ def _offered() -> list[TopicChoice]:
         NoticeTopic.LATE_CHANGES: _("Payments changed afterwards, or came late"),
         NoticeTopic.MONEY_IN: _("Money came in"),
         NoticeTopic.LOW_BALANCE: _("A balance falls below your limit"),
+        NoticeTopic.DRAFTS: _("Draft payments need your approval, or a decision was made about yours"),
         NoticeTopic.SERVER: _("The doctor finds a fault of this server, or a backup fails"),
     }
     if not policy.can_see_doctor(g.team_member):

@@ -2,7 +2,9 @@
 
 import pytest
 
-from bunqflask.models import Ability, EndReason, InstructionState, TeamRole
+from bunqflask.models import Ability, EndReason, InstructionState, Language, TeamRole
+from bunqflask.services.consent import links
+from bunqflask.services.consent.attempts import Invitation
 from bunqflask.services.instructions import abilities
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.team import members
@@ -72,3 +74,24 @@ def test_what_is_switched_off_before_it_is_sent_is_not_sent(site: ThreadSite, ba
     row = instructions.work_until(site.app, made, ["failed"])
     assert (row.state, row.end_reason) == (InstructionState.FAILED, EndReason.NOT_PERMITTED)
     assert bank.calls("POST", "bunqme-tab") == []
+
+
+@pytest.mark.sqlite_only
+def test_an_account_holder_reads_what_is_switched_on_before_they_renew(site: ThreadSite, connected: Browser) -> None:
+    def page(language: Language) -> str:
+        with rows.behind(site.app):
+            invitation = Invitation(language=language)
+            token = links.make(members.require(ROBIN), invitation, renews_connection_id=1).token
+        holder = Browser(site.url)
+        text = holder.get(f"/c/{token}").text
+        holder.close()
+        return text
+
+    before = page(Language.ENGLISH)
+    assert "uses none of these until an owner of this site switches it on" in before
+    assert "What is switched on here beside reading" not in before
+    instructions.switch_on(site.app, ROBIN, Ability.DRAFTS)
+    assert "Draft payments, which only you accept in the bunq app" in page(Language.ENGLISH)
+    dutch = page(Language.DUTCH)
+    assert "Wat hier naast lezen is aangezet Conceptbetalingen, die alleen u in de bunq-app accepteert" in dutch
+    assert "Kaarten blokkeren" not in dutch

@@ -33,6 +33,8 @@ def facts_of(kind: NoticeKind) -> dict[str, Any]:
         NoticeKind.DOCTOR_FOUND_FAULT: {"checks": ["backup_age"]},
         NoticeKind.DOCTOR_ALL_GOOD: {},
         NoticeKind.BACKUP_FAILED: {"reason": "old"},
+        NoticeKind.DRAFT_PREPARED: {**about, "instruction_id": 1},
+        NoticeKind.DRAFT_DECIDED: {**about, "instruction_id": 1, "outcome": "rejected"},
         NoticeKind.CHANNEL_SWITCHED_OFF: {"channel_id": 1, "channel": "webhook"},
         NoticeKind.TEST: {},
     }

@@ -72,6 +72,7 @@ ASKER = {
     "site": "geld.example.org",
     "expires_at": NOW,
     "failed_before": False,
+    "writes": ["Notes and files on payments"],
     "member": None,
 }
 GIVEN = {
