@@ -275,6 +275,7 @@ ON_ONESELF = {"notices.not_me POST"}
 CHANGES_NOTHING = {
     "draft_files.look POST",  # nothing of a file is stored before it is prepared
     "consent.confirm POST",  # the attempt has not come back from bunq yet
+    "note_writing.attach POST",  # no file comes along
     "people.unlock POST",  # nobody is locked
     "settings.look POST",  # is kept in a cookie
 }
