@@ -76,7 +76,6 @@ def pay(site: ThreadSite, address: str) -> None:
     payer.close()
 
 
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize("kind", [InstructionKind.REQUEST, InstructionKind.LINK])
 def test_a_collection_notes_who_has_paid_and_closes(
     site: ThreadSite, robin: Browser, holder: Client, kind: InstructionKind

@@ -28,6 +28,7 @@ from bunqflask.models import (
     InstructionState,
     MemberNotice,
     MonetaryAccount,
+    Note,
     NoteSync,
     NoticeChannel,
     NoticeDelivery,
@@ -99,6 +100,8 @@ def fill(database_url: str) -> None:
         _ask_for_money(member.id)
         newest = db.session.scalars(db.select(Payment).order_by(Payment.id).limit(1)).one()
         db.session.add(NoteSync(id=newest.id, account_id=newest.account_id, synced_at=clock.now()))
+        db.session.flush()
+        _add_note(newest.id)
         db.session.commit()
         db.session.remove()
     let_go(app)
@@ -146,6 +149,15 @@ def _add_drafts(member_id: int) -> None:
             result={},
         )
         db.session.add(draft)
+
+
+def _add_note(payment_row_id: int) -> None:
+    """Let there be a note on a payment, which may be changed."""
+    for row in db.session.scalars(db.select(Connection)).all():
+        for ability in (Ability.NOTES, Ability.TRANSFERS):
+            db.session.merge(ConnectionAbility(connection_id=row.id, ability=ability, since=clock.now()))
+    about = {"kind": "text", "note_id": 1, "author": "Ann", "text": "for the books", "attachment_ids": [], "raw": {}}
+    db.session.add(Note(payment_row_id=payment_row_id, **about))
 
 
 def _ask_for_money(member_id: int) -> None:
@@ -221,6 +233,9 @@ def _arguments() -> dict[str, Any]:
         "link_id": asks.link_id,
         "collection_id": asks.collection_id,
         "item_id": asks.item_id,
+        "transfer_id": asks.transfer_id,
+        "kind": "text",
+        "note_id": 1,
         "connection_id": account.connection_id,
         "monetary_account_id": account.monetary_account_id,
         "payment_row_id": payment_id,
