@@ -20,7 +20,7 @@ from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import draft_presenters, pay
-from bunqflask.web.instructions.drafts import changed_page
+from bunqflask.web.instructions.drafts import accounts, changed_page
 
 bp = Blueprint("draft_forms", __name__, url_prefix="/pay/drafts")
 bp.before_request(pay.check_is_no_guest)
@@ -58,8 +58,8 @@ class Typed:
 @bp.get("/new")
 def new() -> ResponseReturnValue:
     """Show the form for a new draft."""
-    accounts = pay.accounts_for(InstructionKind.DRAFT)
-    return _form(Typed(account_id=accounts[0].id if len(accounts) == 1 else None))
+    offered = accounts()
+    return _form(Typed(account_id=offered[0].id if len(offered) == 1 else None))
 
 
 @bp.post("/new")
@@ -120,7 +120,7 @@ def _form(typed: Typed, found: InstructionView | None = None, *, seen: str = "")
         typed=typed,
         found=found,
         seen=seen or (found.content_hash if found else ""),
-        accounts=pay.accounts_for(InstructionKind.DRAFT) if found is None else [],
+        accounts=accounts() if found is None else [],
         most=MOST_PER_DRAFT,
     )
 
