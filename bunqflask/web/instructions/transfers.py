@@ -9,7 +9,7 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Ability, InstructionKind, TransferBody
+from bunqflask.models import Ability, InstructionKind
 from bunqflask.services.instructions import abilities, once, preparing, reading
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
@@ -20,7 +20,6 @@ from bunqflask.web.instructions.pay import Account
 from bunqflask.web.payments import amount_input
 
 bp = Blueprint("transfers", __name__, url_prefix="/pay/transfers")
-_LONGEST_NAME = 70
 
 
 @dataclass(frozen=True)
@@ -131,6 +130,5 @@ def _understood(typed: Wish) -> Wish:
 def _prepare(wish: Wish, token: str) -> int:
     if wish.amount is None or wish.source is None or wish.target is None:
         raise InstructionRefused(_("Choose two accounts that you hold here."))
-    target = wish.target
-    body = TransferBody(wish.amount, target.id, target.iban or "", target.name[:_LONGEST_NAME], wish.description)
+    body = preparing.transfer_to(g.team_member, wish.target.id, wish.amount, wish.description)
     return once.prepare(g.team_member, wish.source.id, body, token)
