@@ -17,21 +17,21 @@ _CHOICE = click.Choice([each.value for each in Ability])
 
 @instructions_cli.command("abilities")
 @click.argument("email")
-@click.argument("connection", type=int)
+@click.argument("connection")
 @click.option("--on", "on", type=_CHOICE, multiple=True, help="Switch it on; several times for several.")
 @click.option("--off", "off", type=_CHOICE, multiple=True, help="Switch it off; several times for several.")
-def switch_abilities(email: str, connection: int, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+def switch_abilities(email: str, connection: str, on: tuple[str, ...], off: tuple[str, ...]) -> None:
     """Say what may be written at bunq for a connection, and switch it as an owner. Limits of drafts stay."""
-    member = member_of(email)
+    member, connection_id = member_of(email), _number(connection)
     with refused_plainly():
-        day_limit, approver_limit = abilities.limits_of(connection)
+        day_limit, approver_limit = abilities.limits_of(connection_id)
         for each in on:
             limits = {"day_limit": day_limit, "approver_limit": approver_limit}
-            abilities.switch(member, connection, Ability(each), on=True, **limits)
+            abilities.switch(member, connection_id, Ability(each), on=True, **limits)
         for each in off:
-            abilities.switch(member, connection, Ability(each), on=False)
-        abilities.check_can_see(member, connection)
-    found = abilities.of_connection(connection)
+            abilities.switch(member, connection_id, Ability(each), on=False)
+        abilities.check_can_see(member, connection_id)
+    found = abilities.of_connection(connection_id)
     for ability in Ability:
         click.echo(f"{ability.value}: {'on' if ability in found else 'off'}")
 
@@ -53,21 +53,21 @@ def transfer(email: str, amount: str, description: str, source: str, target: str
 
 @instructions_cli.command("note")
 @click.argument("email")
-@click.argument("payment", type=int)
+@click.argument("payment")
 @click.argument("text")
-def note(email: str, payment: int, text: str) -> None:
+def note(email: str, payment: str, text: str) -> None:
     """Write a note on PAYMENT, by its id here, as a member."""
     member = member_of(email)
     with refused_plainly():
-        made = notes.in_transaction(lambda: notes.write_within(member, payment, text))
+        made = notes.in_transaction(lambda: notes.write_within(member, _number(payment), text))
     _say_prepared(member, made)
 
 
 @instructions_cli.command("attach")
 @click.argument("email")
-@click.argument("payment", type=int)
+@click.argument("payment")
 @click.argument("file", type=click.Path(path_type=Path))
-def attach(email: str, payment: int, file: Path) -> None:
+def attach(email: str, payment: str, file: Path) -> None:
     """Attach a file to PAYMENT, by its id here, as a member."""
     member = member_of(email)
     try:
@@ -75,23 +75,30 @@ def attach(email: str, payment: int, file: Path) -> None:
     except OSError as error:
         raise click.ClickException(f"{file} cannot be read: {error.strerror}.") from error
     with refused_plainly():
-        made = notes.in_transaction(lambda: notes.attach_within(member, payment, file.name, content))
+        made = notes.in_transaction(lambda: notes.attach_within(member, _number(payment), file.name, content))
     _say_prepared(member, made)
 
 
 @instructions_cli.command("card")
 @click.argument("email")
-@click.argument("card", type=int)
-@click.argument("change", type=click.Choice(["freeze", "unfreeze"]))
+@click.argument("card")
+@click.option("--change", type=click.Choice(["freeze", "unfreeze"]), required=True, help="What to do with it.")
 @click.option("--account", "iban", metavar="IBAN", required=True, help="The account that the card pays from.")
-def card(email: str, card: int, change: str, iban: str) -> None:
+def card(email: str, card: str, change: str, iban: str) -> None:
     """Freeze a card, by bunq's id, or let it be used again, as a member who holds its account."""
     member = member_of(email)
-    body = CardBody(card, status="DEACTIVATED" if change == "freeze" else "ACTIVE")
+    body = CardBody(_number(card), status="DEACTIVATED" if change == "freeze" else "ACTIVE")
     with refused_plainly():
         account_id = account_of(member, iban)
         made = notes.in_transaction(lambda: cards.change_within(member, account_id, body))
     _say_prepared(member, made)
+
+
+def _number(text: str) -> int:
+    """Return an id that somebody typed."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise click.ClickException(f"{text} is no id: an id is a number, as the API shows it.")
+    return int(text)
 
 
 def _say_prepared(member: Member, instruction_id: int) -> None:

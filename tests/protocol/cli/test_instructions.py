@@ -147,12 +147,13 @@ def test_an_owner_switches_abilities_and_members_write_within_them(
     assert code == 0, printed
     assert run(site, "attach", SANNE, payment, str(file))[0] == 1, "it is no document"
     assert "There is no such" in run(site, "note", SANNE, "999999", "for the books")[1]
+    assert "is no id" in run(site, "note", SANNE, "1e3", "for the books")[1]
     second = next(each for each in ibans_of(site) if each != own_iban(site))
     moves = ("transfer", ROBIN, "5,00", "Savings", "--from", own_iban(site), "--to", second)
     code, printed = run(site, *moves)
     assert code == 0, printed
     assert run(site, "transfer", SANNE, *moves[2:])[0] == 1, "the account is only shared with her"
-    assert run(site, "card", ROBIN, "1", "freeze", "--account", own_iban(site))[0] == 0
+    assert run(site, "card", ROBIN, "1", "--change", "freeze", "--account", own_iban(site))[0] == 0
     assert "transfer" in run(site, "show", ROBIN, printed.split("Prepared: ")[1].split()[0])[1]
     instructions.work_until(site.app, 2, ["done"])
     listed = holder.get(f"/user/{JODI}/monetary-account/{SECOND}/payment?count=200")
