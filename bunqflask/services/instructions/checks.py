@@ -42,8 +42,8 @@ class InstructionRefused(Exception):
 
 def check_line(line: DraftLine) -> str:
     """Return what is wrong with a payment of a draft, as a sentence; empty when nothing is."""
-    if not ibans.is_valid(line.iban):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    if fault := ibans.fault_of(line.iban):
+        return _("The IBAN %(fault)s.") % {"fault": fault}
     if not line.name.strip() or len(line.name) > _LONGEST_NAME:
         return _("The name of the receiver needs 1 to %(n)d characters.") % {"n": _LONGEST_NAME}
     if len(line.description) > writable.LONGEST_DESCRIPTION:
@@ -60,8 +60,8 @@ def check_payer(payer: Party) -> str:
         return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
     if payer.type == "PHONE_NUMBER":
         return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
-    if not ibans.is_valid(value):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    if fault := ibans.fault_of(value):
+        return _("The IBAN %(fault)s.") % {"fault": fault}
     is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= _LONGEST_NAME
     return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from bunqflask import clock
 from bunqflask.bunq import notes as bunq_notes
@@ -20,6 +20,7 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
     Ability,
+    ConnectionAbility,
     FileBody,
     Instruction,
     InstructionFile,
@@ -30,7 +31,7 @@ from bunqflask.models import (
     NoteChangeBody,
     NoteRemovalBody,
 )
-from bunqflask.services.instructions import abilities, preparing, reading, receipts, rights
+from bunqflask.services.instructions import preparing, reading, receipts, rights
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.payments import details, repository
@@ -42,6 +43,7 @@ from bunqflask.services.principal import Principal
 KINDS = (InstructionKind.NOTE, InstructionKind.FILE)
 _OF_NOTES = NoteBody | NoteChangeBody | NoteRemovalBody | FileBody
 _SHOW_FAILED_FOR = timedelta(days=1)
+_SHOWN = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN, InstructionState.FAILED)
 _READ_PATIENCE_S = 10.0
 
 
@@ -107,26 +109,28 @@ def attach_within(principal: Principal, payment_row_id: int, name: str, content:
     return row
 
 
-def can_write(principal: Principal, payment: PaymentDetail) -> bool:
-    """Tell whether the principal may write notes on a payment that they see."""
-    account = rights.accounts_in_full(principal).get(payment.account.id)
-    if account is None or not account.row.is_covered or payment.withdrawn_at is not None:
-        return False
-    return Ability.NOTES in abilities.of_connection(account.row.connection_id)
+def under_way(principal: Principal, payment: PaymentDetail) -> list[InstructionView] | None:
+    """Return what is on its way to a payment, or could not be written within the last day, the newest first.
 
-
-def under_way(principal: Principal, payment: PaymentDetail) -> list[InstructionView]:
-    """Return what is on its way to a payment, or could not be written within the last day; the newest first."""
-    shown = (
-        InstructionState.WAITING,
-        InstructionState.SENDING,
-        InstructionState.UNKNOWN,
-        InstructionState.FAILED,
+    None where the principal may not write on the payment, which they see.
+    """
+    account = payment.account
+    is_in_full = rights.may_see_instructions(principal) and account.first_day is None
+    if not is_in_full or not account.is_covered or payment.withdrawn_at is not None:
+        return None
+    is_on = exists().where(
+        ConnectionAbility.connection_id == account.connection_id, ConnectionAbility.ability == Ability.NOTES
     )
-    found = reading.list_all(principal, KINDS, states=shown, account_id=payment.account.id)
+    is_any = exists().where(
+        Instruction.account_id == account.id, Instruction.kind.in_(KINDS), Instruction.state.in_(_SHOWN)
+    )
+    # Nearly always nothing is on its way, and to know both costs one statement.
+    may_write, has_any = db.session.execute(select(is_on, is_any)).one()
+    if not may_write or not has_any:
+        return [] if may_write else None
     return [
         each
-        for each in found
+        for each in reading.list_all(principal, KINDS, states=_SHOWN, account_id=account.id)
         if isinstance(each.body, _OF_NOTES)
         and each.body.payment_row_id == payment.line.id
         and not clock.is_over(each.ended_at or clock.now(), after=_SHOW_FAILED_FOR)

@@ -91,9 +91,9 @@ def card(
     row_id = payment.line.id
     stored, over = notes.of(row_id), why_over(payment.account, connection)
     trigger, error_text = (None, None) if over else (_trigger(stored), _error_text(stored))
-    can_write = over is None and writing.can_write(principal, payment)
-    under_way = writing.under_way(principal, payment) if can_write else []
-    if any(each.ended_at is None for each in under_way):
+    under_way = None if over else writing.under_way(principal, payment)
+    can_write = under_way is not None
+    if any(each.ended_at is None for each in under_way or ()):
         trigger = "load delay:2s"
 
     def links(attachment_ids: Iterable[int]) -> list[FileLink]:
@@ -114,7 +114,7 @@ def card(
         focus=focus,
         write_url=url_for("note_writing.write", payment_row_id=row_id) if can_write else None,
         file_url=url_for("note_writing.attach", payment_row_id=row_id) if can_write else None,
-        under_way=[_under_way(each, row_id) for each in under_way],
+        under_way=[_under_way(each, row_id) for each in under_way or ()],
     )
 
 

@@ -81,7 +81,7 @@ def _find(payment_row_id: int, kind: str, note_id: int) -> StoredNote:
     :raises NotFoundHere: there is none, or they may not.
     """
     payment = details.get(repository.accounts_of(g.team_member), payment_row_id)
-    if not notes.can_write(g.team_member, payment):
+    if notes.under_way(g.team_member, payment) is None:
         raise NotFoundHere
     for each in stored.of(payment_row_id).notes:
         if (each.kind, each.note_id) == (kind, note_id):
