@@ -85,16 +85,16 @@ def prepare() -> ResponseReturnValue:
 @bp.get("/<int:instruction_id>/change")
 def edit(instruction_id: int) -> ResponseReturnValue:
     """Show the form with a draft that was not sent yet."""
-    found = _changeable(instruction_id)
+    found = _draft(instruction_id)
+    if not found.can_change:
+        return redirect(url_for("drafts.show", instruction_id=instruction_id))
     return _form(_of_draft(found), found)
 
 
 @bp.post("/<int:instruction_id>/change")
 def change(instruction_id: int) -> ResponseReturnValue:
     """Change a draft that was not sent yet: its approval is gone with that."""
-    typed, found = _typed(), reading.get(g.team_member, instruction_id)
-    if found.kind is not InstructionKind.DRAFT:
-        raise NotFoundHere
+    typed, found = _typed(), _draft(instruction_id)
     seen = request.form.get("content_hash", "")
     if not found.can_change:
         return make_response(changed_page(instruction_id), 409)
@@ -125,13 +125,13 @@ def _form(typed: Typed, found: InstructionView | None = None, *, seen: str = "")
     )
 
 
-def _changeable(instruction_id: int) -> InstructionView:
-    """Return a draft that can be changed.
+def _draft(instruction_id: int) -> InstructionView:
+    """Return a draft.
 
-    :raises NotFoundHere: there is none, the member does not see it, or it is on its way.
+    :raises NotFoundHere: there is none, or the member does not see it.
     """
     found = reading.get(g.team_member, instruction_id)
-    if found.kind is not InstructionKind.DRAFT or not found.can_change:
+    if found.kind is not InstructionKind.DRAFT:
         raise NotFoundHere
     return found
 
