@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 from flask.cli import AppGroup
 
+from bunqflask import ibans
 from bunqflask.models import DraftBody, InstructionKind, InstructionState
-from bunqflask.payment_files import csv_columns, csv_payments, csv_table, ibans, lines, pain001, xml_tree
+from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines, pain001, xml_tree
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.lines import FileRefused, PaymentFile
 from bunqflask.services.instructions import draft_files, preparing, reading, rights

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bunqflask import ibans
 from bunqflask.i18n import gettext as _
-from bunqflask.payment_files import ibans
 from bunqflask.payment_files.csv_columns import count_known, heading_of
 from bunqflask.payment_files.lines import MOST_BYTES, MOST_LINES, FileRefused, too_large, too_many
 from bunqflask.payment_files.xml_tree import is_xml

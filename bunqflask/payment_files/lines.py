@@ -11,9 +11,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from bunqflask import invisible
+from bunqflask import ibans, invisible
 from bunqflask.i18n import gettext as _
-from bunqflask.payment_files import ibans
 
 # How many payments bunq takes in one draft.
 # https://doc.bunq.com/draft-payment

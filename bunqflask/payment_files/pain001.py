@@ -13,8 +13,8 @@ import re
 from datetime import date
 from decimal import Decimal
 
+from bunqflask import ibans
 from bunqflask.i18n import gettext as _
-from bunqflask.payment_files import ibans
 from bunqflask.payment_files.amounts import LARGEST
 from bunqflask.payment_files.lines import (
     MOST_LINES,

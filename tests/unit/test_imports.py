@@ -25,12 +25,12 @@ ARROWS: dict[str, set[str]] = {
     "devices": {"i18n"},
     "digest": set(),
     "i18n": set(),
-    "ibans": set(),
+    "ibans": {"i18n", "invisible"},
     "extensions": set(),
     "invisible": set(),
     "bunq": {"addresses", "invisible"},
     "exports": {"invisible"},
-    "payment_files": {"i18n", "invisible"},
+    "payment_files": {"i18n", "ibans", "invisible"},
     "sandbox": set(),
     "database": {"clock", "extensions"},
     "models": {
@@ -262,6 +262,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "worker": {"clock", "extensions", "database", "models", "services"},
     "cli": {
+        "ibans",
         "payment_files",
         "database.storage",
         "config",

@@ -91,11 +91,11 @@ def switch(
         if limit is not None and not (fits(limit) and limit > 0):
             raise ValueError(_("A limit has to be above zero."))
     with transaction():
-        seen = [each.row for each in policy.accounts_seen_by(principal).values()]
-        if connection_id not in {each.connection_id for each in seen}:
-            raise NotFoundHere
+        # Asked first, so that others cannot find out which connections there are.
         if principal.role is not TeamRole.OWNER:
             raise NotPermitted(_("Only owners switch on what this site may do at bunq."))
+        if not can_switch(principal, connection_id):
+            raise NotFoundHere
         if on and (reason := why_not_here(ability)):
             raise NotPermitted(reason)
         db.session.execute(delete(ConnectionAbility).filter_by(connection_id=connection_id, ability=ability))

@@ -42,8 +42,8 @@ class InstructionRefused(Exception):
 
 def check_line(line: DraftLine) -> str:
     """Return what is wrong with a payment of a draft, as a sentence; empty when nothing is."""
-    if not ibans.is_valid(line.iban):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    if fault := ibans.fault_of(line.iban):
+        return _("The IBAN %(fault)s.") % {"fault": fault}
     if not line.name.strip() or len(line.name) > _LONGEST_NAME:
         return _("The name of the receiver needs 1 to %(n)d characters.") % {"n": _LONGEST_NAME}
     if len(line.description) > writable.LONGEST_DESCRIPTION:
@@ -60,8 +60,8 @@ def check_payer(payer: Party) -> str:
         return "" if _EMAIL.fullmatch(value) else _("The email address of the payer is not one.")
     if payer.type == "PHONE_NUMBER":
         return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
-    if not ibans.is_valid(value):
-        return _("The IBAN is not valid: its length or its check digits are wrong.")
+    if fault := ibans.fault_of(value):
+        return _("The IBAN %(fault)s.") % {"fault": fault}
     is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= _LONGEST_NAME
     return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
 
@@ -72,11 +72,30 @@ def check_ready(principal: Principal, account: MonetaryAccount, kind: Instructio
     :raises AbilityOff: it is switched off for the connection.
     :raises InstructionRefused: it cannot.
     """
+    check_account(account, kind)
+    check_body(principal, account, body)
+
+
+def check_account(account: MonetaryAccount, kind: InstructionKind) -> None:
+    """Make sure that a kind of instruction can be sent from an account.
+
+    :raises AbilityOff: it is switched off for the connection.
+    :raises NotPermitted: this server can never send it.
+    :raises InstructionRefused: bunq does not let the account be used now.
+    """
     abilities.check_is_on(account.connection_id, rights.ABILITY_OF[kind])
     if reason := abilities.why_not_here(rights.ABILITY_OF[kind]):
         raise NotPermitted(reason)
     if not account.is_covered or account.status != "ACTIVE":
         raise InstructionRefused(_("bunq does not let this account be used now: connect it again, or take another."))
+
+
+def check_body(principal: Principal, account: MonetaryAccount, body: Body) -> None:
+    """Make sure that bunq would take an instruction as it is.
+
+    :raises NotFoundHere: it names another account that the principal does not hold.
+    :raises InstructionRefused: bunq would not.
+    """
     match body:
         case DraftBody():
             _refuse(_check_draft(account, body))

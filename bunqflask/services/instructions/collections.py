@@ -24,6 +24,7 @@ from bunqflask.models import (
     InstructionKind,
     InstructionState,
     LinkBody,
+    MonetaryAccount,
     Party,
     RequestBody,
 )
@@ -81,7 +82,7 @@ def prepare(principal: Principal, wish: Wish) -> int:
         made = select(Collection.id).filter_by(member_id=principal.id, token=wish.token)
         if (found := db.session.scalar(made)) is not None:
             return found
-        rights.check_can_prepare(principal, wish.account_id, wish.kind)
+        account = preparing.ready_account(principal, wish.account_id, wish.kind)
         _check(wish)
         row = Collection(
             reference=preparing.new_reference(),
@@ -96,7 +97,7 @@ def prepare(principal: Principal, wish: Wish) -> int:
         db.session.add(row)
         db.session.flush()
         for number, person in enumerate(wish.people, start=1):
-            _add(principal, row, person, number)
+            _add(principal, account, row, person, number)
         return row.id
 
 
@@ -144,14 +145,13 @@ def _check(wish: Wish) -> None:
         raise InstructionRefused(_("The description needs 1 to %(n)d characters.") % {"n": LONGEST_DESCRIPTION})
 
 
-def _add(principal: Principal, collection: Collection, person: Person, number: int) -> None:
+def _add(principal: Principal, account: MonetaryAccount, collection: Collection, person: Person, number: int) -> None:
     """Prepare what one person is asked for, within the caller's transaction."""
     try:
         if not 1 <= len(person.name) <= LONGEST_PERSON or not person.name.isprintable():
             raise InstructionRefused(_("A name needs 1 to %(n)d characters.") % {"n": LONGEST_PERSON})
         body = _body(collection, person)
-        account_id, batch = collection.account_id, collection.reference
-        made = preparing.prepare_within(principal, account_id, body, label=person.name, batch=batch)
+        made = preparing.add_within(principal, account, body, person.name, collection.reference)
     except InstructionRefused as refused:
         raise InstructionRefused(_("Person %(n)d: %(fault)s") % {"n": number, "fault": refused}) from refused
     db.session.add(

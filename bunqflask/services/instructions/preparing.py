@@ -126,15 +126,36 @@ def prepare_within(
     :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
     :raises InstructionRefused: bunq would not take it.
     """
-    kind = _KIND_OF[type(body)]
+    return add_within(principal, ready_account(principal, account_id, _KIND_OF[type(body)]), body, label, batch)
+
+
+def ready_account(principal: Principal, account_id: int, kind: InstructionKind) -> MonetaryAccount:
+    """Return an account on which the principal may prepare a kind of instruction, and from which it can be sent.
+
+    :raises NotFoundHere: the principal does not see it in full.
+    :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
+    :raises InstructionRefused: bunq does not let it be used now.
+    """
     account = rights.check_can_prepare(principal, account_id, kind).row
-    checks.check_ready(principal, account, kind, body)
+    checks.check_account(account, kind)
+    return account
+
+
+def add_within(
+    principal: Principal, account: MonetaryAccount, body: Body, label: str, batch: str | None
+) -> Instruction:
+    """Prepare an instruction on an account that `ready_account` returned in the caller's transaction.
+
+    Of many on one account, rights and abilities are asked for once. See `prepare_within`.
+    """
+    checks.check_body(principal, account, body)
+    kind = _KIND_OF[type(body)]
     row = Instruction(
         kind=kind,
         state=InstructionState.PREPARED,
         reference=new_reference(),
         connection_id=account.connection_id,
-        account_id=account_id,
+        account_id=account.id,
         member_id=principal.id,
         body=body,
         content_hash=_hash(account, kind, body),

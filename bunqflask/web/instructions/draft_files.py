@@ -17,7 +17,6 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
-from bunqflask.models import InstructionKind
 from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines, pain001, xml_tree
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.csv_table import CsvTable
@@ -28,6 +27,8 @@ from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import draft_file_presenters, pay
 from bunqflask.web.instructions.draft_forms import chosen_account
+from bunqflask.web.instructions.drafts import accounts
+from bunqflask.web.marks import takes_file
 
 bp = Blueprint("draft_files", __name__, url_prefix="/pay/drafts/file")
 bp.before_request(pay.check_is_no_guest)
@@ -63,6 +64,7 @@ def begin() -> ResponseReturnValue:
 
 
 @bp.post("")
+@takes_file
 def look() -> ResponseReturnValue:
     """Read a file, and show its lines with what to look at, or what is wrong with it."""
     upload = _upload()
@@ -101,7 +103,7 @@ def prepare() -> ResponseReturnValue:
 def _begin(refused: FileRefused | None = None, upload: Upload | None = None, read: _Read | None = None) -> str:
     return render_template(
         "instructions/draft_file.html",
-        accounts=pay.accounts_for(InstructionKind.DRAFT),
+        accounts=accounts(),
         refused=refused,
         upload=upload,
         columns=_columns(read),
@@ -110,16 +112,15 @@ def _begin(refused: FileRefused | None = None, upload: Upload | None = None, rea
 
 
 def _look(upload: Upload, read: _Read, file: PaymentFile, *, is_changed: bool = False) -> ResponseReturnValue:
-    accounts = pay.accounts_for(InstructionKind.DRAFT)
-    account_id = upload.account_id
+    offered, account_id = accounts(), upload.account_id
     if account_id is None:
-        account_id = next((each.id for each in accounts if each.iban and each.iban == file.debtor_iban), None)
+        account_id = next((each.id for each in offered if each.iban and each.iban == file.debtor_iban), None)
     if account_id is None:
         return make_response(_begin(_no_account(), upload, read), 422)
     found = draft_files.look_at(g.team_member, account_id, file)
     if isinstance(found, FileRefused):
         return make_response(_begin(found, upload, read), 422)
-    account = next((each for each in accounts if each.id == account_id), None)
+    account = next((each for each in offered if each.id == account_id), None)
     if account is None:
         raise NotFoundHere
     return make_response(

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from bunqflask.i18n import gettext as _
 from bunqflask.models import DraftBody, InstructionKind
 from bunqflask.payment_files import amounts
-from bunqflask.payment_files.amounts import NotAnAmount
+from bunqflask.payment_files.amounts import DecimalSign, NotAnAmount
 from bunqflask.payment_files.lines import MOST_PER_DRAFT, Collector, Field, FileRefused, quoted
 from bunqflask.services.instructions import draft_files, preparing, reading
 from bunqflask.services.instructions.checks import InstructionRefused
@@ -20,12 +20,13 @@ from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import draft_presenters, pay
-from bunqflask.web.instructions.drafts import changed_page
+from bunqflask.web.instructions.drafts import accounts, changed_page
 
 bp = Blueprint("draft_forms", __name__, url_prefix="/pay/drafts")
 bp.before_request(pay.check_is_no_guest)
 
 _ID = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SIGNS: tuple[DecimalSign, ...] = (",", ".")
 _COLUMNS = ("name", "iban", "amount", "description", "reference")
 
 
@@ -57,8 +58,8 @@ class Typed:
 @bp.get("/new")
 def new() -> ResponseReturnValue:
     """Show the form for a new draft."""
-    accounts = pay.accounts_for(InstructionKind.DRAFT)
-    return _form(Typed(account_id=accounts[0].id if len(accounts) == 1 else None))
+    offered = accounts()
+    return _form(Typed(account_id=offered[0].id if len(offered) == 1 else None))
 
 
 @bp.post("/new")
@@ -119,7 +120,7 @@ def _form(typed: Typed, found: InstructionView | None = None, *, seen: str = "")
         typed=typed,
         found=found,
         seen=seen or (found.content_hash if found else ""),
-        accounts=pay.accounts_for(InstructionKind.DRAFT) if found is None else [],
+        accounts=accounts() if found is None else [],
         most=MOST_PER_DRAFT,
     )
 
@@ -172,6 +173,17 @@ def _with_one_more(typed: Typed) -> Typed:
     return Typed(account_id=typed.account_id, label=typed.label, lines=[*typed.lines, *more])
 
 
+def _why(text: str, error: NotAnAmount) -> str:
+    """Return why a text is no amount, in half a sentence; a file may say which sign it has before cents, a form not."""
+    for sign in _SIGNS:
+        try:
+            amount = amounts.read(text, sign).amount
+        except NotAnAmount:
+            continue
+        return _("can be read in two ways: write the cents too, such as %(example)s") % {"example": f"{amount:.2f}"}
+    return str(error)
+
+
 def _read(typed: Typed) -> tuple[DraftBody | None, Typed]:
     """Return the payments, or None and the form with what is wrong in it."""
     if len(typed.lines) > MOST_PER_DRAFT:
@@ -185,7 +197,7 @@ def _read(typed: Typed) -> tuple[DraftBody | None, Typed]:
             amount = amounts.read(line.amount).amount
         except NotAnAmount as error:
             shown = f"{quoted(line.amount)} " if line.amount.strip() else ""
-            reason = _("the amount %(shown)s%(why)s") % {"shown": shown, "why": error}
+            reason = _("the amount %(shown)s%(why)s") % {"shown": shown, "why": _why(line.amount, error)}
             collector.refuse_line(number, Field.AMOUNT, reason)
         collector.take(
             number,

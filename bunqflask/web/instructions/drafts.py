@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
         rows=[presenters.row(each) for each in found[:_PAGE]],
         older_than=found[_PAGE - 1].id if len(found) > _PAGE else None,
         sums=reading.not_yet_paid(g.team_member) if tab == "open" and not batch else [],
-        can_prepare=bool(pay.accounts_for(InstructionKind.DRAFT)),
+        can_prepare=bool(accounts()),
     )
 
 
@@ -108,6 +108,11 @@ def cancel(instruction_id: int) -> ResponseReturnValue:
     else:
         flash(_("It is being taken back at bunq. If the holder has accepted it by then, it stays accepted."))
     return _back(instruction_id)
+
+
+def accounts() -> list[pay.Account]:
+    """Return the accounts on which the member may prepare drafts: bunq's drafts are in euros."""
+    return [each for each in pay.accounts_for(InstructionKind.DRAFT) if each.currency == "EUR"]
 
 
 def changed_page(instruction_id: int) -> str:

@@ -210,7 +210,7 @@ def test_names_and_files_run_nothing(site: ThreadSite, robin: Browser) -> None:
         ("Anna; anna@example.org; 0", "above zero"),
         ("Anna; anna@example.org; 1,005", "Type 1005 or 1.0050"),
         ("Anna; anna@; 5", "The email address of the payer is not one."),
-        ("Anna; NL91ABNA0417164301; 5", "The IBAN is not valid"),
+        ("Anna; NL91ABNA0417164301; 5", "The IBAN has a typing error: its check digits do not fit"),
         ("Anna; ; 5", "A request needs an email address"),
         ("; anna@example.org; 5", "A name needs 1 to 70 characters."),
         ("Anna; anna@example.org; 5\nAnna; anna@example.org; 5", "Line 2: It is the same as line 1."),

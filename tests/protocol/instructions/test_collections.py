@@ -1,5 +1,6 @@
 """Collections: everybody on a list is asked once, who has paid is noted, and they close when nothing is open."""
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -75,7 +76,6 @@ def pay(site: ThreadSite, address: str) -> None:
     payer.close()
 
 
-@pytest.mark.sqlite_only
 @pytest.mark.parametrize("kind", [InstructionKind.REQUEST, InstructionKind.LINK])
 def test_a_collection_notes_who_has_paid_and_closes(
     site: ThreadSite, robin: Browser, holder: Client, kind: InstructionKind
@@ -110,6 +110,14 @@ def test_the_same_form_sent_twice_asks_everybody_once(site: ThreadSite, robin: B
     work(site, times=2)
     assert len(at_bunq(holder, "request-inquiry")) == 2
     assert begin(site, InstructionKind.REQUEST, ANNA, BRAM, token="form-2") != first
+
+
+def test_the_same_form_sent_at_the_same_time_asks_everybody_once(site: ThreadSite, robin: Browser) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = {each.result() for each in [pool.submit(begin, site, InstructionKind.REQUEST, ANNA) for _ in range(4)]}
+    assert len(made) == 1
+    with rows.behind(site.app):
+        assert len(db.session.scalars(select(Instruction.id)).all()) == 1
 
 
 @pytest.mark.sqlite_only

@@ -210,5 +210,8 @@ def test_text_of_a_file_is_text_on_the_page_and_large_files_are_refused(site: Th
     assert "<img src=x>" not in page.html
     assert "=cmd|calc" in page.text
     assert "{{7*7}}" in page.text
-    assert upload(robin, b"x" * (1024 * 1024 + 1), account=account_of(site)).status == 413
+    page = upload(robin, b"x" * (2 * 1024 * 1024 + 1), account=account_of(site))
+    assert page.status == 422
+    assert "The file is larger than 2 MB. Split it into several files." in page.text
+    assert upload(robin, b"x" * (12 * 1024 * 1024), account=account_of(site)).status == 413
     assert drafts(site) == []

@@ -1,17 +1,21 @@
 """Draft payments on pages: prepared by one member, approved by another, changed, sent back and taken back."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
 
-from bunqflask.models import Ability, Instruction, InstructionState, TeamRole
+from bunqflask import clock
+from bunqflask.extensions import db
+from bunqflask.models import Ability, Instruction, InstructionState, Login, TeamRole
 from bunqflask.services.instructions import abilities, preparing
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding
 from tests.protocol.sandbox.client import Client
 from tests.support import instructions, rows
-from tests.support.apps import ThreadSite, sign_in
+from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
@@ -48,7 +52,7 @@ def test_one_prepares_another_approves_the_holder_accepts_and_the_payment_is_lin
     payment = sanne.get(page.link("on "))
     assert "Tickets November" in payment.text
     assert sanne.get(payment.link("Tickets November")).url.endswith(f"/pay/drafts/{draft}")
-    assert "approved the draft on Main" in robin.get("/audit?what=bunq").text
+    assert "approved the draft" in robin.get("/audit?what=bunq").text
 
 
 @pytest.mark.sqlite_only
@@ -229,7 +233,7 @@ def test_the_form_says_what_is_wrong_in_which_payment_and_loses_nothing(site: Th
     )
     assert page.status == 422
     for text in (
-        "Payment 1: the amount “1.234” can mean 1234 euros or 1.234",
+        "Payment 1: the amount “1.234” can be read in two ways: write the cents too, such as 1234.00",
         "Payment 1: the IBAN “NL91 ABNA 0417 1643 01” has a typing error",
         "Payment 2: the amount “-5” is negative",
         "Payment 2: the description has 141 characters",
@@ -260,3 +264,22 @@ def test_nothing_is_prepared_where_drafts_are_off_or_the_account_is_not_seen(
     assert "An owner can switch it on under Connections" in page.text
     assert "There is no account on which you can prepare drafts" in sanne.get("/pay/drafts/new").text
     assert rows.count(site.app, Instruction) == 0
+
+
+@pytest.mark.sqlite_only
+def test_an_approval_needs_a_recent_proof_of_who_approves(site: ThreadSite, robin: Browser, sanne: Browser) -> None:
+    draft = prepare(sanne, site)
+    with rows.behind(site.app):
+        db.session.execute(update(Login).values(confirmed_at=clock.now() - timedelta(hours=1)))
+        db.session.commit()
+    assert "Approved" not in approve(robin, draft).text
+    assert instructions.row(site.app, draft).state is InstructionState.PREPARED
+    assert robin.submit(action="/approve", confirm_password="guessed").status == 403
+    # While the password is asked for, the draft changes: what was shown is still what would be approved.
+    with rows.behind(site.app):
+        shown = db.session.get_one(Instruction, draft).content_hash
+        preparing.change(members.require(SANNE), draft, instructions.draft("999.00"), shown)
+    page = robin.submit(action="/approve", confirm_password=PASSWORD)
+    assert page.status == 409
+    assert instructions.row(site.app, draft).state is InstructionState.PREPARED
+    assert "Approved." in robin.submit(action="/approve").text

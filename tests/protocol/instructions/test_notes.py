@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from bunqflask.services.instructions import notes
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.payments import notes as stored
 from bunqflask.services.team import members
-from tests.protocol.instructions.test_sending import FEW_FAULTS, QUICK_FAULTS
+from tests.protocol.instructions.test_sending import parts_of
 from tests.protocol.sandbox.client import JODI, MAIN, SECOND, Client
 from tests.protocol.sandbox.test_attachment import PICTURE
 from tests.protocol.sandbox.test_cards import ordered
@@ -81,9 +81,9 @@ def noted(site: ThreadSite, robin: Browser, holder: Client) -> Noted:
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("kind", ["note", "change", "removal", "file"])
+@pytest.mark.parametrize(("kind", "faults"), parts_of("note", ("change", "removal", "file")))
 def test_each_fault_of_bunq_before_and_after_the_work_leaves_it_done_once(
-    site: ThreadSite, bank: Bank, noted: Noted, holder: Client, kind: str
+    site: ThreadSite, bank: Bank, noted: Noted, holder: Client, kind: str, faults: Sequence[str]
 ) -> None:
     calls = {
         "note": "POST note-text",
@@ -91,7 +91,6 @@ def test_each_fault_of_bunq_before_and_after_the_work_leaves_it_done_once(
         "removal": "DELETE note-text",
         "file": "POST note-attachment",
     }
-    faults = QUICK_FAULTS if kind == "note" else FEW_FAULTS
     for number, (fault, when) in enumerate((fault, when) for fault in faults for when in ("before", "after")):
         text = f"note {number}"
         about = holder.create(f"{noted.path}/note-text", {"content": "old"}) if kind in ("change", "removal") else 0

@@ -133,7 +133,7 @@ COLLECTION = {
 }
 ROWS = {
     "abilities.index GET": connections("404 404 404", "- 200 404", "- 404 404"),
-    "abilities.switch POST": connections("403 403 404", "- 302 404", "- 403 404", ability="links", on="1"),
+    "abilities.switch POST": connections("403 403 403", "- 302 404", "- 403 403", ability="links", on="1"),
     "assistants.answer POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", **LET_IN),
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunqflask.payment_files import csv_table, ibans
+from bunqflask import ibans
+from bunqflask.payment_files import csv_table
 from bunqflask.payment_files import pain001 as reader
 from bunqflask.payment_files.lines import MOST_BYTES, FileRefused, PaymentFile
 from tests.unit.payment_files.files import (

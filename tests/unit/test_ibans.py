@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.payment_files import ibans
+from bunqflask import ibans
 from tests.unit.payment_files.files import RABO, iban
 
 # Examples of the IBAN registry, one for each length that is easy to confuse.
