@@ -34,10 +34,9 @@ from bunqflask.models import (
     Party,
     RequestBody,
     TokenScope,
-    TransferBody,
 )
 from bunqflask.models.instructions import Body
-from bunqflask.services.instructions import preparing, reading, rights
+from bunqflask.services.instructions import preparing, reading
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
@@ -202,10 +201,9 @@ def cancel_payment_link(link_id: int) -> Begun:
 def move_money(json: TransferWish) -> Begun:
     """Move money to another account of the same holder; the member who owns the token holds both. Nobody accepts it."""
     try:
-        other = rights.account_in_full(g.bearer, int(json.to_account_id)).row
+        body = preparing.transfer_to(g.bearer, int(json.to_account_id), exact(json.amount), json.description)
     except NotFoundHere:
         problems.refuse("`to_account_id` is not an account that the token sees in full.")
-    body = TransferBody(exact(json.amount), other.id, other.iban or "", other.description[:70], json.description)
     return _prepare("transfer", json.account_id, body, "")
 
 

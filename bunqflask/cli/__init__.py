@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 from flask import Flask
 
-from bunqflask.cli import factors, requests  # noqa: F401 - these add commands to those of the team and of instructions
+from bunqflask.cli import factors, requests, writing  # noqa: F401 - these add commands to those of the team and of instructions
 from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
 from bunqflask.cli.doctor import doctor_command

@@ -25,7 +25,7 @@ from bunqflask.services.instructions.payers import NoPayer
 def request(email: str, payer: str, amount: str, description: str, iban: str, name: str) -> None:
     """Ask PAYER (an email address, a phone number or an IBAN) for money, as a member. bunq sends the request."""
     try:
-        body = RequestBody(_amount(amount), payers.read(payer, name), description)
+        body = RequestBody(amount_of(amount), payers.read(payer, name), description)
     except NoPayer as wrong:
         raise click.ClickException(str(wrong)) from wrong
     _prepare(email, iban, body)
@@ -39,10 +39,11 @@ def request(email: str, payer: str, amount: str, description: str, iban: str, na
 @click.option("--return-url", metavar="URL", help="Where payers are led afterwards; it begins with https://.")
 def link(email: str, amount: str, description: str, iban: str, return_url: str | None) -> None:
     """Make a bunq.me link as a member. `show` prints its address once bunq has made it."""
-    _prepare(email, iban, LinkBody(_amount(amount), description, return_url))
+    _prepare(email, iban, LinkBody(amount_of(amount), description, return_url))
 
 
-def _amount(text: str) -> Decimal:
+def amount_of(text: str) -> Decimal:
+    """Return the amount that somebody typed."""
     try:
         return amounts.read(text).amount
     except NotAnAmount as wrong:

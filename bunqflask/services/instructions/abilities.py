@@ -62,6 +62,16 @@ def can_switch(principal: Principal, connection_id: int) -> bool:
     return principal.role is TeamRole.OWNER and connection_id in seen
 
 
+def check_can_see(principal: Principal, connection_id: int) -> None:
+    """Make sure that the principal may know what is switched on: a member who sees an account of the connection.
+
+    :raises NotFoundHere: they are a guest, or see none.
+    """
+    seen = {each.row.connection_id for each in policy.accounts_seen_by(principal).values()}
+    if principal.role is TeamRole.GUEST or connection_id not in seen:
+        raise NotFoundHere
+
+
 def why_not_here(ability: Ability) -> str:
     """Return why this server can never have an ability, for a person; empty when it can."""
     installation = installations.find_current() if ability is Ability.TRANSFERS else None

@@ -28,7 +28,7 @@ from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.principal import Principal
 
 _LARGEST = Decimal("99999999.99")
-_LONGEST_NAME = 70
+LONGEST_NAME = 70
 # bunq names no limit of its own; what is read back is cut there too.
 LONGEST_NOTE = 10_000
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,189}")
@@ -44,8 +44,8 @@ def check_line(line: DraftLine) -> str:
     """Return what is wrong with a payment of a draft, as a sentence; empty when nothing is."""
     if fault := ibans.fault_of(line.iban):
         return _("The IBAN %(fault)s.") % {"fault": fault}
-    if not line.name.strip() or len(line.name) > _LONGEST_NAME:
-        return _("The name of the receiver needs 1 to %(n)d characters.") % {"n": _LONGEST_NAME}
+    if not line.name.strip() or len(line.name) > LONGEST_NAME:
+        return _("The name of the receiver needs 1 to %(n)d characters.") % {"n": LONGEST_NAME}
     if len(line.description) > writable.LONGEST_DESCRIPTION:
         return _("The description has at most %(n)d characters.") % {"n": writable.LONGEST_DESCRIPTION}
     if not _is_plain(line.name) or not _is_plain(line.description):
@@ -62,7 +62,7 @@ def check_payer(payer: Party) -> str:
         return "" if _PHONE.fullmatch(value) else _("The phone number begins with + and the country, such as +31.")
     if fault := ibans.fault_of(value):
         return _("The IBAN %(fault)s.") % {"fault": fault}
-    is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= _LONGEST_NAME
+    is_named = payer.name.strip() and _is_plain(payer.name) and len(payer.name) <= LONGEST_NAME
     return "" if is_named else _("With an IBAN, the name of the payer is needed too.")
 
 

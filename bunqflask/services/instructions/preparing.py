@@ -298,6 +298,16 @@ def end_paid_within(instruction_id: int) -> None:
         emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
 
 
+def transfer_to(principal: Principal, account_id: int, amount: Decimal, description: str) -> TransferBody:
+    """Return what moves money to an account of ours; whether it may be moved there is checked when it is prepared.
+
+    :raises NotFoundHere: the principal does not see the account in full.
+    """
+    other = rights.account_in_full(principal, account_id).row
+    name = other.description[: checks.LONGEST_NAME]
+    return TransferBody(amount, other.id, other.iban or "", name, description)
+
+
 def new_reference() -> str:
     """Return a reference that nobody else makes: short enough to be read out, and to stand in a payment."""
     return "BF" + "".join(secrets.choice(_LETTERS) for _each in range(10))

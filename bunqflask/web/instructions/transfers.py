@@ -9,8 +9,8 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.models import Ability, InstructionKind, TransferBody
-from bunqflask.services.instructions import abilities, preparing, reading
+from bunqflask.models import Ability, InstructionKind
+from bunqflask.services.instructions import abilities, once, preparing, reading
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere
@@ -20,7 +20,6 @@ from bunqflask.web.instructions.pay import Account
 from bunqflask.web.payments import amount_input
 
 bp = Blueprint("transfers", __name__, url_prefix="/pay/transfers")
-_LONGEST_NAME = 70
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def move() -> ResponseReturnValue:
     try:
         wish = _understood(typed)
         if request.form.get("confirmed") != "1":
-            return render_template("instructions/transfer_check.html", wish=wish)
-        transfer_id = _prepare(wish)
+            return render_template("instructions/transfer_check.html", wish=wish, token=once.new_token())
+        transfer_id = _prepare(wish, request.form.get("token", ""))
     except InstructionRefused as refused:
         return make_response(_page(typed, str(refused)), 422)
     return redirect(url_for("transfers.show", transfer_id=transfer_id))
@@ -128,9 +127,8 @@ def _understood(typed: Wish) -> Wish:
     return Wish(typed.from_id, typed.to_id, typed.amount_text, typed.description, amount, source, target)
 
 
-def _prepare(wish: Wish) -> int:
+def _prepare(wish: Wish, token: str) -> int:
     if wish.amount is None or wish.source is None or wish.target is None:
         raise InstructionRefused(_("Choose two accounts that you hold here."))
-    target = wish.target
-    body = TransferBody(wish.amount, target.id, target.iban or "", target.name[:_LONGEST_NAME], wish.description)
-    return preparing.prepare(g.team_member, wish.source.id, body)
+    body = preparing.transfer_to(g.team_member, wish.target.id, wish.amount, wish.description)
+    return once.prepare(g.team_member, wish.source.id, body, token)

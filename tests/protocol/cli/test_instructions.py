@@ -6,7 +6,8 @@ import pytest
 
 from bunqflask.cli.instructions import instructions_cli
 from bunqflask.models import Instruction, InstructionState, TeamRole
-from tests.protocol.instructions.conftest import robin  # noqa: F401 - a fixture
+from tests.protocol.instructions.conftest import holder, robin  # noqa: F401 - fixtures
+from tests.protocol.sandbox.client import JODI, SECOND, Client
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, add_member
 from tests.support.browser import Browser
@@ -122,3 +123,45 @@ def test_what_cannot_be_asked_is_refused_with_its_reason(
     code, printed = run(site, arguments[0], "--to", own_iban(site), *arguments[1:])
     assert (code, said in printed) == (1, True), printed
     assert rows.count(site.app, Instruction) == 0
+
+
+def test_an_owner_switches_abilities_and_members_write_within_them(
+    site: ThreadSite,
+    robin: Browser,  # noqa: F811
+    holder: Client,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    add_member(site.app, SANNE)
+    share(robin)
+    assert "notes: off" in run(site, "abilities", ROBIN, "1", "--off", "notes")[1]
+    code, printed = run(site, "abilities", SANNE, "1", "--on", "notes")
+    assert (code, "Only owners switch on" in printed) == (1, True)
+    assert "notes: off" in run(site, "abilities", SANNE, "1")[1], "who sees an account may know what is switched on"
+    file = tmp_path / "receipt.pdf"
+    file.write_bytes(b"no document")
+    with rows.behind(site.app):
+        payment = str(rows.payment_ids()[0])
+    assert "switched off" in run(site, "note", SANNE, payment, "for the books")[1]
+    assert "notes: on" in run(site, "abilities", ROBIN, "1", "--on", "notes")[1]
+    code, printed = run(site, "note", SANNE, payment, "for the books")
+    assert code == 0, printed
+    assert run(site, "attach", SANNE, payment, str(file))[0] == 1, "it is no document"
+    assert "There is no such" in run(site, "note", SANNE, "999999", "for the books")[1]
+    second = next(each for each in ibans_of(site) if each != own_iban(site))
+    moves = ("transfer", ROBIN, "5,00", "Savings", "--from", own_iban(site), "--to", second)
+    code, printed = run(site, *moves)
+    assert code == 0, printed
+    assert run(site, "transfer", SANNE, *moves[2:])[0] == 1, "the account is only shared with her"
+    assert run(site, "card", ROBIN, "1", "freeze", "--account", own_iban(site))[0] == 0
+    assert "transfer" in run(site, "show", ROBIN, printed.split("Prepared: ")[1].split()[0])[1]
+    instructions.work_until(site.app, 2, ["done"])
+    listed = holder.get(f"/user/{JODI}/monetary-account/{SECOND}/payment?count=200")
+    assert [each["Payment"]["amount"]["value"] for each in listed if each["Payment"]["description"] == "Savings"] == [
+        "5.00"
+    ]
+
+
+def ibans_of(site: ThreadSite) -> list[str]:
+    """Return the IBANs of the accounts, in their order at bunq."""
+    with rows.behind(site.app):
+        return [each.iban or "" for each in rows.monetary_accounts()]

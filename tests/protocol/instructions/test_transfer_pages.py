@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bunqflask.models import Ability, Instruction, TeamRole
@@ -46,6 +48,20 @@ def test_a_transfer_is_echoed_sent_once_and_listed(site: ThreadSite, robin: Brow
     assert moved(holder) == ["182.40"]
 
 
+def test_a_confirmation_that_is_sent_twice_moves_the_money_once(
+    site: ThreadSite, robin: Browser, holder: Client
+) -> None:
+    page = asked(robin, "5")
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.html))
+    headers = {"Origin": site.url, "Referer": page.url}
+    first, second = (robin.post("/pay/transfers", fields, headers) for _each in range(2))
+    assert first.url == second.url == f"{site.url}/pay/transfers/1"
+    assert rows.count(site.app, Instruction) == 1
+    assert robin.post("/pay/transfers", fields | {"token": ""}, headers).status == 422
+    instructions.work_until(site.app, 1, ["done"])
+    assert moved(holder) == ["5.00"]
+
+
 def test_a_transfer_is_taken_back_before_it_is_sent(site: ThreadSite, robin: Browser, holder: Client) -> None:
     asked(robin, "5")
     robin.submit(button="Send to bunq")
@@ -62,8 +78,8 @@ def test_a_transfer_is_taken_back_before_it_is_sent(site: ThreadSite, robin: Bro
         ({"amount": "ten"}, "The amount is not understood"),
         ({"to": "1"}, "Choose two accounts that you hold here"),
         ({"to": "999"}, "Choose two accounts that you hold here"),
-        ({"description": "x" * 141, "confirmed": "1"}, "1 to 140 characters"),
-        ({"amount": "0", "confirmed": "1"}, "above zero"),
+        ({"description": "x" * 141, "confirmed": "1", "token": "form"}, "1 to 140 characters"),
+        ({"amount": "0", "confirmed": "1", "token": "form"}, "above zero"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_and_stays_in_the_form(
