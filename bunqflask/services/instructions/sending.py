@@ -260,8 +260,7 @@ def _settle(lease: Lease, found: list[int]) -> None:
 
 def _not_taken(row: Instruction, found: list[int]) -> list[int]:
     same = select(Instruction.bunq_id).filter_by(account_id=row.account_id, kind=row.kind)
-    taken = set(db.session.scalars(same.where(Instruction.bunq_id.in_(found))))
-    return [each for each in found if each not in taken]
+    return sorted(set(found) - set(db.session.scalars(same.where(Instruction.bunq_id.in_(found)))), key=found.index)
 
 
 def _note_absent(row: Instruction) -> None:

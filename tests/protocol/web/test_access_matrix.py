@@ -276,6 +276,8 @@ CHANGES_NOTHING = {
     "draft_files.look POST",  # nothing of a file is stored before it is prepared
     "consent.confirm POST",  # the attempt has not come back from bunq yet
     "note_writing.attach POST",  # no file comes along
+    "note_writing.cancel POST",  # bunq has done it
+    "transfers.cancel POST",  # so too
     "people.unlock POST",  # nobody is locked
     "settings.look POST",  # is kept in a cookie
 }
