@@ -105,7 +105,6 @@ def test_four_eyes_on_a_draft_from_the_form_to_the_payment(
     owner.reload()
     look(owner, "draft at bunq", findings)
     decide(site, session_of(bank, JODI), 1, "ACCEPTED")
-    rows.run_duties(site.app)
     owner.reload()
     expect(owner.get_by_role("link", name=ON_A_DAY).first).to_be_visible()
     look(owner, "draft paid", findings)

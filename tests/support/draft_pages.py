@@ -2,6 +2,7 @@
 
 import re
 
+from bunqflask.services.sync import connection_sync
 from tests.protocol.sandbox.client import JODI, MAIN, Client
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite
@@ -58,7 +59,10 @@ def upload(browser: Browser, content: bytes, name: str = "payments.csv", *, acco
 
 
 def decide(site: ThreadSite, holder: Client, draft: int, status: str) -> None:
-    """Let a draft that is at bunq be accepted or refused there by its holder, and be followed here."""
+    """Let a draft that is at bunq be accepted or refused there by its holder, and be followed and synced here."""
     bunq_id = instructions.row(site.app, draft).bunq_id
     holder.ok("PUT", f"/user/{JODI}/monetary-account/{MAIN}/draft-payment/{bunq_id}", {"status": status})
     instructions.work_until(site.app, draft, [status.lower()])
+    # At once, not when a callback of the bank has come.
+    with rows.behind(site.app), rows.read_only():
+        connection_sync.run(1, patience_s=30)

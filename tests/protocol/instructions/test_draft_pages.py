@@ -47,7 +47,6 @@ def test_one_prepares_another_approves_the_holder_accepts_and_the_payment_is_lin
     assert "In the bunq app" in sanne.get("/pay/drafts?tab=bunq").text
     decide(site, holder, draft, "ACCEPTED")
     assert "Tickets November" in sanne.get("/pay/drafts?tab=done").text
-    rows.run_duties(site.app)
     page = sanne.get(f"/pay/drafts/{draft}")
     payment = sanne.get(page.link("on "))
     assert "Tickets November" in payment.text

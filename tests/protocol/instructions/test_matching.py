@@ -22,7 +22,6 @@ def accepted(site: ThreadSite, robin: Browser, holder: Client) -> int:
     instructions.approve(site.app, ROBIN, draft)
     instructions.work_until(site.app, draft, ["open"])
     decide(site, holder, draft, "ACCEPTED")
-    rows.run_duties(site.app)
     return draft
 
 
