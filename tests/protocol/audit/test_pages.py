@@ -48,6 +48,14 @@ FACTS: dict[AuditKind, dict[str, Any]] = {
     AuditKind.MEMBER_ADDED: {"role": "admin"},
     AuditKind.ROLE_CHANGED: {"role": "owner", "before": "admin"},
     AuditKind.TRAIL_CUT: {"events": 4},
+    AuditKind.ABILITY_SWITCHED: {"ability": "drafts", "on": True},
+    AuditKind.INSTRUCTION_PREPARED: {"instruction": "draft"},
+    AuditKind.INSTRUCTION_CHANGED: {"instruction": "draft"},
+    AuditKind.INSTRUCTION_APPROVED: {"instruction": "draft"},
+    AuditKind.INSTRUCTION_SENT_BACK: {"instruction": "draft"},
+    AuditKind.INSTRUCTION_TAKEN_BACK: {"instruction": "request"},
+    AuditKind.INSTRUCTION_SENT: {"instruction": "link"},
+    AuditKind.INSTRUCTION_ENDED: {"instruction": "transfer", "state": "done", "reason": ""},
 }
 
 
