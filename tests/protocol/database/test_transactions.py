@@ -31,7 +31,7 @@ from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import invitations, members
 from tests.protocol.connections.test_access import rules
-from tests.support import rows
+from tests.support import instructions, rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect, start
@@ -78,6 +78,19 @@ def _channel_of(email: str) -> int:
     return channel.id
 
 
+def _written(site: ThreadSite) -> dict[str, object]:
+    """Have one of each written at bunq; returns their ids."""
+    email = "robin@example.com"
+    instructions.switch_on(site.app, email)
+    bodies = {
+        "instruction_id": instructions.draft(),
+        "request_id": instructions.request(),
+        "link_id": instructions.link(),
+        "transfer_id": instructions.transfer(site.app, 2083715),
+    }
+    return {name: instructions.prepare(site.app, email, 2083712, body) for name, body in bodies.items()}
+
+
 @pytest.mark.sqlite_only
 def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite, bank: Bank) -> None:
     robin = sign_in(site, "robin@example.com")
@@ -104,10 +117,18 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
             "token_id": 1,
             "name": "swagger-ui.css",
             "filename": "ui.css",
+            "kind": "text",
+            "note_id": 1,
+            "note_change_id": 1,
+            "collection_id": 1,
+            "item_id": 1,
         }
+    ids |= _written(site)
     pages = [rule for rule in rules(site, ids) if rule.method == "GET"]
     # These ask bunq for something, or take up an approval; the way back from bunq leads to the one that does.
     acting = {"notes.index", "notes.file", "consent.callback", "consent.finish", "consent.link"}
+    # There is no such note, and no collection.
+    acting |= {"note_writing.edit", "collections.show", "collections.person"}
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, a contact in the settings, or a call that the doctor makes.

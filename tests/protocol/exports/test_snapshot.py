@@ -192,8 +192,8 @@ def test_an_account_erased_while_its_pack_is_written_leaves_no_pack(
 ) -> None:
     write = pack.write_pack
 
-    def erase_meanwhile(*arguments: Any) -> Any:
-        manifest = write(*arguments)
+    def erase_meanwhile(*arguments: Any, **more: Any) -> Any:
+        manifest = write(*arguments, **more)
         disconnect(robin, db.session.scalars(db.select(Connection.id)).one(), erase=True)
         return manifest
 
