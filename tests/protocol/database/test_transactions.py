@@ -17,6 +17,7 @@ from bunqflask.database import transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
+from bunqflask.models.instructions import Body
     AccountShare,
     ChannelKind,
     Event,
@@ -82,7 +83,7 @@ def _written(site: ThreadSite) -> dict[str, object]:
     """Have one of each written at bunq; returns their ids."""
     email = "robin@example.com"
     instructions.switch_on(site.app, email)
-    bodies = {
+    bodies: dict[str, Body] = {
         "instruction_id": instructions.draft(),
         "request_id": instructions.request(),
         "link_id": instructions.link(),
