@@ -14,6 +14,13 @@ from tests.support.postgres_rows import Rows
 Fill = Callable[[str], None]
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write a database's file, for its owner alone, as the app creates one."""
+    path.touch(0o600)
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
 class SqliteDatabases:
     """Databases as files of one folder."""
 
@@ -36,7 +43,7 @@ class SqliteDatabases:
         path = self._free.pop() if self._free else self._new_path()
         url = f"sqlite:///{path}"
         if fill in self._filled:
-            path.write_bytes(self._filled[fill])
+            _write(path, self._filled[fill])
         else:
             fill(url)
             self._filled[fill] = self.read(url)
@@ -54,7 +61,7 @@ class SqliteDatabases:
     def replace(self, url: str, content: bytes) -> None:
         """Let a database hold what was read from another; nobody may be connected to it."""
         self.drop(url)
-        Path(url.removeprefix("sqlite:///")).write_bytes(content)
+        _write(Path(url.removeprefix("sqlite:///")), content)
 
     def forget(self, url: str) -> None:
         """Let its place be used for another database."""

@@ -17,7 +17,6 @@ from bunqflask.database import transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
-from bunqflask.models.instructions import Body
     AccountShare,
     ChannelKind,
     Event,
@@ -27,6 +26,7 @@ from bunqflask.models.instructions import Body
     TeamMember,
     TeamRole,
 )
+from bunqflask.models.instructions import Body
 from bunqflask.services.connections import overview
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.principal import OPERATOR
