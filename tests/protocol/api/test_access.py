@@ -27,7 +27,10 @@ OF_ACCOUNT_1 = ("/accounts/1", "/accounts/1/balances", "/payments?account=1", "/
 def paths(app: Flask) -> list[tuple[str, str]]:
     """Every route of the API with ids of what Robin has."""
     adapter, found = app.url_map.bind("localhost"), []
-    numbers = ("account_id", "connection_id", "payment_id", "attachment_id", "export_id")
+    numbers = (
+        *("account_id", "connection_id", "payment_id", "attachment_id", "export_id", "note_id", "card_id"),
+        *("draft_id", "request_id", "link_id", "transfer_id", "note_change_id", "card_change_id"),
+    )
     ids: dict[str, int | str] = {**dict.fromkeys(numbers, 1), "consent_id": "0" * 32, "path": f"user/{JODI}/card"}
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith("api."):
