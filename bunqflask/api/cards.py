@@ -16,7 +16,7 @@ from bunqflask.api.instruction_schemas import (
     Instructions,
     exact,
 )
-from bunqflask.api.instructions import Begun, begun, get_of, item_of, list_of
+from bunqflask.api.instructions import Begun, begun, get_of, item_of, list_of, writing
 from bunqflask.models import CardBody, InstructionKind, TokenScope
 from bunqflask.services.instructions import cards
 from bunqflask.services.instructions.checks import InstructionRefused
@@ -25,45 +25,36 @@ _TAG = "Cards"
 _WRITE = TokenScope.CARDS_WRITE
 
 
-@endpoint(
+@writing(
     "POST",
     "/cards/<long:card_id>/freeze",
     body=CardWish,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def freeze_card(card_id: int, json: CardWish) -> Begun:
     """Freeze a card: it pays nothing until it is used again."""
     return _prepare(json.account_id, CardBody(card_id, status="DEACTIVATED"))
 
 
-@endpoint(
+@writing(
     "POST",
     "/cards/<long:card_id>/unfreeze",
     body=CardWish,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def unfreeze_card(card_id: int, json: CardWish) -> Begun:
     """Use a frozen card again. One that is lost, replaced or still on its way stays as it is."""
     return _prepare(json.account_id, CardBody(card_id, status="ACTIVE"))
 
 
-@endpoint(
+@writing(
     "POST",
     "/cards/<long:card_id>/limits",
     body=CardLimitsWish,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def limit_card(card_id: int, json: CardLimitsWish) -> Begun:
     """Set limits of a card."""

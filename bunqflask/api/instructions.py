@@ -6,6 +6,7 @@ A call is noted and answered at once; a worker does it, exactly once, and follow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import g, url_for
@@ -55,15 +56,16 @@ _ID_OF = {
 Begun = tuple[InstructionItem, int, dict[str, str]]
 
 
-@endpoint(
+# A call that has something written: noted and answered at once, and done once for its `Idempotency-Key`.
+writing = partial(endpoint, answer=InstructionItem, status=202, is_write=True)
+
+
+@writing(
     "POST",
     "/drafts",
     body=DraftWish,
-    answer=InstructionItem,
     scope=_DRAFTS,
     tag="Drafts",
-    status=202,
-    is_write=True,
 )
 def prepare_draft(json: DraftWish) -> Begun:
     """Prepare 1 to 350 payments. Another team member approves them here, and the holder accepts them in the bunq app.
@@ -89,29 +91,23 @@ def draft(draft_id: int) -> InstructionItem:
     return item_of(get_of([InstructionKind.DRAFT], draft_id))
 
 
-@endpoint(
+@writing(
     "POST",
     "/drafts/<int:draft_id>/cancel",
-    answer=InstructionItem,
     scope=_DRAFTS,
     tag="Drafts",
-    status=202,
-    is_write=True,
 )
 def cancel_draft(draft_id: int) -> Begun:
     """Take a draft back, here or at bunq. What the holder has accepted by then stays accepted."""
     return _cancel("draft", InstructionKind.DRAFT, draft_id)
 
 
-@endpoint(
+@writing(
     "POST",
     "/requests",
     body=RequestWish,
-    answer=InstructionItem,
     scope=_REQUESTS,
     tag="Requests",
-    status=202,
-    is_write=True,
 )
 def request_money(json: RequestWish) -> Begun:
     """Ask somebody for money, by email address, phone number or IBAN. bunq sends the request."""
@@ -132,29 +128,23 @@ def money_request(request_id: int) -> InstructionItem:
     return item_of(get_of([InstructionKind.REQUEST], request_id))
 
 
-@endpoint(
+@writing(
     "POST",
     "/requests/<int:request_id>/revoke",
-    answer=InstructionItem,
     scope=_REQUESTS,
     tag="Requests",
-    status=202,
-    is_write=True,
 )
 def revoke_money_request(request_id: int) -> Begun:
     """Take a request back. One that was paid by then stays paid."""
     return _cancel("money_request", InstructionKind.REQUEST, request_id)
 
 
-@endpoint(
+@writing(
     "POST",
     "/payment-links",
     body=LinkWish,
-    answer=InstructionItem,
     scope=_LINKS,
     tag="Payment links",
-    status=202,
-    is_write=True,
 )
 def make_payment_link(json: LinkWish) -> Begun:
     """Make a bunq.me link; `share_url` leads payers to it once bunq has made it."""
@@ -174,29 +164,23 @@ def payment_link(link_id: int) -> InstructionItem:
     return item_of(get_of([InstructionKind.LINK], link_id))
 
 
-@endpoint(
+@writing(
     "POST",
     "/payment-links/<int:link_id>/cancel",
-    answer=InstructionItem,
     scope=_LINKS,
     tag="Payment links",
-    status=202,
-    is_write=True,
 )
 def cancel_payment_link(link_id: int) -> Begun:
     """End a link: nobody can pay it any more."""
     return _cancel("payment_link", InstructionKind.LINK, link_id)
 
 
-@endpoint(
+@writing(
     "POST",
     "/transfers",
     body=TransferWish,
-    answer=InstructionItem,
     scope=_TRANSFERS,
     tag="Transfers",
-    status=202,
-    is_write=True,
 )
 def move_money(json: TransferWish) -> Begun:
     """Move money to another account of the same holder; the member who owns the token holds both. Nobody accepts it."""

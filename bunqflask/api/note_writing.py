@@ -9,7 +9,7 @@ from flask import g, request
 from bunqflask.api import problems
 from bunqflask.api.blueprint import endpoint
 from bunqflask.api.instruction_schemas import FileQuery, InstructionItem, InstructionQuery, Instructions, NoteWish
-from bunqflask.api.instructions import Begun, begun, get_of, item_of, list_of
+from bunqflask.api.instructions import Begun, begun, get_of, item_of, list_of, writing
 from bunqflask.models import Instruction, TokenScope
 from bunqflask.services.instructions import notes
 from bunqflask.services.instructions.checks import InstructionRefused
@@ -18,59 +18,47 @@ _TAG = "Notes"
 _WRITE = TokenScope.NOTES_WRITE
 
 
-@endpoint(
+@writing(
     "POST",
     "/payments/<long:payment_id>/notes",
     body=NoteWish,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def write_note(payment_id: int, json: NoteWish) -> Begun:
     """Write a note on a payment. The holder sees it in the bunq app."""
     return _prepared(lambda: notes.write_within(g.bearer, payment_id, json.text))
 
 
-@endpoint(
+@writing(
     "PUT",
     "/payments/<long:payment_id>/notes/<long:note_id>",
     body=NoteWish,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def change_note(payment_id: int, note_id: int, json: NoteWish) -> Begun:
     """Give a note of the kind `text` another text."""
     return _prepared(lambda: notes.change_within(g.bearer, payment_id, note_id, json.text))
 
 
-@endpoint(
+@writing(
     "DELETE",
     "/payments/<long:payment_id>/notes/<long:note_id>",
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def delete_note(payment_id: int, note_id: int) -> Begun:
     """Delete a note of the kind `text`."""
     return _prepared(lambda: notes.delete_within(g.bearer, payment_id, "text", note_id))
 
 
-@endpoint(
+@writing(
     "POST",
     "/payments/<long:payment_id>/attachments",
     query=FileQuery,
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
     takes_file=True,
 )
 def attach_file(payment_id: int, query: FileQuery) -> Begun:
@@ -82,14 +70,11 @@ def attach_file(payment_id: int, query: FileQuery) -> Begun:
     return _prepared(lambda: notes.attach_within(g.bearer, payment_id, query.name, content))
 
 
-@endpoint(
+@writing(
     "DELETE",
     "/payments/<long:payment_id>/attachments/<long:attachment_id>",
-    answer=InstructionItem,
     scope=_WRITE,
     tag=_TAG,
-    status=202,
-    is_write=True,
 )
 def detach_file(payment_id: int, attachment_id: int) -> Begun:
     """Take a file off a payment that a note attached to it."""

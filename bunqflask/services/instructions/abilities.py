@@ -58,8 +58,7 @@ def check_is_on(connection_id: int, ability: Ability) -> None:
 
 def can_switch(principal: Principal, connection_id: int) -> bool:
     """Tell whether the principal may switch abilities of a connection: an owner who sees one of its accounts."""
-    seen = {each.row.connection_id for each in policy.accounts_seen_by(principal).values()}
-    return principal.role is TeamRole.OWNER and connection_id in seen
+    return principal.role is TeamRole.OWNER and _sees(principal, connection_id)
 
 
 def check_can_see(principal: Principal, connection_id: int) -> None:
@@ -67,8 +66,7 @@ def check_can_see(principal: Principal, connection_id: int) -> None:
 
     :raises NotFoundHere: they are a guest, or see none.
     """
-    seen = {each.row.connection_id for each in policy.accounts_seen_by(principal).values()}
-    if principal.role is TeamRole.GUEST or connection_id not in seen:
+    if principal.role is TeamRole.GUEST or not _sees(principal, connection_id):
         raise NotFoundHere
 
 
@@ -123,3 +121,7 @@ def switch(
             ability=ability.value,
             on=on,
         )
+
+
+def _sees(principal: Principal, connection_id: int) -> bool:
+    return connection_id in {each.row.connection_id for each in policy.accounts_seen_by(principal).values()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,6 +14,7 @@ from bunqflask.services.connections import overview
 from bunqflask.services.instructions import abilities
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.guards import recently_authenticated
+from bunqflask.web.payments import amount_input
 
 bp = Blueprint("abilities", __name__, url_prefix="/connections/<int:connection_id>/abilities")
 
@@ -80,16 +81,14 @@ def _page(connection_id: int, *, error: str | None = None) -> str:
 
 
 def _limit(name: str) -> Decimal | None:
-    given = request.form.get(name, "").strip().replace(",", ".")
+    given = request.form.get(name, "").strip()
     if not given:
         return None
     try:
-        limit = Decimal(given)
-    except InvalidOperation:
+        limit = amount_input.parse(given)
+    except amount_input.NotAnAmount:
         limit = Decimal(0)
-    if not limit.is_finite():
-        limit = Decimal(0)
-    if limit <= 0 or limit != limit.quantize(Decimal("0.01")):
+    if limit <= 0:
         raise ValueError(_("A limit is an amount in euros above zero, such as 2500.00."))
     return limit
 
