@@ -88,7 +88,7 @@ def _limit(name: str) -> Decimal | None:
         limit = amount_input.parse(given)
     except amount_input.NotAnAmount:
         limit = Decimal(0)
-    if limit <= 0:
+    if limit <= 0 or limit != limit.quantize(Decimal("0.01")):
         raise ValueError(_("A limit is an amount in euros above zero, such as 2500.00."))
     return limit
 

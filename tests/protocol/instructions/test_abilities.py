@@ -31,10 +31,11 @@ def test_an_owner_switches_drafts_on_with_limits_and_off_again(site: ThreadSite,
     assert "What may be written at bunq" in connected.get("/connections/1").text
     page = connected.get("/connections/1/abilities")
     assert "This site uses none of it until an owner switches it on here." in page.text
-    refused = connected.submit(action="/abilities", button=None, ability="drafts", on="1", day_limit="-5")
-    assert refused.status == 422
-    assert "A limit is an amount in euros above zero" in refused.text
-    connected.get("/connections/1/abilities")
+    for limit in ("-5", "0", "2500.005", "1.234", "1e3", "NaN"):
+        refused = connected.submit(action="/abilities", button=None, ability="drafts", on="1", day_limit=limit)
+        assert refused.status == 422, limit
+        assert "A limit is an amount in euros above zero" in refused.text
+        connected.get("/connections/1/abilities")
     limits = {"day_limit": "2500,00", "approver_limit": ""}
     assert "Saved." in connected.submit(action="/abilities", button=None, ability="drafts", on="1", **limits).text
     with rows.behind(site.app):
