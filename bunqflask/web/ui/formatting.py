@@ -189,7 +189,14 @@ def register(app: Flask) -> None:
 
 def _text(message: str, **values: Any) -> Markup:
     """Return a text of a template, which may hold HTML; the values put into it are escaped."""
-    return Markup(_(message)) % values  # noqa: S704 - written here, by nobody else
+    text = _(message)
+    return Markup(text) % values if values else _without_values(text)  # noqa: S704 - written here, by nobody else
+
+
+@lru_cache(2048)
+def _without_values(text: str) -> Markup:
+    """A page has hundreds of texts, most of them many times and on the next page again."""
+    return Markup(text) % {}  # noqa: S704 - written here, by nobody else
 
 
 def _counted_text(singular: str, plural: str, num: int, **values: Any) -> Markup:
