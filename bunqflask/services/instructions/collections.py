@@ -212,7 +212,7 @@ def _wish_of(row: Collection) -> Wish:
         kind=row.kind,
         name=row.name,
         description=row.description,
-        people=tuple(Person(name, payer, amount) for name, payer, amount in db.session.execute(query)),
+        people=tuple(Person(name, payer, amount or Decimal(0)) for name, payer, amount in db.session.execute(query)),
         token=row.token,
     )
 
