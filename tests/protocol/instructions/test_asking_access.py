@@ -11,7 +11,7 @@ from sqlalchemy import select
 from bunqflask import clock
 from bunqflask.extensions import db
 from bunqflask.models import Ability, Collection, CollectionItem, Instruction, TeamRole
-from bunqflask.services.instructions import abilities
+from bunqflask.services.instructions import abilities, collection_files
 from bunqflask.services.team import members
 from tests.protocol.instructions.test_asking_pages import choose
 from tests.protocol.instructions.test_collections import work
@@ -187,7 +187,7 @@ def test_names_and_files_run_nothing(site: ThreadSite, robin: Browser) -> None:
     assert "&lt;script&gt;alert(1)" in shown.html
     work(site, times=2)
     robin.get(shown.url)
-    file = robin.submit(button="Download", **dict.fromkeys(("decimal",), "comma"))
+    file = robin.submit(button="Download", column=[*collection_files.COLUMNS], decimal="comma")
     assert file.headers["Content-Disposition"] == 'attachment; filename="Club-b.csv"'
     cells = [cell for line in file.html.lstrip("\ufeff").splitlines()[1:] for cell in line.split(";")]
     assert not [each for each in cells if re.match(r"[\s\"']*[=+@-]", each) and "'" not in each], cells
