@@ -156,7 +156,11 @@ def test_a_payment_that_is_not_imported_yet_keeps_its_payer_from_being_asked_aga
         again(site, made, item.id, item.instruction.id)
     work(site, times=2)
     collection, [item] = shown(site, made)
-    assert (item.state, collection.closed_at is None, len(at_bunq(holder, "bunqme-tab"))) == (PersonState.PAID, False, 1)
+    assert (item.state, collection.closed_at is None, len(at_bunq(holder, "bunqme-tab"))) == (
+        PersonState.PAID,
+        False,
+        1,
+    )
 
 
 def test_ten_presses_at_the_same_time_ask_once(site: ThreadSite, robin: Browser) -> None:

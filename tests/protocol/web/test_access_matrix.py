@@ -138,9 +138,7 @@ ROWS = {
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
-    "collections.ask_again POST": accounts(
-        "302 403 404 404", "- 302 404 404", "- 404 404 404", instead_of="{item_id}"
-    ),
+    "collections.ask_again POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", instead_of="{item_id}"),
     "collections.begin POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **COLLECTION),
     "collections.export POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404", column="name"),
     "collections.index GET": plain("200", "200", "404"),
