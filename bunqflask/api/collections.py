@@ -51,7 +51,7 @@ def begin_collection(json: CollectionWish) -> Begun:
         name=json.name,
         description=json.description,
         people=tuple(_person(each) for each in json.people),
-        # The key of the call is what is done once.
+        # The key of the call tells its repeats.
         token=once.new_token(),
     )
     try:
@@ -167,7 +167,7 @@ def _person(wish: PersonWish) -> Person:
 
 
 def _facts(found: CollectionView) -> dict[str, Any]:
-    """Return what is told of a collection, with or without its people."""
+    """Return the facts of a collection, but for its people."""
     return {
         "id": str(found.id),
         "kind": found.kind.value,

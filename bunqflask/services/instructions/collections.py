@@ -242,7 +242,9 @@ def _check_has_not_paid(item: CollectionItem, asked_by: Instruction) -> None:
     if item.paid_at is not None:
         raise InstructionRefused(_("This person has paid, and cannot be asked again."))
     if item.received or asked_by.result.get("payment_ids"):
-        raise InstructionRefused(_("A payment came in. Ask for what is left by a request or a link of its own."))
+        raise InstructionRefused(
+            _("A payment came in. If it is too little, ask for the rest by a request or a link of its own.")
+        )
     if item.ended_at is None:
         raise InstructionRefused(
             _("What this person was asked for has not ended yet. Take it back first, or try again in a minute.")
