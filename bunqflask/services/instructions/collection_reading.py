@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
@@ -137,10 +137,7 @@ def get(principal: Principal, collection_id: int) -> CollectionView:
 
     :raises NotFoundHere: there is none, or the principal does not see its account in full.
     """
-    found = _views(principal, _query().where(Collection.id == collection_id))
-    if not found:
-        raise NotFoundHere
-    return found[0]
+    return _one(principal, Collection.id == collection_id)
 
 
 def get_by_reference(principal: Principal, reference: str) -> CollectionView:
@@ -148,10 +145,7 @@ def get_by_reference(principal: Principal, reference: str) -> CollectionView:
 
     :raises NotFoundHere: there is none, or the principal does not see its account in full.
     """
-    found = _views(principal, _query().where(Collection.reference == reference))
-    if not found:
-        raise NotFoundHere
-    return found[0]
+    return _one(principal, Collection.reference == reference)
 
 
 def items_of(principal: Principal, collection: CollectionView) -> list[ItemView]:
@@ -213,6 +207,13 @@ def _query() -> Select[*tuple[Any, ...]]:
         .outerjoin(TeamMember, TeamMember.id == Collection.member_id)
         .execution_options(populate_existing=True)
     )
+
+
+def _one(principal: Principal, is_it: ColumnElement[bool]) -> CollectionView:
+    found = _views(principal, _query().where(is_it))
+    if not found:
+        raise NotFoundHere
+    return found[0]
 
 
 def _views(principal: Principal, query: Select[*tuple[Any, ...]]) -> list[CollectionView]:
