@@ -16,7 +16,7 @@ from flask import Flask, Response, current_app, g, request
 
 from bunqflask import clock
 from bunqflask.api import blueprint, problems
-from bunqflask.api.problems import ParameterRefused
+from bunqflask.api.problems import ParameterRefused, ScopeMissing
 from bunqflask.models import TokenScope
 from bunqflask.services.audit import origin
 from bunqflask.services.audit.origin import Origin
@@ -36,6 +36,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_finish)
     app.register_error_handler(ParameterRefused, lambda error: problems.invalid(str(error)))
+    app.register_error_handler(ScopeMissing, lambda error: scope_missing(error.scope))
 
 
 def _guard() -> Response | None:
@@ -79,14 +80,17 @@ def _count_and_check(address: str) -> Response | None:
         refused = _refuse_body()
         if refused is not None:
             return refused
-    scope = blueprint.scope_of(request.endpoint)
-    return scope_missing(scope) if scope is not None and scope.value not in g.bearer.scopes else None
+    scopes = blueprint.scopes_of(request.endpoint)
+    has_one = not scopes or not g.bearer.scopes.isdisjoint(each.value for each in scopes)
+    return None if has_one else scope_missing(*scopes)
 
 
-def scope_missing(scope: TokenScope) -> Response:
-    """Refuse a call for a scope that its token has not."""
-    answer = problems.answer(403, "The token does not allow this", f"It needs {scope}.", code="insufficient_scope")
-    challenge = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scope}"{problems.how_to_log_in()}'
+def scope_missing(*scopes: TokenScope) -> Response:
+    """Refuse a call for scopes of which its token has none."""
+    needed = f"It needs {' or '.join(scopes)}."
+    answer = problems.answer(403, "The token does not allow this", needed, code="insufficient_scope")
+    # The header can name only scopes that are needed together.
+    challenge = f'Bearer realm="bunqflask", error="insufficient_scope", scope="{scopes[0]}"{problems.how_to_log_in()}'
     answer.headers["WWW-Authenticate"] = challenge
     return answer
 

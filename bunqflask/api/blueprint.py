@@ -24,7 +24,8 @@ FILE_TYPES = ("application/pdf", "image/png", "image/jpeg")
 View = TypeVar("View", bound=Callable[..., Any])
 
 bp = Blueprint("api", __name__, url_prefix=PREFIX)
-_scopes: dict[str, TokenScope | None] = {}
+# of a view, the scopes of which a token needs one; none: any token
+_scopes: dict[str, tuple[TokenScope, ...]] = {}
 # the views that take a JSON object, and those that send a file
 _with_body: set[str] = set()
 _files: set[str] = set()
@@ -35,7 +36,7 @@ _writes: set[str] = set()
 
 
 class File:
-    """The answer of a view that sends a file as it is."""
+    """The answer of a view that sends a file as it is; with a query, one that is small."""
 
 
 def _refuse_invalid(_request: Request, response: Response, error: Exception | None, *_more: object) -> None:
@@ -71,7 +72,7 @@ def endpoint(
     rule: str,
     *,
     answer: Any,
-    scope: TokenScope | None,
+    scope: TokenScope | tuple[TokenScope, ...] | None,
     tag: str,
     query: Any = None,
     body: Any = None,
@@ -82,7 +83,7 @@ def endpoint(
     """Register a view of the API with its description.
 
     :param answer: the model of its answer, or `File`.
-    :param scope: what a token needs for it; None: any token.
+    :param scope: what a token needs for it; of several it needs one to come so far; None: any token.
     :param query: the model of its query; other parameters are refused.
     :param body: the model of the JSON object that it takes; without one, a body is refused.
     :param takes_file: its body is a file of one of `FILE_TYPES`.
@@ -98,7 +99,7 @@ def endpoint(
 
     def register(view: View) -> View:
         name = f"{bp.name}.{view.__name__}"
-        _scopes[name] = scope
+        _scopes[name] = scope if isinstance(scope, tuple) else (scope,) if scope else ()
         if body is not None:
             _with_body.add(name)
         if takes_file:
@@ -110,9 +111,10 @@ def endpoint(
         )
         checked = idempotency.once(describe(view)) if is_write else describe(view)
         if answer is File:
+            _files.add(view.__name__)
+        if answer is File and query is None:
             # What describes a view also reads its answer into memory.
             checked = _described_as(checked, view)
-            _files.add(view.__name__)
         bp.add_url_rule(rule, endpoint=view.__name__, view_func=checked, methods=[method])
         return view
 
@@ -149,14 +151,14 @@ def takes_body(endpoint_name: str | None) -> bool:
     return endpoint_name in _with_body
 
 
-def scope_of(endpoint_name: str | None) -> TokenScope | None:
-    """Return the scope that a token needs for a view; None: any token."""
-    return _scopes.get(endpoint_name or "")
+def scopes_of(endpoint_name: str | None) -> tuple[TokenScope, ...]:
+    """Return the scopes of which a token needs one for a view; none: any token."""
+    return _scopes.get(endpoint_name or "", ())
 
 
 def set_scope(endpoint_name: str, scope: TokenScope) -> None:
     """Set the scope that a token needs for a view beside this blueprint."""
-    _scopes[endpoint_name] = scope
+    _scopes[endpoint_name] = (scope,)
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

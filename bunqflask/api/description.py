@@ -70,8 +70,8 @@ def _operation(found: dict[str, Any]) -> dict[str, Any]:
     is_write = found["operationId"] in blueprint.writes()
     if is_write:
         parameters.append(_KEY)
-    scope = blueprint.scope_of(f"{blueprint.bp.name}.{found['operationId']}")
-    needs = f"\n\nNeeds the scope `{scope}`." if scope else ""
+    scopes = blueprint.scopes_of(f"{blueprint.bp.name}.{found['operationId']}")
+    needs = f"\n\nNeeds the scope {' or '.join(f'`{each}`' for each in scopes)}." if scopes else ""
     about = f"{found.get('description') or ''}{needs}".strip()
     if found["operationId"] in blueprint.files():
         answers["200"] = {**answers["200"], "content": _FILE}

@@ -12,6 +12,7 @@ import msgspec
 from flask import Response, current_app, request
 
 from bunqflask.api.schemas import ApiProblem, BunqRefusal
+from bunqflask.models import TokenScope
 
 MEDIA_TYPE = "application/problem+json"
 MCP_PATH = "/mcp"
@@ -145,6 +146,14 @@ class _Days(Protocol):
 
 class ParameterRefused(Exception):
     """A parameter has the right form and cannot be used; the text says why and repeats no value."""
+
+
+class ScopeMissing(Exception):
+    """The token has one of the scopes of its call, and what the call is about needs another."""
+
+    def __init__(self, scope: TokenScope) -> None:
+        super().__init__(scope.value)
+        self.scope = scope
 
 
 def refuse(message: str) -> NoReturn:

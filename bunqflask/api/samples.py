@@ -23,6 +23,16 @@ _BODIES: dict[str, Any] = {
         "description": "Dinner",
     },
     "make_payment_link": {"account_id": "1", "amount": "7.00", "description": "Contribution 2026"},
+    "begin_collection": {
+        "account_id": "1",
+        "kind": "request",
+        "name": "Contribution 2026",
+        "description": "Contribution",
+        "people": [
+            {"name": "Anna Visser", "amount": "12.50", "payer": {"type": "EMAIL", "value": "anna@example.org"}},
+            {"name": "Bram de Wit", "amount": "12.50", "payer": {"type": "PHONE_NUMBER", "value": "+31612345678"}},
+        ],
+    },
     "write_note": {"text": "For the project in Utrecht."},
     "move_money": {"account_id": "1", "to_account_id": "2", "amount": "5.00", "description": "Savings"},
     "order_export": {"formats": ["csv"], "from": "2026-10-01", "to": "2026-10-31"},
@@ -34,12 +44,13 @@ _FOUND_BY: dict[str, tuple[str, str, Any]] = {
     "draft_id": ("get", "/api/v1/drafts?limit=1", None),
     "request_id": ("get", "/api/v1/requests?limit=1", None),
     "link_id": ("get", "/api/v1/payment-links?limit=1", None),
+    "collection_id": ("get", "/api/v1/collections?limit=1", None),
     "transfer_id": ("get", "/api/v1/transfers?limit=1", None),
     "consent_id": ("post", "/api/v1/consents", _BODIES["begin_consent"]),
 }
-# Which payment has files is not to be seen before: such calls have no example that runs as it stands. Those of bunq's
-# own API are as bunq documents them.
-_UNKNOWN = frozenset({"attachment_id", "note_id", "note_change_id", "card_id", "card_change_id"})
+# Which payment has files, and who of a collection has not paid, is not to be seen before: such calls have no example
+# that runs as it stands. Those of bunq's own API are as bunq documents them.
+_UNKNOWN = frozenset({"attachment_id", "person_id", "note_id", "note_change_id", "card_id", "card_change_id"})
 _PLACE = re.compile(r"\{(\w+)\}")
 _BEARER = "Authorization: Bearer $BUNQFLASK_TOKEN"
 

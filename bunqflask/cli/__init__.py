@@ -10,6 +10,7 @@ from flask import Flask
 from bunqflask.cli import factors, requests, writing  # noqa: F401 - these add commands to those of the team and of instructions
 from bunqflask.cli.audit import audit_cli
 from bunqflask.cli.backup import backup_command, restore_command
+from bunqflask.cli.collections import collections_cli
 from bunqflask.cli.doctor import doctor_command
 from bunqflask.cli.errors import told_plainly
 from bunqflask.cli.export import export_command
@@ -33,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     team_cli,
     token_cli,
     instructions_cli,
+    collections_cli,
     mcp_command,
     secrets_cli,
     audit_cli,

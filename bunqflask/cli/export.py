@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.services.exports import downloads, presets, statements
-from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.downloads import PeriodRefused
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
 from bunqflask.services.payments.repository import Scope
@@ -63,7 +63,7 @@ def export_command(
         )
     except (PeriodRefused, ExportError) as refused:
         raise click.ClickException(str(refused)) from refused
-    click.echo(_keep(download, output))
+    click.echo(keep(download.name, download.file, output))
     if not download.verified:
         click.echo("The period is not verified complete; the file says why.", err=True)
 
@@ -103,11 +103,14 @@ def _account_ids(scope: Scope, ibans: tuple[str, ...]) -> list[int]:
     return found
 
 
-def _keep(download: Download, folder: Path) -> Path:
-    """Write the download into the folder whole or not at all, and return its path."""
-    path = folder / download.name
+def keep(name: str, file: BinaryIO, folder: Path) -> Path:
+    """Write a file into a folder whole or not at all, and return its path.
+
+    :raises ClickException: the folder cannot be written.
+    """
+    path = folder / name
     try:
-        with download.file as content:
+        with file as content:
             folder.mkdir(parents=True, exist_ok=True)
             _replace(path, content)
     except OSError as error:

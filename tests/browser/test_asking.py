@@ -127,6 +127,23 @@ def test_a_collection(asker: Page, site: ThreadSite) -> None:
     asker.reload()
     expect(asker.get_by_text("Closed, 1 of 4 paid")).to_be_visible()
     look(asker, "collection closed", findings)
+    asker.get_by_text("Download as CSV…").click()
+    look(asker, "collection columns", findings)
+    for each in ("Email, phone number or IBAN", "Currency", "Came in", "Reference", "Address to share"):
+        asker.get_by_label(each).uncheck()
+    asker.get_by_label("When it was seen as paid").uncheck()
+    with asker.expect_download() as download:
+        button(asker, "Download").click()
+    file = download.value.path().read_text(encoding="utf-8-sig")
+    assert file.splitlines()[:2] == ["name;amount;state", "Anna Visser;12,50;paid"]
+    asker.get_by_role("link", name="Bram de Wit").click()
+    expect(asker.get_by_text("bunq sends another request for the same amount.")).to_be_visible()
+    look(asker, "collection person ended", findings)
+    button(asker, "Ask again Bram de Wit").click()
+    expect(asker.get_by_text("1 of 4 paid")).to_be_visible()
+    expect(asker.get_by_role("row").filter(has_text="Bram de Wit")).to_contain_text("To be sent")
+    expect(asker.get_by_role("button", name="Ask again")).to_have_count(2)
+    look(asker, "collection asked again", findings)
     asker.goto("/pay/collections")
     look(asker, "collections list", findings)
     assert findings == []

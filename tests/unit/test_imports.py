@@ -86,6 +86,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "services.instructions": {
         "payment_files",
+        "exports",
         "bunq",
         "clock",
         "database",
@@ -262,6 +263,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "worker": {"clock", "extensions", "database", "models", "services"},
     "cli": {
+        "digest",
         "ibans",
         "payment_files",
         "database.storage",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
@@ -16,8 +17,10 @@ from bunqflask.models import (
     AuditKind,
     Collection,
     CollectionItem,
+    EndReason,
     Instruction,
     InstructionKind,
+    InstructionState,
     MonetaryAccount,
     Party,
     TeamMember,
@@ -28,6 +31,38 @@ from bunqflask.services.instructions import reading, rights
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
 from bunqflask.services.principal import Principal
+
+KINDS = (InstructionKind.REQUEST, InstructionKind.LINK)
+
+
+class PersonState(StrEnum):
+    """How far somebody is who was asked for money."""
+
+    # bunq is still to be asked, or its answer is
+    BEING_SENT = "being_sent"
+    OPEN = "open"
+    # bunq shows a payment, which is not imported yet
+    BEING_IMPORTED = "being_imported"
+    PAID_IN_PART = "paid_in_part"
+    PAID = "paid"
+    BEING_TAKEN_BACK = "being_taken_back"
+    # here or at bunq
+    TAKEN_BACK = "taken_back"
+    EXPIRED = "expired"
+    # by the payer
+    REFUSED = "refused"
+    # bunq refused it, or it could not be sent: nobody was asked
+    NOT_SENT = "not_sent"
+
+
+_STATES = {
+    InstructionState.OPEN: PersonState.OPEN,
+    InstructionState.ACCEPTED: PersonState.PAID,
+    InstructionState.CANCELLED: PersonState.TAKEN_BACK,
+    InstructionState.REJECTED: PersonState.REFUSED,
+    InstructionState.FAILED: PersonState.NOT_SENT,
+}
+_ENDED_UNPAID = (PersonState.TAKEN_BACK, PersonState.EXPIRED, PersonState.REFUSED, PersonState.NOT_SENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +83,7 @@ class CollectionView:
     prepared_by: str
     is_own: bool
     can_take_back: bool
+    can_ask: bool
     people: int
     paid: int
     over: int
@@ -62,7 +98,7 @@ class CollectionView:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemView:
-    """A person of a collection, with the request or the link by which they are asked."""
+    """A person of a collection, with the request or the link by which they are asked, or were asked last."""
 
     id: int
     name: str
@@ -71,14 +107,23 @@ class ItemView:
     paid_at: datetime | None
     ended_at: datetime | None
     instruction: InstructionView
+    state: PersonState
+    can_ask_again: bool
 
 
-def list_all(principal: Principal, *, older_than: int | None = None, limit: int = 50) -> list[CollectionView]:
+def list_all(
+    principal: Principal,
+    *,
+    kinds: Iterable[InstructionKind] = KINDS,
+    older_than: int | None = None,
+    limit: int = 50,
+) -> list[CollectionView]:
     """Return the collections that the principal sees, the newest first.
 
+    :param kinds: only those that are sent as these.
     :param older_than: only those with a smaller id, for the next page.
     """
-    query = _query().order_by(Collection.id.desc()).limit(limit)
+    query = _query().where(Collection.kind.in_(list(kinds))).order_by(Collection.id.desc()).limit(limit)
     return _views(principal, query if older_than is None else query.where(Collection.id < older_than))
 
 
@@ -92,33 +137,23 @@ def get(principal: Principal, collection_id: int) -> CollectionView:
 
     :raises NotFoundHere: there is none, or the principal does not see its account in full.
     """
-    found = _views(principal, _query().where(Collection.id == collection_id))
-    if not found:
-        raise NotFoundHere
-    return found[0]
+    return _one(principal, Collection.id == collection_id)
+
+
+def get_by_reference(principal: Principal, reference: str) -> CollectionView:
+    """Return a collection by its reference.
+
+    :raises NotFoundHere: there is none, or the principal does not see its account in full.
+    """
+    return _one(principal, Collection.reference == reference)
 
 
 def items_of(principal: Principal, collection: CollectionView) -> list[ItemView]:
     """Return the people of a collection that the principal sees, in the order of its list."""
-    views = reading.list_all(
-        principal, [collection.kind], batch=collection.reference, account_id=collection.account_id, limit=1000
-    )
-    by_id = {each.id: each for each in views}
     query = select(CollectionItem).filter_by(collection_id=collection.id).order_by(CollectionItem.id)
-    rows = db.session.scalars(query.execution_options(populate_existing=True))
-    return [
-        ItemView(
-            id=each.id,
-            name=each.name,
-            payer=each.payer,
-            received=each.received,
-            paid_at=each.paid_at,
-            ended_at=each.ended_at,
-            instruction=by_id[each.instruction_id],
-        )
-        for each in rows
-        if each.instruction_id in by_id
-    ]
+    rows = db.session.scalars(query.execution_options(populate_existing=True)).all()
+    by_id = reading.get_many(principal, [each.instruction_id for each in rows])
+    return [_item(collection, each, by_id[each.instruction_id]) for each in rows if each.instruction_id in by_id]
 
 
 def item_of(principal: Principal, collection: CollectionView, item_id: int) -> ItemView:
@@ -174,6 +209,13 @@ def _query() -> Select[*tuple[Any, ...]]:
     )
 
 
+def _one(principal: Principal, is_it: ColumnElement[bool]) -> CollectionView:
+    found = _views(principal, _query().where(is_it))
+    if not found:
+        raise NotFoundHere
+    return found[0]
+
+
 def _views(principal: Principal, query: Select[*tuple[Any, ...]]) -> list[CollectionView]:
     accounts = rights.accounts_in_full(principal)
     rows: Sequence[Any] = db.session.execute(query.where(Collection.account_id.in_(list(accounts)))).all()
@@ -198,9 +240,40 @@ def _view(principal: Principal, found: Any, account: VisibleAccount) -> Collecti
         prepared_by=found[1] or "",
         is_own=is_own,
         can_take_back=row.closed_at is None and (is_own or rights.can_approve(principal, account, None)),
+        can_ask=rights.can_prepare(principal, account, row.kind),
         people=found.people,
         paid=found.paid,
         over=found.over,
         asked=found.asked,
         received=found.received,
     )
+
+
+def _item(collection: CollectionView, row: CollectionItem, asked_by: InstructionView) -> ItemView:
+    state = _state_of(row, asked_by)
+    is_unpaid = state in _ENDED_UNPAID and not asked_by.payment_ids
+    return ItemView(
+        id=row.id,
+        name=row.name,
+        payer=row.payer,
+        received=row.received,
+        paid_at=row.paid_at,
+        ended_at=row.ended_at,
+        instruction=asked_by,
+        state=state,
+        can_ask_again=collection.can_ask and is_unpaid,
+    )
+
+
+def _state_of(row: CollectionItem, asked_by: InstructionView) -> PersonState:
+    if row.paid_at is not None or asked_by.state is InstructionState.ACCEPTED:
+        return PersonState.PAID
+    if row.received:
+        return PersonState.PAID_IN_PART
+    if asked_by.payment_ids:
+        return PersonState.BEING_IMPORTED
+    if asked_by.cancel_asked_at is not None and asked_by.ended_at is None:
+        return PersonState.BEING_TAKEN_BACK
+    if asked_by.end_reason is EndReason.EXPIRED:
+        return PersonState.EXPIRED
+    return _STATES.get(asked_by.state, PersonState.BEING_SENT)

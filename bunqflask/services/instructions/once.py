@@ -37,6 +37,17 @@ def check_token(token: str) -> None:
         raise InstructionRefused(_("This form was not complete. Open its page again, and send it from there."))
 
 
+def check_is_same(made: object, wanted: object) -> None:
+    """Make sure that a form that was sent before asks for what was made of it then.
+
+    :raises InstructionRefused: something in it was changed since, such as after a step back in the browser.
+    """
+    if made != wanted:
+        raise InstructionRefused(
+            _("This form was sent before, and changed since. Nothing more was sent: for another one, open a new form.")
+        )
+
+
 def lock_member(principal: Principal) -> None:
     """Let no other form of the same member be handled until the caller's transaction has ended."""
     db.session.execute(select(TeamMember.id).where(TeamMember.id == principal.id).with_for_update())
@@ -45,14 +56,15 @@ def lock_member(principal: Principal) -> None:
 def prepare(principal: Principal, account_id: int, body: Body, token: str) -> int:
     """Prepare what a form asks for in a transaction of its own, and return its id; the second time it is the same.
 
-    See `check_token` and `preparing.prepare_within` for what is raised.
+    See `check_token`, `check_is_same` and `preparing.prepare_within` for what is raised.
     """
     check_token(token)
     # Not the token itself, which a browser could choose to be the batch of something else.
     batch = "F" + digest(token)[:19]
     with transaction():
         lock_member(principal)
-        made = select(Instruction.id).filter_by(member_id=principal.id, batch=batch)
-        if (found := db.session.scalar(made)) is not None:
-            return found
+        query = select(Instruction).filter_by(member_id=principal.id, batch=batch)
+        if (found := db.session.scalars(query).one_or_none()) is not None:
+            check_is_same((found.account_id, found.body), (account_id, body))
+            return found.id
         return preparing.prepare_within(principal, account_id, body, batch=batch).id

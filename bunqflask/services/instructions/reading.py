@@ -94,6 +94,11 @@ def get_by_reference(principal: Principal, reference: str) -> InstructionView:
     return found[0]
 
 
+def get_many(principal: Principal, instruction_ids: Sequence[int]) -> dict[int, InstructionView]:
+    """Return the instructions with some ids, by id, as far as the principal sees them."""
+    return {each.id: each for each in _views(principal, _query().where(Instruction.id.in_(instruction_ids)))}
+
+
 def list_all(
     principal: Principal,
     kinds: Iterable[InstructionKind],

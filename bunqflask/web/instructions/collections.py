@@ -11,20 +11,21 @@ from flask.typing import ResponseReturnValue
 from bunqflask.digest import digest
 from bunqflask.i18n import gettext as _
 from bunqflask.models import InstructionKind
-from bunqflask.services.instructions import collection_reading, collections, once, rights
+from bunqflask.services.instructions import collection_files, collection_reading, collections, once, people_list, rights
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.collections import Wish
-from bunqflask.web.instructions import asking, collection_presenters, pay, people_list, typed
-from bunqflask.web.instructions.people_list import PeopleList
+from bunqflask.services.instructions.people_list import PeopleList
+from bunqflask.web.instructions import asking, collection_presenters, pay, typed
 from bunqflask.web.marks import polled
 from bunqflask.web.ui.htmx import render
 
 bp = Blueprint("collections", __name__, url_prefix="/pay/collections")
 bp.before_request(pay.check_is_no_guest)
 
-_KINDS = (InstructionKind.REQUEST, InstructionKind.LINK)
 _FIELDS = ("account", "kind", "name", "description", "for_all")
 _PER_PAGE = 50
+# The sign between cells, and the one before the cents, by how the form calls them.
+_LOOKS = {"comma": (";", ","), "point": (",", ".")}
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def index() -> ResponseReturnValue:
         "instructions/collections.html",
         collections=[(each, collection_presenters.collection_pill(each)) for each in shown],
         older=shown[-1].id if len(found) > _PER_PAGE else None,
-        can_begin=any(pay.accounts_for(each) for each in _KINDS),
+        can_begin=any(pay.accounts_for(each) for each in collection_reading.KINDS),
     )
 
 
@@ -94,6 +95,7 @@ def show(collection_id: int) -> ResponseReturnValue:
         collection=found,
         pill=collection_presenters.collection_pill(found),
         rows=[collection_presenters.item_row(each) for each in items],
+        columns=collection_presenters.columns(),
         changes_soon=any(asking.changes_soon(each.instruction) for each in items),
     )
 
@@ -108,10 +110,17 @@ def take_back_all(collection_id: int) -> ResponseReturnValue:
 
 @bp.post("/<int:collection_id>/export")
 def export(collection_id: int) -> ResponseReturnValue:
-    """Download a collection as CSV."""
+    """Download a collection as CSV, with the columns that were chosen."""
+    found = collection_reading.get(g.team_member, collection_id)
+    chosen = request.form.getlist("column")
+    if not set(chosen) & set(collection_files.COLUMNS):
+        flash(_("Choose at least one column."), "error")
+        return redirect(url_for("collections.show", collection_id=collection_id))
     found, items = collection_reading.export(g.team_member, collection_id)
-    answer = Response(collection_presenters.to_csv(found, items), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="{collection_presenters.file_name(found)}"'
+    separator, mark = _LOOKS.get(request.form.get("decimal", ""), _LOOKS["comma"])
+    content = collection_files.to_csv(found, items, chosen, separator=separator, mark=mark)
+    answer = Response(content, mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{collection_files.file_name(found)}"'
     return answer
 
 
@@ -138,6 +147,17 @@ def take_back(collection_id: int, item_id: int) -> ResponseReturnValue:
     return redirect(url_for("collections.show", collection_id=collection_id))
 
 
+@bp.post("/<int:collection_id>/people/<int:item_id>/ask-again")
+def ask_again(collection_id: int, item_id: int) -> ResponseReturnValue:
+    """Ask one person again, once for each request or link that ended: the form names it."""
+    ended = request.form.get("instead_of", "")
+    try:
+        collections.ask_again(g.team_member, collection_id, item_id, typed.id_of(ended))
+    except InstructionRefused as refused:
+        flash(str(refused), "error")
+    return redirect(url_for("collections.show", collection_id=collection_id))
+
+
 def _read() -> _Typed:
     kind = InstructionKind.LINK if request.form.get("kind") == InstructionKind.LINK else InstructionKind.REQUEST
     faults: dict[str, str] = {}
@@ -153,11 +173,11 @@ def _read() -> _Typed:
     text = request.form.get("people", "")
     if file := request.files.get("file"):
         text = people_list.decode(file.read()) or text
-    return _Typed(kind, text, people_list.read(text, kind, for_all), faults)
+    return _Typed(kind, text, people_list.read(text, kind, for_all, typed.amount), faults)
 
 
 def _form(read: _Typed | None) -> str:
-    accounts = typed.accounts(*_KINDS)
+    accounts = typed.accounts(*collection_reading.KINDS)
     offered = {each.id: each for kind in accounts for each in accounts[kind]}
     chosen = offered.get(typed.account_id())
     return render_template(

@@ -41,8 +41,12 @@ def value(name: str) -> str:
 
 def account_id() -> int:
     """Return our id of the account that was chosen; 0, which no account has, where none was."""
-    chosen = request.form.get("account", "")
-    return int(chosen) if _ID.fullmatch(chosen) else 0
+    return id_of(request.form.get("account", ""))
+
+
+def id_of(text: str) -> int:
+    """Return an id that a form carries; 0, which no row has, where it is none."""
+    return int(text) if _ID.fullmatch(text) else 0
 
 
 def older_than() -> int | None:

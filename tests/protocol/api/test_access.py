@@ -30,6 +30,7 @@ def paths(app: Flask) -> list[tuple[str, str]]:
     numbers = (
         *("account_id", "connection_id", "payment_id", "attachment_id", "export_id", "note_id", "card_id"),
         *("draft_id", "request_id", "link_id", "transfer_id", "note_change_id", "card_change_id"),
+        *("collection_id", "person_id"),
     )
     ids: dict[str, int | str] = {**dict.fromkeys(numbers, 1), "consent_id": "0" * 32, "path": f"user/{JODI}/card"}
     for rule in app.url_map.iter_rules():

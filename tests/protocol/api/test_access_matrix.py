@@ -42,17 +42,28 @@ ABSENT = {
     "request_id": team.NO_ID,
     "link_id": team.NO_ID,
     "transfer_id": team.NO_ID,
+    "collection_id": team.NO_ID,
+    "person_id": team.NO_ID,
     "note_change_id": team.NO_ID,
     "card_change_id": team.NO_ID,
     "note_id": 1,
     "card_id": 1,
 }
 # What is written at bunq: of accounts that somebody sees, and never a guest's. Robin made all of it.
-WRITTEN = ("draft", "money_request", "payment_link", "transfer", "note_change", "card_change")
-ENDINGS = {"cancel_draft": "draft", "revoke_money_request": "money_request", "cancel_payment_link": "payment_link"}
+WRITTEN = (
+    *("draft", "money_request", "payment_link", "transfer", "note_change", "card_change"),
+    *("show_collection", "collection_content"),
+)
+ENDINGS = (
+    *("cancel_draft", "revoke_money_request", "cancel_payment_link"),
+    *("take_back_collection", "take_back_person"),
+)
 ABSENT_AT_BUNQ = {"path": f"user/{team.NO_ID}/monetary-account/{team.NO_ID}/payment"}
 LISTS = ("server", "me", "connections", "accounts", "payments", "payment_totals", "payment_months", "payment_changes")
-LISTS_OF_WRITTEN = ("drafts", "money_requests", "payment_links", "transfers", "note_changes", "card_changes")
+LISTS_OF_WRITTEN = (
+    *("drafts", "money_requests", "payment_links", "transfers", "note_changes", "card_changes"),
+    "list_collections",
+)
 # What the token of each may see of each aim; Mia alone holds something.
 SEES = {"mia": {"own", "shared"}, "gus": {"shared"}, "olga": {"shared"}}
 
@@ -119,6 +130,8 @@ def ids_of(account_id: int) -> dict[str, Any]:
         "request_id": asks.request_id,
         "link_id": asks.link_id,
         "transfer_id": asks.transfer_id,
+        "collection_id": asks.collection_id,
+        "person_id": asks.item_id,
         "note_change_id": asks.note_change_id,
         "card_change_id": asks.card_change_id,
         "path": f"user/{marked.connection_id}/monetary-account/{marked.bunq_id}/payment",
@@ -135,11 +148,13 @@ def test_a_token_reads_what_its_member_sees_and_nothing_else(api: Api, person: s
             check_shows_nothing_hidden(person, answer, {**ids, **query}, where)
             if name in OF_ACCOUNT or name in FILTERED:
                 assert answer.status_code == (200 if aim in SEES[person] else 404), where
-            if name in WRITTEN or name in ENDINGS:
+            if name in WRITTEN or name in ENDINGS or name == "ask_person_again":
                 is_seen = aim in SEES[person] and person != "gus"
                 # A member who neither prepared it nor holds the account does not take it back.
                 may = aim == "own" or person == "olga"
-                status = 404 if not is_seen else 200 if name in WRITTEN else 202 if may else 403
+                # Nobody is asked again whose link is still open.
+                acts = 202 if name in ENDINGS else 422
+                status = 404 if not is_seen else 200 if name in WRITTEN else acts if may else 403
                 assert answer.status_code == status, where
             if name == "read_from_bunq":
                 # The bank of this team is gone; guests ask bunq for nothing.

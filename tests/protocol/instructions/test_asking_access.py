@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Ability, Collection, CollectionItem, Instruction, TeamRole
-from bunqflask.services.instructions import abilities
+from bunqflask.models import Ability, AuditEvent, AuditKind, Collection, CollectionItem, Instruction, TeamRole
+from bunqflask.services.instructions import abilities, collection_files
 from bunqflask.services.team import members
 from tests.protocol.instructions.test_asking_pages import choose
 from tests.protocol.instructions.test_collections import work
@@ -46,7 +46,10 @@ class Made:
     @property
     def acts(self) -> list[str]:
         collection, person, request, link = self.pages
-        return [f"{collection}/take-back", f"{person}/take-back", f"{request}/take-back", f"{link}/end"]
+        return [
+            *(f"{collection}/take-back", f"{person}/take-back", f"{person}/ask-again"),
+            *(f"{request}/take-back", f"{link}/end"),
+        ]
 
 
 def begin(browser: Browser, people: str = PEOPLE, **fields: str) -> Page:
@@ -113,6 +116,7 @@ def test_members_with_a_share_read_and_those_who_run_the_team_act(site: ThreadSi
         assert shown.status == 200, address
         assert "Take back" not in shown.text
         assert "End the link" not in shown.text
+        assert "Ask again" not in shown.text
     for address in made.acts:
         assert act(member, "/settings", address) == 403, address
     for name in ("requests", "links", "collections"):
@@ -137,6 +141,7 @@ def test_ids_of_another_kind_or_collection_find_nothing(site: ThreadSite, made: 
     assert robin.get(f"/pay/links/{made.request}").status == 404
     assert robin.get(f"/pay/collections/{made.collection + 1}/people/{made.item}").status == 404
     assert act(robin, "/settings", f"/pay/collections/{made.collection + 1}/people/{made.item}/take-back") == 404
+    assert act(robin, "/settings", f"/pay/collections/{made.collection + 1}/people/{made.item}/ask-again") == 404
     assert act(robin, "/settings", f"/pay/links/{made.request}/end") == 404
     assert states(site) == set()
 
@@ -175,6 +180,55 @@ def test_a_form_of_a_collection_sent_twice_or_changed_asks_nobody_unseen(site: T
         assert len(db.session.scalars(select(Instruction.id)).all()) == 2
 
 
+def test_a_form_that_was_changed_after_it_was_sent_says_so_and_sends_nothing_more(
+    site: ThreadSite, robin: Browser
+) -> None:
+    page = robin.get("/pay/requests/new")
+    sent = {"account": choose(page, "Main"), "amount": "3", "payer": "a@example.org", "description": "Tea"}
+    robin.submit(button="Send to bunq", **sent)
+    for changed in ({"amount": "30"}, {"payer": "b@example.org"}, {"account": choose(page, "Car")}):
+        robin.page = page
+        refused = robin.submit(button="Send to bunq", **{**sent, **changed})
+        assert (refused.status, "was sent before, and changed since" in refused.text) == (422, True), changed
+    page = robin.get("/pay/collections/new")
+    typed = {"account": choose(page, "Main"), "kind": "request", "name": "Club", "description": "Contribution"}
+    checked = robin.submit(action="/new", people=PEOPLE, for_all="", do="check", **typed)
+    robin.submit(button="Send to bunq")
+    robin.page = checked
+    robin.submit(action="/new", people=f"{PEOPLE}\nEve; eve@example.org; 9", for_all="", do="check", **typed)
+    refused = robin.submit(button="Send to bunq")
+    assert (refused.status, "was sent before, and changed since" in refused.text) == (422, True)
+    assert rows.count(site.app, Instruction) == 3
+    assert rows.count(site.app, Collection) == 1
+
+
+def test_every_form_can_be_pressed_twice(site: ThreadSite, made: Made, robin: Browser) -> None:
+    work(site, times=2)
+    for _press in range(2):
+        for address in made.acts:
+            assert act(robin, "/settings", address) == 200, address
+    work(site, times=2)
+    with rows.behind(site.app):
+        query = select(AuditEvent.subject).filter_by(kind=AuditKind.INSTRUCTION_TAKEN_BACK)
+        taken_back = list(db.session.scalars(query))
+    assert len(taken_back) == len(set(taken_back)) == 4, "each is taken back once"
+
+
+def test_a_file_has_the_columns_that_were_chosen(site: ThreadSite, robin: Browser) -> None:
+    shown = begin(robin)
+    two = robin.submit(button="Download", column=["amount", "name", "nonsense"], decimal="point")
+    assert two.html.removeprefix("\ufeff").splitlines() == ["name,amount", "Anna Visser,12.50", "Bram,7.00"]
+    robin.get(shown.url)
+    dutch = robin.submit(button="Download", column=["name", "amount", "state", "payer"], decimal="comma")
+    assert dutch.html.removeprefix("\ufeff").splitlines() == [
+        "name;payer;amount;state",
+        "Anna Visser;anna@example.org;12,50;being_sent",
+        "Bram;'+31612345678;7,00;being_sent",
+    ]
+    robin.get(shown.url)
+    assert "Choose at least one column." in robin.submit(button="Download", column=[]).text
+
+
 def test_names_and_files_run_nothing(site: ThreadSite, robin: Browser) -> None:
     people = (
         '"=HYPERLINK(""http://evil.example"")"; a?bcc=evil&b@example.org; 1\n'
@@ -187,7 +241,7 @@ def test_names_and_files_run_nothing(site: ThreadSite, robin: Browser) -> None:
     assert "&lt;script&gt;alert(1)" in shown.html
     work(site, times=2)
     robin.get(shown.url)
-    file = robin.submit(button="Download CSV")
+    file = robin.submit(button="Download", column=[*collection_files.COLUMNS], decimal="comma")
     assert file.headers["Content-Disposition"] == 'attachment; filename="Club-b.csv"'
     cells = [cell for line in file.html.lstrip("\ufeff").splitlines()[1:] for cell in line.split(";")]
     assert not [each for each in cells if re.match(r"[\s\"']*[=+@-]", each) and "'" not in each], cells

@@ -129,6 +129,10 @@ def test_one_person_who_cannot_be_asked_stops_the_whole_list(site: ThreadSite, r
         begin(site, InstructionKind.REQUEST, ANNA, CAS)
     with pytest.raises(InstructionRefused, match="1 to 350 people"):
         begin(site, InstructionKind.LINK, *[CAS] * 351)
+    with pytest.raises(InstructionRefused, match="Person 3 is the same as person 1"):
+        begin(site, InstructionKind.LINK, CAS, ANNA, CAS)
+    with pytest.raises(InstructionRefused, match=r"Person 1: The email address"):
+        begin(site, InstructionKind.LINK, wrong)
     with pytest.raises(InstructionRefused, match="as requests or as links"):
         begin(site, InstructionKind.DRAFT, ANNA)
     with rows.behind(site.app):
@@ -202,8 +206,11 @@ def test_payers_are_read_from_what_people_type(text: str, expected: Party | None
 def test_whatever_bunq_does_everybody_is_asked_exactly_once(
     site: ThreadSite, bank: Bank, robin: Browser, holder: Client, kind: InstructionKind
 ) -> None:
-    # Links have no reference of ours: of these, two people owe the same for the same name.
-    people = [Person(f"Member {number // 2}", ANNA.payer, Decimal(number // 2 + 1)) for number in range(12)]
+    # Links have no reference of ours: of these, two people of the same name owe the same.
+    people = [
+        Person(f"Member {number // 2}", Party("EMAIL", f"member{number}@example.org"), Decimal(number // 2 + 1))
+        for number in range(12)
+    ]
     made = begin(site, kind, *people)
     name = "bunqme-tab" if kind is InstructionKind.LINK else "request-inquiry"
     for number, fault in enumerate(("500", "429", "reset", "bad-signature", "404", "401")):

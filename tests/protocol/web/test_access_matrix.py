@@ -138,8 +138,9 @@ ROWS = {
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
+    "collections.ask_again POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", instead_of="{item_id}"),
     "collections.begin POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **COLLECTION),
-    "collections.export POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "collections.export POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404", column="name"),
     "collections.index GET": plain("200", "200", "404"),
     "collections.new GET": plain("200", "200", "404"),
     "collections.person GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
@@ -273,6 +274,7 @@ ROWS = {
 ON_ONESELF = {"notices.not_me POST"}
 # A person's act that changes no row: what it makes is in the answer, or there is nothing to change.
 CHANGES_NOTHING = {
+    "collections.ask_again POST",  # the link is still open
     "draft_files.look POST",  # nothing of a file is stored before it is prepared
     "consent.confirm POST",  # the attempt has not come back from bunq yet
     "note_writing.attach POST",  # no file comes along

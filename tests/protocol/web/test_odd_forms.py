@@ -95,7 +95,8 @@ FORMS: dict[str, tuple[str, ...]] = {
     "/pay/links/*/end": (),
     "/pay/collections/new": ("account", "kind", "name", "description", "for_all", "people", "do", "seen", "token"),
     "/pay/collections/*/take-back": (),
-    "/pay/collections/*/export": (),
+    "/pay/collections/*/export": ("column", "decimal"),
+    "/pay/collections/*/people/*/ask-again": ("instead_of",),
     "/pay/collections/*/people/*/take-back": (),
     "/reports": (),
 }

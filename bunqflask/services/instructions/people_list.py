@@ -1,13 +1,13 @@
 """The list of people of a collection, typed, pasted or from a CSV file: a name, whom to ask, and an amount a line.
 
-Cells are separated by semicolons or tabs, or by commas where there are neither. Nothing is guessed silently: the page
-shows each line as it was read, and with a single wrong line nobody is asked.
+Cells are separated by semicolons or tabs, or by commas where there are neither. Nothing is guessed silently: each line
+is shown as it was read, and with a single wrong line nobody is asked.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,13 +16,14 @@ from bunqflask.models import InstructionKind, Party
 from bunqflask.services.instructions import checks, collections, payers
 from bunqflask.services.instructions.collections import Person
 from bunqflask.services.instructions.payers import NoPayer
-from bunqflask.web.instructions import typed
 
 # More than 350 lines of the longest cells.
 LONGEST_LIST = 100_000
 _HEADINGS = ("name", "naam")
 _CELLS = 3
 _MOST_FAULTS = 20
+# Reads an amount; what it raises for a text that is none is a ValueError with a text for people.
+ReadAmount = Callable[[str], Decimal]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def decode(data: bytes) -> str:
         return data.decode("cp1252", "replace")
 
 
-def read(text: str, kind: InstructionKind, for_all: Decimal | None) -> PeopleList:
+def read(text: str, kind: InstructionKind, for_all: Decimal | None, read_amount: ReadAmount) -> PeopleList:
     """Read a list.
 
     :param for_all: the amount of lines that have none.
@@ -66,7 +67,7 @@ def read(text: str, kind: InstructionKind, for_all: Decimal | None) -> PeopleLis
     faults: list[Fault] = []
     lines_of: dict[Person, int] = {}
     for number, cells in _rows(text):
-        person, wrong = _person(cells, kind, for_all)
+        person, wrong = _person(cells, kind, for_all, read_amount)
         if person is not None and person in lines_of:
             wrong = _("It is the same as line %(n)d. Remove one of them.") % {"n": lines_of[person]}
         if person is None or wrong:
@@ -92,7 +93,9 @@ def _rows(text: str) -> Iterable[tuple[int, list[str]]]:
             yield number, cells
 
 
-def _person(cells: list[str], kind: InstructionKind, for_all: Decimal | None) -> tuple[Person | None, str]:
+def _person(
+    cells: list[str], kind: InstructionKind, for_all: Decimal | None, read_amount: ReadAmount
+) -> tuple[Person | None, str]:
     """Return the person of a line; where it is wrong, None and why."""
     if len(cells) > _CELLS and any(cells[_CELLS:]):
         return None, _("It has more than three parts. Separate them by semicolons: name; email; 12,50.")
@@ -102,7 +105,8 @@ def _person(cells: list[str], kind: InstructionKind, for_all: Decimal | None) ->
     if kind is InstructionKind.LINK and not amount and not _is_payer(payer):
         payer, amount = "", payer  # nobody has to be named
     try:
-        return Person(name, _payer(payer, name, kind), _amount(amount, for_all)), ""
+        party = _payer(payer, name, kind)
+        return Person(name, party, for_all if not amount and for_all is not None else read_amount(amount)), ""
     except ValueError as wrong:
         return None, str(wrong)
 
@@ -116,12 +120,6 @@ def _payer(text: str, name: str, kind: InstructionKind) -> Party | None:
     if fault := checks.check_payer(found):
         raise NoPayer(fault)
     return found
-
-
-def _amount(text: str, for_all: Decimal | None) -> Decimal:
-    if not text and for_all is not None:
-        return for_all
-    return typed.amount(text)
 
 
 def _is_payer(text: str) -> bool:
