@@ -39,8 +39,12 @@ def whole(text: str) -> str:
 
 
 def guarded(text: str) -> str:
-    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula."""
-    return _FORMULA.sub(r"\1'", plain(text))
+    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula.
+
+    Hyphens alone, which people write where a payment needs no description, are none.
+    """
+    text = plain(text)
+    return text if text.strip("-") == "" else _FORMULA.sub(r"\1'", text)
 
 
 def _latin(text: str) -> str:
