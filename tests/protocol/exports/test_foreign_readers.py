@@ -272,3 +272,15 @@ def test_pycamt_joins_a_long_text_as_it_was(reader: Callable[[str], Reader]) -> 
     found = reader("camt").read(written("camt053", statement([entry(description=text)])))
     assert found["errors"] == []
     assert found["payments"][0][4] == text.strip()
+
+
+def test_a_reference_of_an_invoice_is_one_in_camt_and_its_text_too(reader: Callable[[str], Reader]) -> None:
+    content = written("camt053", statement([entry(description="RF18 5390 0754 7034"), entry(2)]))
+    found = reader("camt").read(content)
+    assert found["errors"] == []
+    assert [one[4] for one in found["payments"]] == ["RF18 5390 0754 7034", "Bread"]
+    assert [one["notes"] for one in reader("actual").read(content)] == ["RF18 5390 0754 7034", "Bread"]
+    assert re.findall(b"<Strd>.*?</Strd>", content) == [
+        b"<Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry><Issr>ISO</Issr></Tp><Ref>RF18539007547034</Ref>"
+        b"</CdtrRefInf></Strd>"
+    ]

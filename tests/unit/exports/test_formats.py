@@ -238,6 +238,18 @@ def test_xlsx_has_one_sheet_of_all_payments_by_time_and_the_iban_on_each() -> No
     assert [row[12] for row in everything[-2:]] == ["yes", "yes"]
 
 
+def test_xlsx_tells_two_accounts_of_one_name_and_without_an_iban_apart() -> None:
+    twins = [
+        statement([entry(1)], account=account(name="Main", iban=None)),
+        statement([], account=account(name="Main", iban=None, monetary_account_id=10112)),
+    ]
+    book = openpyxl.load_workbook(io.BytesIO(written("xlsx", twins)))
+    about = list(book["Summary"].iter_rows(min_row=2, values_only=True))
+    assert [row[15:] for row in about] == [("10111", "Main"), ("10112", "Main (2)")]
+    assert book.sheetnames == ["Summary", "All payments", "Main", "Main (2)"]
+    assert [cell.value for cell in book["All payments"]["Q"]] == ["Account number", "10111"]
+
+
 @given(texts)
 @settings(max_examples=60)
 def test_any_name_makes_a_sheet_that_excel_takes(text: str) -> None:
@@ -267,7 +279,7 @@ def test_the_summary_says_that_a_period_is_not_verified() -> None:
     of = statement([entry()], verified=False, notice="A gap.", zone=ZoneInfo("Asia/Kolkata"))
     (row,) = openpyxl.load_workbook(io.BytesIO(written("xlsx", of)))["Summary"].iter_rows(min_row=2, values_only=True)
     assert row[7] == "Asia/Kolkata"
-    assert row[13:] == ("no", "NOT VERIFIED COMPLETE. A gap.")
+    assert row[13:15] == ("no", "NOT VERIFIED COMPLETE. A gap.")
 
 
 # JSON Lines

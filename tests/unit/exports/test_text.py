@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.exports.text import ascii_text, cut, guarded, is_iban, name_part, pieces, plain, whole
+from bunqflask.exports.text import ascii_text, creditor_reference, cut, guarded, is_iban, name_part, pieces, plain, whole
 from tests.unit.exports.statements import HOSTILE
 
 anything = st.one_of(st.sampled_from(HOSTILE), st.text())
@@ -99,6 +99,18 @@ def test_a_name_part_is_letters_digits_and_single_hyphens(text: str, longest: in
 )  # fmt: skip
 def test_only_the_form_of_an_iban_is_one(text: str | None, answer: bool) -> None:
     assert is_iban(text) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("RF18539007547034", "RF18539007547034"), ("rf18 5390 0754 7034", "RF18539007547034"),
+        ("RF19539007547034", None), ("RF18539007547034 jaar 2026", None), ("RF18", None), ("", None),
+        ("RF18" + "5" * 22, None), ("RF１８539007547034", None),
+    ],
+)  # fmt: skip
+def test_only_a_text_that_is_an_invoices_reference_and_nothing_else_is_one(text: str, found: str | None) -> None:
+    assert creditor_reference(text) == found
 
 
 def test_half_a_character_becomes_the_replacement_character() -> None:
