@@ -175,8 +175,8 @@ def _about_files(path: Path) -> str:
             continue
         if os.statvfs(each).f_flag & os.ST_RDONLY:
             return (
-                f"The database cannot be opened for writing: {each} is read-only. Its disk is mounted read-only, or the "
-                "service may not write there."
+                f"The database cannot be opened for writing: {each} is read-only. Its disk is mounted read-only, or "
+                "the service may not write there."
             )
         found = each.stat()
         return (

@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -197,11 +197,18 @@ def _contents(
 ) -> Iterable[tuple[str, Callable[[BinaryIO], None]]]:
     """Yield name and writer of every file but the manifest."""
     yield "balances.csv", lambda stream: _write_balances(statements, totals, stream)
-    yield "changes.txt", _text(describe(previous, manifest))
+    yield "changes.txt", _text(describe(previous, manifest, partial(_names, statements)))
     yield "read-me.txt", _text(_read_me(statements, totals))
     if not manifest["verified"]:
         yield "NOT-VERIFIED.txt", _text(_warning(statements, totals))
     yield from _files(statements, totals, formats)
+
+
+def _names(statements: Sequence[Statement], monetary_account_id: int, payment_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of the counterparties of some payments."""
+    [of] = [each for each in statements if each.account.monetary_account_id == monetary_account_id]
+    entries = (entry for entry in of.entries() if entry.payment_id in payment_ids)
+    return {entry.payment_id: plain(entry.counterparty_name) for entry in entries}
 
 
 def _files(

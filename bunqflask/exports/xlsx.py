@@ -231,9 +231,7 @@ def _title(account: Account) -> str:
     return account.name or f"Account {account.monetary_account_id}"
 
 
-def _write_summary(
-    book: _Book, sheet: Any, row: int, statement: Statement, totals: Totals, name_of_sheet: str
-) -> None:
+def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, totals: Totals, name_of_sheet: str) -> None:
     account = statement.account
     texts = (account.name, account.iban, account.holder, account.kind, account.currency)
     for column, text in enumerate(texts):

@@ -24,7 +24,7 @@ class _StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "is_shell", False) and not _is_journal():
-            return  # a person at a terminal, and whoever cron writes to, reads what the command says
+            return  # a person at a terminal, or one who gets mail of cron, reads what the command says
         try:
             sys.stderr.write(f"{self.format(record)}\n")
             sys.stderr.flush()

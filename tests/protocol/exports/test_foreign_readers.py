@@ -226,9 +226,7 @@ def test_hledger_imports_months_one_after_the_other(books: Path) -> None:
     ]
 
 
-def test_two_ledgers_below_each_other_are_refused_and_not_doubled(
-    books: Path, reader: Callable[[str], Reader]
-) -> None:
+def test_two_ledgers_below_each_other_are_refused_and_not_doubled(books: Path, reader: Callable[[str], Reader]) -> None:
     """The second brings its opening balance in once more. Where hledger and Beancount see both, they say so."""
     for suffix, include in (("journal", "include {}\n"), ("beancount", 'include "{}"\n')):
         names = [f"ledger-{period}.{suffix}" for period in (OCTOBER, NOVEMBER)]

@@ -245,16 +245,17 @@ def test_hostile_names_stay_inside_their_files(one: Statement, two: Statement) -
 
 def test_what_was_added_changed_and_removed_is_told_by_payment() -> None:
     before = [of(entry(1), entry(2, "-5.00"), entry(3, "7.00"), entry(4))]
-    after = [of(entry(1), entry(2, "-6.00"), entry(3, "7.00", description="Late words"), entry(5, "1.00"))]
+    late = entry(5, "1.00", counterparty_name="Late\n+ payment 6")
+    after = [of(entry(1), entry(2, "-6.00"), entry(3, "7.00", description="Late words"), late)]
     lines = told(before, after)
     assert lines[5:] == [
         "",
         "Main account NL12BUNQ2034567890 (10111): payments: 1 added, 2 changed, 1 removed",
         "  = closing balance 112.00 EUR, was 122.00",
-        "  ~ payment 2 on 2026-10-15: -6.00 EUR, was -5.00 EUR on 2026-10-15",
-        "  ~ payment 3 on 2026-10-15: 7.00 EUR, same day and amount, other details",
+        "  ~ payment 2 on 2026-10-15: -6.00 EUR, was -5.00 EUR on 2026-10-15 · Baker",
+        "  ~ payment 3 on 2026-10-15: 7.00 EUR, same day and amount, other details · Baker",
         "  - payment 4 on 2026-10-15: 10.00 EUR",
-        "  + payment 5 on 2026-10-15: 1.00 EUR",
+        "  + payment 5 on 2026-10-15: 1.00 EUR · Late + payment 6",
     ]
 
 

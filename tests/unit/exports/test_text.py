@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.exports.text import ascii_text, creditor_reference, cut, guarded, is_iban, name_part, pieces, plain, whole
+from bunqflask.exports.text import (
+    ascii_text,
+    creditor_reference,
+    cut,
+    guarded,
+    is_iban,
+    name_part,
+    pieces,
+    plain,
+    whole,
+)
 from tests.unit.exports.statements import HOSTILE
 
 anything = st.one_of(st.sampled_from(HOSTILE), st.text())
