@@ -80,5 +80,7 @@ _ALL = (
     ),
 )  # fmt: skip
 FORMATS = {format_.name: format_ for format_ in _ALL}
+# Tables for spreadsheets in which people write 1.50, and for those in which they write 1,50.
+WITH_POINTS, WITH_COMMAS = ("csv", "bunq-csv"), ("csv-comma", "bunq-csv-comma")
 # What bookkeeping packages import.
 BANK_FILES = ("camt053", "mt940")

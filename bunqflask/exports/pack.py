@@ -23,7 +23,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from bunqflask.exports.changes import FORMAT, describe
 from bunqflask.exports.digests import MOST_MARKS, Digests
-from bunqflask.exports.formats import FORMATS, Format
+from bunqflask.exports.formats import FORMATS, WITH_COMMAS, WITH_POINTS, Format
 from bunqflask.exports.statement import (
     ExportError,
     Statement,
@@ -196,7 +196,9 @@ def _contents(
     previous: Manifest | None,
 ) -> Iterable[tuple[str, Callable[[BinaryIO], None]]]:
     """Yield name and writer of every file but the manifest."""
-    yield "balances.csv", lambda stream: _write_balances(statements, totals, stream)
+    # Who opens the payments with decimal commas opens the balances in the same program.
+    has_commas = not set(formats).isdisjoint(WITH_COMMAS) and set(formats).isdisjoint(WITH_POINTS)
+    yield "balances.csv", partial(_write_balances, statements, totals, has_commas)
     yield "changes.txt", _text(describe(previous, manifest, partial(_names, statements)))
     yield "read-me.txt", _text(_read_me(statements, totals))
     if not manifest["verified"]:
@@ -255,14 +257,17 @@ def _text(text: str) -> Callable[[BinaryIO], None]:
     return write
 
 
-def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], stream: BinaryIO) -> None:
+def _write_balances(
+    statements: Sequence[Statement], totals: Sequence[Totals], has_commas: bool, stream: BinaryIO
+) -> None:
     sink = Sink(stream)
     sink.write("\ufeff")
-    rows = csv.writer(sink)
+    rows = csv.writer(sink, delimiter=";" if has_commas else ",")
     rows.writerow(_ABOUT_BALANCES)
     for statement, sums in zip(statements, totals, strict=True):
         account = statement.account
         opening, closing = _balances(sums)
+        amounts = (opening, decimal_text(sums.money_in), decimal_text(sums.money_out), closing)
         rows.writerow(
             (
                 guarded(account.name),
@@ -272,10 +277,7 @@ def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], s
                 statement.first_day,
                 statement.last_day,
                 str(statement.zone),
-                opening,
-                decimal_text(sums.money_in),
-                decimal_text(sums.money_out),
-                closing,
+                *(each and each.replace(".", "," if has_commas else ".") for each in amounts),
                 sums.count,
                 "yes" if statement.verified else "no",
                 guarded(caution(statement, sums) or statement.notice),

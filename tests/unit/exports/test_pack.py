@@ -144,6 +144,17 @@ def test_balances_are_a_table_of_exact_amounts() -> None:
     ]
 
 
+def test_balances_have_the_decimal_mark_of_the_payments_beside_them() -> None:
+    for formats, mark in (
+        (["csv-comma"], ","), (["bunq-csv-comma", "camt053"], ","), (["csv", "csv-comma"], "."), (["camt053"], ".")
+    ):  # fmt: skip
+        archive, _, _ = packed([of(entry(1, "-10.01"))], formats)
+        text = archive.read("balances.csv").decode("utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(text), delimiter=";" if mark == "," else ",", strict=True)
+        found = [row[name] for name in ("opening", "money_in", "money_out", "closing", "payments")]
+        assert found == [f"100{mark}00", f"0{mark}00", f"-10{mark}01", f"89{mark}99", "1"]
+
+
 def test_a_pack_repeats_itself_to_the_byte_whatever_it_is_written_to() -> None:
     statements = [of(entry(1)), of(entry(2), account=SAVINGS)]
     _, manifest, once = packed(statements, list(FORMATS))
