@@ -23,7 +23,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from bunqflask.exports.changes import FORMAT, describe
 from bunqflask.exports.digests import MOST_MARKS, Digests
-from bunqflask.exports.formats import FORMATS, WITH_COMMAS, WITH_POINTS, Format
+from bunqflask.exports.formats import FORMATS, Format, have_commas
 from bunqflask.exports.statement import (
     ExportError,
     Statement,
@@ -196,9 +196,7 @@ def _contents(
     previous: Manifest | None,
 ) -> Iterable[tuple[str, Callable[[BinaryIO], None]]]:
     """Yield name and writer of every file but the manifest."""
-    # Who opens the payments with decimal commas opens the balances in the same program.
-    has_commas = not set(formats).isdisjoint(WITH_COMMAS) and set(formats).isdisjoint(WITH_POINTS)
-    yield "balances.csv", partial(_write_balances, statements, totals, has_commas)
+    yield "balances.csv", partial(_write_balances, statements, totals, have_commas(formats))
     yield "changes.txt", _text(describe(previous, manifest, partial(_names, statements)))
     yield "read-me.txt", _text(_read_me(statements, totals))
     if not manifest["verified"]:
@@ -222,13 +220,14 @@ def _files(
         format_ = FORMATS[name]
         if format_.together:
             payments = file_name(format_, statements)
-            yield payments, _writer(format_, statements)
+            write = format_.write_with_commas if have_commas(formats) else None
+            yield payments, partial(write or format_.write, statements)
             if format_.write_ledger is not None:
                 ledger = payments.replace(format_.stem, "ledger", 1)
                 yield ledger, partial(format_.write_ledger, statements, payments)
         else:
             for statement in with_payments:
-                yield f"{name}/{file_name(format_, [statement])}", _writer(format_, [statement])
+                yield f"{name}/{file_name(format_, [statement])}", partial(format_.write, [statement])
 
 
 def file_name(format_: Format, statements: Sequence[Statement]) -> str:
@@ -244,10 +243,6 @@ def account_name(statement: Statement) -> str:
     account = statement.account
     parts = (name_part(account.name, longest=40), name_part(account.iban or "", longest=34))
     return "-".join([*(part for part in parts if part), str(account.monetary_account_id)])
-
-
-def _writer(format_: Format, statements: Sequence[Statement]) -> Callable[[BinaryIO], None]:
-    return partial(format_.write, statements)
 
 
 def _text(text: str) -> Callable[[BinaryIO], None]:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from bunqflask.exports import changes, digests, pack
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.pack import AccountTwice, Manifest, write_files, write_pack
-from bunqflask.exports.statement import Entry, ExportError, Statement, StatementBroken
+from bunqflask.exports.statement import Entry, EntryNote, ExportError, Statement, StatementBroken
 from tests.unit.exports.statements import account, entry, hostile_statements, many, statement
 
 SAVINGS = account(name="=Savings", iban=None, monetary_account_id=10112)
@@ -144,13 +144,19 @@ def test_balances_are_a_table_of_exact_amounts() -> None:
     ]
 
 
-def test_balances_have_the_decimal_mark_of_the_payments_beside_them() -> None:
+def test_balances_and_notes_have_the_decimal_mark_of_the_payments_beside_them() -> None:
+    note = EntryNote(created_at=None, author="Jodi", text="Receipt", files=1)
     for formats, mark in (
         (["csv-comma"], ","), (["bunq-csv-comma", "camt053"], ","), (["csv", "csv-comma"], "."), (["camt053"], ".")
     ):  # fmt: skip
-        archive, _, _ = packed([of(entry(1, "-10.01"))], formats)
-        text = archive.read("balances.csv").decode("utf-8-sig")
-        (row,) = csv.DictReader(io.StringIO(text), delimiter=";" if mark == "," else ",", strict=True)
+        archive, _, _ = packed([of(entry(1, "-10.01", notes=(note,)))], [*formats, "notes"])
+        row, noted = (
+            next(csv.DictReader(io.StringIO(text), delimiter=";" if mark == "," else ",", strict=True))
+            for text in (
+                archive.read(name).decode("utf-8-sig") for name in ("balances.csv", "notes-20261001-20261031.csv")
+            )
+        )
+        assert (noted["amount"], noted["note"]) == (f"-10{mark}01", "Receipt")
         found = [row[name] for name in ("opening", "money_in", "money_out", "closing", "payments")]
         assert found == [f"100{mark}00", f"0{mark}00", f"-10{mark}01", f"89{mark}99", "1"]
 
