@@ -166,13 +166,18 @@ def _path(engine: Engine) -> Path | None:
 
 
 def _about_files(path: Path) -> str:
-    """Say which of SQLite's files this process may not use, and to whom it belongs."""
+    """Say which of SQLite's files this process may not use, and to whom it belongs, or that nothing may be written."""
     us = _user(os.geteuid())
     ways = [(each, os.X_OK) for each in reversed(path.parents)]
     files = [path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")]
     for each, needed in [*ways, (path.parent, os.R_OK | os.W_OK), *((file, os.R_OK | os.W_OK) for file in files)]:
         if not each.exists() or os.access(each, needed):
             continue
+        if os.statvfs(each).f_flag & os.ST_RDONLY:
+            return (
+                f"The database cannot be opened for writing: {each} is read-only. Its disk is mounted read-only, or "
+                "the service may not write there."
+            )
         found = each.stat()
         return (
             f"The database cannot be opened for writing: {each} belongs to {_user(found.st_uid)} "

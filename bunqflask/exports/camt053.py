@@ -29,7 +29,7 @@ from bunqflask.exports.statement import (
     end_of,
     totals_of,
 )
-from bunqflask.exports.text import Sink, cut, is_iban, pieces, plain
+from bunqflask.exports.text import Sink, creditor_reference, cut, is_iban, pieces, plain
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"
 LONGEST_REFERENCE = 35
@@ -200,6 +200,15 @@ def _parties(entry: Entry) -> str:
 
 
 def _remittance(description: str) -> str:
-    found = pieces(plain(description), LONGEST_REMITTANCE)
-    texts = "".join(f"<Ustrd>{escape(piece)}</Ustrd>" for piece in found)
-    return f"<RmtInf>{texts}</RmtInf>" if texts else ""
+    text = plain(description)
+    texts = "".join(f"<Ustrd>{escape(piece)}</Ustrd>" for piece in pieces(text, LONGEST_REMITTANCE))
+    return f"<RmtInf>{texts}{_creditor_reference(text)}</RmtInf>" if texts else ""
+
+
+def _creditor_reference(text: str) -> str:
+    """Return the reference once more where the whole text is one: packages match invoices by this element."""
+    reference = creditor_reference(text)
+    if reference is None:
+        return ""
+    kind = "<Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry><Issr>ISO</Issr></Tp>"
+    return f"<Strd><CdtrRefInf>{kind}<Ref>{reference}</Ref></CdtrRefInf></Strd>"

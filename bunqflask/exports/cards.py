@@ -7,9 +7,10 @@ from bunqflask.exports.statement import Entry
 
 CARDS = frozenset({"MASTERCARD", "MAESTRO", "FIS"})
 
-# "JOE PHILADELPHIA, US 20.00 USD, 1 USD = 0.86900 EUR", or the rate the other way round.
+# "JOE PHILADELPHIA, US 20.00 USD, 1 USD = 0.86900 EUR", or the rate the other way round; a line may begin before the
+# amount. The end of a number that is written otherwise, such as 1,020.00 or 1 020.00, is no amount.
 _ABROAD = re.compile(
-    r"(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,3})?) (?P<currency>[A-Z]{3}), "
+    r"(?:^|\n|[^0-9\s]\s)(?P<amount>[0-9]{1,12}(?:\.[0-9]{1,3})?) (?P<currency>[A-Z]{3}), "
     r"1 (?P<one>[A-Z]{3}) = [0-9]+(?:\.[0-9]+)? (?P<other>[A-Z]{3})$",
     re.ASCII,
 )

@@ -1,6 +1,6 @@
-"""What changed since the last pack, found from the two manifests alone."""
+"""What changed since the last pack, found from the two manifests; names come from the payments of the new one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,6 +11,8 @@ from bunqflask.exports.text import plain
 
 FORMAT = "bunqflask pack 1"
 MOST_LINES = 1_000  # per account; what is beyond is counted
+# Returns the names of the counterparties of some payments of an account, by bunq's ids.
+NamesOf = Callable[[int, Collection[int]], Mapping[int, str]]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ class _Pack:
         )
 
 
-def describe(previous: dict[str, Any] | None, current: dict[str, Any]) -> str:
+def describe(previous: dict[str, Any] | None, current: dict[str, Any], names_of: NamesOf) -> str:
     """Return the text of changes.txt: what was added, changed and removed in the days that both packs cover.
+
+    A manifest holds no name, so a payment that is gone has none.
 
     A previous manifest that cannot be read is said to be so: an old or foreign file must not stop a pack.
     """
@@ -84,7 +88,8 @@ def describe(previous: dict[str, Any] | None, current: dict[str, Any]) -> str:
     lines += [f"Compared:  {first} to {last}", ""]
     same_period = (old.first_day, old.last_day) == (new.first_day, new.last_day)
     for number in sorted(old.accounts.keys() | new.accounts.keys()):
-        lines += _account(old.accounts.get(number), new.accounts.get(number), first, last, balances=same_period)
+        accounts = old.accounts.get(number), new.accounts.get(number)
+        lines += _account(*accounts, first, last, names_of, balances=same_period)
     return _text(lines)
 
 
@@ -96,14 +101,18 @@ def _period(pack: _Pack) -> str:
     return f"{pack.first_day} to {pack.last_day}, days in {pack.zone}"
 
 
-def _account(old: _Account | None, new: _Account | None, first: date, last: date, *, balances: bool) -> list[str]:
+def _account(
+    old: _Account | None, new: _Account | None, first: date, last: date, names_of: NamesOf, *, balances: bool
+) -> list[str]:
     if old is None or new is None:
         there = new or old
         assert there is not None  # the number came from one of the two
         story = "not in the last pack" if old is None else "no longer in this pack"
         return [f"{there.title} ({there.monetary_account_id}): {story}"]
     if old.marks is not None and new.marks is not None:
-        found = list(_payments(old.marks, new.marks, new.currency, first, last))
+        told = list(_payments(old.marks, new.marks, new.currency, first, last))
+        names = names_of(new.monetary_account_id, {number for number, _line in told[:MOST_LINES]}) if told else {}
+        found = [" · ".join(filter(None, (line, names.get(number)))) for number, line in told]
         unit = "payments"
     else:
         found = list(_days(old.days, new.days, new.currency, first, last))
@@ -127,22 +136,25 @@ def _balances(old: _Account, new: _Account) -> Iterator[str]:
             yield f"= {word} balance {now}, was {'not known' if before is None else plain(before)}"
 
 
-def _payments(old: dict[int, Mark], new: dict[int, Mark], currency: str, first: date, last: date) -> Iterator[str]:
+def _payments(
+    old: dict[int, Mark], new: dict[int, Mark], currency: str, first: date, last: date
+) -> Iterator[tuple[int, str]]:
+    """Yield number and line of each payment that was added, changed or removed."""
     for number in sorted(old.keys() | new.keys()):
         was, now = old.get(number), new.get(number)
         if not any(mark and first <= mark.day <= last for mark in (was, now)) or was == now:
             continue
         if now is None and was is not None:
-            yield f"- payment {number} on {was.day}: {decimal_text(was.amount)} {currency}"
+            yield number, f"- payment {number} on {was.day}: {decimal_text(was.amount)} {currency}"
         elif was is None and now is not None:
-            yield f"+ payment {number} on {now.day}: {decimal_text(now.amount)} {currency}"
+            yield number, f"+ payment {number} on {now.day}: {decimal_text(now.amount)} {currency}"
         elif was is not None and now is not None:
             before = (
                 "same day and amount, other details"
                 if (was.day, was.amount) == (now.day, now.amount)
                 else f"was {decimal_text(was.amount)} {currency} on {was.day}"
             )
-            yield f"~ payment {number} on {now.day}: {decimal_text(now.amount)} {currency}, {before}"
+            yield number, f"~ payment {number} on {now.day}: {decimal_text(now.amount)} {currency}, {before}"
 
 
 def _days(old: dict[date, Day], new: dict[date, Day], currency: str, first: date, last: date) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The formats by name: what a form offers, a download is called and a pack contains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -15,8 +15,9 @@ class Format:
     """One format. `together`: all accounts of a pack share one file; otherwise each account has its own.
 
     `write` takes one statement or several, and raises `ExportError`, perhaps after some bytes went out. `write_ledger`
-    writes a second file, which includes the first one by the name that it is given. `stem` begins the name of a file of
-    all accounts.
+    writes a second file, which includes the first one by the name that it is given. `write_with_commas` writes
+    the same table with decimal commas, for a pack whose payments have them. `stem` begins the name of a file of all
+    accounts.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Format:
     together: bool
     write: Callable[[Statements, BinaryIO], None]
     write_ledger: Callable[[Statements, str, BinaryIO], None] | None = None
+    write_with_commas: Callable[[Statements, BinaryIO], None] | None = None
     stem: str = "payments"
 
 
@@ -76,9 +78,17 @@ _ALL = (
     ),
     Format(
         name="notes", label="Notes (CSV)", extension="csv", media_type=_CSV, together=True, write=notes_csv.write,
-        stem="notes",
+        write_with_commas=notes_csv.write_with_commas, stem="notes",
     ),
 )  # fmt: skip
 FORMATS = {format_.name: format_ for format_ in _ALL}
+_WITH_POINTS, _WITH_COMMAS = ("csv", "bunq-csv"), ("csv-comma", "bunq-csv-comma")
+
+
+def have_commas(formats: Collection[str]) -> bool:
+    """Tell whether the payments are for a spreadsheet in which people write 1,50: so are the tables beside them."""
+    return not set(formats).isdisjoint(_WITH_COMMAS) and set(formats).isdisjoint(_WITH_POINTS)
+
+
 # What bookkeeping packages import.
 BANK_FILES = ("camt053", "mt940")

@@ -29,13 +29,25 @@ COLUMNS = (
 
 
 def write(statements: Statements, stream: BinaryIO) -> None:
-    """Write the notes of all statements as one table, in the order of their payments.
+    """Write the notes of all statements as one table, in the order of their payments, with comma and decimal point.
 
     :raises StatementBroken: see `booked`.
     """
+    _write(statements, stream, separator=",", mark=".")
+
+
+def write_with_commas(statements: Statements, stream: BinaryIO) -> None:
+    """Write the same table with semicolon and decimal comma.
+
+    :raises StatementBroken: see `booked`.
+    """
+    _write(statements, stream, separator=";", mark=",")
+
+
+def _write(statements: Statements, stream: BinaryIO, *, separator: str, mark: str) -> None:
     sink = Sink(stream)
     sink.write("\ufeff")
-    rows = csv.writer(sink)
+    rows = csv.writer(sink, delimiter=separator)
     rows.writerow(COLUMNS)
     for statement in each(statements):
         account, zone = statement.account, statement.zone
@@ -48,7 +60,7 @@ def write(statements: Statements, stream: BinaryIO) -> None:
                         local.date().isoformat(),
                         *of_account,
                         entry.payment_id,
-                        decimal_text(entry.amount),
+                        decimal_text(entry.amount).replace(".", mark),
                         entry.currency,
                         guarded(entry.counterparty_name),
                         guarded(entry.description),

@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -23,7 +23,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from bunqflask.exports.changes import FORMAT, describe
 from bunqflask.exports.digests import MOST_MARKS, Digests
-from bunqflask.exports.formats import FORMATS, Format
+from bunqflask.exports.formats import FORMATS, Format, have_commas
 from bunqflask.exports.statement import (
     ExportError,
     Statement,
@@ -196,12 +196,19 @@ def _contents(
     previous: Manifest | None,
 ) -> Iterable[tuple[str, Callable[[BinaryIO], None]]]:
     """Yield name and writer of every file but the manifest."""
-    yield "balances.csv", lambda stream: _write_balances(statements, totals, stream)
-    yield "changes.txt", _text(describe(previous, manifest))
+    yield "balances.csv", partial(_write_balances, statements, totals, have_commas(formats))
+    yield "changes.txt", _text(describe(previous, manifest, partial(_names, statements)))
     yield "read-me.txt", _text(_read_me(statements, totals))
     if not manifest["verified"]:
         yield "NOT-VERIFIED.txt", _text(_warning(statements, totals))
     yield from _files(statements, totals, formats)
+
+
+def _names(statements: Sequence[Statement], monetary_account_id: int, payment_ids: Collection[int]) -> dict[int, str]:
+    """Return the names of the counterparties of some payments."""
+    [of] = [each for each in statements if each.account.monetary_account_id == monetary_account_id]
+    entries = (entry for entry in of.entries() if entry.payment_id in payment_ids)
+    return {entry.payment_id: plain(entry.counterparty_name) for entry in entries}
 
 
 def _files(
@@ -213,13 +220,14 @@ def _files(
         format_ = FORMATS[name]
         if format_.together:
             payments = file_name(format_, statements)
-            yield payments, _writer(format_, statements)
+            write = format_.write_with_commas if have_commas(formats) else None
+            yield payments, partial(write or format_.write, statements)
             if format_.write_ledger is not None:
                 ledger = payments.replace(format_.stem, "ledger", 1)
                 yield ledger, partial(format_.write_ledger, statements, payments)
         else:
             for statement in with_payments:
-                yield f"{name}/{file_name(format_, [statement])}", _writer(format_, [statement])
+                yield f"{name}/{file_name(format_, [statement])}", partial(format_.write, [statement])
 
 
 def file_name(format_: Format, statements: Sequence[Statement]) -> str:
@@ -237,10 +245,6 @@ def account_name(statement: Statement) -> str:
     return "-".join([*(part for part in parts if part), str(account.monetary_account_id)])
 
 
-def _writer(format_: Format, statements: Sequence[Statement]) -> Callable[[BinaryIO], None]:
-    return partial(format_.write, statements)
-
-
 def _text(text: str) -> Callable[[BinaryIO], None]:
     def write(stream: BinaryIO) -> None:
         stream.write(whole(text).encode("utf-8"))
@@ -248,14 +252,17 @@ def _text(text: str) -> Callable[[BinaryIO], None]:
     return write
 
 
-def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], stream: BinaryIO) -> None:
+def _write_balances(
+    statements: Sequence[Statement], totals: Sequence[Totals], has_commas: bool, stream: BinaryIO
+) -> None:
     sink = Sink(stream)
     sink.write("\ufeff")
-    rows = csv.writer(sink)
+    rows = csv.writer(sink, delimiter=";" if has_commas else ",")
     rows.writerow(_ABOUT_BALANCES)
     for statement, sums in zip(statements, totals, strict=True):
         account = statement.account
         opening, closing = _balances(sums)
+        amounts = (opening, decimal_text(sums.money_in), decimal_text(sums.money_out), closing)
         rows.writerow(
             (
                 guarded(account.name),
@@ -265,10 +272,7 @@ def _write_balances(statements: Sequence[Statement], totals: Sequence[Totals], s
                 statement.first_day,
                 statement.last_day,
                 str(statement.zone),
-                opening,
-                decimal_text(sums.money_in),
-                decimal_text(sums.money_out),
-                closing,
+                *(each and each.replace(".", "," if has_commas else ".") for each in amounts),
                 sums.count,
                 "yes" if statement.verified else "no",
                 guarded(caution(statement, sums) or statement.notice),

@@ -11,6 +11,7 @@ _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 _NOT_ASCII = re.compile(r"[^ -~]+")
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9]+")
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Za-z0-9]{1,30}")
+_REFERENCE = re.compile(r"RF[0-9]{2}[A-Z0-9]{1,21}")
 # A spreadsheet takes a cell that begins like this for a formula; the wide forms too, once an input method folds them.
 # It begins a cell where its own separator stands, whatever the file's is: the Dutch and the German Excel take ";".
 # Quotes and spaces before it may vanish when the cell is read.
@@ -39,8 +40,12 @@ def whole(text: str) -> str:
 
 
 def guarded(text: str) -> str:
-    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula."""
-    return _FORMULA.sub(r"\1'", plain(text))
+    """Return text for a CSV cell: an apostrophe stops a spreadsheet from running any part of it as a formula.
+
+    Hyphens alone, which people write where a payment needs no description, are none.
+    """
+    text = plain(text)
+    return text if text.strip("-") == "" else _FORMULA.sub(r"\1'", text)
 
 
 def _latin(text: str) -> str:
@@ -63,6 +68,18 @@ def name_part(text: str, *, longest: int) -> str:
 def is_iban(text: str | None) -> bool:
     """Tell whether text has the form of an IBAN, as ISO 20022 writes it."""
     return text is not None and _IBAN.fullmatch(text) is not None
+
+
+def creditor_reference(text: str) -> str | None:
+    """Return the reference of an invoice that a text is, without its spaces; None where it is none, or more than one.
+
+    https://www.iso.org/standard/50649.html (ISO 11649)
+    """
+    bare = text.replace(" ", "").upper()
+    if not _REFERENCE.fullmatch(bare):
+        return None
+    number = "".join(str(int(sign, 36)) for sign in bare[4:] + bare[:4])
+    return bare if int(number) % 97 == 1 else None
 
 
 def cut(text: str, longest: int) -> str:

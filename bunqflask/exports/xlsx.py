@@ -58,6 +58,7 @@ _COLUMNS = (
     ("Foreign amount", 14),
     ("Foreign currency", 9),
     ("Payment", 14),
+    ("Account number", 14),
 )
 _SUMMARY = (
     ("Account", 30),
@@ -75,6 +76,8 @@ _SUMMARY = (
     ("Payments", 10),
     ("Verified", 9),
     ("Notice", 70),
+    ("Account number", 14),
+    ("Sheet", 30),
 )
 
 
@@ -160,9 +163,9 @@ def write(statements: Statements, stream: BinaryIO) -> None:
         book = _Book(path, temporary, made_at)
         try:
             summary = book.sheet("Summary", _SUMMARY)
-            totals = _write_payments(book, statements)
-            for row, (statement, sums) in enumerate(zip(statements, totals, strict=True), start=1):
-                _write_summary(book, summary, row, statement, sums)
+            written = _write_payments(book, statements)
+            for row, (statement, (sheet, sums)) in enumerate(zip(statements, written, strict=True), start=1):
+                _write_summary(book, summary, row, statement, sums, sheet)
             summary.autofilter(0, 0, max(1, len(statements)), len(_SUMMARY) - 1)
         finally:
             # Also when a statement was refused: what is unfinished stays in the folder and goes with it.
@@ -177,6 +180,7 @@ class _Payments:
     def __init__(self, book: _Book, name: str, columns: tuple[tuple[str, int], ...]) -> None:
         self._book, self._name, self._columns = book, name, columns
         self._sheet, self._row = book.sheet(name, columns), 1
+        self.name: str = self._sheet.name  # of the first
 
     def add(self, account: Account, local: datetime, entry: Entry) -> None:
         if self._row == ROWS_OF_A_SHEET:
@@ -192,7 +196,7 @@ class _Payments:
         texts = {
             0: account.name, 1: account.iban, 5: currency, 7: entry.counterparty_name, 8: entry.counterparty_iban,
             9: entry.description, 10: entry.kind, 11: entry.sub_kind, 12: "yes" if entry.is_own_transfer else "no",
-            14: abroad[1], 15: str(entry.payment_id),
+            14: abroad[1], 15: str(entry.payment_id), 16: str(account.monetary_account_id),
         }  # fmt: skip
         for column, text in texts.items():
             book.text(sheet, row, column, text)
@@ -203,8 +207,8 @@ class _Payments:
         self._sheet.autofilter(0, 0, max(1, self._row - 1), len(self._columns) - 1)
 
 
-def _write_payments(book: _Book, statements: Sequence[Statement]) -> list[Totals]:
-    """Write the payments of all accounts in one pass, and return the sums of each."""
+def _write_payments(book: _Book, statements: Sequence[Statement]) -> list[tuple[str, Totals]]:
+    """Write the payments of all accounts in one pass, and return the name of its sheet and the sums of each."""
     zones = {str(statement.zone) for statement in statements}
     time = f"Time in {', '.join(sorted(zones))}"
     columns = tuple((time if title == "Time" else title, width) for title, width in _COLUMNS)
@@ -220,14 +224,14 @@ def _write_payments(book: _Book, statements: Sequence[Statement]) -> list[Totals
         sums[place].add(entry)
     for sheet in [*sheets, everything] if everything else sheets:
         sheet.end()
-    return [each.totals() for each in sums]
+    return [(sheet.name, each.totals()) for sheet, each in zip(sheets, sums, strict=True)]
 
 
 def _title(account: Account) -> str:
     return account.name or f"Account {account.monetary_account_id}"
 
 
-def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, totals: Totals) -> None:
+def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, totals: Totals, name_of_sheet: str) -> None:
     account = statement.account
     texts = (account.name, account.iban, account.holder, account.kind, account.currency)
     for column, text in enumerate(texts):
@@ -241,3 +245,5 @@ def _write_summary(book: _Book, sheet: Any, row: int, statement: Statement, tota
     sheet.write_number(row, 12, totals.count)
     book.text(sheet, row, 13, "yes" if is_verified(statement, totals) else "no")
     book.text(sheet, row, 14, caution(statement, totals) or statement.notice)
+    book.text(sheet, row, 15, str(account.monetary_account_id))
+    book.text(sheet, row, 16, name_of_sheet)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC
 from typing import Any
@@ -22,11 +23,25 @@ class _StandardError(logging.Handler):
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "is_shell", False) and not _is_journal():
+            return  # a person at a terminal, or one who gets mail of cron, reads what the command says
         try:
             sys.stderr.write(f"{self.format(record)}\n")
             sys.stderr.flush()
         except (OSError, ValueError):  # it is closed or full: the event is stored all the same
             self.handleError(record)
+
+
+def _is_journal() -> bool:
+    """Tell whether systemd's journal takes standard error, as for the services of this app.
+
+    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM
+    """
+    try:
+        found = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # it is closed, or no file
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def init_app() -> None:
@@ -38,9 +53,8 @@ def init_app() -> None:
 
 
 def write(stored: dict[str, Any], *, is_shell: bool) -> None:
-    """Write the line of a stored event; not to a person's terminal, who reads what the command says."""
-    if not (is_shell and sys.stderr.isatty()):
-        LOGGER.info("%s", as_json(stored))
+    """Write the line of a stored event; that of a command goes to standard error only where it is the journal."""
+    LOGGER.info("%s", as_json(stored), extra={"is_shell": is_shell})
 
 
 def as_json(stored: dict[str, Any]) -> str:

@@ -1,18 +1,22 @@
 """`flask audit`: what it lists, and what its exit status says."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from bunqflask.config import ROOT
 from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.models import AuditKind
 from bunqflask.services.audit import trail
 from bunqflask.services.team import members
 from tests.protocol.audit.conftest import Tamper
-from tests.support.apps import PASSWORD
+from tests.support.apps import PASSWORD, bare_environ, child_environ, migrate
 from tests.support.audit import an_event
 
 ROBIN = "robin@example.com"
@@ -72,3 +76,23 @@ def test_verify_exits_with_1_and_names_the_event(here: Flask, known: int, tamper
         connection.execute(db.text("UPDATE audit_event SET address = '203.0.113.8' WHERE id = 3"))
     told = run(here, "verify", status=1)
     assert "The audit trail was changed at event 3: it is not as it was written." in told
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("is_journal", [True, False], ids=["a service", "cron"])
+def test_a_command_writes_its_line_to_the_journal_and_into_no_mail_of_cron(tmp_path: Path, is_journal: bool) -> None:
+    url = f"sqlite:///{tmp_path / 'ours.sqlite3'}"
+    migrate(url)
+    environ = child_environ(bare_environ(url))
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "team", "invite", "sam@example.org"]
+    out, end = os.pipe()
+    try:
+        found = os.fstat(end)
+        # systemd says so of the standard error that it gives to its services.
+        environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino + (not is_journal)}"
+        subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=end, check=True, timeout=60)
+    finally:
+        os.close(end)
+    with open(out, encoding="utf-8") as standard_error:
+        lines = standard_error.read().splitlines()
+    assert [json.loads(line)["kind"] for line in lines] == (["invitation_made"] if is_journal else [])

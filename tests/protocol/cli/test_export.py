@@ -39,6 +39,7 @@ def test_the_export_of_all_accounts_is_one_file_only_for_its_owner(app_with_paym
     for _again in range(2):
         told = export(app_with_payments, folder, *YEAR, "--format", "csv")
         assert (told.exit_code, told.stdout) == (0, f"{folder}/payments-20250101-20251231.csv\n")
+        assert told.stderr == "", "cron would send it"
     (made,) = folder.iterdir()
     assert made.stat().st_mode & 0o777 == 0o600
     found = list(csv.DictReader(io.StringIO(made.read_bytes().decode("utf-8-sig"))))
@@ -64,7 +65,7 @@ def test_a_pack_that_is_not_verified_is_made_and_told(app_with_payments: Flask, 
     db.session.commit()
     told = export(app_with_payments, tmp_path, *YEAR, "--format", "csv", "--format", "qif")
     assert told.exit_code == 0
-    assert "The period is not verified complete" in told.output
+    assert told.stderr == "The period is not verified complete; the file says why.\n"
     (made,) = tmp_path.iterdir()
     assert "NOT-VERIFIED.txt" in zipfile.ZipFile(made).namelist()
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mt940
+import openpyxl
 import pytest
 
 from bunqflask.exports.pack import write_files
@@ -140,6 +142,30 @@ def test_libofx_books_each_payment_on_its_day_in_every_time_zone(tmp_path: Path,
     ]
 
 
+# CSV, opened where people write 1,50 and where they write 1.50
+
+
+@pytest.mark.parametrize(
+    ("name", "how"), [("csv", "44,34,76,1,,1033"), ("csv-comma", "59,34,76,1,,1043"),
+                      ("bunq-csv", "44,34,76,1,,1033"), ("bunq-csv-comma", "59,34,76,1,,1043")],
+)  # fmt: skip
+def test_libreoffice_takes_amounts_for_numbers_and_days_for_dates(tmp_path: Path, name: str, how: str) -> None:
+    """`how` is separator, quote, UTF-8, first line, all columns as they come, and the language of the spreadsheet."""
+    (tmp_path / "payments.csv").write_bytes(written(name, MONTHS))
+    output_of(
+        [
+            *(program("soffice", "libreoffice-calc-nogui"), f"-env:UserInstallation=file://{tmp_path}/profile"),
+            *("--headless", f"--infilter=CSV:{how},false,true", "--convert-to", "xlsx"),
+            *("--outdir", str(tmp_path / "read"), str(tmp_path / "payments.csv")),
+        ]
+    )
+    head, *rows = openpyxl.load_workbook(tmp_path / "read" / "payments.xlsx").worksheets[0].values
+    found = [dict(zip([str(each).casefold() for each in head], row, strict=True)) for row in rows]
+    assert all(isinstance(row["amount"], int | float) for row in found)
+    read = [(f"{row['date']:%Y-%m-%d}", Decimal(str(row["amount"]))) for row in found]
+    assert read == [each[1:] for each in payments(MONTHS)]
+
+
 # hledger, ledger and Beancount: months in every way in which people combine them
 
 
@@ -198,6 +224,23 @@ def test_hledger_imports_months_one_after_the_other(books: Path) -> None:
     assert balances(output_of([*start, "balance", "--flat", "assets"])) == [
         (name, amount - 100) for name, amount in ENDS if amount
     ]
+
+
+def test_two_ledgers_below_each_other_are_refused_and_not_doubled(books: Path, reader: Callable[[str], Reader]) -> None:
+    """The second brings its opening balance in once more. Where hledger and Beancount see both, they say so."""
+    for suffix, include in (("journal", "include {}\n"), ("beancount", 'include "{}"\n')):
+        names = [f"ledger-{period}.{suffix}" for period in (OCTOBER, NOVEMBER)]
+        (books / f"both.{suffix}").write_text("".join(map(include.format, names)))
+    told = subprocess.run(
+        [program("hledger", "hledger"), "-f", str(books / "both.journal"), "balance"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (told.returncode, "asserted" in told.stderr) == (1, True)
+    errors = reader("beancount").open(books / "both.beancount")["errors"]
+    assert any("Balance failed" in each for each in errors)
 
 
 @pytest.mark.parametrize("period", [OCTOBER, NOVEMBER])
@@ -272,3 +315,15 @@ def test_pycamt_joins_a_long_text_as_it_was(reader: Callable[[str], Reader]) -> 
     found = reader("camt").read(written("camt053", statement([entry(description=text)])))
     assert found["errors"] == []
     assert found["payments"][0][4] == text.strip()
+
+
+def test_a_reference_of_an_invoice_is_one_in_camt_and_its_text_too(reader: Callable[[str], Reader]) -> None:
+    content = written("camt053", statement([entry(description="RF18 5390 0754 7034"), entry(2)]))
+    found = reader("camt").read(content)
+    assert found["errors"] == []
+    assert [one[4] for one in found["payments"]] == ["RF18 5390 0754 7034", "Bread"]
+    assert [one["notes"] for one in reader("actual").read(content)] == ["RF18 5390 0754 7034", "Bread"]
+    assert re.findall(b"<Strd>.*?</Strd>", content) == [
+        b"<Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry><Issr>ISO</Issr></Tp><Ref>RF18539007547034</Ref>"
+        b"</CdtrRefInf></Strd>"
+    ]

@@ -121,6 +121,20 @@ def test_a_file_of_another_user_is_named_with_its_owner(app: Flask, monkeypatch:
 
 
 @pytest.mark.sqlite_only
+def test_a_disk_that_is_mounted_read_only_is_named_and_not_a_user(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an error of the disk: the system refuses to write, and nobody's mode or owner is the reason."""
+    path = path_of(app.config["DATABASE_URL"])
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda each, mode: not mode & os.W_OK and access(each, mode))
+    with app.app_context():
+        assert "belongs to" in storage.explain(DBAPIError("", {}, _sqlite_error(8)))
+        monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+        told = storage.explain(DBAPIError("", {}, _sqlite_error(8)))
+    assert f"{path.parent} is read-only. Its disk is mounted read-only, or the service may not write there." in told
+    assert "belongs to" not in told
+
+
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize("closed", ["ours.sqlite3", "."], ids=["the file", "its folder"])
 @pytest.mark.parametrize("command", ["db upgrade", "team list", "status"])
 def test_a_command_of_a_user_who_may_not_open_the_database_names_what_is_closed(

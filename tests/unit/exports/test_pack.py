@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from bunqflask.exports import changes, digests, pack
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.pack import AccountTwice, Manifest, write_files, write_pack
-from bunqflask.exports.statement import Entry, ExportError, Statement, StatementBroken
+from bunqflask.exports.statement import Entry, EntryNote, ExportError, Statement, StatementBroken
 from tests.unit.exports.statements import account, entry, hostile_statements, many, statement
 
 SAVINGS = account(name="=Savings", iban=None, monetary_account_id=10112)
@@ -144,6 +144,23 @@ def test_balances_are_a_table_of_exact_amounts() -> None:
     ]
 
 
+def test_balances_and_notes_have_the_decimal_mark_of_the_payments_beside_them() -> None:
+    note = EntryNote(created_at=None, author="Jodi", text="Receipt", files=1)
+    for formats, mark in (
+        (["csv-comma"], ","), (["bunq-csv-comma", "camt053"], ","), (["csv", "csv-comma"], "."), (["camt053"], ".")
+    ):  # fmt: skip
+        archive, _, _ = packed([of(entry(1, "-10.01", notes=(note,)))], [*formats, "notes"])
+        row, noted = (
+            next(csv.DictReader(io.StringIO(text), delimiter=";" if mark == "," else ",", strict=True))
+            for text in (
+                archive.read(name).decode("utf-8-sig") for name in ("balances.csv", "notes-20261001-20261031.csv")
+            )
+        )
+        assert (noted["amount"], noted["note"]) == (f"-10{mark}01", "Receipt")
+        found = [row[name] for name in ("opening", "money_in", "money_out", "closing", "payments")]
+        assert found == [f"100{mark}00", f"0{mark}00", f"-10{mark}01", f"89{mark}99", "1"]
+
+
 def test_a_pack_repeats_itself_to_the_byte_whatever_it_is_written_to() -> None:
     statements = [of(entry(1)), of(entry(2), account=SAVINGS)]
     _, manifest, once = packed(statements, list(FORMATS))
@@ -245,16 +262,17 @@ def test_hostile_names_stay_inside_their_files(one: Statement, two: Statement) -
 
 def test_what_was_added_changed_and_removed_is_told_by_payment() -> None:
     before = [of(entry(1), entry(2, "-5.00"), entry(3, "7.00"), entry(4))]
-    after = [of(entry(1), entry(2, "-6.00"), entry(3, "7.00", description="Late words"), entry(5, "1.00"))]
+    late = entry(5, "1.00", counterparty_name="Late\n+ payment 6")
+    after = [of(entry(1), entry(2, "-6.00"), entry(3, "7.00", description="Late words"), late)]
     lines = told(before, after)
     assert lines[5:] == [
         "",
         "Main account NL12BUNQ2034567890 (10111): payments: 1 added, 2 changed, 1 removed",
         "  = closing balance 112.00 EUR, was 122.00",
-        "  ~ payment 2 on 2026-10-15: -6.00 EUR, was -5.00 EUR on 2026-10-15",
-        "  ~ payment 3 on 2026-10-15: 7.00 EUR, same day and amount, other details",
+        "  ~ payment 2 on 2026-10-15: -6.00 EUR, was -5.00 EUR on 2026-10-15 · Baker",
+        "  ~ payment 3 on 2026-10-15: 7.00 EUR, same day and amount, other details · Baker",
         "  - payment 4 on 2026-10-15: 10.00 EUR",
-        "  + payment 5 on 2026-10-15: 1.00 EUR",
+        "  + payment 5 on 2026-10-15: 1.00 EUR · Late + payment 6",
     ]
 
 

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunqflask.exports.text import ascii_text, cut, guarded, is_iban, name_part, pieces, plain, whole
+from bunqflask.exports.text import (
+    ascii_text,
+    creditor_reference,
+    cut,
+    guarded,
+    is_iban,
+    name_part,
+    pieces,
+    plain,
+    whole,
+)
 from tests.unit.exports.statements import HOSTILE
 
 anything = st.one_of(st.sampled_from(HOSTILE), st.text())
@@ -30,7 +40,8 @@ def test_plain_text_keeps_every_script(text: str) -> None:
 
 @given(anything)
 def test_no_text_is_a_formula(text: str) -> None:
-    assert guarded(text)[:1] not in tuple("=+-@\t\r＝＋－＠")
+    read = guarded(text)
+    assert read[:1] not in tuple("=+-@\t\r＝＋－＠") or set(read) == {"-"}
 
 
 def test_the_apostrophe_stands_only_before_formulas() -> None:
@@ -38,6 +49,7 @@ def test_the_apostrophe_stands_only_before_formulas() -> None:
     assert guarded("\t=1+1") == "'=1+1"
     assert guarded("\u202e=1+1") == "'=1+1"
     assert guarded("Bread = good") == "Bread = good"
+    assert [guarded(text) for text in ("---", "-", "- -", "-1", "--;-")] == ["---", "-", "'- -", "'-1", "'--;'-"]
 
 
 @given(anything)
@@ -97,6 +109,18 @@ def test_a_name_part_is_letters_digits_and_single_hyphens(text: str, longest: in
 )  # fmt: skip
 def test_only_the_form_of_an_iban_is_one(text: str | None, answer: bool) -> None:
     assert is_iban(text) is answer
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("RF18539007547034", "RF18539007547034"), ("rf18 5390 0754 7034", "RF18539007547034"),
+        ("RF19539007547034", None), ("RF18539007547034 jaar 2026", None), ("RF18", None), ("", None),
+        ("RF18" + "5" * 22, None), ("RF１８539007547034", None),
+    ],
+)  # fmt: skip
+def test_only_a_text_that_is_an_invoices_reference_and_nothing_else_is_one(text: str, found: str | None) -> None:
+    assert creditor_reference(text) == found
 
 
 def test_half_a_character_becomes_the_replacement_character() -> None:
