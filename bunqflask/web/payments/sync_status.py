@@ -12,7 +12,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import ConnectionState, ErrorKind
 from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
-from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.payments import visibility
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.sync import late_changes, reconciliation, status
@@ -83,11 +83,11 @@ class SyncStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class LostConnection:
-    """A connection whose holder must approve again; `may_reconnect` tells that the reader can ask for it."""
+    """A connection whose permission bunq refuses; `may_reconnect` tells that the reader can ask for another one."""
 
     id: int
     title: str
-    since: datetime
+    since: datetime | None
     may_reconnect: bool
 
 
@@ -130,15 +130,18 @@ def standing(scope: Scope) -> Standing:
 
 
 def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
-    """Return what to say about a connection whose holder must approve again; None while there is nothing to say."""
-    if connection.state != ConnectionState.LOST:
+    """Return what to say about a connection whose permission bunq refuses; None while there is nothing to say.
+
+    It is lost only after hours of refusals, but the holder can mend it from the first.
+    """
+    name = formatting.name(connection.holder_name)
+    if connection.state == ConnectionState.LOST:
+        title, since = condition_texts.must_approve(name), connection.state_since
+    elif connection.state == ConnectionState.ACTIVE and connection.error_kind == ErrorKind.REFUSED_ONCE:
+        title, since = condition_texts.has_stopped(name), connection.accounts_synced_at
+    else:
         return None
-    return LostConnection(
-        id=connection.id,
-        title=condition_texts.must_approve(formatting.name(connection.holder_name)),
-        since=connection.state_since,
-        may_reconnect=connection.may_manage,
-    )
+    return LostConnection(id=connection.id, title=title, since=since, may_reconnect=connection.may_manage)
 
 
 def _is_failing(of_account: AccountStatus) -> bool:
@@ -240,7 +243,7 @@ def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: Er
     if error_kind is None:
         return None
     if error_kind == ErrorKind.WAITING:
-        return _("bunq has asked us to wait.")
+        return waiting_lead()
     policy = policy_for(error_kind)
     return f"{policy.title}. {policy.lead}"
 
