@@ -134,14 +134,15 @@ def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
 
     It is lost only after hours of refusals, but the holder can mend it from the first.
     """
-    name = formatting.name(connection.holder_name)
-    if connection.state == ConnectionState.LOST:
-        title, since = condition_texts.must_approve(name), connection.state_since
-    elif connection.state == ConnectionState.ACTIVE and connection.error_kind == ErrorKind.REFUSED_ONCE:
-        title, since = condition_texts.has_stopped(name), connection.accounts_synced_at
-    else:
+    is_lost, name = connection.state == ConnectionState.LOST, formatting.name(connection.holder_name)
+    if not is_lost and (connection.state, connection.error_kind) != (ConnectionState.ACTIVE, ErrorKind.REFUSED_ONCE):
         return None
-    return LostConnection(id=connection.id, title=title, since=since, may_reconnect=connection.may_manage)
+    return LostConnection(
+        id=connection.id,
+        title=condition_texts.must_approve(name) if is_lost else condition_texts.has_stopped(name),
+        since=connection.state_since if is_lost else connection.accounts_synced_at,
+        may_reconnect=connection.may_manage,
+    )
 
 
 def _is_failing(of_account: AccountStatus) -> bool:
