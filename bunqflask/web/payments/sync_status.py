@@ -95,7 +95,8 @@ class LostConnection:
 class Standing:
     """How the accounts of a list stand: lost connections, failing accounts, and those no longer updated.
 
-    Only accounts that ought to be updated count: `current_count` of them. Of many the first are named.
+    Only accounts that ought to be updated count: `current_count` of them. Of many the first are named. `checked_at` is
+    when the balances were last compared with bunq's, the earliest of them; `data_from` when payments were last listed.
     """
 
     lost: list[LostConnection]
@@ -105,6 +106,7 @@ class Standing:
     stopped: list[tuple[str, str, datetime]]
     stopped_count: int
     data_from: datetime | None
+    checked_at: datetime | None
 
 
 def standing(scope: Scope) -> Standing:
@@ -126,6 +128,7 @@ def standing(scope: Scope) -> Standing:
         stopped=[(formatting.name(each.name), account_url(each), since) for each, since in stopped[:_MOST_NAMED]],
         stopped_count=len(stopped),
         data_from=min((time for each, _owner in current if (time := found[each.id].synced_at)), default=None),
+        checked_at=min((time for _account, owner in current if (time := owner.accounts_synced_at)), default=None),
     )
 
 
