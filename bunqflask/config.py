@@ -391,6 +391,8 @@ def _zone(reader: _Reader) -> ZoneInfo:
 
 def _bunq_urls(reader: _Reader, environment: str) -> dict[str, str]:
     api = reader.url("BUNQ_API_URL", _BUNQ_URLS.get(environment, {}).get("api", LOCAL_API_URL))
+    if api and not urlsplit(api).path.endswith("/v1"):
+        reader.problems.append(f"BUNQ_API_URL must end in /v1/, as {LOCAL_API_URL} does")
     # The stand-in serves all three addresses on one port: naming its API address is enough.
     origin = urlunsplit((*urlsplit(api)[:2], "", "", ""))
     urls = _BUNQ_URLS.get(environment, {"authorize": origin + "/auth", "token": origin + "/v1/token"})

@@ -143,6 +143,11 @@ def test_a_malformed_address_is_refused_and_not_repeated(name: str, url: str) ->
     assert "\n" not in told
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:5001", "http://127.0.0.1:5001/v1/user"])
+def test_an_api_address_without_its_version_is_refused_before_bunq_says_404(url: str) -> None:
+    assert problems({**NEEDED, "BUNQ_API_URL": url}).count("BUNQ_API_URL must end in /v1/") == 1
+
+
 @pytest.mark.parametrize(
     "keys",
     [

@@ -182,8 +182,13 @@ def accounts_of(principal: Principal) -> list[AccountBalance]:
     return [balance_of(each.row, each.row.connection_id, each.holder_name, each.right) for each in visible]
 
 
-def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOverview | None:
-    """Return the connection of a bunq user in the configured environment, if the principal may see it."""
+def of_bunq_user(
+    principal: Principal, granted_user_id: int, *, with_standing: bool = False
+) -> ConnectionOverview | None:
+    """Return the connection of a bunq user in the configured environment, if the principal may see it.
+
+    :param with_standing: with its condition; it costs two statements.
+    """
     environment = current_app.config["BUNQ_ENVIRONMENT"]
     query = (
         select(Connection.id)
@@ -191,7 +196,7 @@ def of_bunq_user(principal: Principal, granted_user_id: int) -> ConnectionOvervi
         .where(Connection.granted_user_id == granted_user_id, Connection.environment == environment)
     )
     connection_id = db.session.scalar(query)
-    return get(principal, connection_id) if connection_id is not None else None
+    return get(principal, connection_id, with_standing=with_standing) if connection_id is not None else None
 
 
 def balance_of(

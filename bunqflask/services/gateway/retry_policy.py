@@ -265,7 +265,7 @@ def _refusals() -> dict[ErrorKind, ErrorPolicy]:
                 "Either the permission was revoked or this server’s address isn’t allowed. We’re asking bunq "
                 "again to find out which."
             ),
-            who=nobody,
+            who=_("No one yet; we’ll know within a minute or so"),
             status=503,
         ),
         ErrorKind.REFUSED_ONCE: ErrorPolicy(

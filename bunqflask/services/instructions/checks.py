@@ -33,6 +33,8 @@ LONGEST_NAME = 70
 LONGEST_NOTE = 10_000
 _EMAIL = re.compile(r"[^@\s<>\"]{1,64}@[^@\s<>\"]{1,189}")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+# Accounts that bunq only shows.
+_AT_ANOTHER_BANK = "MonetaryAccountExternal"
 _RETURN_URL = re.compile(r"https://[^\s\"<>\\]{1,490}")
 
 
@@ -86,8 +88,13 @@ def check_account(account: MonetaryAccount, kind: InstructionKind) -> None:
     abilities.check_is_on(account.connection_id, rights.ABILITY_OF[kind])
     if reason := abilities.why_not_here(rights.ABILITY_OF[kind]):
         raise NotPermitted(reason)
-    if not account.is_covered or account.status != "ACTIVE":
+    if not is_usable(account):
         raise InstructionRefused(_("bunq does not let this account be used now: connect it again, or take another."))
+
+
+def is_usable(account: MonetaryAccount) -> bool:
+    """Tell whether bunq lets an account be used now: a permission covers it, it is open, and it is at bunq itself."""
+    return account.is_covered and account.status == "ACTIVE" and not account.wrapper.startswith(_AT_ANOTHER_BANK)
 
 
 def check_body(principal: Principal, account: MonetaryAccount, body: Body) -> None:

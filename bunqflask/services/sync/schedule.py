@@ -18,8 +18,8 @@ from bunqflask.services.gateway import retry_policy
 from bunqflask.services.sync import balances, webhooks, withdrawals
 
 FRESH = timedelta(minutes=60)
-# Where a callback has come so lately, others are expected to come too; but bunq gives one up after six tries, so even
-# then payments are listed now and then.
+# Where a callback has come so lately, others are expected to come too. bunq gives one up after six tries, so even then
+# the accounts are listed when they are not fresh, and payments where a balance has moved; all payments now and then.
 FRESH_WITH_CALLBACKS = timedelta(hours=24)
 # Accounts that were synced one after the other fall due one after the other; one round syncs them all.
 ROUND = timedelta(minutes=10)
@@ -79,9 +79,7 @@ def _is_due(connection: Connection, stored: _Stored) -> bool:
     states = [stored.states[each.id] for each in connection.monetary_accounts if each.id in stored.states]
     if any(leases.is_taken(state) for state in states):
         return False
-    if not any(account.is_covered for account in connection.monetary_accounts):
-        return clock.is_over(connection.accounts_synced_at, after=FRESH)
-    return bool(_due(connection, stored, clock.now()))
+    return clock.is_over(connection.accounts_synced_at, after=FRESH) or bool(_due(connection, stored, clock.now()))
 
 
 def callbacks_come(connection: Connection) -> bool:

@@ -67,7 +67,7 @@ def attempt_view(attempt: ConsentAttempt, principal: Principal) -> AttemptView:
         account_diff=_account_diff(attempt, connection, known),
         other_person=step == AttemptStep.CONFIRM and completion.is_other_person(attempt),
         renews_name=attempt.renews_connection.display_name if attempt.renews_connection else None,
-        card=card(connection, focus=True) if connection else _renewed(attempt, principal),
+        card=card(connection, focus=True) if connection else _at_stake(attempt, principal),
         problem=problem(attempt),
         polling=is_polled(attempt),
         invitation=invitation_rows.row(invitations.of(attempt)) if attempt.is_invitation else None,
@@ -182,14 +182,21 @@ def _connected(attempt: ConsentAttempt, principal: Principal) -> ConnectionOverv
         return None
 
 
-def _renewed(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | None:
-    """The connection that an attempt was to renew and did not: its permissions are tested, and the page shows how."""
-    if attempt.step not in _ENDED or attempt.renews_connection_id is None:
+def _at_stake(attempt: ConsentAttempt, principal: Principal) -> ConnectionCard | None:
+    """The connection of who approved an attempt that came to nothing; else the one that it was to renew.
+
+    bunq may have ended its permissions with the approval: they are tested, and the page shows how.
+    """
+    if attempt.step not in _ENDED:
         return None
+    approver = attempt.granted_user_id
+    found = overview.of_bunq_user(principal, approver, with_standing=True) if approver is not None else None
     try:
-        return card(overview.get(principal, attempt.renews_connection_id, with_standing=True))
+        if found is None and attempt.renews_connection_id is not None:
+            found = overview.get(principal, attempt.renews_connection_id, with_standing=True)
     except NotFoundHere:
         return None
+    return card(found) if found is not None else None
 
 
 def _ticked(attempt: ConsentAttempt) -> list[AccountRow]:

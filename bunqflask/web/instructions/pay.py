@@ -9,7 +9,7 @@ from flask import Blueprint, g, render_template
 from flask.typing import ResponseReturnValue
 
 from bunqflask.models import Ability, InstructionKind, InstructionState
-from bunqflask.services.instructions import abilities, collection_reading, reading, rights
+from bunqflask.services.instructions import abilities, checks, collection_reading, reading, rights
 from bunqflask.services.policy import NotFoundHere, VisibleAccount
 from bunqflask.web.instructions import collection_presenters, presenters
 
@@ -70,7 +70,7 @@ def _accounts(
         )
         for key, each in found.items()
         if rights.ABILITY_OF[kind] in on[each.row.connection_id]
-        and each.row.is_covered
+        and checks.is_usable(each.row)
         and rights.can_prepare(g.team_member, each, kind)
     ]
 

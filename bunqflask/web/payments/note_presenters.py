@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from bunqflask import clock
 from bunqflask.i18n import gettext as _
 from bunqflask.models import ErrorKind, InstructionState
 from bunqflask.services.connections.overview import ConnectionOverview
-from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.instructions import notes as writing
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.payments import notes
@@ -96,12 +96,19 @@ def card(
     if any(each.ended_at is None for each in under_way or ()):
         trigger = "load delay:2s"
 
-    def links(attachment_ids: Iterable[int]) -> list[FileLink]:
-        return [_link(row_id, each, is_over=over is not None) for each in attachment_ids]
+    def links(attachment_ids: Sequence[int], described: str = "") -> list[FileLink]:
+        labels = _labels(described, len(attachment_ids))
+        return [
+            _link(row_id, each, label, is_over=over is not None)
+            for each, label in zip(attachment_ids, labels, strict=True)
+        ]
 
     return NotesCard(
         url=url_for("notes.index", payment_row_id=row_id),
-        notes=[_view(note, links(note.attachment_ids), row_id if can_write else None) for note in stored.notes],
+        notes=[
+            _view(note, links(note.attachment_ids, _lines(note.text)), row_id if can_write else None)
+            for note in stored.notes
+        ],
         own_files=links(notes.own_files(payment.raw)),
         synced_at=stored.synced_at,
         over=over,
@@ -152,16 +159,24 @@ def _lines(text: str) -> str:
     return "\n".join(formatting.one_line(line, _MOST_SIGNS) for line in text[:_MOST_SIGNS].split("\n")).strip()
 
 
-def _link(payment_row_id: int, attachment_id: int, *, is_over: bool) -> FileLink:
+def _labels(described: str, count: int) -> list[str]:
+    """Name files: bunq says no name of a file, only what somebody wrote about those of a note."""
+    if count == 1:
+        is_name = described and "\n" not in described and len(described) <= formatting.NAME_LENGTH
+        return [described if is_name else _("File")]
+    return [_("File %(place)d of %(count)d") % {"place": place, "count": count} for place in range(1, count + 1)]
+
+
+def _link(payment_row_id: int, attachment_id: int, label: str, *, is_over: bool) -> FileLink:
     url = url_for("notes.file", payment_row_id=payment_row_id, attachment_id=attachment_id)
-    return FileLink(label=_("File %(number)d") % {"number": attachment_id}, url=None if is_over else url)
+    return FileLink(label=label, url=None if is_over else url)
 
 
 def _error_text(stored: StoredNotes) -> str | None:
     if stored.error_kind is None:
         return None
     if stored.error_kind == ErrorKind.WAITING:
-        return _("bunq has asked us to wait.")
+        return waiting_lead()
     if stored.error_kind == ErrorKind.REFUSED:
         return _("bunq doesn’t show us the notes of this payment.")
     policy = policy_for(stored.error_kind)

@@ -137,11 +137,11 @@ def number(value: int) -> str:
 
 
 def day_title(day: date, today: date) -> str:
-    """A day as a heading: with Today or Yesterday, and with its year unless that is this one."""
-    words = formatting.day(day, "week") + ("" if day.year == today.year else f" {day.year}")
-    if day == today:
-        return _("Today, %(day)s") % {"day": words}
-    return _("Yesterday, %(day)s") % {"day": words} if day == today - timedelta(days=1) else words
+    """A day as a heading: with its weekday or Today or Yesterday, and with its year unless that is this one."""
+    # With both, the heading is too long for a phone.
+    named = {today: _("Today, %(day)s"), today - timedelta(days=1): _("Yesterday, %(day)s")}.get(day, "%(day)s")
+    words = formatting.day(day, "week" if named == "%(day)s" else "day_month")
+    return named % {"day": words + ("" if day.year == today.year else f" {day.year}")}
 
 
 def row(line: PaymentLine, urls: tuple[str, str], account: str | None) -> PaymentRow:

@@ -12,7 +12,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.models import ConnectionState, ErrorKind
 from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
-from bunqflask.services.gateway.retry_policy import policy_for
+from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.payments import visibility
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.sync import late_changes, reconciliation, status
@@ -83,11 +83,11 @@ class SyncStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class LostConnection:
-    """A connection whose holder must approve again; `may_reconnect` tells that the reader can ask for it."""
+    """A connection whose permission bunq refuses; `may_reconnect` tells that the reader can ask for another one."""
 
     id: int
     title: str
-    since: datetime
+    since: datetime | None
     may_reconnect: bool
 
 
@@ -95,7 +95,8 @@ class LostConnection:
 class Standing:
     """How the accounts of a list stand: lost connections, failing accounts, and those no longer updated.
 
-    Only accounts that ought to be updated count: `current_count` of them. Of many the first are named.
+    Only accounts that ought to be updated count: `current_count` of them. Of many the first are named. `checked_at` is
+    when the balances were last compared with bunq's, the earliest of them; `data_from` when payments were last listed.
     """
 
     lost: list[LostConnection]
@@ -105,6 +106,7 @@ class Standing:
     stopped: list[tuple[str, str, datetime]]
     stopped_count: int
     data_from: datetime | None
+    checked_at: datetime | None
 
 
 def standing(scope: Scope) -> Standing:
@@ -126,17 +128,22 @@ def standing(scope: Scope) -> Standing:
         stopped=[(formatting.name(each.name), account_url(each), since) for each, since in stopped[:_MOST_NAMED]],
         stopped_count=len(stopped),
         data_from=min((time for each, _owner in current if (time := found[each.id].synced_at)), default=None),
+        checked_at=min((time for _account, owner in current if (time := owner.accounts_synced_at)), default=None),
     )
 
 
 def lost_connection(connection: ConnectionOverview) -> LostConnection | None:
-    """Return what to say about a connection whose holder must approve again; None while there is nothing to say."""
-    if connection.state != ConnectionState.LOST:
+    """Return what to say about a connection whose permission bunq refuses; None while there is nothing to say.
+
+    It is lost only after hours of refusals, but the holder can mend it from the first.
+    """
+    is_lost, name = connection.state == ConnectionState.LOST, formatting.name(connection.holder_name)
+    if not is_lost and (connection.state, connection.error_kind) != (ConnectionState.ACTIVE, ErrorKind.REFUSED_ONCE):
         return None
     return LostConnection(
         id=connection.id,
-        title=condition_texts.must_approve(formatting.name(connection.holder_name)),
-        since=connection.state_since,
+        title=condition_texts.must_approve(name) if is_lost else condition_texts.has_stopped(name),
+        since=connection.state_since if is_lost else connection.accounts_synced_at,
         may_reconnect=connection.may_manage,
     )
 
@@ -240,7 +247,7 @@ def _why(account: AccountBalance, connection: ConnectionOverview, error_kind: Er
     if error_kind is None:
         return None
     if error_kind == ErrorKind.WAITING:
-        return _("bunq has asked us to wait.")
+        return waiting_lead()
     policy = policy_for(error_kind)
     return f"{policy.title}. {policy.lead}"
 

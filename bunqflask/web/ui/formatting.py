@@ -29,6 +29,7 @@ DAY_PATTERNS = {
     "long": "d MMMM y",
     "short": "d MMM y",
     "week": "EEEE d MMMM",
+    "day_month": "d MMMM",
     "month": "MMMM y",
     "month_short": "MMM",
     "month_year": "MMM y",

@@ -150,6 +150,11 @@ def test_a_renewal_by_another_person_changes_nothing_until_it_is_confirmed(site:
     assert "Connected: Walker Studio B.V." in robin.submit(button="Connect Walker Studio B.V. as well").text
     assert rows.count(site.app, Connection) == 2
     assert "Jodi Walker" in robin.get("/").text
+    # bunq has ended the permission of who approved, not that of who was asked: that one is tested and shown.
+    renew(robin, bank, person=WALKER_STUDIO)
+    ended = robin.submit(button="Discard").text.partition("The earlier permission")[2]
+    assert "Walker Studio B.V." in ended
+    assert "Jodi Walker" not in ended.partition("Start again")[0]
 
 
 def test_a_lost_connection_says_so_and_is_active_again_after_a_new_consent(site: ThreadSite, bank: Bank) -> None:
@@ -255,7 +260,7 @@ def test_a_renewal_that_comes_to_nothing_tests_the_earlier_permission_at_once_an
         rows.age_attempts(site.app, timedelta(hours=24, minutes=1))
         page = robin.get(waiting)
         bank.no_faults()
-    assert "Your earlier permission" in page.text
+    assert "The earlier permission" in page.text
     assert "still works" in page.text
     bank.forget_calls()
     for _ in range(2):

@@ -31,6 +31,7 @@ from bunqflask.services import workers
 from bunqflask.services.connections import access, accounts, refusal
 from bunqflask.services.gateway import installations, onboarding, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
+from bunqflask.services.sync import connection_sync
 from tests.support import consents, rows
 from tests.support.apps import PASSWORD, GunicornSite, ThreadSite, add_member, child_environ, set_up, sign_in
 from tests.support.bank import JODI, Bank
@@ -391,8 +392,13 @@ def test_a_permission_that_bunq_refused_once_is_told_on_the_page_with_the_time_o
     assert "We ask again for two hours before we take it for lost." in page.text
     assert "Next attempt at" in page.text
     assert "Renew it" in page.text
+    for address in ("/payments", "/connections/1/accounts/2083712/payments"):
+        page = sam.get(address)
+        assert "Jodi Walker has stopped updating. No new payments have arrived since" in page.text
+        assert page.form(action="/connections/1/reconnect"), "the warning has the button that mends it"
     consents.connect(sam, bank)
     assert "refuses the permission" not in sam.get("/connections/1/accounts").text
+    assert "has stopped updating" not in sam.get("/payments").text
 
 
 @pytest.mark.sqlite_only
@@ -589,6 +595,19 @@ def test_refusals_that_our_count_does_not_explain_are_of_another_program(connect
     sam = sign_in(connected, "sam@team.example")
     page = sam.get(bank.approve(consents.ask(sam)))
     assert "another program on this server’s address uses bunq" in page.text
+
+
+def test_another_program_is_named_where_payments_are_waited_for(connected: ThreadSite, bank: Bank) -> None:
+    bank.fault(call="GET payment", fault="429", times=None)
+    sam = sign_in(connected, "sam@team.example")
+    address = "/connections/1/accounts/2083712/payments"
+    with rows.behind(connected.app):
+        assert not connection_sync.run(1, patience_s=2)
+    assert "another program on this server’s address uses bunq" in sam.get(address).text
+    with rows.behind(connected.app):
+        db.session.execute(db.update(RateLimitWindow).values(refusals=1))
+        db.session.commit()
+    assert "bunq has asked us to wait." in sam.get(address).text
 
 
 def test_a_refused_permission_is_not_shown_while_another_serves_its_accounts(connected: ThreadSite, bank: Bank) -> None:

@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from bunqflask.extensions import db
+from bunqflask.models import MonetaryAccount
 from tests.protocol.instructions.test_collections import pay, work
 from tests.protocol.sandbox.client import JODI, MAIN, Client
+from tests.support import rows
 from tests.support.apps import ThreadSite
 from tests.support.browser import Browser, Page
 
@@ -82,6 +85,24 @@ def test_a_form_that_is_sent_twice_asks_once(site: ThreadSite, robin: Browser, h
     assert robin.submit(button="Send to bunq", **sent).url == first
     work(site, times=2)
     assert len(list(holder.get(f"/user/{JODI}/monetary-account/{MAIN}/request-inquiry"))) == 1
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("change", [{"status": "CANCELLED"}, {"wrapper": "MonetaryAccountExternal"}], ids=str)
+def test_accounts_that_bunq_does_not_let_be_used_are_not_offered(
+    site: ThreadSite, robin: Browser, change: dict[str, str]
+) -> None:
+    form = robin.get("/pay/requests/new")
+    sent = {"account": choose(form, "Car"), "amount": "5.00", "payer": "a@example.org", "name": "", "description": "x"}
+    with rows.behind(site.app):
+        db.session.execute(db.update(MonetaryAccount).where(MonetaryAccount.description == "Car").values(change))
+        db.session.commit()
+    for address in ("/pay/requests/new", "/pay/links/new", "/pay/collections/new", "/pay/transfers", "/pay/drafts/new"):
+        options = re.findall(r"<option[^>]*>([^<]+)", robin.get(address).html)
+        assert any("Main" in each for each in options), address
+        assert not any("Car" in each for each in options), address
+    robin.page = form
+    assert "bunq does not let this account be used now" in robin.submit(button="Send to bunq", **sent).text
 
 
 def _inputs(page: Page) -> list[tuple[str, str]]:

@@ -101,6 +101,10 @@ def note_calls(bank: Bank) -> list[str]:
     return [call["path"].rpartition("/")[2] for call in bank.calls("GET") if "/note-" in call["path"]]
 
 
+def files_on(page: Page) -> list[str]:
+    return [address for _words, address in page.links if "/attachments/" in address]
+
+
 def trigger(page: Page) -> str | None:
     found = re.search(r'<section class="card" id="notes"[^>]*hx-trigger="([^"]+)"', page.html)
     return found[1] if found else None
@@ -116,13 +120,14 @@ def test_the_page_is_there_at_once_and_its_notes_follow(
     assert bank.calls() == []
     assert trigger(page) == "load"
     assert "We haven’t checked bunq for notes yet." in page.text
-    assert page.link(f"File {paid.file_id}"), "a file that the payment itself names is known already"
+    assert page.link("File").endswith(f"/{paid.file_id}"), "a file that the payment itself names is known already"
 
     part = robin.get(paid.part, HTMX)
     assert note_calls(bank) == ["note-text", "note-attachment"]
     assert "<html" not in part.html
     assert "for the books\nline two" in part.html
-    assert "the invoice" in part.text
+    assert part.text.count("the invoice") == 1
+    assert part.link("the invoice"), "a file is called what describes it"
     assert "Jodi" in part.text
     assert "Checked with bunq just now" in part.text
     assert trigger(part) is None, "what was read is not asked for again"
@@ -197,7 +202,7 @@ def test_files_come_through_us_as_what_their_bytes_are_and_never_as_a_page(robin
     ids[paid.file_id] = (PICTURE, "png")
     robin.get(paid.page)
     page = robin.submit(button=LOOK)
-    links = {int(words.split()[1]): address for words, address in page.links if words.startswith("File ")}
+    links = {int(address.rpartition("/")[2]): address for address in files_on(page)}
     assert set(links) == set(ids)
     for file_id, (content, ending) in ids.items():
         answer = robin.session.get(links[file_id])
@@ -250,7 +255,7 @@ def test_after_a_connection_has_ended_notes_stay_and_files_do_not(
     assert "kept" in page.text
     assert "This connection was disconnected here." in page.text
     assert trigger(page) is None
-    assert not [words for words, _address in page.links if words.startswith("File ")]
+    assert files_on(page) == []
     assert LOOK not in page.html
     assert "kept" in robin.get(paid.part, HTMX).text
     answer = robin.get(f"{paid.page}/attachments/{paid.file_id}")
@@ -362,6 +367,10 @@ def test_a_look_keeps_bunqs_limits_and_says_when_it_goes_on(
     assert "bunq has asked us to wait." in part.text
     assert re.fullmatch(r"load delay:(29|30)s", trigger(part) or "")
     assert note_calls(bank) == []
+    with rows.behind(site.app):
+        db.session.execute(db.update(RateLimitWindow).values(refusals=3, refused_at=clock.now()))
+        db.session.commit()
+    assert "another program on this server’s address uses bunq" in robin.get(paid.part, HTMX).text
     with rows.behind(site.app):
         db.session.execute(db.delete(RateLimitWindow))
         db.session.commit()

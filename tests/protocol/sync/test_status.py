@@ -213,3 +213,10 @@ def test_a_rise_of_the_balance_is_seen_on_the_page(synced: ThreadSite, bank: Ban
     assert "€56.00" in page.text
     run_duties(synced.app)
     assert "Catching up" not in robin.get(address).text
+
+
+def test_the_list_of_all_payments_says_when_it_was_checked(synced: ThreadSite) -> None:
+    robin = sign_in(synced, ROBIN)
+    assert "1 account, complete and verified · checked just now" in robin.get("/payments").text
+    rows.age_accounts(synced.app, timedelta(hours=2))
+    assert "1 account, complete and verified · checked 2 hours ago" in robin.get("/payments?direction=in").text

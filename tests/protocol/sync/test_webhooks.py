@@ -4,6 +4,7 @@ import sqlite3
 import time
 from contextlib import closing
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 import requests
@@ -40,6 +41,11 @@ def hook_address(app: Flask) -> str:
         address = f"{app.config['PUBLIC_URL']}/bunq/hook/{connection.callback_token}"
         db.session.remove()
     return address
+
+
+def _count(app: Flask, amount: str) -> int:
+    with rows.behind(app):
+        return len(db.session.scalars(db.select(Payment).where(Payment.amount == Decimal(amount))).all())
 
 
 def due(app: Flask) -> bool:
@@ -211,6 +217,29 @@ def test_once_a_callback_has_come_nobody_asks_an_hour_later(site: ThreadSite, ba
         db.session.commit()
         assert schedule.is_due(connection)
         db.session.remove()
+
+
+@pytest.mark.sqlite_only
+def test_a_payment_whose_callback_was_lost_is_imported_within_the_hour(site: ThreadSite, bank: Bank) -> None:
+    """Where the app was away while its worker lived, bunq has given up and nothing else says so."""
+    connect(sign_in(site, "robin@example.org"), bank)
+    first_sync(site.app)
+    assert requests.post(hook_address(site.app), json={}, timeout=10).status_code == 200
+    first_sync(site.app)
+    with rows.behind(site.app):
+        _replace(access.list_active()[0], [])
+    bank.receive(MAIN, "25.00")
+    rows.run_duties(site.app)
+    assert (_count(site.app, "25.00"), due(site.app)) == (0, False), "nothing has told of it"
+    with rows.behind(site.app):
+        db.session.execute(db.update(Connection).values(accounts_synced_at=clock.now() - schedule.FRESH))
+        db.session.commit()
+        assert schedule.callbacks_come(access.list_active()[0])
+    bank.forget_calls()
+    rows.run_duties(site.app)
+    assert (_count(site.app, "25.00"), due(site.app)) == (1, False)
+    listed = [call["path"] for call in bank.calls("GET", "payment")]
+    assert {path.split("/")[-2] for path in listed} == {str(MAIN)}, "of accounts whose balance has not moved, none"
 
 
 @pytest.mark.sqlite_only
