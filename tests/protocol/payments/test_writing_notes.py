@@ -47,7 +47,7 @@ def forged(browser: Browser, path: str, sent: dict[str, str]) -> int:
     """Send a form that no page offered, with the token of one that was; return the status."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/settings").html)
     assert found
-    return browser.post(path, {**sent, "csrf_token": found[1]}, {"Origin": browser.home}).status
+    return browser.post(path, {"token": "a-form", **sent, "csrf_token": found[1]}, {"Origin": browser.home}).status
 
 
 def done(site: ThreadSite) -> None:
