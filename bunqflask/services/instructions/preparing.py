@@ -180,6 +180,8 @@ def change_within(
 ) -> Instruction:
     """Change a draft that was not sent, within the caller's transaction: its approval is gone with that.
 
+    Saving what there is already, where nothing was approved or sent back, does nothing.
+
     :param content_hash: of what is changed, so that nobody undoes what another member changed meanwhile.
     :param compared: as for `prepare_within`.
     :raises NotFoundHere: the principal does not see its account in full.
@@ -192,6 +194,9 @@ def change_within(
     if row.state not in _BEFORE_SENDING or not secrets.compare_digest(row.content_hash, content_hash):
         raise ChangedMeanwhile
     changed_ibans.check(account, facts.lines_of(body), compared)
+    is_same = row.content_hash == _hash(account, row.kind, body) and row.member_id == principal.id
+    if is_same and row.state is InstructionState.PREPARED and not row.sent_back:
+        return row
     row.body, row.content_hash, row.amount = body, _hash(account, row.kind, body), amount_of(body)
     row.member_id = principal.id
     _take_back_approval(row)
@@ -234,7 +239,7 @@ def approve_within(
 
 
 def send_back_within(principal: Principal, instruction_id: int, reason: str) -> None:
-    """Send a draft back to who prepared it, within the caller's transaction, approved or not.
+    """Send a draft back to who prepared it, within the caller's transaction, approved or not. Once is as good as twice.
 
     :raises NotFoundHere: the principal does not see its account in full.
     :raises NotPermitted: they could not approve it either.
@@ -246,8 +251,11 @@ def send_back_within(principal: Principal, instruction_id: int, reason: str) -> 
         raise NotPermitted(_("Only those who can approve it can send it back."))
     if row.state not in _BEFORE_SENDING:
         raise ChangedMeanwhile
+    why = _line(reason, 300) or _("without a reason")
+    if row.state is InstructionState.PREPARED and row.sent_back == why:
+        return
     _take_back_approval(row)
-    row.sent_back = _line(reason, 300) or _("without a reason")
+    row.sent_back = why
     _record(AuditKind.INSTRUCTION_SENT_BACK, row, principal)
     emit(EventKind.DRAFT_DECIDED, instruction_id=row.id, account_id=row.account_id, outcome="sent_back")
 

@@ -30,6 +30,7 @@ bp = Blueprint("cards", __name__, url_prefix="/pay/cards")
 bp.before_request(pay.check_is_no_guest)
 
 _CARD = "/connections/<int:connection_id>/<long:card_id>"
+_ACTS = ("freeze", "unfreeze", "limits")
 # A person waits; with less, a page that was just opened would often have to be opened again.
 _PATIENCE_S = 4.0
 
@@ -60,9 +61,11 @@ def of_connection(connection_id: int) -> ResponseReturnValue:
     )
 
 
-@bp.get(f"{_CARD}/<any(freeze, unfreeze, limits):act>")
+@bp.get(f"{_CARD}/<act>")
 def ask(connection_id: int, card_id: int, act: str) -> ResponseReturnValue:
     """Ask whether a card is to be changed, and how."""
+    if act not in _ACTS:
+        raise NotFoundHere
     try:
         found = cards.get(g.team_member, connection_id, card_id, patience_s=_PATIENCE_S)
     except (SessionGone, BunqError) as problem:
