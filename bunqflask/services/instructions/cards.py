@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import select
 
@@ -25,17 +26,26 @@ from bunqflask.services.principal import Principal
 
 @dataclass(frozen=True, kw_only=True)
 class CardOfAccount:
-    """A card, with the account that it pays from and that the principal holds; `account_id` is ours.
+    """A card, with the account that it pays from and that the principal holds; `account_id` is ours, `card_id` bunq's.
 
-    `is_in_use` tells that it can be frozen and used again: it is not lost, replaced, over or still on its way.
+    `is_in_use` tells that it can be frozen and used again: it is not lost, replaced, over or still on its way. Where it
+    is not, `state_text` is bunq's text for why. Limits are for a day, in `currency`; None: bunq does not say.
     """
 
-    card: Card
+    card_id: int
+    product: str
+    name: str
+    second_line: str
+    last_four: str
     connection_id: int
     account_id: int
     account_name: str
     currency: str
     is_in_use: bool
+    is_frozen: bool
+    state_text: str
+    limit: Decimal | None
+    limit_atm: Decimal | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +74,15 @@ def list_places(principal: Principal) -> list[CardPlace]:
     ]
 
 
+def check_holds(principal: Principal, connection_id: int) -> None:
+    """Make sure that the principal holds an account of a connection.
+
+    :raises NotFoundHere: they do not.
+    """
+    if not _held(principal, connection_id):
+        raise NotFoundHere
+
+
 def list_all(principal: Principal, connection_id: int, *, patience_s: float) -> list[CardOfAccount]:
     """Ask bunq for the cards that pay from accounts of a connection which the principal holds.
 
@@ -85,14 +104,7 @@ def list_all(principal: Principal, connection_id: int, *, patience_s: float) -> 
     for card in _ask(connection_id, {key for key, _name, _currency in held.values()}, patience_s):
         # The account is that of the smallest id at bunq, so that the same one is named each time.
         for account_id, name, currency in (held[each] for each in sorted(card.account_ids & held.keys())[:1]):
-            found[card.card_id] = CardOfAccount(
-                card=card,
-                connection_id=connection_id,
-                account_id=account_id,
-                account_name=name,
-                currency=currency,
-                is_in_use=note_kinds.is_in_use(card),
-            )
+            found[card.card_id] = _of_account(card, connection_id, account_id, name, currency)
     return list(found.values())
 
 
@@ -102,7 +114,7 @@ def get(principal: Principal, connection_id: int, card_id: int, *, patience_s: f
     :raises NotFoundHere: there is none.
     """
     for each in list_all(principal, connection_id, patience_s=patience_s):
-        if each.card.card_id == card_id:
+        if each.card_id == card_id:
             return each
     raise NotFoundHere
 
@@ -144,6 +156,25 @@ def _held(principal: Principal, connection_id: int | None = None) -> Mapping[int
         for key, each in rights.accounts_in_full(principal).items()
         if each.right.is_held and connection_id in (None, each.row.connection_id)
     }
+
+
+def _of_account(card: Card, connection_id: int, account_id: int, name: str, currency: str) -> CardOfAccount:
+    return CardOfAccount(
+        card_id=card.card_id,
+        product=card.product,
+        name=card.name,
+        second_line=card.second_line,
+        last_four=card.last_four,
+        connection_id=connection_id,
+        account_id=account_id,
+        account_name=name,
+        currency=currency,
+        is_in_use=note_kinds.is_in_use(card),
+        is_frozen=card.status == "DEACTIVATED",
+        state_text=note_kinds.why_not_in_use(card),
+        limit=card.limit.value if card.limit else None,
+        limit_atm=card.limit_atm.value if card.limit_atm else None,
+    )
 
 
 def _ask(connection_id: int, account_ids: set[int], patience_s: float) -> Iterator[Card]:

@@ -95,6 +95,15 @@ def is_in_use(card: Card) -> bool:
     return card.status in _USABLE and card.sub_status in ("", "NONE") and card.order_status in _DELIVERED
 
 
+def why_not_in_use(card: Card) -> str:
+    """Return bunq's text for why a card cannot be used, such as LOST; empty when it can."""
+    if is_in_use(card):
+        return ""
+    if card.sub_status not in ("", "NONE"):
+        return card.sub_status
+    return card.order_status if card.status in _USABLE else card.status
+
+
 def _read(bunq: Bunq, holder_user_id: int, read: Callable[[BunqClient, str, int], Result]) -> Result:
     return user_ids.with_either(
         bunq, holder_user_id, lambda user_id: bunq.call(lambda client, token, _own: read(client, token, user_id))

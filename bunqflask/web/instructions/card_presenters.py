@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bunqflask.bunq.cards import Card
 from bunqflask.i18n import gettext as _
 from bunqflask.models import CardBody, InstructionState
 from bunqflask.services.instructions.cards import CardOfAccount
@@ -13,7 +12,6 @@ from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.web.instructions import presenters
 from bunqflask.web.instructions.presenters import Pill
 
-_USUAL = ("ACTIVE", "DEACTIVATED")
 _ON_ITS_WAY = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN)
 
 
@@ -57,24 +55,23 @@ class ShownChange:
 
 def present(found: CardOfAccount) -> ShownCard:
     """Return a card for its list."""
-    card, is_frozen = found.card, found.card.status == "DEACTIVATED"
-    product = card.product.replace("_", " ").capitalize() or _("Card")
+    product = found.product.replace("_", " ").capitalize() or _("Card")
     return ShownCard(
-        id=card.card_id,
+        id=found.card_id,
         connection_id=found.connection_id,
-        label=f"{product} ··{card.last_four}" if card.last_four else product,
-        name=card.name,
-        second_line=card.second_line,
-        last_four=card.last_four,
+        label=f"{product} ··{found.last_four}" if found.last_four else product,
+        name=found.name,
+        second_line=found.second_line,
+        last_four=found.last_four,
         product=product,
-        pill=_pill(card, is_in_use=found.is_in_use, is_frozen=is_frozen),
+        pill=_pill(found),
         account_id=found.account_id,
         account_name=found.account_name,
         currency=found.currency,
-        limit=card.limit.value if card.limit else None,
-        limit_atm=card.limit_atm.value if card.limit_atm else None,
-        can_freeze=found.is_in_use and not is_frozen,
-        can_unfreeze=found.is_in_use and is_frozen,
+        limit=found.limit,
+        limit_atm=found.limit_atm,
+        can_freeze=found.is_in_use and not found.is_frozen,
+        can_unfreeze=found.is_in_use and found.is_frozen,
         can_limit=found.is_in_use,
     )
 
@@ -98,10 +95,7 @@ def change(found: InstructionView) -> ShownChange:
     )
 
 
-def _pill(card: Card, *, is_in_use: bool, is_frozen: bool) -> Pill:
-    if not is_in_use:
-        # bunq's text for why, such as LOST, or that it is on its way
-        said = next((each for each in (card.sub_status, card.status) if each not in ("", "NONE", *_USUAL)), "")
-        said = said or card.order_status
-        return Pill("", said.replace("_", " ").capitalize() or _("Not in use"), "minus")
-    return Pill("warn", _("Frozen"), "lock") if is_frozen else Pill("ok", _("In use"), "tick")
+def _pill(found: CardOfAccount) -> Pill:
+    if not found.is_in_use:
+        return Pill("", found.state_text.replace("_", " ").capitalize() or _("Not in use"), "minus")
+    return Pill("warn", _("Frozen"), "lock") if found.is_frozen else Pill("ok", _("In use"), "tick")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.bunq.errors import BunqError
@@ -50,7 +50,8 @@ def of_connection(connection_id: int) -> ResponseReturnValue:
     if place is None:
         raise NotFoundHere
     shown, error = [], ""
-    if place.is_on:
+    # To ask whether there is a page must not cost a call, here and below.
+    if place.is_on and request.method != "HEAD":
         try:
             found = cards.list_all(g.team_member, connection_id, patience_s=_PATIENCE_S)
             shown = [card_presenters.present(each) for each in found]
@@ -66,6 +67,9 @@ def ask(connection_id: int, card_id: int, act: str) -> ResponseReturnValue:
     """Ask whether a card is to be changed, and how."""
     if act not in _ACTS:
         raise NotFoundHere
+    cards.check_holds(g.team_member, connection_id)
+    if request.method == "HEAD":
+        return Response(status=200)
     try:
         found = cards.get(g.team_member, connection_id, card_id, patience_s=_PATIENCE_S)
     except (SessionGone, BunqError) as problem:

@@ -143,7 +143,7 @@ ROWS = {
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
     # There is no bunq here to read the cards from.
-    "cards.ask GET": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404"),
+    "cards.ask GET": connections("302 404 404", "- 404 404", "- 404 404"),
     "cards.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
     "cards.freeze POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404", **CARD),
     "cards.index GET": plain("200", "200", "404"),
