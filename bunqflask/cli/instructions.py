@@ -205,7 +205,9 @@ def refused_plainly() -> Iterator[None]:
     try:
         yield
     except NotFoundHere as refused:
-        raise click.ClickException("There is no such instruction or account for this member.") from refused
+        raise click.ClickException(
+            "There is no such instruction, account, payment or note for this member."
+        ) from refused
     except ChangedMeanwhile as refused:
         raise click.ClickException("It has gone on meanwhile. Nothing was changed; look at it again.") from refused
     except IbansNotCompared as refused:

@@ -1,4 +1,4 @@
-"""A known receiver with another IBAN: whoever prepares or approves it says, for each payment, that they compared it."""
+"""A known receiver with another IBAN: who prepares or approves it says, for each payment, that they compared it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -83,7 +83,7 @@ def test_a_change_that_brings_another_iban_is_asked_about_too(site: ThreadSite, 
     assert (page.status, "Nothing was changed yet." in page.text) == (422, True)
     (box,) = [value for name, value in page.form(action="/change")[0].boxes if name == "compared"]
     assert "Changed." in robin.submit(button="Save the changes", compared=box).text
-    # Whoever changes it next is asked from the beginning.
+    # Who changes it next is asked from the beginning.
     assert "another one than before" in robin.get(f"/pay/drafts/{draft}/change").text
     assert robin.submit(button="Save the changes", amount="2,00").status == 422
     assert instructions.row(site.app, draft).amount == Decimal("12.50")
