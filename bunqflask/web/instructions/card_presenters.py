@@ -1,4 +1,4 @@
-"""Cards as their pages show them: what each is called, its state in words, and what was done with cards here."""
+"""Cards as their pages show them: what each is called, its state in words, and changes of cards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ShownCard:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownChange:
-    """What was done with a card, and how far it is; `changes_soon` while bunq is still to be asked, or to answer."""
+    """A change of a card, and how far it is; `changes_soon` while bunq is still to be asked, or to answer."""
 
     found: InstructionView
     title: str

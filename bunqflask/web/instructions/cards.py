@@ -37,7 +37,7 @@ _PATIENCE_S = 4.0
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    """Show the connections whose accounts the member holds, and what was done with cards here."""
+    """Show the connections whose accounts the member holds, and the changes of cards that were made here."""
     found = reading.list_all(g.team_member, [InstructionKind.CARD], limit=50)
     places = cards.list_places(g.team_member)
     return render_template("instructions/cards.html", places=places, rows=[presenters.row(each) for each in found])
@@ -114,7 +114,7 @@ def limits(connection_id: int, card_id: int) -> ResponseReturnValue:
 @bp.get("/changes/<int:card_change_id>")
 @polled
 def show(card_change_id: int) -> ResponseReturnValue:
-    """Show what was done with a card, and how far it is; its page asks again while bunq is still to be asked."""
+    """Show a change of a card, and how far it is; its page asks again while bunq is still to be asked."""
     change = card_presenters.change(_find(card_change_id))
     return render("instructions/card_change.html", "instructions/_card_change.html", change=change)
 
