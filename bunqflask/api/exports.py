@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from flask import Response, g, send_file, url_for
 
-from bunqflask.api import problems
+from bunqflask.api import access, problems
 from bunqflask.api.blueprint import File, endpoint
 from bunqflask.api.schemas import ExportItem, Exports, ExportWish
 from bunqflask.models import TokenScope
 from bunqflask.services.exports import orders
 from bunqflask.services.exports.downloads import PeriodRefused
 from bunqflask.services.exports.orders import Order
+from bunqflask.services.exports.receipts import TooManyReceipts
 
 _TAG = "Exports"
 _READ = TokenScope.EXPORTS_READ
 
 
 @endpoint("POST", "/exports", body=ExportWish, answer=ExportItem, scope=_READ, tag=_TAG, status=202)
-def order_export(json: ExportWish) -> tuple[ExportItem, int, dict[str, str]]:
+def order_export(json: ExportWish) -> Response | tuple[ExportItem, int, dict[str, str]]:
     """Order the files of a period, in the formats of the export page. The answer says where their content is.
 
     Guests need the permission to export.
     """
+    if json.with_receipts and not _may_read_receipts():
+        return access.scope_missing(TokenScope.NOTES_READ)
     try:
         found = orders.add(
             g.bearer,
@@ -30,6 +33,7 @@ def order_export(json: ExportWish) -> tuple[ExportItem, int, dict[str, str]]:
             first_day=json.first,
             last_day=json.last,
             only_files=json.only_files,
+            with_receipts=json.with_receipts,
         )
     except PeriodRefused as refused:
         problems.refuse(str(refused))
@@ -50,14 +54,24 @@ def export(export_id: int) -> ExportItem:
 
 @endpoint("GET", "/exports/<int:export_id>/content", answer=File, scope=_READ, tag=_TAG)
 def export_content(export_id: int) -> Response:
-    """The files of an export, with what is stored now and with the rights of now; the audit trail names it."""
+    """The files of an export, with what is stored now and with the rights of now; the audit trail names it.
+
+    Receipts are fetched from bunq, one call each: that takes up to a minute.
+    """
+    # Another token of the member may have ordered it.
+    if orders.get(g.bearer, export_id).with_receipts and not _may_read_receipts():
+        return access.scope_missing(TokenScope.NOTES_READ)
     try:
         download = orders.write(g.bearer, export_id)
-    except PeriodRefused as refused:
+    except (PeriodRefused, TooManyReceipts) as refused:
         problems.refuse(str(refused))
     response = send_file(download.file, as_attachment=True, download_name=download.name, max_age=0)
     response.content_type = download.media_type  # as a mimetype, a text would be said to be UTF-8 once more
     return response
+
+
+def _may_read_receipts() -> bool:
+    return TokenScope.NOTES_READ.value in g.bearer.scopes
 
 
 def _item(found: Order) -> ExportItem:
@@ -69,6 +83,7 @@ def _item(found: Order) -> ExportItem:
         first=found.first_day,
         last=found.last_day,
         only_files=found.only_files,
+        with_receipts=found.with_receipts,
         created_at=found.created_at,
         expires_at=found.expires_at,
         content_at=url_for("api.export_content", export_id=found.id, _external=True),

@@ -51,6 +51,13 @@ class DraftLineWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     iban: Iban
     description: Annotated[str, Meta(max_length=140, examples=["Invoice 2026-118"])]
     end_to_end_id: Annotated[str, Meta(max_length=35, examples=["E2E-118"])] | None = None
+    iban_compared: Annotated[
+        bool,
+        Meta(
+            description="Needed where the receiver was paid at another IBAN before: somebody compared this one with "
+            "something else than the message in which it came."
+        ),
+    ] = False
 
 
 class DraftWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

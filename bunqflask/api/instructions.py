@@ -38,6 +38,7 @@ from bunqflask.models import (
 )
 from bunqflask.models.instructions import Body
 from bunqflask.services.instructions import preparing, reading
+from bunqflask.services.instructions.changed_ibans import IbansNotCompared
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
@@ -70,13 +71,23 @@ writing = partial(endpoint, answer=InstructionItem, status=202, is_write=True)
 def prepare_draft(json: DraftWish) -> Begun:
     """Prepare 1 to 350 payments. Another team member approves them here, and the holder accepts them in the bunq app.
 
-    Money moves only when the holder accepts.
+    Money moves only when the holder accepts. A payment to a known receiver with another IBAN than before is refused
+    unless it says that somebody compared the IBAN.
     """
     lines = [
         DraftLine(exact(each.amount), each.name, ibans.normalise(each.iban), each.description, each.end_to_end_id)
         for each in json.payments
     ]
-    return _prepare("draft", json.account_id, DraftBody(tuple(lines)), json.label)
+    compared = {number for number, each in enumerate(json.payments, start=1) if each.iban_compared}
+    try:
+        row = preparing.prepare_within(
+            g.bearer, int(json.account_id), DraftBody(tuple(lines)), label=json.label, compared=compared
+        )
+    except IbansNotCompared as refused:
+        problems.refuse(f"{refused} A payment says so by `iban_compared`.")
+    except InstructionRefused as refused:
+        problems.refuse(str(refused))
+    return begun("draft", row.id)
 
 
 @endpoint("GET", "/drafts", query=InstructionQuery, answer=Instructions, scope=_DRAFTS, tag="Drafts")

@@ -161,6 +161,7 @@ def _search(principal: Principal, query: PaymentFilter) -> Search:
         at_most=most,
         direction=query.direction or "",
         type=query.type or "",
+        receipt=query.receipt or "",
     )
     return Search(scope, wanted)
 

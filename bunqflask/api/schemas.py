@@ -254,6 +254,13 @@ class ExportWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
     only_files: Annotated[bool, Meta(description="A ZIP without balances and manifest.")] = False
+    with_receipts: Annotated[
+        bool,
+        Meta(
+            description="A pack that holds the known files of the payments too, at most 40. Needs the scope "
+            "`notes:read` as well."
+        ),
+    ] = False
 
 
 class ExportItem(Struct, frozen=True, kw_only=True):
@@ -266,6 +273,7 @@ class ExportItem(Struct, frozen=True, kw_only=True):
     first: Day = field(name="from")
     last: Day = field(name="to")
     only_files: bool
+    with_receipts: bool
     created_at: datetime
     expires_at: datetime
     content_at: str
@@ -398,6 +406,16 @@ class PaymentFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max: Size | None = None
     direction: Literal["in", "out"] | None = None
     type: Annotated[str, Meta(pattern="^[A-Za-z0-9_]{1,40}$", description="bunq’s type, such as IDEAL.")] | None = None
+    receipt: (
+        Annotated[
+            Literal["known", "missing"],
+            Meta(
+                description="Whether a file came with the payment or stands in a note on it, as far as this server "
+                "knows: bunq shows notes for one payment at a time."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class PaymentQuery(PaymentFilter, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -292,6 +292,14 @@ class BunqClient:
             raise errors.ResponseNotUnderstood("nothing that can be written is in bunq's answer")
         return found
 
+    def list_cards(self, token: str, path_user_id: int) -> list[Card]:
+        """List the cards that the grant shows.
+
+        https://doc.bunq.com/api-reference/card
+        """
+        items = self._list(f"user/{path_user_id}/card", token=token)
+        return [card for item in items if (card := Card.from_item(item))]
+
     def show_card(self, token: str, path_user_id: int, card_id: int) -> Card:
         """Show a card.
 

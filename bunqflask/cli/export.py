@@ -15,7 +15,8 @@ from flask.cli import with_appcontext
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.services.exports import downloads, presets, statements
-from bunqflask.services.exports.downloads import PeriodRefused
+from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.receipts import TooManyReceipts
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
 from bunqflask.services.payments.repository import Scope
@@ -35,6 +36,7 @@ _READABLE_BY_OWNER = 0o600
     "--format", "formats", multiple=True, required=True, type=click.Choice(list(FORMATS)), help="May be repeated."
 )
 @click.option("--only-files", is_flag=True, help="A ZIP without balances, manifest and pack diff.")
+@click.option("--receipts", is_flag=True, help="A pack that holds the known files of the payments too; at most 40.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder.")
 @click.option("--member", "email", metavar="EMAIL", help="Whose accounts; not needed while there is one member.")
 @with_appcontext
@@ -45,6 +47,7 @@ def export_command(
     ibans: tuple[str, ...],
     formats: tuple[str, ...],
     only_files: bool,
+    receipts: bool,
     output: Path,
     email: str | None,
 ) -> None:
@@ -60,8 +63,9 @@ def export_command(
             formats=list(dict.fromkeys(formats)),
             period=days,
             only_files=only_files,
+            with_receipts=receipts,
         )
-    except (PeriodRefused, ExportError) as refused:
+    except (PeriodRefused, TooManyReceipts, ExportError) as refused:
         raise click.ClickException(str(refused)) from refused
     click.echo(keep(download.name, download.file, output))
     if not download.verified:

@@ -14,7 +14,8 @@ from bunqflask.models import DraftBody, InstructionKind, InstructionState
 from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines, pain001, xml_tree
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.lines import FileRefused, PaymentFile
-from bunqflask.services.instructions import draft_files, preparing, reading, rights
+from bunqflask.services.instructions import draft_files, once, preparing, reading, rights
+from bunqflask.services.instructions.changed_ibans import IbansNotCompared
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.draft_files import Look
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
@@ -25,6 +26,7 @@ from bunqflask.services.team.members import Member
 
 instructions_cli = AppGroup("instructions", help="What members have this server write at bunq.")
 
+_MOST_OPTIONS = 50
 _COLUMNS = ("name", "iban", "amount", "description", "reference", "currency")
 
 
@@ -73,8 +75,20 @@ def show(email: str, reference: str) -> None:
 )
 @click.option("--decimal-sign", type=click.Choice([",", "."]), help="What stands before the cents in a CSV file.")
 @click.option("--yes", is_flag=True, help="Prepare without asking; what there is to look at is printed all the same.")
+@click.option(
+    "--compared",
+    metavar="NUMBER",
+    multiple=True,
+    help="You compared the IBAN of this payment, which its receiver did not have before; several times for several.",
+)
 def prepare(
-    email: str, file: Path, iban: str | None, columns: tuple[str, ...], decimal_sign: str | None, yes: bool
+    email: str,
+    file: Path,
+    iban: str | None,
+    columns: tuple[str, ...],
+    decimal_sign: str | None,
+    yes: bool,
+    compared: tuple[str, ...],
 ) -> None:
     """Prepare drafts of a payment file as a member: all of its payments, or none. Another member approves them."""
     member = member_of(email)
@@ -90,7 +104,9 @@ def prepare(
         _print(look)
         if not yes:
             click.confirm(f"Prepare {len(read.lines)} payments as {look.drafts} drafts?", abort=True)
-        made = draft_files.prepare(member, account_id, read, label=file.name, seen=look.seen)
+        made = draft_files.prepare(
+            member, account_id, read, once.new_token(), label=file.name, seen=look.seen, compared=_numbers(compared)
+        )
         for each in made:
             click.echo(f"Prepared: {reading.get(member, each).reference}")
     click.echo("Nothing is sent to bunq before another member approves it in the browser.")
@@ -120,6 +136,13 @@ def _read(content: bytes, columns: tuple[str, ...], decimal_sign: str) -> Paymen
         return table
     chosen = {**vars(csv_columns.propose(table.columns)), **_chosen(columns), "decimal_sign": decimal_sign}
     return csv_payments.read(table, ColumnMapping(**chosen))
+
+
+def _numbers(texts: tuple[str, ...]) -> set[int]:
+    for each in texts:
+        if not (each.isascii() and each.isdigit() and len(each) <= 9):
+            raise click.ClickException(f"--compared {each}: say the number of a payment, as it is printed.")
+    return set(map(int, texts))
 
 
 def _chosen(columns: tuple[str, ...]) -> dict[str, str]:
@@ -182,9 +205,14 @@ def refused_plainly() -> Iterator[None]:
     try:
         yield
     except NotFoundHere as refused:
-        raise click.ClickException("There is no such instruction or account for this member.") from refused
+        raise click.ClickException(
+            "There is no such instruction, account, payment or note for this member."
+        ) from refused
     except ChangedMeanwhile as refused:
         raise click.ClickException("It has gone on meanwhile. Nothing was changed; look at it again.") from refused
+    except IbansNotCompared as refused:
+        again = " ".join(f"--compared {each.line}" for each in refused.marks[:_MOST_OPTIONS])
+        raise click.ClickException(f"{refused} Then call this again with: {again}") from refused
     except (NotPermitted, InstructionRefused) as refused:
         raise click.ClickException(str(refused)) from refused
 

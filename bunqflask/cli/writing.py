@@ -1,4 +1,4 @@
-"""`flask instructions abilities`, `transfer`, `note`, `attach` and `card`: the rest of what is written at bunq."""
+"""`flask instructions`, the rest: abilities, transfers between own accounts, notes and files, and cards."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from bunqflask.cli.instructions import account_of, instructions_cli, member_of, 
 from bunqflask.cli.requests import amount_of
 from bunqflask.models import Ability, CardBody
 from bunqflask.services.instructions import abilities, cards, notes, preparing, reading
+from bunqflask.services.payments import details, repository
+from bunqflask.services.payments import notes as stored
 from bunqflask.services.team.members import Member
 
 _CHOICE = click.Choice([each.value for each in Ability])
@@ -63,6 +65,56 @@ def note(email: str, payment: str, text: str) -> None:
     _say_prepared(member, made)
 
 
+@instructions_cli.command("notes")
+@click.argument("email")
+@click.argument("payment")
+def list_notes(email: str, payment: str) -> None:
+    """List the notes on PAYMENT as they were last read from bunq, with bunq's ids of them and of their files."""
+    member, row_id = member_of(email), _number(payment)
+    with refused_plainly():
+        details.get(repository.accounts_of(member), row_id)
+    for each in stored.of(row_id).notes:
+        files = "".join(f"  file {number}" for number in each.attachment_ids)
+        click.echo(f"{each.kind}  {each.note_id}{files}  {' '.join(each.text.split())}".rstrip())
+
+
+@instructions_cli.command("change-note")
+@click.argument("email")
+@click.argument("payment")
+@click.argument("note")
+@click.argument("text")
+def change_note(email: str, payment: str, note: str, text: str) -> None:
+    """Give a NOTE on PAYMENT, by bunq's id, another text, as a member."""
+    member = member_of(email)
+    with refused_plainly():
+        made = notes.in_transaction(lambda: notes.change_within(member, _number(payment), _number(note), text))
+    _say_prepared(member, made)
+
+
+@instructions_cli.command("delete-note")
+@click.argument("email")
+@click.argument("payment")
+@click.argument("note")
+def delete_note(email: str, payment: str, note: str) -> None:
+    """Delete a NOTE on PAYMENT, by bunq's id, as a member. It is gone in the bunq app too."""
+    member = member_of(email)
+    with refused_plainly():
+        made = notes.in_transaction(lambda: notes.delete_within(member, _number(payment), "text", _number(note)))
+    _say_prepared(member, made)
+
+
+@instructions_cli.command("detach")
+@click.argument("email")
+@click.argument("payment")
+@click.argument("file")
+def detach(email: str, payment: str, file: str) -> None:
+    """Take a FILE, by bunq's id, off PAYMENT, as a member."""
+    member = member_of(email)
+    with refused_plainly():
+        made = notes.in_transaction(lambda: notes.detach_within(member, _number(payment), _number(file)))
+    _say_prepared(member, made)
+
+
 @instructions_cli.command("attach")
 @click.argument("email")
 @click.argument("payment")
@@ -88,6 +140,23 @@ def card(email: str, card: str, change: str, iban: str) -> None:
     """Freeze a card, by bunq's id, or let it be used again, as a member who holds its account."""
     member = member_of(email)
     body = CardBody(_number(card), status="DEACTIVATED" if change == "freeze" else "ACTIVE")
+    with refused_plainly():
+        account_id = account_of(member, iban)
+        made = notes.in_transaction(lambda: cards.change_within(member, account_id, body))
+    _say_prepared(member, made)
+
+
+@instructions_cli.command("card-limits")
+@click.argument("email")
+@click.argument("card")
+@click.option("--payments", metavar="AMOUNT", help="What it pays in a day; without it, that stays.")
+@click.option("--cash", metavar="AMOUNT", help="What it takes from machines in a day; without it, that stays.")
+@click.option("--account", "iban", metavar="IBAN", required=True, help="The account that the card pays from.")
+def card_limits(email: str, card: str, payments: str | None, cash: str | None, iban: str) -> None:
+    """Set limits of a card, by bunq's id, in the currency of its account, as a member who holds that account."""
+    member = member_of(email)
+    limit, limit_atm = (None if each is None else amount_of(each) for each in (payments, cash))
+    body = CardBody(_number(card), limit=limit, limit_atm=limit_atm)
     with refused_plainly():
         account_id = account_of(member, iban)
         made = notes.in_transaction(lambda: cards.change_within(member, account_id, body))

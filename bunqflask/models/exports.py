@@ -54,6 +54,7 @@ class ExportOrder(Base):
     first_day: Mapped[date] = mapped_column(Date)
     last_day: Mapped[date] = mapped_column(Date)
     only_files: Mapped[bool] = mapped_column(Boolean)
+    with_receipts: Mapped[bool] = mapped_column(Boolean)
 
 
 class PackAccount(Base):

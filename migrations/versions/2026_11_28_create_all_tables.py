@@ -729,6 +729,7 @@ def upgrade() -> None:
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("only_files", sa.Boolean(), nullable=False),
+        sa.Column("with_receipts", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["member_id"], ["team_member.id"], name=op.f("fk_export_order_member_id_team_member"), ondelete="CASCADE"
         ),

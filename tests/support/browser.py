@@ -24,11 +24,12 @@ class Button:
 
 @dataclass
 class Form:
-    """A form as its page holds it, with the values it would send."""
+    """A form as its page holds it, with the values it would send; `boxes` are all it has to tick, ticked or not."""
 
     action: str
     method: str
     fields: list[tuple[str, str]] = field(default_factory=list)
+    boxes: list[tuple[str, str]] = field(default_factory=list)
     buttons: list[Button] = field(default_factory=list)
 
 
@@ -269,6 +270,8 @@ class _Reader(HTMLParser):
         if "name" not in given or "disabled" in given:
             return
         if given.get("type") in ("checkbox", "radio"):
+            if self._form is not None:
+                self._form.boxes.append((given["name"], given.get("value", "on")))
             if "checked" in given:
                 self._add_field(given["name"], given.get("value", "on"))
         else:

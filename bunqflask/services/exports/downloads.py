@@ -77,11 +77,18 @@ def make(
     :raises NotFoundHere: an account is not in scope, or was erased meanwhile.
     :raises NotPermitted: the principal is a guest who was not allowed to export.
     :raises PeriodRefused: nothing to export, or a period that ends before it begins or begins in the future.
+    :raises TooManyReceipts: there are more than a pack holds.
     :raises ExportError: a value does not fit the format.
     """
-    accounts, period = check(principal, scope, account_ids=account_ids, formats=formats, period=period)
-    if only_files and with_receipts:
-        raise PeriodRefused(_("Receipts come with a whole pack: untick “Only the files”."))
+    accounts, period = check(
+        principal,
+        scope,
+        account_ids=account_ids,
+        formats=formats,
+        period=period,
+        only_files=only_files,
+        with_receipts=with_receipts,
+    )
     snapshot = Snapshot(statements.own_ibans(scope, accounts))
     # Without a name in the file system, so that nothing is left of it however the process ends.
     file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - closed by its reader
@@ -104,7 +111,14 @@ def make(
 
 
 def check(
-    principal: Principal, scope: Scope, *, account_ids: Sequence[int], formats: Sequence[str], period: Period
+    principal: Principal,
+    scope: Scope,
+    *,
+    account_ids: Sequence[int],
+    formats: Sequence[str],
+    period: Period,
+    only_files: bool = False,
+    with_receipts: bool = False,
 ) -> tuple[list[AccountBalance], Period]:
     """Return the accounts that would be exported, all in scope unless named, and the period as far as it is over.
 
@@ -118,6 +132,8 @@ def check(
     accounts = statements.chosen(scope, account_ids)
     if not accounts:
         raise PeriodRefused(_("No payments have been imported for these accounts yet."))
+    if only_files and with_receipts:
+        raise PeriodRefused(_("Receipts come with a whole pack, and not with “Only the files”."))
     return accounts, replace(period, last_day=min(period.last_day, today))
 
 

@@ -42,6 +42,7 @@ class Order:
     first_day: date
     last_day: date
     only_files: bool
+    with_receipts: bool
 
 
 def add(
@@ -52,6 +53,7 @@ def add(
     first_day: date,
     last_day: date,
     only_files: bool,
+    with_receipts: bool,
 ) -> Order:
     """Order an export of some accounts, or of all that the principal sees.
 
@@ -61,7 +63,15 @@ def add(
     """
     period = Period(first_day=first_day, last_day=last_day, zone=statements.zone())
     scope = repository.scope_of(principal)
-    accounts, period = downloads.check(principal, scope, account_ids=account_ids, formats=formats, period=period)
+    accounts, period = downloads.check(
+        principal,
+        scope,
+        account_ids=account_ids,
+        formats=formats,
+        period=period,
+        only_files=only_files,
+        with_receipts=with_receipts,
+    )
     row = ExportOrder(
         member_id=principal.id,
         created_at=clock.now(),
@@ -70,6 +80,7 @@ def add(
         first_day=period.first_day,
         last_day=period.last_day,
         only_files=only_files,
+        with_receipts=with_receipts,
     )
     with transaction():
         of_member = select(func.count()).select_from(ExportOrder).where(ExportOrder.member_id == principal.id)
@@ -107,6 +118,7 @@ def write(principal: Principal, order_id: int) -> Download:
     :raises NotFoundHere: there is none, or the principal does not see one of its accounts any more.
     :raises NotPermitted: the principal is a guest who was not allowed to export.
     :raises PeriodRefused: there is nothing to export any more, or a value does not fit the format.
+    :raises TooManyReceipts: there are more than a pack holds.
     """
     policy.check_can_export(principal)
     scope = repository.scope_of(principal)
@@ -119,6 +131,7 @@ def write(principal: Principal, order_id: int) -> Download:
             formats=order.formats,
             period=Period(first_day=order.first_day, last_day=order.last_day, zone=statements.zone()),
             only_files=order.only_files,
+            with_receipts=order.with_receipts,
         )
     except ExportError as error:
         text = _("This cannot be written in the chosen format: %(why)s.") % {"why": str(error)}
@@ -152,4 +165,5 @@ def _order(row: ExportOrder) -> Order:
         first_day=row.first_day,
         last_day=row.last_day,
         only_files=row.only_files,
+        with_receipts=row.with_receipts,
     )

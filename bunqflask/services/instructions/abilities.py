@@ -87,7 +87,7 @@ def switch(
     day_limit: Decimal | None = None,
     approver_limit: Decimal | None = None,
 ) -> None:
-    """Switch an ability of a connection on or off; an owner does that.
+    """Switch an ability of a connection on or off; an owner does that. Nothing happens where it is so already.
 
     :param day_limit: of drafts, in euros: what may be approved in one day in all; None: any sum.
     :param approver_limit: the same, by one person.
@@ -106,6 +106,8 @@ def switch(
             raise NotFoundHere
         if on and (reason := why_not_here(ability)):
             raise NotPermitted(reason)
+        if _is_so(connection_id, ability, on, day_limit, approver_limit):
+            return
         db.session.execute(delete(ConnectionAbility).filter_by(connection_id=connection_id, ability=ability))
         if on:
             made = ConnectionAbility(connection_id=connection_id, ability=ability, since=clock.now())
@@ -121,6 +123,18 @@ def switch(
             ability=ability.value,
             on=on,
         )
+
+
+def _is_so(
+    connection_id: int, ability: Ability, on: bool, day_limit: Decimal | None, approver_limit: Decimal | None
+) -> bool:
+    """Tell whether an ability is switched as somebody wants it; until the transaction ends, nobody switches it."""
+    # The connection stands for a row that may not be there yet.
+    db.session.execute(select(Connection.id).where(Connection.id == connection_id).with_for_update())
+    found = db.session.get(ConnectionAbility, (connection_id, ability), populate_existing=True)
+    if found is None or not on:
+        return found is None and not on
+    return ability is not Ability.DRAFTS or (found.day_limit, found.approver_limit) == (day_limit, approver_limit)
 
 
 def _sees(principal: Principal, connection_id: int) -> bool:

@@ -6,7 +6,7 @@ Nothing of a file is stored between the look and the step: both read it whole, a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -17,12 +17,19 @@ from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
-from bunqflask.models import DraftBody, DraftLine, InstructionKind, MonetaryAccount, PaymentFileMapping
+from bunqflask.models import (
+    DraftBody,
+    DraftLine,
+    Instruction,
+    InstructionKind,
+    MonetaryAccount,
+    PaymentFileMapping,
+)
 from bunqflask.payment_files import lines, marks
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.lines import Field, FileRefused, LineFault, PaymentFile, PaymentLine
 from bunqflask.payment_files.marks import Mark
-from bunqflask.services.instructions import checks, facts, preparing, rights
+from bunqflask.services.instructions import changed_ibans, checks, facts, once, preparing, rights
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
@@ -59,31 +66,47 @@ def look_at(principal: Principal, account_id: int, file: PaymentFile) -> Look | 
 
 
 def prepare(
-    principal: Principal, account_id: int, file: PaymentFile, *, label: str, seen: str | None = None
+    principal: Principal,
+    account_id: int,
+    file: PaymentFile,
+    token: str,
+    *,
+    label: str,
+    seen: str,
+    compared: Collection[int],
 ) -> list[int]:
     """Prepare drafts of a file in a transaction of its own: all of them, or none; returns their ids.
 
+    :param token: of the form, or of the command; the second time with the same one the drafts are the same.
     :param label: the name of the file.
-    :param seen: of the `Look` that somebody confirms; None: they confirm whatever there is.
+    :param seen: of the `Look` that somebody confirms.
+    :param compared: the numbers of the lines whose changed IBANs they compared.
     :raises NotFoundHere: the principal does not see the account in full.
     :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
     :raises ChangedMeanwhile: other payments or drafts came since they looked, perhaps of the same file.
-    :raises InstructionRefused: bunq would not take it.
+    :raises InstructionRefused: bunq would not take it, or a changed IBAN was not compared (`IbansNotCompared`).
     """
-    with transaction():
-        account = rights.check_can_prepare(principal, account_id, InstructionKind.DRAFT).row
-        # One file after the other: a member who presses twice is shown the drafts of the first time.
-        db.session.get_one(MonetaryAccount, account.id, populate_existing=True, with_for_update=True)
-        if seen is not None and _look(account, file).seen != seen:
-            raise ChangedMeanwhile
-        parts = lines.split_into_drafts(file.lines)
-        batch = preparing.new_reference() if len(parts) > 1 else None
-        return [
-            preparing.prepare_within(
-                principal, account_id, body_of(part), label=_label(label, number, len(parts)), batch=batch
-            ).id
-            for number, part in enumerate(parts, start=1)
-        ]
+
+    def work() -> list[Instruction]:
+        return _prepare_within(principal, account_id, file, label, seen, compared)
+
+    return once.do_all(principal, token, (account_id, [_line(each) for each in file.lines], label), work)
+
+
+def _prepare_within(
+    principal: Principal, account_id: int, file: PaymentFile, label: str, seen: str, compared: Collection[int]
+) -> list[Instruction]:
+    account = preparing.ready_account(principal, account_id, InstructionKind.DRAFT)
+    # One file after the other: another member may be preparing the same one.
+    db.session.get_one(MonetaryAccount, account.id, populate_existing=True, with_for_update=True)
+    if _look(account, file).seen != seen:
+        raise ChangedMeanwhile
+    changed_ibans.check(account, file.lines, compared)
+    parts = lines.split_into_drafts(file.lines)
+    return [
+        preparing.add_within(principal, account, body_of(part), _label(label, number, len(parts)), None)
+        for number, part in enumerate(parts, start=1)
+    ]
 
 
 def remembered_mapping(principal: Principal, columns: Sequence[str]) -> ColumnMapping | None:

@@ -45,6 +45,14 @@ def of_account(account: MonetaryAccount, *, but: int | None = None) -> Facts:
     )
 
 
+def payees_of(account: MonetaryAccount) -> dict[str, set[str]]:
+    """Return the IBANs that an account paid before, with the names they had then, as `Facts.payees`."""
+    payees: dict[str, set[str]] = defaultdict(set)
+    for iban, name, _largest in db.session.execute(_payees(account.id)):
+        payees[iban].add(name)
+    return payees
+
+
 def lines_of(body: DraftBody) -> list[PaymentLine]:
     """Return the payments of a draft as lines, numbered from 1."""
     return [

@@ -85,9 +85,23 @@ def show_card(bunq: Bunq, holder_user_id: int, card_id: int) -> Card:
     return _read(bunq, holder_user_id, lambda client, token, user_id: client.show_card(token, user_id, card_id))
 
 
+def list_cards(bunq: Bunq, holder_user_id: int) -> list[Card]:
+    """List the cards that the grant shows, as they are at bunq."""
+    return _read(bunq, holder_user_id, lambda client, token, user_id: client.list_cards(token, user_id))
+
+
 def is_in_use(card: Card) -> bool:
     """Tell whether a card can be frozen and used again: none that is lost, replaced or still on its way."""
     return card.status in _USABLE and card.sub_status in ("", "NONE") and card.order_status in _DELIVERED
+
+
+def why_not_in_use(card: Card) -> str:
+    """Return bunq's text for why a card cannot be used, such as LOST; empty when it can."""
+    if is_in_use(card):
+        return ""
+    if card.sub_status not in ("", "NONE"):
+        return card.sub_status
+    return card.order_status if card.status in _USABLE else card.status
 
 
 def _read(bunq: Bunq, holder_user_id: int, read: Callable[[BunqClient, str, int], Result]) -> Result:

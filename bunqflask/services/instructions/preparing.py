@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import delete
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
@@ -39,8 +40,7 @@ from bunqflask.models import (
 )
 from bunqflask.models.instructions import Body
 from bunqflask.services.audit import trail
-from bunqflask.services.instructions import abilities, checks, rights
-from bunqflask.services.payments import local_days
+from bunqflask.services.instructions import abilities, approval_limits, changed_ibans, checks, facts, rights
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.services.principal import Principal
 
@@ -57,7 +57,6 @@ _KIND_OF: dict[type, InstructionKind] = {
     FileBody: InstructionKind.FILE,
     CardBody: InstructionKind.CARD,
 }
-_MOVES_NOTHING = (InstructionState.CANCELLED, InstructionState.FAILED, InstructionState.REJECTED)
 _BEFORE_SENDING = (InstructionState.PREPARED, InstructionState.WAITING)
 # Without letters and digits that are taken for one another.
 _LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -75,32 +74,26 @@ class Approval:
     is_alone: bool
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What may be approved of drafts in one day, in euros, and what was: in all, and by one person; None: any sum."""
-
-    in_all: Decimal | None
-    by_one: Decimal | None
-    approved: Decimal
-    approved_by_you: Decimal
-
-
 def prepare(principal: Principal, account_id: int, body: Body, *, label: str = "") -> int:
     """Prepare an instruction in a transaction of its own; return its id. See `prepare_within`."""
     with transaction():
         return prepare_within(principal, account_id, body, label=label).id
 
 
-def change(principal: Principal, instruction_id: int, body: DraftBody, content_hash: str) -> None:
+def change(
+    principal: Principal, instruction_id: int, body: DraftBody, content_hash: str, *, compared: Collection[int] = ()
+) -> None:
     """Change a draft in a transaction of its own. See `change_within`."""
     with transaction():
-        change_within(principal, instruction_id, body, content_hash)
+        change_within(principal, instruction_id, body, content_hash, compared=compared)
 
 
-def approve(principal: Principal, instruction_id: int, content_hash: str) -> Approval:
+def approve(
+    principal: Principal, instruction_id: int, content_hash: str, *, compared: Collection[int] = ()
+) -> Approval:
     """Approve a draft in a transaction of its own. See `approve_within`."""
     with transaction():
-        return approve_within(principal, instruction_id, content_hash)
+        return approve_within(principal, instruction_id, content_hash, compared=compared)
 
 
 def send_back(principal: Principal, instruction_id: int, reason: str) -> None:
@@ -116,17 +109,20 @@ def cancel(principal: Principal, instruction_id: int) -> None:
 
 
 def prepare_within(
-    principal: Principal, account_id: int, body: Body, *, label: str = "", batch: str | None = None
+    principal: Principal, account_id: int, body: Body, *, label: str = "", compared: Collection[int] = ()
 ) -> Instruction:
     """Prepare an instruction, within the caller's transaction. All but drafts are ready to be sent with that.
 
     :param label: what its preparer calls it.
-    :param batch: the reference of what it was split from.
+    :param compared: the numbers of the payments of a draft, from 1, whose changed IBANs the preparer compared.
     :raises NotFoundHere: the principal does not see the account in full.
     :raises NotPermitted: they may not, or it is switched off (`AbilityOff`).
-    :raises InstructionRefused: bunq would not take it.
+    :raises InstructionRefused: bunq would not take it, or a changed IBAN was not compared (`IbansNotCompared`).
     """
-    return add_within(principal, ready_account(principal, account_id, _KIND_OF[type(body)]), body, label, batch)
+    account = ready_account(principal, account_id, _KIND_OF[type(body)])
+    if isinstance(body, DraftBody):
+        changed_ibans.check(account, facts.lines_of(body), compared)
+    return add_within(principal, account, body, label, None)
 
 
 def ready_account(principal: Principal, account_id: int, kind: InstructionKind) -> MonetaryAccount:
@@ -146,7 +142,10 @@ def add_within(
 ) -> Instruction:
     """Prepare an instruction on an account that `ready_account` returned in the caller's transaction.
 
-    Of many on one account, rights and abilities are asked for once. See `prepare_within`.
+    Of many on one account, rights and abilities are asked for once; so are changed IBANs, which is left to the caller.
+
+    :param batch: the reference of what it was split from.
+    :raises InstructionRefused: bunq would not take it.
     """
     checks.check_body(principal, account, body)
     kind = _KIND_OF[type(body)]
@@ -176,19 +175,28 @@ def add_within(
     return row
 
 
-def change_within(principal: Principal, instruction_id: int, body: DraftBody, content_hash: str) -> Instruction:
+def change_within(
+    principal: Principal, instruction_id: int, body: DraftBody, content_hash: str, *, compared: Collection[int] = ()
+) -> Instruction:
     """Change a draft that was not sent, within the caller's transaction: its approval is gone with that.
 
+    Saving what there is already, where nothing was approved or sent back, does nothing.
+
     :param content_hash: of what is changed, so that nobody undoes what another member changed meanwhile.
+    :param compared: as for `prepare_within`.
     :raises NotFoundHere: the principal does not see its account in full.
     :raises ChangedMeanwhile: it is on its way to bunq, was ended, or is another one by now.
-    :raises InstructionRefused: bunq would not take it.
+    :raises InstructionRefused: bunq would not take it, or a changed IBAN was not compared (`IbansNotCompared`).
     """
     row = _locked(principal, instruction_id, InstructionKind.DRAFT)
     account = rights.check_can_prepare(principal, row.account_id, row.kind).row
     checks.check_ready(principal, account, row.kind, body)
     if row.state not in _BEFORE_SENDING or not secrets.compare_digest(row.content_hash, content_hash):
         raise ChangedMeanwhile
+    changed_ibans.check(account, facts.lines_of(body), compared)
+    is_same = row.content_hash == _hash(account, row.kind, body) and row.member_id == principal.id
+    if is_same and row.state is InstructionState.PREPARED and not row.sent_back:
+        return row
     row.body, row.content_hash, row.amount = body, _hash(account, row.kind, body), amount_of(body)
     row.member_id = principal.id
     _take_back_approval(row)
@@ -197,15 +205,19 @@ def change_within(principal: Principal, instruction_id: int, body: DraftBody, co
     return row
 
 
-def approve_within(principal: Principal, instruction_id: int, content_hash: str) -> Approval:
+def approve_within(
+    principal: Principal, instruction_id: int, content_hash: str, *, compared: Collection[int] = ()
+) -> Approval:
     """Approve a draft as it was shown, within the caller's transaction; it is sent with that.
 
     Somebody who is alone here approves what they prepared, and it is sent after `UNDO_WITHIN`.
 
     :param content_hash: of what the approver saw.
+    :param compared: the numbers of the payments, from 1, whose changed IBANs the approver compared.
     :raises NotFoundHere: the principal does not see its account in full.
     :raises NotPermitted: they may not approve it, or a limit would be passed.
     :raises ChangedMeanwhile: it was changed, approved or ended meanwhile.
+    :raises IbansNotCompared: they did not say of all changed IBANs that they compared them.
     """
     row = _locked(principal, instruction_id, InstructionKind.DRAFT)
     abilities.check_is_on(row.connection_id, Ability.DRAFTS)
@@ -216,7 +228,9 @@ def approve_within(principal: Principal, instruction_id: int, content_hash: str)
         )
     if row.state is not InstructionState.PREPARED or not secrets.compare_digest(row.content_hash, content_hash):
         raise ChangedMeanwhile
-    _check_limits(row, principal)
+    if isinstance(row.body, DraftBody):
+        changed_ibans.check(account.row, facts.lines_of(row.body), compared)
+    approval_limits.check(principal, row.connection_id, amount_of(row.body) or Decimal(0))
     is_own = row.member_id == principal.id
     row.approved_by_id, row.approved_at, row.sent_back = principal.id, clock.now(), ""
     _make_ready(row, clock.now() + (UNDO_WITHIN if is_own else timedelta(0)))
@@ -225,7 +239,7 @@ def approve_within(principal: Principal, instruction_id: int, content_hash: str)
 
 
 def send_back_within(principal: Principal, instruction_id: int, reason: str) -> None:
-    """Send a draft back to who prepared it, within the caller's transaction, approved or not.
+    """Send a draft back to who prepared it, within the caller's transaction, approved or not. Once is as good as twice.
 
     :raises NotFoundHere: the principal does not see its account in full.
     :raises NotPermitted: they could not approve it either.
@@ -237,8 +251,11 @@ def send_back_within(principal: Principal, instruction_id: int, reason: str) -> 
         raise NotPermitted(_("Only those who can approve it can send it back."))
     if row.state not in _BEFORE_SENDING:
         raise ChangedMeanwhile
+    why = _line(reason, 300) or _("without a reason")
+    if row.state is InstructionState.PREPARED and row.sent_back == why:
+        return
     _take_back_approval(row)
-    row.sent_back = _line(reason, 300) or _("without a reason")
+    row.sent_back = why
     _record(AuditKind.INSTRUCTION_SENT_BACK, row, principal)
     emit(EventKind.DRAFT_DECIDED, instruction_id=row.id, account_id=row.account_id, outcome="sent_back")
 
@@ -272,23 +289,6 @@ def cancel_within(principal: Principal, instruction_id: int) -> None:
     emit(EventKind.INSTRUCTION_DUE, instruction_id=row.id)
 
 
-def limits_today(principal: Principal, connection_id: int, *, lock: bool = False) -> Limits:
-    """Return a connection's limits, and how much of them this local day has used up.
-
-    :param lock: let no other approval of the connection pass until the caller's transaction has ended.
-    """
-    in_all, by_one = abilities.limits_of(connection_id, lock=lock)
-    if in_all is None and by_one is None:
-        return Limits(in_all, by_one, Decimal(0), Decimal(0))
-    day = local_days.start_of(local_days.day_of(clock.now()))
-    is_own = case((Instruction.approved_by_id == principal.id, Instruction.amount), else_=None)
-    query = select(func.sum(Instruction.amount), func.sum(is_own))
-    query = query.filter_by(connection_id=connection_id, kind=InstructionKind.DRAFT)
-    query = query.where(Instruction.approved_at >= day, Instruction.state.not_in(_MOVES_NOTHING))
-    approved, by_you = db.session.execute(query).one()
-    return Limits(in_all, by_one, approved or Decimal(0), by_you or Decimal(0))
-
-
 def end_paid_within(instruction_id: int) -> None:
     """End a link at bunq whose whole amount came in, within the caller's transaction: nobody shall pay it twice."""
     row = db.session.get_one(Instruction, instruction_id, populate_existing=True, with_for_update=True)
@@ -318,23 +318,6 @@ def amount_of(body: Body) -> Decimal | None:
     if isinstance(body, DraftBody):
         return sum((line.amount for line in body.lines), Decimal(0))
     return body.amount if isinstance(body, RequestBody | LinkBody | TransferBody) else None
-
-
-def _check_limits(row: Instruction, principal: Principal) -> None:
-    """Make sure that an approval keeps the connection's limits for this local day.
-
-    :raises NotPermitted: it does not.
-    """
-    limits, amount = limits_today(principal, row.connection_id, lock=True), amount_of(row.body) or Decimal(0)
-    if limits.in_all is not None and limits.approved + amount > limits.in_all:
-        raise NotPermitted(
-            _(
-                "With it more would be approved today than the limit of this connection allows. Approve it tomorrow, "
-                "or ask an owner to raise the limit."
-            )
-        )
-    if limits.by_one is not None and limits.approved_by_you + amount > limits.by_one:
-        raise NotPermitted(_("With it you would approve more today than one person may. Somebody else can approve it."))
 
 
 # What the acts have in common

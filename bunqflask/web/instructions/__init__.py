@@ -1,4 +1,4 @@
-"""What this site writes at bunq: what is switched on, and drafts, requests, links and transfers."""
+"""What this site writes at bunq: what is switched on, drafts, requests, links, transfers, and cards."""
 
 from flask import Flask
 
@@ -7,6 +7,7 @@ def init_app(app: Flask) -> None:
     """Register the area's views."""
     from bunqflask.web.instructions import (
         abilities,
+        cards,
         collections,
         draft_files,
         draft_forms,
@@ -26,3 +27,4 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(links.bp)
     app.register_blueprint(collections.bp)
     app.register_blueprint(transfers.bp)
+    app.register_blueprint(cards.bp)

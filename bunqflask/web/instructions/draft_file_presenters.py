@@ -10,7 +10,7 @@ from bunqflask.i18n import gettext as _
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.csv_table import CsvTable
 from bunqflask.services.instructions.draft_files import Look
-from bunqflask.web.instructions.draft_presenters import ShownLine, shown_marks
+from bunqflask.web.instructions.draft_presenters import ShownLine, other_ibans, shown_marks
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ShownFile:
 
 def present(look: Look) -> ShownFile:
     """Return a file for its page."""
-    marks = shown_marks(look.marks)
+    marks, others = shown_marks(look.marks), other_ibans(look.marks)
     shown = [
         ShownLine(
             number=each.number,
@@ -59,6 +59,7 @@ def present(look: Look) -> ShownFile:
             amount_text=each.amount_text,
             reference=each.end_to_end_id or "",
             marks=marks.get(each.number, ()),
+            has_other_iban=each.number in others,
             is_new=False,
             payment_row_id=None,
             paid_at=None,

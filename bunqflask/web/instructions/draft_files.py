@@ -21,13 +21,14 @@ from bunqflask.payment_files import csv_columns, csv_payments, csv_table, lines,
 from bunqflask.payment_files.csv_columns import ColumnMapping
 from bunqflask.payment_files.csv_table import CsvTable
 from bunqflask.payment_files.lines import FileRefused, PaymentFile
-from bunqflask.services.instructions import draft_files
+from bunqflask.services.instructions import draft_files, once
+from bunqflask.services.instructions.changed_ibans import IbansNotCompared
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import draft_file_presenters, pay
 from bunqflask.web.instructions.draft_forms import chosen_account
-from bunqflask.web.instructions.drafts import accounts
+from bunqflask.web.instructions.drafts import accounts, compared_numbers
 from bunqflask.web.marks import takes_file
 
 bp = Blueprint("draft_files", __name__, url_prefix="/pay/drafts/file")
@@ -86,11 +87,20 @@ def prepare() -> ResponseReturnValue:
     if isinstance(read.result, FileRefused) or upload.account_id is None:
         refused = read.result if isinstance(read.result, FileRefused) else _no_account()
         return make_response(_begin(refused, upload, read), 422)
-    seen = request.form.get("seen", "")
     try:
-        made = draft_files.prepare(g.team_member, upload.account_id, read.result, label=upload.name, seen=seen)
+        made = draft_files.prepare(
+            g.team_member,
+            upload.account_id,
+            read.result,
+            request.form.get("token", ""),
+            label=upload.name,
+            seen=request.form.get("seen", ""),
+            compared=compared_numbers(),
+        )
     except ChangedMeanwhile:
         return make_response(_look(upload, read, read.result, is_changed=True), 409)
+    except IbansNotCompared as refusal:
+        return make_response(_look(upload, read, read.result, error=str(refusal)), 422)
     except InstructionRefused as refusal:
         return make_response(_begin(FileRefused.because(str(refusal)), upload, read), 422)
     if read.table is not None and read.mapping is not None:
@@ -111,7 +121,9 @@ def _begin(refused: FileRefused | None = None, upload: Upload | None = None, rea
     )
 
 
-def _look(upload: Upload, read: _Read, file: PaymentFile, *, is_changed: bool = False) -> ResponseReturnValue:
+def _look(
+    upload: Upload, read: _Read, file: PaymentFile, *, is_changed: bool = False, error: str = ""
+) -> ResponseReturnValue:
     offered, account_id = accounts(), upload.account_id
     if account_id is None:
         account_id = next((each.id for each in offered if each.iban and each.iban == file.debtor_iban), None)
@@ -131,6 +143,8 @@ def _look(upload: Upload, read: _Read, file: PaymentFile, *, is_changed: bool = 
             look=draft_file_presenters.present(found),
             columns=_columns(read),
             is_changed=is_changed,
+            error=error,
+            token=once.new_token(),
         )
     )
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from bunqflask.digest import digest
 from bunqflask.i18n import gettext as _
 from bunqflask.models import DraftBody, InstructionKind
 from bunqflask.payment_files import amounts
 from bunqflask.payment_files.amounts import DecimalSign, NotAnAmount
 from bunqflask.payment_files.lines import MOST_PER_DRAFT, Collector, Field, FileRefused, quoted
-from bunqflask.services.instructions import draft_files, preparing, reading
+from bunqflask.services.instructions import changed_ibans, draft_files, facts, once, preparing, reading, rights
+from bunqflask.services.instructions.changed_ibans import IbansNotCompared
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.instructions.reading import InstructionView
@@ -47,19 +49,29 @@ class TypedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Typed:
-    """The form as somebody left it. `faults` are by line, from 1, and by column; those with line 0 are of the whole."""
+    """The form as somebody left it. `faults` are by line, from 1, and by column; those with line 0 are of the whole.
 
+    `other_ibans` are the lines whose receivers had another IBAN before, and whether somebody says they compared it.
+    """
+
+    token: str
     account_id: int | None = None
     label: str = ""
     lines: Sequence[TypedLine] = (TypedLine(),)
     faults: dict[tuple[int, str], str] = field(default_factory=dict)
+    other_ibans: dict[int, bool] = field(default_factory=dict)
+
+    @property
+    def compared(self) -> list[int]:
+        """The lines of which somebody says that they compared the IBAN."""
+        return [number for number, is_compared in self.other_ibans.items() if is_compared]
 
 
 @bp.get("/new")
 def new() -> ResponseReturnValue:
     """Show the form for a new draft."""
     offered = accounts()
-    return _form(Typed(account_id=offered[0].id if len(offered) == 1 else None))
+    return _form(Typed(token=once.new_token(), account_id=offered[0].id if len(offered) == 1 else None))
 
 
 @bp.post("/new")
@@ -74,9 +86,11 @@ def prepare() -> ResponseReturnValue:
     if body is None or typed.account_id is None:
         return make_response(_form(typed), 422)
     try:
-        made = preparing.prepare(g.team_member, typed.account_id, body, label=typed.label)
+        made = once.prepare(
+            g.team_member, typed.account_id, body, typed.token, label=typed.label, compared=typed.compared
+        )
     except InstructionRefused as refused:
-        typed.faults[0, ""] = str(refused)
+        _note(typed, refused)
         return make_response(_form(typed), 422)
     flash(_("Prepared. Nothing is sent to bunq before it is approved."))
     return redirect(url_for("drafts.show", instruction_id=made))
@@ -104,14 +118,23 @@ def change(instruction_id: int) -> ResponseReturnValue:
     if body is None:
         return make_response(_form(typed, found, seen=seen), 422)
     try:
-        preparing.change(g.team_member, instruction_id, body, seen if seen.isascii() else "")
+        preparing.change(g.team_member, instruction_id, body, seen if seen.isascii() else "", compared=typed.compared)
     except ChangedMeanwhile:
         return make_response(changed_page(instruction_id), 409)
     except InstructionRefused as refused:
-        typed.faults[0, ""] = str(refused)
+        _note(typed, refused)
         return make_response(_form(typed, found, seen=seen), 422)
     flash(_("Changed. It needs an approval again."))
     return redirect(url_for("drafts.show", instruction_id=instruction_id))
+
+
+def _note(typed: Typed, refused: InstructionRefused) -> None:
+    """Note in the form why it was refused; where IBANs were not compared, it asks for that."""
+    typed.faults[0, ""] = str(refused)
+    if isinstance(refused, IbansNotCompared):
+        for each in refused.marks:
+            typed.faults[each.line, "iban"] = each.text
+            typed.other_ibans[each.line] = False
 
 
 def _form(typed: Typed, found: InstructionView | None = None, *, seen: str = "") -> str:
@@ -121,6 +144,7 @@ def _form(typed: Typed, found: InstructionView | None = None, *, seen: str = "")
         found=found,
         seen=seen or (found.content_hash if found else ""),
         accounts=accounts() if found is None else [],
+        value_of=_value_of,
         most=MOST_PER_DRAFT,
     )
 
@@ -137,11 +161,14 @@ def _draft(instruction_id: int) -> InstructionView:
 
 
 def _of_draft(found: InstructionView) -> Typed:
+    body = draft_presenters.body_of(found)
     lines = [
         TypedLine(each.name, each.iban, f"{each.amount:.2f}", each.description, each.end_to_end_id or "")
-        for each in draft_presenters.body_of(found).lines
+        for each in body.lines
     ]
-    return Typed(account_id=found.account_id, label=found.label, lines=lines)
+    account = rights.account_in_full(g.team_member, found.account_id).row
+    others = {each.line: False for each in changed_ibans.find(account, facts.lines_of(body))}
+    return Typed(token="", account_id=found.account_id, label=found.label, lines=lines, other_ibans=others)
 
 
 def _typed() -> Typed:
@@ -150,11 +177,19 @@ def _typed() -> Typed:
     count = min(max(map(len, columns)), MOST_PER_DRAFT + 1)
     rows = [[texts[at][:1000] if at < len(texts) else "" for texts in columns] for at in range(count)]
     lines = [line for row in rows if not (line := TypedLine(*row)).is_empty]
+    ticked = set(request.form.getlist("compared"))
     return Typed(
+        token=request.form.get("token", ""),
         account_id=chosen_account(),
         label=request.form.get("label", "")[:120],
         lines=lines or [TypedLine()],
+        other_ibans={number: True for number, line in enumerate(lines, start=1) if _value_of(number, line) in ticked},
     )
+
+
+def _value_of(number: int, line: TypedLine) -> str:
+    """Return what the check box of a line sends: with another name or IBAN in the line, it stands for nothing."""
+    return f"{number}-{digest(f'{line.name}|{line.iban}')[:12]}"
 
 
 def chosen_account() -> int | None:
@@ -170,7 +205,7 @@ def chosen_account() -> int | None:
 
 def _with_one_more(typed: Typed) -> Typed:
     more = [TypedLine()] if len(typed.lines) < MOST_PER_DRAFT else []
-    return Typed(account_id=typed.account_id, label=typed.label, lines=[*typed.lines, *more])
+    return replace(typed, lines=[*typed.lines, *more])
 
 
 def _why(text: str, error: NotAnAmount) -> str:

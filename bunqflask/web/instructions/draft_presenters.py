@@ -33,7 +33,11 @@ class ShownMark:
 
 @dataclass(frozen=True, kw_only=True)
 class ShownLine:
-    """A payment of a draft or of a file. `is_new` tells that it was not there when somebody looked last."""
+    """A payment of a draft or of a file.
+
+    `has_other_iban` tells that its receiver had another IBAN before, `is_new` that the payment was not there when
+    somebody looked last.
+    """
 
     number: int
     name: str
@@ -43,6 +47,7 @@ class ShownLine:
     amount_text: str
     reference: str
     marks: tuple[ShownMark, ...]
+    has_other_iban: bool
     is_new: bool
     payment_row_id: int | None
     paid_at: datetime | None
@@ -62,7 +67,8 @@ class DraftPage:
     """A draft with all that its page shows. `lines_key` stands for its payments, so that changes to them are found.
 
     `sent_from` is when it is sent, while that can be waited for. `other_paid` are payments of which bunq does not say
-    which of the lines they are. `is_changed` tells that the viewer decided about something else than what there is.
+    which of the lines they are. `is_changed` tells that the viewer decided about something else than what there is,
+    `has_siblings` that other drafts were made of the same file.
     """
 
     row: Row
@@ -72,11 +78,11 @@ class DraftPage:
     lines: tuple[ShownLine, ...]
     lines_key: str
     marked: int
-    has_other_iban: bool
     sent_from: datetime | None
     other_paid: tuple[Paid, ...]
     is_changed: bool
     gone: int
+    has_siblings: bool
 
 
 def body_of(found: InstructionView) -> DraftBody:
@@ -90,10 +96,16 @@ def body_of(found: InstructionView) -> DraftBody:
 
 
 def present(
-    found: InstructionView, marks: Sequence[Mark], paid: Sequence[Paid], *, lines_seen: str | None = None
+    found: InstructionView,
+    marks: Sequence[Mark],
+    paid: Sequence[Paid],
+    *,
+    has_siblings: bool,
+    lines_seen: str | None = None,
 ) -> DraftPage:
     """Return a draft for its page.
 
+    :param has_siblings: other drafts were made of the same file.
     :param lines_seen: the `lines_key` of what somebody decided about, if that is not what there is now.
     """
     body = body_of(found)
@@ -112,18 +124,18 @@ def present(
         lines=_lines(body, keys, before, marks, by_line),
         lines_key=".".join(keys),
         marked=len({each.line for each in marks}),
-        has_other_iban=any(each.kind is MarkKind.CHANGED_IBAN for each in marks),
         sent_from=found.next_try_at if can_be_taken_back and is_ahead else None,
         other_paid=tuple(each for each in paid if each not in by_line.values()),
         is_changed=lines_seen is not None,
         gone=len(before - set(keys)),
+        has_siblings=has_siblings,
     )
 
 
 def _lines(
-    body: DraftBody, keys: Sequence[str], before: set[str], marks: Iterable[Mark], paid: dict[int, Paid]
+    body: DraftBody, keys: Sequence[str], before: set[str], marks: Sequence[Mark], paid: dict[int, Paid]
 ) -> tuple[ShownLine, ...]:
-    by_number = shown_marks(marks)
+    by_number, others = shown_marks(marks), other_ibans(marks)
     found = []
     for number, (each, key) in enumerate(zip(body.lines, keys, strict=True), start=1):
         payment = paid.get(number)
@@ -137,6 +149,7 @@ def _lines(
                 amount_text="",
                 reference=each.end_to_end_id or "",
                 marks=by_number.get(number, ()),
+                has_other_iban=number in others,
                 is_new=bool(before) and key not in before,
                 payment_row_id=payment.payment_row_id if payment else None,
                 paid_at=payment.created_at if payment else None,
@@ -151,6 +164,11 @@ def shown_marks(marks: Iterable[Mark]) -> dict[int, tuple[ShownMark, ...]]:
     for each in marks:
         found[each.line].append(ShownMark(_title(each.kind), each.text))
     return {number: tuple(each) for number, each in found.items()}
+
+
+def other_ibans(marks: Iterable[Mark]) -> set[int]:
+    """Return the numbers of the lines whose receivers had another IBAN before."""
+    return {each.line for each in marks if each.kind is MarkKind.CHANGED_IBAN}
 
 
 def _title(kind: MarkKind) -> str:

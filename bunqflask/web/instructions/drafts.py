@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import InstructionKind, InstructionState
-from bunqflask.services.instructions import facts, matching, preparing, reading, rights
+from bunqflask.services.instructions import approval_limits, facts, matching, preparing, reading, rights
+from bunqflask.services.instructions.changed_ibans import IbansNotCompared
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.web.guards import recently_authenticated
@@ -26,6 +27,7 @@ TABS = {
     "refused": (InstructionState.REJECTED, InstructionState.FAILED, InstructionState.CANCELLED),
 }
 _PAGE = 50
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _BATCH = re.compile(r"BF[A-Z0-9]{1,18}", re.ASCII)
 
 
@@ -71,11 +73,15 @@ def approve(instruction_id: int) -> ResponseReturnValue:
     """Approve a draft as the page showed it."""
     seen = request.form.get("content_hash", "")
     try:
-        approval = preparing.approve(g.team_member, instruction_id, seen if seen.isascii() else "")
+        approval = preparing.approve(
+            g.team_member, instruction_id, seen if seen.isascii() else "", compared=compared_numbers()
+        )
     except ChangedMeanwhile:
         return make_response(_page(instruction_id, lines_seen=request.form.get("lines", "")), 409)
     except NotPermitted as refused:
         return make_response(_page(instruction_id, error=str(refused)), 403)
+    except IbansNotCompared as refused:
+        return make_response(_page(instruction_id, error=str(refused)), 422)
     if approval.is_alone:
         at = formatting.clock(approval.sent_from, seconds=True)
         flash(_("Approved. It is sent to bunq at %(time)s; until then you can take it back.") % {"time": at})
@@ -115,6 +121,11 @@ def accounts() -> list[pay.Account]:
     return [each for each in pay.accounts_for(InstructionKind.DRAFT) if each.currency == "EUR"]
 
 
+def compared_numbers() -> set[int]:
+    """Return the numbers of the payments, as the page showed them, of which the form says that IBANs were compared."""
+    return {int(each) for each in request.form.getlist("compared") if _NUMBER.fullmatch(each)}
+
+
 def changed_page(instruction_id: int) -> str:
     """Return the page of a draft that changed, or went on, since somebody looked at it."""
     return _page(instruction_id, lines_seen="")
@@ -141,12 +152,18 @@ def _page(instruction_id: int, *, lines_seen: str | None = None, error: str = ""
     marks = []
     if found.state is InstructionState.PREPARED:
         marks = facts.marks_of_draft(account, found.id, draft_presenters.body_of(found))
-    limits = preparing.limits_today(g.team_member, found.connection_id) if found.can_approve else None
+    limits = approval_limits.limits_today(g.team_member, found.connection_id) if found.can_approve else None
     paid = matching.payments_of(found)
     return render_template(
         "instructions/draft.html",
-        draft=draft_presenters.present(found, marks, paid, lines_seen=lines_seen),
+        draft=draft_presenters.present(found, marks, paid, has_siblings=_has_siblings(found), lines_seen=lines_seen),
         tab=next((tab for tab, states in TABS.items() if found.state in states), "open"),
         limits=limits,
         error=error,
     )
+
+
+def _has_siblings(found: reading.InstructionView) -> bool:
+    """Tell whether other drafts were made of the same file."""
+    kinds = [InstructionKind.DRAFT]
+    return found.batch is not None and len(reading.list_all(g.team_member, kinds, batch=found.batch, limit=2)) > 1

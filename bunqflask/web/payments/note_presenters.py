@@ -14,6 +14,7 @@ from bunqflask.models import ErrorKind, InstructionState
 from bunqflask.services.connections.overview import ConnectionOverview
 from bunqflask.services.gateway.retry_policy import policy_for, waiting_lead
 from bunqflask.services.instructions import notes as writing
+from bunqflask.services.instructions import once
 from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.services.payments import notes
 from bunqflask.services.payments.lines import PaymentDetail
@@ -65,7 +66,7 @@ class NotesCard:
     """All notes on a payment and the files that came with it; `trigger` is when htmx asks for it again.
 
     `over` is why bunq cannot be asked any more, `error_text` what went wrong when it was. `write_url` is where a note
-    is sent, for those who may write some.
+    is sent, for those who may write some, and `write_token` that of its form; for files there are two more.
     """
 
     url: str
@@ -79,7 +80,9 @@ class NotesCard:
     trigger: str | None = None
     may_refresh: bool = True
     write_url: str | None = None
+    write_token: str = ""
     file_url: str | None = None
+    file_token: str = ""
     under_way: list[UnderWay] = field(default_factory=list)
     focus: bool = False
 
@@ -120,7 +123,9 @@ def card(
         may_refresh=payment.account.is_held,
         focus=focus,
         write_url=url_for("note_writing.write", payment_row_id=row_id) if can_write else None,
+        write_token=once.new_token() if can_write else "",
         file_url=url_for("note_writing.attach", payment_row_id=row_id) if can_write else None,
+        file_token=once.new_token() if can_write else "",
         under_way=[_under_way(each, row_id) for each in under_way or ()],
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from bunqflask.i18n import gettext as _
-from bunqflask.services.instructions import notes, preparing
+from bunqflask.models import Instruction
+from bunqflask.services.instructions import notes, once, preparing
 from bunqflask.services.instructions.checks import InstructionRefused
 from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.payments import details, repository
@@ -23,7 +27,7 @@ def write(payment_row_id: int) -> ResponseReturnValue:
     """Let a note be written."""
     text = request.form.get("text", "")
     try:
-        notes.in_transaction(lambda: notes.write_within(g.team_member, payment_row_id, text))
+        _once(("write", payment_row_id, text), lambda: notes.write_within(g.team_member, payment_row_id, text))
     except InstructionRefused as refused:
         flash(str(refused), "error")
     return redirect(_page_of(payment_row_id))
@@ -35,8 +39,9 @@ def attach(payment_row_id: int) -> ResponseReturnValue:
     """Let a file be attached."""
     sent = request.files.get("file")
     name, content = (sent.filename or "", sent.read()) if sent is not None else ("", b"")
+    form = ("attach", payment_row_id, name, hashlib.sha256(content).hexdigest())
     try:
-        notes.in_transaction(lambda: notes.attach_within(g.team_member, payment_row_id, name, content))
+        _once(form, lambda: notes.attach_within(g.team_member, payment_row_id, name, content))
     except InstructionRefused as refused:
         flash(str(refused), "error")
     return redirect(_page_of(payment_row_id))
@@ -54,11 +59,14 @@ def change(payment_row_id: int, kind: str, note_id: int) -> ResponseReturnValue:
     """Let a note have another text, or be deleted."""
     note, text = _find(payment_row_id, kind, note_id), request.form.get("text", "")
     is_deleted = request.form.get("act") == "delete" or note.kind != "text"
-    try:
+
+    def work() -> Instruction:
         if is_deleted:
-            notes.in_transaction(lambda: notes.delete_within(g.team_member, payment_row_id, note.kind, note_id))
-        else:
-            notes.in_transaction(lambda: notes.change_within(g.team_member, payment_row_id, note_id, text))
+            return notes.delete_within(g.team_member, payment_row_id, note.kind, note_id)
+        return notes.change_within(g.team_member, payment_row_id, note_id, text)
+
+    try:
+        _once(("change", payment_row_id, kind, note_id, "" if is_deleted else text, is_deleted), work)
     except InstructionRefused as refused:
         shown = note.text if is_deleted else text
         return make_response(_edit_page(payment_row_id, note, shown, str(refused)), 422)
@@ -73,6 +81,10 @@ def cancel(payment_row_id: int, note_change_id: int) -> ResponseReturnValue:
     except ChangedMeanwhile:
         flash(_("It has ended already, and cannot be taken back."), "error")
     return redirect(_page_of(payment_row_id))
+
+
+def _once(form: object, work: Callable[[], Instruction]) -> None:
+    once.do(g.team_member, request.form.get("token", ""), form, work)
 
 
 def _find(payment_row_id: int, kind: str, note_id: int) -> StoredNote:
@@ -97,6 +109,7 @@ def _edit_page(payment_row_id: int, note: StoredNote, text: str, error: str | No
         is_text=note.kind == "text",
         text=text,
         error=error,
+        token=once.new_token(),
     )
 
 

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bunqflask.cli.instructions import instructions_cli
-from bunqflask.models import Instruction, InstructionState, TeamRole
+from bunqflask.extensions import db
+from bunqflask.models import Instruction, InstructionState, MonetaryAccount, Payment, TeamRole
 from tests.protocol.instructions.conftest import holder, robin  # noqa: F401 - fixtures
-from tests.protocol.sandbox.client import JODI, SECOND, Client
+from tests.protocol.sandbox.client import JODI, MAIN, SECOND, Client
+from tests.protocol.sandbox.test_attachment import PICTURE
+from tests.protocol.sandbox.test_cards import ordered
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, add_member
 from tests.support.browser import Browser
@@ -78,7 +82,7 @@ def test_a_command_can_do_what_its_member_can_and_no_command_approves(
     source = (str(file), "--from", own_iban(site), "--yes")
     assert run(site, "prepare", SANNE, *source) == (
         1,
-        "Error: There is no such instruction or account for this member.\n",
+        "Error: There is no such instruction, account, payment or note for this member.\n",
     )
     share(robin)
     assert run(site, "prepare", "gus@example.org", *source)[0] == 1
@@ -110,7 +114,7 @@ def test_others_are_asked_for_money(site: ThreadSite, robin: Browser) -> None:  
         (("request", ROBIN, ING, "1", "Tea"), "the name of the payer is needed"),
         (("link", ROBIN, "0", "Tea"), "The amount"),
         (("link", ROBIN, "1", "Tea", "--return-url", "javascript:alert(1)"), "begins with https://"),
-        (("link", SANNE, "1", "Tea"), "no such instruction or account"),
+        (("link", SANNE, "1", "Tea"), "no such instruction, account"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_with_its_reason(
@@ -160,6 +164,58 @@ def test_an_owner_switches_abilities_and_members_write_within_them(
     assert [each["Payment"]["amount"]["value"] for each in listed if each["Payment"]["description"] == "Savings"] == [
         "5.00"
     ]
+
+
+def test_notes_are_listed_changed_and_deleted_and_limits_of_a_card_set(
+    site: ThreadSite,
+    robin: Browser,  # noqa: F811
+    holder: Client,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    def made(*arguments: str) -> None:
+        code, printed = run(site, *arguments)
+        assert code == 0, printed
+        instructions.work_until(site.app, rows.count(site.app, Instruction), ["done"])
+
+    with rows.behind(site.app):
+        row_id, number = db.session.execute(
+            select(Payment.id, Payment.payment_id).join(MonetaryAccount).filter_by(monetary_account_id=MAIN)
+        ).first() or (0, 0)
+    payment, at_bunq = str(row_id), f"/user/{JODI}/monetary-account/{MAIN}/payment/{number}"
+    picture = tmp_path / "taxi.png"
+    picture.write_bytes(PICTURE)
+    made("note", ROBIN, payment, "for the books")
+    made("attach", ROBIN, payment, str(picture))
+    [text], [file] = (
+        [each for each in run(site, "notes", ROBIN, payment)[1].splitlines() if each.startswith(kind)]
+        for kind in ("text", "attachment")
+    )
+    assert ("for the books" in text, "taxi.png" in file) == (True, True)
+    note, file_id = text.split()[1], file.split("  file ")[1].split()[0]
+    made("change-note", ROBIN, payment, note, "for the tax office")
+    assert [each["NoteText"]["content"] for each in holder.get(f"{at_bunq}/note-text")] == ["for the tax office"]
+    made("delete-note", ROBIN, payment, note)
+    made("detach", ROBIN, payment, file_id)
+    assert holder.get(f"{at_bunq}/note-text") == holder.get(f"{at_bunq}/note-attachment") == []
+    add_member(site.app, SANNE)
+    for gone in (
+        ("change-note", ROBIN, payment, note, "x"),
+        ("delete-note", ROBIN, payment, "1"),
+        ("notes", SANNE, payment),
+    ):
+        code, printed = run(site, *gone)
+        assert (code, "There is no such instruction, account, payment or note" in printed) == (1, True), printed
+
+    card = ordered(holder)["id"]
+    holder.ok("PUT", f"/user/{JODI}/card/{card}", {"status": "ACTIVE"})
+    of_card = ("card-limits", ROBIN, str(card), "--account", own_iban(site))
+    made(*of_card, "--payments", "250,00")
+    made(*of_card, "--cash", "100")
+    [shown] = [next(iter(each.values())) for each in holder.get(f"/user/{JODI}/card/{card}")]
+    assert (shown["card_limit"]["value"], shown["card_limit_atm"]["value"]) == ("250.00", "100.00")
+    for wrong, said in (((), "Name at least one limit."), (("--cash", "1.234"), "The amount")):
+        code, printed = run(site, *of_card, *wrong)
+        assert (code, said in printed) == (1, True), printed
 
 
 def ibans_of(site: ThreadSite) -> list[str]:

@@ -41,6 +41,7 @@ from bunqflask.services.tokens.tokens import TokenTerms
 from bunqflask.web import marks
 from tests.protocol.sandbox.client import JODI, session_of
 from tests.protocol.sandbox.test_attachment import upload
+from tests.protocol.sandbox.test_cards import ordered
 from tests.support import asked, instructions, rows
 from tests.support.apps import ThreadSite, add_member, sign_in
 from tests.support.bank import Bank
@@ -152,6 +153,8 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         draft_id = preparing.prepare(members.require("robin@example.com"), account_id, instructions.draft())
     jodi = session_of(bank, JODI)
     file_id, noted = upload(jodi), f"/user/{JODI}/monetary-account/{MAIN}/payment/{payment_id >> ACCOUNT_BITS}"
+    card_id = ordered(jodi)["id"]
+    jodi.ok("PUT", f"/user/{JODI}/card/{card_id}", {"status": "ACTIVE"})
     note_id = jodi.create(f"{noted}/note-attachment", {"attachment_id": file_id})
     assert f"/attachments/{file_id}" in robin.get(f"/payments/{payment_id}/notes", {"HX-Request": "true"}).html
     return {
@@ -179,6 +182,9 @@ def ids(site: ThreadSite, bank: Bank, robin: Browser) -> dict[str, object]:
         "collection_id": asks.collection_id,
         "item_id": asks.item_id,
         "transfer_id": asks.transfer_id,
+        "card_change_id": asks.card_change_id,
+        "card_id": card_id,
+        "act": "freeze",
         "note_change_id": asks.note_change_id,
         "kind": "attachment",
         "note_id": note_id,
@@ -265,6 +271,7 @@ def test_another_member_finds_nothing_of_what_is_not_theirs_and_changes_nothing(
     absent |= {"member_id": 10**6, "invitation_id": 10**6, "login_id": 10**6, "token_id": 10**6}
     absent |= {"channel_id": 10**6, "delivery_id": 10**6, "instruction_id": 10**6, "request_id": 10**6}
     absent |= {"link_id": 10**6, "collection_id": 10**6, "item_id": 10**6, "transfer_id": 10**6}
+    absent |= {"card_change_id": 10**6}
     for rule, nothing in zip(rules(site, ids), rules(site, absent), strict=True):
         if not rule.is_about_a_row or rule.endpoint in PUBLIC:
             continue

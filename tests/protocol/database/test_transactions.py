@@ -88,8 +88,11 @@ def _written(site: ThreadSite) -> dict[str, object]:
         "request_id": instructions.request(),
         "link_id": instructions.link(),
         "transfer_id": instructions.transfer(site.app, 2083715),
+        "card_change_id": instructions.limits(1, "5"),
     }
-    return {name: instructions.prepare(site.app, email, 2083712, body) for name, body in bodies.items()}
+    return {"card_id": 1, "act": "freeze"} | {
+        name: instructions.prepare(site.app, email, 2083712, body) for name, body in bodies.items()
+    }
 
 
 @pytest.mark.sqlite_only
@@ -130,6 +133,8 @@ def test_pages_that_only_read_answer_while_somebody_else_writes(site: ThreadSite
     acting = {"notes.index", "notes.file", "consent.callback", "consent.finish", "consent.link"}
     # There is no such note, and no collection.
     acting |= {"note_writing.edit", "collections.show", "collections.person"}
+    # These ask bunq for cards.
+    acting |= {"cards.of_connection", "cards.ask"}
     # Tested with a link that exists.
     acting |= {"invitations.welcome", "invitations.ask_for_password"}
     # There is none without a return from bunq, a contact in the settings, or a call that the doctor makes.

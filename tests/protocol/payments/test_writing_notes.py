@@ -7,15 +7,18 @@ import json
 import re
 import zipfile
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import requests
+from click.testing import Result
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import Ability, Instruction, InstructionFile, Payment, TeamRole
+from bunqflask.models import Ability, Instruction, InstructionFile, Payment, TeamRole, TokenScope
 from bunqflask.services.instructions import abilities, notes
 from bunqflask.services.team import members
+from tests.protocol.api.program import EVERY_SCOPE, program_of
 from tests.protocol.exports.test_export_page import download
 from tests.protocol.payments.test_notes import HTMX, Paid, jodi, paid, robin
 from tests.protocol.sandbox.test_attachment import PICTURE
@@ -47,7 +50,7 @@ def forged(browser: Browser, path: str, sent: dict[str, str]) -> int:
     """Send a form that no page offered, with the token of one that was; return the status."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/settings").html)
     assert found
-    return browser.post(path, {**sent, "csrf_token": found[1]}, {"Origin": browser.home}).status
+    return browser.post(path, {"token": "a-form", **sent, "csrf_token": found[1]}, {"Origin": browser.home}).status
 
 
 def done(site: ThreadSite) -> None:
@@ -221,3 +224,42 @@ def packed(browser: Browser, **more: str | list[str]) -> zipfile.ZipFile:
     answer = exported(browser, **more)
     assert answer.headers["Content-Type"] == "application/zip", answer.text
     return zipfile.ZipFile(io.BytesIO(answer.content))
+
+
+def test_a_program_finds_and_orders_receipts_where_it_may_read_notes(
+    site: ThreadSite, writer: Browser, paid: Paid
+) -> None:
+    row = paid.page.rpartition("/")[2]
+    program = program_of(site, ROBIN, scopes=(*EVERY_SCOPE,))
+    known = {each["id"] for each in program.get("/payments", receipt="known")["items"]}
+    missing = {each["id"] for each in program.get("/payments", receipt="missing")["items"]}
+    assert (row in known, row in missing, bool(missing)) == (True, False, True)
+    assert program.call("/payments", params={"receipt": "lost"}).status_code == 422
+
+    day = str(clock.now().date() - timedelta(days=5))
+    wish = {"formats": ["csv"], "from": day, "to": "2030-01-01", "account_ids": ["1"], "with_receipts": True}
+    ordered = program.call("/exports", method="POST", json=wish)
+    assert (ordered.status_code, ordered.json()["with_receipts"]) == (202, True)
+    content_at = ordered.json()["content_at"]
+    pack = zipfile.ZipFile(io.BytesIO(program.session.get(content_at, timeout=60).content))
+    assert [pack.read(name) for name in pack.namelist() if name.startswith("receipts/")] == [PICTURE]
+    assert program.call("/exports", method="POST", json={**wish, "only_files": True}).status_code == 422
+
+    narrow = program_of(site, ROBIN, scopes=(TokenScope.EXPORTS_READ,))
+    for refused in (narrow.call("/exports", method="POST", json=wish), narrow.session.get(content_at, timeout=60)):
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    assert narrow.call("/exports", method="POST", json={**wish, "with_receipts": False}).status_code == 202
+
+
+def test_a_command_writes_a_pack_with_receipts(site: ThreadSite, writer: Browser, paid: Paid, tmp_path: Path) -> None:
+    def run(*options: str) -> Result:
+        days = ["--from", str(clock.now().date() - timedelta(days=5)), "--to", "2030-01-01"]
+        fixed = [*days, "--format", "csv", "--receipts", "--output", str(tmp_path)]
+        return site.app.test_cli_runner().invoke(args=["export", *fixed, "--member", ROBIN, *options])
+
+    written = run()
+    assert written.exit_code == 0, written.output
+    pack = zipfile.ZipFile(next(tmp_path.glob("*.zip")))
+    assert [pack.read(name) for name in pack.namelist() if name.startswith("receipts/")] == [PICTURE]
+    refused = run("--only-files")
+    assert (refused.exit_code, "Receipts come with a whole pack" in refused.output) == (1, True), refused.output

@@ -114,13 +114,17 @@ LINE = {
     "amount": "1,00",
     "description": "Ticket",
     "content_hash": "{content_hash}",
+    "token": "form",
+    "compared": "1",
 }
 FILE = {
     "account": "{account}",
     "name": "payments.csv",
+    "token": "form",
     "packed": base64.b64encode(zlib.compress(b"naam;iban;bedrag\nStadsbus;NL91ABNA0417164300;1,00\n")).decode(),
 }
 ASKING = {"account": "{account}", "amount": "1,00", "payer": "a@example.org", "description": "Tea", "token": "form"}
+CARD = {"account": "{account}", "label": "Maestro", "limit": "5", "confirmed": "1", "token": "form"}
 COLLECTION = {
     "account": "{account}",
     "kind": "link",
@@ -133,11 +137,20 @@ COLLECTION = {
 }
 ROWS = {
     "abilities.index GET": connections("404 404 404", "- 200 404", "- 404 404"),
-    "abilities.switch POST": connections("403 403 403", "- 302 404", "- 403 403", ability="links", on="1"),
+    "abilities.switch POST": connections("403 403 403", "- 302 404", "- 403 403", ability="links", on="0"),
     "assistants.answer POST": accounts("200 200 404 404", "- 200 404 404", "- 200 404 404", **LET_IN),
     "assistants.ask GET": plain("200", "200", "200", **ASKED),
     "audit.export POST": plain("200", "200", "200"),
     "audit.index GET": plain("200", "200", "200"),
+    # There is no bunq here to read the cards from.
+    "cards.ask GET": connections("302 404 404", "- 404 404", "- 404 404"),
+    "cards.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
+    "cards.freeze POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404", **CARD),
+    "cards.index GET": plain("200", "200", "404"),
+    "cards.limits POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404", **CARD),
+    "cards.of_connection GET": connections("200 404 404", "- 404 404", "- 404 404"),
+    "cards.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
+    "cards.unfreeze POST": accounts("302 404 404 404", "- 404 404 404", "- 404 404 404", **CARD),
     "collections.ask_again POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", instead_of="{item_id}"),
     "collections.begin POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **COLLECTION),
     "collections.export POST": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404", column="name"),
@@ -204,11 +217,11 @@ ROWS = {
     "links.prepare POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404", **ASKING),
     "links.show GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
     # Without a file there is nothing to attach.
-    "note_writing.attach POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404"),
+    "note_writing.attach POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", token="form"),
     "note_writing.cancel POST": accounts("302 403 404 404", "- 302 404 404", "- 404 404 404"),
-    "note_writing.change POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404"),
+    "note_writing.change POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", token="form"),
     "note_writing.edit GET": accounts("200 200 404 404", "- 200 404 404", "- 404 404 404"),
-    "note_writing.write POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", text="mine"),
+    "note_writing.write POST": accounts("302 302 404 404", "- 302 404 404", "- 404 404 404", text="mine", token="form"),
     # There is no bunq here to read the file from.
     "notes.file GET": accounts("503 503 404 404", "- 503 404 404", "- 503 404 404"),
     "notes.index GET": accounts("302 302 404 404", "- 302 404 404", "- 302 404 404"),
@@ -280,6 +293,7 @@ CHANGES_NOTHING = {
     "note_writing.attach POST",  # no file comes along
     "note_writing.cancel POST",  # bunq has done it
     "transfers.cancel POST",  # so too
+    "cards.cancel POST",  # so too
     "people.unlock POST",  # nobody is locked
     "settings.look POST",  # is kept in a cookie
 }
@@ -319,6 +333,9 @@ def ids_for(person: str, aim: str) -> dict[str, Any]:
         "note_id": account.attachment_id,
         "note_change_id": asks.note_change_id,
         "transfer_id": asks.transfer_id,
+        "card_change_id": asks.card_change_id,
+        "card_id": 1,
+        "act": "freeze",
         "share_id": account.share_id + (50 if aim == "own" else 0),
         "account": account.account_id,
         "instruction_id": account.instruction_id,
