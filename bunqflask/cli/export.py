@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 from bunqflask.exports.formats import FORMATS
 from bunqflask.exports.statement import ExportError
 from bunqflask.services.exports import downloads, presets, statements
-from bunqflask.services.exports.downloads import Download, PeriodRefused
+from bunqflask.services.exports.downloads import PeriodRefused
 from bunqflask.services.exports.receipts import TooManyReceipts
 from bunqflask.services.exports.statements import Period
 from bunqflask.services.payments import repository
