@@ -9,7 +9,8 @@ from flask import g
 from bunqflask import clock
 from bunqflask.api import amounts, problems
 from bunqflask.api.blueprint import endpoint
-from bunqflask.api.schemas import AccountItem, Accounts, BalanceQuery, DayBalanceItem, DayBalances, SyncState
+from bunqflask.api.queries import BalanceQuery
+from bunqflask.api.schemas import AccountItem, Accounts, DayBalanceItem, DayBalances, SyncState
 from bunqflask.models import TokenScope
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, repository

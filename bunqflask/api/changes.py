@@ -10,7 +10,8 @@ from msgspec import UNSET
 from bunqflask.api import problems
 from bunqflask.api.blueprint import endpoint
 from bunqflask.api.payments import facts, note_item, record_look
-from bunqflask.api.schemas import ChangedPayment, Changes, ChangesQuery
+from bunqflask.api.queries import ChangesQuery
+from bunqflask.api.schemas import ChangedPayment, Changes
 from bunqflask.models import TokenScope
 from bunqflask.services.payments import changes, repository
 from bunqflask.services.payments.changes import Change, CursorRefused

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from bunqflask.api import amounts, problems
 from bunqflask.api.blueprint import endpoint
+from bunqflask.api.queries import PaymentExpansion, PaymentFilter, PaymentQuery
 from bunqflask.api.schemas import (
     AllTotals,
     ChangeItem,
@@ -19,10 +20,7 @@ from bunqflask.api.schemas import (
     Months,
     NoteItem,
     Notes,
-    PaymentExpansion,
-    PaymentFilter,
     PaymentItem,
-    PaymentQuery,
     Payments,
     PaymentWhole,
     TotalsItem,

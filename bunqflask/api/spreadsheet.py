@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, Response, current_app, g, request
 
 from bunqflask.api import blueprint, problems
-from bunqflask.api.schemas import BalanceSheetQuery, CsvLook, PaymentSheetQuery
+from bunqflask.api.queries import BalanceSheetQuery, CsvLook, PaymentSheetQuery
 from bunqflask.exports.table import Table
 from bunqflask.models import TokenScope
 from bunqflask.services.exports import spreadsheet

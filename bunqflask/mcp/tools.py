@@ -12,19 +12,8 @@ from msgspec import Meta, Struct
 
 from bunqflask.api import accounts, changes, connections, payments
 from bunqflask.api.problems import ParameterRefused
-from bunqflask.api.schemas import (
-    Accounts,
-    BalanceQuery,
-    Changes,
-    ChangesQuery,
-    Connections,
-    DayBalances,
-    Months,
-    Notes,
-    PaymentFilter,
-    PaymentQuery,
-    Payments,
-)
+from bunqflask.api.queries import BalanceQuery, ChangesQuery, PaymentFilter, PaymentQuery
+from bunqflask.api.schemas import Accounts, Changes, Connections, DayBalances, Months, Notes, Payments
 from bunqflask.mcp import untrusted
 from bunqflask.models import TokenScope
 from bunqflask.services.policy import NotFoundHere, NotPermitted
