@@ -152,8 +152,8 @@ def _entry(entry: Entry, day: str, booked_at: str) -> str:
     return (
         f"<Ntry><NtryRef>{entry.payment_id}</NtryRef>{_amount(entry.amount, entry.currency)}<Sts>BOOK</Sts>"
         f"<BookgDt><Dt>{day}</Dt></BookgDt><ValDt><Dt>{day}</Dt></ValDt><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef>"
-        f"{_transaction_code(entry)}<NtryDtls><TxDtls>"
-        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef></Refs>{_abroad(entry)}"
+        f"{_transaction_code(entry)}{_abroad(entry)}<NtryDtls><TxDtls>"
+        f"<Refs><AcctSvcrRef>{entry.payment_id}</AcctSvcrRef></Refs>"
         f"{_parties(entry)}{_remittance(entry.description)}<RltdDts><TxDtTm>{booked_at}</TxDtTm></RltdDts>"
         "</TxDtls></NtryDtls></Ntry>\n"
     )
@@ -180,7 +180,10 @@ def _transaction_code(entry: Entry) -> str:
 
 
 def _abroad(entry: Entry) -> str:
-    """Return what the shop charged where that was in another currency."""
+    """Return what the shop charged where that was in another currency.
+
+    It stands in the entry: programs take the first amount in its details for that of the payment.
+    """
     abroad = foreign_amount(entry)
     if abroad is None:
         return ""

@@ -25,7 +25,7 @@ def until_idle(each: _Runner, unhandled: dict[int, EventKind] | None = None) -> 
     handled: set[int] = set()
     deadline = time.monotonic() + 10
     while True:
-        handled |= each.tick(unhandled or {})
+        handled |= each.tick({number: kind for number, kind in (unhandled or {}).items() if number not in handled})
         if not each._running and not each._rounds:
             return handled
         assert time.monotonic() < deadline

@@ -22,7 +22,7 @@ from bunqflask.services.sync import connection_sync, reconciliation, schedule
 from bunqflask.services.team import members
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
-from tests.support.bank import Bank
+from tests.support.bank import WALKER_STUDIO, Bank
 from tests.support.browser import Browser, Page, read_page
 from tests.support.consents import connect
 
@@ -301,6 +301,23 @@ def test_the_filter_of_the_payments_page_comes_along(site: ThreadSite, bank: Ban
     address = next(address for _text, address in page.links if "/payments/export" in address)
     found = held(browser.get(address))
     assert (found["from"], found["to"], found["account"]) == (["2026-02-01"], ["2026-02-14"], [str(account_id)])
+
+
+@pytest.mark.sqlite_only
+def test_of_a_holder_that_was_filtered_for_all_accounts_are_chosen_and_no_others(site: ThreadSite, bank: Bank) -> None:
+    browser = with_history(site, bank, 10)
+    connect(browser, bank, person=WALKER_STUDIO)
+    with site.app.app_context():
+        jodi, studio = access.list_active()
+        assert connection_sync.run(studio.id, patience_s=5, full=True)
+        theirs = {str(account.id) for account in studio.monetary_accounts}
+        holder, others = studio.id, {str(account.id) for account in jodi.monetary_accounts}
+        db.session.remove()
+    page = browser.get(f"/payments?holder={holder}&q=bread")
+    address = next(address for _text, address in page.links if "/payments/export" in address)
+    found = held(browser.get(address))
+    assert others < set(found["offered"])
+    assert set(found["account"]) == theirs & set(found["offered"])
 
 
 @pytest.mark.sqlite_only

@@ -17,7 +17,7 @@ from bunqflask.exports.pack import write_files
 from bunqflask.exports.statement import Statement
 from bunqflask.exports.text import plain
 from tests.support.readers import Reader, output_of, program
-from tests.unit.exports.statements import OTHER_IBAN, entry, statement, two_months, written
+from tests.unit.exports.statements import ABROAD, OTHER_IBAN, entry, statement, two_months, written
 
 MONTHS = two_months()
 
@@ -327,3 +327,15 @@ def test_a_reference_of_an_invoice_is_one_in_camt_and_its_text_too(reader: Calla
         b"<Strd><CdtrRefInf><Tp><CdOrPrtry><Cd>SCOR</Cd></CdOrPrtry><Issr>ISO</Issr></Tp><Ref>RF18539007547034</Ref>"
         b"</CdtrRefInf></Strd>"
     ]
+
+
+def test_what_a_shop_charged_in_another_currency_is_not_taken_for_the_amount(reader: Callable[[str], Reader]) -> None:
+    of = statement([entry(1, "-9.20", kind="MASTERCARD", counterparty_iban=None, description=ABROAD), entry(2, "4.00")])
+    content = written("camt053", of)
+    assert b'<AmtDtls><InstdAmt><Amt Ccy="JPY">1500</Amt></InstdAmt></AmtDtls>' in content
+    found = reader("camt").read(content)
+    assert found["errors"] == []
+    assert [(Decimal(one[2]), one[3]) for one in found["payments"]] == [
+        (Decimal("9.20"), "DBIT"), (Decimal("4.00"), "CRDT")
+    ]  # fmt: skip
+    assert [Decimal(str(one["amount"])) for one in reader("actual").read(content)] == [Decimal("-9.2"), Decimal(4)]

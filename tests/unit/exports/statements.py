@@ -17,6 +17,8 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 OWN_IBAN = "NL12BUNQ2034567890"
 OTHER_IBAN = "NL02ABNA0123456789"
 
+# How bunq describes a card payment in another currency.
+ABROAD = "Ramen TOKYO, JP\n1500 JPY, 1 EUR = 163.04 JPY"
 HOSTILE = (
     "",
     " ",
@@ -50,6 +52,7 @@ HOSTILE = (
     '" \\ "" \\" #tag ^link',
     "_x0041_ %s {0} ${x}",
     "</NAME></STMTTRN><STMTTRN>",
+    ABROAD,
     "é" * 9_000,
     "word " * 1_800,
 )
@@ -213,13 +216,14 @@ ODD = (
 
 
 def two_months() -> list[Statement]:
-    """Return October and November of two accounts: odd texts, a payment after midnight, a transfer between them."""
+    """Return October and November of two accounts: odd texts, payments after midnight and abroad, a transfer."""
     savings = account(name="Savings", iban="NL34BUNQ2034567891", monetary_account_id=10112)
     october = [entry(1, "-2.50", "2026-09-30 22:30", description="Half past midnight, the first of October")]
     october += [
         entry(place, f"{place * (-1) ** place}.{place:02}", counterparty_name=name, description=description)
         for place, (name, description) in enumerate(ODD, start=2)
     ]
+    october.append(entry(11, "-9.20", counterparty_iban=None, description=ABROAD, kind="MASTERCARD"))
     october.append(entry(20, "-25.00", "2026-10-20 12:00", counterparty_iban=savings.iban, is_own_transfer=True))
     november = [entry(30, "-30.00", "2026-11-02 09:00", counterparty_name="Łódź")]
     saved = entry(21, "25.00", "2026-10-20 12:00", counterparty_iban=OWN_IBAN, is_own_transfer=True)

@@ -228,7 +228,7 @@ def test_xlsx_has_one_sheet_of_all_payments_by_time_and_the_iban_on_each() -> No
     book = openpyxl.load_workbook(io.BytesIO(written("xlsx", two_months()[::2])))
     assert book.sheetnames == ["Summary", "All payments", "Main account", "Savings"]
     everything = list(book["All payments"].iter_rows(min_row=2, values_only=True))
-    assert [row[15] for row in everything] == [*map(str, range(1, 11)), "20", "21"]
+    assert [row[15] for row in everything] == [*map(str, range(1, 12)), "20", "21"]
     for name in book.sheetnames[2:]:
         rows = list(book[name].iter_rows(min_row=2, values_only=True))
         assert rows == [row for row in everything if row[0] == name]
