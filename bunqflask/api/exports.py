@@ -6,7 +6,7 @@ from flask import Response, g, send_file, url_for
 
 from bunqflask.api import access, problems
 from bunqflask.api.blueprint import File, endpoint
-from bunqflask.api.schemas import ExportItem, Exports, ExportWish
+from bunqflask.api.export_schemas import ExportItem, Exports, ExportWish
 from bunqflask.models import TokenScope
 from bunqflask.services.exports import orders
 from bunqflask.services.exports.downloads import PeriodRefused

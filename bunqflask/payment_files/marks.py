@@ -1,6 +1,7 @@
 """What to look at before drafts are prepared of a file: marks on lines, from facts about earlier payments.
 
-A mark refuses nothing; a person decides. Pure functions over the lines and over facts that the caller has loaded, which
+A mark refuses nothing; a person decides, and for a changed IBAN has to say so
+(`services.instructions.changed_ibans`). Pure functions over the lines and over facts that the caller has loaded, which
 must be of accounts that the person who looks may see. The texts of marks belong on a page and never in a log.
 """
 

@@ -1,7 +1,7 @@
 """Payments to a known receiver with another IBAN than before: nobody prepares or approves one without a word about it.
 
-Such an IBAN is how false invoices are paid. So the member who prepares or approves says for each that they compared
-it with something else than the message in which it came; a page, a program and a command all have to.
+Such an IBAN is how false invoices are paid. So the member who prepares or approves says for each that they compared it
+with something else than the message in which it came; a page, a program and a command all have to.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bunqflask import clock
-from bunqflask.api.schemas import FormatName
+from bunqflask.api.export_schemas import FormatName
 from bunqflask.exports.formats import FORMATS
 from bunqflask.extensions import db
 from bunqflask.models import AuditEvent, AuditKind, ExportOrder, TeamRole
@@ -179,7 +179,7 @@ def test_a_member_cannot_order_without_end(program: Program, site: ThreadSite) -
     with rows.behind(site.app):
         row = {
             "member_id": members.require(ROBIN).id, "created_at": clock.now(), "account_ids": (1,), "formats": ("csv",),
-            "first_day": today, "last_day": today, "only_files": False,
+            "first_day": today, "last_day": today, "only_files": False, "with_receipts": False,
         }  # fmt: skip
         db.session.add_all(ExportOrder(**row) for _ in range(100))
         db.session.commit()

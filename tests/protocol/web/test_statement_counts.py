@@ -69,7 +69,9 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "drafts.index": ("", "tab=bunq", "batch=BF1"),
 }
 # Answers that are no page: these read no rows, or call bunq.
-NOT_COUNTED = {"api_documentation.file", "static", "assets.htmx", "notes.file", "consent.finish"}
+# The last three ask bunq, which costs statements of its own.
+NOT_COUNTED = {"api_documentation.file", "static", "assets.htmx", "consent.finish"}
+NOT_COUNTED |= {"notes.file", "cards.ask", "cards.of_connection"}
 
 
 def fill(database_url: str) -> None:
@@ -234,6 +236,9 @@ def _arguments() -> dict[str, Any]:
         "collection_id": asks.collection_id,
         "item_id": asks.item_id,
         "transfer_id": asks.transfer_id,
+        "card_change_id": asks.card_change_id,
+        "card_id": 1,
+        "act": "freeze",
         "kind": "text",
         "note_id": 1,
         "connection_id": account.connection_id,
