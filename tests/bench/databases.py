@@ -97,13 +97,16 @@ def fresh(folder: Path) -> str:
     return url
 
 
-def filled(size: int, people: int = 2) -> Filled:
-    """Return a database with so many payments of so many bunq users; kept from run to run, but for PostgreSQL's."""
+def filled(size: int, people: int = 2, *, longest_kept: timedelta = _LONGEST_KEPT) -> Filled:
+    """Return a database with so many payments of so many bunq users; kept from run to run, but for PostgreSQL's.
+
+    :param longest_kept: an older one is made anew; what was not updated for an hour is shown as stopped.
+    """
     name = f"payments_{size}_{people}_{_digest()}"
     if _cluster is not None:
         return _filled_postgres(_cluster, name, size, people)
     path, about = KEPT / f"{name}.sqlite3", KEPT / f"{name}.json"
-    if not _is_usable(about):
+    if not _is_usable(about, longest_kept):
         _forget(f"payments_{size}_{people}_")
         with tempfile.TemporaryDirectory(prefix="bunqflask-bench-") as folder:
             made = Path(folder) / "bench.sqlite3"
@@ -172,11 +175,11 @@ def _digest() -> str:
     return found.hexdigest()[:10]
 
 
-def _is_usable(about: Path) -> bool:
+def _is_usable(about: Path, longest_kept: timedelta) -> bool:
     if not about.exists():
         return False
     newest = datetime.fromisoformat(json.loads(about.read_text())["newest"])
-    return moment_now() - newest < _LONGEST_KEPT
+    return moment_now() - newest < longest_kept
 
 
 def _forget(beginning: str) -> None:
