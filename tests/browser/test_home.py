@@ -19,7 +19,8 @@ PLACES = ("Accounts", "Payments")
 
 def test_this_month_and_the_newest_payments(robin: Page, site: ThreadSite, bank: Bank) -> None:
     connect(robin)
-    bank.receive(bank.account_ids(JODI)[0], "77.05")
+    for amount in ("234567.89", "77.05"):
+        bank.receive(bank.account_ids(JODI)[0], amount)
     run_duties(site.app)
     robin.goto("/")
     month = robin.get_by_role("table", name="Money in and out")
