@@ -74,7 +74,7 @@ def describe(previous: dict[str, Any] | None, current: dict[str, Any], names_of:
     new = _Pack.read(current)
     lines = ["What changed since the last pack", "", f"This pack: {_period(new)}"]
     if previous is None:
-        return _text([*lines, "There is no last pack to compare with."])
+        return _text([*lines, "This is the first pack, so there is nothing to compare."])
     try:
         old = _Pack.read(previous)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):

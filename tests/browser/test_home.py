@@ -40,6 +40,12 @@ def test_this_month_and_the_newest_payments(robin: Page, site: ThreadSite, bank:
     assert robin.evaluate(SIDEWAYS) == []
     newest.first.get_by_role("link").click()
     expect(heading(robin, "Somebody")).to_be_visible()
+    bank.receive(bank.account_ids(JODI)[0], "1234567.89")
+    run_duties(site.app)
+    robin.set_viewport_size({"width": 320, "height": 700})
+    robin.goto("/")
+    expect(newest.first).to_contain_text("+€1,234,567.89")
+    assert robin.evaluate(SIDEWAYS) == []
 
 
 def test_a_waiting_attempt_is_found_again_copied_and_cancelled(

@@ -169,13 +169,21 @@ def test_back_returns_to_the_place(payer: Page) -> None:
 
 
 def test_nothing_of_a_month_is_cut_on_a_phone(payer: Page, profiles: Profiles, site: ThreadSite) -> None:
+    with site.app.app_context():
+        paid = [Paid(at=clock.now(), amount=amount, name="Somebody") for amount in ("1234567.89", "-2345678.90")]
+        history.store(history.account(SECOND), paid, first_id=95_000)
+        db.session.remove()
     phone = arrive(profiles, site, **PHONE)
     phone.goto("/payments/months")
-    assert phone.evaluate("document.documentElement.scrollWidth") <= 375
-    for cell in phone.get_by_role("row").nth(1).get_by_role("cell").all():
-        assert box(cell)["x"] + box(cell)["width"] <= 375
-    wide = phone.locator(".wide:has(table)").evaluate("each => each.scrollWidth - each.clientWidth")
-    assert wide <= 0
+    for width in (375, 320):
+        phone.set_viewport_size({"width": width, "height": 812})
+        assert phone.evaluate("document.documentElement.scrollWidth") <= width
+        cells = phone.get_by_role("row").nth(1).get_by_role("cell").all()
+        assert len(cells) == 3
+        for cell in cells:
+            assert box(cell)["x"] + box(cell)["width"] <= width
+        wide = phone.locator(".wide:has(table)").evaluate("each => each.scrollWidth - each.clientWidth")
+        assert wide <= 0
     phone.get_by_role("rowheader").first.get_by_role("link").tap()
     expect(phone.get_by_role("link", name=re.compile(r"\(remove\)")).first).to_be_visible()
 

@@ -136,7 +136,7 @@ def storage(facts: StorageFacts) -> Check:
     }
     if facts.free >= _LITTLE_ROOM:
         return Check(name, Verdict.GOOD, room)
-    steps = (_("Make room on the disk of the database; old backups and logs are often the largest: `df -h`."),)
+    steps = (_("Free up space on the disk of the database; old backups and logs are often the largest: `df -h`."),)
     verdict = Verdict.BROKEN if facts.free < _NO_ROOM else Verdict.LOOK
     return Check(name, verdict, room, Who.ADMIN, steps)
 

@@ -47,7 +47,9 @@ def _refused(refused: _Refused) -> Response:
 
 @bp.errorhandler(LoginThrottled)
 def _throttled(throttled: LoginThrottled) -> Response:
-    answer = _answer({"error": "temporarily_unavailable", "error_description": "Too many tries. Try again later."}, 429)
+    answer = _answer(
+        {"error": "temporarily_unavailable", "error_description": "Too many attempts. Try again later."}, 429
+    )
     answer.headers["Retry-After"] = str(max(1, math.ceil((throttled.until - clock.now()).total_seconds())))
     return answer
 

@@ -18,7 +18,7 @@ def refuses(error: Exception) -> bool:
 def problem(error: Exception, reference: str, ways: list[Way]) -> Problem:
     """Say that it cannot, and why."""
     causes = {
-        StorageFault.FULL: (_("Its disk is full."), _("Make room on the disk of this server, and try again.")),
+        StorageFault.FULL: (_("Its disk is full."), _("Free up disk space on this server, and try again.")),
         StorageFault.READ_ONLY: (
             _("Its database or its disk is read-only."),
             _("Let the database take writes again. `flask --app wsgi status` tells what stands in the way."),
@@ -26,7 +26,7 @@ def problem(error: Exception, reference: str, ways: list[Way]) -> Problem:
     }
     broken = (
         _("Something is wrong with its disk or its database."),
-        _("Look at the disk of this server. The log tells what the system said."),
+        _("Look at the disk of this server. Details are in the log."),
     )
     fault = storage.fault_of(error)
     happened, todo = causes.get(fault, broken) if fault is not None else broken

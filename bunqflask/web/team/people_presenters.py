@@ -243,7 +243,7 @@ def rights_in_lines(role: TeamRole, *, may_export: bool) -> list[str]:
         exports = _("You can export them.") if may_export else _("You cannot export them.")
         return [_("You can read the accounts and payments that people here share with you by name."), exports]
     lines = [
-        _("You can connect your own bunq accounts. Only you see them until you share them."),
+        _("You can connect your own bunq accounts. Only you can see them until you share them."),
         _("You can read and export what people here share with you."),
     ]
     if role is not TeamRole.MEMBER:

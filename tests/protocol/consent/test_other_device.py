@@ -10,7 +10,7 @@ import requests
 from bunqflask.models import Connection
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
-from tests.support.bank import Bank
+from tests.support.bank import JODI, WALKER_STUDIO, Bank
 from tests.support.browser import Browser
 from tests.support.consents import ask, start
 
@@ -22,13 +22,13 @@ def link_of(browser: Browser) -> str:
     return found[1]
 
 
-def approve_on_phone(site: ThreadSite, bank: Bank, link: str) -> Browser:
+def approve_on_phone(site: ThreadSite, bank: Bank, link: str, *, person: int = JODI) -> Browser:
     """Be the holder, who has no login here: open the link, press, approve, come back."""
     phone = site.browser("Mozilla/5.0 (iPhone; the holder's)")
     phone.get(link)
     target = phone.submit(button="Continue to bunq").leaves_for
     assert target is not None
-    phone.get(bank.approve(target))
+    phone.get(bank.approve(target, person=person))
     return phone
 
 
@@ -56,6 +56,16 @@ def test_a_consent_from_a_phone_is_held_until_the_name_is_confirmed(site: Thread
     assert "Connected: Jodi Walker" in confirmed.text
     assert "€4,118.00" in confirmed.text
     assert phone.get("/").url.startswith(site.url + "/login"), "the phone has gained no login"
+
+
+def test_a_company_is_not_called_a_person(site: ThreadSite, bank: Bank) -> None:
+    robin = sign_in(site, "robin@example.com")
+    link = link_of(robin)
+    waiting = robin.page
+    approve_on_phone(site, bank, link, person=WALKER_STUDIO)
+    for page in (robin.get("/"), robin.get(waiting.url)):
+        assert "Is this the right company?" in page.text
+        assert "right person" not in page.text
 
 
 def test_discarding_erases_the_permission_and_closes_the_session(site: ThreadSite, bank: Bank) -> None:

@@ -176,7 +176,7 @@ def test_opening_and_closing_are_zero_only_where_the_whole_history_is_known(robi
 
 
 def test_packs_of_other_accounts_or_periods_are_not_compared_and_those_of_the_same_are(robin: Member) -> None:
-    none = "There is no last pack to compare with."
+    none = "This is the first pack, so there is nothing to compare."
     assert none in opened(make(robin, ["csv", "qif"])).read("changes.txt").decode()
     assert none in opened(make(robin, ["csv", "qif"], account_ids=(1, 2))).read("changes.txt").decode()
     assert none in opened(make(robin, ["csv", "qif"], period("2025-01-02"))).read("changes.txt").decode()
@@ -337,7 +337,7 @@ def test_what_another_member_exported_before_is_no_last_pack(robin: Member) -> N
     sam = members.add("sam@example.org", "Sam", "correct horse battery staple")
     rows.share_all(robin.id)
     made = opened(make(sam, ["csv", "qif"]))
-    assert "There is no last pack to compare with." in made.read("changes.txt").decode()
+    assert "This is the first pack, so there is nothing to compare." in made.read("changes.txt").decode()
     assert len(db.session.scalars(db.select(Pack)).all()) == 2
 
 
