@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
@@ -19,11 +19,12 @@ from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.services.gateway import retry_policy
 from bunqflask.services.gateway.installations import NotSetUp
+from bunqflask.services.instructions.abilities import AbilityOff
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.web.errors import disk, problems
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.pages import back, logged, new_reference, page
-from bunqflask.web.errors.problem import Problem
+from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.language import in_language_of_reader
 
 
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
         BunqError: lambda error: page(bunq_problem(error)),
         NotFoundHere: lambda _error: page(_not_found()),
         NotPermitted: lambda error: page(_not_permitted(error)),
+        AbilityOff: lambda error: page(_switched_off(error)),
         NotSetUp: lambda _error: page(problems.not_set_up(back())),
         OriginRefused: lambda error: page(problems.origin_refused(error.ours)),
         CSRFError: lambda _error: page(problems.form_too_old(back())),
@@ -128,6 +130,18 @@ def _not_found() -> Problem:
         who=_("The team member who owns it"),
         status=404,
         ways=back(),
+    )
+
+
+def _switched_off(error: AbilityOff) -> Problem:
+    return Problem(
+        title=_("This is switched off"),
+        lead=_("Nothing was changed."),
+        happened=str(error),
+        todo=[_("Open the connection under Connections, and choose “What may be written at bunq”.")],
+        who=_("An owner of this team"),
+        status=403,
+        ways=[Way(label=_("Connections"), url=url_for("conditions.index"), primary=True)],
     )
 
 

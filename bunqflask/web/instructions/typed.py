@@ -9,7 +9,7 @@ from flask import request
 
 from bunqflask.i18n import gettext as _
 from bunqflask.models import InstructionKind
-from bunqflask.services.policy import NotPermitted
+from bunqflask.services.instructions.abilities import AbilityOff
 from bunqflask.web.instructions import pay
 from bunqflask.web.payments import amount_input
 from bunqflask.web.payments.amount_input import Ambiguous, NotAnAmount
@@ -58,11 +58,11 @@ def older_than() -> int | None:
 def accounts(*kinds: InstructionKind) -> dict[InstructionKind, list[pay.Account]]:
     """Return the accounts that a form for these kinds offers, by kind; kinds without any are left out.
 
-    :raises NotPermitted: there are none at all.
+    :raises AbilityOff: there are none at all.
     """
     found = {each: pay.accounts_for(each) for each in kinds}
     if not any(found.values()):
-        raise NotPermitted(
+        raise AbilityOff(
             _(
                 "There is no account on which you can do this. Holders of an account can, and owners and admins who "
                 "see it in full, once an owner has switched it on under Connections."

@@ -1,5 +1,7 @@
 """Nothing is written at bunq until an owner switches it on, and nothing any more once it is off."""
 
+import re
+
 import pytest
 
 from bunqflask.models import Ability, EndReason, InstructionState, Language, TeamRole
@@ -15,6 +17,8 @@ from tests.support.bank import Bank
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect, share
 
+BUTTON = re.compile(r'<a class="btn[^"]*" href="/connections">Connections</a>')
+
 
 @pytest.fixture
 def connected(site: ThreadSite, bank: Bank) -> Browser:
@@ -23,6 +27,18 @@ def connected(site: ThreadSite, bank: Bank) -> Browser:
     connect(browser, bank)
     rows.run_duties(site.app)
     return browser
+
+
+@pytest.mark.sqlite_only
+def test_each_page_that_needs_something_switched_on_leads_to_where_that_is(connected: Browser) -> None:
+    for path in ("/pay", "/pay/drafts", "/pay/drafts/new", "/pay/drafts/file", "/pay/transfers"):
+        page = connected.get(path)
+        assert (page.status, bool(BUTTON.search(page.html))) == (200, True), path
+    for path in ("/pay/requests/new", "/pay/links/new", "/pay/collections/new"):
+        page = connected.get(path)
+        assert (page.status, "This is switched off" in page.text) == (403, True), path
+        assert "once an owner has switched it on" in page.text
+        assert BUTTON.search(page.html), path
 
 
 @pytest.mark.sqlite_only
