@@ -1,5 +1,7 @@
 """The first page: what there is, what moved this month, and what needs somebody."""
 
+from datetime import timedelta
+
 from playwright.sync_api import Page, expect
 
 from bunqflask.database.transactions import transaction
@@ -41,6 +43,7 @@ def test_this_month_and_the_newest_payments(robin: Page, site: ThreadSite, bank:
     newest.first.get_by_role("link").click()
     expect(heading(robin, "Somebody")).to_be_visible()
     bank.receive(bank.account_ids(JODI)[0], "1234567.89")
+    rows.age_accounts(site.app, timedelta(hours=2))
     run_duties(site.app)
     robin.set_viewport_size({"width": 320, "height": 700})
     robin.goto("/")
