@@ -31,7 +31,8 @@ def connected(site: ThreadSite, bank: Bank) -> Browser:
 
 @pytest.mark.sqlite_only
 def test_each_page_that_needs_something_switched_on_leads_to_where_that_is(connected: Browser) -> None:
-    for path in ("/pay", "/pay/drafts", "/pay/drafts/new", "/pay/drafts/file", "/pay/transfers"):
+    lists = ("/pay/drafts", "/pay/requests", "/pay/links", "/pay/collections")
+    for path in ("/pay", *lists, "/pay/drafts/new", "/pay/drafts/file", "/pay/transfers"):
         page = connected.get(path)
         assert (page.status, bool(BUTTON.search(page.html))) == (200, True), path
     for path in ("/pay/requests/new", "/pay/links/new", "/pay/collections/new"):
