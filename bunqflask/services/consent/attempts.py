@@ -184,7 +184,9 @@ def progress_for(principal: Principal, attempt_id: str) -> AttemptProgress:
     :raises NotFoundHere: there is none.
     """
     asked = {"id": attempt_id, "member_id": principal.id}
-    if not attempt_id.isalnum() or (row := db.session.execute(_PROGRESS, asked).one_or_none()) is None:
+    if not attempt_id.isalnum():
+        raise NotFoundHere
+    if (row := db.session.connection().execute(_PROGRESS, asked).one_or_none()) is None:
         raise NotFoundHere
     return AttemptProgress(**row._mapping)
 

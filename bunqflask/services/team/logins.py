@@ -99,7 +99,7 @@ def find(token: str) -> CurrentLogin | None:
     """Return the login of this token, if it is neither idle for too long nor too old."""
     now = clock.now()
     asked = {"token_hash": digest(token), "now": now, "worker_gone_at": now - WORKER_IS_GONE_AFTER}
-    row = db.session.execute(_FIND, asked).one_or_none()
+    row = db.session.connection().execute(_FIND, asked).one_or_none()
     if row is None or row.last_seen_at < now - IDLE or row.created_at < now - ABSOLUTE:
         return None
     if clock.is_ahead(row.last_seen_at):
