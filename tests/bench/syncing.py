@@ -93,7 +93,7 @@ def _calls(folder: Path, bank: Bank, account: int) -> list[Row]:
         exactly("calls with nothing new, per account", again, 1),
         exactly("calls for payments with callbacks, two hours later", for_payments, 0),
         # A lost callback leaves no trace here, so the balances are looked at: docs/adr/0130.
-        Row("  other calls then", f"{asked - for_payments}, to list the accounts once"),
+        Row("  other calls then", f"{asked - for_payments}, to list the accounts"),
     ]
 
 
