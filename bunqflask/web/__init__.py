@@ -5,19 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, current_app, g
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import IntegerConverter, Map, ValidationError
 
 from bunqflask.config import Config
 
 
-class _RowId(IntegerConverter):
-    """The id of a row in an address; one that no row can have is no address of ours."""
+class _Id(IntegerConverter):
+    """An id in an address; one that nothing can have is no address of ours."""
+
+    def to_python(self, value: str) -> int:
+        """Read an id.
+
+        :raises NotFound: nothing can have it. Left to Werkzeug, an address with views for other methods is answered
+            with 405, as if it existed.
+        """
+        try:
+            return int(super().to_python(value))
+        except ValidationError:
+            raise NotFound from None
+
+
+class _RowId(_Id):
+    """The id of a row."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=2**31 - 1)
 
 
-class _LongId(IntegerConverter):
+class _LongId(_Id):
     """An id of 63 bits: bunq's own, or that of a payment's row."""
 
     def __init__(self, url_map: Map) -> None:

@@ -97,7 +97,11 @@ def test_a_broken_body_is_never_taken_for_an_empty_one(program: Program, body: s
 
 
 def test_unknown_addresses_and_wrong_methods_are_answered_as_problems(program: Program, robin: Browser) -> None:
-    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/payments", 405), ("PATCH", "/me", 405)):
+    too_long = f"/payments/{2**63}"
+    for method, path, status in (
+        *(("GET", "/nothing", 404), ("DELETE", "/payments", 405), ("PATCH", "/me", 405)),
+        *(("GET", too_long, 404), ("POST", f"{too_long}/notes", 404), ("DELETE", f"{too_long}/attachments/1", 404)),
+    ):
         answer = program.call(path, method=method)
         assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
         assert answer.json()["status"] == status
