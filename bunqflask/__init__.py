@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bunqflask.config import ROOT, Config
+from bunqflask.config import ROOT, Config, journal_stream
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -22,7 +22,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.config.from_object(config)
     encryption.init_app(app, config.ENCRYPTION_KEYS)
     engines.init_app(app)
-    log_lines.init_app()
+    log_lines.init_app(journal_stream())
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     web.init_app(app, config)
     api.init_app(app)

@@ -174,6 +174,11 @@ def sudo_user() -> str:
     return os.getenv("SUDO_USER", "")
 
 
+def journal_stream() -> str:
+    """Return what systemd says of the journal that takes standard error; empty without one."""
+    return os.getenv("JOURNAL_STREAM", "")
+
+
 def _env_file(given: Mapping[str, str]) -> Path | None:
     path = given.get("ENV_FILE", str(ROOT / ".env"))
     return Path(path) if path else None

@@ -85,6 +85,15 @@ def _count_and_check(address: str) -> Response | None:
     return None if has_one else scope_missing(*scopes)
 
 
+def check_scope(scope: TokenScope) -> None:
+    """Make sure that the token has a scope, besides those of the view.
+
+    :raises ScopeMissing: it has not.
+    """
+    if scope.value not in g.bearer.scopes:
+        raise ScopeMissing(scope)
+
+
 def scope_missing(*scopes: TokenScope) -> Response:
     """Refuse a call for scopes of which its token has none."""
     needed = f"It needs {' or '.join(scopes)}."

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, g, url_for
 
 from bunqflask import ibans
-from bunqflask.api import problems
+from bunqflask.api import access, problems
 from bunqflask.api.blueprint import File, endpoint
 from bunqflask.api.collection_schemas import (
     CollectionDetail,
@@ -25,7 +25,6 @@ from bunqflask.api.collection_schemas import (
     PersonWish,
 )
 from bunqflask.api.instruction_schemas import exact
-from bunqflask.api.problems import ScopeMissing
 from bunqflask.models import InstructionKind, Party, TokenScope
 from bunqflask.services.instructions import collection_files, collection_reading, collections, once
 from bunqflask.services.instructions.checks import InstructionRefused
@@ -44,7 +43,7 @@ BegunPerson = tuple[CollectionPerson, int, dict[str, str]]
 def begin_collection(json: CollectionWish) -> Begun:
     """Ask 1 to 350 people for money together, each by a request or a link of their own: all of them, or none."""
     kind = InstructionKind(json.kind)
-    _check_scope(kind)
+    access.check_scope(_SCOPE_OF[kind])
     wish = Wish(
         account_id=int(json.account_id),
         kind=kind,
@@ -89,8 +88,7 @@ def collection_content(collection_id: int, query: CollectionFileQuery) -> Respon
         problems.refuse(f"`columns` are some of {', '.join(collection_files.COLUMNS)}, separated by commas.")
     _get(collection_id)
     found, items = collection_reading.export(g.bearer, collection_id)
-    separator, mark = (";", ",") if query.decimal == "comma" else (",", ".")
-    content = collection_files.to_csv(found, items, columns, separator=separator, mark=mark)
+    content = collection_files.to_csv(found, items, columns, has_commas=query.decimal == "comma")
     answer = Response(content, content_type="text/csv; charset=utf-8; header=present")
     answer.headers["Content-Disposition"] = f'attachment; filename="{collection_files.file_name(found)}"'
     return answer
@@ -123,15 +121,6 @@ def ask_person_again(collection_id: int, person_id: int) -> BegunPerson:
     return _begun_person(collection_id, person_id)
 
 
-def _check_scope(kind: InstructionKind) -> None:
-    """Make sure that the token has the scope of a kind.
-
-    :raises ScopeMissing: it has that of the other kind alone.
-    """
-    if _SCOPE_OF[kind].value not in g.bearer.scopes:
-        raise ScopeMissing(_SCOPE_OF[kind])
-
-
 def _get(collection_id: int) -> CollectionView:
     """Return a collection.
 
@@ -139,7 +128,7 @@ def _get(collection_id: int) -> CollectionView:
     :raises ScopeMissing: the token lacks the scope of its kind.
     """
     found = collection_reading.get(g.bearer, collection_id)
-    _check_scope(found.kind)
+    access.check_scope(_SCOPE_OF[found.kind])
     return found
 
 

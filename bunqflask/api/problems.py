@@ -149,10 +149,10 @@ class ParameterRefused(Exception):
 
 
 class ScopeMissing(Exception):
-    """The token has one of the scopes of its call, and what the call is about needs another."""
+    """The token lacks a scope that the call needs."""
 
     def __init__(self, scope: TokenScope) -> None:
-        super().__init__(scope.value)
+        super().__init__(f"The token does not allow this: it needs {scope}.")
         self.scope = scope
 
 

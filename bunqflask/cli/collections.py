@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from bunqflask.cli.export import keep
-from bunqflask.cli.instructions import account_of, member_of, refused_plainly
+from bunqflask.cli.instructions import account_of, member_of, refused_plainly, say_prepared
 from bunqflask.cli.requests import amount_of
 from bunqflask.digest import digest
 from bunqflask.models import InstructionKind
@@ -95,8 +95,7 @@ def prepare(
             token=once.new_token() if key is None else f"cli-{digest(key)[:40]}",
         )
         made = collections.prepare(member, wish)
-    click.echo(f"Prepared: {collection_reading.get(member, made).reference}")
-    click.echo("A worker sends it to bunq.")
+    say_prepared(collection_reading.get(member, made).reference)
 
 
 @collections_cli.command("cancel")
@@ -122,8 +121,7 @@ def ask_again(email: str, reference: str, ended: str) -> None:
         item = _person(member, found, ended)
         collections.ask_again(member, found.id, item.id, item.instruction.id)
         again = collection_reading.item_of(member, found, item.id)
-    click.echo(f"Prepared: {again.instruction.reference}")
-    click.echo("A worker sends it to bunq.")
+    say_prepared(again.instruction.reference)
 
 
 @collections_cli.command("export")
@@ -148,9 +146,8 @@ def export(email: str, reference: str, columns: tuple[str, ...], decimal_sign: s
     member = member_of(email)
     with refused_plainly():
         found, items = collection_reading.export(member, collection_reading.get_by_reference(member, reference).id)
-    separator = ";" if decimal_sign == "," else ","
     chosen = columns or collection_files.COLUMNS
-    content = collection_files.to_csv(found, items, chosen, separator=separator, mark=decimal_sign)
+    content = collection_files.to_csv(found, items, chosen, has_commas=decimal_sign == ",")
     click.echo(keep(collection_files.file_name(found), io.BytesIO(content), output))
 
 

@@ -194,6 +194,12 @@ def account_of(member: Member, iban: str | None) -> int:
     return found[0]
 
 
+def say_prepared(reference: str) -> None:
+    """Name what was prepared and is sent without a further step."""
+    click.echo(f"Prepared: {reference}")
+    click.echo("A worker sends it to bunq.")
+
+
 def _in_one_line(found: InstructionView) -> str:
     amount = f"{found.amount:.2f}" if found.amount is not None else "-"
     return f"{found.reference}  {found.kind}  {found.state}  {amount} {found.currency}  {found.label}".rstrip()

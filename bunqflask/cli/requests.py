@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import click
 
-from bunqflask.cli.instructions import account_of, instructions_cli, member_of, refused_plainly
+from bunqflask.cli.instructions import account_of, instructions_cli, member_of, refused_plainly, say_prepared
 from bunqflask.models import LinkBody, RequestBody
 from bunqflask.models.instructions import Body
 from bunqflask.payment_files import amounts
@@ -54,5 +54,4 @@ def _prepare(email: str, iban: str, body: Body) -> None:
     member = member_of(email)
     with refused_plainly():
         made = preparing.prepare(member, account_of(member, iban), body)
-    click.echo(f"Prepared: {reading.get(member, made).reference}")
-    click.echo("A worker sends it to bunq.")
+    say_prepared(reading.get(member, made).reference)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bunqflask.cli.instructions import account_of, instructions_cli, member_of, refused_plainly
+from bunqflask.cli.instructions import account_of, instructions_cli, member_of, refused_plainly, say_prepared
 from bunqflask.cli.requests import amount_of
 from bunqflask.models import Ability, CardBody
 from bunqflask.services.instructions import abilities, cards, notes, preparing, reading
@@ -171,5 +171,4 @@ def _number(text: str) -> int:
 
 
 def _say_prepared(member: Member, instruction_id: int) -> None:
-    click.echo(f"Prepared: {reading.get(member, instruction_id).reference}")
-    click.echo("A worker sends it to bunq.")
+    say_prepared(reading.get(member, instruction_id).reference)

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import Blueprint, Response, current_app, g, request
 
-from bunqflask.api import access, problems
+from bunqflask.api import problems
 from bunqflask.mcp import protocol
-from bunqflask.mcp.tools import ScopeMissing
 
 bp = Blueprint("mcp", __name__)
 
@@ -24,10 +23,7 @@ def serve() -> Response:
         return problems.answer(403, "Another site may not call this", code="foreign_origin")
     if request.mimetype != "application/json":
         return problems.answer(415, "Send JSON", "The Content-Type is application/json.")
-    try:
-        reply = protocol.reply_to(request.get_data(), g.bearer, request.headers)
-    except ScopeMissing as missing:
-        return access.scope_missing(missing.scope)
+    reply = protocol.reply_to(request.get_data(), g.bearer, request.headers)
     if reply.body is None:
         return current_app.response_class(status=reply.status)
     return current_app.response_class(msgspec.json.encode(reply.body), reply.status, mimetype="application/json")

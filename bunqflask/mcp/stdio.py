@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
+from bunqflask.api.problems import ScopeMissing
 from bunqflask.mcp import protocol
-from bunqflask.mcp.tools import ScopeMissing
 from bunqflask.services.tokens import rate_limit, tokens
 from bunqflask.services.tokens.rate_limit import CallLimitReached
 from bunqflask.services.tokens.tokens import TokenUnknown

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from bunqflask.api import accounts, changes, connections, payments
-from bunqflask.api.problems import ParameterRefused
+from bunqflask.api.problems import ParameterRefused, ScopeMissing
 from bunqflask.api.queries import BalanceQuery, ChangesQuery, PaymentFilter, PaymentQuery
 from bunqflask.api.schemas import Accounts, Changes, Connections, DayBalances, Months, Notes, Payments
 from bunqflask.mcp import untrusted
@@ -22,14 +22,6 @@ from bunqflask.services.principal import TokenBearer
 
 class ToolFailed(Exception):
     """A tool cannot answer a call; the text is for the assistant, and repeats no value of its arguments."""
-
-
-class ScopeMissing(Exception):
-    """The token does not allow a tool."""
-
-    def __init__(self, scope: TokenScope) -> None:
-        super().__init__(f"The token does not allow this: it needs {scope}.")
-        self.scope = scope
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,12 +18,13 @@ LOGGER = logging.getLogger("bunqflask.audit")
 class _StandardError(logging.Handler):
     """Writes to the standard error of now, which a test or a command may have replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: str) -> None:
         super().__init__()
+        self._journal = journal
         self.setFormatter(logging.Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "is_shell", False) and not _is_journal():
+        if getattr(record, "is_shell", False) and not self._is_journal():
             return  # a person at a terminal, or one who gets mail of cron, reads what the command says
         try:
             sys.stderr.write(f"{self.format(record)}\n")
@@ -31,23 +32,25 @@ class _StandardError(logging.Handler):
         except (OSError, ValueError):  # it is closed or full: the event is stored all the same
             self.handleError(record)
 
+    def _is_journal(self) -> bool:
+        """Tell whether systemd's journal takes standard error, as for the services of this app.
 
-def _is_journal() -> bool:
-    """Tell whether systemd's journal takes standard error, as for the services of this app.
+        https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM
+        """
+        try:
+            found = os.fstat(sys.stderr.fileno())
+        except (OSError, ValueError):  # it is closed, or no file
+            return False
+        return self._journal == f"{found.st_dev}:{found.st_ino}"
 
-    https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM
+
+def init_app(journal: str) -> None:
+    """Let the lines through, whatever level other messages have; who configures the logger keeps what they did.
+
+    :param journal: what systemd says of the standard error that its journal takes; empty without systemd.
     """
-    try:
-        found = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):  # it is closed, or no file
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
-
-
-def init_app() -> None:
-    """Let the lines through, whatever level other messages have; who configures the logger keeps what they did."""
     if not LOGGER.handlers:
-        LOGGER.addHandler(_StandardError())
+        LOGGER.addHandler(_StandardError(journal))
         LOGGER.propagate = False
         LOGGER.setLevel(logging.INFO)
 

@@ -59,17 +59,15 @@ def file_name(collection: CollectionView) -> str:
     return f"{name_part(collection.name, longest=60) or 'collection'}.csv"
 
 
-def to_csv(
-    collection: CollectionView, items: Iterable[ItemView], columns: Sequence[str], *, separator: str, mark: str
-) -> bytes:
+def to_csv(collection: CollectionView, items: Iterable[ItemView], columns: Sequence[str], *, has_commas: bool) -> bytes:
     """Write a collection as a table that spreadsheets read, in which no text can become a formula.
 
     :param columns: some of `COLUMNS`.
-    :param separator: the sign between two cells.
-    :param mark: the sign before the cents.
+    :param has_commas: write 12,50 and put semicolons between the cells; else 12.50 and commas.
     """
     chosen = tuple(each for each in COLUMNS if each in columns)
     table = Table(chosen, [[_CELLS[name](collection, each) for name in chosen] for each in items])
+    separator, mark = (";", ",") if has_commas else (",", ".")
     return (_BYTE_ORDER_MARK + table.as_csv(separator=separator, mark=mark)).encode()
 
 

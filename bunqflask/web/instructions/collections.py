@@ -25,7 +25,6 @@ bp.before_request(pay.check_is_no_guest)
 _FIELDS = ("account", "kind", "name", "description", "for_all")
 _PER_PAGE = 50
 # The sign between cells, and the one before the cents, by how the form calls them.
-_LOOKS = {"comma": (";", ","), "point": (",", ".")}
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def export(collection_id: int) -> ResponseReturnValue:
         flash(_("Choose at least one column."), "error")
         return redirect(url_for("collections.show", collection_id=collection_id))
     found, items = collection_reading.export(g.team_member, collection_id)
-    separator, mark = _LOOKS.get(request.form.get("decimal", ""), _LOOKS["comma"])
-    content = collection_files.to_csv(found, items, chosen, separator=separator, mark=mark)
+    content = collection_files.to_csv(found, items, chosen, has_commas=request.form.get("decimal") != "point")
     answer = Response(content, mimetype="text/csv")
     answer.headers["Content-Disposition"] = f'attachment; filename="{collection_files.file_name(found)}"'
     return answer
