@@ -3,9 +3,10 @@
 import gc
 import sys
 
-from bunqflask import create_app
+from bunqflask import create_app, heap
 from bunqflask.config import ConfigError
 
+heap.share_one()
 try:
     app = create_app()
 except ConfigError as error:

@@ -13,8 +13,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     # Imported here, so that importing `bunqflask.sandbox` does not load the app.
     from bunqflask import api, cli, mcp, web
-    from bunqflask.database import encryption, engines
-    from bunqflask.extensions import db, migrate
+    from bunqflask.database import encryption, engines, migrations
     from bunqflask.services.audit import log_lines
 
     config = config or Config.load()
@@ -23,7 +22,7 @@ def create_app(config: Config | None = None) -> Flask:
     encryption.init_app(app, config.ENCRYPTION_KEYS)
     engines.init_app(app)
     log_lines.init_app(journal_stream())
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    migrations.init_app(app)
     web.init_app(app, config)
     api.init_app(app)
     mcp.init_app(app)

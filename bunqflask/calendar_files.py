@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-
-from icalendar import Alarm, Calendar, Event, vDuration
+from typing import TYPE_CHECKING
 
 from bunqflask import invisible
+
+# Imported where it is used: few processes write calendars, and each would hold 3 MB for it.
+if TYPE_CHECKING:
+    from icalendar import Alarm, Event
 
 MEDIA_TYPE = "text/calendar"
 _PRODUCT = "-//bunqflask//EN"
@@ -38,6 +41,8 @@ class CalendarDay:
 
 def write(days: Iterable[CalendarDay], *, name: str) -> bytes:
     """Return a calendar file with these days; `name` is what a program calls the calendar."""
+    from icalendar import Calendar, vDuration
+
     calendar = Calendar()
     calendar.add("prodid", _PRODUCT)
     calendar.add("version", "2.0")
@@ -56,6 +61,8 @@ def write(days: Iterable[CalendarDay], *, name: str) -> bytes:
 
 
 def _event(shown: CalendarDay) -> Event:
+    from icalendar import Event
+
     event = Event()
     event.add("uid", shown.uid)
     event.add("dtstamp", shown.changed_at)
@@ -73,6 +80,8 @@ def _event(shown: CalendarDay) -> Event:
 
 
 def _alarm(title: str, before: timedelta) -> Alarm:
+    from icalendar import Alarm
+
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("description", _text(title))

@@ -1,12 +1,9 @@
-"""The Flask extensions, unbound: the database with its declarative base, migrations and CSRF protection."""
+"""The Flask extensions, unbound: the database with its declarative base, and CSRF protection."""
 
 import json
 import logging
-from pathlib import Path
-from typing import Any
 
 import msgspec
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import MetaData, Table
@@ -46,19 +43,6 @@ _ENGINE_OPTIONS = {"json_serializer": _json, "hide_parameters": True, "query_cac
 db = SQLAlchemy(model_class=Base, engine_options=_ENGINE_OPTIONS)
 
 
-class _Migrations(Migrate):  # type: ignore[misc]
-    """Finds the migrations also in a folder with `%` in its name, which in Alembic's settings begins a reference."""
-
-    def get_config(self, directory: str | None = None, x_arg: Any = None, opts: Any = None) -> Any:
-        """Return Alembic's settings, with each `%` of the folder's name doubled."""
-        folder = Path(directory or self.directory)
-        config = super().get_config(str(folder).replace("%", "%%"), x_arg, opts)
-        # Read again: the doubled name is no file's.
-        config.file_config.read(folder / "alembic.ini", encoding="utf-8")
-        return config
-
-
-migrate = _Migrations()
 csrf = CSRFProtect()
 
 

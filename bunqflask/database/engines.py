@@ -116,7 +116,12 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.info.get("may_write") != may_write:
         connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if may_write else 'ON'}")
         connection.info["may_write"] = may_write
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if may_write else "BEGIN")
+    if may_write:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        # Takes no lock, so nothing can fail that SQLAlchemy would have to explain: every request does this.
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN").close()
 
 
 def _prepare_postgres(connection: Any, _record: Any) -> None:

@@ -1,16 +1,27 @@
-"""Whether the database has the tables of this version."""
+"""Whether the database has the tables of this version, and what `flask db` finds when it changes them."""
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
+from typing import Any
 
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import inspect, text
+from werkzeug.local import LocalProxy
 
 from bunqflask.extensions import db
 
-_FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+# The revision of the newest migration; `make check` compares them.
+HEAD = "0001"
+FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+
+
+def init_app(app: Flask) -> None:
+    """Let `flask db` find the migrations.
+
+    Alembic is imported once a command asks for them: it would take 4 MB in each web process, which never migrates.
+    """
+    app.extensions["migrate"] = LocalProxy(lambda: _found_by_commands(app))
 
 
 def is_at_head() -> bool:
@@ -19,9 +30,13 @@ def is_at_head() -> bool:
     :raises DBAPIError: the database does not answer.
     """
     with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() == _head()
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
 
 
-@cache
-def _head() -> str | None:
-    return ScriptDirectory(str(_FOLDER)).get_current_head()
+def _found_by_commands(app: Flask) -> Any:
+    from bunqflask.database import migration_commands
+
+    migration_commands.init_app(app, FOLDER)  # takes the place of the proxy
+    return app.extensions["migrate"]

@@ -17,8 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
-import xlsxwriter
-
 from bunqflask.exports.cards import foreign_amount
 from bunqflask.exports.currencies import amount_text, decimals_of
 from bunqflask.exports.statement import (
@@ -85,6 +83,9 @@ class _Book:
     """The workbook and its formats."""
 
     def __init__(self, path: Path, temporary: str, made_at: datetime) -> None:
+        # Imported here: few processes write workbooks, and each would hold 3 MB for it.
+        import xlsxwriter
+
         options = {
             "constant_memory": True,
             "tmpdir": temporary,

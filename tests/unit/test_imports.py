@@ -17,9 +17,10 @@ PACKAGE = Path(__file__).resolve().parents[2] / "bunqflask"
 # Each part and the parts, or single modules or names of them, that it may import.
 # `bunqflask` is the package itself, which wires the parts.
 ARROWS: dict[str, set[str]] = {
-    "bunqflask": {"config", "extensions", "database", "services.audit", "web", "api", "mcp", "cli"},
+    "bunqflask": {"config", "database", "services.audit", "web", "api", "mcp", "cli"},
     "addresses": set(),
     "calendar_files": {"invisible"},
+    "heap": set(),
     "config": {"addresses"},
     "clock": set(),
     "devices": {"i18n"},

@@ -54,7 +54,9 @@ def unread_in(browser_id: Any) -> ColumnElement[bool]:
 
 def open_in(browser_id: Any) -> ColumnElement[bool]:
     """The condition that a notice is to be shown on every page in this browser: an id, None or a column."""
-    return and_(MemberNotice.kind.in_(topics.ON_EVERY_PAGE), unread_in(browser_id))
+    # Every request asks this, and the text of an `IN` with a list would be written anew each time.
+    kinds = or_(*(MemberNotice.kind == kind for kind in topics.ON_EVERY_PAGE))
+    return and_(kinds, unread_in(browser_id))
 
 
 def list_open(principal: Principal, browser_id: int | None) -> list[Notice]:

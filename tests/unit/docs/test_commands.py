@@ -12,7 +12,7 @@ from flask.cli import FlaskGroup, ScriptInfo
 from flask_migrate.cli import db as db_cli
 
 from bunqflask import sandbox
-from bunqflask.cli import COMMANDS
+from bunqflask.cli.commands import COMMANDS
 from tests.support import documents
 
 PAGE = documents.ROOT / "docs" / "reference" / "commands.md"
