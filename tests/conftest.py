@@ -1,5 +1,6 @@
 """What every test can ask for: a bank, a database, the app, and what went over the wire."""
 
+import gc
 import os
 import shutil
 import socket
@@ -41,6 +42,9 @@ stay_on_loopback()
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("without deadlines", deadline=None)
 hypothesis.settings.load_profile("without deadlines")
+
+# Thousands of collected tests stay in memory, and Python would look for circles among them again and again.
+gc.set_threshold(50_000, 20, 50)
 
 # All tests of a process together send many more statements than the pages of a site.
 extensions._ENGINE_OPTIONS["query_cache_size"] = 2000

@@ -25,6 +25,11 @@ from bunqflask.services.account_rights import AccountRight
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal, TokenBearer
 
+_WHOLE: tuple[ORMOption, ...] = (
+    selectinload(Connection.monetary_accounts),
+    selectinload(Connection.consents).selectinload(Consent.accounts),
+)
+
 
 def visible_to(principal: Principal) -> Select[Connection]:
     """Return a statement for the connections of which the principal may see an account.
@@ -47,7 +52,7 @@ def list_active() -> list[Connection]:
     """Return every connection that works, with its accounts and consents, for work that no principal asks for."""
     here = Connection.environment == current_app.config["BUNQ_ENVIRONMENT"]
     query = select(Connection).where(here, Connection.state == ConnectionState.ACTIVE).order_by(Connection.id)
-    return list(db.session.scalars(query.options(*_whole())).unique())
+    return list(db.session.scalars(query.options(*_WHOLE)).unique())
 
 
 def by_id(connection_id: int) -> Connection:
@@ -55,17 +60,10 @@ def by_id(connection_id: int) -> Connection:
 
     :raises NotFoundHere: there is none.
     """
-    found = db.session.get(Connection, connection_id, options=_whole(), populate_existing=True)
+    found = db.session.get(Connection, connection_id, options=_WHOLE, populate_existing=True)
     if found is None:
         raise NotFoundHere
     return found
-
-
-def _whole() -> list[ORMOption]:
-    return [
-        selectinload(Connection.monetary_accounts),
-        selectinload(Connection.consents).selectinload(Consent.accounts),
-    ]
 
 
 @dataclass(frozen=True)
