@@ -81,7 +81,7 @@ def said(page: Page) -> str:
 def test_a_holders_payments_are_all_of_theirs_and_transfers_to_others_count(site: ThreadSite, two: Browser) -> None:
     everything = two.get("/payments")
     assert "4 payments" in result(everything)
-    assert "In +€900.00 Out −€20.00 2 transfers between your own accounts, not counted" in result(everything)
+    assert "In +€900.00 Out −€20.00 2 own transfers, not counted" in result(everything)
     page = two.get(everything.link("Walker Studio B.V."))
     assert page.url.endswith("/payments?holder=2")
     assert names(page) == ["Jodi", "Customer"]

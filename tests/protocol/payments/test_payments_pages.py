@@ -375,7 +375,7 @@ def test_no_address_breaks_the_page(varied: Browser, query: str) -> None:
 
 def test_own_transfers_do_not_count_twice(varied: Browser) -> None:
     everything = varied.get("/payments")
-    assert "In +€2,950.00 Out −€1,297.61 2 transfers between your own accounts, not counted" in everything.text
+    assert "In +€2,950.00 Out −€1,297.61 2 own transfers, not counted" in everything.text
     day = next(total for day, total, _names in days(everything) if "3 October" in day)
     assert day == "€0.00"
     one = varied.get(ACCOUNT)
