@@ -11,7 +11,7 @@ from flask import Blueprint, Request, Response, request
 from spectree import Response as Answers
 from spectree import SpecTree
 from spectree.model_adapter.msgspec_adapter import MsgspecModelAdapter
-from spectree.model_adapter.protocol import ModelAdapter
+from spectree.model_adapter.protocol import ModelAdapter, SchemaMode
 
 from bunqflask.api import idempotency, problems
 from bunqflask.api.schemas import ApiProblem
@@ -51,9 +51,23 @@ def _nothing(*_arguments: object) -> None:
     """The views make their answers of the models that describe them: nothing is to be checked."""
 
 
+class _ModelAdapter(MsgspecModelAdapter):
+    """Makes the schema of each model once; each view asks for those of all its answers, most of them problems."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._schemas: dict[object, dict[str, Any]] = {}
+
+    def json_schema(self, model: type[Any], *, ref_template: str, mode: SchemaMode = "validation") -> dict[str, Any]:
+        key = (model, ref_template, mode)
+        if key not in self._schemas:
+            self._schemas[key] = super().json_schema(model, ref_template=ref_template, mode=mode)
+        return self._schemas[key]
+
+
 spec = SpecTree(
     "flask",
-    model_adapter=cast("ModelAdapter[Any, Exception, Any]", MsgspecModelAdapter()),
+    model_adapter=cast("ModelAdapter[Any, Exception, Any]", _ModelAdapter()),
     mode="strict",
     path="docs",
     page_templates={},
