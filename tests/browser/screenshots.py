@@ -1,4 +1,4 @@
-"""Whether a page can be used by everybody: axe in both themes at two widths, targets, no sideways scroll."""
+"""Whether a page can be used by everybody: axe in two themes and widths, targets, no sideways scroll, large text."""
 
 import os
 from pathlib import Path
@@ -15,6 +15,8 @@ COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-tex
 WIDTHS = {1280: 40, 375: 44}
 WIDEST = 1280
 NARROWEST = 320
+# What a browser's settings call its font size, in px: the usual one, and twice that.
+TEXT, LARGE_TEXT = 16, 32
 HEIGHT = 900
 # Where pictures of all pages are left for a person to look at, if anywhere.
 FOLDER = os.environ.get("PICTURES_OF_PAGES", "")
@@ -68,8 +70,19 @@ def look(page: Page, name: str) -> list[str]:
     page.emulate_media(color_scheme=None, reduced_motion=None)
     page.set_viewport_size({"width": NARROWEST, "height": HEIGHT})
     findings += [f"{name}, {NARROWEST} px: {each}" for each in page.evaluate(SIDEWAYS)]
+    page.set_viewport_size({"width": WIDEST, "height": HEIGHT})
+    _set_text(page, LARGE_TEXT)
+    findings += [f"{name}, {WIDEST} px with large text: {each}" for each in page.evaluate(SIDEWAYS)]
+    _set_text(page, TEXT)
     page.set_viewport_size(size)
     return findings
+
+
+def _set_text(page: Page, size: int) -> None:
+    """Change the browser's font size, as a person does in its settings."""
+    settings = page.context.new_cdp_session(page)
+    settings.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
+    settings.detach()
 
 
 def _run(page: Page, options: dict[str, Any], scheme: Any) -> list[str]:
