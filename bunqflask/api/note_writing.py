@@ -10,7 +10,7 @@ from bunqflask.api import problems
 from bunqflask.api.blueprint import endpoint
 from bunqflask.api.instruction_schemas import FileQuery, InstructionItem, InstructionQuery, Instructions, NoteWish
 from bunqflask.api.instructions import Begun, begun, get_of, item_of, list_of, writing
-from bunqflask.models import Instruction, TokenScope
+from bunqflask.models import NOTE_KINDS, Instruction, TokenScope
 from bunqflask.services.instructions import notes
 from bunqflask.services.instructions.checks import InstructionRefused
 
@@ -84,13 +84,13 @@ def detach_file(payment_id: int, attachment_id: int) -> Begun:
 @endpoint("GET", "/note-changes", query=InstructionQuery, answer=Instructions, scope=_WRITE, tag=_TAG)
 def note_changes(query: InstructionQuery) -> Instructions:
     """What was written on payments on the accounts that the token sees in full, the newest first."""
-    return list_of(notes.KINDS, query)
+    return list_of(NOTE_KINDS, query)
 
 
 @endpoint("GET", "/note-changes/<int:note_change_id>", answer=InstructionItem, scope=_WRITE, tag=_TAG)
 def note_change(note_change_id: int) -> InstructionItem:
     """How far the writing of a note or a file is."""
-    return item_of(get_of(notes.KINDS, note_change_id))
+    return item_of(get_of(NOTE_KINDS, note_change_id))
 
 
 def _prepared(work: Callable[[], Instruction]) -> Begun:

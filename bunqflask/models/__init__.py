@@ -14,6 +14,7 @@ from bunqflask.models.exports import ExportChoice, ExportOrder, Pack, PackAccoun
 from bunqflask.models.factors import Browser, Factor, PasskeyChallenge, PendingLogin, RecoveryCode
 from bunqflask.models.gateway import BunqSession, Installation, RateLimitWindow
 from bunqflask.models.instructions import (
+    NOTE_KINDS,
     Ability,
     CardBody,
     Collection,
@@ -77,6 +78,7 @@ from bunqflask.models.worker import WorkerHeartbeat
 
 __all__ = [
     "LINK_SCOPES",
+    "NOTE_KINDS",
     "Ability",
     "AccountHolder",
     "AccountLook",

@@ -49,6 +49,9 @@ class InstructionKind(StrEnum):
     CARD = "card"
 
 
+NOTE_KINDS = (InstructionKind.NOTE, InstructionKind.FILE)
+
+
 class InstructionState(StrEnum):
     """How far an instruction is; `services.instructions.sending` makes the moves."""
 

@@ -19,6 +19,7 @@ from bunqflask.database.transactions import transaction
 from bunqflask.extensions import db
 from bunqflask.i18n import gettext as _
 from bunqflask.models import (
+    NOTE_KINDS,
     Ability,
     ConnectionAbility,
     FileBody,
@@ -40,7 +41,6 @@ from bunqflask.services.payments.lines import PaymentDetail
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
-KINDS = (InstructionKind.NOTE, InstructionKind.FILE)
 _OF_NOTES = NoteBody | NoteChangeBody | NoteRemovalBody | FileBody
 _SHOW_FAILED_FOR = timedelta(days=1)
 _SHOWN = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN, InstructionState.FAILED)
@@ -122,7 +122,7 @@ def under_way(principal: Principal, payment: PaymentDetail) -> list[InstructionV
         ConnectionAbility.connection_id == account.connection_id, ConnectionAbility.ability == Ability.NOTES
     )
     is_any = exists().where(
-        Instruction.account_id == account.id, Instruction.kind.in_(KINDS), Instruction.state.in_(_SHOWN)
+        Instruction.account_id == account.id, Instruction.kind.in_(NOTE_KINDS), Instruction.state.in_(_SHOWN)
     )
     # Nearly always nothing is on its way, and to know both costs one statement.
     may_write, has_any = db.session.execute(select(is_on, is_any)).one()
@@ -130,7 +130,7 @@ def under_way(principal: Principal, payment: PaymentDetail) -> list[InstructionV
         return [] if may_write else None
     return [
         each
-        for each in reading.list_all(principal, KINDS, states=_SHOWN, account_id=account.id)
+        for each in reading.list_all(principal, NOTE_KINDS, states=_SHOWN, account_id=account.id)
         if isinstance(each.body, _OF_NOTES)
         and each.body.payment_row_id == payment.line.id
         and not clock.is_over(each.ended_at or clock.now(), after=_SHOW_FAILED_FOR)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from bunqflask import clock
@@ -25,7 +25,7 @@ from bunqflask.database.leases import Lease, LeaseLost
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
-from bunqflask.models import ErrorKind, Note, NoteSync
+from bunqflask.models import NOTE_KINDS, ErrorKind, Instruction, InstructionState, Note, NoteSync
 from bunqflask.services.connections import access, consents
 from bunqflask.services.gateway import retry_policy, sessions, user_ids
 from bunqflask.services.gateway.installations import NotSetUp
@@ -41,6 +41,16 @@ _WAIT_S = 3.0
 # What bunq does not show now, it will hardly show in a minute.
 _RETRY_AFTER_NO_S = 6 * 3600.0
 _LONGEST_TEXT = 10_000
+# With whether this server has written a note on the account since: a look at bunq that began before that misses it.
+_STATE = select(
+    NoteSync,
+    exists().where(
+        Instruction.account_id == NoteSync.account_id,
+        Instruction.kind.in_(NOTE_KINDS),
+        Instruction.state == InstructionState.DONE,
+        Instruction.ended_at > NoteSync.synced_at,
+    ),
+).where(NoteSync.id == bindparam("id"))
 
 
 class FileGone(Exception):
@@ -117,16 +127,17 @@ class NamedFile:
 
 def of(payment_row_id: int) -> StoredNotes:
     """Return what is stored of the notes on a payment, the oldest first."""
-    state = db.session.get(NoteSync, payment_row_id)
-    if state is None:
+    found = db.session.execute(_STATE, {"id": payment_row_id}).one_or_none()
+    if found is None:
         return StoredNotes()
+    state, is_written_since = found
     return StoredNotes(
         notes=tuple(of_payments([payment_row_id]).get(payment_row_id, ())),
         synced_at=state.synced_at,
         error_kind=state.error_kind,
         error_facts=state.error_facts,
         next_try_at=state.next_try_at,
-        is_stale=clock.is_over(state.synced_at, after=STALE_AFTER),
+        is_stale=clock.is_over(state.synced_at, after=STALE_AFTER) or is_written_since,
         is_due=clock.has_come(state.next_try_at, longest=timedelta(seconds=_RETRY_AFTER_NO_S)),
         is_syncing=leases.is_taken(state),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from bunqflask.database import leases
 from bunqflask.extensions import db
 from bunqflask.models import (
     CardBody,
@@ -20,6 +21,7 @@ from bunqflask.models import (
     NoteBody,
     NoteChangeBody,
     NoteRemovalBody,
+    NoteSync,
     Payment,
 )
 from bunqflask.models.instructions import Body
@@ -152,6 +154,21 @@ def test_a_note_is_written_changed_and_deleted_and_its_page_shows_each(site: Thr
     deleted = noted.act(lambda robin: notes.delete_within(robin, noted.row_id, "text", note_id))
     instructions.work_until(site.app, deleted, ENDS)
     assert noted.shown() == noted.texts() == []
+
+
+def test_a_look_at_bunq_that_began_before_a_note_was_written_does_not_hide_it(
+    site: ThreadSite, robin: Browser, noted: Noted
+) -> None:
+    part, headers = f"/payments/{noted.row_id}/notes", {"HX-Request": "true"}
+    assert "No notes or attachments." in robin.get(part, headers).html
+    with rows.behind(site.app), leases.held(db.session.get_one(NoteSync, noted.row_id)) as lease:
+        assert lease is not None  # somebody else's look goes on while the worker writes the note
+        made = noted.write("for the books")
+        instructions.work_until(site.app, made, ["done"])
+        assert noted.shown() == []
+    assert "for the books" in robin.get(part, headers).html
+    with rows.behind(site.app):
+        assert not stored.of(noted.row_id).is_stale
 
 
 def test_the_same_text_twice_is_two_notes_also_when_both_answers_are_lost(
