@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, bindparam, func, select, true, tuple_
 
 from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db, table_of
@@ -44,6 +44,7 @@ class Way(StrEnum):
 
 # Of a timestamp in microseconds since 1970, and of a row id.
 _CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
+_payment = table_of(Payment).c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_ROW_ID = 2**63 - 1
 
@@ -161,23 +162,33 @@ class Search:
     def _lines(self, part: Part, limit: int) -> list[PaymentLine]:
         if not self.account_ids:
             return []
+        if part == Part() and self._are_all:
+            asked = {"account_ids": ranges.written_ids(self.account_ids), "most": limit}
+            newest = db.session.connection().execute(_newest(db.engine.dialect.name), asked)
+            return [line_of(row, self.scope) for row in newest]
         first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
         if self._are_surely_many:
             first = self._first_of_all
-        payment = table_of(Payment).c
-        query = select(*line_columns(payment)).where(payment.id.in_(first(part, limit)))
-        return [line_of(row, self.scope) for row in db.session.execute(query.order_by(*part.order(payment)))]
+        query = select(*line_columns(_payment)).where(_payment.id.in_(first(part, limit)))
+        found = db.session.connection().execute(query.order_by(*part.order(_payment)))
+        return [line_of(row, self.scope) for row in found]
+
+    @property
+    def _are_all(self) -> bool:
+        """Whether it lets all payments of its accounts through."""
+        is_limited = any(self.scope.accounts[each].first_day is not None for each in self.account_ids)
+        return not is_limited and self.wanted == Filter(account_ids=self.wanted.account_ids)
 
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
         """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
-        days, words = list(_within_days(self.wanted, unindexed(Payment.created_at))), self.wanted.search
-        days += self.visible(Payment)
+        days, words = list(_within_days(self.wanted, unindexed(_payment.created_at))), self.wanted.search
+        days += self.visible(_payment)
         if self.way == Way.BY_AMOUNTS or words is None:
-            rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
+            rest = filters.conditions(self.wanted, _payment, without=filters.OF_AMOUNTS)
             return self._from_amounts(), [*rest, *days]
-        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
-        rest = filters.conditions(self.wanted, Payment, without=("search",))
-        return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
+        of_accounts = ranges.is_one_of(unindexed(_payment.account_id), self.account_ids)
+        rest = filters.conditions(self.wanted, _payment, without=("search",))
+        return table_of(Payment), [_payment.id.in_(self._with_words), of_accounts, *rest, *days]
 
     @cached_property
     def _with_words(self) -> Select[Any]:
@@ -187,8 +198,8 @@ class Search:
 
     def _first_of_few(self, part: Part, limit: int) -> Select[Any]:
         source, asked = self.few()
-        query = select(Payment.id).select_from(source).where(*asked, *part.conditions(Payment))
-        return query.order_by(*part.order(Payment)).limit(limit)
+        query = select(_payment.id).select_from(source).where(*asked, *part.conditions(_payment))
+        return query.order_by(*part.order(_payment)).limit(limit)
 
     @cached_property
     def _are_surely_many(self) -> bool:
@@ -202,11 +213,12 @@ class Search:
 
     def _first_of_all(self, part: Part, limit: int) -> Select[Any]:
         """The first that fit, by the index of booking times of all accounts."""
-        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
-        asked = [of_accounts, *_within_days(self.wanted, Payment.created_at)]
-        asked += self.visible(Payment)
-        query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *part.conditions(Payment))
-        return query.order_by(*part.order(Payment)).limit(limit)
+        of_accounts = ranges.is_one_of(unindexed(_payment.account_id), self.account_ids)
+        asked = [of_accounts, *_within_days(self.wanted, _payment.created_at)]
+        asked += self.visible(_payment)
+        asked += filters.conditions(self.wanted, _payment)
+        query = select(_payment.id).where(*asked, *part.conditions(_payment))
+        return query.order_by(*part.order(_payment)).limit(limit)
 
     def _first_of_each(self, part: Part, limit: int) -> Select[Any]:
         """The first of each account by its index, then the first of those."""
@@ -222,14 +234,14 @@ class Search:
         if db.engine.dialect.name == "sqlite":
             # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
             ids = of_account.with_only_columns(each.id).correlate(account.from_clause)
-            found = select(Payment.id).select_from(account.from_clause).join(Payment, Payment.id.in_(ids))
-            return found.order_by(*part.order(Payment)).limit(limit)
+            found = select(_payment.id).select_from(account.from_clause).join(table_of(Payment), _payment.id.in_(ids))
+            return found.order_by(*part.order(_payment)).limit(limit)
         first = of_account.correlate(account.from_clause).lateral("first")
         found = select(first.c.id).select_from(account.from_clause).join(first, first.c.id.is_not(None))
         return found.order_by(*part.order(first.c)).limit(limit)
 
     def _count_by_amounts(self) -> int:
-        some = select(Payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
+        some = select(_payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
         return db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
     def _from_amounts(self) -> Any:
@@ -241,10 +253,35 @@ class Search:
             for lowest, highest in _amounts(self.wanted)
         ]
         of_account = Rows(columns, rows, "amount_range")
-        is_within = (Payment.account_id == of_account["account_id"]) & Payment.amount.between(
+        is_within = (_payment.account_id == of_account["account_id"]) & _payment.amount.between(
             of_account["lowest"], of_account["highest"]
         )
-        return of_account.from_clause.join(Payment, is_within)
+        return of_account.from_clause.join(table_of(Payment), is_within)
+
+
+@cache
+def _newest(dialect: str) -> Select[Any]:
+    """Return the statement for the newest payments of some accounts: the newest of each, then the newest of those.
+
+    It is what the first page and the list of all payments ask for, so it is built once for each database.
+    """
+    account, each = ranges.of_ids(bindparam("account_ids", type_=Text)), table_of(Payment).alias("each").c
+    most = bindparam("most", type_=Integer)
+    of_account = (
+        select(each.id)
+        .where(each.account_id == account["id"])
+        .order_by(each.created_at.desc(), each.id.desc())
+        .limit(most)
+        .correlate(account.from_clause)
+    )
+    if dialect == "sqlite":
+        # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
+        found = account.from_clause.join(table_of(Payment), _payment.id.in_(of_account))
+    else:
+        newest = of_account.lateral("newest")
+        found = account.from_clause.join(newest, true()).join(table_of(Payment), _payment.id == newest.c.id)
+    query = select(*line_columns(_payment)).select_from(found)
+    return query.order_by(_payment.created_at.desc(), _payment.id.desc()).limit(most)
 
 
 def _within_days(wanted: Filter, created_at: Any) -> Iterator[ColumnElement[bool]]:

@@ -9,12 +9,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, Text, bindparam, func, null, select
 
-from bunqflask.extensions import db
+from bunqflask.database.lists import is_listed, listed
+from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment, PaymentTotal, Unit
 from bunqflask.services.payments import aggregates, filters, local_days, ranges
 from bunqflask.services.payments.filters import Filter
@@ -26,6 +28,17 @@ from bunqflask.services.payments.search import Page, Search, Way
 _ZERO = Decimal(0)
 # Before all days: the key of what is added up to one total.
 _ALL = date(1, 1, 1)
+
+
+_payment = table_of(Payment).c
+_SUMS = (
+    _payment.currency,
+    is_listed(_payment.counterparty_iban, "own_ibans", Text()).label("is_own"),
+    (_payment.amount > 0).label("is_in"),
+    func.count(),
+    func.sum(_payment.amount),
+)
+_PARTS = (_payment.currency, "is_own", "is_in")
 
 
 @dataclass(frozen=True)
@@ -40,10 +53,11 @@ class Totals:
     own_count: int = 0
 
     @classmethod
-    def of_row(cls, row: Sequence[Any]) -> Totals:
-        """Make them of the columns of `_sums`: a database's sum of nothing is null."""
-        currency, count, money_in, money_out, own, own_count = row
-        return cls(currency, int(count), money_in or _ZERO, money_out or _ZERO, own or _ZERO, int(own_count or 0))
+    def of_part(cls, currency: str, is_own: bool, is_in: bool, count: int, amount: Decimal) -> Totals:
+        """Make them of payments that are all own transfers, or all money in, or all money out."""
+        if is_own:
+            return cls(currency, int(count), own=amount, own_count=int(count))
+        return cls(currency, int(count), amount, _ZERO) if is_in else cls(currency, int(count), _ZERO, amount)
 
     @classmethod
     def of_line(cls, line: PaymentLine) -> Totals:
@@ -122,8 +136,9 @@ def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
 
 def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
     source, conditions = search.few()
-    query = select(*_sums(search.scope)).select_from(source).where(*conditions).group_by(Payment.currency)
-    yield from ((_ALL, Totals.of_row(row)) for row in db.session.execute(query))
+    query = select(*_SUMS).select_from(source).where(*conditions).group_by(*_PARTS)
+    rows = db.session.connection().execute(query, {"own_ibans": listed(search.scope.ibans)})
+    yield from ((_ALL, Totals.of_part(*row)) for row in rows)
 
 
 def _of_aggregates(
@@ -142,29 +157,29 @@ def _of_aggregates(
     ]
     if not periods:
         return
-    period, total = ranges.of_periods(periods), PaymentTotal
-    own = total.own_iban.in_(search.scope.ibans)
-    query = (
-        select(
-            *((total.start,) if unit else ()),
-            total.currency,
-            func.sum(total.count),
-            func.sum(total.amount).filter(total.direction == 1, ~own),
-            func.sum(total.amount).filter(total.direction == -1, ~own),
-            func.sum(total.amount).filter(own),
-            func.sum(total.count).filter(own),
-        )
-        .select_from(period.from_clause)
-        .join(total, (total.account_id == period["account_id"]) & (total.unit == period["unit"])
-              & total.start.between(period["first"], period["last"]))
-        .where(*asked)
-        .group_by(*((total.start,) if unit else ()), total.currency)
-    )  # fmt: skip
-    for row in db.session.execute(query):
+    query = _sums_of_periods(db.engine.dialect.name, by_period=unit is not None).where(*asked)
+    given = {"periods": ranges.written_periods(periods), "own_ibans": listed(search.scope.ibans)}
+    for start, *part in db.session.connection().execute(query, given):
         if unit is None:
-            yield _ALL, Totals.of_row(row)
+            yield _ALL, Totals.of_part(*part)
         else:
-            yield row[0] if unit == Unit.DAY else local_days.month_of(row[0]), Totals.of_row(row[1:])
+            yield start if unit == Unit.DAY else local_days.month_of(start), Totals.of_part(*part)
+
+
+@cache
+def _sums_of_periods(_dialect: str, *, by_period: bool) -> Select[Any]:
+    """Return the statement that adds up aggregates, by their periods or all together; each database has its own."""
+    period, total = ranges.of_periods(bindparam("periods", type_=Text)), table_of(PaymentTotal).c
+    is_own = is_listed(total.own_iban, "own_ibans", Text()).label("is_own")
+    is_in = (total.direction > 0).label("is_in")
+    start = total.start if by_period else null()
+    is_within = (total.account_id == period["account_id"]) & (total.unit == period["unit"])
+    return (
+        select(start, total.currency, is_own, is_in, func.sum(total.count), func.sum(total.amount))
+        .select_from(period.from_clause)
+        .join(table_of(PaymentTotal), is_within & total.start.between(period["first"], period["last"]))
+        .group_by(*((total.start,) if by_period else ()), total.currency, "is_own", "is_in")
+    )
 
 
 def _periods(
@@ -233,28 +248,23 @@ def _time_range(account_id: int, first: date, last: date, *, start: date) -> Tim
 
 def _of_payments(times: Sequence[TimeRange], scope: AccountScope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
     """Yield what payments in ranges of time add up to, by what names the ranges."""
-    time = ranges.of_times(times)
-    query = (
-        select(time["start"].label("start"), *_sums(scope))
+    query = _sums_of_times(db.engine.dialect.name).where(*filters.conditions(wanted, _payment))
+    given = {"times": ranges.written_times(times), "own_ibans": listed(scope.ibans)}
+    for start, *part in db.session.connection().execute(query, given):
+        yield start, Totals.of_part(*part)
+
+
+@cache
+def _sums_of_times(_dialect: str) -> Select[Any]:
+    """Return the statement that adds up payments in ranges of time; each database has its own."""
+    time = ranges.of_times(bindparam("times", type_=Text))
+    is_within = (_payment.account_id == time["account_id"]) & (_payment.created_at >= time["since"])
+    return (
+        select(time["start"].label("start"), *_SUMS)
         .select_from(time.from_clause)
-        .join(Payment, (Payment.account_id == time["account_id"]) & (Payment.created_at >= time["since"])
-              & (Payment.created_at < time["before"]))
-        .where(*filters.conditions(wanted, Payment))
-        .group_by("start", Payment.currency)
-    )  # fmt: skip
-    yield from ((row[0], Totals.of_row(row[1:])) for row in db.session.execute(query))
-
-
-def _sums(scope: AccountScope) -> list[Any]:
-    amount, own = Payment.amount, func.coalesce(Payment.counterparty_iban, "").in_(scope.ibans)
-    return [
-        Payment.currency,
-        func.count(),
-        func.sum(amount).filter(amount > 0, ~own),
-        func.sum(amount).filter(amount < 0, ~own),
-        func.sum(amount).filter(own),
-        func.count().filter(own),
-    ]
+        .join(table_of(Payment), is_within & (_payment.created_at < time["before"]))
+        .group_by("start", *_PARTS)
+    )
 
 
 def _merged(some: Iterable[Totals]) -> list[Totals]:

@@ -6,11 +6,36 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, select
 
-from bunqflask.extensions import db
+from bunqflask.database.lists import is_listed, listed
+from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.services.sync import coverage
+
+_account, _payment, _sync = (table_of(each).c for each in (MonetaryAccount, Payment, AccountSync))
+_each = table_of(Payment).alias("each").c
+_newest = (
+    select(_each.id)
+    .where(_each.account_id == _account.id)
+    .order_by(_each.id.desc())
+    .limit(1)
+    .correlate(table_of(MonetaryAccount))
+    .scalar_subquery()
+)
+_AFTER_NEWEST = (
+    select(
+        _account.id,
+        _payment.id.label("payment"),
+        _payment.balance_after,
+        _sync.covered,
+        _sync.newest_id,
+        _sync.newest_balance,
+    )
+    .outerjoin_from(table_of(MonetaryAccount), table_of(Payment), _payment.id == _newest)
+    .outerjoin(table_of(AccountSync), _sync.id == _account.id)
+    .where(is_listed(_account.id, "account_ids", BigInteger()))
+)
 
 
 def after_newest(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
@@ -19,28 +44,7 @@ def after_newest(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
     It is zero for an account whose whole history is imported and holds no payment, and None where bunq gave none.
     Accounts without payments whose history is not known are left out.
     """
-    newest = (
-        select(Payment.id)
-        .where(Payment.account_id == MonetaryAccount.id)
-        .order_by(Payment.id.desc())
-        .limit(1)
-        .correlate(MonetaryAccount)
-        .scalar_subquery()
-    )
-    query = (
-        select(
-            MonetaryAccount.id,
-            Payment.id.label("payment"),
-            Payment.balance_after,
-            AccountSync.covered,
-            AccountSync.newest_id,
-            AccountSync.newest_balance,
-        )
-        .outerjoin(Payment, Payment.id == newest)
-        .outerjoin(AccountSync, AccountSync.id == MonetaryAccount.id)
-        .where(MonetaryAccount.id.in_(account_ids))
-    )
-    rows = db.session.execute(query) if account_ids else ()
+    rows = db.session.execute(_AFTER_NEWEST, {"account_ids": listed(account_ids)}) if account_ids else ()
     return {row.id: _after(row) for row in rows if row.payment is not None or coverage.is_complete(row.covered or ())}
 
 
