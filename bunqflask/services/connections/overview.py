@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from flask import current_app
 from sqlalchemy import select
 
@@ -33,8 +34,7 @@ from bunqflask.services.principal import Principal
 _HELD = AccountRight(is_held=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountBalance:
+class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """One monetary account with its last known balance.
 
     `id` is our row, 0 for one that is not stored; `wrapper` is bunq's type of it; `iban` is bare. `uncovered_since`

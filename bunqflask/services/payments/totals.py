@@ -6,13 +6,13 @@ Aggregates answer as far as they can; the rest, such as stale months, is added u
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Select, Text, bindparam, func, null, select
 
 from bunqflask.database.lists import is_listed, listed
@@ -41,8 +41,7 @@ _SUMS = (
 _PARTS = (_payment.currency, "is_own", "is_in")
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(msgspec.Struct, frozen=True):
     """What payments add up to in one currency; transfers between own accounts are counted apart."""
 
     currency: str

@@ -13,6 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.web.errors.problem import Way
@@ -81,8 +83,7 @@ class CurrencyTotal:
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountRow:
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing.
 
     `uncovered_since` tells since when no permission covers it. `iban_ending` stands in place of an IBAN that is not to

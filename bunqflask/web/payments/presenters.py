@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from babel.numbers import format_decimal
 from flask import url_for
 from markupsafe import Markup
@@ -53,8 +54,7 @@ class Money:
     currency: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaymentRow:
+class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
     """One payment as a line of the list; `account` is named where several accounts are listed, `text` may be empty."""
 
     id: int
