@@ -60,7 +60,7 @@ class People:
         if not account_ids:
             return found
         asked = {"account_ids": listed(account_ids), "now": clock.now()}
-        for account_id, is_holder, member_id, name in db.session.connection().execute(_PEOPLE, asked):
+        for account_id, is_holder, member_id, name in db.session.connection().execute(_PEOPLE, asked).all():
             if member_id is None:
                 found.team_reads.add(account_id)
             else:

@@ -145,7 +145,8 @@ class ConnectionRow(NamedTuple):
 def accounts_seen_by(principal: Principal) -> list[SeenAccount]:
     """Return all accounts that the principal may see, with their rights on them, in the order of bunq's ids."""
     found: dict[int, SeenAccount] = {}
-    for *columns, name, is_held, first_day in db.session.connection().execute(_accounts_seen_by(asker_of(principal))):
+    seen = db.session.connection().execute(_accounts_seen_by(asker_of(principal))).all()
+    for *columns, name, is_held, first_day in seen:
         row, right = AccountRow(*columns), _right(is_held, first_day)
         if row.id in found:
             right = account_rights.widest((right, found[row.id].right))
@@ -196,7 +197,7 @@ def _connections_seen_by(asker: Asker, *, only_one: bool) -> Select[Any]:
 def consents_of(connection_ids: Iterable[int]) -> dict[int, list[ConsentRow]]:
     """Return all consents of connections, by our id of each connection; also those that have ended."""
     found: dict[int, list[ConsentRow]] = {}
-    rows = db.session.connection().execute(_CONSENTS, {"connection_ids": listed(connection_ids)})
+    rows = db.session.connection().execute(_CONSENTS, {"connection_ids": listed(connection_ids)}).all()
     for _id, of_consent in groupby(rows, key=itemgetter(0)):
         (*columns, first), *more = of_consent
         covered = () if first is None else (first, *(each[-1] for each in more))
@@ -207,7 +208,7 @@ def consents_of(connection_ids: Iterable[int]) -> dict[int, list[ConsentRow]]:
 
 def syncs_of(account_ids: Iterable[int]) -> dict[int, SyncRow]:
     """Return how far accounts are synced, by our ids of them."""
-    rows = db.session.connection().execute(_SYNCS, {"account_ids": listed(account_ids)})
+    rows = db.session.connection().execute(_SYNCS, {"account_ids": listed(account_ids)}).all()
     return {row[0]: SyncRow(*row) for row in rows}
 
 

@@ -66,7 +66,7 @@ def usable(account_ids: Sequence[int], own_ibans: Iterable[str]) -> Usable:
     asked, found = set(own_ibans), dict[int, set[date]]()
     counts_all_apart: dict[str, bool] = {}  # by what is stored: it is the same for nearly all accounts
     of_accounts = {"account_ids": listed(account_ids), "time_zone": local_days.zone().key}
-    for account_id, known, month in db.session.connection().execute(_USABLE, of_accounts):
+    for account_id, known, month in db.session.connection().execute(_USABLE, of_accounts).all():
         if known not in counts_all_apart:
             counts_all_apart[known] = asked <= set(json.loads(known))
         if counts_all_apart[known]:

@@ -164,13 +164,13 @@ class Search:
             return []
         if part == Part() and self._are_all:
             asked = {"account_ids": ranges.written_ids(self.account_ids), "most": limit}
-            newest = db.session.connection().execute(_newest(db.engine.dialect.name), asked)
+            newest = db.session.connection().execute(_newest(db.engine.dialect.name), asked).all()
             return [line_of(row, self.scope) for row in newest]
         first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
         if self._are_surely_many:
             first = self._first_of_all
         query = select(*line_columns(_payment)).where(_payment.id.in_(first(part, limit)))
-        found = db.session.connection().execute(query.order_by(*part.order(_payment)))
+        found = db.session.connection().execute(query.order_by(*part.order(_payment))).all()
         return [line_of(row, self.scope) for row in found]
 
     @property

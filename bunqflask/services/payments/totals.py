@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Text, bindparam, func, null, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, bindparam, func, null, select
 
 from bunqflask.database.lists import is_listed, listed
 from bunqflask.extensions import db, table_of
@@ -82,6 +82,16 @@ def of_all(search: Search) -> list[Totals]:
     return _by_period(search, None).get(_ALL, [])
 
 
+def count_of(search: Search) -> int:
+    """Return how many payments a search finds that asks for nothing but accounts; sooner than adding them up."""
+    usable = search.scope.usable_aggregates.of(search.account_ids)
+    asked = {"periods": ranges.written_periods(_periods_of(search, usable, None))}
+    counted = db.session.connection().scalar(_count_of_periods(db.engine.dialect.name), asked)
+    times = list(_times_without_aggregates(search, usable, None))
+    rest = _of_payments(times, search.scope, search.wanted) if times else ()
+    return int(counted or 0) + sum(each.count for _start, each in rest)
+
+
 def of_months(search: Search) -> dict[date, list[Totals]]:
     """Add up all that a search finds by months, keyed by their first days, without those of nothing."""
     return _by_period(search, Unit.MONTH)
@@ -144,16 +154,7 @@ def _of_aggregates(
     search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
 ) -> Iterator[tuple[date, Totals]]:
     """Yield what the aggregates say, from the largest periods that lie within the days of the search."""
-    last = search.wanted.last
-    asked_of = {
-        account_id: (search.first_day_of(account_id), frozenset(month.year for month in stale))
-        for account_id, stale in usable.stale.items()
-    }
-    # Most accounts are asked for the same days, and have no stale month or one in the same year.
-    found = {each: list(_periods(each[0], last, unit, each[1])) for each in set(asked_of.values()) if each[0] <= last}
-    periods = [
-        PeriodRange(account_id, *each) for account_id in asked_of for each in found.get(asked_of[account_id], ())
-    ]
+    periods = _periods_of(search, usable, unit)
     if not periods:
         return
     query = _sums_of_periods(db.engine.dialect.name, by_period=unit is not None).where(*asked)
@@ -165,20 +166,42 @@ def _of_aggregates(
             yield start if unit == Unit.DAY else local_days.month_of(start), Totals.of_part(*part)
 
 
+def _periods_of(search: Search, usable: aggregates.Usable, unit: Unit | None) -> list[PeriodRange]:
+    """Return the periods whose aggregates answer a search."""
+    last = search.wanted.last
+    asked_of = {
+        account_id: (search.first_day_of(account_id), frozenset(month.year for month in stale))
+        for account_id, stale in usable.stale.items()
+    }
+    # Most accounts are asked for the same days, and have no stale month or one in the same year.
+    found = {each: list(_periods(each[0], last, unit, each[1])) for each in set(asked_of.values()) if each[0] <= last}
+    return [PeriodRange(account_id, *each) for account_id in asked_of for each in found.get(asked_of[account_id], ())]
+
+
 @cache
 def _sums_of_periods(_dialect: str, *, by_period: bool) -> Select[Any]:
     """Return the statement that adds up aggregates, by their periods or all together; each database has its own."""
-    period, total = ranges.of_periods(bindparam("periods", type_=Text)), table_of(PaymentTotal).c
+    total, found = table_of(PaymentTotal).c, _totals_in_periods()
     is_own = is_listed(total.own_iban, "own_ibans", Text()).label("is_own")
     is_in = (total.direction > 0).label("is_in")
     start = total.start if by_period else null()
-    is_within = (total.account_id == period["account_id"]) & (total.unit == period["unit"])
     return (
         select(start, total.currency, is_own, is_in, func.sum(total.count), func.sum(total.amount))
-        .select_from(period.from_clause)
-        .join(table_of(PaymentTotal), is_within & total.start.between(period["first"], period["last"]))
+        .select_from(found)
         .group_by(*((total.start,) if by_period else ()), total.currency, "is_own", "is_in")
     )
+
+
+@cache
+def _count_of_periods(_dialect: str) -> Select[Any]:
+    return select(func.sum(table_of(PaymentTotal).c.count)).select_from(_totals_in_periods())
+
+
+def _totals_in_periods() -> FromClause:
+    period, total = ranges.of_periods(bindparam("periods", type_=Text)), table_of(PaymentTotal).c
+    is_within = (total.account_id == period["account_id"]) & (total.unit == period["unit"])
+    is_within &= total.start.between(period["first"], period["last"])
+    return period.from_clause.join(table_of(PaymentTotal), is_within)
 
 
 def _periods(

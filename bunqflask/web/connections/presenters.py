@@ -45,9 +45,11 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     standing = connection.standing
     rows: dict[Place, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     works = connection.state == ConnectionState.ACTIVE
+    before, after = url_for("payments.index", connection_id=connection.id, monetary_account_id=0).rsplit("/0/", 1)
     for account in connection.accounts:
         # Where the whole connection is over, the card says so, and the last known balances still count.
-        rows[place(account.status, covered=account.is_covered or not works)].append(account_row(account, works=works))
+        shown = account_row(account, works=works, url=f"{before}/{account.monetary_account_id}/{after}")
+        rows[place(account.status, covered=account.is_covered or not works)].append(shown)
     wants_sync = connection.may_manage and connection.is_stale and connection.is_due and not connection.is_requested
     # A request that has failed waits for its next try, and may be made again meanwhile.
     is_requested = connection.is_requested and connection.is_due
@@ -82,10 +84,11 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     )
 
 
-def account_row(account: AccountBalance, *, works: bool = True) -> AccountRow:
+def account_row(account: AccountBalance, *, works: bool = True, url: str | None = None) -> AccountRow:
     """Show one monetary account as a line of a list.
 
     :param works: its connection works, so that it is to be named if no permission covers it.
+    :param url: of its payments, where the line leads to them.
     """
     owners = [owner.name for owner in account.co_owners]
     waiting_for = [owner.name for owner in account.co_owners if owner.status == "PENDING"]
@@ -108,6 +111,7 @@ def account_row(account: AccountBalance, *, works: bool = True) -> AccountRow:
             waiting_for=waiting_for,
         ),
         uncovered_since=account.uncovered_since if works else None,
+        url=url,
         goal=goal(account.balance, account.savings_goal),
         closed_on=account.updated_at.date() if closed and account.updated_at else None,
     )
