@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, cast, select
+from sqlalchemy import BindParameter, ColumnElement, Text, bindparam, cast, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import GenericFunction
@@ -41,8 +41,17 @@ def is_listed(value: Any, name: str, kind: TypeEngine[Any]) -> ColumnElement[boo
 
     :param kind: the type of the values.
     """
-    values = _values_of(bindparam(name, type_=Text)).table_valued("value", name=f"listed_{name}")
-    found: ColumnElement[bool] = value.in_(select(cast(values.c.value, kind)))
+    return _is_in(value, bindparam(name, type_=Text), kind)
+
+
+def is_one_of(value: Any, values: Iterable[Any], kind: TypeEngine[Any]) -> ColumnElement[bool]:
+    """Return the condition that a value is one of these; the statement is the same for any number of them."""
+    return _is_in(value, bindparam(None, listed(values), type_=Text), kind)
+
+
+def _is_in(value: Any, parameter: BindParameter[str], kind: TypeEngine[Any]) -> ColumnElement[bool]:
+    values = _values_of(parameter).table_valued("value", name="listed")
+    found: ColumnElement[bool] = value.in_(select(cast(values.c.value, kind)).correlate(None))
     return found
 
 

@@ -19,14 +19,12 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Column,
-    ColumnElement,
     Date,
     FromClause,
     Text,
     bindparam,
     column,
     func,
-    select,
     type_coerce,
 )
 from sqlalchemy import cast as sql_cast
@@ -116,13 +114,6 @@ def written_ids(ids: Iterable[int]) -> str:
     return written(_ID, zip(ids))
 
 
-def is_one_of(value: Any, ids: Iterable[int]) -> ColumnElement[bool]:
-    """Return the condition that a value is one of some row ids; the statement is the same for any number of them."""
-    wanted = of_ids(ids)
-    found: ColumnElement[bool] = value.in_(select(wanted["id"]).select_from(wanted.from_clause).correlate(None))
-    return found
-
-
 def of_times(ranges: Iterable[TimeRange] | BindParameter[str]) -> Rows:
     """Return ranges of time, or the parameter that `written_times` writes, as a table."""
     return Rows(_TIMES, ranges if isinstance(ranges, BindParameter) else _rows_of_times(ranges), "time_range")
@@ -135,7 +126,8 @@ def written_times(ranges: Iterable[TimeRange]) -> str:
 
 def _rows_of_times(ranges: Iterable[TimeRange]) -> Iterator[Sequence[Any]]:
     # As texts in the form in which each database stores or reads them.
-    text = str if db.engine.dialect.name != "sqlite" else _as_stored
+    stored = _TIMES["since"].bind_processor(db.engine.dialect) if db.engine.dialect.name == "sqlite" else None
+    text = stored or str
     return ([each.account_id, each.start, text(each.since), text(each.before)] for each in ranges)
 
 
@@ -147,9 +139,3 @@ def of_periods(parameter: BindParameter[str]) -> Rows:
 def written_periods(ranges: Iterable[PeriodRange]) -> str:
     """Write ranges of periods as a parameter."""
     return written(_PERIODS, ([each.account_id, each.unit, each.first, each.last] for each in ranges))
-
-
-def _as_stored(value: datetime) -> str:
-    bind: Any = UtcTimestamp().bind_processor(db.engine.dialect)
-    text: str = bind(value)
-    return text

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, bindparam, func, select, true, tuple_
 
+from bunqflask.database.lists import is_one_of
 from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment
@@ -179,14 +180,15 @@ class Search:
         is_limited = any(self.scope.accounts[each].first_day is not None for each in self.account_ids)
         return not is_limited and self.wanted == Filter(account_ids=self.wanted.account_ids)
 
+    @cached_property
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
-        """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
+        """Where its payments are gathered from, by words or by amounts, and the conditions that remain."""
         days, words = list(_within_days(self.wanted, unindexed(_payment.created_at))), self.wanted.search
         days += self.visible(_payment)
         if self.way == Way.BY_AMOUNTS or words is None:
             rest = filters.conditions(self.wanted, _payment, without=filters.OF_AMOUNTS)
-            return self._from_amounts(), [*rest, *days]
-        of_accounts = ranges.is_one_of(unindexed(_payment.account_id), self.account_ids)
+            return self._from_amounts, [*rest, *days]
+        of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
         rest = filters.conditions(self.wanted, _payment, without=("search",))
         return table_of(Payment), [_payment.id.in_(self._with_words), of_accounts, *rest, *days]
 
@@ -197,7 +199,7 @@ class Search:
         return fulltext.row_ids(words)
 
     def _first_of_few(self, part: Part, limit: int) -> Select[Any]:
-        source, asked = self.few()
+        source, asked = self.few
         query = select(_payment.id).select_from(source).where(*asked, *part.conditions(_payment))
         return query.order_by(*part.order(_payment)).limit(limit)
 
@@ -213,7 +215,7 @@ class Search:
 
     def _first_of_all(self, part: Part, limit: int) -> Select[Any]:
         """The first that fit, by the index of booking times of all accounts."""
-        of_accounts = ranges.is_one_of(unindexed(_payment.account_id), self.account_ids)
+        of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
         asked = [of_accounts, *_within_days(self.wanted, _payment.created_at)]
         asked += self.visible(_payment)
         asked += filters.conditions(self.wanted, _payment)
@@ -241,9 +243,10 @@ class Search:
         return found.order_by(*part.order(first.c)).limit(limit)
 
     def _count_by_amounts(self) -> int:
-        some = select(_payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
+        some = select(_payment.id).select_from(self._from_amounts).limit(MOST_BY_AMOUNTS + 1)
         return db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
+    @cached_property
     def _from_amounts(self) -> Any:
         """The payments of the accounts with amounts that the filter lets through, by their index."""
         columns = {"account_id": BigInteger(), "lowest": BigInteger(), "highest": BigInteger()}

@@ -144,7 +144,7 @@ def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
 
 
 def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
-    source, conditions = search.few()
+    source, conditions = search.few
     query = select(*_SUMS).select_from(source).where(*conditions).group_by(*_PARTS)
     rows = db.session.connection().execute(query, {"own_ibans": listed(search.scope.ibans)})
     yield from ((_ALL, Totals.of_part(*row)) for row in rows)
