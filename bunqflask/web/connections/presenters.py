@@ -34,6 +34,7 @@ from bunqflask.web.connections.view_models import (
 )
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.problem import Way
+from bunqflask.web.payments.place import account_url
 from bunqflask.web.ui import formatting
 
 _SOON_MS = 100
@@ -45,10 +46,9 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     standing = connection.standing
     rows: dict[Place, list[AccountRow]] = {"open": [], "apart": [], "closed": []}
     works = connection.state == ConnectionState.ACTIVE
-    urls = _account_urls(connection)
     for account in connection.accounts:
         # Where the whole connection is over, the card says so, and the last known balances still count.
-        shown = account_row(account, works=works, url=urls[account.id])
+        shown = account_row(account, works=works, url=account_url(account))
         rows[place(account.status, covered=account.is_covered or not works)].append(shown)
     wants_sync = connection.may_manage and connection.is_stale and connection.is_due and not connection.is_requested
     # A request that has failed waits for its next try, and may be made again meanwhile.
@@ -82,14 +82,6 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         polling_trigger=_trigger(connection, updating=updating or is_checking),
         focus=focus,
     )
-
-
-def _account_urls(connection: ConnectionOverview) -> dict[int, str]:
-    """Return the addresses of the payments of its accounts, by our ids of these; made of one, as there may be many."""
-    if not connection.accounts:
-        return {}
-    before, after = url_for("payments.index", connection_id=connection.id, monetary_account_id=0).rsplit("/0/", 1)
-    return {each.id: f"{before}/{each.monetary_account_id}/{after}" for each in connection.accounts}
 
 
 def account_row(account: AccountBalance, *, works: bool = True, url: str | None = None) -> AccountRow:

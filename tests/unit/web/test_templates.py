@@ -481,6 +481,7 @@ def an_app() -> Flask:
         "csrf_token": lambda: "token",
         "open_notices": lambda: NOTICES,
         "url_for": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
+        "url_with_ids": lambda endpoint, **values: f"/{endpoint}/{len(values)}",
     }
     return app
 
