@@ -140,6 +140,11 @@ class Search:
         return Way.BY_TIME
 
     @cached_property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What the filter asks of a payment, but for days and accounts."""
+        return filters.conditions(self.wanted, _payment)
+
+    @cached_property
     def finds_many(self) -> bool:
         """Whether it finds so many that adding them up takes long."""
         return self.way == Way.BY_TIME and filters.conditions_on_totals(self.wanted) is None
@@ -218,7 +223,7 @@ class Search:
         of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
         asked = [of_accounts, *_within_days(self.wanted, _payment.created_at)]
         asked += self.visible(_payment)
-        asked += filters.conditions(self.wanted, _payment)
+        asked += self.conditions
         query = select(_payment.id).where(*asked, *part.conditions(_payment))
         return query.order_by(*part.order(_payment)).limit(limit)
 

@@ -19,7 +19,6 @@ from bunqflask.database.lists import is_listed, listed
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment, PaymentTotal, Unit
 from bunqflask.services.payments import aggregates, filters, local_days, ranges
-from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
 from bunqflask.services.payments.ranges import PeriodRange, TimeRange
 from bunqflask.services.payments.repository import AccountScope
@@ -88,7 +87,7 @@ def count_of(search: Search) -> int:
     asked = {"periods": ranges.written_periods(_periods_of(search, usable, None))}
     counted = db.session.connection().scalar(_count_of_periods(db.engine.dialect.name), asked)
     times = list(_times_without_aggregates(search, usable, None))
-    rest = _of_payments(times, search.scope, search.wanted) if times else ()
+    rest = _of_payments(times, search.scope, search.conditions) if times else ()
     return int(counted or 0) + sum(each.count for _start, each in rest)
 
 
@@ -114,13 +113,13 @@ def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
         last = local_days.day_of(page.older.time)
         of_last = ((each, max(last, search.first_day_of(each))) for each in search.account_ids)
         times = [_time_range(each, first, last, start=_ALL) for each, first in of_last if first <= last]
-        found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.wanted))
+        found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.conditions))
     return found
 
 
 def of_times(times: Sequence[TimeRange], scope: AccountScope) -> list[tuple[date, Totals]]:
     """Add up the payments of ranges of time, per currency and by what names the ranges."""
-    return list(_of_payments(times, scope, Filter()))
+    return list(_of_payments(times, scope, ()))
 
 
 def _by_period(search: Search, unit: Unit | None) -> dict[date, list[Totals]]:
@@ -140,7 +139,7 @@ def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
         yield from _of_aggregates(search, usable, asked, unit)
     times = list(_times_without_aggregates(search, usable, unit))
     if times:
-        yield from _of_payments(times, search.scope, wanted)
+        yield from _of_payments(times, search.scope, search.conditions)
 
 
 def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
@@ -157,7 +156,7 @@ def _of_aggregates(
     periods = _periods_of(search, usable, unit)
     if not periods:
         return
-    query = _sums_of_periods(db.engine.dialect.name, by_period=unit is not None).where(*asked)
+    query = _narrowed(_sums_of_periods(db.engine.dialect.name, by_period=unit is not None), asked)
     given = {"periods": ranges.written_periods(periods), "own_ibans": listed(search.scope.ibans)}
     for start, *part in db.session.connection().execute(query, given):
         if unit is None:
@@ -268,9 +267,11 @@ def _time_range(account_id: int, first: date, last: date, *, start: date) -> Tim
     return TimeRange(account_id, start, local_days.start_of(first), local_days.end_of(last))
 
 
-def _of_payments(times: Sequence[TimeRange], scope: AccountScope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
+def _of_payments(
+    times: Sequence[TimeRange], scope: AccountScope, asked: Sequence[ColumnElement[bool]]
+) -> Iterator[tuple[date, Totals]]:
     """Yield what payments in ranges of time add up to, by what names the ranges."""
-    query = _sums_of_times(db.engine.dialect.name).where(*filters.conditions(wanted, _payment))
+    query = _narrowed(_sums_of_times(db.engine.dialect.name), asked)
     given = {"times": ranges.written_times(times), "own_ibans": listed(scope.ibans)}
     for start, *part in db.session.connection().execute(query, given):
         yield start, Totals.of_part(*part)
@@ -287,6 +288,11 @@ def _sums_of_times(_dialect: str) -> Select[Any]:
         .join(table_of(Payment), is_within & (_payment.created_at < time["before"]))
         .group_by("start", *_PARTS)
     )
+
+
+def _narrowed(query: Select[Any], asked: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    # `where` copies a statement, and what SQLAlchemy has found out about it is forgotten.
+    return query.where(*asked) if asked else query
 
 
 def _merged(some: Iterable[Totals]) -> list[Totals]:
