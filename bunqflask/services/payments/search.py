@@ -15,7 +15,19 @@ from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, bindparam, func, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from bunqflask.database.lists import is_one_of
 from bunqflask.database.types import AMOUNT_DECIMALS
@@ -162,8 +174,15 @@ class Search:
 
     def beside(self, place: Cursor) -> tuple[int | None, int | None]:
         """Return the rows of the next newer and of the next older payment."""
-        newer, older = (self._lines(part, 1) for part in (Part(newer_than=place), Part(older_than=place)))
-        return newer[0].id if newer else None, older[0].id if older else None
+        if not self.account_ids:
+            return None, None
+        first = (self._first(part, 1).subquery() for part in (Part(newer_than=place), Part(older_than=place)))
+        both = union_all(*(select(each.c.id) for each in first))
+        query = select(_payment.id, _payment.created_at).where(_payment.id.in_(both))
+        found = {(row.created_at, row.id) for row in db.session.connection().execute(query)}
+        here = (place.time, place.row_id)
+        newer, older = (each for each in found if each > here), (each for each in found if each < here)
+        return next((row_id for _time, row_id in newer), None), next((row_id for _time, row_id in older), None)
 
     def _lines(self, part: Part, limit: int) -> list[PaymentLine]:
         if not self.account_ids:
@@ -172,12 +191,15 @@ class Search:
             asked = {"account_ids": ranges.written_ids(self.account_ids), "most": limit}
             newest = db.session.connection().execute(_newest(db.engine.dialect.name), asked).all()
             return [line_of(row, self.scope) for row in newest]
-        first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
-        if self._are_surely_many:
-            first = self._first_of_all
-        query = select(*line_columns(_payment)).where(_payment.id.in_(first(part, limit)))
+        query = select(*line_columns(_payment)).where(_payment.id.in_(self._first(part, limit)))
         found = db.session.connection().execute(query.order_by(*part.order(_payment))).all()
         return [line_of(row, self.scope) for row in found]
+
+    def _first(self, part: Part, limit: int) -> Select[Any]:
+        """A statement for the rows of the first payments of a part."""
+        if self._are_surely_many:
+            return self._first_of_all(part, limit)
+        return self._first_of_each(part, limit) if self.way == Way.BY_TIME else self._first_of_few(part, limit)
 
     @property
     def _are_all(self) -> bool:

@@ -8,18 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, func, select
+from sqlalchemy import func, select
 
 from bunqflask import clock
 from bunqflask.database import leases
-from bunqflask.database.lists import is_listed, listed
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, ConnectionState, Discrepancy, ErrorKind, Payment
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview
 from bunqflask.services.payments import visibility
 from bunqflask.services.sync import balances, coverage, progress, reconciliation, schedule
-
-_STATES = select(AccountSync).where(is_listed(AccountSync.id, "account_ids", BigInteger()))
 
 
 class SyncState(StrEnum):
@@ -92,12 +89,12 @@ class _Rows:
     @classmethod
     def load(cls, accounts: Sequence[AccountBalance]) -> _Rows:
         ids = [account.id for account in accounts]
-        states = {each.id: each for each in db.session.scalars(_STATES, {"account_ids": listed(ids)})}
+        states, after_newest = balances.with_states(ids)
         unfinished = [each for each in ids if each in states and _shows_count(states[each])]
         is_syncing = any(leases.is_taken(state) for state in states.values())
         return cls(
             states=states,
-            after_newest=balances.after_newest(ids),
+            after_newest=after_newest,
             counts=_counts(unfinished),
             times=_times(_named_rows(states, accounts)),
             next_call_in_s=progress.next_call_in_s() if is_syncing else 0,
