@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, CursorResult, String, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -42,6 +42,13 @@ class Leased:
     id: Mapped[Any]
     lease_holder: Mapped[str | None] = mapped_column(String(32))
     lease_until: Mapped[datetime | None] = mapped_column(UtcTimestamp)
+
+
+class _PlainRow(Protocol):
+    """Such a row as a plain value."""
+
+    @property
+    def lease_until(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True)
@@ -144,7 +151,7 @@ def release_all() -> None:
             lease.release()
 
 
-def is_taken(row: Leased) -> bool:
+def is_taken(row: Leased | _PlainRow) -> bool:
     """Tell whether some worker holds the lease now."""
     return not clock.has_come(row.lease_until, longest=LEASE)
 

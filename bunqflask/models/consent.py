@@ -44,6 +44,11 @@ class Consent(Encrypted, RefusalState, Base):
         cascade="all, delete-orphan", passive_deletes=True, lazy="raise_on_sql"
     )
 
+    @property
+    def account_ids(self) -> frozenset[int]:
+        """Our ids of the accounts that it covers, which have to be loaded."""
+        return frozenset(each.account_id for each in self.accounts)
+
 
 class ConsentAccount(Base):
     """An account that a consent covers: ticked in it, and listed by bunq under it the last time."""

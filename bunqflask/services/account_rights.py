@@ -10,10 +10,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, literal, not_, or_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    and_,
+    bindparam,
+    false,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+)
 
 from bunqflask import clock
-from bunqflask.models import AccountShare, TeamRole
+from bunqflask.extensions import table_of
+from bunqflask.models import AccountHolder, AccountShare, MonetaryAccount, TeamRole
 from bunqflask.services.principal import Principal, TokenBearer
 
 
@@ -60,6 +75,26 @@ def is_shared_with(member_id: ColumnElement[int], *, is_guest: ColumnElement[boo
     # asked for when the statement is executed, which may be long after it was built
     now = bindparam("now", callable_=lambda: clock.now(), unique=True, type_=AccountShare.until.type)
     return and_(names_them, or_(AccountShare.until.is_(None), AccountShare.until > now))
+
+
+def accounts_with_rights(asker: Asker, *columns: Any) -> Select[Any]:
+    """Return a statement for columns of the accounts that somebody may see, and of each of their rights on these.
+
+    The columns `is_held` and `first_day` come last. It is to be built once for each asker.
+    """
+    account, held, shared = (table_of(each).c for each in (MonetaryAccount, AccountHolder, AccountShare))
+    holding = select(held.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
+    reading = select(shared.account_id, false().label("is_held"), shared.first_day)
+    rights = (
+        holding.where(held.member_id == asker.id, *within_token(asker, held.account_id))
+        .union_all(reading.where(*is_valid_for(asker)))
+        .subquery("rights")
+    )
+    return (
+        select(*columns, rights.c.is_held, rights.c.first_day)
+        .join(rights, rights.c.account_id == account.id)
+        .order_by(account.monetary_account_id)
+    )
 
 
 def widest(rights: Iterable[AccountRight]) -> AccountRight:

@@ -15,16 +15,12 @@ from typing import Any, Protocol
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    Date,
     Select,
     and_,
     false,
     literal,
-    null,
     or_,
     select,
-    true,
-    type_coerce,
 )
 
 from bunqflask.extensions import db, table_of
@@ -41,11 +37,19 @@ from bunqflask.models import (
     TeamMember,
     TeamRole,
 )
-from bunqflask.services.account_rights import AccountRight, Asker, asker_of, is_valid_for, widest, within_token
-from bunqflask.services.principal import Principal, TokenBearer
+from bunqflask.services.account_rights import (
+    AccountRight,
+    Asker,
+    accounts_with_rights,
+    asker_of,
+    is_valid_for,
+    widest,
+    within_token,
+)
+from bunqflask.services.principal import Principal
 
 # So many members and tokens ask at about the same time.
-_MOST_STATEMENTS = 128
+MOST_STATEMENTS = 128
 
 
 class NotFoundHere(Exception):
@@ -84,42 +88,46 @@ def accounts_seen_by(principal: Principal) -> dict[int, VisibleAccount]:
     return found
 
 
-@lru_cache(maxsize=_MOST_STATEMENTS)
+@lru_cache(maxsize=MOST_STATEMENTS)
 def _accounts_seen_by(asker: Asker) -> Select[Any]:
-    held = select(AccountHolder.account_id, true().label("is_held"), type_coerce(null(), Date).label("first_day"))
-    shared = select(AccountShare.account_id, false().label("is_held"), AccountShare.first_day)
-    rights = (
-        held.where(AccountHolder.member_id == asker.id, *within_token(asker, AccountHolder.account_id))
-        .union_all(shared.where(*is_valid_for(asker)))
-        .subquery("rights")
-    )
-    return (
-        select(MonetaryAccount, rights.c.is_held, rights.c.first_day, Connection.display_name)
-        .join(rights, rights.c.account_id == MonetaryAccount.id)
-        .join(Connection, Connection.id == MonetaryAccount.connection_id)
-        .order_by(MonetaryAccount.monetary_account_id)
-        .execution_options(populate_existing=True)
-    )
+    seen = accounts_with_rights(asker, MonetaryAccount).add_columns(Connection.display_name)
+    seen = seen.join(Connection, Connection.id == MonetaryAccount.connection_id)
+    return seen.execution_options(populate_existing=True)
 
 
 def visible_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal may see; the condition behind every list."""
-    shared = select(AccountShare.account_id).where(*is_valid_for(asker_of(principal)))
-    return select(MonetaryAccount.id).where(
-        or_(MonetaryAccount.id.in_(held_accounts(principal)), MonetaryAccount.id.in_(shared))
-    )
+    return _visible_accounts(asker_of(principal))
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def _visible_accounts(asker: Asker) -> Select[int]:
+    shared = select(AccountShare.account_id).where(*is_valid_for(asker))
+    held = MonetaryAccount.id.in_(_held_accounts(asker))
+    return select(MonetaryAccount.id).where(or_(held, MonetaryAccount.id.in_(shared)))
 
 
 def held_accounts(principal: Principal) -> Select[int]:
     """Return a statement for our ids of the accounts that the principal holds: may sync, share and give up."""
-    of_token = within_token(asker_of(principal), AccountHolder.account_id)
-    return select(AccountHolder.account_id).where(AccountHolder.member_id == principal.id, *of_token)
+    return _held_accounts(asker_of(principal))
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def _held_accounts(asker: Asker) -> Select[int]:
+    of_token = within_token(asker, AccountHolder.account_id)
+    return select(AccountHolder.account_id).where(AccountHolder.member_id == asker.id, *of_token)
 
 
 def is_visible_to(principal: Principal) -> ColumnElement[bool]:
     """The condition that the principal may see a connection: one of its accounts, or a consent of their own on it."""
-    of_accounts = select(MonetaryAccount.connection_id).where(MonetaryAccount.id.in_(visible_accounts(principal)))
-    return or_(Connection.id.in_(of_accounts), Connection.id.in_(_with_own_consent(principal)))
+    return is_visible_to_asker(asker_of(principal))
+
+
+@lru_cache(maxsize=MOST_STATEMENTS)
+def is_visible_to_asker(asker: Asker) -> ColumnElement[bool]:
+    """The same, for a statement that is built once for each asker."""
+    of_accounts = select(MonetaryAccount.connection_id).where(MonetaryAccount.id.in_(_visible_accounts(asker)))
+    return or_(Connection.id.in_(of_accounts), Connection.id.in_(_with_own_consent(asker)))
 
 
 def can_manage(principal: Principal, connection_id: int) -> bool:
@@ -131,7 +139,7 @@ def can_manage(principal: Principal, connection_id: int) -> bool:
     query = select(literal(1)).where(
         or_(
             literal(connection_id).in_(holds),
-            literal(connection_id).in_(_with_own_consent(principal)),
+            literal(connection_id).in_(_with_own_consent(asker_of(principal))),
         )
     )
     return can_connect(principal) and db.session.scalar(query) is not None
@@ -167,11 +175,12 @@ def is_event_for(principal: Principal) -> ColumnElement[bool]:
     )
 
 
-def _with_own_consent(principal: Principal) -> Select[int]:
+@lru_cache(maxsize=MOST_STATEMENTS)
+def _with_own_consent(asker: Asker) -> Select[int]:
     is_active = Consent.state == ConsentGrantState.ACTIVE
-    query = select(Consent.connection_id).where(Consent.member_id == principal.id, is_active)
+    query = select(Consent.connection_id).where(Consent.member_id == asker.id, is_active)
     # To a token with chosen accounts a connection without one of them does not exist.
-    return query.where(false()) if isinstance(principal, TokenBearer) and principal.account_ids is not None else query
+    return query if asker.account_ids is None else query.where(false())
 
 
 # Roles. A rule about a person takes that person second; none of them says whether an owner would be left, because

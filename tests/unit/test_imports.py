@@ -43,7 +43,7 @@ ARROWS: dict[str, set[str]] = {
         "database.types",
     },
     "services.principal": {"models.states"},
-    "services.account_rights": {"clock", "models", "services.principal"},
+    "services.account_rights": {"clock", "extensions", "models", "services.principal"},
     "services.policy": {"extensions", "i18n", "models", "services.principal", "services.account_rights"},
     "services.workers": {"clock", "extensions", "database", "models"},
     "services.audit": {"clock", "extensions", "database", "models", "services.principal", "services.policy"},

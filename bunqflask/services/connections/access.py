@@ -1,4 +1,4 @@
-"""Loading connections: for a principal, who sees some accounts of them, and for background work, which sees all."""
+"""Loading connections for background work, which sees all of them, and the accounts of one for a principal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import current_app
 from sqlalchemy import Boolean, Date, Integer, Select, bindparam, false, null, select, true, type_coerce
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from bunqflask.extensions import db, table_of
@@ -20,7 +20,7 @@ from bunqflask.models import (
     MonetaryAccount,
     TeamRole,
 )
-from bunqflask.services import account_rights, policy
+from bunqflask.services import account_rights
 from bunqflask.services.account_rights import AccountRight
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal, TokenBearer
@@ -29,23 +29,6 @@ _WHOLE: tuple[ORMOption, ...] = (
     selectinload(Connection.monetary_accounts),
     selectinload(Connection.consents).selectinload(Consent.accounts),
 )
-
-
-def visible_to(principal: Principal) -> Select[Connection]:
-    """Return a statement for the connections of which the principal may see an account.
-
-    They come with all their consents, also those that do not concern the principal: the caller has to leave these out.
-    Consents are joined, so each connection comes once for each: its result has to be made unique.
-    """
-    return (
-        select(Connection)
-        .where(policy.is_visible_to(principal))
-        .options(
-            joinedload(Connection.consents).joinedload(Consent.accounts),
-            joinedload(Connection.consents).joinedload(Consent.member),
-        )
-        .execution_options(populate_existing=True)
-    )
 
 
 def list_active() -> list[Connection]:

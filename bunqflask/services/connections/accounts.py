@@ -32,6 +32,7 @@ from bunqflask.models import (
     MonetaryAccount,
 )
 from bunqflask.services.connections import access, consents, lifecycle, refusal
+from bunqflask.services.connections.rows import ConnectionRow
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
@@ -40,7 +41,7 @@ from bunqflask.services.policy import NotFoundHere
 STALE_AFTER = timedelta(minutes=5)
 
 
-def is_stale(connection: Connection) -> bool:
+def is_stale(connection: Connection | ConnectionRow) -> bool:
     """Tell whether the accounts should be listed again."""
     return connection.state == ConnectionState.ACTIVE and clock.is_over(
         connection.accounts_synced_at, after=STALE_AFTER
@@ -49,7 +50,7 @@ def is_stale(connection: Connection) -> bool:
 
 def is_due(connection: Connection) -> bool:
     """Tell whether bunq may be asked now with one of the consents."""
-    return any(consents.is_due(each) for each in _to_ask(connection))
+    return any(map(consents.is_due, consents.to_ask(connection.consents)))
 
 
 def sync(
@@ -79,14 +80,9 @@ def sync(
             return  # ended or taken over meanwhile
 
 
-def _to_ask(connection: Connection) -> list[Consent]:
-    """Return the consents to be asked: those of which it is not known why bunq refused them, then those that list."""
-    return [*consents.pending(connection), *consents.to_list(connection)]
-
-
 def _next(connection_id: int, asked: set[int]) -> int | None:
     """Return the next consent to ask, as of now: one that is lost by now is left out, and another takes its place."""
-    found = _to_ask(access.by_id(connection_id))
+    found = consents.to_ask(access.by_id(connection_id).consents)
     return next((each.id for each in found if each.id not in asked and consents.is_due(each)), None)
 
 

@@ -13,20 +13,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, Protocol
 
-from bunqflask.models import (
-    AccountSync,
-    Condition,
-    ConditionChange,
-    Connection,
-    ConnectionState,
-    Consent,
-    ConsentGrantState,
-    ErrorKind,
-    MonetaryAccount,
-    StopReason,
-)
+from bunqflask.models import Condition, ConnectionState, ConsentGrantState, ErrorKind, StopReason
+from bunqflask.services.connections.rows import ChangeRow, ConsentRow, SyncRow
 from bunqflask.services.connections.standing import Recovery, Standing
 
 STOPPED_AFTER = timedelta(hours=1)
@@ -54,23 +44,32 @@ _VERDICTS = (StopReason.REFUSED, StopReason.ADDRESS, StopReason.INSTALLATION)
 _ERRORS = (*_VERDICTS, StopReason.BUNQ_AWAY, StopReason.ANSWERS)
 
 
+class Account(Protocol):
+    """What a condition needs to know of an account itself."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def is_covered(self) -> bool: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """What a condition follows from: of a whole connection, or as much of it as somebody sees.
 
-    `state` and `state_since` are of the connection, as far as it is seen. `remind_after_days` is None where no reminder
-    is wanted, or for somebody who cannot renew it. `before` is the condition that was stored
-    last. `worker_seen_at` is the last sign of life of any worker. Consents come with their accounts. Times are UTC.
+    `state` and `state_since` are of the connection, as far as it is seen; `listed_at` is when bunq last listed its
+    accounts. `remind_after_days` is None where no reminder is wanted, or for somebody who cannot renew it. `before` is
+    the condition that was stored last. `worker_seen_at` is the last sign of life of any worker. Times are UTC.
     """
 
-    connection: Connection
     state: ConnectionState
     state_since: datetime
-    consents: Collection[Consent]
-    accounts: Collection[MonetaryAccount]
-    syncs: Mapping[int, AccountSync]
+    listed_at: datetime | None
+    consents: Collection[ConsentRow]
+    accounts: Collection[Account]
+    syncs: Mapping[int, SyncRow]
     remind_after_days: int | None
-    before: ConditionChange | None
+    before: ChangeRow | None
     worker_seen_at: datetime | None
     now: datetime
     zone: tzinfo
@@ -125,11 +124,11 @@ def _shared(rows: Rows) -> dict[str, Any]:
     return {
         "given_at": given_at,
         "reminder_day": reminder_day(given_at, rows.remind_after_days, rows.zone),
-        "complete_at": complete_at or (None if times else rows.connection.accounts_synced_at),
+        "complete_at": complete_at or (None if times else rows.listed_at),
     }
 
 
-def _stopped(rows: Rows, stops: list[_Fault], before: ConditionChange | None, shown: dict[str, Any]) -> Standing:
+def _stopped(rows: Rows, stops: list[_Fault], before: ChangeRow | None, shown: dict[str, Any]) -> Standing:
     reason = min((fault.reason for fault in stops), key=_WORST.index)
     if before is not None and before.reason is not None and not _replaces(reason, before.reason):
         reason = reason if _is_approved_since(rows, before) else before.reason
@@ -152,7 +151,7 @@ def _stopped(rows: Rows, stops: list[_Fault], before: ConditionChange | None, sh
     )
 
 
-def _still_stopped(before: ConditionChange, shown: dict[str, Any]) -> Standing:
+def _still_stopped(before: ChangeRow, shown: dict[str, Any]) -> Standing:
     return Standing(
         condition=Condition.STOPPED,
         since=before.since,
@@ -183,14 +182,14 @@ def _replaces(new: StopReason, old: StopReason) -> bool:
     return old not in _ERRORS and new in _ERRORS
 
 
-def _recovery(rows: Rows, before: ConditionChange, faults: Collection[_Fault]) -> Recovery | None:
+def _recovery(rows: Rows, before: ChangeRow, faults: Collection[_Fault]) -> Recovery | None:
     """Return why a stop is about to end, of which no fault is left that counts as one."""
     if _is_approved_since(rows, before):
         return Recovery.APPROVED
     return Recovery.CAUSE_GONE if not faults else None
 
 
-def _is_approved_since(rows: Rows, before: ConditionChange) -> bool:
+def _is_approved_since(rows: Rows, before: ChangeRow) -> bool:
     """Tell whether a permission was given after one was refused, or refused some accounts."""
     if before.reason not in (StopReason.REFUSED, StopReason.ACCOUNTS):
         return False
@@ -198,7 +197,7 @@ def _is_approved_since(rows: Rows, before: ConditionChange) -> bool:
     return any(each.granted_at > before.since for each in works)
 
 
-def _stopped_before(rows: Rows) -> ConditionChange | None:
+def _stopped_before(rows: Rows) -> ChangeRow | None:
     """Return the stop that was stored last, if it concerns an account that is looked at."""
     before = rows.before
     if before is None or before.condition != Condition.STOPPED:
@@ -207,9 +206,9 @@ def _stopped_before(rows: Rows) -> ConditionChange | None:
     return before if not before.account_ids or seen & set(before.account_ids) else None
 
 
-def _is_complete_since(rows: Rows, before: ConditionChange, faults: Collection[_Fault]) -> bool:
+def _is_complete_since(rows: Rows, before: ChangeRow, faults: Collection[_Fault]) -> bool:
     """Tell whether everything was updated since a stop was stored."""
-    listed_at = rows.connection.accounts_synced_at
+    listed_at = rows.listed_at
     if faults or listed_at is None or listed_at <= before.noted_at:
         return False
     covered = [each for each in rows.accounts if each.is_covered]
@@ -217,7 +216,7 @@ def _is_complete_since(rows: Rows, before: ConditionChange, faults: Collection[_
     return all(_is_synced(rows.syncs.get(account.id)) for account in concerned)
 
 
-def _is_synced(state: AccountSync | None) -> bool:
+def _is_synced(state: SyncRow | None) -> bool:
     if state is None:
         return False
     if state.error_kind == ErrorKind.NOT_LISTED:
@@ -233,7 +232,7 @@ def _faults(rows: Rows) -> Iterator[_Fault]:
         if fault is not None:
             yield fault
     for consent in rows.consents:
-        if consent.state == ConsentGrantState.ACTIVE and not consent.accounts:
+        if consent.state == ConsentGrantState.ACTIVE and not consent.account_ids:
             fault = _fault_of_consent(consent, rows.now)
             if fault is not None:
                 yield fault
@@ -241,7 +240,7 @@ def _faults(rows: Rows) -> Iterator[_Fault]:
 
 def _fault_of_account(account_id: int, rows: Rows) -> _Fault | None:
     """An account is updated if one of its consents works; which one is refused besides does not matter."""
-    covering = [each for each in rows.consents if any(covered.account_id == account_id for covered in each.accounts)]
+    covering = [each for each in rows.consents if account_id in each.account_ids]
     active = [each for each in covering if each.state == ConsentGrantState.ACTIVE]
     if not active:
         last = max(covering, key=lambda each: (each.state_since, each.id), default=None)
@@ -261,12 +260,12 @@ def _fault_of_account(account_id: int, rows: Rows) -> _Fault | None:
     return _fault_of_sync(account_id, rows, min(each.granted_at for each in active))
 
 
-def _is_left_out(lost: Consent, consents: Collection[Consent]) -> bool:
+def _is_left_out(lost: ConsentRow, consents: Collection[ConsentRow]) -> bool:
     """Tell whether the member of a lost consent has given another one since, without ticking the account."""
     return any(each.member_id == lost.member_id and each.granted_at > lost.granted_at for each in consents)
 
 
-def _fault_of_consent(consent: Consent, now: datetime, account_id: int | None = None) -> _Fault | None:
+def _fault_of_consent(consent: ConsentRow, now: datetime, account_id: int | None = None) -> _Fault | None:
     kind, since = consent.error_kind, consent.error_since or now
     if consent.refused_since is not None:
         kind, since = ErrorKind.REFUSED_ONCE, consent.refused_since
@@ -313,10 +312,10 @@ def _is_worker_gone(rows: Rows) -> bool:
     return seen_at < rows.now - WORKER_IS_GONE_AFTER
 
 
-def _listed_syncs(rows: Rows) -> list[AccountSync]:
+def _listed_syncs(rows: Rows) -> list[SyncRow]:
     """Return how far those accounts are synced whose payments bunq lists; a row without times for a new account."""
     covered = [account.id for account in rows.accounts if account.is_covered]
-    found = [rows.syncs.get(account_id) or AccountSync(id=account_id) for account_id in covered]
+    found = [rows.syncs.get(account_id) or SyncRow(account_id, None) for account_id in covered]
     return [state for state in found if state.error_kind != ErrorKind.NOT_LISTED]
 
 
@@ -326,7 +325,7 @@ def _given_at(rows: Rows) -> datetime | None:
     for consent in rows.consents:
         if consent.state != ConsentGrantState.ACTIVE:
             continue
-        account_ids: list[int | None] = [each.account_id for each in consent.accounts]
+        account_ids: Collection[int | None] = consent.account_ids
         for account_id in account_ids or [None]:
             newest[account_id] = max(newest.get(account_id, consent.granted_at), consent.granted_at)
     seen = {account.id for account in rows.accounts}

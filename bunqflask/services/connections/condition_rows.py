@@ -1,23 +1,33 @@
-"""Loading the rows that the condition of connections follows from."""
+"""Loading the rows that the condition of whole connections follows from, for work that no principal asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from bunqflask import clock
 from bunqflask.extensions import db
-from bunqflask.models import AccountSync, ConditionChange, Connection, Consent
+from bunqflask.models import Connection, MonetaryAccount
 from bunqflask.services.connections.condition import Rows
+from bunqflask.services.connections.rows import consents_of, latest_changes, syncs_of
 
 
-def of_whole(worker_seen_at: datetime | None, connection_id: int | None = None) -> list[Rows]:
-    """Return the rows of whole connections, for work that no principal asks for.
+@dataclass(frozen=True, kw_only=True)
+class WholeRows(Rows):
+    """The rows of a whole connection: itself and its accounts, on which its condition is written."""
+
+    connection: Connection
+    accounts: Collection[MonetaryAccount]
+
+
+def of_whole(worker_seen_at: datetime | None, connection_id: int | None = None) -> list[WholeRows]:
+    """Return the rows of whole connections.
 
     :param connection_id: the only one wanted.
     """
@@ -25,18 +35,19 @@ def of_whole(worker_seen_at: datetime | None, connection_id: int | None = None) 
     query = select(Connection).where(here).order_by(Connection.id)
     if connection_id is not None:
         query = query.where(Connection.id == connection_id)
-    accounts, consents = selectinload(Connection.monetary_accounts), selectinload(Connection.consents)
-    query = query.options(accounts, consents.selectinload(Consent.accounts))
+    query = query.options(selectinload(Connection.monetary_accounts))
     found = list(db.session.scalars(query.execution_options(populate_existing=True)))
-    before = latest([each.id for each in found])
-    syncs = syncs_of([account.id for each in found for account in each.monetary_accounts])
+    ids = [each.id for each in found]
+    consents, before = consents_of(ids), latest_changes(ids)
+    syncs = syncs_of(account.id for each in found for account in each.monetary_accounts)
     now, here_zone = clock.now(), zone()
     return [
-        Rows(
+        WholeRows(
             connection=each,
             state=each.state,
             state_since=each.state_since,
-            consents=each.consents,
+            listed_at=each.accounts_synced_at,
+            consents=consents.get(each.id, []),
             accounts=each.monetary_accounts,
             syncs=syncs,
             remind_after_days=each.remind_after_days,
@@ -47,24 +58,6 @@ def of_whole(worker_seen_at: datetime | None, connection_id: int | None = None) 
         )
         for each in found
     ]
-
-
-def latest(connection_ids: Sequence[int]) -> dict[int, ConditionChange]:
-    """Return the condition of each connection that was stored last, by our id of the connection."""
-    newest = (
-        select(func.max(ConditionChange.id))
-        .where(ConditionChange.connection_id.in_(connection_ids))
-        .group_by(ConditionChange.connection_id)
-    )
-    query = select(ConditionChange).where(ConditionChange.id.in_(newest))
-    found = db.session.scalars(query.execution_options(populate_existing=True))
-    return {each.connection_id: each for each in found}
-
-
-def syncs_of(account_ids: Sequence[int]) -> dict[int, AccountSync]:
-    """Return how far accounts are synced, by our ids of them."""
-    query = select(AccountSync).where(AccountSync.id.in_(account_ids)).execution_options(populate_existing=True)
-    return {each.id: each for each in db.session.scalars(query)}
 
 
 def zone() -> ZoneInfo:

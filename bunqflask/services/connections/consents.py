@@ -6,9 +6,10 @@ accepts it again or it is lost (`accounts.sync` finds out); meanwhile the next o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import bindparam, select
 
@@ -18,42 +19,40 @@ from bunqflask.bunq.transport import Transport
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db, table_of
 from bunqflask.models import (
-    Connection,
     Consent,
     ConsentAccount,
     ConsentGrantState,
     ErrorKind,
     EventKind,
 )
+from bunqflask.services.connections.rows import ConsentRow
 from bunqflask.services.gateway import open_sessions, retry_policy, sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.gateway.sessions import Bunq, Credentials, Opened
 
+# Loaded with its accounts, to be changed, or as a plain row.
+AnyConsent = TypeVar("AnyConsent", Consent, ConsentRow)
 
-def active(connection: Connection) -> list[Consent]:
-    """Return the active consents of a connection that bunq has not refused, the newest first.
 
-    The connection's consents have to be loaded, with their accounts.
-    """
-    found = [each for each in connection.consents if each.state == ConsentGrantState.ACTIVE and each.refused_at is None]
+def active(known: Iterable[AnyConsent]) -> list[AnyConsent]:
+    """Return those of a connection's consents that are active and that bunq has not refused, the newest first."""
+    found = [each for each in known if each.state == ConsentGrantState.ACTIVE and each.refused_at is None]
     return sorted(found, key=lambda each: (each.granted_at, each.id), reverse=True)
 
 
-def pending(connection: Connection) -> list[Consent]:
-    """Return the active consents that bunq has refused, and that are neither accepted again nor lost yet."""
-    return [
-        each for each in connection.consents if each.state == ConsentGrantState.ACTIVE and each.refused_at is not None
-    ]
+def pending(known: Iterable[AnyConsent]) -> list[AnyConsent]:
+    """Return the active ones that bunq has refused, and that are neither accepted again nor lost yet."""
+    return [each for each in known if each.state == ConsentGrantState.ACTIVE and each.refused_at is not None]
 
 
-def to_list(connection: Connection) -> list[Consent]:
-    """Return as few active consents as cover all accounts that any of them covers: the widest first, then the newest.
+def to_list(known: Iterable[AnyConsent]) -> list[AnyConsent]:
+    """Return as few active ones as cover all accounts that any of them covers: the widest first, then the newest.
 
     One that covers no account is asked only where there is no other: its holder may have ticked one since.
     """
-    candidates = active(connection)
-    covers = {each.id: {account.account_id for account in each.accounts} for each in candidates}
-    left, chosen = set[int]().union(*covers.values()), list[Consent]()
+    candidates = active(known)
+    covers = {each.id: each.account_ids for each in candidates}
+    left, chosen = set[int]().union(*covers.values()), list[AnyConsent]()
     while left:
         widest = max(candidates, key=lambda each: len(covers[each.id] & left))
         chosen.append(widest)
@@ -61,12 +60,17 @@ def to_list(connection: Connection) -> list[Consent]:
     return chosen or candidates[:1]
 
 
-def is_due(consent: Consent) -> bool:
+def to_ask(known: Sequence[AnyConsent]) -> list[AnyConsent]:
+    """Return those to be asked: of which it is not known why bunq refused them, then those that list."""
+    return pending(known) + to_list(known)
+
+
+def is_due(consent: Consent | ConsentRow) -> bool:
     """Tell whether bunq may be asked with it now."""
     return retry_policy.is_due(consent.next_try_at, consent.error_kind)
 
 
-def works(consent: Consent) -> bool:
+def works(consent: Consent | ConsentRow) -> bool:
     """Tell whether bunq answered the last time; waiting for its rate limit is no failure."""
     return consent.error_kind in (None, ErrorKind.WAITING)
 

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from flask import current_app
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, inspect, select
+from sqlalchemy import select
 
 from bunqflask import clock
 from bunqflask.database import leases
 from bunqflask.extensions import db
-from bunqflask.models import (
-    AccountSync,
-    BunqSession,
-    ConditionChange,
-    Connection,
-    ConnectionState,
-    Consent,
-    ConsentGrantState,
-    CoOwner,
-    ErrorKind,
-    MonetaryAccount,
-)
-from bunqflask.services import policy, workers
+from bunqflask.models import Connection, ConnectionState, ConsentGrantState, CoOwner, ErrorKind, MonetaryAccount
+from bunqflask.services import policy
 from bunqflask.services.account_rights import AccountRight
-from bunqflask.services.connections import access, accounts, condition_rows, consents
+from bunqflask.services.connections import accounts, condition_rows, consents, rows
 from bunqflask.services.connections.condition import Rows, assess
-from bunqflask.services.connections.people import People
+from bunqflask.services.connections.people import NOBODY, People
+from bunqflask.services.connections.rows import (
+    AccountRow,
+    ConnectionRow,
+    ConsentRow,
+    SyncRow,
+)
 from bunqflask.services.connections.standing import Standing
-from bunqflask.services.policy import NotFoundHere, VisibleAccount
+from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
+_HELD = AccountRight(is_held=True)
 
-@dataclass(frozen=True, kw_only=True)
-class AccountBalance:
+
+class AccountBalance(msgspec.Struct, frozen=True, kw_only=True):
     """One monetary account with its last known balance.
 
     `id` is our row, 0 for one that is not stored; `wrapper` is bunq's type of it; `iban` is bare. `uncovered_since`
@@ -107,7 +104,7 @@ class ConnectionOverview:
     that bunq may be asked now, `is_syncing` that a worker does it, `is_requested` that somebody asked for it and no
     worker has done it yet. `permissions` come newest first. `current_until` tells up to when all of the connection was
     up to date, as it was stored; `remind_after_days` is when its holders want to be reminded to renew it, None for
-    others; `session_until`, known with the standing, is when bunq ends the session that is open.
+    others; `session_until` is when bunq ends the session that is open.
     """
 
     id: int
@@ -154,8 +151,7 @@ def get(principal: Principal, connection_id: int, *, with_standing: bool = False
     :param with_standing: with its condition; it costs two statements.
     :raises NotFoundHere: there is none.
     """
-    one = access.visible_to(principal).where(Connection.id == connection_id)
-    found = _load(one, principal, with_standing=with_standing)
+    found = _load(principal, connection_id, with_standing=with_standing)
     if not found:
         raise NotFoundHere
     return found[0]
@@ -169,8 +165,7 @@ def list_all(
     :param with_people: name the members who hold or read each account; it costs a statement.
     :param with_standing: with the condition of each; it costs two.
     """
-    every = access.visible_to(principal).order_by(Connection.id)
-    return _load(every, principal, with_people=with_people, with_standing=with_standing)
+    return _load(principal, with_people=with_people, with_standing=with_standing)
 
 
 def accounts_of(principal: Principal) -> list[AccountBalance]:
@@ -178,8 +173,8 @@ def accounts_of(principal: Principal) -> list[AccountBalance]:
 
     They are those of `list_all`, without the connections and the people.
     """
-    visible = sorted(policy.accounts_seen_by(principal).values(), key=lambda each: each.row.connection_id)
-    return [balance_of(each.row, each.row.connection_id, each.holder_name, each.right) for each in visible]
+    seen = sorted(rows.accounts_seen_by(principal), key=lambda each: each.row.connection_id)
+    return [balance_of(each.row, each.row.connection_id, each.holder_name, each.right) for each in seen]
 
 
 def of_bunq_user(
@@ -200,16 +195,16 @@ def of_bunq_user(
 
 
 def balance_of(
-    account: MonetaryAccount,
+    account: MonetaryAccount | AccountRow,
     connection_id: int,
     holder_name: str,
-    right: AccountRight | None = None,
-    people: People | None = None,
+    right: AccountRight = _HELD,
+    people: People = NOBODY,
 ) -> AccountBalance:
     """Return the read model of an account, stored or not; the holder is no co-owner worth naming."""
-    right, people = right or AccountRight(is_held=True), people or People()
+    account_id = account.id or 0
     return AccountBalance(
-        id=account.id if inspect(account).persistent else 0,
+        id=account_id,
         connection_id=connection_id,
         monetary_account_id=account.monetary_account_id,
         name=account.description,
@@ -226,94 +221,50 @@ def balance_of(
         uncovered_since=account.uncovered_since,
         is_held=right.is_held,
         first_day=right.first_day,
-        holder_names=tuple(people.holders.get(account.id, {}).values()),
-        other_holder_names=tuple(people.other_holders(account.id)),
-        reader_names=tuple(people.readers.get(account.id, {}).values()),
-        is_team_shared=account.id in people.team_reads,
+        holder_names=people.holder_names(account_id),
+        other_holder_names=people.other_holders(account_id),
+        reader_names=people.reader_names(account_id),
+        is_team_shared=account_id in people.team_reads,
         co_owners=_without_holder(account.co_owners, holder_name),
         revision=account.revision,
     )
 
 
 def _load(
-    query: Select[Connection], principal: Principal, *, with_people: bool = True, with_standing: bool = False
+    principal: Principal, connection_id: int | None = None, *, with_people: bool = True, with_standing: bool = False
 ) -> list[ConnectionOverview]:
-    visible = policy.accounts_seen_by(principal)
-    columns: Select[Any] = query.add_columns(_is_syncing())
-    if with_standing:
-        columns = columns.add_columns(_session_until(), workers.last_seen())
-    rows = db.session.execute(columns).unique().all()
-    people = People.of(principal, list(visible)) if with_people else People()
-    of_connection: dict[int, list[VisibleAccount]] = {}
-    for each in visible.values():
-        of_connection.setdefault(each.row.connection_id, []).append(each)
-    found = [
-        _overview(connection, principal, of_connection.get(connection.id, []), people, is_syncing=syncing)
-        for connection, syncing, *_clocks in rows
-    ]
-    if not with_standing:
-        return found
-    before, syncs = condition_rows.latest([each.id for each in found]), condition_rows.syncs_of(list(visible))
+    visible = rows.accounts_seen_by(principal)
+    connections = rows.connections_seen_by(principal, connection_id)
+    consents_of = rows.consents_of(each.id for each in connections)
+    people = People.of(principal, [each.row.id for each in visible]) if with_people else NOBODY
+    syncs = rows.syncs_of(each.row.id for each in visible) if with_standing else None
+    of_connection: dict[int, list[AccountBalance]] = {each.id: [] for each in connections}
+    for each in visible:
+        if (seen := of_connection.get(each.row.connection_id)) is not None:
+            seen.append(balance_of(each.row, each.row.connection_id, each.holder_name, each.right, people))
     return [
-        replace(
-            each,
-            session_until=session_until,
-            known_standing=_standing(connection, each, visible, before.get(each.id), syncs, worker_seen_at),
-        )
-        for each, (connection, _syncing, session_until, worker_seen_at) in zip(found, rows, strict=True)
+        _overview(each, consents_of.get(each.id, []), principal, tuple(of_connection[each.id]), syncs)
+        for each in connections
     ]
-
-
-def _standing(
-    connection: Connection,
-    seen: ConnectionOverview,
-    visible: Mapping[int, VisibleAccount],
-    before: ConditionChange | None,
-    syncs: Mapping[int, AccountSync],
-    worker_seen_at: datetime | None,
-) -> Standing:
-    """Return the condition of a connection, as far as it is seen."""
-    known = {permission.id for permission in seen.permissions}
-    rows = Rows(
-        connection=connection,
-        state=seen.state,
-        state_since=seen.state_since,
-        consents=[consent for consent in connection.consents if _is_known(consent, known, seen)],
-        accounts=[visible[account.id].row for account in seen.accounts],
-        syncs=syncs,
-        remind_after_days=seen.remind_after_days,
-        before=before,
-        worker_seen_at=worker_seen_at,
-        now=clock.now(),
-        zone=condition_rows.zone(),
-    )
-    return assess(rows)
-
-
-def _is_known(consent: Consent, known: Collection[int], connection: ConnectionOverview) -> bool:
-    """Tell whether a consent concerns who sees the connection; also one that has ended here."""
-    seen = {account.id for account in connection.accounts}
-    return consent.id in known or any(covered.account_id in seen for covered in consent.accounts)
 
 
 def _overview(
-    connection: Connection,
+    connection: ConnectionRow,
+    given: Sequence[ConsentRow],
     principal: Principal,
-    visible: Sequence[VisibleAccount],
-    people: People,
-    *,
-    is_syncing: bool,
+    seen: tuple[AccountBalance, ...],
+    syncs: Mapping[int, SyncRow] | None,
 ) -> ConnectionOverview:
-    name, requested_at = connection.display_name, connection.sync_requested_at
-    synced_at = connection.accounts_synced_at
-    seen = tuple(balance_of(each.row, connection.id, name, each.right, people) for each in visible)
-    permissions = _permissions(connection, principal, {each.id for each in seen})
+    ids = {each.id for each in seen}
+    permissions = _permissions(given, principal, ids)
     state, since = _state(connection, seen, permissions)
     may_manage = any(each.is_held for each in seen) or _has_own_consent(permissions)
-    failing = _failing(connection, {each.id for each in seen}, permissions)
+    remind_after_days = connection.remind_after_days if may_manage else None
+    failing = _failing(connection, given, ids, permissions)
+    requested_at, synced_at = connection.sync_requested_at, connection.accounts_synced_at
     return ConnectionOverview(
         id=connection.id,
-        holder_name=name,
+        holder_name=connection.display_name,
         holder_type=connection.granted_user_type,
         granted_user_id=connection.granted_user_id,
         state=state,
@@ -325,28 +276,62 @@ def _overview(
         may_manage=may_manage,
         accounts=seen,
         is_stale=accounts.is_stale(connection),
-        is_due=accounts.is_due(connection) or connection.state != ConnectionState.ACTIVE,
-        is_syncing=leases.is_taken(connection) or is_syncing,
+        is_due=any(map(consents.is_due, consents.to_ask(given))) or connection.state != ConnectionState.ACTIVE,
+        is_syncing=leases.is_taken(connection) or bool(connection.is_syncing),
         is_requested=requested_at is not None and (synced_at is None or requested_at > synced_at),
-        remind_after_days=connection.remind_after_days if may_manage else None,
+        remind_after_days=remind_after_days,
         current_until=connection.current_until,
+        session_until=connection.session_until,
         permissions=permissions,
+        known_standing=_standing(connection, (state, since), given, seen, permissions, remind_after_days, syncs),
     )
 
 
-def _permissions(connection: Connection, principal: Principal, seen: Collection[int]) -> tuple[Permission, ...]:
+def _standing(
+    connection: ConnectionRow,
+    state: tuple[ConnectionState, datetime],
+    given: Iterable[ConsentRow],
+    seen: Sequence[AccountBalance],
+    permissions: Iterable[Permission],
+    remind_after_days: int | None,
+    syncs: Mapping[int, SyncRow] | None,
+) -> Standing | None:
+    """Return the condition of a connection, as far as it is seen; None where it was not asked for."""
+    if syncs is None:
+        return None
+    known, ids = {each.id for each in permissions}, {each.id for each in seen}
+    # those that concern who sees the connection; also one that has ended here
+    concerned = [each for each in given if each.id in known or not ids.isdisjoint(each.account_ids)]
+    return assess(
+        Rows(
+            state=state[0],
+            state_since=state[1],
+            listed_at=connection.accounts_synced_at,
+            consents=concerned,
+            accounts=seen,
+            syncs=syncs,
+            remind_after_days=remind_after_days,
+            before=connection.before,
+            worker_seen_at=connection.worker_seen_at,
+            now=clock.now(),
+            zone=condition_rows.zone(),
+        )
+    )
+
+
+def _permissions(given: Iterable[ConsentRow], principal: Principal, seen: set[int]) -> tuple[Permission, ...]:
     """The consents that concern the principal: their own, and those on accounts that they see; not the ended ones."""
     found = [
         Permission(
             id=each.id,
-            member_name=each.member.name,
+            member_name=each.member_name,
             is_own=each.member_id == principal.id,
             granted_at=each.granted_at,
             state=each.state,
             state_since=each.state_since,
-            account_ids=tuple(sorted(account.account_id for account in each.accounts if account.account_id in seen)),
+            account_ids=tuple(sorted(each.account_ids & seen)),
         )
-        for each in connection.consents
+        for each in given
         if each.state != ConsentGrantState.ENDED
     ]
     ordered = sorted(found, key=lambda each: (each.granted_at, each.id), reverse=True)
@@ -358,7 +343,7 @@ def _has_own_consent(permissions: Collection[Permission]) -> bool:
 
 
 def _state(
-    connection: Connection, seen: Collection[AccountBalance], permissions: Collection[Permission]
+    connection: ConnectionRow, seen: Collection[AccountBalance], permissions: Collection[Permission]
 ) -> tuple[ConnectionState, datetime]:
     """The state of what the principal sees, and since when: others' accounts may be covered, and theirs not."""
     works = [each for each in permissions if each.state == ConsentGrantState.ACTIVE]
@@ -369,53 +354,28 @@ def _state(
     return ConnectionState.LOST if is_lost else ConnectionState.DISCONNECTED, since
 
 
-def _failing(connection: Connection, seen: Collection[int], permissions: Collection[Permission]) -> Consent | None:
+def _failing(
+    connection: ConnectionRow, given: Sequence[ConsentRow], seen: set[int], permissions: Iterable[Permission]
+) -> ConsentRow | None:
     """The consent with whose error the principal's accounts are not updated; its error may be one that only waits.
 
     One that bunq has refused concerns nobody as long as others cover all its accounts: they are updated.
     """
+    if not any(map(_has_failed, given)):
+        return None
     own = {each.id for each in permissions if each.is_own}
-    listing = consents.to_list(connection)
-    updated = {account.account_id for each in listing if consents.works(each) for account in each.accounts}
-    refused = [each for each in consents.pending(connection) if _covers_more(each, updated)]
+    listing = consents.to_list(given)
+    updated = {account_id for each in listing if consents.works(each) for account_id in each.account_ids}
+    refused = [each for each in consents.pending(given) if not each.account_ids or not each.account_ids <= updated]
     asked = [*refused, *listing]
     if connection.state != ConnectionState.ACTIVE:
-        asked = sorted(connection.consents, key=lambda each: each.state_since, reverse=True)[:1]
-    concerned = [
-        each for each in asked if each.id in own or any(account.account_id in seen for account in each.accounts)
-    ]
-    failed = [each for each in concerned if each.error_kind is not None or each.error_facts is not None]
-    return min(failed, key=consents.works) if failed else None
+        asked = sorted(given, key=lambda each: each.state_since, reverse=True)[:1]
+    concerned = [each for each in asked if each.id in own or not seen.isdisjoint(each.account_ids)]
+    return min(filter(_has_failed, concerned), key=consents.works, default=None)
 
 
-def _covers_more(consent: Consent, account_ids: Collection[int]) -> bool:
-    """Tell whether a consent covers an account besides these, or none at all."""
-    covered = {account.account_id for account in consent.accounts}
-    return not covered or not covered <= set(account_ids)
-
-
-def _is_syncing() -> ColumnElement[bool]:
-    """The condition that one of a connection's accounts is being synced now."""
-    return (
-        select(AccountSync.id)
-        .join(MonetaryAccount, MonetaryAccount.id == AccountSync.id)
-        .where(MonetaryAccount.connection_id == Connection.id, AccountSync.lease_until > clock.now())
-        .correlate(Connection)
-        .exists()
-    )
-
-
-def _session_until() -> ScalarSelect[datetime | None]:
-    """Until when the session lasts that was opened with a consent of a connection; the last of several."""
-    return (
-        select(func.max(BunqSession.expires_at))
-        .join(Consent, Consent.session_id == BunqSession.id)
-        .where(Consent.connection_id == Connection.id, Consent.state == ConsentGrantState.ACTIVE)
-        # With the permission, bunq refuses the session that was opened with it.
-        .where(BunqSession.token_sealed.is_not(None), Consent.refused_at.is_(None), Consent.refused_since.is_(None))
-        .correlate(Connection)
-        .scalar_subquery()
-    )
+def _has_failed(consent: ConsentRow) -> bool:
+    return consent.error_kind is not None or consent.error_facts is not None
 
 
 def _without_holder(owners: tuple[CoOwner, ...], holder_name: str) -> tuple[CoOwner, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import emit, release, transaction
@@ -22,7 +22,9 @@ from bunqflask.models import (
 )
 from bunqflask.services import workers
 from bunqflask.services.connections import condition_rows, days, reminders
-from bunqflask.services.connections.condition import STOPPED_AFTER, Rows, assess
+from bunqflask.services.connections.condition import STOPPED_AFTER, assess
+from bunqflask.services.connections.condition_rows import WholeRows
+from bunqflask.services.connections.rows import ChangeRow
 from bunqflask.services.connections.standing import Standing
 
 
@@ -89,25 +91,26 @@ def reminders_of(connection_id: int, *, limit: int) -> list[RenewalReminder]:
     return list(db.session.scalars(query.order_by(RenewalReminder.given_at.desc()).limit(limit)))
 
 
-def _differs(rows: Rows, standing: Standing) -> bool:
+def _differs(rows: WholeRows, standing: Standing) -> bool:
     """Tell whether something is to be written about a connection, besides a reminder."""
     is_changed = rows.before is None or not _is_same(rows.before, standing)
     return is_changed or _accounts_differ(rows, standing) or days.is_due(rows.connection, standing, rows.now)
 
 
-def _write(rows: Rows, standing: Standing) -> None:
+def _write(rows: WholeRows, standing: Standing) -> None:
     before = rows.before
     if before is None or not _is_same(before, standing):
         _change(rows, standing)
     elif _accounts_differ(rows, standing):
-        before.account_ids = standing.account_ids
+        stored = update(ConditionChange).where(ConditionChange.id == before.id)
+        db.session.execute(stored.values(account_ids=standing.account_ids))
         _mark_accounts(rows, standing)
     if days.is_due(rows.connection, standing, rows.now):
         days.record(rows.connection, rows.now, rows.zone)
     reminders.give(rows.connection.id, standing, _today(rows))
 
 
-def _change(rows: Rows, standing: Standing) -> None:
+def _change(rows: WholeRows, standing: Standing) -> None:
     """Store a change and emit its event; within a transaction that has locked the connection."""
     connection, before = rows.connection, rows.before
     was_stopped = before is not None and before.condition == Condition.STOPPED
@@ -141,7 +144,7 @@ def _change(rows: Rows, standing: Standing) -> None:
         )
 
 
-def _is_same(before: ConditionChange, standing: Standing) -> bool:
+def _is_same(before: ChangeRow, standing: Standing) -> bool:
     return (before.condition, before.reason) == (standing.condition, standing.reason)
 
 
@@ -152,17 +155,17 @@ def _stopped_since(account_id: int, standing: Standing, known: datetime | None) 
     return (known or standing.since) if is_concerned else None
 
 
-def _accounts_differ(rows: Rows, standing: Standing) -> bool:
+def _accounts_differ(rows: WholeRows, standing: Standing) -> bool:
     known = {each.id: each.stopped_since for each in rows.accounts}
     if rows.before is not None and rows.before.account_ids != standing.account_ids:
         return True
     return any(since != _stopped_since(each, standing, since) for each, since in known.items())
 
 
-def _mark_accounts(rows: Rows, standing: Standing) -> None:
+def _mark_accounts(rows: WholeRows, standing: Standing) -> None:
     for account in rows.accounts:
         account.stopped_since = _stopped_since(account.id, standing, account.stopped_since)
 
 
-def _today(rows: Rows) -> date:
+def _today(rows: WholeRows) -> date:
     return rows.now.astimezone(rows.zone).date()

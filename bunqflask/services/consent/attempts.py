@@ -16,6 +16,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from flask import current_app
@@ -203,8 +204,15 @@ def by_id(attempt_id: str) -> ConsentAttempt:
 
 def list_open(principal: Principal) -> list[ConsentAttempt]:
     """Return the principal's attempts that wait for the holder, for bunq, or for an answer here."""
-    ours = query().where(ConsentAttempt.member_id == principal.id, ConsentAttempt.step.in_(_LISTED))
-    return [each for each in db.session.scalars(ours.order_by(ConsentAttempt.created_at)) if not is_overdue(each)]
+    ours = db.session.scalars(_open_of_member(), {"member_id": principal.id})
+    return [each for each in ours if not is_overdue(each)]
+
+
+@cache
+def _open_of_member() -> Select[ConsentAttempt]:
+    """The statement of `list_open`, which the first page asks each time."""
+    ours = query().where(ConsentAttempt.member_id == bindparam("member_id"), ConsentAttempt.step.in_(_LISTED))
+    return ours.order_by(ConsentAttempt.created_at)
 
 
 def list_approved() -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, delete, or_, select, update
 
 from bunqflask import clock
 from bunqflask.database.transactions import transaction
@@ -62,7 +62,8 @@ def open_in(browser_id: Any) -> ColumnElement[bool]:
 def list_open(principal: Principal, browser_id: int | None) -> list[Notice]:
     """Return what is shown on every page, latest first, of those alike one; not what happened in this browser."""
     found: list[Notice] = []
-    for notice in _select(principal, open_in(browser_id)):
+    asked = {"member_id": principal.id, "browser_id": browser_id}
+    for notice in (Notice(**row._mapping) for row in db.session.connection().execute(_OPEN, asked)):
         if len(found) < MOST_SHOWN and not any(_are_alike(notice, each) for each in found):
             found.append(notice)
     return found
@@ -103,11 +104,19 @@ def delete_old() -> None:
 
 
 def _select(principal: Principal, condition: ColumnElement[bool], *, limit: int = _MOST_READ) -> list[Notice]:
+    rows = db.session.execute(_of_member(principal.id, condition).limit(limit))
+    return [Notice(**row._mapping) for row in rows]
+
+
+def _of_member(member_id: Any, condition: ColumnElement[bool]) -> Select[Any]:
     is_read = MemberNotice.dismissed_at.is_not(None).label("is_read")
     columns = (MemberNotice.id, MemberNotice.kind, MemberNotice.facts, MemberNotice.created_at, is_read)
-    query = select(*columns).where(MemberNotice.member_id == principal.id, condition)
-    rows = db.session.execute(query.order_by(MemberNotice.id.desc()).limit(limit))
-    return [Notice(**row._mapping) for row in rows]
+    query = select(*columns).where(MemberNotice.member_id == member_id, condition)
+    return query.order_by(MemberNotice.id.desc())
+
+
+# Asked for every page of somebody who has such a notice.
+_OPEN = _of_member(bindparam("member_id"), open_in(bindparam("browser_id", type_=Integer))).limit(_MOST_READ)
 
 
 def _are_alike(one: Notice, other: Notice) -> bool:

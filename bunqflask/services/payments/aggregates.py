@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, bindparam, case, cast, delete, func, insert, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, cast, delete, func, insert, literal, select
 
+from bunqflask.database.lists import is_listed, listed
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db, table_of
@@ -35,7 +36,7 @@ _state, _stale = table_of(AggregateState), table_of(StaleMonth)
 _USABLE = (
     select(_state.c.account_id, cast(_state.c.own_ibans, Text), _stale.c.month)
     .select_from(_state.outerjoin(_stale, _stale.c.account_id == _state.c.account_id))
-    .where(_state.c.account_id.in_(bindparam("account_ids", expanding=True)))
+    .where(is_listed(_state.c.account_id, "account_ids", BigInteger()))
     .where(_state.c.time_zone == bindparam("time_zone"))
 )
 _LOCK = select(_account.id).where(_account.id == bindparam("of_account")).with_for_update(key_share=True)
@@ -64,8 +65,8 @@ def usable(account_ids: Sequence[int], own_ibans: Iterable[str]) -> Usable:
     """Tell which aggregates can be used: those of this time zone that count these IBANs apart."""
     asked, found = set(own_ibans), dict[int, set[date]]()
     counts_all_apart: dict[str, bool] = {}  # by what is stored: it is the same for nearly all accounts
-    of_accounts = {"account_ids": list(account_ids), "time_zone": local_days.zone().key}
-    for account_id, known, month in db.session.execute(_USABLE, of_accounts):
+    of_accounts = {"account_ids": listed(account_ids), "time_zone": local_days.zone().key}
+    for account_id, known, month in db.session.connection().execute(_USABLE, of_accounts).all():
         if known not in counts_all_apart:
             counts_all_apart[known] = asked <= set(json.loads(known))
         if counts_all_apart[known]:

@@ -9,12 +9,26 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, column, exists, func, literal, or_, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    column,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+)
 from sqlalchemy import text as sql_text
 
+from bunqflask.database.lists import is_one_of
 from bunqflask.extensions import db
 from bunqflask.models.payments import ACCOUNT_BITS, PaymentRowId
-from bunqflask.services.payments import ranges
 
 if TYPE_CHECKING:
     from bunqflask.services.payments.fulltext import Words
@@ -45,7 +59,7 @@ _TERMS = sql_text(
 def count(_words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
     """Return how many payments of some accounts have these words, counted up to a number."""
     # A row id tells its account, so the payments themselves are not read.
-    rows = found.where(ranges.is_one_of(_found.c.rowid.op("&")(_ACCOUNT_MASK), account_ids)).limit(most)
+    rows = found.where(is_one_of(_found.c.rowid.op("&")(_ACCOUNT_MASK), account_ids, BigInteger())).limit(most)
     return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+import msgspec
+
 from bunqflask.models import LateChangeKind
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments.repository import AccountScope
@@ -14,8 +16,7 @@ from bunqflask.services.payments.repository import AccountScope
 Direction = Literal["in", "out", "own"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaymentLine:
+class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     """One payment as lists show it; a negative amount went out.
 
     `own_account_name` is set when the other side is an account in scope: then it is no money in or out.

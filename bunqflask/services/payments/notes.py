@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import BigInteger, bindparam, delete, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from bunqflask import clock
@@ -22,6 +22,7 @@ from bunqflask.bunq import notes as bunq_notes
 from bunqflask.bunq.notes import NoteKind
 from bunqflask.database import leases
 from bunqflask.database.leases import Lease, LeaseLost
+from bunqflask.database.lists import is_one_of
 from bunqflask.database.transactions import transaction
 from bunqflask.database.upsert import insert_into
 from bunqflask.extensions import db
@@ -30,7 +31,7 @@ from bunqflask.services.connections import access, consents
 from bunqflask.services.gateway import retry_policy, sessions, user_ids
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.payments import aggregates, details, ranges, repository, revisions
+from bunqflask.services.payments import aggregates, details, repository, revisions
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
 
@@ -145,7 +146,7 @@ def of(payment_row_id: int) -> StoredNotes:
 
 def of_payments(payment_row_ids: Iterable[int]) -> dict[int, list[StoredNote]]:
     """Return the stored notes on some payments by their rows, the oldest first; those without notes are left out."""
-    query = select(Note).where(ranges.is_one_of(Note.payment_row_id, payment_row_ids))
+    query = select(Note).where(is_one_of(Note.payment_row_id, payment_row_ids, BigInteger()))
     found: dict[int, list[StoredNote]] = {}
     for note in db.session.scalars(query.order_by(Note.created_at, Note.kind, Note.note_id)):
         found.setdefault(note.payment_row_id, []).append(

@@ -9,7 +9,7 @@ https://www.postgresql.org/docs/current/functions-json.html
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,24 +17,37 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     Column,
-    ColumnElement,
     Date,
     FromClause,
     Text,
     bindparam,
     column,
     func,
-    select,
     type_coerce,
 )
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.types import TypeEngine
 
 from bunqflask.database.types import UtcTimestamp
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import Unit
 from bunqflask.models.aggregates import PaymentTotal
+
+_ID: dict[str, TypeEngine[Any]] = {"id": BigInteger()}
+_TIMES: dict[str, TypeEngine[Any]] = {
+    "account_id": BigInteger(),
+    "start": Date(),
+    "since": UtcTimestamp(),
+    "before": UtcTimestamp(),
+}
+_PERIODS: dict[str, TypeEngine[Any]] = {
+    "account_id": BigInteger(),
+    "unit": table_of(PaymentTotal).c.unit.type,
+    "first": Date(),
+    "last": Date(),
+}
 
 
 @dataclass(frozen=True)
@@ -58,12 +71,15 @@ class PeriodRange:
 
 
 class Rows:
-    """A list of rows as a table: `from_clause` to be joined with, and its columns by name."""
+    """A list of rows as a table: `from_clause` to be joined with, and its columns by name.
 
-    def __init__(self, types: Mapping[str, TypeEngine[Any]], rows: Iterable[Sequence[Any]], name: str) -> None:
-        names = list(types)
-        given = [dict(zip(names, row, strict=True)) for row in rows]
-        text = bindparam(None, json.dumps(given, default=str), type_=Text)
+    In a statement that is built once, a parameter stands in place of the rows, which `written` writes.
+    """
+
+    def __init__(
+        self, types: Mapping[str, TypeEngine[Any]], rows: Iterable[Sequence[Any]] | BindParameter[str], name: str
+    ) -> None:
+        text = rows if isinstance(rows, BindParameter) else bindparam(None, written(types, rows), type_=Text)
         self.from_clause: FromClause
         self.columns: dict[str, Any]
         if db.engine.dialect.name == "sqlite":
@@ -82,44 +98,44 @@ class Rows:
         return self.columns[name]
 
 
-def of_ids(ids: Iterable[int], name: str = "wanted") -> Rows:
-    """Return row ids as a table with a column `id`."""
-    return Rows({"id": BigInteger()}, ([each] for each in ids), name)
+def written(names: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write rows with columns of these names as a parameter."""
+    columns = list(names)
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
 
 
-def is_one_of(value: Any, ids: Iterable[int]) -> ColumnElement[bool]:
-    """Return the condition that a value is one of some row ids; the statement is the same for any number of them."""
-    wanted = of_ids(ids)
-    found: ColumnElement[bool] = value.in_(select(wanted["id"]).select_from(wanted.from_clause).correlate(None))
-    return found
+def of_ids(ids: Iterable[int] | BindParameter[str], name: str = "wanted") -> Rows:
+    """Return row ids, or the parameter that `written_ids` writes, as a table with a column `id`."""
+    return Rows(_ID, ids if isinstance(ids, BindParameter) else zip(ids), name)
 
 
-def of_times(ranges: Iterable[TimeRange]) -> Rows:
-    """Return ranges of time as a table."""
+def written_ids(ids: Iterable[int]) -> str:
+    """Write row ids as a parameter."""
+    return written(_ID, zip(ids))
+
+
+def of_times(ranges: Iterable[TimeRange] | BindParameter[str]) -> Rows:
+    """Return ranges of time, or the parameter that `written_times` writes, as a table."""
+    return Rows(_TIMES, ranges if isinstance(ranges, BindParameter) else _rows_of_times(ranges), "time_range")
+
+
+def written_times(ranges: Iterable[TimeRange]) -> str:
+    """Write ranges of time as a parameter."""
+    return written(_TIMES, _rows_of_times(ranges))
+
+
+def _rows_of_times(ranges: Iterable[TimeRange]) -> Iterator[Sequence[Any]]:
     # As texts in the form in which each database stores or reads them.
-    written = str if db.engine.dialect.name != "sqlite" else _as_stored
-    types: dict[str, TypeEngine[Any]] = {
-        "account_id": BigInteger(),
-        "start": Date(),
-        "since": UtcTimestamp(),
-        "before": UtcTimestamp(),
-    }
-    rows = ([each.account_id, each.start, written(each.since), written(each.before)] for each in ranges)
-    return Rows(types, rows, "time_range")
+    stored = _TIMES["since"].bind_processor(db.engine.dialect) if db.engine.dialect.name == "sqlite" else None
+    text = stored or str
+    return ([each.account_id, each.start, text(each.since), text(each.before)] for each in ranges)
 
 
-def of_periods(ranges: Iterable[PeriodRange]) -> Rows:
-    """Return ranges of periods as a table."""
-    types: dict[str, Any] = {
-        "account_id": BigInteger(),
-        "unit": PaymentTotal.unit.type,
-        "first": Date(),
-        "last": Date(),
-    }
-    return Rows(types, ([each.account_id, each.unit, each.first, each.last] for each in ranges), "period")
+def of_periods(parameter: BindParameter[str]) -> Rows:
+    """Return the parameter that `written_periods` writes as a table."""
+    return Rows(_PERIODS, parameter, "period")
 
 
-def _as_stored(value: datetime) -> str:
-    bind: Any = UtcTimestamp().bind_processor(db.engine.dialect)
-    text: str = bind(value)
-    return text
+def written_periods(ranges: Iterable[PeriodRange]) -> str:
+    """Write ranges of periods as a parameter."""
+    return written(_PERIODS, ([each.account_id, each.unit, each.first, each.last] for each in ranges))

@@ -12,11 +12,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    func,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
+from bunqflask.database.lists import is_one_of
 from bunqflask.database.types import AMOUNT_DECIMALS
 from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment
@@ -44,6 +57,7 @@ class Way(StrEnum):
 
 # Of a timestamp in microseconds since 1970, and of a row id.
 _CURSOR = re.compile(r"(-?\d{1,18})-(\d{1,19})", re.ASCII)
+_payment = table_of(Payment).c
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_ROW_ID = 2**63 - 1
 
@@ -138,6 +152,11 @@ class Search:
         return Way.BY_TIME
 
     @cached_property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What the filter asks of a payment, but for days and accounts."""
+        return filters.conditions(self.wanted, _payment)
+
+    @cached_property
     def finds_many(self) -> bool:
         """Whether it finds so many that adding them up takes long."""
         return self.way == Way.BY_TIME and filters.conditions_on_totals(self.wanted) is None
@@ -155,29 +174,50 @@ class Search:
 
     def beside(self, place: Cursor) -> tuple[int | None, int | None]:
         """Return the rows of the next newer and of the next older payment."""
-        newer, older = (self._lines(part, 1) for part in (Part(newer_than=place), Part(older_than=place)))
-        return newer[0].id if newer else None, older[0].id if older else None
+        if not self.account_ids:
+            return None, None
+        first = (self._first(part, 1).subquery() for part in (Part(newer_than=place), Part(older_than=place)))
+        both = union_all(*(select(each.c.id) for each in first))
+        query = select(_payment.id, _payment.created_at).where(_payment.id.in_(both))
+        found = {(row.created_at, row.id) for row in db.session.connection().execute(query)}
+        here = (place.time, place.row_id)
+        newer, older = (each for each in found if each > here), (each for each in found if each < here)
+        return next((row_id for _time, row_id in newer), None), next((row_id for _time, row_id in older), None)
 
     def _lines(self, part: Part, limit: int) -> list[PaymentLine]:
         if not self.account_ids:
             return []
-        first = self._first_of_each if self.way == Way.BY_TIME else self._first_of_few
-        if self._are_surely_many:
-            first = self._first_of_all
-        payment = table_of(Payment).c
-        query = select(*line_columns(payment)).where(payment.id.in_(first(part, limit)))
-        return [line_of(row, self.scope) for row in db.session.execute(query.order_by(*part.order(payment)))]
+        if part == Part() and self._are_all:
+            asked = {"account_ids": ranges.written_ids(self.account_ids), "most": limit}
+            newest = db.session.connection().execute(_newest(db.engine.dialect.name), asked).all()
+            return [line_of(row, self.scope) for row in newest]
+        query = select(*line_columns(_payment)).where(_payment.id.in_(self._first(part, limit)))
+        found = db.session.connection().execute(query.order_by(*part.order(_payment))).all()
+        return [line_of(row, self.scope) for row in found]
 
+    def _first(self, part: Part, limit: int) -> Select[Any]:
+        """A statement for the rows of the first payments of a part."""
+        if self._are_surely_many:
+            return self._first_of_all(part, limit)
+        return self._first_of_each(part, limit) if self.way == Way.BY_TIME else self._first_of_few(part, limit)
+
+    @property
+    def _are_all(self) -> bool:
+        """Whether it lets all payments of its accounts through."""
+        is_limited = any(self.scope.accounts[each].first_day is not None for each in self.account_ids)
+        return not is_limited and self.wanted == Filter(account_ids=self.wanted.account_ids)
+
+    @cached_property
     def few(self) -> tuple[Any, list[ColumnElement[bool]]]:
-        """Return where its payments are gathered from, by words or by amounts, and the conditions that remain."""
-        days, words = list(_within_days(self.wanted, unindexed(Payment.created_at))), self.wanted.search
-        days += self.visible(Payment)
+        """Where its payments are gathered from, by words or by amounts, and the conditions that remain."""
+        days, words = list(_within_days(self.wanted, unindexed(_payment.created_at))), self.wanted.search
+        days += self.visible(_payment)
         if self.way == Way.BY_AMOUNTS or words is None:
-            rest = filters.conditions(self.wanted, Payment, without=filters.OF_AMOUNTS)
-            return self._from_amounts(), [*rest, *days]
-        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
-        rest = filters.conditions(self.wanted, Payment, without=("search",))
-        return Payment, [Payment.id.in_(self._with_words), of_accounts, *rest, *days]
+            rest = filters.conditions(self.wanted, _payment, without=filters.OF_AMOUNTS)
+            return self._from_amounts, [*rest, *days]
+        of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
+        rest = filters.conditions(self.wanted, _payment, without=("search",))
+        return table_of(Payment), [_payment.id.in_(self._with_words), of_accounts, *rest, *days]
 
     @cached_property
     def _with_words(self) -> Select[Any]:
@@ -186,9 +226,9 @@ class Search:
         return fulltext.row_ids(words)
 
     def _first_of_few(self, part: Part, limit: int) -> Select[Any]:
-        source, asked = self.few()
-        query = select(Payment.id).select_from(source).where(*asked, *part.conditions(Payment))
-        return query.order_by(*part.order(Payment)).limit(limit)
+        source, asked = self.few
+        query = select(_payment.id).select_from(source).where(*asked, *part.conditions(_payment))
+        return query.order_by(*part.order(_payment)).limit(limit)
 
     @cached_property
     def _are_surely_many(self) -> bool:
@@ -202,11 +242,12 @@ class Search:
 
     def _first_of_all(self, part: Part, limit: int) -> Select[Any]:
         """The first that fit, by the index of booking times of all accounts."""
-        of_accounts = ranges.is_one_of(unindexed(Payment.account_id), self.account_ids)
-        asked = [of_accounts, *_within_days(self.wanted, Payment.created_at)]
-        asked += self.visible(Payment)
-        query = select(Payment.id).where(*asked, *filters.conditions(self.wanted, Payment), *part.conditions(Payment))
-        return query.order_by(*part.order(Payment)).limit(limit)
+        of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
+        asked = [of_accounts, *_within_days(self.wanted, _payment.created_at)]
+        asked += self.visible(_payment)
+        asked += self.conditions
+        query = select(_payment.id).where(*asked, *part.conditions(_payment))
+        return query.order_by(*part.order(_payment)).limit(limit)
 
     def _first_of_each(self, part: Part, limit: int) -> Select[Any]:
         """The first of each account by its index, then the first of those."""
@@ -222,16 +263,17 @@ class Search:
         if db.engine.dialect.name == "sqlite":
             # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
             ids = of_account.with_only_columns(each.id).correlate(account.from_clause)
-            found = select(Payment.id).select_from(account.from_clause).join(Payment, Payment.id.in_(ids))
-            return found.order_by(*part.order(Payment)).limit(limit)
+            found = select(_payment.id).select_from(account.from_clause).join(table_of(Payment), _payment.id.in_(ids))
+            return found.order_by(*part.order(_payment)).limit(limit)
         first = of_account.correlate(account.from_clause).lateral("first")
         found = select(first.c.id).select_from(account.from_clause).join(first, first.c.id.is_not(None))
         return found.order_by(*part.order(first.c)).limit(limit)
 
     def _count_by_amounts(self) -> int:
-        some = select(Payment.id).select_from(self._from_amounts()).limit(MOST_BY_AMOUNTS + 1)
+        some = select(_payment.id).select_from(self._from_amounts).limit(MOST_BY_AMOUNTS + 1)
         return db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
 
+    @cached_property
     def _from_amounts(self) -> Any:
         """The payments of the accounts with amounts that the filter lets through, by their index."""
         columns = {"account_id": BigInteger(), "lowest": BigInteger(), "highest": BigInteger()}
@@ -241,10 +283,35 @@ class Search:
             for lowest, highest in _amounts(self.wanted)
         ]
         of_account = Rows(columns, rows, "amount_range")
-        is_within = (Payment.account_id == of_account["account_id"]) & Payment.amount.between(
+        is_within = (_payment.account_id == of_account["account_id"]) & _payment.amount.between(
             of_account["lowest"], of_account["highest"]
         )
-        return of_account.from_clause.join(Payment, is_within)
+        return of_account.from_clause.join(table_of(Payment), is_within)
+
+
+@cache
+def _newest(dialect: str) -> Select[Any]:
+    """Return the statement for the newest payments of some accounts: the newest of each, then the newest of those.
+
+    It is what the first page and the list of all payments ask for, so it is built once for each database.
+    """
+    account, each = ranges.of_ids(bindparam("account_ids", type_=Text)), table_of(Payment).alias("each").c
+    most = bindparam("most", type_=Integer)
+    of_account = (
+        select(each.id)
+        .where(each.account_id == account["id"])
+        .order_by(each.created_at.desc(), each.id.desc())
+        .limit(most)
+        .correlate(account.from_clause)
+    )
+    if dialect == "sqlite":
+        # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
+        found = account.from_clause.join(table_of(Payment), _payment.id.in_(of_account))
+    else:
+        newest = of_account.lateral("newest")
+        found = account.from_clause.join(newest, true()).join(table_of(Payment), _payment.id == newest.c.id)
+    query = select(*line_columns(_payment)).select_from(found)
+    return query.order_by(_payment.created_at.desc(), _payment.id.desc()).limit(most)
 
 
 def _within_days(wanted: Filter, created_at: Any) -> Iterator[ColumnElement[bool]]:

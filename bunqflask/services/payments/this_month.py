@@ -6,21 +6,20 @@ apart, and currencies are never added up. The first page asks for this each time
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, func, lateral, or_, select, true
+from sqlalchemy import BigInteger, Text, bindparam, func, or_, select
 
 from bunqflask import clock
+from bunqflask.database.lists import is_listed, listed
 from bunqflask.extensions import db, table_of
-from bunqflask.models import AccountSync, ErrorKind, MonetaryAccount, Payment, PaymentTotal, Unit
+from bunqflask.models import AccountSync, ErrorKind, PaymentTotal, Unit
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, totals, visibility
 from bunqflask.services.payments.filters import Filter
-from bunqflask.services.payments.lines import PaymentLine, line_columns, line_of
+from bunqflask.services.payments.lines import PaymentLine
 from bunqflask.services.payments.ranges import TimeRange
 from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Search
@@ -29,26 +28,24 @@ from bunqflask.services.payments.totals import Totals
 NEWEST = 5
 
 _sync, _total = table_of(AccountSync).c, table_of(PaymentTotal).c
-_of_accounts: BindParameter[Any] = bindparam("account_ids", expanding=True)
 _is_now = _total.start >= bindparam("first")
-_own = _total.own_iban.in_(bindparam("own_ibans", expanding=True))
 _OF_DAYS = (
     select(
         _is_now.label("is_now"),
         _total.currency,
+        is_listed(_total.own_iban, "own_ibans", Text()).label("is_own"),
+        (_total.direction > 0).label("is_in"),
         func.sum(_total.count),
-        func.sum(_total.amount).filter(_total.direction == 1, ~_own),
-        func.sum(_total.amount).filter(_total.direction == -1, ~_own),
-        func.sum(_total.amount).filter(_own),
-        func.sum(_total.count).filter(_own),
+        func.sum(_total.amount),
     )
-    .where(_total.account_id.in_(_of_accounts), _total.unit == Unit.DAY)
+    .where(is_listed(_total.account_id, "account_ids", BigInteger()), _total.unit == Unit.DAY)
     .where(_total.start.between(bindparam("first_before"), bindparam("last")))
     .where(or_(_is_now, _total.start <= bindparam("last_before")))
-    .group_by("is_now", _total.currency)
+    .group_by("is_now", _total.currency, "is_own", "is_in")
 )
 _IMPORTED = select(func.count()).where(
-    _sync.id.in_(_of_accounts), or_(_sync.synced_at.is_not(None), _sync.error_kind == ErrorKind.NOT_LISTED)
+    is_listed(_sync.id, "account_ids", BigInteger()),
+    or_(_sync.synced_at.is_not(None), _sync.error_kind == ErrorKind.NOT_LISTED),
 )
 
 
@@ -90,7 +87,7 @@ def of(scope: Scope) -> ThisMonth:
     today = local_days.day_of(clock.now())
     days = Days(first=local_days.month_of(today), last=today)
     days_before = same_days_of_last_month(today)
-    newest = _newest(scope)
+    newest = Search(scope, Filter()).page(size=NEWEST).lines
     return ThisMonth(
         days=days,
         days_before=days_before,
@@ -133,14 +130,15 @@ def _parts(scope: Scope, days: Days, days_before: Days) -> Iterator[tuple[bool, 
     ]
     if summed:
         of_days = {
-            "account_ids": summed,
-            "own_ibans": scope.ibans,
+            "account_ids": listed(summed),
+            "own_ibans": listed(scope.ibans),
             "first": days.first,
             "last": days.last,
             "first_before": days_before.first,
             "last_before": days_before.last,
         }
-        yield from ((bool(row[0]), Totals.of_row(row[1:])) for row in db.session.execute(_OF_DAYS, of_days))
+        for is_now, *part in db.session.connection().execute(_OF_DAYS, of_days):
+            yield bool(is_now), Totals.of_part(*part)
     rest = [scope.accounts[each] for each in sorted({*scope.ids} - {*summed})]
     if rest:
         times = [_time_range(account, each) for account in rest for each in (days, days_before)]
@@ -156,39 +154,6 @@ def _time_range(account: AccountBalance, days: Days) -> TimeRange:
     return TimeRange(account.id, days.first, since, local_days.end_of(days.last))
 
 
-def _newest(scope: Scope) -> Sequence[PaymentLine]:
-    if any(scope.accounts[each].first_day is not None for each in scope.ids):
-        return Search(scope, Filter()).page(size=NEWEST).lines
-    rows = db.session.execute(_newest_of(db.engine.dialect.name), {"account_ids": scope.ids})
-    return [line_of(row, scope) for row in rows]
-
-
-@cache
-def _newest_of(dialect: str) -> Any:
-    """Return the statement for the newest payments of some accounts: the newest of each, then the newest of those."""
-    account, payment, each = table_of(MonetaryAccount), table_of(Payment), table_of(Payment).alias("each")
-    of_account = (
-        select(each.c.id)
-        .where(each.c.account_id == account.c.id)
-        .order_by(each.c.created_at.desc(), each.c.id.desc())
-        .limit(NEWEST)
-        .correlate(account)
-    )
-    if dialect == "sqlite":
-        # SQLite knows no LATERAL, but a subquery in a condition may depend on the row that it is asked for.
-        found = account.join(payment, payment.c.id.in_(of_account))
-    else:
-        newest = lateral(of_account, "newest")
-        found = account.join(newest, true()).join(payment, payment.c.id == newest.c.id)
-    return (
-        select(*line_columns(payment.c))
-        .select_from(found)
-        .where(account.c.id.in_(_of_accounts))
-        .order_by(payment.c.created_at.desc(), payment.c.id.desc())
-        .limit(NEWEST)
-    )
-
-
 def _is_complete(scope: Scope) -> bool:
     covered = [each for each in scope.ids if scope.accounts[each].is_covered]
-    return db.session.scalar(_IMPORTED, {"account_ids": covered}) == len(covered)
+    return db.session.connection().scalar(_IMPORTED, {"account_ids": listed(covered)}) == len(covered)

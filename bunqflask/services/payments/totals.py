@@ -6,18 +6,19 @@ Aggregates answer as far as they can; the rest, such as stale months, is added u
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+import msgspec
+from sqlalchemy import ColumnElement, FromClause, Select, Text, bindparam, func, null, select
 
-from bunqflask.extensions import db
+from bunqflask.database.lists import is_listed, listed
+from bunqflask.extensions import db, table_of
 from bunqflask.models import Payment, PaymentTotal, Unit
 from bunqflask.services.payments import aggregates, filters, local_days, ranges
-from bunqflask.services.payments.filters import Filter
 from bunqflask.services.payments.lines import PaymentLine
 from bunqflask.services.payments.ranges import PeriodRange, TimeRange
 from bunqflask.services.payments.repository import AccountScope
@@ -28,8 +29,18 @@ _ZERO = Decimal(0)
 _ALL = date(1, 1, 1)
 
 
-@dataclass(frozen=True)
-class Totals:
+_payment = table_of(Payment).c
+_SUMS = (
+    _payment.currency,
+    is_listed(_payment.counterparty_iban, "own_ibans", Text()).label("is_own"),
+    (_payment.amount > 0).label("is_in"),
+    func.count(),
+    func.sum(_payment.amount),
+)
+_PARTS = (_payment.currency, "is_own", "is_in")
+
+
+class Totals(msgspec.Struct, frozen=True):
     """What payments add up to in one currency; transfers between own accounts are counted apart."""
 
     currency: str
@@ -40,10 +51,11 @@ class Totals:
     own_count: int = 0
 
     @classmethod
-    def of_row(cls, row: Sequence[Any]) -> Totals:
-        """Make them of the columns of `_sums`: a database's sum of nothing is null."""
-        currency, count, money_in, money_out, own, own_count = row
-        return cls(currency, int(count), money_in or _ZERO, money_out or _ZERO, own or _ZERO, int(own_count or 0))
+    def of_part(cls, currency: str, is_own: bool, is_in: bool, count: int, amount: Decimal) -> Totals:
+        """Make them of payments that are all own transfers, or all money in, or all money out."""
+        if is_own:
+            return cls(currency, int(count), own=amount, own_count=int(count))
+        return cls(currency, int(count), amount, _ZERO) if is_in else cls(currency, int(count), _ZERO, amount)
 
     @classmethod
     def of_line(cls, line: PaymentLine) -> Totals:
@@ -69,6 +81,16 @@ def of_all(search: Search) -> list[Totals]:
     return _by_period(search, None).get(_ALL, [])
 
 
+def count_of(search: Search) -> int:
+    """Return how many payments a search finds that asks for nothing but accounts; sooner than adding them up."""
+    usable = search.scope.usable_aggregates.of(search.account_ids)
+    asked = {"periods": ranges.written_periods(_periods_of(search, usable, None))}
+    counted = db.session.connection().scalar(_count_of_periods(db.engine.dialect.name), asked)
+    times = list(_times_without_aggregates(search, usable, None))
+    rest = _of_payments(times, search.scope, search.conditions) if times else ()
+    return int(counted or 0) + sum(each.count for _start, each in rest)
+
+
 def of_months(search: Search) -> dict[date, list[Totals]]:
     """Add up all that a search finds by months, keyed by their first days, without those of nothing."""
     return _by_period(search, Unit.MONTH)
@@ -91,13 +113,13 @@ def of_days_of(page: Page, search: Search) -> dict[date, list[Totals]]:
         last = local_days.day_of(page.older.time)
         of_last = ((each, max(last, search.first_day_of(each))) for each in search.account_ids)
         times = [_time_range(each, first, last, start=_ALL) for each, first in of_last if first <= last]
-        found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.wanted))
+        found[last] = _merged(each for _start, each in _of_payments(times, search.scope, search.conditions))
     return found
 
 
 def of_times(times: Sequence[TimeRange], scope: AccountScope) -> list[tuple[date, Totals]]:
     """Add up the payments of ranges of time, per currency and by what names the ranges."""
-    return list(_of_payments(times, scope, Filter()))
+    return list(_of_payments(times, scope, ()))
 
 
 def _by_period(search: Search, unit: Unit | None) -> dict[date, list[Totals]]:
@@ -117,19 +139,34 @@ def _parts(search: Search, unit: Unit | None) -> Iterator[tuple[date, Totals]]:
         yield from _of_aggregates(search, usable, asked, unit)
     times = list(_times_without_aggregates(search, usable, unit))
     if times:
-        yield from _of_payments(times, search.scope, wanted)
+        yield from _of_payments(times, search.scope, search.conditions)
 
 
 def _of_few(search: Search) -> Iterator[tuple[date, Totals]]:
-    source, conditions = search.few()
-    query = select(*_sums(search.scope)).select_from(source).where(*conditions).group_by(Payment.currency)
-    yield from ((_ALL, Totals.of_row(row)) for row in db.session.execute(query))
+    source, conditions = search.few
+    query = select(*_SUMS).select_from(source).where(*conditions).group_by(*_PARTS)
+    rows = db.session.connection().execute(query, {"own_ibans": listed(search.scope.ibans)})
+    yield from ((_ALL, Totals.of_part(*row)) for row in rows)
 
 
 def _of_aggregates(
     search: Search, usable: aggregates.Usable, asked: Sequence[ColumnElement[bool]], unit: Unit | None
 ) -> Iterator[tuple[date, Totals]]:
     """Yield what the aggregates say, from the largest periods that lie within the days of the search."""
+    periods = _periods_of(search, usable, unit)
+    if not periods:
+        return
+    query = _narrowed(_sums_of_periods(db.engine.dialect.name, by_period=unit is not None), asked)
+    given = {"periods": ranges.written_periods(periods), "own_ibans": listed(search.scope.ibans)}
+    for start, *part in db.session.connection().execute(query, given):
+        if unit is None:
+            yield _ALL, Totals.of_part(*part)
+        else:
+            yield start if unit == Unit.DAY else local_days.month_of(start), Totals.of_part(*part)
+
+
+def _periods_of(search: Search, usable: aggregates.Usable, unit: Unit | None) -> list[PeriodRange]:
+    """Return the periods whose aggregates answer a search."""
     last = search.wanted.last
     asked_of = {
         account_id: (search.first_day_of(account_id), frozenset(month.year for month in stale))
@@ -137,34 +174,33 @@ def _of_aggregates(
     }
     # Most accounts are asked for the same days, and have no stale month or one in the same year.
     found = {each: list(_periods(each[0], last, unit, each[1])) for each in set(asked_of.values()) if each[0] <= last}
-    periods = [
-        PeriodRange(account_id, *each) for account_id in asked_of for each in found.get(asked_of[account_id], ())
-    ]
-    if not periods:
-        return
-    period, total = ranges.of_periods(periods), PaymentTotal
-    own = total.own_iban.in_(search.scope.ibans)
-    query = (
-        select(
-            *((total.start,) if unit else ()),
-            total.currency,
-            func.sum(total.count),
-            func.sum(total.amount).filter(total.direction == 1, ~own),
-            func.sum(total.amount).filter(total.direction == -1, ~own),
-            func.sum(total.amount).filter(own),
-            func.sum(total.count).filter(own),
-        )
-        .select_from(period.from_clause)
-        .join(total, (total.account_id == period["account_id"]) & (total.unit == period["unit"])
-              & total.start.between(period["first"], period["last"]))
-        .where(*asked)
-        .group_by(*((total.start,) if unit else ()), total.currency)
-    )  # fmt: skip
-    for row in db.session.execute(query):
-        if unit is None:
-            yield _ALL, Totals.of_row(row)
-        else:
-            yield row[0] if unit == Unit.DAY else local_days.month_of(row[0]), Totals.of_row(row[1:])
+    return [PeriodRange(account_id, *each) for account_id in asked_of for each in found.get(asked_of[account_id], ())]
+
+
+@cache
+def _sums_of_periods(_dialect: str, *, by_period: bool) -> Select[Any]:
+    """Return the statement that adds up aggregates, by their periods or all together; each database has its own."""
+    total, found = table_of(PaymentTotal).c, _totals_in_periods()
+    is_own = is_listed(total.own_iban, "own_ibans", Text()).label("is_own")
+    is_in = (total.direction > 0).label("is_in")
+    start = total.start if by_period else null()
+    return (
+        select(start, total.currency, is_own, is_in, func.sum(total.count), func.sum(total.amount))
+        .select_from(found)
+        .group_by(*((total.start,) if by_period else ()), total.currency, "is_own", "is_in")
+    )
+
+
+@cache
+def _count_of_periods(_dialect: str) -> Select[Any]:
+    return select(func.sum(table_of(PaymentTotal).c.count)).select_from(_totals_in_periods())
+
+
+def _totals_in_periods() -> FromClause:
+    period, total = ranges.of_periods(bindparam("periods", type_=Text)), table_of(PaymentTotal).c
+    is_within = (total.account_id == period["account_id"]) & (total.unit == period["unit"])
+    is_within &= total.start.between(period["first"], period["last"])
+    return period.from_clause.join(table_of(PaymentTotal), is_within)
 
 
 def _periods(
@@ -231,30 +267,32 @@ def _time_range(account_id: int, first: date, last: date, *, start: date) -> Tim
     return TimeRange(account_id, start, local_days.start_of(first), local_days.end_of(last))
 
 
-def _of_payments(times: Sequence[TimeRange], scope: AccountScope, wanted: Filter) -> Iterator[tuple[date, Totals]]:
+def _of_payments(
+    times: Sequence[TimeRange], scope: AccountScope, asked: Sequence[ColumnElement[bool]]
+) -> Iterator[tuple[date, Totals]]:
     """Yield what payments in ranges of time add up to, by what names the ranges."""
-    time = ranges.of_times(times)
-    query = (
-        select(time["start"].label("start"), *_sums(scope))
+    query = _narrowed(_sums_of_times(db.engine.dialect.name), asked)
+    given = {"times": ranges.written_times(times), "own_ibans": listed(scope.ibans)}
+    for start, *part in db.session.connection().execute(query, given):
+        yield start, Totals.of_part(*part)
+
+
+@cache
+def _sums_of_times(_dialect: str) -> Select[Any]:
+    """Return the statement that adds up payments in ranges of time; each database has its own."""
+    time = ranges.of_times(bindparam("times", type_=Text))
+    is_within = (_payment.account_id == time["account_id"]) & (_payment.created_at >= time["since"])
+    return (
+        select(time["start"].label("start"), *_SUMS)
         .select_from(time.from_clause)
-        .join(Payment, (Payment.account_id == time["account_id"]) & (Payment.created_at >= time["since"])
-              & (Payment.created_at < time["before"]))
-        .where(*filters.conditions(wanted, Payment))
-        .group_by("start", Payment.currency)
-    )  # fmt: skip
-    yield from ((row[0], Totals.of_row(row[1:])) for row in db.session.execute(query))
+        .join(table_of(Payment), is_within & (_payment.created_at < time["before"]))
+        .group_by("start", *_PARTS)
+    )
 
 
-def _sums(scope: AccountScope) -> list[Any]:
-    amount, own = Payment.amount, func.coalesce(Payment.counterparty_iban, "").in_(scope.ibans)
-    return [
-        Payment.currency,
-        func.count(),
-        func.sum(amount).filter(amount > 0, ~own),
-        func.sum(amount).filter(amount < 0, ~own),
-        func.sum(amount).filter(own),
-        func.count().filter(own),
-    ]
+def _narrowed(query: Select[Any], asked: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    # `where` copies a statement, and what SQLAlchemy has found out about it is forgotten.
+    return query.where(*asked) if asked else query
 
 
 def _merged(some: Iterable[Totals]) -> list[Totals]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Select, Text, bindparam, select
 
-from bunqflask.extensions import db
+from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, Payment
 from bunqflask.services.connections.overview import AccountBalance
 from bunqflask.services.payments import local_days, ranges, totals, visibility
@@ -76,7 +76,20 @@ def _last_payments(account: AccountBalance, first: date, last: date) -> dict[dat
         *(TimeRange(account.id, day, max(since, local_days.start_of(day)), local_days.end_of(day))
           for day in local_days.days(first, last)),
     ]  # fmt: skip
-    time, each = ranges.of_times(times), aliased(Payment)
+    rows = db.session.connection().execute(
+        _last_in_times(db.engine.dialect.name), {"times": ranges.written_times(times)}
+    )
+    return {row.start: row for row in rows}
+
+
+@cache
+def _last_in_times(_dialect: str) -> Select[Any]:
+    """Return the statement for the last payment in each of some ranges of time; each database has its own."""
+    time, payment, each = (
+        ranges.of_times(bindparam("times", type_=Text)),
+        table_of(Payment),
+        table_of(Payment).alias("each").c,
+    )
     newest = (
         select(each.id)
         .where(each.account_id == time["account_id"])
@@ -86,6 +99,5 @@ def _last_payments(account: AccountBalance, first: date, last: date) -> dict[dat
         .correlate(time.from_clause)
         .scalar_subquery()
     )
-    query = select(time["start"].label("start"), Payment.id, Payment.balance_after)
-    query = query.select_from(time.from_clause).join(Payment, Payment.id == newest)
-    return {row.start: row for row in db.session.execute(query)}
+    query = select(time["start"].label("start"), payment.c.id, payment.c.balance_after)
+    return query.select_from(time.from_clause).join(payment, payment.c.id == newest)

@@ -6,11 +6,36 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, Select, select
 
-from bunqflask.extensions import db
+from bunqflask.database.lists import is_listed, listed
+from bunqflask.extensions import db, table_of
 from bunqflask.models import AccountSync, MonetaryAccount, Payment
 from bunqflask.services.sync import coverage
+
+_each = table_of(Payment).alias("each").c
+_newest = (
+    select(_each.id)
+    .where(_each.account_id == MonetaryAccount.id)
+    .order_by(_each.id.desc())
+    .limit(1)
+    .correlate(MonetaryAccount)
+    .scalar_subquery()
+)
+
+
+def _of_accounts(*columns: Any) -> Select[Any]:
+    return (
+        select(MonetaryAccount.id, Payment.id.label("payment"), Payment.balance_after, *columns)
+        .select_from(MonetaryAccount)
+        .outerjoin(Payment, Payment.id == _newest)
+        .outerjoin(AccountSync, AccountSync.id == MonetaryAccount.id)
+        .where(is_listed(MonetaryAccount.id, "account_ids", BigInteger()))
+    )
+
+
+_AFTER_NEWEST = _of_accounts(AccountSync.covered, AccountSync.newest_id, AccountSync.newest_balance)
+_WITH_STATES = _of_accounts(AccountSync)
 
 
 def after_newest(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
@@ -19,36 +44,32 @@ def after_newest(account_ids: Sequence[int]) -> dict[int, Decimal | None]:
     It is zero for an account whose whole history is imported and holds no payment, and None where bunq gave none.
     Accounts without payments whose history is not known are left out.
     """
-    newest = (
-        select(Payment.id)
-        .where(Payment.account_id == MonetaryAccount.id)
-        .order_by(Payment.id.desc())
-        .limit(1)
-        .correlate(MonetaryAccount)
-        .scalar_subquery()
-    )
-    query = (
-        select(
-            MonetaryAccount.id,
-            Payment.id.label("payment"),
-            Payment.balance_after,
-            AccountSync.covered,
-            AccountSync.newest_id,
-            AccountSync.newest_balance,
-        )
-        .outerjoin(Payment, Payment.id == newest)
-        .outerjoin(AccountSync, AccountSync.id == MonetaryAccount.id)
-        .where(MonetaryAccount.id.in_(account_ids))
-    )
-    rows = db.session.execute(query) if account_ids else ()
-    return {row.id: _after(row) for row in rows if row.payment is not None or coverage.is_complete(row.covered or ())}
+    rows = db.session.execute(_AFTER_NEWEST, {"account_ids": listed(account_ids)}) if account_ids else ()
+    return {
+        row.id: _after(row.payment, row.balance_after, row)
+        for row in rows
+        if row.payment is not None or coverage.is_complete(row.covered or ())
+    }
 
 
-def _after(row: Any) -> Decimal | None:
-    if row.payment is None:
+def with_states(account_ids: Sequence[int]) -> tuple[dict[int, AccountSync], dict[int, Decimal | None]]:
+    """Return how far accounts are synced, and what `after_newest` returns, with one statement for both."""
+    states, found = dict[int, AccountSync](), dict[int, Decimal | None]()
+    rows = db.session.execute(_WITH_STATES, {"account_ids": listed(account_ids)}) if account_ids else ()
+    for account_id, payment, balance_after, state in rows:
+        if state is not None:
+            states[account_id] = state
+        if payment is not None or (state is not None and coverage.is_complete(state.covered)):
+            found[account_id] = _after(payment, balance_after, state)
+    return states, found
+
+
+def _after(payment: int | None, balance_after: Decimal | None, state: Any) -> Decimal | None:
+    if payment is None:
         return Decimal(0)
     # Of payments booked together, the last by bunq's number is not always the last by its balance.
-    known: Decimal | None = row.newest_balance if row.payment == row.newest_id else row.balance_after
+    is_known = state is not None and payment == state.newest_id
+    known: Decimal | None = state.newest_balance if is_known else balance_after
     return known
 
 

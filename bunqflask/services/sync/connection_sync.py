@@ -156,7 +156,7 @@ def _run(
             sync_accounts()
             results |= {each: sync_payments(replace(each, conditions=())) for each in targets if not results[each]}
         connection = access.by_id(connection_id)
-        after, works = _differences(connection), all(map(consents.works, consents.to_list(connection)))
+        after, works = _differences(connection), all(map(consents.works, consents.to_list(connection.consents)))
     except NotFoundHere:
         return False
     if any(found and found != before.get(account_id) for account_id, found in after.items()):
@@ -177,7 +177,8 @@ def _sync_accounts(connection_id: int, **how: Any) -> bool:
         connection = access.by_id(connection_id)
     except (NotFoundHere, ObjectDeletedError):
         return False
-    return connection.state == ConnectionState.ACTIVE and any(map(consents.works, consents.to_list(connection)))
+    works = any(map(consents.works, consents.to_list(connection.consents)))
+    return connection.state == ConnectionState.ACTIVE and works
 
 
 def _forget_next_try(connection_id: int) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import Integer, Select, bindparam, func, select
 
 from bunqflask import clock
 from bunqflask.extensions import db, table_of
@@ -89,20 +90,13 @@ def newest_of(account_id: int, since: datetime, limit: int) -> list[LatePayment]
 
     :param since: payments before it are left out.
     """
-    row_id, name = (
-        PaymentChange.payment_row_id,
-        func.coalesce(Payment.counterparty_name, WithdrawnPayment.counterparty_name),
-    )
-    query = (
-        _of_account(account_id, since, row_id, name).group_by(row_id, name).order_by(func.max(PaymentChange.id).desc())
-    )
-    return [LatePayment(*row) for row in db.session.execute(query.limit(limit))]
+    asked = {**_asked(account_id, since), "limit": limit}
+    return [LatePayment(*row) for row in db.session.execute(_newest(), asked)]
 
 
 def count(account_id: int, since: datetime) -> int:
     """Return how many payments of an account, those before `since` left out, have late changes of that time."""
-    query = _of_account(account_id, since, func.count(PaymentChange.payment_row_id.distinct()))
-    return db.session.scalar(query) or 0
+    return db.session.scalar(_count(), _asked(account_id, since)) or 0
 
 
 def withdrawn(account_id: int, row_id: int, amount: Decimal, balance_after: Decimal | None) -> PaymentChange:
@@ -112,20 +106,33 @@ def withdrawn(account_id: int, row_id: int, amount: Decimal, balance_after: Deci
     return change
 
 
-def _of_account(account_id: int, since: datetime, *columns: Any) -> Select[Any]:
-    """A statement about the late changes of an account; a payment is either listed or withdrawn."""
+@cache
+def _newest() -> Select[Any]:
+    name = func.coalesce(Payment.counterparty_name, WithdrawnPayment.counterparty_name)
+    query = _of_account(PaymentChange.payment_row_id, name).group_by(PaymentChange.payment_row_id, name)
+    return query.order_by(func.max(PaymentChange.id).desc()).limit(bindparam("limit", type_=Integer))
+
+
+@cache
+def _count() -> Select[Any]:
+    return _of_account(func.count(PaymentChange.payment_row_id.distinct()))
+
+
+def _of_account(*columns: Any) -> Select[Any]:
+    """Build a statement about the late changes of an account; a payment is either listed or withdrawn."""
     return (
         select(*columns)
         .select_from(PaymentChange)
         .outerjoin(Payment, Payment.id == PaymentChange.payment_row_id)
         .outerjoin(WithdrawnPayment, WithdrawnPayment.id == PaymentChange.payment_row_id)
-        .where(*_within_days(account_id))
-        .where(func.coalesce(Payment.created_at, WithdrawnPayment.created_at) >= since)
+        .where(PaymentChange.account_id == bindparam("account_id"))
+        .where(PaymentChange.noticed_at >= bindparam("noticed_since"))
+        .where(func.coalesce(Payment.created_at, WithdrawnPayment.created_at) >= bindparam("since"))
     )
 
 
-def _within_days(account_id: int) -> list[ColumnElement[bool]]:
-    return [PaymentChange.account_id == account_id, PaymentChange.noticed_at >= clock.now() - SHOWN_FOR]
+def _asked(account_id: int, since: datetime) -> dict[str, Any]:
+    return {"account_id": account_id, "since": since, "noticed_since": clock.now() - SHOWN_FOR}
 
 
 def _change(account_id: int, row_id: int, *, kind: LateChangeKind) -> PaymentChange:

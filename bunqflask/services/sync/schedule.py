@@ -74,7 +74,7 @@ def _is_due(connection: Connection, stored: _Stored) -> bool:
         return False
     if webhooks.is_due(connection):
         return True
-    if _is_requested(connection) or any(consents.is_due(each) for each in consents.pending(connection)):
+    if _is_requested(connection) or any(consents.is_due(each) for each in consents.pending(connection.consents)):
         return True
     states = [stored.states[each.id] for each in connection.monetary_accounts if each.id in stored.states]
     if any(leases.is_taken(state) for state in states):

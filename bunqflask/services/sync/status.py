@@ -89,12 +89,12 @@ class _Rows:
     @classmethod
     def load(cls, accounts: Sequence[AccountBalance]) -> _Rows:
         ids = [account.id for account in accounts]
-        states = {state.id: state for state in db.session.scalars(select(AccountSync).where(AccountSync.id.in_(ids)))}
+        states, after_newest = balances.with_states(ids)
         unfinished = [each for each in ids if each in states and _shows_count(states[each])]
         is_syncing = any(leases.is_taken(state) for state in states.values())
         return cls(
             states=states,
-            after_newest=balances.after_newest(ids),
+            after_newest=after_newest,
             counts=_counts(unfinished),
             times=_times(_named_rows(states, accounts)),
             next_call_in_s=progress.next_call_in_s() if is_syncing else 0,

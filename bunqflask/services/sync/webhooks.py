@@ -79,7 +79,7 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
     connection = _load(connection_id)
     if connection is None or not is_reachable():
         return
-    widest = consents.to_list(connection)[:1]
+    widest = consents.to_list(connection.consents)[:1]
     if not widest or not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):
         return
     consent_id = widest[0].id
@@ -107,7 +107,7 @@ def remove(connection_id: int) -> None:
     Their address finds no connection any more afterwards, so disconnecting does not depend on bunq.
     """
     connection = _load(connection_id)
-    widest = consents.to_list(connection)[:1] if connection is not None else []
+    widest = consents.to_list(connection.consents)[:1] if connection is not None else []
     if connection is None or connection.callback_hash is None or not widest:
         return
     consent_id = widest[0].id

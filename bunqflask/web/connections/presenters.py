@@ -34,6 +34,7 @@ from bunqflask.web.connections.view_models import (
 )
 from bunqflask.web.errors.facts import shown_facts
 from bunqflask.web.errors.problem import Way
+from bunqflask.web.payments.place import account_url
 from bunqflask.web.ui import formatting
 
 _SOON_MS = 100
@@ -47,7 +48,8 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     works = connection.state == ConnectionState.ACTIVE
     for account in connection.accounts:
         # Where the whole connection is over, the card says so, and the last known balances still count.
-        rows[place(account.status, covered=account.is_covered or not works)].append(account_row(account, works=works))
+        shown = account_row(account, works=works, url=account_url(account))
+        rows[place(account.status, covered=account.is_covered or not works)].append(shown)
     wants_sync = connection.may_manage and connection.is_stale and connection.is_due and not connection.is_requested
     # A request that has failed waits for its next try, and may be made again meanwhile.
     is_requested = connection.is_requested and connection.is_due
@@ -82,10 +84,11 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
     )
 
 
-def account_row(account: AccountBalance, *, works: bool = True) -> AccountRow:
+def account_row(account: AccountBalance, *, works: bool = True, url: str | None = None) -> AccountRow:
     """Show one monetary account as a line of a list.
 
     :param works: its connection works, so that it is to be named if no permission covers it.
+    :param url: of its payments, where the line leads to them.
     """
     owners = [owner.name for owner in account.co_owners]
     waiting_for = [owner.name for owner in account.co_owners if owner.status == "PENDING"]
@@ -108,6 +111,7 @@ def account_row(account: AccountBalance, *, works: bool = True) -> AccountRow:
             waiting_for=waiting_for,
         ),
         uncovered_since=account.uncovered_since if works else None,
+        url=url,
         goal=goal(account.balance, account.savings_goal),
         closed_on=account.updated_at.date() if closed and account.updated_at else None,
     )

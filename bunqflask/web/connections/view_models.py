@@ -13,6 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from bunqflask.i18n import gettext as _
 from bunqflask.i18n import ngettext
 from bunqflask.web.errors.problem import Way
@@ -35,6 +37,25 @@ ICONS: dict[str, Icon] = {
     "MonetaryAccountExternal": "external",
     "MonetaryAccountCard": "card",
     "MonetaryAccountInvestment": "investment",
+}
+
+
+# A page has many accounts: only what is shown is translated.
+_TYPES = {
+    "MonetaryAccountBank": lambda: _("Bank account"),
+    "MonetaryAccountSavings": lambda: _("Savings account"),
+    "MonetaryAccountExternal": lambda: _("At another bank"),
+    "MonetaryAccountExternalSavings": lambda: _("Savings at another bank"),
+    "MonetaryAccountCard": lambda: _("Card"),
+    "MonetaryAccountInvestment": lambda: _("Investment"),
+    "MonetaryAccountLight": lambda: _("Light account"),
+    "MonetaryAccountSwitchService": lambda: _("Account moved from another bank"),
+}
+_STATES = {
+    "BLOCKED": lambda: _("Blocked"),
+    "FROZEN": lambda: _("Frozen"),
+    "PENDING_CLOSURE": lambda: _("Closing"),
+    "PENDING_REOPEN": lambda: _("Reopening"),
 }
 
 
@@ -81,12 +102,11 @@ class CurrencyTotal:
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountRow:
+class AccountRow(msgspec.Struct, frozen=True, kw_only=True):
     """One monetary account as a line of the list; `iban` is bare, `color` is #RRGGBB or nothing.
 
-    `uncovered_since` tells since when no permission covers it. `iban_ending` stands in place of an IBAN that is not to
-    be seen yet.
+    `url` leads to its payments, where the line does. `uncovered_since` tells since when no permission covers it.
+    `iban_ending` stands in place of an IBAN that is not to be seen yet.
     """
 
     connection_id: int
@@ -101,6 +121,7 @@ class AccountRow:
     pill: Pill | None = None
     goal: Goal | None = None
     uncovered_since: datetime | None = None
+    url: str | None = None
     iban_ending: str | None = None
     closed_on: date | None = None
 
@@ -176,20 +197,13 @@ class ConnectionCard:
 
 def type_label(wrapper: str, currency: str, co_owners: Sequence[str] = ()) -> str:
     """The kind of account in words, from the key bunq wraps it in; an unknown kind keeps bunq's own name."""
-    labels = {
-        "MonetaryAccountBank": _("Bank account"),
-        "MonetaryAccountJoint": _joint_label(co_owners),
-        "MonetaryAccountSavings": _("Savings account"),
-        "MonetaryAccountExternal": _("At another bank"),
-        "MonetaryAccountExternalSavings": _("Savings at another bank"),
-        "MonetaryAccountCard": _("Card"),
-        "MonetaryAccountInvestment": _("Investment"),
-        "MonetaryAccountLight": _("Light account"),
-        "MonetaryAccountSwitchService": _("Account moved from another bank"),
-    }
-    label = labels.get(wrapper) or _("%(type)s (account type new to us)") % {
-        "type": name(wrapper.removeprefix("MonetaryAccount"), 40)
-    }
+    if wrapper in _TYPES:
+        label = _TYPES[wrapper]()
+    elif wrapper == "MonetaryAccountJoint":
+        label = _joint_label(co_owners)
+    else:
+        bare = name(wrapper.removeprefix("MonetaryAccount"), 40)
+        label = _("%(type)s (account type new to us)") % {"type": bare}
     if currency == HOME_CURRENCY:
         return label
     return _("%(type)s, %(currency)s") % {"type": label, "currency": currency_name(currency)}
@@ -229,14 +243,10 @@ def pill(
         return Pill("warn", _("No longer updated"))
     if status == "PENDING_ACCEPTANCE":
         return Pill("neutral", _waiting_text(waiting_for))
-    words = {
-        "BLOCKED": _("Only incoming") if sub_status == "ONLY_ACCEPTING_INCOMING" else _("Blocked"),
-        "FROZEN": _("Frozen"),
-        "PENDING_CLOSURE": _("Closing"),
-        "PENDING_REOPEN": _("Reopening"),
-    }
-    if status in words:
-        return Pill("neutral", words[status])
+    if status == "BLOCKED" and sub_status == "ONLY_ACCEPTING_INCOMING":
+        return Pill("neutral", _("Only incoming"))
+    if status in _STATES:
+        return Pill("neutral", _STATES[status]())
     if status not in ("ACTIVE", "CANCELLED"):
         return Pill("neutral", _("%(state)s (state new to us)") % {"state": name(status, 30)})
     return Pill("bad", _("Overdrawn")) if amount is not None and amount < 0 else None

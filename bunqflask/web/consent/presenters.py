@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
+import msgspec
 from flask import url_for
 
 from bunqflask.devices import device
@@ -208,7 +208,7 @@ def _ticked(attempt: ConsentAttempt) -> list[AccountRow]:
 def _unstored(row: AccountRow) -> AccountRow:
     """Show of an account, before the member has answered, its name and the end of its IBAN: no amount."""
     ending = row.iban[-4:] if row.iban else None
-    return replace(row, iban=None, iban_ending=ending, amount=None, goal=None, pill=None)
+    return msgspec.structs.replace(row, iban=None, iban_ending=ending, amount=None, goal=None, pill=None)
 
 
 def _connected_since(connection: ConnectionOverview) -> datetime | None:

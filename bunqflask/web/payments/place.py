@@ -18,6 +18,7 @@ from bunqflask.services.payments.repository import Scope
 from bunqflask.services.payments.search import Cursor
 from bunqflask.web.payments import filter_form
 from bunqflask.web.payments.filter_form import Asked, Values
+from bunqflask.web.ui import addresses
 
 RANGES = (30, 90, 365)
 USUAL_RANGE = 90
@@ -84,9 +85,8 @@ def read(given: MultiDict[str, str], scope: Scope, account: AccountBalance | Non
 
 def account_url(account: AccountBalance) -> str:
     """Return the address of the payments of one account."""
-    return url_for(
-        "payments.index", connection_id=account.connection_id, monetary_account_id=account.monetary_account_id
-    )
+    ids = {"connection_id": account.connection_id, "monetary_account_id": account.monetary_account_id}
+    return addresses.with_ids("payments.index", **ids)
 
 
 def _address(base: str, values: Values) -> str:

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from babel.numbers import format_decimal
 from flask import url_for
 from markupsafe import Markup
@@ -53,8 +54,7 @@ class Money:
     currency: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaymentRow:
+class PaymentRow(msgspec.Struct, frozen=True, kw_only=True):
     """One payment as a line of the list; `account` is named where several accounts are listed, `text` may be empty."""
 
     id: int
@@ -227,13 +227,12 @@ def _account_labels(search: Search) -> dict[int, str]:
 
 def result(search: Search, everything: Search, *, waits: bool) -> Result:
     """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
-    of_everything = totals.of_all(everything)
-    stored = number(sum(each.count for each in of_everything))
-    if search != everything and not waits and search.finds_many:
+    stored = None if search == everything else number(totals.count_of(everything))
+    if stored is not None and not waits and search.finds_many:
         return Result(shown=None, shown_text=_("Many"), all_text=stored, sums=[])
-    found = of_everything if search == everything else totals.of_all(search)
+    found = totals.of_all(search)
     shown = sum(each.count for each in found)
-    return Result(shown=shown, shown_text=number(shown), all_text=stored, sums=found)
+    return Result(shown=shown, shown_text=number(shown), all_text=stored or number(shown), sums=found)
 
 
 def place_title(here: Place) -> str:

@@ -22,13 +22,13 @@ def current() -> Appearance:
     """Return what the browser of this request asks for; what is usual outside of a request."""
     if not has_request_context():
         return Appearance()
-    if "appearance" not in g:
+    found: Appearance | None = g.get("appearance")
+    if found is None:
         theme = request.cookies.get("bunqflask_theme", "system")
-        g.appearance = Appearance(
+        found = g.appearance = Appearance(
             theme=theme if theme in THEMES else "system",
             hide_amounts=request.cookies.get("bunqflask_hide_amounts") == "1",
         )
-    found: Appearance = g.appearance
     return found
 
 

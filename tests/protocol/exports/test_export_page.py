@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 import requests
 
@@ -183,7 +184,7 @@ def test_a_joint_account_is_exported_from_where_it_is_known_best(site: ThreadSit
         of_rows = {account.id: account for account in connection.accounts}
         first, second = of_rows[best.id], of_rows[other.id]
         assert first.id < second.id
-        joint = replace(second, monetary_account_id=first.monetary_account_id)
+        joint = msgspec.structs.replace(second, monetary_account_id=first.monetary_account_id)
         for accounts, expected in (((first, joint), [first]), ((first, second), [first, second])):
             scope = repository.Scope((replace(connection, accounts=accounts),))
             assert statements.chosen(scope, []) == expected

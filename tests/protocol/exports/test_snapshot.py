@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 from sqlalchemy import event, text
@@ -295,7 +296,7 @@ def test_payments_before_the_day_of_a_share_are_no_word_on_the_page(robin: Membe
     [account] = (each for each in repository.scope_of(robin).accounts.values() if each.id == 2)
     january = period("2025-01-01", "2025-01-31")
     for first_day, expected in ((None, {2}), (date(2025, 1, 10), {2}), (date(2025, 1, 11), set())):
-        assert statements.with_payments([replace(account, first_day=first_day)], january) == expected
+        assert statements.with_payments([msgspec.structs.replace(account, first_day=first_day)], january) == expected
 
 
 @pytest.mark.sqlite_only
@@ -347,7 +348,7 @@ def test_of_a_joint_account_the_whole_history_is_preferred_then_what_adds_up_the
 ) -> None:
     [connection] = repository.scope_of(robin).connections
     first, second = connection.accounts[:2]
-    joint = replace(second, monetary_account_id=first.monetary_account_id)
+    joint = msgspec.structs.replace(second, monetary_account_id=first.monetary_account_id)
     scope = repository.Scope((replace(connection, accounts=(first, joint)),))
     whole = CoveredRange(9_000, 1, True)
     part = CoveredRange(9_000, 1, False)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bunqflask import clock
-from bunqflask.models import Connection, Consent, ConsentAccount, ConsentGrantState, ErrorKind
+from bunqflask.models import Consent, ConsentAccount, ConsentGrantState, ErrorKind
 from bunqflask.services.connections import consents
 
 NOW = clock.now()
@@ -40,17 +40,17 @@ def consent(number: int, covers: Iterable[int], *, is_refused: bool = False, is_
 def test_as_few_as_cover_all_list_the_accounts_the_widest_first_then_the_newest(
     covers: list[list[int]], listed: list[int]
 ) -> None:
-    connection = Connection(consents=[consent(number, each) for number, each in enumerate(covers, start=1)])
-    assert [each.id for each in consents.to_list(connection)] == listed
+    known = [consent(number, each) for number, each in enumerate(covers, start=1)]
+    assert [each.id for each in consents.to_list(known)] == listed
 
 
 def test_one_that_bunq_refused_or_that_is_lost_lists_nothing_and_the_next_takes_its_place() -> None:
     wide, narrow = consent(1, [1, 2], is_refused=True), consent(2, [2])
     lost = consent(3, [1, 2], is_lost=True)
-    connection = Connection(consents=[wide, narrow, lost])
-    assert [each.id for each in consents.to_list(connection)] == [2]
-    assert [each.id for each in consents.pending(connection)] == [1]
-    assert [each.id for each in consents.active(connection)] == [2]
+    known = [wide, narrow, lost]
+    assert [each.id for each in consents.to_list(known)] == [2]
+    assert [each.id for each in consents.pending(known)] == [1]
+    assert [each.id for each in consents.active(known)] == [2]
 
 
 @pytest.mark.parametrize(("kind", "works"), [(None, True), (ErrorKind.WAITING, True), (ErrorKind.UNAVAILABLE, False)])
