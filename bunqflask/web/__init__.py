@@ -61,7 +61,7 @@ def init_app(app: Flask, config: Config) -> None:
         payments,
         team,
     )
-    from bunqflask.web.ui import addresses, amounts, appearance, formatting, htmx, icons, rendering, timestamps
+    from bunqflask.web.ui import addresses, amounts, appearance, formatting, htmx, icons, timestamps
 
     app.url_map.converters |= {"int": _RowId, "long": _LongId}
     app.wsgi_app = middleware.wrap(app.wsgi_app, config)  # type: ignore[method-assign, assignment]
@@ -69,7 +69,7 @@ def init_app(app: Flask, config: Config) -> None:
     guards.init_app(app)
     csrf.init_app(app)
     errors.init_app(app)
-    for each in (rendering, addresses, formatting, icons, appearance, amounts, timestamps):
+    for each in (addresses, formatting, icons, appearance, amounts, timestamps):
         each.register(app)
     for area in (
         connections,

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 
 from bunqflask import create_app
 from bunqflask.config import Config
+from bunqflask.services import workers
 from tests.bench import databases, machine, pages
 from tests.bench.client import Page, Target, cookie_of, middle
 from tests.bench.servers import App, stand_in
@@ -49,6 +50,7 @@ def home(folder: Path) -> list[Row]:
     """Open the pages of a member with twenty connections of four accounts each; count their statements."""
     filled = databases.filled(CONNECTIONS * PAYMENTS_EACH, CONNECTIONS, longest_kept=STILL_WORKS)
     with App(folder, filled.url) as site:
+        _let_a_worker_live(site)
         browser = sign_in(site, databases.EMAIL)
         cookie = cookie_of(browser)
         target = Target("ours", site.url, lambda: [*site.worker_pids, *databases.server_pids()], {"Cookie": cookie})
@@ -61,6 +63,14 @@ def home(folder: Path) -> list[Row]:
     more = f"  ({cost.wall_ms:.1f} ms in all, {cost.size / 1024:.0f} kB)"
     rows = [at_most(f"{path} {what}, statements", counts[path], HOME_STATEMENTS, digits=0) for path in paths]
     return [at_most(f"/ {what}, CPU", cost.cpu_ms, HOME_MS, " ms", more), *rows]
+
+
+def _let_a_worker_live(site: App) -> None:
+    """Write a worker's sign of life: without one, the page says of every connection that it has stopped."""
+    app = create_app(Config.from_env(site.environ))
+    with app.app_context():
+        workers.beat("bench")
+    let_go(app)
 
 
 def _statements(environ: dict[str, str] | object, path: str, cookie: str) -> list[str]:

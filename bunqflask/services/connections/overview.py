@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -139,7 +140,7 @@ class ConnectionOverview:
             raise LookupError("ask for the connection with its standing")
         return self.known_standing
 
-    @property
+    @cached_property
     def held(self) -> tuple[AccountBalance, ...]:
         """The accounts that the principal holds."""
         return tuple(account for account in self.accounts if account.is_held)

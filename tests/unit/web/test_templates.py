@@ -32,7 +32,7 @@ from bunqflask.web.errors.problem import Problem, Way
 from bunqflask.web.notices.views import ShownNotice
 from bunqflask.web.team.people import TermsForm
 from bunqflask.web.team.people_presenters import InvitationRow, LoginRow, PersonRow, RolePill
-from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, rendering, timestamps
+from bunqflask.web.ui import amounts, appearance, formatting, icons, qr, timestamps
 
 TEMPLATES = Path(__file__).parents[3] / "templates"
 NAME = "<script>alert(1)</script>\u202e" + "x" * 200
@@ -475,7 +475,7 @@ def an_app() -> Flask:
     app.secret_key = "only here"
     app.config["TIME_ZONE"] = ZoneInfo(HOME_ZONE)
     app.jinja_env.undefined = StrictUndefined
-    for each in (rendering, formatting, icons, appearance, amounts, timestamps):
+    for each in (formatting, icons, appearance, amounts, timestamps):
         each.register(app)
     app.jinja_env.globals |= {
         "csrf_token": lambda: "token",
