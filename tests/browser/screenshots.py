@@ -83,6 +83,13 @@ def _set_text(page: Page, size: int) -> None:
     settings = page.context.new_cdp_session(page)
     settings.send("Page.setFontSizes", {"fontSizes": {"standard": size, "fixed": size}})
     settings.detach()
+    # It takes the page a moment, and its widths in em another one.
+    page.wait_for_function(
+        """(size) => parseFloat(getComputedStyle(document.documentElement).fontSize) === size
+          && matchMedia(`(max-width:${innerWidth / size}em)`).matches
+          && !matchMedia(`(max-width:${innerWidth / size - 1}em)`).matches""",
+        arg=size,
+    )
 
 
 def _run(page: Page, options: dict[str, Any], scheme: Any) -> list[str]:
