@@ -39,6 +39,8 @@ _PRAGMAS = (
     # after a burst of writes the log's file gives its room back
     "journal_size_limit=16777216",
 )
+# A statement that only reads and takes longer was planned badly: without an end it would keep a thread and a core busy.
+_LONGEST_READ_S = 60
 _POSTGRES_SETTINGS = ("jit = off", "max_parallel_workers_per_gather = 0")
 
 
@@ -129,6 +131,7 @@ def _prepare_postgres(connection: Any, _record: Any) -> None:
     connection.autocommit = True
     for setting in _POSTGRES_SETTINGS:
         connection.execute(f"SET {setting}")
+    connection.execute(f"SET statement_timeout = '{_LONGEST_READ_S}s'")
     connection.autocommit = False
 
 
@@ -139,5 +142,8 @@ def _begin_postgres(connection: Connection) -> None:
     may_write = transactions.may_write()
     driver.read_only = None if may_write else True
     driver.isolation_level = None if may_write else IsolationLevel.REPEATABLE_READ
+    if may_write:
+        # Migrations, erasures and aggregates of a long history take their time.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     if (wait_s := transactions.lock_wait_s()) is not None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")

@@ -10,10 +10,11 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from sqlalchemy import Connection as DatabaseConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from bunqflask import clock
-from bunqflask.database import transactions
+from bunqflask import clock, create_app
+from bunqflask.config import Config
+from bunqflask.database import engines, transactions
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
@@ -33,9 +34,10 @@ from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import invitations, members
 from tests.protocol.connections.test_access import rules
 from tests.support import instructions, rows
-from tests.support.apps import PASSWORD, ThreadSite, sign_in
+from tests.support.apps import PASSWORD, ThreadSite, bare_environ, let_go, sign_in
 from tests.support.bank import Bank
 from tests.support.consents import connect, start
+from tests.support.databases import PostgresDatabases
 
 REFUSED = r"readonly|read-only"
 ENDPOINT = "GET user/#/monetary-account"
@@ -245,6 +247,23 @@ def test_who_reads_sees_one_state_and_who_writes_the_newest(context: Flask) -> N
     with transaction():
         assert names() == ["robin", "sam"]
     assert names() == ["robin", "sam"]
+
+
+def test_postgresql_ends_what_only_reads_and_takes_too_long(
+    postgres_databases: PostgresDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that was planned badly would keep a thread and a core busy; what writes may take its time."""
+    monkeypatch.setattr(engines, "_LONGEST_READ_S", 1)
+    url = postgres_databases.migrated()
+    app = create_app(Config.from_env(bare_environ(url)))
+    with app.app_context(), rows.read_only():
+        with pytest.raises(OperationalError, match="statement timeout"):
+            db.session.execute(db.text("SELECT pg_sleep(60)"))
+        db.session.remove()
+        with transaction():
+            assert db.session.execute(db.text("SELECT 'done' FROM pg_sleep(1.5)")).scalar_one() == "done"
+    let_go(app)
+    postgres_databases.forget(url)
 
 
 def test_a_page_sees_one_state_while_accounts_are_unshared(
