@@ -13,7 +13,6 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from babel.numbers import format_decimal
 from flask import url_for
 from markupsafe import Markup
 
@@ -131,11 +130,6 @@ class PaymentView:
     withdrawn_at: datetime | None
 
 
-def number(value: int) -> str:
-    """A count as people write it: 1,412."""
-    return str(format_decimal(value, locale=formatting.LOCALE))
-
-
 def day_title(day: date, today: date) -> str:
     """A day as a heading: with its weekday or Today or Yesterday, and with its year unless that is this one."""
     # With both, the heading is too long for a phone.
@@ -227,12 +221,14 @@ def _account_labels(search: Search) -> dict[int, str]:
 
 def result(search: Search, everything: Search, *, waits: bool) -> Result:
     """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
-    stored = None if search == everything else number(totals.count_of(everything))
+    stored = None if search == everything else formatting.number(totals.count_of(everything))
     if stored is not None and not waits and search.finds_many:
         return Result(shown=None, shown_text=_("Many"), all_text=stored, sums=[])
     found = totals.of_all(search)
     shown = sum(each.count for each in found)
-    return Result(shown=shown, shown_text=number(shown), all_text=stored or number(shown), sums=found)
+    return Result(
+        shown=shown, shown_text=formatting.number(shown), all_text=stored or formatting.number(shown), sums=found
+    )
 
 
 def place_title(here: Place) -> str:

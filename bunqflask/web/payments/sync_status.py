@@ -19,7 +19,7 @@ from bunqflask.services.sync import late_changes, reconciliation, status
 from bunqflask.services.sync.status import AccountStatus, SyncState
 from bunqflask.web.connections.view_models import Icon, icon
 from bunqflask.web.payments.place import account_url
-from bunqflask.web.payments.presenters import Money, number
+from bunqflask.web.payments.presenters import Money
 from bunqflask.web.ui import formatting
 
 _MOST_GAPS = 5
@@ -167,8 +167,8 @@ def present(account: AccountBalance, connection: ConnectionOverview, of_account:
         pill=_pill(of_account),
         syncing=of_account.state == SyncState.SYNCING,
         not_imported=Money(missing, account.currency) if missing else None,
-        stored_text=number(of_account.stored) if of_account.stored is not None else None,
-        expected_text=number(of_account.expected) if of_account.expected is not None else None,
+        stored_text=formatting.number(of_account.stored) if of_account.stored is not None else None,
+        expected_text=formatting.number(of_account.expected) if of_account.expected is not None else None,
         next_call_s=of_account.next_call_in_s,
         verified_until=of_account.verified_until,
         verified_again=of_account.verified_again_from,

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
-from babel.numbers import format_currency, get_currency_name, get_currency_symbol
+from babel.numbers import format_currency, format_decimal, get_currency_name, get_currency_symbol
 from flask import Flask, current_app, has_app_context
 from markupsafe import Markup
 
@@ -77,6 +77,11 @@ def _frame(currency: str, locale: str) -> tuple[str, str] | None:
 def currency_name(currency: str, count: int = 1, locale: str = LOCALE) -> str:
     """The name of a currency, as inside a sentence: "euro", "US dollar", or with a larger `count` "euros"."""
     return get_currency_name(currency, count=count, locale=locale)
+
+
+def number(value: int) -> str:
+    """A count as people write it: 1,412."""
+    return str(format_decimal(value, locale=LOCALE))
 
 
 def iban(raw: str) -> str:
@@ -176,7 +181,7 @@ def left(until: datetime, now: datetime | None = None) -> str:
 def register(app: Flask) -> None:
     """Give every template these filters, and translated text by `_` and `{% trans %}`."""
     filters: list[Callable[..., Any]] = [
-        money, currency_name, iban, name, initials, day, clock, moment, exact, iso, ago, left,
+        money, currency_name, number, iban, name, initials, day, clock, moment, exact, iso, ago, left,
     ]  # fmt: skip
     app.jinja_env.globals["now"] = partial(datetime.now, UTC)
     app.jinja_env.filters.update({each.__name__: each for each in filters})
