@@ -41,6 +41,7 @@ SMALL = """(least) => [...document.querySelectorAll("button, .btn, summary, sele
 
 def look_with_pictures(page: Page, name: str) -> list[str]:
     """Return what is wrong with the page with all of its folds open, and leave pictures where that is asked for."""
+    page.wait_for_load_state()
     page.evaluate("for (const each of document.querySelectorAll('main details')) each.open = true")
     found = look(page, name)
     if FOLDER:
@@ -58,6 +59,7 @@ def look(page: Page, name: str) -> list[str]:
     """Return what is wrong with the page as it stands, each finding after the name given here."""
     size = page.viewport_size
     assert size is not None
+    page.wait_for_load_state()  # before that it may have no style sheet yet
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(Axe().axe_script)
     findings: list[str] = []
