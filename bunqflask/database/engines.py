@@ -144,6 +144,6 @@ def _begin_postgres(connection: Connection) -> None:
     driver.isolation_level = None if may_write else IsolationLevel.REPEATABLE_READ
     if may_write:
         # Migrations, erasures and aggregates of a long history take their time.
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        driver.execute("SET LOCAL statement_timeout = 0")
     if (wait_s := transactions.lock_wait_s()) is not None:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(wait_s * 1000)}")
