@@ -149,7 +149,7 @@ class ConnectionOverview:
 def get(principal: Principal, connection_id: int, *, with_standing: bool = False) -> ConnectionOverview:
     """Return one connection that the principal may see.
 
-    :param with_standing: with its condition; it costs two statements.
+    :param with_standing: with its condition; it costs a statement.
     :raises NotFoundHere: there is none.
     """
     found = _load(principal, connection_id, with_standing=with_standing)
@@ -164,7 +164,7 @@ def list_all(
     """Return all connections that the principal may see, the oldest first.
 
     :param with_people: name the members who hold or read each account; it costs a statement.
-    :param with_standing: with the condition of each; it costs two.
+    :param with_standing: with the condition of each; it costs another.
     """
     return _load(principal, with_people=with_people, with_standing=with_standing)
 
@@ -183,7 +183,7 @@ def of_bunq_user(
 ) -> ConnectionOverview | None:
     """Return the connection of a bunq user in the configured environment, if the principal may see it.
 
-    :param with_standing: with its condition; it costs two statements.
+    :param with_standing: with its condition; it costs a statement.
     """
     environment = current_app.config["BUNQ_ENVIRONMENT"]
     query = (
