@@ -35,17 +35,23 @@ class Words:
 class _Dialect(Protocol):
     COUNTS_EXACTLY: bool
 
-    def count(self, words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int: ...
-    def row_ids(self, words: Words) -> Select[Any]: ...
+    def query_of(self, words: Words) -> str: ...
+    def count(self, words: Words, query: str, account_ids: Sequence[int], most: int) -> int: ...
+    def row_ids(self, query: str) -> Select[Any]: ...
     def contains(self, payment: Any, words: Words) -> ColumnElement[bool]: ...
 
 
-def count(words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
+def query_of(words: Words) -> str:
+    """Write the words in the query language of the database."""
+    return _dialect().query_of(words)
+
+
+def count(words: Words, query: str, account_ids: Sequence[int], most: int) -> int:
     """Return how many payments of some accounts have these words, counted or estimated up to a number.
 
-    :param found: what `row_ids` returned for these words.
+    :param query: what `query_of` returned for these words.
     """
-    return _dialect().count(words, found, account_ids, most)
+    return _dialect().count(words, query, account_ids, most)
 
 
 def counts_exactly() -> bool:
@@ -53,9 +59,9 @@ def counts_exactly() -> bool:
     return _dialect().COUNTS_EXACTLY
 
 
-def row_ids(words: Words) -> Select[Any]:
-    """Return a statement that finds the row ids of all payments with these words, in no order."""
-    return _dialect().row_ids(words)
+def row_ids(query: str) -> Select[Any]:
+    """Return a statement for the row ids of all payments that a query finds, in no order."""
+    return _dialect().row_ids(query)
 
 
 def contains(payment: Any, words: Words) -> ColumnElement[bool]:

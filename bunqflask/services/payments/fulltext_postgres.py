@@ -45,19 +45,23 @@ _COMMON = sql_text(
 )
 
 
-def count(words: Words, _found: Select[Any], _account_ids: Sequence[int], most: int) -> int:
+def count(words: Words, _query: str, _account_ids: Sequence[int], most: int) -> int:
     """Return about how many payments have these words, by the statistics; those of other accounts are among them."""
     found = db.session.execute(_COMMON, {"beginnings": [f"{part}%" for part in words.parts]}).all()
     counts = [sum(count for word, count in found if word.startswith(part)) for part in words.parts]
     return min(most, int(min(counts)))
 
 
-def row_ids(words: Words) -> Select[Any]:
-    """Return a statement that finds the row ids of all payments with these words, in no order."""
+def query_of(words: Words) -> str:
+    """Write the words in PostgreSQL's query language."""
     asked = " & ".join(f"'{part}':*" for part in words.parts)
-    asked = f"{asked} | '{words.amount_word}'" if words.amount_word else asked
+    return f"{asked} | '{words.amount_word}'" if words.amount_word else asked
+
+
+def row_ids(query: str) -> Select[Any]:
+    """Return a statement for the row ids of all payments that a query finds, in no order."""
     vector = literal_column("payment.payment_search", TSVECTOR)
-    return select(Payment.id).where(vector.op("@@")(cast(asked, TSQUERY)))
+    return select(Payment.id).where(vector.op("@@")(cast(query, TSQUERY)))
 
 
 def contains(payment: Any, words: Words) -> ColumnElement[bool]:

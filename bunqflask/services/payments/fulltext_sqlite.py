@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Integer,
     Select,
     Text,
     and_,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import text as sql_text
 
-from bunqflask.database.lists import is_one_of
+from bunqflask.database.lists import is_listed, listed
 from bunqflask.extensions import db
 from bunqflask.models.payments import ACCOUNT_BITS, PaymentRowId
 
@@ -56,16 +57,25 @@ _TERMS = sql_text(
 )
 
 
-def count(_words: Words, found: Select[Any], account_ids: Sequence[int], most: int) -> int:
-    """Return how many payments of some accounts have these words, counted up to a number."""
-    # A row id tells its account, so the payments themselves are not read.
-    rows = found.where(is_one_of(_found.c.rowid.op("&")(_ACCOUNT_MASK), account_ids, BigInteger())).limit(most)
-    return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+# A row id tells its account, so the payments themselves are not read.
+_COUNTED = (
+    select(_found.c.rowid)
+    .where(_found.c.payment_search.op("MATCH")(bindparam("query", type_=Text)))
+    .where(is_listed(_found.c.rowid.op("&")(_ACCOUNT_MASK), "account_ids", BigInteger()))
+    .limit(bindparam("most", type_=Integer))
+)
+_COUNT = select(func.count()).select_from(_COUNTED.subquery())
 
 
-def row_ids(words: Words) -> Select[Any]:
-    """Return a statement that finds the row ids of all payments with these words, in no order."""
-    return select(_found.c.rowid).where(_found.c.payment_search.op("MATCH")(_query(words)))
+def count(_words: Words, query: str, account_ids: Sequence[int], most: int) -> int:
+    """Return how many payments of some accounts a query finds, counted up to a number."""
+    asked = {"query": query, "account_ids": listed(account_ids), "most": most}
+    return db.session.connection().scalar(_COUNT, asked) or 0
+
+
+def row_ids(query: str) -> Select[Any]:
+    """Return a statement for the row ids of all payments that a query finds, in no order."""
+    return select(_found.c.rowid).where(_found.c.payment_search.op("MATCH")(query))
 
 
 def contains(payment: Any, words: Words) -> ColumnElement[bool]:
@@ -81,7 +91,7 @@ def contains(payment: Any, words: Words) -> ColumnElement[bool]:
     return or_(has_all, func.instr(spaced, f" {words.amount_word} ") > 0)
 
 
-def _query(words: Words) -> str:
+def query_of(words: Words) -> str:
     """Write the words in FTS5's query language."""
     long = sorted({part for part in words.parts if len(part) > _INDEXED})
     terms: dict[str, list[str]] = {}

@@ -145,7 +145,7 @@ class Search:
     def way(self) -> Way:
         """How its payments are found: by what finds few, else by time."""
         words, most = self.wanted.search, MOST_BY_WORDS
-        if words and fulltext.count(words, self._with_words, self.account_ids, most + 1) <= most:
+        if words and fulltext.count(words, self._query, self.account_ids, most + 1) <= most:
             return Way.BY_WORDS
         if self.wanted.limits_amounts and self._count_by_amounts() <= MOST_BY_AMOUNTS:
             return Way.BY_AMOUNTS
@@ -217,13 +217,13 @@ class Search:
             return self._from_amounts, [*rest, *days]
         of_accounts = is_one_of(unindexed(_payment.account_id), self.account_ids, BigInteger())
         rest = filters.conditions(self.wanted, _payment, without=("search",))
-        return table_of(Payment), [_payment.id.in_(self._with_words), of_accounts, *rest, *days]
+        return table_of(Payment), [_payment.id.in_(fulltext.row_ids(self._query)), of_accounts, *rest, *days]
 
     @cached_property
-    def _with_words(self) -> Select[Any]:
+    def _query(self) -> str:
         words = self.wanted.search
         assert words is not None
-        return fulltext.row_ids(words)
+        return fulltext.query_of(words)
 
     def _first_of_few(self, part: Part, limit: int) -> Select[Any]:
         source, asked = self.few

@@ -81,6 +81,11 @@ def of_all(search: Search) -> list[Totals]:
     return _by_period(search, None).get(_ALL, [])
 
 
+def of_page(page: Page) -> list[Totals]:
+    """Add up the payments of a page, per currency: all that a search finds, where the page holds all of it."""
+    return _merged(Totals.of_line(each) for each in page.lines)
+
+
 def count_of(search: Search) -> int:
     """Return how many payments a search finds that asks for nothing but accounts; sooner than adding them up."""
     usable = search.scope.usable_aggregates.of(search.account_ids)

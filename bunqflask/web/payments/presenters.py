@@ -219,12 +219,15 @@ def _account_labels(search: Search) -> dict[int, str]:
     }
 
 
-def result(search: Search, everything: Search, *, waits: bool) -> Result:
-    """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later."""
+def result(search: Search, everything: Search, whole: Page | None, *, waits: bool) -> Result:
+    """Show what a view adds up to; without `waits`, a search that finds much is left to be added up later.
+
+    :param whole: the page, if it holds all that is found.
+    """
     stored = None if search == everything else formatting.number(totals.count_of(everything))
-    if stored is not None and not waits and search.finds_many:
+    if whole is None and stored is not None and not waits and search.finds_many:
         return Result(shown=None, shown_text=_("Many"), all_text=stored, sums=[])
-    found = totals.of_all(search)
+    found = totals.of_all(search) if whole is None else totals.of_page(whole)
     shown = sum(each.count for each in found)
     return Result(
         shown=shown, shown_text=formatting.number(shown), all_text=stored or formatting.number(shown), sums=found

@@ -158,9 +158,10 @@ def _list_page(scope: Scope, here: Place, *, adds_up: bool) -> str:
     }
     if goes_on:
         return render_template("payments/_older.html", **context)
+    is_whole = after is None and found.older is None and not asked.errors
     everything = Search(scope, Filter(account_ids=frozenset((account.id,)) if account else None))
     context |= {
-        "result": presenters.result(search, everything, waits=adds_up),
+        "result": presenters.result(search, everything, found if is_whole else None, waits=adds_up),
         "sums_url": here.url(adds_up=True),
         "chips": [(chip.text, here.url(chip.without)) for chip in asked.chips],
         "clear_url": here.url({}),
