@@ -13,18 +13,17 @@ from tests.protocol.api.program import program_of
 from tests.support import conditions, consents, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
-from tests.support.conditions import STOPS, Time, seen
+from tests.support.beginnings import Begin
+from tests.support.conditions import STOPS, Time, seen, up_to_date
 
 JODI_WALKER = "Jodi Walker"
 
 
 @pytest.fixture
-def time(site: ThreadSite, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Time:
+def time(site: ThreadSite, begin: Begin, monkeypatch: pytest.MonkeyPatch) -> Time:
     """Robin has connected bunq, and all is up to date."""
-    moved = Time(site.app, monkeypatch)
-    consents.connect(sign_in(site, consents.ROBIN), bank)
-    moved.work()
-    return moved
+    begin(up_to_date)
+    return Time(site.app, monkeypatch)
 
 
 def says_the_same(site: ThreadSite, label: str, said: Explanation | None) -> None:

@@ -29,6 +29,8 @@ from tests.protocol.api.program import make_token
 from tests.support import documents, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
+from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect
 
 pytestmark = pytest.mark.sqlite_only
@@ -39,12 +41,18 @@ ZONES = {"__from": "2026-09-01", "__to": "2026-11-28"}
 
 
 @pytest.fixture
-def filled(site: ThreadSite, bank: Bank) -> ThreadSite:
+def filled(site: ThreadSite, begin: Begin) -> ThreadSite:
     """The app with Jodi's accounts and payments."""
-    bank.seed(60, account=2083712)
-    connect(sign_in(site, ROBIN), bank)
-    rows.run_duties(site.app)
+    begin(_fill)
     return site
+
+
+def _fill(site: ThreadSite, bank: Bank) -> Browser:
+    bank.seed(60, account=2083712)
+    browser = sign_in(site, ROBIN)
+    connect(browser, bank)
+    rows.run_duties(site.app)
+    return browser
 
 
 def blocks(name: str, language: str) -> list[str]:

@@ -6,13 +6,18 @@ from tests.protocol.sandbox.client import Client, session_of
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import JODI, Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin's browser."""
+    return begin(_connect)
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, ROBIN)
     connect(browser, bank)
     rows.run_duties(site.app)

@@ -14,6 +14,7 @@ from tests.protocol.sandbox.client import MAIN
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, connect, share
 
@@ -21,8 +22,12 @@ BUTTON = re.compile(r'<a class="btn[^"]*" href="/connections">Connections</a>')
 
 
 @pytest.fixture
-def connected(site: ThreadSite, bank: Bank) -> Browser:
+def connected(site: ThreadSite, begin: Begin) -> Browser:
     """Robin's browser, connected, with nothing switched on."""
+    return begin(_connect)
+
+
+def _connect(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, ROBIN)
     connect(browser, bank)
     rows.run_duties(site.app)

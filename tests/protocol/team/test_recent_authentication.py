@@ -10,6 +10,7 @@ from bunqflask.models import AccountShare, Connection, ConnectionState, Factor, 
 from tests.support import rows
 from tests.support.apps import PASSWORD, ThreadSite, sign_in
 from tests.support.bank import Bank
+from tests.support.beginnings import Begin
 from tests.support.browser import Browser
 from tests.support.consents import connect, share
 
@@ -24,8 +25,12 @@ def confirmed(site: ThreadSite, ago: timedelta) -> None:
 
 
 @pytest.fixture
-def robin(site: ThreadSite, bank: Bank) -> Browser:
+def robin(site: ThreadSite, begin: Begin) -> Browser:
     """Robin, who connected Jodi and was away for eleven minutes."""
+    return begin(_away)
+
+
+def _away(site: ThreadSite, bank: Bank) -> Browser:
     browser = sign_in(site, "robin@example.com")
     connect(browser, bank)
     rows.run_duties(site.app)
