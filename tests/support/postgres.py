@@ -84,12 +84,16 @@ def running(binaries: Path) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged() -> list[str]:
-    """Return what to put before a command so that it does not run as root, which PostgreSQL refuses."""
-    if os.geteuid() != 0:
-        return []
-    owner = _owner()
-    return ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+def _unprivileged(*more: str) -> list[str]:
+    """Return what to put before a command so that it does not run as root, which PostgreSQL refuses.
+
+    :param more: further options of setpriv, for where there is one.
+    """
+    options = [*more] if shutil.which("setpriv") else []
+    if os.geteuid() == 0:
+        owner = _owner()
+        options += [f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+    return ["setpriv", *options] if options else []
 
 
 def _owner() -> pwd.struct_passwd:
@@ -109,9 +113,11 @@ def _start(binaries: Path, data: Path, log: Path, port: int) -> subprocess.Popen
         "max_connections": "200",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    # A run that is ended by force stops nothing, and a server that it leaves behind can use a core for hours.
+    until_we_end = "--pdeathsig=INT"
     with log.open("wb") as output:
         return subprocess.Popen(
-            [*_unprivileged(), str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options],
+            [*_unprivileged(until_we_end), str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options],
             cwd=data.parent,
             stdin=subprocess.DEVNULL,
             stdout=output,
