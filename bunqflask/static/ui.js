@@ -63,7 +63,7 @@ setInterval(() => all("[data-countdown]").forEach((timer) => {
 
 // What was opened stays open after a swap.
 on("toggle", ({ target }) => opened.set(target.id, target.open), true);
-on("htmx:afterSettle", ({ target }) => {
+on("htmx:afterSettle", ({ target, detail }) => {
   ready();
   all("details[id]").forEach((part) => { part.open ||= opened.get(part.id); });
   // What is inside of them could not keep the focus while they were closed.
@@ -71,7 +71,8 @@ on("htmx:afterSettle", ({ target }) => {
   const dialog = target.closest("dialog"), line = $("[data-say]", target), next = $("[data-close], [data-focus]", target);
   dialog?.showModal();
   if (next && (next.dataset.focus !== "lost" || document.activeElement === document.body)) next.focus();
-  else if (line) say(line.textContent);
+  // A page that asks again by itself repeats nothing; a press is always answered.
+  else if (line && (detail.requestConfig?.triggeringEvent || line.textContent !== $("#say").textContent)) say(line.textContent);
 });
 // What is typed into the search while an answer is on its way stays, and is searched for.
 on("htmx:beforeSwap", () => {

@@ -44,12 +44,12 @@ def test_a_note_is_written_and_a_receipt_attached_by_keyboard(robin: Page, site:
     robin.get_by_label("Text").press_sequentially("for the books")
     robin.keyboard.press("Tab")
     robin.keyboard.press("Enter")
-    expect(robin.get_by_text("To be sent")).to_be_visible()
+    expect(robin.locator("main").get_by_text("To be sent")).to_be_visible()
     findings = screenshots.look(robin, "a note on its way")
     # What somebody types stays while the state of the note is brought up to date.
     robin.get_by_label("Text").fill("and one more")
     instructions.work_until(site.app, 1, ["done"])
-    expect(robin.get_by_text("To be sent")).to_be_hidden(timeout=20_000)
+    expect(robin.locator("main").get_by_text("To be sent")).to_be_hidden(timeout=20_000)
     expect(robin.locator("#notes")).to_contain_text("for the books")
     expect(robin.get_by_label("Text")).to_have_value("and one more")
     robin.get_by_label("File", exact=True).set_input_files(
@@ -82,7 +82,7 @@ def test_the_pages_of_transfers_can_be_used_by_everybody(robin: Page, site: Thre
     expect(robin.get_by_text("€182.40")).to_be_visible()
     findings += screenshots.look(robin, "a transfer to be checked")
     robin.get_by_role("button", name="Send to bunq").click()
-    expect(robin.get_by_text("To be sent")).to_be_visible()
+    expect(robin.locator("main").get_by_text("To be sent")).to_be_visible()
     findings += screenshots.look(robin, "a transfer")
     robin.goto("/pay/transfers")
     findings += screenshots.look(robin, "a list of transfers")
