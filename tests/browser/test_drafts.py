@@ -102,7 +102,7 @@ def test_four_eyes_on_a_draft_from_the_form_to_the_payment(
     button(owner, "Approve and send to bunq").click()
     expect(owner.get_by_text("Approved. It is sent to bunq now.")).to_be_visible()
     instructions.work_until(site.app, 1, ["open"])
-    owner.reload()
+    expect(owner.locator("#draft")).to_contain_text("In the bunq app")
     look(owner, "draft at bunq", findings)
     decide(site, session_of(bank, JODI), 1, "ACCEPTED")
     owner.reload()

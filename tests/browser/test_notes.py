@@ -84,6 +84,12 @@ def test_the_pages_of_transfers_can_be_used_by_everybody(robin: Page, site: Thre
     robin.get_by_role("button", name="Send to bunq").click()
     expect(robin.locator("main").get_by_text("To be sent")).to_be_visible()
     findings += screenshots.look(robin, "a transfer")
+    button(robin, "Take back").focus()
+    with robin.expect_response(lambda answer: "seen=" in answer.url):
+        pass
+    expect(button(robin, "Take back")).to_be_focused()
+    instructions.work_until(site.app, 1, ["done"])
+    expect(robin.locator("#transfer")).to_contain_text("Done")
     robin.goto("/pay/transfers")
     findings += screenshots.look(robin, "a list of transfers")
     assert findings == []

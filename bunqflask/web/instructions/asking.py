@@ -22,7 +22,6 @@ from bunqflask.web.ui import formatting, qr
 from bunqflask.web.ui.htmx import render
 
 _PER_PAGE = 50
-_ON_ITS_WAY = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -146,10 +145,9 @@ def present(found: InstructionView) -> Asked:
 
 
 def changes_soon(found: InstructionView) -> bool:
-    """Tell whether bunq is still to be asked, or to answer: the page asks again."""
-    is_being_ended = found.ended_at is None and found.cancel_asked_at is not None
+    """Tell whether bunq is still to be asked, or to answer, or to name the address to share: the page asks again."""
     is_new = found.state is InstructionState.OPEN and found.share_url is None
-    return found.state in _ON_ITS_WAY or is_being_ended or is_new
+    return presenters.changes_soon(found) or is_new
 
 
 def code_of(found: InstructionView) -> Markup | None:

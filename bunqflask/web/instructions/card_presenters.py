@@ -12,8 +12,6 @@ from bunqflask.services.instructions.reading import InstructionView
 from bunqflask.web.instructions import presenters
 from bunqflask.web.instructions.presenters import Pill
 
-_ON_ITS_WAY = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN)
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShownCard:
@@ -91,7 +89,7 @@ def change(found: InstructionView) -> ShownChange:
         pill=row.pill,
         explanation=presenters.explanation(found),
         can_cancel=found.can_cancel and found.state is InstructionState.WAITING,
-        changes_soon=found.state in _ON_ITS_WAY,
+        changes_soon=presenters.changes_soon(found),
     )
 
 

@@ -15,7 +15,9 @@ from bunqflask.services.instructions.preparing import ChangedMeanwhile
 from bunqflask.services.policy import NotFoundHere, NotPermitted
 from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.instructions import draft_presenters, pay, presenters
+from bunqflask.web.marks import polled
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.htmx import shows_already
 
 bp = Blueprint("drafts", __name__, url_prefix="/pay/drafts")
 bp.before_request(pay.check_is_no_guest)
@@ -62,8 +64,11 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<int:instruction_id>")
+@polled
 def show(instruction_id: int) -> ResponseReturnValue:
     """Show a draft with its payments, what to look at in it, and what can be decided."""
+    if shows_already(_draft(instruction_id).state):
+        return "", 204
     return _page(instruction_id)
 
 
@@ -160,6 +165,8 @@ def _page(instruction_id: int, *, lines_seen: str | None = None, error: str = ""
         tab=next((tab for tab, states in TABS.items() if found.state in states), "open"),
         limits=limits,
         error=error,
+        # What was said about a decision stays on screen.
+        changes_soon=request.method == "GET" and presenters.changes_soon(found),
     )
 
 

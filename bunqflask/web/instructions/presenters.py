@@ -25,6 +25,8 @@ from bunqflask.models import (
 from bunqflask.services.gateway import retry_policy
 from bunqflask.services.instructions.reading import InstructionView
 
+_ON_ITS_WAY = (InstructionState.WAITING, InstructionState.SENDING, InstructionState.UNKNOWN)
+
 
 @dataclass(frozen=True)
 class Pill:
@@ -52,6 +54,12 @@ class Row:
     amount: Decimal | None
     currency: str
     pill: Pill
+
+
+def changes_soon(found: InstructionView) -> bool:
+    """Tell whether bunq is still to be asked, or to answer: the page asks again."""
+    is_being_ended = found.ended_at is None and found.cancel_asked_at is not None
+    return found.state in _ON_ITS_WAY or is_being_ended
 
 
 def row(found: InstructionView) -> Row:

@@ -17,7 +17,9 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.instructions import pay, presenters
 from bunqflask.web.instructions.pay import Account
+from bunqflask.web.marks import polled
 from bunqflask.web.payments import amount_input
+from bunqflask.web.ui.htmx import render, shows_already
 
 bp = Blueprint("transfers", __name__, url_prefix="/pay/transfers")
 
@@ -58,17 +60,22 @@ def move() -> ResponseReturnValue:
 
 
 @bp.get("/<int:transfer_id>")
+@polled
 def show(transfer_id: int) -> ResponseReturnValue:
-    """Show one transfer, and how far it is."""
+    """Show one transfer, and how far it is; htmx gets the part that changes."""
     found = reading.get(g.team_member, transfer_id)
     if found.kind is not InstructionKind.TRANSFER:
         raise NotFoundHere
-    return render_template(
+    if shows_already(found.state):
+        return "", 204
+    return render(
         "instructions/transfer.html",
+        "instructions/_transfer.html",
         found=found,
         row=presenters.row(found),
         explanation=presenters.explanation(found),
         can_cancel=found.can_cancel and found.sent_at is None,
+        changes_soon=presenters.changes_soon(found),
     )
 
 

@@ -20,6 +20,11 @@ def wants_fragment() -> bool:
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
+def shows_already(state: str) -> bool:
+    """Tell whether a page that asks again names this state as `seen`: nothing is put in its place, so focus stays."""
+    return wants_fragment() and request.args.get("seen") == state
+
+
 def render(page: str, fragment: str, **context: Any) -> Response:
     """Render the fragment for htmx and the page for everybody else: one address for both."""
     response = make_response(render_template(fragment if wants_fragment() else page, **context))

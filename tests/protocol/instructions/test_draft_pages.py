@@ -1,5 +1,6 @@
 """Draft payments on pages: prepared by one member, approved by another, changed, sent back and taken back."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -22,6 +23,7 @@ from tests.support.consents import ROBIN, share
 from tests.support.draft_pages import ONE, account_of, approve, decide, prepare
 
 SANNE = "sanne@example.org"
+HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -43,7 +45,11 @@ def test_one_prepares_another_approves_the_holder_accepts_and_the_payment_is_lin
     assert "Tickets November" in robin.get("/pay/drafts").text
     assert "not yet paid" in robin.page.text
     assert "Approved. It is sent to bunq now." in approve(robin, draft).text
+    [asks_again] = re.findall(r'hx-get="([^"]+)"', robin.page.html)
+    assert robin.get(asks_again, HTMX).status == 204, "nothing has changed"
     instructions.work_until(site.app, draft, ["open"])
+    assert "In the bunq app" in robin.get(asks_again, HTMX).text
+    assert "hx-get" not in robin.page.html, "a holder may take days"
     assert "In the bunq app" in sanne.get("/pay/drafts?tab=bunq").text
     decide(site, holder, draft, "ACCEPTED")
     assert "Tickets November" in sanne.get("/pay/drafts?tab=done").text

@@ -17,6 +17,7 @@ from tests.support.consents import ROBIN, share
 
 # The database makes no difference to these: what it does is tested in test_sending.py.
 pytestmark = pytest.mark.sqlite_only
+HTMX = {"HX-Request": "true"}
 
 
 def asked(robin: Browser, amount: str, **more: str) -> Page:
@@ -42,7 +43,11 @@ def test_a_transfer_is_echoed_sent_once_and_listed(site: ThreadSite, robin: Brow
     assert rows.count(site.app, Instruction) == 0, "it was only echoed"
     page = robin.submit(button="Send to bunq")
     assert "To be sent" in page.text
+    [asks_again] = re.findall(r'hx-get="([^"]+)"', page.html)
+    assert robin.get(asks_again, HTMX).status == 204, "nothing has changed"
     instructions.work_until(site.app, 1, ["done"])
+    assert ("Done" in robin.get(asks_again, HTMX).text, "<h1>" in robin.page.html) == (True, False)
+    assert "hx-get" not in robin.page.html, "there is nothing to wait for any more"
     assert "Done" in robin.get("/pay/transfers/1").text
     assert "€182.40" in robin.get("/pay/transfers").text
     assert moved(holder) == ["182.40"]
