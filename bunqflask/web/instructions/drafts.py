@@ -165,7 +165,7 @@ def _page(instruction_id: int, *, lines_seen: str | None = None, error: str = ""
         tab=next((tab for tab, states in TABS.items() if found.state in states), "open"),
         limits=limits,
         error=error,
-        # What was said about a decision stays on screen.
+        # The message about a decision stays on screen.
         changes_soon=request.method == "GET" and presenters.changes_soon(found),
     )
 
