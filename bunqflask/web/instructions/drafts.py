@@ -67,9 +67,8 @@ def index() -> ResponseReturnValue:
 @polled
 def show(instruction_id: int) -> ResponseReturnValue:
     """Show a draft with its payments, what to look at in it, and what can be decided."""
-    if shows_already(_draft(instruction_id).state):
-        return "", 204
-    return _page(instruction_id)
+    found = _draft(instruction_id)
+    return ("", 204) if shows_already(found.state) else _page(found)
 
 
 @bp.post("/<int:instruction_id>/approve")
@@ -82,11 +81,11 @@ def approve(instruction_id: int) -> ResponseReturnValue:
             g.team_member, instruction_id, seen if seen.isascii() else "", compared=compared_numbers()
         )
     except ChangedMeanwhile:
-        return make_response(_page(instruction_id, lines_seen=request.form.get("lines", "")), 409)
+        return make_response(_page(_draft(instruction_id), lines_seen=request.form.get("lines", "")), 409)
     except NotPermitted as refused:
-        return make_response(_page(instruction_id, error=str(refused)), 403)
+        return make_response(_page(_draft(instruction_id), error=str(refused)), 403)
     except IbansNotCompared as refused:
-        return make_response(_page(instruction_id, error=str(refused)), 422)
+        return make_response(_page(_draft(instruction_id), error=str(refused)), 422)
     if approval.is_alone:
         at = formatting.clock(approval.sent_from, seconds=True)
         flash(_("Approved. It is sent to bunq at %(time)s; until then you can take it back.") % {"time": at})
@@ -133,7 +132,7 @@ def compared_numbers() -> set[int]:
 
 def changed_page(instruction_id: int) -> str:
     """Return the page of a draft that changed, or went on, since somebody looked at it."""
-    return _page(instruction_id, lines_seen="")
+    return _page(_draft(instruction_id), lines_seen="")
 
 
 def _back(instruction_id: int) -> ResponseReturnValue:
@@ -147,12 +146,11 @@ def _draft(instruction_id: int) -> reading.InstructionView:
     return found
 
 
-def _page(instruction_id: int, *, lines_seen: str | None = None, error: str = "") -> str:
+def _page(found: reading.InstructionView, *, lines_seen: str | None = None, error: str = "") -> str:
     """Return the page of a draft.
 
     :param lines_seen: what somebody decided about, when that is not what there is now; "" when they did not say.
     """
-    found = _draft(instruction_id)
     account = rights.account_in_full(g.team_member, found.account_id).row
     marks = []
     if found.state is InstructionState.PREPARED:
