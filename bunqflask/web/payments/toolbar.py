@@ -68,15 +68,19 @@ def of(place: Place, scope: Scope) -> Toolbar:
     earlier = _before(shown or this_month)
     later = _after(shown) if shown and shown < this_month else None
     holder = asked.values.get("holder")
+    of_all_dates = place.url(asked.with_days(None, None))
     return Toolbar(
         hidden=hidden(place, shown=("q", "direction", "account")),
         month_title=formatting.day(shown, "month") if shown else _dates(asked),
         months=[
-            Choice(_("All dates"), place.url(asked.with_days(None, None)), not asked.wanted.first_day),
-            *(Choice(formatting.day(each, "month"), _month_url(place, each), each == shown) for each in _last_months()),
+            Choice(_("All dates"), of_all_dates, not asked.wanted.first_day),
+            *(
+                Choice(formatting.day(each, "month"), _month_url(of_all_dates, each), each == shown)
+                for each in _last_months()
+            ),
         ],
-        earlier=_month_url(place, earlier),
-        later=_month_url(place, later) if later else None,
+        earlier=_month_url(of_all_dates, earlier),
+        later=_month_url(of_all_dates, later) if later else None,
         holder_title=_("Holder") if holder is None or "holder" in asked.errors else holders(asked.scope)[0][1],
         holders=_holders(place, scope),
         account_title=_account_title(asked),
@@ -120,8 +124,9 @@ def accounts(asked: Asked) -> list[AccountGroup]:
 def month_links(place: Place) -> list[Choice]:
     """Return links to this month and the last one, for forms that ask for days."""
     this_month, last_month = _last_months()[:2]
+    of_all_dates = place.url(place.asked.with_days(None, None))
     return [
-        Choice(words, _month_url(place, month), month == place.asked.month)
+        Choice(words, _month_url(of_all_dates, month), month == place.asked.month)
         for words, month in ((_("This month"), this_month), (_("Last month"), last_month))
     ]
 
@@ -151,8 +156,9 @@ def _dates(asked: Asked) -> str:
     return _("Some dates") if first or last else _("All dates")
 
 
-def _month_url(place: Place, month: date) -> str:
-    return place.url(place.asked.with_days(month, local_days.last_of_month(month)))
+def _month_url(of_all_dates: str, month: date) -> str:
+    """Return the address of a month; that of all dates, to which it is added, is made once for a toolbar."""
+    return f"{of_all_dates}{'&' if '?' in of_all_dates else '?'}from={month}&to={local_days.last_of_month(month)}"
 
 
 def _last_months() -> list[date]:
