@@ -1,5 +1,6 @@
 """An assistant is let in by its member's login, and what attackers try on that way fails."""
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -25,22 +26,22 @@ from bunqflask.services.principal import OPERATOR
 from bunqflask.services.team import members, offboarding, resets, roles
 from tests.protocol.mcp.assistant import Assistant as Caller
 from tests.protocol.mcp.oauth import HERE, Program, code_of, facts_of, target_of
-from tests.support import consents, rows
-from tests.support.apps import PASSWORD, ThreadSite, add_member, sign_in
+from tests.support import rows
+from tests.support.apps import PASSWORD, ThreadSite, add_member, bare_environ, served, sign_in
 from tests.support.browser import Browser
 from tests.support.consents import ROBIN, share
-from tests.support.databases import Databases
+from tests.support.pool import AppPool
 
 SAM = "sam@example.org"
 
 
 @pytest.fixture
-def site(databases: Databases) -> Iterator[ThreadSite]:
+def site(connected_url: str, app_pool: AppPool, site_listener: socket.socket) -> Iterator[ThreadSite]:
     """The app over a database in which Robin has connected Jodi; no bank is needed."""
-    url = databases.copy(consents.fill_connected)
-    with rows.bare_site(url) as site:
+    here = f"http://localhost:{site_listener.getsockname()[1]}"
+    environ = {**bare_environ(connected_url), "PUBLIC_URL": here, "LISTENS_AT": here}
+    with app_pool.take(environ) as app, served(app, site_listener, environ) as site:
         yield site
-    databases.forget(url)
 
 
 @pytest.fixture
