@@ -23,7 +23,7 @@ HOME = "/srv/bunqflask"
 SYSTEMCTL = """#!/bin/sh
 set -eu
 echo "$*" >>"{log}"
-if [ "$*" = "restart bunqflask" ]; then
+if [ "$*" = "start bunqflask bunqflask-worker" ]; then
     {before}
 fi
 """
@@ -78,9 +78,8 @@ def test_the_commands_of_an_upgrade_bring_code_packages_and_database_up_to_date(
     assert done.returncode == 0, done.stderr
     assert (home / "CHANGELOG.md").read_text(encoding="utf-8") == "second\n"
     assert log.read_text(encoding="utf-8").splitlines() == [
-        "stop bunqflask-worker",
-        "restart bunqflask",
-        "start bunqflask-worker",
+        "stop bunqflask-worker bunqflask",
+        "start bunqflask bunqflask-worker",
     ]
     with closing(sqlite3.connect(database)) as connection:
         [version] = connection.execute("SELECT version_num FROM alembic_version").fetchone()
