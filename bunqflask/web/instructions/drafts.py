@@ -68,7 +68,7 @@ def index() -> ResponseReturnValue:
 def show(instruction_id: int) -> ResponseReturnValue:
     """Show a draft with its payments, what to look at in it, and what can be decided."""
     found = _draft(instruction_id)
-    return ("", 204) if shows_already(found.state) else _page(found)
+    return ("", 204) if shows_already(presenters.progress(found)) else _page(found)
 
 
 @bp.post("/<int:instruction_id>/approve")
@@ -165,6 +165,7 @@ def _page(found: reading.InstructionView, *, lines_seen: str | None = None, erro
         error=error,
         # The message about a decision stays on screen.
         changes_soon=request.method == "GET" and presenters.changes_soon(found),
+        progress=presenters.progress(found),
     )
 
 

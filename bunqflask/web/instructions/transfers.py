@@ -66,7 +66,7 @@ def show(transfer_id: int) -> ResponseReturnValue:
     found = reading.get(g.team_member, transfer_id)
     if found.kind is not InstructionKind.TRANSFER:
         raise NotFoundHere
-    if shows_already(found.state):
+    if shows_already(presenters.progress(found)):
         return "", 204
     return render(
         "instructions/transfer.html",
@@ -76,6 +76,7 @@ def show(transfer_id: int) -> ResponseReturnValue:
         explanation=presenters.explanation(found),
         can_cancel=found.can_cancel and found.sent_at is None,
         changes_soon=presenters.changes_soon(found),
+        progress=presenters.progress(found),
     )
 
 

@@ -20,9 +20,9 @@ def wants_fragment() -> bool:
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
-def shows_already(state: str) -> bool:
-    """Tell whether a page that asks again names this state as `seen`: nothing is put in its place, so focus stays."""
-    return wants_fragment() and request.args.get("seen") == state
+def shows_already(progress: str) -> bool:
+    """Tell whether a page that asks again names this progress as `seen`: nothing is replaced, so focus stays."""
+    return wants_fragment() and request.args.get("seen") == progress
 
 
 def render(page: str, fragment: str, **context: Any) -> Response:

@@ -12,6 +12,7 @@ from bunqflask.services.team import members
 from tests.protocol.sandbox.client import JODI, MAIN, SECOND, Client
 from tests.support import instructions, rows
 from tests.support.apps import ThreadSite, sign_in
+from tests.support.bank import Bank
 from tests.support.browser import Browser, Page
 from tests.support.consents import ROBIN, share
 
@@ -51,6 +52,24 @@ def test_a_transfer_is_echoed_sent_once_and_listed(site: ThreadSite, robin: Brow
     assert "Done" in robin.get("/pay/transfers/1").text
     assert "€182.40" in robin.get("/pay/transfers").text
     assert moved(holder) == ["182.40"]
+
+
+def test_the_page_of_a_transfer_says_by_itself_why_it_is_not_sent(
+    site: ThreadSite, bank: Bank, robin: Browser, holder: Client
+) -> None:
+    asked(robin, "5")
+    [asks_again] = re.findall(r'hx-get="([^"]+)"', robin.submit(button="Send to bunq").html)
+    rows.end_sessions(site.app)
+    bank.fault(call="POST session-server", fault="500", times=None)
+    instructions.work(site.app)
+    page = robin.get(asks_again, HTMX)
+    assert ("To be sent" in page.text, "It will be sent automatically" in page.text) == (True, True)
+    [asks_again] = re.findall(r'hx-get="([^"]+)"', page.html)
+    assert robin.get(asks_again, HTMX).status == 204, "that was said already"
+    bank.no_faults()
+    instructions.work_until(site.app, 1, ["done"])
+    assert "Done" in robin.get(asks_again, HTMX).text
+    assert moved(holder) == ["5.00"]
 
 
 def test_a_confirmation_that_is_sent_twice_moves_the_money_once(
