@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from flask import flash, g, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -19,7 +20,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import presenters, typed
 from bunqflask.web.instructions.presenters import Pill, Row
 from bunqflask.web.ui import formatting, qr
-from bunqflask.web.ui.htmx import render
+from bunqflask.web.ui.htmx import fingerprint, render, shows_already
 
 _PER_PAGE = 50
 
@@ -86,8 +87,15 @@ def find(kind: InstructionKind, instruction_id: int) -> InstructionView:
 
 def show(kind: InstructionKind, instruction_id: int) -> ResponseReturnValue:
     """Show a request or a link; htmx gets the part that changes."""
-    asked = present(find(kind, instruction_id))
-    return render("instructions/asked.html", "instructions/_asked.html", asked=asked)
+    return page("instructions/asked.html", present(find(kind, instruction_id)))
+
+
+def page(template: str, asked: Asked, **context: Any) -> ResponseReturnValue:
+    """Return a page that shows a request or a link; htmx gets the part that changes, if that has changed."""
+    seen = fingerprint(asked)
+    if shows_already(seen):
+        return "", 204
+    return render(template, "instructions/_asked.html", asked=asked, seen=seen, **context)
 
 
 def take_back(kind: InstructionKind, instruction_id: int, address: str) -> ResponseReturnValue:

@@ -17,7 +17,7 @@ from bunqflask.services.instructions.collections import Wish
 from bunqflask.services.instructions.people_list import PeopleList
 from bunqflask.web.instructions import asking, collection_presenters, pay, typed
 from bunqflask.web.marks import polled
-from bunqflask.web.ui.htmx import render
+from bunqflask.web.ui.htmx import fingerprint, render, shows_already
 
 bp = Blueprint("collections", __name__, url_prefix="/pay/collections")
 bp.before_request(pay.check_is_no_guest)
@@ -88,6 +88,9 @@ def show(collection_id: int) -> ResponseReturnValue:
     """Show a collection with who has paid; htmx gets the part that changes."""
     found = collection_reading.get(g.team_member, collection_id)
     items = collection_reading.items_of(g.team_member, found)
+    seen = fingerprint(found, items)
+    if shows_already(seen):
+        return "", 204
     return render(
         "instructions/collection.html",
         "instructions/_people.html",
@@ -96,6 +99,7 @@ def show(collection_id: int) -> ResponseReturnValue:
         rows=[collection_presenters.item_row(each) for each in items],
         columns=collection_presenters.columns(),
         changes_soon=any(asking.changes_soon(each.instruction) for each in items),
+        seen=seen,
     )
 
 
@@ -128,12 +132,11 @@ def person(collection_id: int, item_id: int) -> ResponseReturnValue:
     """Show one person of a collection, with the address to share and a reminder."""
     found = collection_reading.get(g.team_member, collection_id)
     item = collection_reading.item_of(g.team_member, found, item_id)
-    return render(
+    return asking.page(
         "instructions/person.html",
-        "instructions/_asked.html",
+        asking.present(item.instruction),
         collection=found,
         item=item,
-        asked=asking.present(item.instruction),
         reminder=collection_presenters.reminder(found, item, g.team_member.name),
     )
 

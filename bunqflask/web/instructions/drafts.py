@@ -17,7 +17,7 @@ from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.instructions import draft_presenters, pay, presenters
 from bunqflask.web.marks import polled
 from bunqflask.web.ui import formatting
-from bunqflask.web.ui.htmx import shows_already
+from bunqflask.web.ui.htmx import fingerprint, shows_already
 
 bp = Blueprint("drafts", __name__, url_prefix="/pay/drafts")
 bp.before_request(pay.check_is_no_guest)
@@ -68,7 +68,7 @@ def index() -> ResponseReturnValue:
 def show(instruction_id: int) -> ResponseReturnValue:
     """Show a draft with its payments, what to look at in it, and what can be decided."""
     found = _draft(instruction_id)
-    return ("", 204) if shows_already(presenters.progress(found)) else _page(found)
+    return ("", 204) if shows_already(fingerprint(found)) else _page(found)
 
 
 @bp.post("/<int:instruction_id>/approve")
@@ -165,7 +165,7 @@ def _page(found: reading.InstructionView, *, lines_seen: str | None = None, erro
         error=error,
         # The message about a decision stays on screen.
         changes_soon=request.method == "GET" and presenters.changes_soon(found),
-        progress=presenters.progress(found),
+        seen=fingerprint(found),
     )
 
 

@@ -62,12 +62,6 @@ def changes_soon(found: InstructionView) -> bool:
     return found.state in _ON_ITS_WAY or is_being_ended
 
 
-def progress(found: InstructionView) -> str:
-    """Name all that a page says of how far it is; a page that asks again sends it back as `seen`."""
-    is_cancelled = "cancelled" if found.cancel_asked_at is not None else ""
-    return f"{found.state}-{found.error_kind or ''}-{is_cancelled}"
-
-
 def row(found: InstructionView) -> Row:
     """Return an instruction as a row of a list."""
     title, about = _words(found)

@@ -19,7 +19,7 @@ from bunqflask.web.instructions import pay, presenters
 from bunqflask.web.instructions.pay import Account
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import amount_input
-from bunqflask.web.ui.htmx import render, shows_already
+from bunqflask.web.ui.htmx import fingerprint, render, shows_already
 
 bp = Blueprint("transfers", __name__, url_prefix="/pay/transfers")
 
@@ -66,7 +66,8 @@ def show(transfer_id: int) -> ResponseReturnValue:
     found = reading.get(g.team_member, transfer_id)
     if found.kind is not InstructionKind.TRANSFER:
         raise NotFoundHere
-    if shows_already(presenters.progress(found)):
+    seen = fingerprint(found)
+    if shows_already(seen):
         return "", 204
     return render(
         "instructions/transfer.html",
@@ -76,7 +77,7 @@ def show(transfer_id: int) -> ResponseReturnValue:
         explanation=presenters.explanation(found),
         can_cancel=found.can_cancel and found.sent_at is None,
         changes_soon=presenters.changes_soon(found),
-        progress=presenters.progress(found),
+        seen=seen,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,17 @@ def wants_fragment() -> bool:
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
-def shows_already(progress: str) -> bool:
-    """Tell whether a page that asks again names this progress as `seen`: nothing is replaced, so focus stays."""
-    return wants_fragment() and request.args.get("seen") == progress
+def fingerprint(*shown: object) -> str:
+    """Return a short text that stands for what is shown; each must say all of itself by `repr`, as dataclasses do.
+
+    A page that asks again by itself sends it back as `seen`.
+    """
+    return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
+
+
+def shows_already(seen: str) -> bool:
+    """Tell whether a page that asks again has this fingerprint: nothing is replaced, so focus stays."""
+    return wants_fragment() and request.args.get("seen") == seen
 
 
 def render(page: str, fragment: str, **context: Any) -> Response:
