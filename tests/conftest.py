@@ -35,7 +35,7 @@ from tests.support.databases import Databases, PostgresDatabases, SqliteDatabase
 from tests.support.network import stay_on_loopback
 from tests.support.pool import AppPool
 from tests.support.postgres import Cluster
-from tests.support.scheduling import OneByOne
+from tests.support.scheduling import InHandfuls
 from tests.support.secrets import SecretsSeen
 
 stay_on_loopback()
@@ -72,8 +72,14 @@ Flask.jinja_options = {"bytecode_cache": _CompiledTemplates()}
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneByOne:
-    return OneByOne(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InHandfuls:
+    return InHandfuls(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collected tests never be looked through for circles again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -31,12 +31,11 @@ from bunqflask.models import (
     EventKind,
     MonetaryAccount,
 )
-from bunqflask.services.connections import access, consents, lifecycle, refusal
+from bunqflask.services.connections import consents, lifecycle, refusal, rows
 from bunqflask.services.connections.rows import ConnectionRow
 from bunqflask.services.gateway import retry_policy, sessions
 from bunqflask.services.gateway.installations import NotSetUp
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.policy import NotFoundHere
 
 STALE_AFTER = timedelta(minutes=5)
 
@@ -76,13 +75,13 @@ def sync(
                 asked.add(consent_id)
                 if not _ask(lease, consent_id, limiter):
                     return
-        except (LeaseLost, ObjectDeletedError, NotFoundHere):
+        except (LeaseLost, ObjectDeletedError):
             return  # ended or taken over meanwhile
 
 
 def _next(connection_id: int, asked: set[int]) -> int | None:
     """Return the next consent to ask, as of now: one that is lost by now is left out, and another takes its place."""
-    found = consents.to_ask(access.by_id(connection_id).consents)
+    found = consents.to_ask(rows.consents_of([connection_id]).get(connection_id, []))
     return next((each.id for each in found if each.id not in asked and consents.is_due(each)), None)
 
 
@@ -135,16 +134,16 @@ def store(consent: Consent, listed: list[resources.MonetaryAccount]) -> None:
 def _store_rows(connection_id: int, listed: list[resources.MonetaryAccount]) -> set[int]:
     """Bring the rows of some accounts in line with what bunq listed; returns our ids of them."""
     query = select(MonetaryAccount).where(MonetaryAccount.connection_id == connection_id)
-    rows = {row.monetary_account_id: row for row in db.session.scalars(query)}
+    stored = {row.monetary_account_id: row for row in db.session.scalars(query)}
     for account in listed:
-        row = rows.get(account.monetary_account_id)
+        row = stored.get(account.monetary_account_id)
         if row is None:
             row = MonetaryAccount(connection_id=connection_id, monetary_account_id=account.monetary_account_id)
-            rows[account.monetary_account_id] = row
+            stored[account.monetary_account_id] = row
             db.session.add(row)
         fill(row, account)
     db.session.flush()
-    return {rows[account.monetary_account_id].id for account in listed}
+    return {stored[account.monetary_account_id].id for account in listed}
 
 
 def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
@@ -164,14 +163,14 @@ def fill(row: MonetaryAccount, account: resources.MonetaryAccount) -> None:
 
 def from_raw(items: list[dict[str, Any]]) -> list[MonetaryAccount]:
     """Make rows, not stored, from bunq's list items kept as JSON."""
-    rows = []
+    made = []
     for item in items:
         account = resources.MonetaryAccount.from_item(item)
         if account is not None:
             row = MonetaryAccount(monetary_account_id=account.monetary_account_id)
             fill(row, account)
-            rows.append(row)
-    return rows
+            made.append(row)
+    return made
 
 
 def co_owners(raw: Mapping[str, Any]) -> tuple[CoOwner, ...]:

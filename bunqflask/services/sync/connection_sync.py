@@ -16,7 +16,8 @@ from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import AccountSync, Connection, ConnectionState, Consent, ErrorKind, EventKind, MonetaryAccount
 from bunqflask.services import policy
-from bunqflask.services.connections import access, accounts, consents
+from bunqflask.services.connections import access, accounts, consents, rows
+from bunqflask.services.connections.rows import ConsentRow
 from bunqflask.services.gateway.rate_limiter import RateLimiter
 from bunqflask.services.policy import NotFoundHere
 from bunqflask.services.principal import Principal
@@ -148,37 +149,43 @@ def _run(
         report=report,
     )
     try:
-        connection = access.by_id(connection_id)
-        before, targets = _differences(connection), choose(connection)
+        targets, before = choose(access.by_id(connection_id)), _differences(connection_id)
         results = {each: sync_payments(each) for each in targets}
         if consents.is_refusal_pending(connection_id):
             # Find out whether that consent is lost; the next ones that cover its accounts read them.
             sync_accounts()
             results |= {each: sync_payments(replace(each, conditions=())) for each in targets if not results[each]}
-        connection = access.by_id(connection_id)
-        after, works = _differences(connection), all(map(consents.works, consents.to_list(connection.consents)))
     except NotFoundHere:
         return False
+    after, works = _differences(connection_id), all(map(consents.works, _asked(connection_id)))
     if any(found and found != before.get(account_id) for account_id, found in after.items()):
         # Money moved after the accounts were listed, so their balances are older than their payments.
         sync_accounts()
     return works and all(results.values())
 
 
-def _differences(connection: Connection) -> dict[int, Decimal | None]:
+def _differences(connection_id: int) -> dict[int, Decimal | None]:
     """Return by how much bunq's balance and the newest payment of each account differed at its last sync."""
-    return {state.id: state.balance_difference for state in schedule.states_of(connection)}
+    query = select(AccountSync.id, AccountSync.balance_difference).join(
+        MonetaryAccount, MonetaryAccount.id == AccountSync.id
+    )
+    found = db.session.execute(query.where(MonetaryAccount.connection_id == connection_id)).all()
+    return {row.id: row.balance_difference for row in found}
+
+
+def _asked(connection_id: int) -> list[ConsentRow]:
+    """Return the consents with which bunq is asked for the accounts of a connection."""
+    return consents.to_list(rows.consents_of([connection_id]).get(connection_id, []))
 
 
 def _sync_accounts(connection_id: int, **how: Any) -> bool:
     """List which accounts there are; False when bunq could not be asked with any consent."""
     try:
         accounts.sync(access.by_id(connection_id), **how)
-        connection = access.by_id(connection_id)
     except (NotFoundHere, ObjectDeletedError):
         return False
-    works = any(map(consents.works, consents.to_list(connection.consents)))
-    return connection.state == ConnectionState.ACTIVE and works
+    state = db.session.scalar(select(Connection.state).where(Connection.id == connection_id))
+    return state == ConnectionState.ACTIVE and any(map(consents.works, _asked(connection_id)))
 
 
 def _forget_next_try(connection_id: int) -> None:

@@ -64,11 +64,6 @@ def unchanged_since(state: AccountSync | None) -> ColumnElement[bool]:
     )
 
 
-def states_of(connection: Connection) -> list[AccountSync]:
-    """Return how far each account of a connection is synced."""
-    return list(_Stored.of([connection]).states.values())
-
-
 def _is_due(connection: Connection, stored: _Stored) -> bool:
     if connection.state != ConnectionState.ACTIVE or not accounts.is_due(connection):
         return False

@@ -76,8 +76,8 @@ def ensure(connection_id: int, limiter: RateLimiter) -> None:
 
     An error is logged and stops nothing: payments are synced without callbacks too.
     """
-    connection = _load(connection_id)
-    if connection is None or not is_reachable():
+    connection = _load(connection_id) if is_reachable() else None
+    if connection is None:
         return
     widest = consents.to_list(connection.consents)[:1]
     if not widest or not clock.is_over(connection.callbacks_set_at, after=_REGISTER_AGAIN_AFTER):

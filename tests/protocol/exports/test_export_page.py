@@ -19,7 +19,7 @@ from bunqflask.models import AccountSync, CoveredRange, Payment
 from bunqflask.services.connections import access, overview
 from bunqflask.services.exports import statements
 from bunqflask.services.payments import repository
-from bunqflask.services.sync import connection_sync, reconciliation, schedule
+from bunqflask.services.sync import connection_sync, reconciliation
 from bunqflask.services.team import members
 from tests.support import rows
 from tests.support.apps import ThreadSite, sign_in
@@ -107,7 +107,7 @@ def test_the_same_pack_twice_is_the_same_to_the_byte_and_then_tells_what_changed
 def test_a_history_that_is_not_whole_says_so_in_the_pack(site: ThreadSite, bank: Bank) -> None:
     browser = with_history(site, bank, 30)
     with site.app.app_context():
-        for state in schedule.states_of(access.list_active()[0]):
+        for state in db.session.scalars(db.select(AccountSync)):
             state.covered = tuple(CoveredRange(each.newest, each.oldest, False) for each in state.covered)
         db.session.commit()
         db.session.remove()
@@ -161,7 +161,7 @@ def test_a_period_not_read_since_its_end_says_so_in_the_pack(site: ThreadSite, b
     period = {"from": "2015-01-01", "to": f"{today - timedelta(hours=12):%Y-%m-%d}"}
     for synced_at, is_told in ((today - timedelta(minutes=1), True), (today, False)):
         with site.app.app_context():
-            for state in schedule.states_of(access.list_active()[0]):
+            for state in db.session.scalars(db.select(AccountSync)):
                 state.synced_at = synced_at
             db.session.commit()
             db.session.remove()

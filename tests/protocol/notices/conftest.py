@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from bunqflask import clock, create_app
-from bunqflask.config import Config
+from bunqflask import clock
 from bunqflask.database.transactions import emit, transaction
 from bunqflask.extensions import db
 from bunqflask.models import (
@@ -26,8 +25,8 @@ from bunqflask.models import (
 from bunqflask.services.notices import channels, events, sending
 from bunqflask.services.team import members
 from tests.support import consents, rows
-from tests.support.apps import add_member, bare_environ, let_go
-from tests.support.databases import Databases
+from tests.support.apps import add_member, bare_environ, reserve_port
+from tests.support.pool import AppPool
 from tests.support.receivers import MailServer, WebServer
 
 ROBIN, SAM = consents.ROBIN, "sam@example.com"
@@ -46,9 +45,16 @@ class Clock:
         self.ahead += timedelta(**by)
 
 
+@pytest.fixture(scope="session")
+def mail_port() -> int:
+    """A port where nobody listens: apps with the same settings can be used again."""
+    with reserve_port() as listener:
+        return int(listener.getsockname()[1])
+
+
 @pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    with MailServer().running() as server:
+def mail_server(mail_port: int) -> Iterator[MailServer]:
+    with MailServer(mail_port).running() as server:
         yield server
 
 
@@ -67,9 +73,7 @@ def moved(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def team(
-    databases: Databases, connected_url: str, mail_server: MailServer, overrides: dict[str, str]
-) -> Iterator[Flask]:
+def team(connected_url: str, mail_server: MailServer, overrides: dict[str, str], app_pool: AppPool) -> Iterator[Flask]:
     """The app with Robin, who holds a connection, and Sam, who sees nothing; the test is in its context."""
     settings = {
         "SMTP_HOST": "127.0.0.1",
@@ -79,12 +83,11 @@ def team(
         "NOTICE_NETWORKS": LOOPBACK,
         **overrides,
     }
-    app = create_app(Config.from_env({**bare_environ(connected_url), **settings}))
-    add_member(app, SAM, "Sam Okafor")
-    with app.app_context():
-        yield app
-        db.session.remove()
-    let_go(app)
+    with app_pool.take({**bare_environ(connected_url), **settings}) as app:
+        add_member(app, SAM, "Sam Okafor")
+        with app.app_context():
+            yield app
+            db.session.remove()
 
 
 def connection_id() -> int:

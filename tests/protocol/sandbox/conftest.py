@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from bunqflask.sandbox import Settings
 from bunqflask.sandbox.server import Served, serve
 
 from .hooks import Hook
 from .openapi import watch
+
+# Banks that have served a test: making one costs as much as some calls.
+_idle: list[Flask] = []
 
 
 @pytest.fixture
@@ -23,9 +27,12 @@ def bank(request: pytest.FixtureRequest) -> Iterator[Served]:
     switches: dict[str, Any] = {"rate_limits": "off"}
     for mark in request.node.iter_markers("bank"):
         switches |= mark.kwargs
-    with serve(Settings(**switches)) as served:
-        watch.over(served.app)
+    app = _idle.pop() if _idle else None
+    with serve(Settings(**switches), app=app) as served:
+        if app is None:
+            watch.over(served.app)
         yield served
+    _idle.append(served.app)
     assert watch.take_differences() == []
 
 

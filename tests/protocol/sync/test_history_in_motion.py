@@ -11,7 +11,7 @@ from bunqflask.models import AccountSync, Payment
 from bunqflask.services.connections import access
 from bunqflask.services.gateway import sessions
 from bunqflask.services.gateway.rate_limiter import RateLimiter
-from bunqflask.services.sync import connection_sync, schedule
+from bunqflask.services.sync import connection_sync
 from bunqflask.services.sync.payment_sync import Progress
 from tests.support import history, rows
 from tests.support.apps import ThreadSite, sign_in
@@ -72,7 +72,7 @@ def test_whatever_changes_during_an_import_the_next_syncs_end_complete(
         for _ in range(2):
             assert connection_sync.run(connection_id, patience_s=5)
         theirs = at_the_bank()
-        (state,) = schedule.states_of(access.list_active()[0])
+        state = db.session.scalars(db.select(AccountSync)).one()
         assert (state.discrepancies, state.covered[0].reaches_end) == ((), True)
         assert stored().keys() == theirs.keys()
         # Balances do not show that an old payment has another description: a full import finds it.

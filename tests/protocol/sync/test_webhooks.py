@@ -197,7 +197,7 @@ def test_once_a_callback_has_come_nobody_asks_an_hour_later(site: ThreadSite, ba
     first_sync(site.app)
     with site.app.app_context():
         connection = access.list_active()[0]
-        for state in schedule.states_of(connection):
+        for state in db.session.scalars(db.select(AccountSync)):
             assert state.synced_at is not None
             state.synced_at -= 2 * schedule.FRESH
         db.session.commit()
@@ -207,7 +207,7 @@ def test_once_a_callback_has_come_nobody_asks_an_hour_later(site: ThreadSite, ba
     first_sync(site.app)
     with site.app.app_context():
         connection = access.list_active()[0]
-        for state in schedule.states_of(connection):
+        for state in db.session.scalars(db.select(AccountSync)):
             assert state.synced_at is not None
             state.synced_at -= 2 * schedule.FRESH
             state.requested_at = None
