@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import socket
@@ -18,13 +19,12 @@ import traceback
 import types
 from typing import Any, NoReturn
 
-# What the app, its commands, its worker and gunicorn import; none of it starts a thread or opens a file.
+import bunqflask
+
+# What the app, its commands, its worker and gunicorn import besides the app itself, whose modules are imported when they
+# are first used (ADR 0132); none of it starts a thread or opens a file.
 IMPORTED = (
     "alembic.command",
-    "bunqflask.cli",
-    "bunqflask.database.encryption",
-    "bunqflask.worker",
-    "bunqflask.web",
     "flask.cli",
     "flask_migrate.cli",
     "gunicorn.app.wsgiapp",
@@ -114,9 +114,15 @@ def _run_to_its_end(arguments: list[str]) -> NoReturn:
     os._exit(status)
 
 
+def _import_all() -> None:
+    ours = (module.name for module in pkgutil.walk_packages(bunqflask.__path__, "bunqflask."))
+    for name in (*IMPORTED, *ours):
+        if not name.endswith(".__main__"):
+            importlib.import_module(name)
+
+
 if __name__ == "__main__":
-    for name in IMPORTED:
-        importlib.import_module(name)
+    _import_all()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
