@@ -36,6 +36,7 @@ def test_this_month_and_the_newest_payments(robin: Page, site: ThreadSite, bank:
     main = robin.get_by_role("main").inner_text()
     assert "77.05" not in main
     assert "€•••" in main
+    robin.wait_for_load_state()  # before that nobody listens to keys
     robin.keyboard.press("h")
     expect(newest.first).to_contain_text("+€77.05")
     robin.evaluate("document.documentElement.style.fontSize = '200%'")

@@ -128,8 +128,10 @@ def test_skip_link_menu_and_shortcuts(robin: Page) -> None:
     robin.keyboard.press("h")
     expect(robin.get_by_role("row").nth(1)).to_contain_text("€•••")
     assert "4,118" not in robin.content()
+    robin.wait_for_load_state()  # before that nobody listens to keys
     robin.keyboard.press("h")
     expect(robin.get_by_role("row").nth(1)).to_contain_text("€4,118.00")
+    robin.wait_for_load_state()
     with robin.expect_response("**/sync") as refreshed:
         robin.keyboard.press("r")
     assert refreshed.value.status == 200

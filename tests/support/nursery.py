@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 
 import bunqflask
 
-# What the app, its commands, its worker and gunicorn import besides the app itself, whose modules are imported when they
-# are first used (ADR 0132); none of it starts a thread or opens a file.
+# What the app, its commands, its worker and gunicorn import besides the app itself, whose modules are imported when
+# they are first used (ADR 0132); none of it starts a thread or opens a file.
 IMPORTED = (
     "alembic.command",
     "flask.cli",
