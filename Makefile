@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 INSTALL := $(PIP) --no-deps --require-hashes -r
 UV := uv==0.13.9
-PYTEST_ARGS ?= -n 4 --dist loadscope $(PYTEST_CI_$(CI))
+PYTEST_ARGS ?= -n 4 --dist loadscope --no-loadscope-reorder $(PYTEST_CI_$(CI))
 # On a shared machine a browser or a killed worker may be held up for seconds: such a test gets a second chance there,
 # and the run says which ones needed it.
 PYTEST_CI_true := --reruns 2 --reruns-delay 2

@@ -24,7 +24,7 @@ def wants_fragment() -> bool:
 def fingerprint(*shown: object) -> str:
     """Return a short text that stands for what is shown; each must say all of itself by `repr`, as dataclasses do.
 
-    A page that asks again by itself sends it back as `seen`.
+    A page that asks again sends it back as `seen`.
     """
     return hashlib.blake2b(repr(shown).encode(), digest_size=8).hexdigest()
 

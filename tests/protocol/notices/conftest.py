@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +26,7 @@ from bunqflask.models import (
 from bunqflask.services.notices import channels, events, sending
 from bunqflask.services.team import members
 from tests.support import consents, rows
-from tests.support.apps import add_member, bare_environ, reserve_port
+from tests.support.apps import add_member, bare_environ
 from tests.support.pool import AppPool
 from tests.support.receivers import MailServer, WebServer
 
@@ -46,10 +47,13 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def mail_port() -> int:
-    """A port where nobody listens: apps with the same settings can be used again."""
-    with reserve_port() as listener:
-        return int(listener.getsockname()[1])
+def mail_port() -> Iterator[int]:
+    """The one port of the mail servers of this process: apps with the same settings can then be used again."""
+    with socket.socket() as kept:
+        # Bound and not listened at: no connection is made from here, and a server may be put here.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 @pytest.fixture
