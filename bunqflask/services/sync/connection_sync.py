@@ -157,11 +157,12 @@ def _run(
             results |= {each: sync_payments(replace(each, conditions=())) for each in targets if not results[each]}
     except NotFoundHere:
         return False
-    after, works = _differences(connection_id), all(map(consents.works, _asked(connection_id)))
+    after, asked = _differences(connection_id), _asked(connection_id)
     if any(found and found != before.get(account_id) for account_id, found in after.items()):
         # Money moved after the accounts were listed, so their balances are older than their payments.
         sync_accounts()
-    return works and all(results.values())
+    # Of a connection that was erased meanwhile, or has ended, nobody is asked any more.
+    return bool(asked) and all(map(consents.works, asked)) and all(results.values())
 
 
 def _differences(connection_id: int) -> dict[int, Decimal | None]:
