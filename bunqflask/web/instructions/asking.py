@@ -20,7 +20,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.instructions import presenters, typed
 from bunqflask.web.instructions.presenters import Pill, Row
 from bunqflask.web.ui import formatting, qr
-from bunqflask.web.ui.htmx import fingerprint, render, shows_already
+from bunqflask.web.ui.htmx import follow
 
 _PER_PAGE = 50
 
@@ -92,10 +92,7 @@ def show(kind: InstructionKind, instruction_id: int) -> ResponseReturnValue:
 
 def page(template: str, asked: Asked, **context: Any) -> ResponseReturnValue:
     """Return a page that shows a request or a link; htmx gets the part that changes, if that has changed."""
-    seen = fingerprint(asked)
-    if shows_already(seen):
-        return "", 204
-    return render(template, "instructions/_asked.html", asked=asked, seen=seen, **context)
+    return follow(template, "instructions/_asked.html", asked, asked=asked, **context)
 
 
 def take_back(kind: InstructionKind, instruction_id: int, address: str) -> ResponseReturnValue:

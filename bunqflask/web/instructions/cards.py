@@ -24,7 +24,7 @@ from bunqflask.services.policy import NotFoundHere
 from bunqflask.web.guards import recently_authenticated
 from bunqflask.web.instructions import card_presenters, pay, presenters, typed
 from bunqflask.web.marks import polled
-from bunqflask.web.ui.htmx import fingerprint, render, shows_already
+from bunqflask.web.ui.htmx import follow, render
 
 bp = Blueprint("cards", __name__, url_prefix="/pay/cards")
 bp.before_request(pay.check_is_no_guest)
@@ -116,10 +116,7 @@ def limits(connection_id: int, card_id: int) -> ResponseReturnValue:
 def show(card_change_id: int) -> ResponseReturnValue:
     """Show a change of a card, and how far it is; its page asks again while bunq is still to be asked."""
     change = card_presenters.change(_find(card_change_id))
-    seen = fingerprint(change)
-    if shows_already(seen):
-        return "", 204
-    return render("instructions/card_change.html", "instructions/_card_change.html", change=change, seen=seen)
+    return follow("instructions/card_change.html", "instructions/_card_change.html", change, change=change)
 
 
 @bp.post("/changes/<int:card_change_id>/cancel")

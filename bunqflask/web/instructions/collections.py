@@ -17,7 +17,7 @@ from bunqflask.services.instructions.collections import Wish
 from bunqflask.services.instructions.people_list import PeopleList
 from bunqflask.web.instructions import asking, collection_presenters, pay, typed
 from bunqflask.web.marks import polled
-from bunqflask.web.ui.htmx import fingerprint, render, shows_already
+from bunqflask.web.ui.htmx import follow
 
 bp = Blueprint("collections", __name__, url_prefix="/pay/collections")
 bp.before_request(pay.check_is_no_guest)
@@ -88,18 +88,16 @@ def show(collection_id: int) -> ResponseReturnValue:
     """Show a collection with who has paid; htmx gets the part that changes."""
     found = collection_reading.get(g.team_member, collection_id)
     items = collection_reading.items_of(g.team_member, found)
-    seen = fingerprint(found, items)
-    if shows_already(seen):
-        return "", 204
-    return render(
+    return follow(
         "instructions/collection.html",
         "instructions/_people.html",
+        found,
+        items,
         collection=found,
         pill=collection_presenters.collection_pill(found),
         rows=[collection_presenters.item_row(each) for each in items],
         columns=collection_presenters.columns(),
         changes_soon=any(asking.changes_soon(each.instruction) for each in items),
-        seen=seen,
     )
 
 

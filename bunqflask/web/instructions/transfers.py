@@ -19,7 +19,7 @@ from bunqflask.web.instructions import pay, presenters
 from bunqflask.web.instructions.pay import Account
 from bunqflask.web.marks import polled
 from bunqflask.web.payments import amount_input
-from bunqflask.web.ui.htmx import fingerprint, render, shows_already
+from bunqflask.web.ui.htmx import follow
 
 bp = Blueprint("transfers", __name__, url_prefix="/pay/transfers")
 
@@ -66,18 +66,15 @@ def show(transfer_id: int) -> ResponseReturnValue:
     found = reading.get(g.team_member, transfer_id)
     if found.kind is not InstructionKind.TRANSFER:
         raise NotFoundHere
-    seen = fingerprint(found)
-    if shows_already(seen):
-        return "", 204
-    return render(
+    return follow(
         "instructions/transfer.html",
         "instructions/_transfer.html",
+        found,
         found=found,
         row=presenters.row(found),
         explanation=presenters.explanation(found),
         can_cancel=found.can_cancel and found.sent_at is None,
         changes_soon=presenters.changes_soon(found),
-        seen=seen,
     )
 
 

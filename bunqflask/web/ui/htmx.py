@@ -41,6 +41,12 @@ def render(page: str, fragment: str, **context: Any) -> Response:
     return response
 
 
+def follow(page: str, fragment: str, *shown: object, **context: Any) -> Response:
+    """Render a page that asks again, with the fingerprint of what it shows as `seen`; 204 while that is the same."""
+    seen = fingerprint(*shown)
+    return Response(status=204) if shows_already(seen) else render(page, fragment, seen=seen, **context)
+
+
 def script_url() -> str | None:
     """Return the address of htmx's script, or None when its package is not installed."""
     return url_for("assets.htmx", v=_version()) if _script_path() else None
