@@ -105,7 +105,7 @@ def row(connection: ConnectionOverview, now: datetime) -> ConnectionRow:
         kind=kind(connection.holder_type),
         sharing=sharing(connection),
         condition=standing.condition,
-        pill=condition_pill(standing),
+        pill=condition_pill(connection),
         needs_somebody=standing.needs_somebody,
         may_act=connection.may_manage,
         is_renewal_the_way=standing.who == Actor.HOLDER or standing.condition == Condition.DISCONNECTED,

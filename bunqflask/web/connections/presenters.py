@@ -12,7 +12,7 @@ from bunqflask.models import Condition, ConnectionState, ConsentGrantState, Erro
 from bunqflask.services import workers
 from bunqflask.services.connections import condition_texts
 from bunqflask.services.connections.overview import AccountBalance, ConnectionOverview, Permission
-from bunqflask.services.connections.standing import Actor, Standing
+from bunqflask.services.connections.standing import Actor
 from bunqflask.web.connections.view_models import (
     AccountRow,
     ConditionNote,
@@ -60,7 +60,7 @@ def card(connection: ConnectionOverview, *, focus: bool = False) -> ConnectionCa
         name=connection.holder_name,
         kind=kind(connection.holder_type),
         state=connection.state.value,
-        pill=condition_pill(standing),
+        pill=condition_pill(connection),
         note=condition_note(connection),
         is_to_be_renewed=standing.condition == Condition.STOPPED and standing.who == Actor.HOLDER,
         sharing=sharing(connection),
@@ -143,8 +143,11 @@ def kind(user_type: str) -> Kind:
     return kinds.get(user_type, "unknown")
 
 
-def condition_pill(standing: Standing) -> Pill:
-    """Show a condition in one or two words."""
+def condition_pill(connection: ConnectionOverview) -> Pill:
+    """Show a condition in one or two words, and an error that has not stopped the connection yet."""
+    standing = connection.standing
+    if _interruption(connection) is not None:
+        return Pill("warn", _("Trying again"))
     kinds: dict[Condition, PillKind] = {
         Condition.WORKING: "ok",
         Condition.RENEW_SOON: "warn",
@@ -158,8 +161,8 @@ def condition_note(connection: ConnectionOverview) -> ConditionNote | None:
     """Show why a connection is not up to date, or is to be renewed; None where there is nothing to say."""
     standing, name = connection.standing, formatting.name(connection.holder_name)
     said, facts, since = condition_texts.explanation(standing, name), standing.facts, standing.since
-    if said is None and standing.condition == Condition.WORKING:
-        said, facts = condition_texts.interruption(connection.error_kind), connection.error_facts
+    if said is None:
+        said, facts = _interruption(connection), connection.error_facts
     if said is None:
         return None
     is_bad, is_recovering = standing.condition == Condition.STOPPED, standing.recovery is not None
@@ -175,6 +178,11 @@ def condition_note(connection: ConnectionOverview) -> ConditionNote | None:
         facts=shown_facts(facts) if connection.may_manage and not is_recovering else [],
         ways=[_renew(connection)] if connection.may_manage and standing.who == Actor.HOLDER else [],
     )
+
+
+def _interruption(connection: ConnectionOverview) -> condition_texts.Explanation | None:
+    is_working = connection.standing.condition == Condition.WORKING
+    return condition_texts.interruption(connection.error_kind) if is_working else None
 
 
 def _renew(connection: ConnectionOverview) -> Way:

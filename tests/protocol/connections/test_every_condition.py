@@ -108,4 +108,8 @@ def test_an_error_that_may_pass_is_on_the_card_and_on_the_page_of_a_connection_t
     robin = sign_in(site, consents.ROBIN)
     for path in ("/", "/connections/1"):
         assert "bunq isn’t responding. bunq is down or under maintenance." in robin.get(path).text, path
-        assert f"{JODI_WALKER} Working" in robin.page.text, path
+        assert f"{JODI_WALKER} Trying again" in robin.page.text, path
+    assert "Trying again" in robin.get("/connections").text
+    bank.switch(maintenance=False)
+    time.work(timedelta(minutes=40))
+    says_the_same(site, "Working", None)

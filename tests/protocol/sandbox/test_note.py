@@ -38,7 +38,7 @@ def asked_of_jodi(bank: Served, client: Client) -> str:
 
 def scheduled_run(bank: Served, client: Client) -> str:
     """Let a scheduled payment run and return the path of the run."""
-    number = client.create(f"{A}/schedule-payment", scheduled())
+    number = scheduled_payment(bank, client).rpartition("/")[2]
     advance(bank, client, 3700)
     runs = f"{A}/schedule/{number}/schedule-instance"
     return f"{runs}/{client.get(runs)[0]['ScheduledInstance']['id']}"
@@ -47,6 +47,11 @@ def scheduled_run(bank: Served, client: Client) -> str:
 def create(word: str, body: object) -> Callable[[Served, Client], str]:
     """Return a maker of the thing that a path's last word creates."""
     return lambda bank, client: f"{A}/{word}/{client.create(f'{A}/{word}', body)}"
+
+
+def scheduled_payment(bank: Served, client: Client) -> str:
+    """Schedule a payment for an hour from now and return its path."""
+    return create("schedule-payment", scheduled())(bank, client)
 
 
 def scheduled_batch(bank: Served, client: Client) -> str:
@@ -68,7 +73,7 @@ NOTED: dict[str, Callable[[Served, Client], str]] = {
     "request-inquiry-batch": create("request-inquiry-batch", BOTH),
     "request-response": asked_of_jodi,
     "mastercard-action": card_payment,
-    "schedule-payment": create("schedule-payment", scheduled()),
+    "schedule-payment": scheduled_payment,
     "schedule-payment-batch": scheduled_batch,
     "schedule-instance": scheduled_run,
 }
