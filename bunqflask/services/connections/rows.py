@@ -9,11 +9,9 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, Select, Text, bindparam, cast, func, select
 
 from bunqflask import clock
 from bunqflask.database.lists import is_listed, listed
@@ -197,11 +195,8 @@ def _connections_seen_by(asker: Asker, *, only_one: bool) -> Select[Any]:
 def consents_of(connection_ids: Iterable[int]) -> dict[int, list[ConsentRow]]:
     """Return all consents of connections, by our id of each connection; also those that have ended."""
     found: dict[int, list[ConsentRow]] = {}
-    rows = db.session.connection().execute(_CONSENTS, {"connection_ids": listed(connection_ids)}).all()
-    for _id, of_consent in groupby(rows, key=itemgetter(0)):
-        (*columns, first), *more = of_consent
-        covered = () if first is None else (first, *(each[-1] for each in more))
-        row = ConsentRow._make((*columns, frozenset(covered)))
+    for *columns, covered in db.session.connection().execute(_CONSENTS, {"connection_ids": listed(connection_ids)}):
+        row = ConsentRow._make((*columns, frozenset(map(int, covered.split(",") if covered else ()))))
         found.setdefault(row.connection_id, []).append(row)
     return found
 
@@ -249,12 +244,17 @@ def _newest_change() -> ScalarSelect[int]:
     return newest.correlate(table_of(Connection)).scalar_subquery()
 
 
+def _covered_ids() -> ScalarSelect[str | None]:
+    """Our ids of the accounts that a consent covers, with commas between them: one row for each consent."""
+    ids = select(func.aggregate_strings(cast(_covered.account_id, Text), ","))
+    return ids.where(_covered.consent_id == _consent.id).correlate(table_of(Consent)).scalar_subquery()
+
+
 _WIDTH_OF_CHANGE = len(ChangeRow._fields)
 _IS_SYNCING, _SESSION_UNTIL = _is_syncing(), _session_until()
 _CONSENTS = (
-    select(*(_consent[name] for name in ConsentRow._fields if name in _consent), _member.name, _covered.account_id)
+    select(*(_consent[name] for name in ConsentRow._fields if name in _consent), _member.name, _covered_ids())
     .join(table_of(TeamMember), _member.id == _consent.member_id)
-    .outerjoin(table_of(ConsentAccount), _covered.consent_id == _consent.id)
     .where(is_listed(_consent.connection_id, "connection_ids", BigInteger()))
     .order_by(_consent.id)
 )

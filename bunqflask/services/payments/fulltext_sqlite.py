@@ -96,11 +96,11 @@ def query_of(words: Words) -> str:
     long = sorted({part for part in words.parts if len(part) > _INDEXED})
     terms: dict[str, list[str]] = {}
     if long:
-        most = (_MOST_TERMS + 1) * len(long)
-        for part, term in db.session.execute(_TERMS, {"parts": json.dumps(long), "beyond": _BEYOND, "most": most}):
+        asked = {"parts": json.dumps(long), "beyond": _BEYOND, "most": (_MOST_TERMS + 1) * len(long)}
+        for part, term in db.session.connection().execute(_TERMS, asked):
             terms.setdefault(part, []).append(term)
-    asked = " AND ".join(_alternatives(part, terms.get(part, [])) for part in words.parts)
-    return f'({asked}) OR "{words.amount_word}"' if words.amount_word else asked
+    query = " AND ".join(_alternatives(part, terms.get(part, [])) for part in words.parts)
+    return f'({query}) OR "{words.amount_word}"' if words.amount_word else query
 
 
 def _alternatives(part: str, terms: Sequence[str]) -> str:
