@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, current_app, g
+from flask_wtf.csrf import generate_csrf
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import IntegerConverter, Map, ValidationError
 
@@ -68,6 +69,8 @@ def init_app(app: Flask, config: Config) -> None:
     cookies.init_app(app, config)
     guards.init_app(app)
     csrf.init_app(app)
+    # Flask-WTF's own reads its settings for each form again, and a page may have dozens.
+    app.jinja_env.globals["csrf_token"] = _csrf_token
     errors.init_app(app)
     for each in (addresses, formatting, icons, appearance, amounts, timestamps):
         each.register(app)
@@ -118,3 +121,9 @@ def _known_to_templates() -> dict[str, Any]:
         else None,
         "htmx_url": ui_htmx.script_url(),
     }
+
+
+def _csrf_token() -> str:
+    """Return the token that each form of this page sends."""
+    token: str = g.get("csrf_token") or generate_csrf()
+    return token

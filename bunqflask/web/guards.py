@@ -123,7 +123,9 @@ def _guard() -> ResponseReturnValue | None:
     if marks.needs_no_database(view) or request.endpoint == "static":
         return None
     token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"])
-    g.login = logins.find(token) if token else None
+    # A request that a page makes automatically asks for a part of it, and is no sign of a person.
+    is_automatic = marks.is_polled(view) and "HX-Request" in request.headers
+    g.login = logins.find(token, for_page=not is_automatic) if token else None
     g.team_member = g.login.member if g.login else None
     _note_origin()
     # An unknown address asks for a login too, so that nobody learns which ones exist.
@@ -131,8 +133,7 @@ def _guard() -> ResponseReturnValue | None:
         return _ask_for_login(idle=token is not None and logins.is_idle(token))
     if g.login is not None and _lacks_factor(g.login) and not marks.is_public(view):
         return _leave_for(url_for("factors.index"))
-    # A request that a page makes automatically is no sign of a person.
-    if g.login is not None and g.login.needs_touch and not (marks.is_polled(view) and "HX-Request" in request.headers):
+    if g.login is not None and g.login.needs_touch and not is_automatic:
         _touch(g.login.id)
     return None
 

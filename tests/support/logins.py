@@ -18,6 +18,6 @@ def log_in(email: str, password: str = PASSWORD, visitor: Visitor = VISITOR) -> 
 
 def current(new: NewLogin) -> CurrentLogin:
     """Return the login as a request finds it."""
-    found = logins.find(new.token)
+    found = logins.find(new.token, for_page=True)
     assert found is not None
     return found

@@ -37,7 +37,7 @@ def test_each_step_with_a_second_factor_is_recorded(here: Flask, monkeypatch: py
     robin = members.add("robin@example.com", "Robin", PASSWORD)
     new = log_in()
     assert isinstance(new, login_steps.NewLogin)
-    login = logins.find(new.token)
+    login = logins.find(new.token, for_page=True)
     assert isinstance(login, CurrentLogin)
     factors.begin_totp(robin)
     waiting = factors.pending_totp(robin)
