@@ -543,7 +543,7 @@ def test_a_database_that_is_away_keeps_neither_code_nor_state_in_the_address(
     robin = sign_in(site, "robin@example.com")
     back = bank.approve(ask(robin))
 
-    def away(*_arguments: object) -> None:
+    def away(_token: str, *, for_page: bool) -> None:
         raise OperationalError("SELECT 1", {}, Exception("the database is away"))
 
     monkeypatch.setattr(logins, "find", away)
