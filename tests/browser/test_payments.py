@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from bunqflask import clock
 from bunqflask.extensions import db
@@ -82,6 +82,24 @@ def test_much_that_is_found_is_added_up_by_itself(robin: Page, site: ThreadSite)
     expect(robin.locator("#result")).to_contain_text("Out −€5,001.00")
     expect(robin.get_by_role("link", name="Show totals")).to_have_count(0)
     assert robin.url.endswith("/payments?q=koffie")
+
+
+def test_enter_replaces_the_search_that_typing_has_begun(payer: Page) -> None:
+    payer.goto("/payments")
+    begun: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if begun:
+            route.continue_()
+        begun.append(route)
+
+    payer.route("**/payments?q=*", hold_the_first)
+    with payer.expect_request("**/payments?q=*"):
+        payer.get_by_label("Search by name, description, IBAN or amount").fill("cafe")
+    payer.keyboard.press("Enter")
+    expect(payer.locator("#say")).to_have_text("1 of 120 payments shown")
+    assert len(begun) == 2
+    assert payer.url.endswith("/payments?q=cafe")
 
 
 def test_payments_without_scripts(payer: Page, profiles: Profiles, site: ThreadSite) -> None:
