@@ -36,8 +36,6 @@ _PRAGMAS = (
     "synchronous=NORMAL",
     # what is deleted is overwritten
     "secure_delete=ON",
-    # KiB for each connection. The first page of twenty connections reads 3.5 MB, and would read them each time anew.
-    "cache_size=-4000",
     # after a burst of writes the log's file gives its room back
     "journal_size_limit=16777216",
 )
