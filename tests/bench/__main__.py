@@ -78,7 +78,7 @@ def _run(name: str, measure: Callable[[Path], list[Row]], kind: str) -> bool:
         except Exception:  # noqa: BLE001 - whatever it is, it is shown
             traceback.print_exc()
             rows = []
-    print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, {machine.load()})")
+    print(f"\n{name} on {kind}  ({time.monotonic() - started:.0f} s, {machine.load()}, {machine.pace()})")
     show(rows or [Row("not measured, for the reason above", "", "", False)])
     sys.stdout.flush()
     return bool(rows)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 _PROC = Path("/proc")
+_PIECE_OF_WORK = 100_000
 
 
 def cpu_s(pids: Iterable[int]) -> float:
@@ -109,3 +112,11 @@ def describe() -> str:
 def load() -> str:
     """Return how busy the machine is."""
     return f"load {os.getloadavg()[0]:.1f}"
+
+
+def pace() -> str:
+    """Return how long a fixed piece of work takes now: the speed of a shared machine changes within minutes."""
+    begun = time.process_time()
+    for number in range(_PIECE_OF_WORK):
+        json.dumps({"number": number})
+    return f"a fixed piece of work: {(time.process_time() - begun) * 1000:.0f} ms"
