@@ -24,6 +24,7 @@ from bunqflask.web import marks
 from bunqflask.web.errors.handlers import OriginRefused
 from bunqflask.web.marks import View
 from bunqflask.web.ui import formatting
+from bunqflask.web.ui.htmx import wants_fragment
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # A file of 10 MB, with the rest of its form.
@@ -124,7 +125,7 @@ def _guard() -> ResponseReturnValue | None:
         return None
     token = request.cookies.get(current_app.config["LOGIN_COOKIE_NAME"])
     # A request that a page makes automatically asks for a part of it, and is no sign of a person.
-    is_automatic = marks.is_polled(view) and "HX-Request" in request.headers
+    is_automatic = marks.is_polled(view) and wants_fragment()
     g.login = logins.find(token, for_page=not is_automatic) if token else None
     g.team_member = g.login.member if g.login else None
     _note_origin()

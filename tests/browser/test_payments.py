@@ -39,7 +39,7 @@ def rows(page: Page) -> list[str]:
 
 
 def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
-    profiles.expected_statuses = {422}
+    profiles.expected_statuses, profiles.replaces_requests = {422}, True
     payer.goto("/")
     payer.keyboard.press("g")
     payer.keyboard.press("p")
@@ -70,7 +70,8 @@ def test_payments_by_keyboard(payer: Page, profiles: Profiles) -> None:
     expect(payer.get_by_text("120 payments", exact=True)).to_be_visible()
 
 
-def test_much_that_is_found_is_added_up_by_itself(robin: Page, site: ThreadSite) -> None:
+def test_much_that_is_found_is_added_up_by_itself(robin: Page, profiles: Profiles, site: ThreadSite) -> None:
+    profiles.replaces_requests = True
     connect(robin)
     with site.app.app_context():
         history.store(history.account(MAIN), [Paid(at="2026-10-02T10:00Z", amount="-1", name="Koffie")] * 5_001)
@@ -84,7 +85,8 @@ def test_much_that_is_found_is_added_up_by_itself(robin: Page, site: ThreadSite)
     assert robin.url.endswith("/payments?q=koffie")
 
 
-def test_enter_replaces_the_search_that_typing_has_begun(payer: Page) -> None:
+def test_enter_replaces_the_search_that_typing_has_begun(payer: Page, profiles: Profiles) -> None:
+    profiles.replaces_requests = True
     payer.goto("/payments")
     begun: list[Route] = []
 

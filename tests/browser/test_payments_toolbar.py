@@ -68,7 +68,8 @@ def test_what_is_found_starts_high_on_a_phone(payer: Page, profiles: Profiles, s
         assert box(phone.locator(".pay").first)["y"] <= most, address
 
 
-def test_typing_searches_and_loses_no_letter(payer: Page) -> None:
+def test_typing_searches_and_loses_no_letter(payer: Page, profiles: Profiles) -> None:
+    profiles.replaces_requests = True
     payer.goto("/payments")
     field = payer.get_by_label("Search by name, description, IBAN or amount")
     field.focus()

@@ -114,16 +114,15 @@ def find(token: str, *, for_page: bool) -> CurrentLogin | None:
     if clock.is_ahead(row.last_seen_at):
         return None  # recorded by a clock that was wrong: nobody knows for how long it was not used
     member = CurrentMember(row.member_id, row.email, row.name, row.role, row.may_export)
+    head = {"has_notices": row.has_notices, "unread": row.unread, "attention": row.attention} if for_page else {}
     return CurrentLogin(
         row.id,
         member,
         confirmed_at=row.confirmed_at,
         browser_id=row.browser_id,
-        has_notices=row.has_notices if for_page else False,
-        unread=row.unread if for_page else 0,
         factor_required_from=None if row.has_factor else row.second_factor_from,
-        attention=row.attention if for_page else 0,
         needs_touch=row.last_seen_at < now - _TOUCH_EVERY,
+        **head,
     )
 
 
