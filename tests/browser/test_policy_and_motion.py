@@ -26,4 +26,4 @@ def test_nothing_moves_for_those_who_want_stillness(robin: Page) -> None:
     assert robin.evaluate("document.getAnimations().length") > 0
     robin.emulate_media(reduced_motion="reduce")
     # What was on its way when the wish came may arrive first.
-    robin.wait_for_function("document.getAnimations().length === 0")
+    robin.wait_for_function("() => document.getAnimations().length === 0")

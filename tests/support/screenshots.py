@@ -47,7 +47,7 @@ def main(url: str, email: str, password: str) -> None:
         if not page.get_by_text("Jodi Walker").count():
             _connect(page)
         page.goto("/payments")
-        page.wait_for_function("document.querySelectorAll('a[href^=\"/payments/\"]').length > 20", timeout=_TIMEOUT_MS)
+        expect(page.locator("a[href^='/payments/']").nth(20)).to_be_attached(timeout=_TIMEOUT_MS)
         page.wait_for_timeout(20_000)
         _take(page, "/", "accounts.png")
         _take(page, "/payments?q=bakkerij", "payments.png")
